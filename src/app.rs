@@ -1,0 +1,190 @@
+//! Applications: who may connect, who may publish, and under which limits.
+//!
+//! Owns [`App`], its [`Secret`] and the look-up by id and by key ([`Apps`]). Knows nothing of
+//! files, sockets or the wire: `config` builds these values, everything above only reads them.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
+use std::time::Duration;
+
+use hmac::{Hmac, KeyInit};
+use sha2::Sha256;
+
+mod origin;
+
+pub use origin::{OriginPattern, Origins};
+
+/// One application: the credentials a Laravel project has in its `.env`, and what it may use.
+///
+/// The names follow Reverb's `config/reverb.php` where it has one.
+#[derive(Debug, Clone)]
+pub struct App {
+    /// `REVERB_APP_ID`: names the app in the paths of the HTTP API. Text, even if it looks like a number.
+    pub id: String,
+    /// `REVERB_APP_KEY`: public, names the app in the WebSocket path.
+    pub key: String,
+    /// `REVERB_APP_SECRET`: signs everything.
+    pub secret: Secret,
+    /// A disabled app refuses sockets with 4003 and API calls with 403.
+    pub enabled: bool,
+    /// Which pages may connect.
+    pub allowed_origins: Origins,
+    /// Told to clients: how long they may hear nothing before they ping.
+    pub activity_timeout: Duration,
+    /// How long a socket may say nothing before the server pings it.
+    pub ping_interval: Duration,
+    /// How long the server waits for any sign of life after its ping before it closes with 4201.
+    pub pong_timeout: Duration,
+    /// Refuse sockets of clients that do not send `protocol=…` with 4008.
+    pub require_protocol: bool,
+    /// From whom client events (whispers) are relayed.
+    pub accept_client_events_from: ClientEvents,
+    /// The bounds on what its clients and back ends may send.
+    pub limits: AppLimits,
+}
+
+/// Every bound of one app. What happens at each is said beside it.
+#[derive(Debug, Clone)]
+pub struct AppLimits {
+    /// Sockets open at once; one more is closed with 4100, so that it tries again. `None`: no bound.
+    pub connections: Option<u32>,
+    /// Bytes of one client message over all its fragments; more is closed with 1009.
+    pub message_bytes: usize,
+    /// Channels one socket may be subscribed to; one more gets a subscription error.
+    pub subscriptions: usize,
+    /// Client events a second of one socket; more get 4301. `None`: no bound.
+    pub client_events_per_second: Option<u32>,
+    /// Reverb's limit on all messages of one socket. `None`: off.
+    pub messages: Option<MessageRate>,
+    /// Bytes of a channel name.
+    pub channel_name_bytes: usize,
+    /// Characters of an event name.
+    pub event_name_chars: usize,
+    /// Bytes of the `data` of one event; more gets 413 or 4301.
+    pub event_data_bytes: usize,
+    /// Bytes of `data` above which the event is delivered, logged and counted as oversized.
+    pub event_data_warn_bytes: usize,
+    /// Channels of one trigger; more get 400.
+    pub channels_per_event: usize,
+    /// Events of one batch; more get 400.
+    pub events_per_batch: usize,
+    /// Distinct members of one presence channel; one more gets a subscription error.
+    pub presence_members: usize,
+    /// Bytes of a presence `user_id`.
+    pub presence_user_id_bytes: usize,
+    /// Bytes of a presence `user_info`.
+    pub presence_user_info_bytes: usize,
+}
+
+/// Reverb's `rate_limiting`: a fixed window over all messages of one socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct MessageRate {
+    /// Messages per window.
+    pub max_attempts: u32,
+    /// Length of the window.
+    pub decay: Duration,
+    /// Close the socket at the limit instead of only refusing the message.
+    pub terminate_on_limit: bool,
+}
+
+/// Reverb's `accept_client_events_from`. The sender must be subscribed to the channel in every case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClientEvents {
+    /// On private and presence channels: Pusher's rule.
+    Members,
+    /// On public channels too.
+    All,
+    /// Nowhere.
+    None,
+}
+
+/// An app's secret: comparable by signature only, never printed.
+///
+/// Keeps the keyed MAC ready, so that one signature costs no key schedule (2 of 4 SHA-256 blocks).
+#[derive(Clone)]
+pub struct Secret {
+    text: String,
+    mac: Hmac<Sha256>,
+}
+
+impl Secret {
+    /// Takes the secret as it stands in the configuration.
+    pub fn new(text: &str) -> Self {
+        let mac = Hmac::new_from_slice(text.as_bytes()).expect("HMAC takes keys of any length");
+        Self { text: text.to_owned(), mac }
+    }
+
+    /// A MAC keyed with this secret, ready to be fed.
+    pub fn mac(&self) -> Hmac<Sha256> {
+        self.mac.clone()
+    }
+
+    /// The text itself, for the banner of the development app and for our own tools that sign.
+    pub fn reveal(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Secret(…)")
+    }
+}
+
+/// All apps of the process.
+#[derive(Debug, Clone, Default)]
+pub struct Apps {
+    by_id: HashMap<String, Arc<App>>,
+    by_key: HashMap<String, Arc<App>>,
+}
+
+/// Two apps that claim the same id or key.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Duplicate {
+    /// The same id twice.
+    #[error("two apps have the id \"{0}\"")]
+    Id(String),
+    /// The same key twice.
+    #[error("two apps have the key \"{0}\"")]
+    Key(String),
+}
+
+impl Apps {
+    /// Builds the two indexes; ids and keys must each be unique.
+    pub fn new(apps: impl IntoIterator<Item = App>) -> Result<Self, Duplicate> {
+        let mut all = Self::default();
+        for app in apps.into_iter().map(Arc::new) {
+            if all.by_id.insert(app.id.clone(), app.clone()).is_some() {
+                return Err(Duplicate::Id(app.id.clone()));
+            }
+            if all.by_key.insert(app.key.clone(), app.clone()).is_some() {
+                return Err(Duplicate::Key(app.key.clone()));
+            }
+        }
+        Ok(all)
+    }
+
+    /// The app a back end names in `/apps/{id}/…`.
+    pub fn by_id(&self, id: &str) -> Option<&Arc<App>> {
+        self.by_id.get(id)
+    }
+
+    /// The app a client names in `/app/{key}`.
+    pub fn by_key(&self, key: &str) -> Option<&Arc<App>> {
+        self.by_key.get(key)
+    }
+
+    /// Every app, in no particular order.
+    pub fn iter(&self) -> impl Iterator<Item = &Arc<App>> {
+        self.by_id.values()
+    }
+
+    /// Whether there is no app at all.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod tests;

@@ -1,0 +1,61 @@
+//! The app the unit tests of every layer use, and the look-up's own tests.
+
+use std::time::Duration;
+
+use super::{App, AppLimits, Apps, ClientEvents, Duplicate, OriginPattern, Origins, Secret};
+
+/// The limits `config/defaults.toml` ships.
+pub(crate) fn limits() -> AppLimits {
+    AppLimits {
+        connections: None,
+        message_bytes: 10_000,
+        subscriptions: 1_000,
+        client_events_per_second: Some(10),
+        messages: None,
+        channel_name_bytes: 200,
+        event_name_chars: 200,
+        event_data_bytes: 102_400,
+        event_data_warn_bytes: 10_240,
+        channels_per_event: 100,
+        events_per_batch: 10,
+        presence_members: 10_000,
+        presence_user_id_bytes: 128,
+        presence_user_info_bytes: 10_240,
+    }
+}
+
+/// Reverb's own test app.
+pub(crate) fn app() -> App {
+    App {
+        id: "123456".into(),
+        key: "reverb-key".into(),
+        secret: Secret::new("reverb-secret"),
+        enabled: true,
+        allowed_origins: Origins::new(vec![OriginPattern::parse("*").unwrap()], false),
+        activity_timeout: Duration::from_secs(30),
+        ping_interval: Duration::from_secs(50),
+        pong_timeout: Duration::from_secs(30),
+        require_protocol: false,
+        accept_client_events_from: ClientEvents::Members,
+        limits: limits(),
+    }
+}
+
+#[test]
+fn ids_and_keys_are_unique() {
+    let other = App { id: "2".into(), key: "key-2".into(), ..app() };
+    let apps = Apps::new([app(), other.clone()]).unwrap();
+    assert_eq!(apps.by_id("2").unwrap().key, "key-2");
+    assert_eq!(apps.by_key("reverb-key").unwrap().id, "123456");
+    assert!(apps.by_id("3").is_none() && apps.by_key("123456").is_none());
+
+    let same_id = App { id: "123456".into(), ..other.clone() };
+    assert_eq!(Apps::new([app(), same_id]).unwrap_err(), Duplicate::Id("123456".into()));
+    let same_key = App { key: "reverb-key".into(), ..other };
+    assert_eq!(Apps::new([app(), same_key]).unwrap_err(), Duplicate::Key("reverb-key".into()));
+}
+
+#[test]
+fn a_secret_is_never_printed() {
+    assert!(!format!("{:?}", app()).contains("reverb-secret"));
+}

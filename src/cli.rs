@@ -1,0 +1,100 @@
+//! The command line: `serve`, `check` and `trigger`.
+//!
+//! Owns arguments, exit codes and what is said to the person at the terminal. Knows nothing of
+//! the protocol: the commands call the library and report.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+use crate::config::Problem;
+
+mod banner;
+mod check;
+mod serve;
+mod trigger;
+
+/// A Pusher-protocol WebSocket server: a drop-in replacement for Laravel Reverb.
+#[derive(Debug, Parser)]
+#[command(version, about, arg_required_else_help = true)]
+pub struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Start the server (`php artisan reverb:start`).
+    Serve(serve::Serve),
+    /// Read the configuration as `serve` does, and say what it is or what is wrong with it.
+    Check(check::Check),
+    /// Send one event, signed as a Laravel back end signs it.
+    Trigger(trigger::Trigger),
+}
+
+/// Why a command ends with an error.
+#[derive(Debug)]
+enum Failure {
+    /// Exit code 2: nothing was started, and nothing will be until something is changed.
+    Configuration(Problem),
+    /// Exit code 1: it was tried, and went wrong.
+    Running(anyhow::Error),
+    /// Exit code 1: a second signal came before the end. Said in the log, which does not wait.
+    Impatience,
+}
+
+/// Runs the command.
+pub fn run(cli: Cli) -> ExitCode {
+    let done = match cli.command {
+        Command::Serve(serve) => serve.run(),
+        Command::Check(check) => check.run(),
+        Command::Trigger(trigger) => trigger.run(),
+    };
+    let Err(failure) = done else {
+        return ExitCode::SUCCESS;
+    };
+    if let Some(message) = failure.message() {
+        // If stderr is gone, the exit code still tells.
+        let _ = writeln!(io::stderr(), "error: {message}");
+    }
+    failure.exit_code()
+}
+
+impl Failure {
+    fn message(&self) -> Option<String> {
+        match self {
+            Self::Configuration(problem) => Some(problem.to_string()),
+            Self::Running(error) => Some(format!("{error:#}")),
+            Self::Impatience => None,
+        }
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Running(_) | Self::Impatience => ExitCode::from(1),
+            Self::Configuration(_) => ExitCode::from(2),
+        }
+    }
+}
+
+impl From<Problem> for Failure {
+    fn from(problem: Problem) -> Self {
+        Self::Configuration(problem)
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Running(error)
+    }
+}
+
+/// Writes to stdout. A reader that has gone away (`resound check | head -1`) is no failure.
+fn print(text: &str) -> anyhow::Result<()> {
+    let mut stdout = io::stdout().lock();
+    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
+        _ => Ok(()),
+    }
+}

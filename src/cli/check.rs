@@ -1,0 +1,79 @@
+//! `resound check`: is the configuration right, and which apps does it have?
+//!
+//! Owns the summary. Never shows a secret.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+use super::{Failure, print};
+use crate::app::App;
+use crate::config::Config;
+
+#[derive(Debug, Args)]
+pub(super) struct Check {
+    /// The file to read; a bare name is looked for here and in ./config.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+}
+
+impl Check {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let config = Config::load(self.config.as_deref(), Vec::new())?;
+        print(&summary(&config))?;
+        Ok(())
+    }
+}
+
+/// One line per app, then "ok".
+fn summary(config: &Config) -> String {
+    let mut apps: Vec<&App> = config.apps.iter().map(|app| &**app).collect();
+    apps.sort_by(|left, right| left.id.cmp(&right.id));
+    let lines: String = apps.into_iter().map(line).collect();
+    let development = match &config.development {
+        Some(_) => "no app is configured: the development app is served, on loopback only\n",
+        None => "",
+    };
+    format!("{lines}{development}ok\n")
+}
+
+fn line(app: &App) -> String {
+    let state = if app.enabled { "" } else { ", disabled" };
+    let connections = match app.limits.connections {
+        Some(bound) => format!("at most {bound} connections"),
+        None => "any number of connections".to_owned(),
+    };
+    let (id, key, bytes) = (&app.id, &app.key, app.limits.message_bytes);
+    format!("app {id}: key {key}, {connections}, messages up to {bytes} bytes{state}\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::summary;
+    use crate::config::{Config, File, Sources};
+
+    #[test]
+    fn apps_are_listed_by_id_without_their_secrets() {
+        let text = "apps = [{ id = \"b\", key = \"kb\", secret = \"s\", enabled = false },\
+                    { id = 1, key = \"ka\", secret = \"s\", max_connections = 5 }]";
+        let file = Some(File { name: "a.toml".to_owned(), text: text.to_owned() });
+        let config = Config::new(&Sources { file, ..Sources::default() }).unwrap();
+        assert_eq!(
+            summary(&config),
+            "app 1: key ka, at most 5 connections, messages up to 10000 bytes\n\
+             app b: key kb, any number of connections, messages up to 10000 bytes, disabled\n\
+             ok\n"
+        );
+    }
+
+    #[test]
+    fn the_development_app_is_named_as_such() {
+        assert_eq!(
+            summary(&Config::new(&Sources::default()).unwrap()),
+            "app 100001: key resound-dev-key, any number of connections, \
+             messages up to 10000 bytes\n\
+             no app is configured: the development app is served, on loopback only\n\
+             ok\n"
+        );
+    }
+}

@@ -1,0 +1,181 @@
+//! `resound serve`: the life of the server process, from flags to the last signal.
+//!
+//! Owns start-up order, the runtime, signals and the descriptor limit. Knows nothing of what the
+//! server does between `bind` and the end of `run`.
+
+use std::io::{self, IsTerminal};
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::SystemTime;
+
+use anyhow::Context;
+use clap::Args;
+use tokio::runtime::{Builder, Runtime};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::oneshot;
+
+use super::banner::{Launch, banner};
+use super::{Failure, print};
+use crate::config::{Config, EXAMPLE_SECRET, Flag, LogFormat};
+use crate::logging;
+use crate::server::Server;
+
+#[derive(Debug, Args)]
+pub(super) struct Serve {
+    /// The file to read; a bare name is looked for here and in ./config.
+    #[arg(long, value_name = "FILE")]
+    config: Option<PathBuf>,
+    /// The IP address to listen on.
+    #[arg(long, value_name = "ADDRESS")]
+    host: Option<String>,
+    /// The port to listen on.
+    #[arg(long)]
+    port: Option<String>,
+    /// The prefix of every route.
+    #[arg(long)]
+    path: Option<String>,
+    /// The public name, shown at start.
+    #[arg(long, value_name = "NAME")]
+    hostname: Option<String>,
+    /// Show every message.
+    #[arg(long)]
+    debug: bool,
+    /// The form of log lines: auto, human or json.
+    #[arg(long, value_name = "FORMAT")]
+    log_format: Option<String>,
+}
+
+impl Serve {
+    pub(super) fn run(self) -> Result<(), Failure> {
+        let file = self.config.clone();
+        let config = Config::load(file.as_deref(), self.flags())?;
+        let log = logging::start(&config.log)?;
+        let runtime = runtime(&config)?;
+        let done = runtime.block_on(serve(&config));
+        // After the second signal nothing is waited for; after a drain nothing is left.
+        runtime.shutdown_background();
+        drop(log);
+        done
+    }
+
+    /// The flags that were given, as text: they are read like variables, with the same messages.
+    fn flags(self) -> Vec<Flag> {
+        let given = [
+            ("--host", "server.host", self.host),
+            ("--port", "server.port", self.port),
+            ("--path", "server.path", self.path),
+            ("--hostname", "server.hostname", self.hostname),
+            ("--debug", "log.debug", self.debug.then(|| "true".to_owned())),
+            ("--log-format", "log.format", self.log_format),
+        ];
+        let flag =
+            |(name, key, text): (_, _, Option<String>)| Some(Flag { name, key, text: text? });
+        given.into_iter().filter_map(flag).collect()
+    }
+}
+
+/// One worker per shard; two at least, so that accepting goes on beside one busy shard.
+fn runtime(config: &Config) -> anyhow::Result<Runtime> {
+    Builder::new_multi_thread()
+        .worker_threads(config.server.shards.max(2))
+        .thread_name("resound")
+        .enable_all()
+        .build()
+        .context("cannot start the threads of the server")
+}
+
+async fn serve(config: &Config) -> Result<(), Failure> {
+    let descriptors = rlimit::increase_nofile_limit(u64::MAX)
+        .context("cannot read the limit of open files (ulimit -n)")?;
+    // Before the socket is bound: a signal that comes early must not kill without a drain.
+    let mut signals = Signals::listen().context("cannot listen for signals")?;
+    let server = Server::bind(config).await.map_err(|error| refused(config, &error))?;
+    let address = server.address();
+    tracing::info!(%address, shards = config.server.shards, descriptors, "server started");
+    warn_of_example_secret(config);
+    greet(config, address)?;
+
+    let (stop, stopped) = oneshot::channel::<()>();
+    let mut run = std::pin::pin!(server.run(async {
+        // An error is the sender gone, which is a reason to stop too.
+        let _ = stopped.await;
+    }));
+    tokio::select! {
+        done = &mut run => return Ok(done?),
+        signal = signals.next() => {
+            tracing::info!(signal, drain = ?config.server.drain, "stopping");
+        }
+    }
+    drop(stop);
+    tokio::select! {
+        done = &mut run => done?,
+        signal = signals.next() => {
+            tracing::warn!(signal, "a second signal: stopped at once");
+            return Err(Failure::Impatience);
+        }
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+/// What ends the process.
+#[derive(Debug)]
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn listen() -> io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            interrupt: signal(SignalKind::interrupt())?,
+        })
+    }
+
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "SIGINT",
+        }
+    }
+}
+
+/// Adds what to do to the most frequent reasons not to start.
+fn refused(config: &Config, error: &anyhow::Error) -> anyhow::Error {
+    let address = SocketAddr::new(config.server.host, config.server.port);
+    let cause = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
+    let advice = match cause.map(io::Error::kind) {
+        Some(io::ErrorKind::AddrInUse) => {
+            "; another process listens there: stop it, or choose another port with --port or \
+             REVERB_SERVER_PORT"
+        }
+        Some(io::ErrorKind::AddrNotAvailable) => {
+            "; this machine does not have that address: 0.0.0.0 listens on all it has"
+        }
+        Some(io::ErrorKind::PermissionDenied) => {
+            "; ports below 1024 need a privilege: choose another one behind a proxy"
+        }
+        _ => "",
+    };
+    anyhow::anyhow!("cannot start the server on {address}: {error:#}{advice}")
+}
+
+fn warn_of_example_secret(config: &Config) {
+    for app in config.apps.iter().filter(|app| app.secret.reveal() == EXAMPLE_SECRET) {
+        tracing::warn!(app = app.id, "the secret is the one of the example file: change it");
+    }
+}
+
+/// People see where the server is; log collectors do not, unless the development app is served,
+/// whose credentials stand nowhere else.
+fn greet(config: &Config, address: SocketAddr) -> anyhow::Result<()> {
+    let for_people = io::stdout().is_terminal() && config.log.format != LogFormat::Json;
+    if !for_people && config.development.is_none() {
+        return Ok(());
+    }
+    let program = std::env::args().next().unwrap_or_default();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+    let launch = Launch { address, program: &program, now_unix_seconds: now.as_secs() };
+    print(&banner(config, &launch))
+}

@@ -1,0 +1,224 @@
+//! Configuration: what the process was told, checked, as plain values.
+//!
+//! Owns the layers (compiled defaults, file, environment, flags) and every rule about them. It is
+//! the only place that reads the environment. Knows nothing of sockets or of the command line:
+//! flags reach it as text beside the key they set.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::{App, Apps};
+
+mod apps;
+mod development;
+mod environment;
+mod file;
+mod layers;
+mod meaning;
+mod nearest;
+mod problem;
+mod written;
+
+#[cfg(test)]
+mod tests;
+
+pub use development::EXAMPLE_SECRET;
+pub use file::File;
+pub use problem::Problem;
+
+use layers::{Keys, Places};
+use problem::Place;
+use written::Written;
+
+/// Everything the process was told.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where and how to listen.
+    pub server: ServerConfig,
+    /// Bounds on requests.
+    pub http: HttpConfig,
+    /// Bounds on sockets.
+    pub websocket: WebSocketConfig,
+    /// What cache channels remember.
+    pub cache: CacheConfig,
+    /// What is logged, and how.
+    pub log: LogConfig,
+    /// Where metrics are served.
+    pub metrics: MetricsConfig,
+    /// Every app, the development app included.
+    pub apps: Apps,
+    /// Set when no app was configured: the one that is served instead, on loopback only.
+    pub development: Option<Arc<App>>,
+}
+
+/// `[server]`: where and how to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// The address to listen on.
+    pub host: IpAddr,
+    /// The port to listen on; 0 takes any free one.
+    pub port: u16,
+    /// The prefix of every route: empty, or with a leading and without a trailing slash.
+    pub path: String,
+    /// The public name, shown at start.
+    pub hostname: Option<String>,
+    /// After SIGTERM: how long until every socket is closed.
+    pub drain: Duration,
+    /// Threads that each own a part of the sockets, at least 1.
+    pub shards: usize,
+}
+
+/// `[http]`: bounds on requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HttpConfig {
+    /// Bytes of one body, checked while it is read.
+    pub body_bytes: usize,
+    /// Bytes of the request line and all fields.
+    pub head_bytes: usize,
+    /// Header fields of one request.
+    pub head_fields: usize,
+    /// For a head to arrive.
+    pub head_timeout: Duration,
+    /// For a body to arrive; longer only while it comes at 1 KiB/s or more.
+    pub body_timeout: Duration,
+    /// Between two requests of one connection.
+    pub idle_timeout: Duration,
+    /// Connections that have not finished a first request.
+    pub pending_connections: usize,
+}
+
+/// `[websocket]`: bounds on sockets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebSocketConfig {
+    /// Bytes waiting for one socket; more closes it with 4100.
+    pub outbox_bytes: usize,
+    /// Bytes waiting for one shard before publishers are made to wait.
+    pub inbox_bytes: usize,
+    /// Frames of one message.
+    pub fragments: usize,
+    /// To finish a fragmented message.
+    pub message_timeout: Duration,
+    /// To finish the closing handshake.
+    pub close_timeout: Duration,
+}
+
+/// `[cache]`: what cache channels remember.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CacheConfig {
+    /// How long an event is remembered.
+    pub ttl: Duration,
+    /// Bytes remembered over all cache channels.
+    pub bytes: usize,
+}
+
+/// `[log]`: what is logged, and how.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LogConfig {
+    /// The form of a line.
+    pub format: LogFormat,
+    /// A filter directive that `tracing_subscriber::EnvFilter` accepts.
+    pub level: String,
+    /// Show the message stream.
+    pub debug: bool,
+}
+
+/// The form of a log line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// As [`LogFormat::Human`]; a word of its own so that a later version may decide otherwise.
+    Auto,
+    /// Text, coloured in a terminal.
+    Human,
+    /// One JSON object per line.
+    Json,
+}
+
+/// `[metrics]`: where metrics are served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// The address of `/metrics`; `None` is off.
+    pub listen: Option<SocketAddr>,
+}
+
+/// The layers above the compiled defaults, before anything is checked. Not to be shown: they hold
+/// secrets as text.
+#[derive(Clone, Default)]
+pub struct Sources {
+    /// What `--config` named.
+    pub file: Option<File>,
+    /// Every variable of the environment; only `REVERB_*` and `RESOUND_*` are looked at.
+    pub environment: BTreeMap<String, String>,
+    /// The other flags, in any order.
+    pub flags: Vec<Flag>,
+}
+
+/// A command-line flag that sets one key.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Flag {
+    /// As it is typed, dashes included: messages name it.
+    pub name: &'static str,
+    /// The key it sets, such as `server.port`.
+    pub key: &'static str,
+    /// Its value.
+    pub text: String,
+}
+
+impl Config {
+    /// Reads the file named by `--config`, if any, and the environment of this process.
+    pub fn load(file: Option<&Path>, flags: Vec<Flag>) -> Result<Self, Problem> {
+        let file = file.map(File::read).transpose()?;
+        Self::new(&Sources { file, environment: environment::of_this_process(), flags })
+    }
+
+    /// Merges and checks the layers. Pure: the same sources give the same result, apart from
+    /// `shards`, which 0 makes the number of cores.
+    pub fn new(sources: &Sources) -> Result<Self, Problem> {
+        let keys = Keys::of_defaults();
+        let credentials = environment::credentials(&sources.environment)?;
+        let mut layers = vec![layers::defaults()];
+        if let Some(file) = &sources.file {
+            layers.push(file.layer()?);
+        }
+        layers.push(environment::reverb(&sources.environment, &keys)?);
+        layers.push(environment::resound(&sources.environment, &keys)?);
+        layers.push(flags(&sources.flags, &keys)?);
+        let merged = layers::merge(layers);
+        let written: Written = layers::read(merged.clone())?;
+        let places = Places::of(&merged);
+
+        let mut server = meaning::server(&written.server, &places)?;
+        let websocket = meaning::websocket(&written.websocket, &places)?;
+        let mut entries = apps::entries(&merged);
+        apps::add(&mut entries, credentials);
+        let serves_development = entries.is_empty();
+        if serves_development {
+            server.host = development::host(server.host, &places.at("server.host"))?;
+            entries.push(development::credentials());
+        }
+        let apps = apps::build(&merged, &entries, websocket.outbox_bytes)?;
+        let development = serves_development.then(|| apps.iter().next().cloned()).flatten();
+        Ok(Self {
+            server,
+            http: meaning::http(&written.http, &places)?,
+            websocket,
+            cache: meaning::cache(&written.cache, &places)?,
+            log: meaning::log(&written.log, &places)?,
+            metrics: meaning::metrics(&written.metrics, &places)?,
+            apps,
+            development,
+        })
+    }
+}
+
+/// The layer of the flags: unlike an empty variable, an empty flag is a value.
+fn flags(flags: &[Flag], keys: &Keys) -> Result<layers::Layer, Problem> {
+    let mut layer = layers::Layer::default();
+    for flag in flags {
+        let place = Place::new(format!("flag {}", flag.name));
+        layer.set(flag.key, keys.parse(flag.key, &flag.text, &place)?, &place);
+    }
+    Ok(layer)
+}

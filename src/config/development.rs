@@ -1,0 +1,51 @@
+//! The development app: what is served when no app was configured.
+//!
+//! Owns its credentials and the rule that it is reachable from this machine only. Knows nothing
+//! of how it is presented.
+
+use std::net::{IpAddr, Ipv4Addr};
+
+use config::Value;
+
+use super::apps::Entry;
+use super::problem::{Place, Problem};
+
+/// The secret of `config/reverb.toml`: whoever serves it to others has forgotten to change it.
+pub const EXAMPLE_SECRET: &str = "app-secret-change-me";
+
+/// Fixed, so that what was pasted from the banner stays valid after a restart.
+const CREDENTIALS: [(&str, &str); 3] =
+    [("id", "100001"), ("key", "resound-dev-key"), ("secret", "resound-dev-secret")];
+
+const ADVICE: &str = r#"no app is configured, and the development app is
+served on 127.0.0.1 only, since everybody knows its secret. Configure an app, in a file
+given with --config:
+
+  [[apps]]
+  id = "123456"
+  key = "your-app-key"
+  secret = "your-app-secret"
+
+or in the environment, as in the .env of your Laravel app:
+
+  REVERB_APP_ID=123456
+  REVERB_APP_KEY=your-app-key
+  REVERB_APP_SECRET=your-app-secret"#;
+
+pub(super) fn credentials() -> Entry {
+    let place = "the development app".to_owned();
+    let value = |text: &str| Value::new(Some(&place), text);
+    let table = CREDENTIALS.iter().map(|(key, text)| ((*key).to_owned(), value(text))).collect();
+    Entry { place, table }
+}
+
+/// The address for the development app: loopback, and an error if something else was asked for.
+pub(super) fn host(host: IpAddr, place: &Place) -> Result<IpAddr, Problem> {
+    if host.is_loopback() {
+        Ok(host)
+    } else if place.is_default() {
+        Ok(IpAddr::V4(Ipv4Addr::LOCALHOST))
+    } else {
+        Err(place.refuse(host, ADVICE))
+    }
+}

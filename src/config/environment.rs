@@ -1,0 +1,163 @@
+//! The environment: Laravel's and Reverb's names first, then ours.
+//!
+//! Owns the names and how their text is read, Laravel's way. The only place of the program that
+//! reads the environment. Knows no ranges.
+
+use std::collections::BTreeMap;
+
+use super::layers::{Keys, Layer, Table};
+use super::nearest::nearest;
+use super::problem::{Place, Problem};
+
+type Variables = BTreeMap<String, String>;
+
+/// Reverb's names and the keys they set; `config/reverb.php` reads the same.
+pub(super) const REVERB: [(&str, &str); 14] = [
+    ("REVERB_SERVER_HOST", "server.host"),
+    ("REVERB_SERVER_PORT", "server.port"),
+    ("REVERB_SERVER_PATH", "server.path"),
+    // Where Laravel and browsers find the server: only shown here.
+    ("REVERB_HOST", "server.hostname"),
+    // Reverb counts head and body together; here it bounds the body.
+    ("REVERB_MAX_REQUEST_SIZE", "http.body_bytes"),
+    ("REVERB_APP_PING_INTERVAL", "app.ping_interval"),
+    ("REVERB_APP_ACTIVITY_TIMEOUT", "app.activity_timeout"),
+    ("REVERB_APP_MAX_CONNECTIONS", "app.max_connections"),
+    ("REVERB_APP_MAX_MESSAGE_SIZE", "app.max_message_size"),
+    ("REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM", "app.accept_client_events_from"),
+    ("REVERB_APP_RATE_LIMITING_ENABLED", "app.rate_limiting.enabled"),
+    ("REVERB_APP_RATE_LIMIT_MAX_ATTEMPTS", "app.rate_limiting.max_attempts"),
+    ("REVERB_APP_RATE_LIMIT_DECAY_SECONDS", "app.rate_limiting.decay_seconds"),
+    ("REVERB_APP_RATE_LIMIT_TERMINATE", "app.rate_limiting.terminate_on_limit"),
+];
+
+const CREDENTIALS: [(&str, &str); 3] =
+    [("REVERB_APP_ID", "id"), ("REVERB_APP_KEY", "key"), ("REVERB_APP_SECRET", "secret")];
+
+const SCALING: &str = "REVERB_SCALING_ENABLED";
+
+/// Every variable of this process. Bytes that are no UTF-8 are replaced: such a value is refused
+/// where it is used, and must not end the process where it is not.
+pub(super) fn of_this_process() -> Variables {
+    let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
+    std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
+}
+
+/// The layer of Reverb's names.
+pub(super) fn reverb(variables: &Variables, keys: &Keys) -> Result<Layer, Problem> {
+    // Two nodes that do not know of each other would each serve half of the sockets, silently.
+    let scaling = laravel(variables, SCALING).filter(|text| !["false", "0"].contains(text));
+    if let Some(text) = scaling {
+        let advice = "this version serves from one node and does not share messages through Redis: \
+                      remove it, or set it to false";
+        return Err(place(SCALING).refuse(text, advice));
+    }
+    let mut layer = Layer::default();
+    for (name, key) in REVERB {
+        if let Some(text) = laravel(variables, name) {
+            layer.set(key, keys.parse(key, text, &place(name))?, &place(name));
+        }
+    }
+    Ok(layer)
+}
+
+/// The layer of our own names: `RESOUND_` and the key in capitals. All of that prefix is ours, so
+/// that a typo is an error and not a setting without effect.
+pub(super) fn resound(variables: &Variables, keys: &Keys) -> Result<Layer, Problem> {
+    let known: BTreeMap<String, &str> = keys.names().map(|key| (variable(key), key)).collect();
+    let mut layer = Layer::default();
+    for name in variables.keys().filter(|name| name.starts_with("RESOUND_")) {
+        let Some(key) = known.get(name) else {
+            let hint = meant(name, known.keys().map(String::as_str)).map_or_else(
+                || "config/defaults.toml lists every key".to_owned(),
+                |meant| format!("did you mean {meant}?"),
+            );
+            return Err(Problem::new(format!("{} is not known; {hint}", place(name))));
+        };
+        if let Some(text) = laravel(variables, name) {
+            layer.set(key, keys.parse(key, text, &place(name))?, &place(name));
+        }
+    }
+    Ok(layer)
+}
+
+/// The name somebody meant; credentials have no `RESOUND_` names, lest there be two of each.
+fn meant<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    let rest = name.strip_prefix("RESOUND_")?;
+    let mut credentials = CREDENTIALS.iter().map(|(reverb, _)| *reverb);
+    let credential = credentials.find(|reverb| reverb.strip_prefix("REVERB_") == Some(rest));
+    credential.or_else(|| nearest(name, known))
+}
+
+/// The app that Laravel's `.env` describes: all of id, key and secret, or none of them.
+pub(super) fn credentials(variables: &Variables) -> Result<Option<Table>, Problem> {
+    let is_set = |(name, _): &(&str, &str)| laravel(variables, name).is_some();
+    let (set, missing): (Vec<_>, Vec<_>) = CREDENTIALS.into_iter().partition(is_set);
+    if set.is_empty() {
+        return Ok(None);
+    }
+    if !missing.is_empty() {
+        let names = |list: &[(&str, &str)]| {
+            list.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" and ")
+        };
+        return Err(Problem::new(format!(
+            "environment variable {} is missing; it is needed beside {}",
+            names(&missing),
+            names(&set)
+        )));
+    }
+    let entry = set.into_iter().filter_map(|(name, key)| {
+        let text = laravel(variables, name)?;
+        Some((key.to_owned(), config::Value::new(Some(&place(name).to_string()), text)))
+    });
+    Ok(Some(entry.collect()))
+}
+
+/// The name of our variable for a key: `app.rate_limiting.enabled` is
+/// `RESOUND_APP_RATE_LIMITING_ENABLED`.
+pub(super) fn variable(key: &str) -> String {
+    format!("RESOUND_{}", key.replace('.', "_").to_ascii_uppercase())
+}
+
+fn place(name: &str) -> Place {
+    Place::new(format!("environment variable {name}"))
+}
+
+/// A value as Laravel's `env()` gives it: `None` for null and empty ones, the words in brackets
+/// as those without, surrounding quotes removed (Docker's `--env-file` leaves them in).
+fn laravel<'a>(variables: &'a Variables, name: &str) -> Option<&'a str> {
+    let text = variables.get(name)?.trim();
+    let word = match text.to_ascii_lowercase().as_str() {
+        "" | "null" | "(null)" | "empty" | "(empty)" => return None,
+        "true" | "(true)" => "true",
+        "false" | "(false)" => "false",
+        _ => text,
+    };
+    let quoted = |quote| word.strip_prefix(quote)?.strip_suffix(quote);
+    Some(quoted('"').or_else(|| quoted('\'')).unwrap_or(word)).filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Variables, laravel};
+
+    fn check(text: &str, read: Option<&str>) {
+        let variables = Variables::from([("NAME".to_owned(), text.to_owned())]);
+        assert_eq!(laravel(&variables, "NAME"), read, "{text:?}");
+    }
+
+    #[test]
+    fn values_are_read_as_laravel_reads_them() {
+        for text in ["", " ", "null", "(null)", "NULL", "empty", "(empty)", "\"\"", "''"] {
+            check(text, None);
+        }
+        check("true", Some("true"));
+        check("(TRUE)", Some("true"));
+        check("(false)", Some("false"));
+        check("\"a b\"", Some("a b"));
+        check("'a'", Some("a"));
+        check("\"a'", Some("\"a'"));
+        check("\"", Some("\""));
+        check(" 8080 ", Some("8080"));
+    }
+}

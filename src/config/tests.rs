@@ -1,0 +1,47 @@
+//! Tests of the configuration as a whole: layers in, values or one exact message out.
+//!
+//! Owns the way sources are put together; the tables are in the files below.
+
+use std::collections::BTreeMap;
+
+use super::{Config, File, Flag, Problem, Sources};
+use crate::app::App;
+
+mod apps;
+mod defaults;
+mod precedence;
+mod ranges;
+mod refusals;
+
+/// The name every test file has.
+const NAME: &str = "config/reverb.toml";
+
+/// One app, so that the rules of the development app do not get in the way.
+const APP: &str = "[[apps]]\nid = \"1\"\nkey = \"k\"\nsecret = \"s\"\n";
+
+/// Sources in the short form of the tables; an empty file is none.
+fn sources(file: &str, variables: &[(&str, &str)], flags: &[Flag]) -> Sources {
+    let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
+    Sources {
+        file: (!file.is_empty()).then(|| File { name: NAME.to_owned(), text: file.to_owned() }),
+        environment: variables.iter().map(owned).collect::<BTreeMap<_, _>>(),
+        flags: flags.to_vec(),
+    }
+}
+
+fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, Problem> {
+    Config::new(&sources(file, variables, &[]))
+}
+
+/// The only app of a configuration that must load.
+fn only_app(file: &str, variables: &[(&str, &str)]) -> App {
+    let config = load(file, variables).unwrap();
+    let mut apps = config.apps.iter();
+    let app = apps.next().unwrap();
+    assert!(apps.next().is_none(), "more than one app");
+    App::clone(app)
+}
+
+fn flag(name: &'static str, key: &'static str, text: &str) -> Flag {
+    Flag { name, key, text: text.to_owned() }
+}

@@ -1,0 +1,110 @@
+//! Which apps there are, those of the file and that of the environment, and which are refused.
+
+use super::refusals::check as check_refused;
+use super::{APP, load, only_app};
+
+const LARAVEL: [(&str, &str); 3] =
+    [("REVERB_APP_ID", "1"), ("REVERB_APP_KEY", "k"), ("REVERB_APP_SECRET", "from-env")];
+
+/// Ids, keys and secrets in the order of ids.
+fn check(file: &str, variables: &[(&str, &str)], expected: &[(&str, &str, &str)]) {
+    let config = load(file, variables).unwrap();
+    let mut apps: Vec<_> = config.apps.iter().collect();
+    apps.sort_by(|left, right| left.id.cmp(&right.id));
+    let apps: Vec<_> =
+        apps.iter().map(|app| (app.id.as_str(), app.key.as_str(), app.secret.reveal())).collect();
+    assert_eq!(apps, expected);
+    assert!(config.development.is_none());
+}
+
+#[test]
+fn the_environment_adds_an_app_or_replaces_a_secret() {
+    check("", &LARAVEL, &[("1", "k", "from-env")]);
+    check(APP, &[], &[("1", "k", "s")]);
+    check(APP, &LARAVEL, &[("1", "k", "from-env")]);
+    check("[[apps]]\nid = 1\nkey = \"k\"\n", &LARAVEL, &[("1", "k", "from-env")]);
+    check("[[apps]]\napp_id = 1\nkey = \"k\"\n", &LARAVEL, &[("1", "k", "from-env")]);
+    let other = "[[apps]]\nid = \"2\"\nkey = \"k2\"\nsecret = \"s2\"\n";
+    check(other, &LARAVEL, &[("1", "k", "from-env"), ("2", "k2", "s2")]);
+}
+
+#[test]
+fn the_app_of_the_environment_starts_from_the_same_values() {
+    assert_eq!(only_app("[app]\nmax_message_size = 6\n", &LARAVEL).limits.message_bytes, 6);
+}
+
+#[test]
+fn ids_may_be_written_as_numbers_and_under_their_old_name() {
+    for id in ["id = 123456", "id = \"123456\"", "app_id = \"123456\"", "app_id = 123456"] {
+        let app = only_app(&format!("[[apps]]\n{id}\nkey = \"k\"\nsecret = \"s\"\n"), &[]);
+        assert_eq!(app.id, "123456", "{id}");
+    }
+}
+
+#[test]
+fn origins_follow_the_list_and_the_switch() {
+    let file = format!("{APP}allowed_origins = [\"a.example\"]\nrequire_origin = true\n");
+    let origins = only_app(&file, &[]).allowed_origins;
+    assert!(origins.allow(Some("https://a.example")));
+    assert!(!origins.allow(Some("https://b.example")));
+    assert!(!origins.allow(None));
+}
+
+#[test]
+fn apps_are_checked_with_their_number() {
+    let name = "config/reverb.toml: ";
+    let odd = "it stands in URLs and must have no whitespace and none of / ? # %";
+    for (text, message) in [
+        (
+            "[[apps]]\nid = \"1\"\nkey = \"k\"\nsecret = \"\"",
+            format!(
+                "{name}apps[0].secret is empty; it must be the REVERB_APP_SECRET of your Laravel app"
+            ),
+        ),
+        (
+            "[[apps]]\nid = \"1\"\nsecret = \"s\"",
+            format!(
+                "{name}apps[0].key is missing; it must be the REVERB_APP_KEY of your Laravel app"
+            ),
+        ),
+        (
+            "[[apps]]\napp_id = \"\"\nkey = \"k\"\nsecret = \"s\"",
+            format!(
+                "{name}apps[0].app_id is empty; it must be the REVERB_APP_ID of your Laravel app"
+            ),
+        ),
+        (
+            "[[apps]]\nid = \"a/b\"\nkey = \"k\"\nsecret = \"s\"",
+            format!("{name}apps[0].id is \"a/b\"; {odd}"),
+        ),
+        (
+            "[[apps]]\nid = \"1\"\nkey = \"k \"\nsecret = \"s\"",
+            format!("{name}apps[0].key is \"k \"; {odd}"),
+        ),
+        (
+            "[app]\nid = \"1\"\nkey = \"k\"\nsecret = \"s\"",
+            format!(
+                "{name}[app] is what every app starts from; an app of its own, with id, key and \
+                 secret, is [[apps]]"
+            ),
+        ),
+    ] {
+        check_refused(text, &[], &message);
+    }
+    let second = |text: &str| format!("{APP}[[apps]]\n{text}");
+    check_refused(
+        &second("id = 1\nkey = \"other\"\nsecret = \"s\""),
+        &[],
+        "two apps have the id \"1\": config/reverb.toml: apps[0] and config/reverb.toml: apps[1]",
+    );
+    check_refused(
+        &second("id = 2\nkey = \"k\"\nsecret = \"s\""),
+        &[],
+        "two apps have the key \"k\": config/reverb.toml: apps[0] and config/reverb.toml: apps[1]",
+    );
+    check_refused(
+        &second("id = 2\nkey = \"l\"\nsecret = \"s\"\nping_interval = 0"),
+        &[],
+        "config/reverb.toml: apps[1].ping_interval is 0; allowed are 1 to 86400",
+    );
+}

@@ -1,0 +1,134 @@
+//! The files of `config/`: complete, as documented, and loadable.
+
+use std::net::{IpAddr, Ipv4Addr};
+use std::time::Duration;
+
+use super::super::layers::{self, Keys, Places};
+use super::super::written::Written;
+use super::super::{
+    CacheConfig, EXAMPLE_SECRET, HttpConfig, LogConfig, LogFormat, WebSocketConfig,
+};
+use super::{APP, load, only_app};
+use crate::app::{AppLimits, ClientEvents};
+
+#[test]
+fn the_defaults_are_the_documented_ones() {
+    let config = load(APP, &[]).unwrap();
+    let seconds = Duration::from_secs;
+    assert_eq!(config.server.host, IpAddr::V4(Ipv4Addr::UNSPECIFIED));
+    assert_eq!(config.server.port, 8080);
+    assert_eq!(config.server.path, "");
+    assert_eq!(config.server.hostname, None);
+    assert_eq!(config.server.drain, seconds(10));
+    assert!(config.server.shards >= 1);
+    let http = HttpConfig {
+        body_bytes: 4 << 20,
+        head_bytes: 16 << 10,
+        head_fields: 100,
+        head_timeout: seconds(10),
+        body_timeout: seconds(10),
+        idle_timeout: seconds(60),
+        pending_connections: 5000,
+    };
+    assert_eq!(config.http, http);
+    let websocket = WebSocketConfig {
+        outbox_bytes: 1 << 20,
+        inbox_bytes: 64 << 20,
+        fragments: 1024,
+        message_timeout: seconds(30),
+        close_timeout: seconds(5),
+    };
+    assert_eq!(config.websocket, websocket);
+    assert_eq!(config.cache, CacheConfig { ttl: seconds(1800), bytes: 64 << 20 });
+    let log = LogConfig { format: LogFormat::Auto, level: "info".to_owned(), debug: false };
+    assert_eq!(config.log, log);
+    assert_eq!(config.metrics.listen, None);
+    assert!(config.development.is_none());
+}
+
+#[test]
+fn the_defaults_of_an_app_are_the_documented_ones() {
+    let app = only_app(APP, &[]);
+    assert!(app.enabled);
+    assert!(app.allowed_origins.allow(Some("https://anything.example")));
+    assert!(app.allowed_origins.allow(None));
+    assert_eq!(app.ping_interval, Duration::from_secs(50));
+    assert_eq!(app.activity_timeout, Duration::from_secs(30));
+    assert_eq!(app.pong_timeout, Duration::from_secs(30));
+    assert!(!app.require_protocol);
+    assert_eq!(app.accept_client_events_from, ClientEvents::Members);
+    let AppLimits {
+        connections,
+        message_bytes,
+        subscriptions,
+        client_events_per_second,
+        messages,
+        channel_name_bytes,
+        event_name_chars,
+        event_data_bytes,
+        event_data_warn_bytes,
+        channels_per_event,
+        events_per_batch,
+        presence_members,
+        presence_user_id_bytes,
+        presence_user_info_bytes,
+    } = app.limits;
+    assert_eq!((connections, client_events_per_second, messages), (None, Some(10), None));
+    assert_eq!((message_bytes, subscriptions), (10_000, 1000));
+    assert_eq!((channel_name_bytes, event_name_chars), (200, 200));
+    assert_eq!((event_data_bytes, event_data_warn_bytes), (102_400, 10_240));
+    assert_eq!((channels_per_event, events_per_batch), (100, 10));
+    assert_eq!((presence_members, presence_user_id_bytes), (10_000, 128));
+    assert_eq!(presence_user_info_bytes, 10_240);
+}
+
+/// Paths of all leaves of a JSON object.
+fn leaves(value: &serde_json::Value, prefix: &str, found: &mut Vec<String>) {
+    let Some(table) = value.as_object() else {
+        return found.push(prefix.to_owned());
+    };
+    for (key, inner) in table {
+        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
+        leaves(inner, &path, found);
+    }
+}
+
+#[test]
+fn every_key_that_may_be_written_has_a_default_and_the_other_way_round() {
+    let mut may_be_written = Vec::new();
+    leaves(&serde_json::to_value(Written::default()).unwrap(), "", &mut may_be_written);
+    let credentials = ["apps", "app.id", "app.key", "app.secret"];
+    may_be_written.retain(|key| !credentials.contains(&key.as_str()));
+    may_be_written.sort_unstable();
+    let keys = Keys::of_defaults();
+    assert_eq!(keys.names().collect::<Vec<_>>(), may_be_written);
+}
+
+#[test]
+fn every_value_knows_its_place() {
+    let merged = layers::merge(vec![layers::defaults()]);
+    let places = Places::of(&merged);
+    for key in Keys::of_defaults().names() {
+        assert!(places.at(key).is_default(), "{key}");
+        assert_eq!(places.at(key).to_string(), format!("{key} (the default)"));
+    }
+}
+
+#[test]
+fn the_example_file_loads() {
+    let text = include_str!("../../../config/reverb.toml");
+    let app = only_app(text, &[]);
+    assert_eq!((app.id.as_str(), app.key.as_str()), ("123456", "app-key-change-me"));
+    assert_eq!(app.secret.reveal(), EXAMPLE_SECRET);
+}
+
+#[test]
+fn without_an_app_the_development_app_is_served_on_loopback() {
+    let config = load("", &[]).unwrap();
+    assert_eq!(config.server.host, IpAddr::V4(Ipv4Addr::LOCALHOST));
+    let app = config.development.unwrap();
+    assert_eq!((app.id.as_str(), app.key.as_str()), ("100001", "resound-dev-key"));
+    assert_eq!(app.secret.reveal(), "resound-dev-secret");
+    assert!(config.apps.by_key("resound-dev-key").is_some());
+    assert_eq!(load("[app]\nping_interval = 7\n", &[]).unwrap().apps.iter().count(), 1);
+}

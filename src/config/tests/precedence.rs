@@ -1,0 +1,158 @@
+//! Which layer wins, and that every name of every layer arrives.
+
+use std::net::IpAddr;
+use std::time::Duration;
+
+use super::super::environment::{REVERB, variable};
+use super::super::layers::{self, Keys};
+use super::super::{Config, environment};
+use super::{APP, flag, load, only_app, sources};
+use crate::app::{ClientEvents, MessageRate};
+
+#[test]
+fn later_layers_win() {
+    let file = format!("{APP}[server]\nport = 1\n");
+    let reverb = ("REVERB_SERVER_PORT", "2");
+    let resound = ("RESOUND_SERVER_PORT", "3");
+    let port = flag("--port", "server.port", "4");
+    let check = |variables: &[_], flags: &[_], wins| {
+        let config = Config::new(&sources(&file, variables, flags)).unwrap();
+        assert_eq!(config.server.port, wins);
+    };
+    check(&[], &[], 1);
+    check(&[reverb], &[], 2);
+    check(&[reverb, resound], &[], 3);
+    check(&[reverb, resound], &[port], 4);
+    check(&[("RESOUND_SERVER_PORT", ""), ("REVERB_SERVER_PORT", "null")], &[], 1);
+}
+
+#[test]
+fn an_entry_wins_over_what_every_app_starts_from() {
+    let app = only_app(&format!("{APP}max_message_size = 5\n[app]\nmax_message_size = 6\n"), &[]);
+    assert_eq!(app.limits.message_bytes, 5);
+    let app = only_app(&format!("{APP}[app]\nmax_message_size = 6\n"), &[]);
+    assert_eq!(app.limits.message_bytes, 6);
+    // A part of a table leaves the rest as it was.
+    let file =
+        format!("{APP}rate_limiting.enabled = true\n[app.rate_limiting]\nmax_attempts = 7\n");
+    let rate =
+        MessageRate { max_attempts: 7, decay: Duration::from_secs(60), terminate_on_limit: false };
+    assert_eq!(only_app(&file, &[]).limits.messages, Some(rate));
+}
+
+#[test]
+fn every_name_of_reverb_arrives() {
+    let values = [
+        ("REVERB_SERVER_HOST", "[::1]"),
+        ("REVERB_SERVER_PORT", "9000"),
+        ("REVERB_SERVER_PATH", "ws/"),
+        ("REVERB_HOST", "ws.example.com"),
+        ("REVERB_MAX_REQUEST_SIZE", "10000"),
+        ("REVERB_APP_PING_INTERVAL", "61"),
+        ("REVERB_APP_ACTIVITY_TIMEOUT", "31"),
+        ("REVERB_APP_MAX_CONNECTIONS", "100"),
+        ("REVERB_APP_MAX_MESSAGE_SIZE", "20000"),
+        ("REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM", "all"),
+        ("REVERB_APP_RATE_LIMITING_ENABLED", "(true)"),
+        ("REVERB_APP_RATE_LIMIT_MAX_ATTEMPTS", "61"),
+        ("REVERB_APP_RATE_LIMIT_DECAY_SECONDS", "62"),
+        ("REVERB_APP_RATE_LIMIT_TERMINATE", "TRUE"),
+    ];
+    assert_eq!(values.map(|(name, _)| name), REVERB.map(|(name, _)| name));
+    let config = load(APP, &values).unwrap();
+    assert_eq!(config.server.host, "::1".parse::<IpAddr>().unwrap());
+    assert_eq!(config.server.port, 9000);
+    assert_eq!(config.server.path, "/ws");
+    assert_eq!(config.server.hostname.as_deref(), Some("ws.example.com"));
+    assert_eq!(config.http.body_bytes, 10_000);
+    let app = config.apps.by_id("1").unwrap();
+    assert_eq!(app.ping_interval, Duration::from_secs(61));
+    assert_eq!(app.activity_timeout, Duration::from_secs(31));
+    assert_eq!(app.limits.connections, Some(100));
+    assert_eq!(app.limits.message_bytes, 20_000);
+    assert_eq!(app.accept_client_events_from, ClientEvents::All);
+    let rate =
+        MessageRate { max_attempts: 61, decay: Duration::from_secs(62), terminate_on_limit: true };
+    assert_eq!(app.limits.messages, Some(rate));
+}
+
+#[test]
+fn names_that_mean_nothing_here_are_ignored() {
+    let ignored = [
+        ("REVERB_SERVER", "reverb"),
+        ("REVERB_PORT", "443"),
+        ("REVERB_SCHEME", "https"),
+        ("REVERB_PULSE_INGEST_INTERVAL", "15"),
+        ("REVERB_TELESCOPE_INGEST_INTERVAL", "15"),
+        ("REVERB_SCALING_ENABLED", "false"),
+        ("REVERB_SCALING_CHANNEL", "reverb"),
+        ("PATH", "/bin"),
+    ];
+    assert_eq!(load(APP, &ignored).unwrap().server, load(APP, &[]).unwrap().server);
+}
+
+/// A valid value of each key that is not its default.
+fn other_value(key: &str) -> &'static str {
+    match key {
+        "server.host" => "127.0.0.9",
+        "server.path" => "/other",
+        "server.hostname" => "other.example",
+        "log.format" => "json",
+        "log.level" => "warn,hyper=error",
+        "metrics.listen" => "localhost:9601",
+        "app.enabled" | "app.rate_limiting.enabled" => "false",
+        "app.allowed_origins" => "a.example, *.b.example",
+        "app.accept_client_events_from" => "none",
+        "app.rate_limiting.max_attempts" => "77",
+        "http.head_fields" => "99",
+        // Not below the size of an event.
+        "websocket.outbox_bytes" => "999999",
+        "server.shards" => "1023",
+        "log.debug" | "app.require_origin" | "app.require_protocol" => "true",
+        "app.rate_limiting.terminate_on_limit" => "true",
+        _ => "9999",
+    }
+}
+
+#[test]
+fn every_key_has_a_variable_of_its_own_that_changes_something() {
+    // On, so that the other keys of the rate limit show.
+    let base = ("REVERB_APP_RATE_LIMITING_ENABLED", "true");
+    let shown = |variables: &[(&str, &str)]| format!("{:?}", load(APP, variables).unwrap());
+    let unchanged = shown(&[base]);
+    for key in Keys::of_defaults().names() {
+        let name = variable(key);
+        let changed = shown(&[base, (&name, other_value(key))]);
+        assert_ne!(changed, unchanged, "{name}");
+    }
+}
+
+#[test]
+fn the_place_of_a_variable_survives_the_merge() {
+    let variables = [("RESOUND_HTTP_BODY_BYTES".to_owned(), "5".to_owned())].into();
+    let layer = environment::resound(&variables, &Keys::of_defaults()).unwrap();
+    let merged = layers::merge(vec![layers::defaults(), layer]);
+    let places = layers::Places::of(&merged);
+    assert_eq!(
+        places.at("http.body_bytes").to_string(),
+        "environment variable RESOUND_HTTP_BODY_BYTES"
+    );
+}
+
+#[test]
+fn hosts_and_paths_have_one_form() {
+    for (text, address) in
+        [("[::]", "::"), ("::", "::"), ("localhost", "127.0.0.1"), ("\"10.0.0.1\"", "10.0.0.1")]
+    {
+        let config = load(APP, &[("REVERB_SERVER_HOST", text)]).unwrap();
+        assert_eq!(config.server.host.to_string(), address, "{text}");
+    }
+    for (text, path) in [("/", ""), ("ws", "/ws"), ("/ws/", "/ws"), ("/a/b", "/a/b")] {
+        let config = load(APP, &[("REVERB_SERVER_PATH", text)]).unwrap();
+        assert_eq!(config.server.path, path, "{text}");
+    }
+    let empty = flag("--path", "server.path", "");
+    let variables = [("REVERB_SERVER_PATH", "/ws")];
+    let config = Config::new(&sources(APP, &variables, &[empty])).unwrap();
+    assert_eq!(config.server.path, "");
+}

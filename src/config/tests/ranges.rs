@@ -1,0 +1,92 @@
+//! Ranges and forms: what each key refuses.
+
+use super::APP;
+use super::refusals::check;
+
+/// Keys of the file, below a valid app, with what follows the name of the file.
+fn check_keys(table: &[(&str, &str)]) {
+    for (key, message) in table {
+        check(&format!("{APP}{key}"), &[], &format!("config/reverb.toml: {message}"));
+    }
+}
+
+#[test]
+fn the_server_and_requests() {
+    check_keys(&[
+        ("[server]\nport = 65536", "server.port is 65536; allowed are 0 to 65535"),
+        ("[server]\nshards = 2000", "server.shards is 2000; allowed are 0 to 1024"),
+        ("[server]\ndrain_seconds = 0", "server.drain_seconds is 0; allowed are 1 to 86400"),
+        (
+            "[server]\nhost = \"example.com\"",
+            "server.host is \"example.com\"; it must be an IP address such as 0.0.0.0, 127.0.0.1 \
+             or [::], or localhost",
+        ),
+        (
+            "[server]\npath = \"/a b\"",
+            "server.path is \"/a b\"; it must be a path such as /ws, of letters, digits and \
+             - . _ ~",
+        ),
+        ("[http]\nbody_bytes = 0", "http.body_bytes is 0; allowed are 1 to 1073741824"),
+        ("[http]\nhead_bytes = 100", "http.head_bytes is 100; allowed are 8192 to 1048576"),
+        ("[http]\nhead_fields = 0", "http.head_fields is 0; allowed are 1 to 1000"),
+        ("[websocket]\nfragments = 0", "websocket.fragments is 0; allowed are 1 to 1048576"),
+        ("[cache]\nttl_seconds = 86401", "cache.ttl_seconds is 86401; allowed are 1 to 86400"),
+    ]);
+}
+
+#[test]
+fn logs_and_metrics() {
+    check_keys(&[
+        ("[log]\nformat = \"xml\"", "log.format is \"xml\"; allowed are auto, human and json"),
+        (
+            "[log]\nlevel = \"inof\"",
+            "log.level is \"inof\"; it must be error, warn, info, debug, trace or off, with \
+             target=level pairs after commas",
+        ),
+        (
+            "[log]\nlevel = \"info,hyper=loud\"",
+            "log.level is \"info,hyper=loud\"; it must be error, warn, info, debug, trace or \
+             off, with target=level pairs after commas",
+        ),
+        (
+            "[metrics]\nlisten = \"9601\"",
+            "metrics.listen is \"9601\"; it must be an address and a port such as \
+             127.0.0.1:9601, or empty",
+        ),
+    ]);
+}
+
+#[test]
+fn what_apps_start_from() {
+    check_keys(&[
+        ("[app]\nactivity_timeout = 0", "app.activity_timeout is 0; allowed are 1 to 86400"),
+        ("[app]\nmax_message_size = 0", "app.max_message_size is 0; allowed are 1 to 1073741824"),
+        (
+            "[app]\nmax_connections = 4294967296",
+            "app.max_connections is 4294967296; allowed are 0 to 4294967295",
+        ),
+        (
+            "[app]\naccept_client_events_from = \"some\"",
+            "app.accept_client_events_from is \"some\"; allowed are members, all and none",
+        ),
+        (
+            "[app.rate_limiting]\nmax_attempts = 0",
+            "app.rate_limiting.max_attempts is 0; allowed are 1 to 4294967295",
+        ),
+        (
+            "[app]\nallowed_origins = []",
+            "app.allowed_origins is empty; it must have at least one pattern; [\"*\"] allows \
+             every page",
+        ),
+        (
+            "[app]\nallowed_origins = [\"*\", \"a.example/path\"]",
+            "app.allowed_origins has \"a.example/path\"; a pattern is [scheme://]host[:port], \
+             where * stands for any characters",
+        ),
+        (
+            "[app]\nevent_data_bytes = 2000000",
+            "app.event_data_bytes is 2000000; it must not be more than websocket.outbox_bytes, \
+             which is 1048576: such an event would close every socket it is sent to",
+        ),
+    ]);
+}

@@ -1,0 +1,142 @@
+//! What may be written: the shape of a configuration file.
+//!
+//! Owns the names of all keys and their TOML types, and refuses every other. Knows no range and
+//! no default: a key left out reads as zero or empty here, and `config/defaults.toml`, merged
+//! below the file, fills it. The file alone is read into these types only to be checked.
+
+use serde::de::{Error, Visitor};
+use serde::{Deserialize, Deserializer, Serialize};
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Written {
+    pub(super) server: Server,
+    pub(super) http: Http,
+    pub(super) websocket: WebSocket,
+    pub(super) cache: Cache,
+    pub(super) log: Log,
+    pub(super) metrics: Metrics,
+    pub(super) app: App,
+    pub(super) apps: Vec<App>,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Server {
+    pub(super) host: String,
+    pub(super) port: u64,
+    pub(super) path: String,
+    pub(super) hostname: String,
+    pub(super) drain_seconds: u64,
+    pub(super) shards: u64,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Http {
+    pub(super) body_bytes: u64,
+    pub(super) head_bytes: u64,
+    pub(super) head_fields: u64,
+    pub(super) head_timeout_seconds: u64,
+    pub(super) body_timeout_seconds: u64,
+    pub(super) idle_timeout_seconds: u64,
+    pub(super) pending_connections: u64,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct WebSocket {
+    pub(super) outbox_bytes: u64,
+    pub(super) inbox_bytes: u64,
+    pub(super) fragments: u64,
+    pub(super) message_timeout_seconds: u64,
+    pub(super) close_timeout_seconds: u64,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Cache {
+    pub(super) ttl_seconds: u64,
+    pub(super) bytes: u64,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Log {
+    pub(super) format: String,
+    pub(super) level: String,
+    pub(super) debug: bool,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Metrics {
+    pub(super) listen: String,
+}
+
+/// `[app]` and one `[[apps]]` entry: the same keys, but only an entry has the first three.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct App {
+    /// `app_id` is its name in Reverb's `config/reverb.php`.
+    #[serde(alias = "app_id", deserialize_with = "text_or_number")]
+    pub(super) id: String,
+    pub(super) key: String,
+    pub(super) secret: String,
+    pub(super) enabled: bool,
+    pub(super) allowed_origins: Vec<String>,
+    pub(super) require_origin: bool,
+    pub(super) ping_interval: u64,
+    pub(super) activity_timeout: u64,
+    pub(super) pong_timeout: u64,
+    pub(super) require_protocol: bool,
+    pub(super) max_connections: u64,
+    pub(super) max_message_size: u64,
+    pub(super) max_subscriptions: u64,
+    pub(super) accept_client_events_from: String,
+    pub(super) client_events_per_second: u64,
+    pub(super) rate_limiting: RateLimiting,
+    pub(super) channel_name_bytes: u64,
+    pub(super) event_name_chars: u64,
+    pub(super) event_data_bytes: u64,
+    pub(super) event_data_warn_bytes: u64,
+    pub(super) channels_per_event: u64,
+    pub(super) events_per_batch: u64,
+    pub(super) presence_members: u64,
+    pub(super) presence_user_id_bytes: u64,
+    pub(super) presence_user_info_bytes: u64,
+}
+
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct RateLimiting {
+    pub(super) enabled: bool,
+    pub(super) max_attempts: u64,
+    pub(super) decay_seconds: u64,
+    pub(super) terminate_on_limit: bool,
+}
+
+/// Laravel's ids look like numbers, so they are often written as numbers.
+fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
+    struct Id;
+    impl Visitor<'_> for Id {
+        type Value = String;
+
+        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+            f.write_str("a string")
+        }
+
+        fn visit_str<E: Error>(self, text: &str) -> Result<String, E> {
+            Ok(text.to_owned())
+        }
+
+        fn visit_i64<E: Error>(self, number: i64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+
+        fn visit_u64<E: Error>(self, number: u64) -> Result<String, E> {
+            Ok(number.to_string())
+        }
+    }
+    deserializer.deserialize_any(Id)
+}

@@ -1,0 +1,101 @@
+//! The door for back ends: the Pusher HTTP API, signed, and the health check.
+//!
+//! One file per group of endpoints. No handler runs before [`signed::Signed`] has checked the
+//! signature, and nothing of a body is read before that either.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::{Method, Request, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::{get, post};
+
+mod body;
+mod channels;
+mod events;
+mod exposition;
+mod info;
+mod refusal;
+mod signed;
+mod users;
+
+pub use exposition::exposition;
+
+use crate::node::Node;
+use refusal::Refusal;
+
+/// Bounds of one request, from the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimits {
+    /// Bytes of a body.
+    pub bytes: usize,
+    /// Time for a body to arrive, to which each KiB that did adds a second.
+    pub timeout: Duration,
+}
+
+/// What every endpoint has at hand.
+#[derive(Clone)]
+pub struct Api {
+    node: Arc<Node>,
+    prefix: Arc<str>,
+    body: BodyLimits,
+}
+
+impl Api {
+    /// The API of a node, mounted below `prefix`.
+    pub fn new(node: Arc<Node>, prefix: &str, body: BodyLimits) -> Self {
+        Self { node, prefix: prefix.into(), body }
+    }
+}
+
+/// All routes. Anything else is a 404 or 405 with a text that says what there is.
+pub fn router(api: &Api) -> Router {
+    let at = |path: &str| format!("{}{path}", api.prefix);
+    Router::new()
+        .route(&at("/up"), get(health))
+        .route(&at("/app/{key}"), get(upgrade_required))
+        .route(&at("/apps/{app_id}/events"), post(events::trigger))
+        .route(&at("/apps/{app_id}/batch_events"), post(events::trigger_batch))
+        .route(&at("/apps/{app_id}/channels"), get(channels::list))
+        .route(&at("/apps/{app_id}/channels/{channel}"), get(channels::show))
+        .route(&at("/apps/{app_id}/channels/{channel}/users"), get(users::list))
+        .route(&at("/apps/{app_id}/connections"), get(users::connections))
+        .route(&at("/apps/{app_id}/users/{user_id}/terminate_connections"), post(users::terminate))
+        .method_not_allowed_fallback(method_not_allowed)
+        .fallback(not_found)
+        .with_state(api.clone())
+}
+
+/// Unsigned: Laravel's and every load balancer's health check.
+async fn health() -> Response {
+    json("{\"health\":\"OK\"}".to_owned())
+}
+
+async fn upgrade_required() -> Response {
+    let text = "This is a WebSocket endpoint: the request has no \"Upgrade: websocket\" header. If a proxy is in front, it must pass Upgrade and Connection on.";
+    (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], text).into_response()
+}
+
+async fn not_found(uri: Uri) -> Refusal {
+    let path: String = uri.path().chars().take(200).collect();
+    Refusal::not_found(format!(
+        "There is no {path:?} here. The HTTP API is at /apps/{{app_id}}/…, sockets connect to /app/{{key}}; both move below REVERB_SERVER_PATH if it is set"
+    ))
+}
+
+async fn method_not_allowed(method: Method, request: Request<Body>) -> Refusal {
+    let path: String = request.uri().path().chars().take(200).collect();
+    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed on {path:?}"))
+}
+
+/// A 200 with a JSON body.
+fn json(text: String) -> Response {
+    ([(header::CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+/// A 200 with `value` as JSON.
+fn json_of(value: &impl serde::Serialize) -> Response {
+    json(serde_json::to_string(value).expect("answers are maps with text keys"))
+}

@@ -1,0 +1,64 @@
+//! Reading a request's body: bounded in bytes while it arrives, and in time.
+
+use std::time::Duration;
+
+use axum::body::{Body, Bytes};
+use axum::http::StatusCode;
+use http_body_util::BodyExt;
+use hyper::body::Body as _;
+use tokio::time::{Instant, timeout_at};
+
+use super::BodyLimits;
+use super::refusal::Refusal;
+
+/// A body that is slower than this after the first grace is not waited for.
+const BYTES_PER_SECOND_MIN: usize = 1024;
+
+/// The whole body. One that announces too much is refused before any of it is read.
+pub(super) async fn read(mut body: Body, limits: BodyLimits) -> Result<Bytes, Refusal> {
+    if body.size_hint().lower() > limits.bytes as u64 {
+        return Err(too_large(limits.bytes));
+    }
+    let start = Instant::now();
+    let mut whole = Vec::new();
+    loop {
+        let seconds = whole.len() / BYTES_PER_SECOND_MIN;
+        let deadline = start + limits.timeout + Duration::from_secs(seconds as u64);
+        let Ok(frame) = timeout_at(deadline, body.frame()).await else {
+            let text = "The body did not arrive in time: at least 1 KiB a second is expected";
+            return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, text));
+        };
+        let data = match frame {
+            None => return Ok(whole.into()),
+            Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
+            Some(Err(_)) => return Err(Refusal::bad_request("The body could not be read")),
+        };
+        if whole.len() + data.len() > limits.bytes {
+            return Err(too_large(limits.bytes));
+        }
+        // The common body is one frame: it is taken as it is, not copied.
+        if whole.is_empty() && body.is_end_stream() {
+            return Ok(data);
+        }
+        whole.extend_from_slice(&data);
+    }
+}
+
+/// Reads and drops a body that is not wanted, so that its sender gets to read the answer: a
+/// connection closed over unread bytes is reset, and the reset outruns the answer.
+pub(super) async fn discard(body: Body, limits: BodyLimits) {
+    if body.size_hint().upper().is_none_or(|bytes| bytes > limits.bytes as u64) {
+        return;
+    }
+    let drop_all = async {
+        let mut body = body;
+        while let Some(Ok(_)) = body.frame().await {}
+    };
+    let _ = tokio::time::timeout(limits.timeout, drop_all).await;
+}
+
+fn too_large(bytes_max: usize) -> Refusal {
+    Refusal::too_large(format!(
+        "The request body is larger than {bytes_max} bytes: send less, or raise http.body_bytes (REVERB_MAX_REQUEST_SIZE)"
+    ))
+}

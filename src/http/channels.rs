@@ -1,0 +1,73 @@
+//! `GET /channels` and `/channels/{name}`: what is occupied, and by how many.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use axum::response::Response;
+use serde::Serialize;
+
+use super::info::{Attributes, Info};
+use super::json_of;
+use super::refusal::Refusal;
+use super::signed::Signed;
+use crate::protocol::ChannelName;
+
+#[derive(Serialize)]
+struct Channels<'a> {
+    channels: BTreeMap<&'a str, Attributes>,
+}
+
+#[derive(Serialize)]
+struct Channel {
+    occupied: bool,
+    #[serde(flatten)]
+    attributes: Attributes,
+    /// Asked for on a cache channel: the last event, or `null` where there is none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cache: Option<Option<LastEvent>>,
+}
+
+#[derive(Serialize)]
+struct LastEvent {
+    data: std::sync::Arc<str>,
+    /// Seconds it will still be kept.
+    ttl: u64,
+}
+
+/// `GET /apps/{id}/channels`: the occupied ones only.
+pub(super) async fn list(request: Signed) -> Result<Response, Refusal> {
+    let prefix = request.query.get("filter_by_prefix").unwrap_or_default();
+    let info = Info::parse(request.query.get("info"))?;
+    if info.user_count && !prefix.starts_with("presence-") {
+        return Err(Refusal::bad_request(
+            "user_count exists on presence channels only: add filter_by_prefix=presence-",
+        ));
+    }
+    let occupied = request.hub.occupied(prefix);
+    let channels = occupied
+        .iter()
+        .map(|(name, counts)| (name.as_str(), info.attributes(name, Some(counts.clone()))))
+        .collect();
+    Ok(json_of(&Channels { channels }))
+}
+
+/// `GET /apps/{id}/channels/{name}`: a channel nobody is in is simply not occupied.
+pub(super) async fn show(request: Signed) -> Result<Response, Refusal> {
+    let name_bytes_max = request.hub.app().limits.channel_name_bytes;
+    let name = ChannelName::parse(request.parameter("channel"), name_bytes_max)?;
+    let info = Info::parse(request.query.get("info"))?;
+    if info.user_count && !name.is_presence() {
+        return Err(Refusal::bad_request("user_count exists on presence channels only"));
+    }
+    let counts = request.hub.counts(&name);
+    let last_event = || {
+        let last = request.hub.last_event(&name, Instant::now());
+        last.map(|(data, ttl)| LastEvent { data, ttl })
+    };
+    let answer = Channel {
+        occupied: counts.is_some(),
+        attributes: info.attributes(&name, counts),
+        cache: (info.cache && name.is_cache()).then(last_event),
+    };
+    Ok(json_of(&answer))
+}

@@ -1,0 +1,211 @@
+//! `POST /events` and `/batch_events`: what a back end publishes.
+//!
+//! One parse, no re-serialisation: the strings of the body are borrowed up to the frame. Nothing
+//! of a request is delivered unless all of it is right.
+
+use std::collections::BTreeMap;
+use std::time::Instant;
+
+use axum::response::Response;
+use serde::Deserialize;
+
+use super::info::{Attributes, Info};
+use super::refusal::Refusal;
+use super::signed::Signed;
+use super::{json, json_of};
+use crate::app::AppLimits;
+use crate::hub::Hub;
+use crate::metrics::Metrics;
+use crate::protocol::server_message::Event;
+use crate::protocol::text::Text;
+use crate::protocol::{ChannelName, ChannelType, SocketId};
+
+/// Only the server may say these; a back end that could would forge its own protocol.
+const RESERVED_PREFIXES: [&str; 2] = ["pusher:", "pusher_internal:"];
+
+#[derive(Deserialize)]
+struct Body<'a> {
+    #[serde(borrow)]
+    name: Text<'a>,
+    #[serde(borrow)]
+    data: Text<'a>,
+    #[serde(borrow)]
+    channel: Option<Text<'a>>,
+    #[serde(borrow)]
+    channels: Option<Vec<Text<'a>>>,
+    #[serde(borrow)]
+    socket_id: Option<Text<'a>>,
+    #[serde(borrow)]
+    info: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct Batch<'a> {
+    #[serde(borrow)]
+    batch: Vec<Body<'a>>,
+}
+
+/// An event that may be delivered.
+struct Trigger<'a> {
+    name: &'a str,
+    data: &'a str,
+    channels: Vec<ChannelName>,
+    except: Option<SocketId>,
+    info: Option<Info>,
+}
+
+/// `POST /apps/{id}/events`.
+pub(super) async fn trigger(request: Signed) -> Result<Response, Refusal> {
+    let body: Body<'_> =
+        parse(&request.body, "{\"name\":\"…\",\"data\":\"…\",\"channels\":[\"…\"]}")?;
+    let trigger = check(&body, &request.hub.app().limits)?;
+    request.hub.room().await;
+    deliver(&request.hub, request.api.node.metrics(), &trigger);
+    let Some(info) = trigger.info else { return Ok(json("{}".to_owned())) };
+    let channels: BTreeMap<&str, Attributes> = trigger
+        .channels
+        .iter()
+        .map(|name| (name.as_str(), attributes(&request.hub, name, info)))
+        .collect();
+    Ok(json_of(&BTreeMap::from([("channels", channels)])))
+}
+
+/// `POST /apps/{id}/batch_events`: all are checked before any is delivered.
+pub(super) async fn trigger_batch(request: Signed) -> Result<Response, Refusal> {
+    let example = "{\"batch\":[{\"name\":\"…\",\"data\":\"…\",\"channel\":\"…\"}]}";
+    let body: Batch<'_> = parse(&request.body, example)?;
+    let limits = &request.hub.app().limits;
+    let (events, most) = (body.batch.len(), limits.events_per_batch);
+    if events > most {
+        return Err(Refusal::bad_request(format!(
+            "Batch too large: {events} events; the limit is {most} (events_per_batch)"
+        )));
+    }
+    let checked = body.batch.iter().enumerate().map(|(index, item)| {
+        check(item, limits).map_err(|refusal| refusal.within(&format!("batch[{index}]")))
+    });
+    let triggers: Vec<Trigger<'_>> = checked.collect::<Result<_, _>>()?;
+    request.hub.room().await;
+    for trigger in &triggers {
+        deliver(&request.hub, request.api.node.metrics(), trigger);
+    }
+    if triggers.iter().all(|trigger| trigger.info.is_none()) {
+        return Ok(json("{}".to_owned()));
+    }
+    let answers: Vec<Attributes> = triggers
+        .iter()
+        .map(|trigger| match (trigger.info, trigger.channels.first()) {
+            (Some(info), Some(name)) => attributes(&request.hub, name, info),
+            _ => Attributes::default(),
+        })
+        .collect();
+    Ok(json_of(&BTreeMap::from([("batch", answers)])))
+}
+
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], example: &str) -> Result<T, Refusal> {
+    serde_json::from_slice(body).map_err(|error| {
+        Refusal::bad_request(format!(
+            "The body is not as expected: {error}. It must look like {example}, where data is a string (JSON-encode it first)"
+        ))
+    })
+}
+
+fn check<'a>(body: &'a Body<'a>, limits: &AppLimits) -> Result<Trigger<'a>, Refusal> {
+    let (name, data) = (&*body.name.0, &*body.data.0);
+    check_name(name, limits)?;
+    let (bytes, bytes_max) = (data.len(), limits.event_data_bytes);
+    if bytes > bytes_max {
+        return Err(Refusal::too_large(format!(
+            "The data content of this event exceeds the allowed maximum ({bytes_max} bytes): it has {bytes}. Send less, or raise event_data_bytes"
+        )));
+    }
+    let channels = check_channels(body, limits)?;
+    let except = match &body.socket_id {
+        None => None,
+        Some(text) => Some(SocketId::parse(&text.0).ok_or_else(|| {
+            Refusal::bad_request(
+                "socket_id must be digits, a dot, digits: the one the client was given",
+            )
+        })?),
+    };
+    let info = body.info.as_ref().map(|list| Info::parse(Some(&list.0))).transpose()?;
+    Ok(Trigger { name, data, channels, except, info: info.filter(|info| *info != Info::default()) })
+}
+
+fn check_name(name: &str, limits: &AppLimits) -> Result<(), Refusal> {
+    let (chars, most) = (name.chars().count(), limits.event_name_chars);
+    if name.is_empty() {
+        return Err(Refusal::bad_request("name is empty: every event needs a name"));
+    }
+    if chars > most {
+        return Err(Refusal::bad_request(format!(
+            "name has {chars} characters; the limit is {most} (event_name_chars)"
+        )));
+    }
+    match RESERVED_PREFIXES.iter().find(|prefix| name.starts_with(*prefix)) {
+        Some(prefix) => {
+            Err(Refusal::bad_request(format!("event names starting with {prefix} are reserved")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// Distinct channels in the order given. `channels` wins over `channel`, as in Reverb.
+fn check_channels(body: &Body<'_>, limits: &AppLimits) -> Result<Vec<ChannelName>, Refusal> {
+    let names: Vec<&str> = match (&body.channels, &body.channel) {
+        (Some(channels), _) => channels.iter().map(|text| &*text.0).collect(),
+        (None, Some(channel)) => vec![&*channel.0],
+        (None, None) => Vec::new(),
+    };
+    let most = limits.channels_per_event;
+    if names.is_empty() {
+        return Err(Refusal::bad_request(
+            "channels is missing or empty: name at least one channel",
+        ));
+    }
+    if names.len() > most {
+        let count = names.len();
+        return Err(Refusal::bad_request(format!(
+            "channels has {count} entries; the limit is {most} (channels_per_event)"
+        )));
+    }
+    let mut channels: Vec<ChannelName> = Vec::with_capacity(names.len());
+    for name in names {
+        let name = ChannelName::parse(name, limits.channel_name_bytes)?;
+        if !channels.contains(&name) {
+            channels.push(name);
+        }
+    }
+    let encrypted = channels.iter().any(|name| name.channel_type() == ChannelType::Encrypted);
+    if encrypted && channels.len() > 1 {
+        return Err(Refusal::bad_request(
+            "an encrypted channel must be the only channel of its event: each has its own key",
+        ));
+    }
+    Ok(channels)
+}
+
+fn deliver(hub: &Hub, metrics: &Metrics, trigger: &Trigger<'_>) {
+    let event = Event::new(trigger.name, Some(trigger.data));
+    let now = Instant::now();
+    for channel in &trigger.channels {
+        let subscribers = hub.trigger(channel, &event, trigger.data, trigger.except, now);
+        metrics.triggered();
+        tracing::debug!(target: "resound::stream", app = hub.app().id, %channel, event = trigger.name, bytes = trigger.data.len(), subscribers, "event triggered");
+    }
+    let (bytes, soft) = (trigger.data.len(), hub.app().limits.event_data_warn_bytes);
+    if bytes > soft {
+        metrics.oversized();
+        let (app, event) = (&hub.app().id, trigger.name);
+        tracing::warn!(
+            app,
+            event,
+            bytes,
+            "event data is larger than hosted Pusher accepts ({soft} bytes)"
+        );
+    }
+}
+
+fn attributes(hub: &Hub, name: &ChannelName, info: Info) -> Attributes {
+    info.attributes(name, hub.counts(name))
+}

@@ -1,0 +1,60 @@
+//! The `info` parameter: which attributes of a channel a caller wants, and their answer.
+
+use serde::Serialize;
+
+use super::refusal::Refusal;
+use crate::hub::ChannelCounts;
+use crate::protocol::ChannelName;
+
+/// The attributes asked for.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(super) struct Info {
+    pub(super) user_count: bool,
+    pub(super) subscription_count: bool,
+    pub(super) cache: bool,
+}
+
+/// A channel's attributes, those that were not asked for left out.
+#[derive(Debug, Default, PartialEq, Eq, Serialize)]
+pub(super) struct Attributes {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) user_count: Option<usize>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) subscription_count: Option<usize>,
+}
+
+impl Info {
+    /// Reads a comma separated list; an absent or empty one asks for nothing.
+    pub(super) fn parse(list: Option<&str>) -> Result<Self, Refusal> {
+        let mut info = Self::default();
+        for attribute in list.unwrap_or_default().split(',').map(str::trim) {
+            match attribute {
+                "" => {}
+                "user_count" => info.user_count = true,
+                "subscription_count" => info.subscription_count = true,
+                "cache" => info.cache = true,
+                other => {
+                    let other: String = other.chars().take(64).collect();
+                    return Err(Refusal::bad_request(format!(
+                        "{other:?} is no attribute: info should be a comma separated list of attributes (user_count, subscription_count, cache)"
+                    )));
+                }
+            }
+        }
+        Ok(info)
+    }
+
+    /// The answer for one channel; `user_count` exists on presence channels only.
+    pub(super) fn attributes(
+        self,
+        name: &ChannelName,
+        counts: Option<ChannelCounts>,
+    ) -> Attributes {
+        let counts = counts.unwrap_or(ChannelCounts { subscription_count: 0, user_count: None });
+        let users = name.is_presence().then(|| counts.user_count.unwrap_or(0));
+        Attributes {
+            user_count: users.filter(|_| self.user_count),
+            subscription_count: self.subscription_count.then_some(counts.subscription_count),
+        }
+    }
+}

@@ -1,0 +1,67 @@
+//! A request that is not granted: a status, and a text that tells the reader what to change.
+//!
+//! Laravel shows the text verbatim in its exception, so it is written for whoever reads that.
+
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+
+use crate::protocol::channel_name::InvalidName;
+use crate::protocol::signature::{QueryError, Unauthorized};
+
+/// The answer instead of the wanted one.
+#[derive(Debug)]
+pub(super) struct Refusal {
+    status: StatusCode,
+    text: String,
+}
+
+impl Refusal {
+    pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
+        Self { status, text: text.into() }
+    }
+
+    pub(super) fn bad_request(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, text)
+    }
+
+    pub(super) fn not_found(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, text)
+    }
+
+    /// The same, saying which part of the request it is about.
+    pub(super) fn within(mut self, part: &str) -> Self {
+        self.text = format!("{part}: {}", self.text);
+        self
+    }
+
+    pub(super) fn too_large(text: impl Into<String>) -> Self {
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, text)
+    }
+}
+
+impl IntoResponse for Refusal {
+    fn into_response(self) -> Response {
+        let status = self.status.as_u16();
+        tracing::info!(status, reason = self.text, "request refused");
+        let text_plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
+        (self.status, text_plain, self.text).into_response()
+    }
+}
+
+impl From<Unauthorized> for Refusal {
+    fn from(why: Unauthorized) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, why.to_string())
+    }
+}
+
+impl From<QueryError> for Refusal {
+    fn from(why: QueryError) -> Self {
+        Self::bad_request(why.to_string())
+    }
+}
+
+impl From<InvalidName> for Refusal {
+    fn from(why: InvalidName) -> Self {
+        Self::bad_request(why.to_string())
+    }
+}

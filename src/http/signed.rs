@@ -1,0 +1,97 @@
+//! The proof that a request was signed with the app's secret. Handlers that take [`Signed`]
+//! cannot run without it; there is no other way to a hub from here.
+
+use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::body::{Body, Bytes};
+use axum::extract::{FromRequest, FromRequestParts, RawPathParams};
+use axum::http::{Request, StatusCode, header};
+use percent_encoding::percent_decode_str;
+
+use super::refusal::Refusal;
+use super::{Api, body};
+use crate::hub::Hub;
+use crate::protocol::signature::{self, Query};
+
+/// A request of the app's back end: its hub, its query, its body.
+pub(super) struct Signed {
+    pub(super) hub: Arc<Hub>,
+    pub(super) api: Api,
+    pub(super) query: Query,
+    pub(super) body: Bytes,
+    parameters: Vec<(String, String)>,
+}
+
+impl Signed {
+    /// A parameter of the route, percent-decoded.
+    pub(super) fn parameter(&self, name: &str) -> &str {
+        let found = self.parameters.iter().find(|(key, _)| key == name);
+        found.map_or("", |(_, value)| value.as_str())
+    }
+}
+
+impl FromRequest<Api> for Signed {
+    type Rejection = Refusal;
+
+    async fn from_request(request: Request<Body>, api: &Api) -> Result<Self, Refusal> {
+        let (mut parts, body) = request.into_parts();
+        let parameters = RawPathParams::from_request_parts(&mut parts, api)
+            .await
+            .map_err(|_| Refusal::bad_request("The path is not valid UTF-8 after decoding"))?;
+        let parameters: Vec<(String, String)> =
+            parameters.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let method = parts.method.as_str();
+        let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
+        match check_head(api, &parameters, method, path, query) {
+            Ok((hub, query)) => {
+                let body = body::read(body, api.body).await?;
+                signature::check_body(&query, &body)?;
+                Ok(Self { hub, api: api.clone(), query, body, parameters })
+            }
+            Err(refusal) => {
+                // Whoever waits for a 100 has not sent the body, and now need not.
+                if !parts.headers.contains_key(header::EXPECT) {
+                    body::discard(body, api.body).await;
+                }
+                Err(refusal)
+            }
+        }
+    }
+}
+
+/// App, then signature: everything there is to know before the body.
+fn check_head(
+    api: &Api,
+    parameters: &[(String, String)],
+    method: &str,
+    path: &str,
+    query: &str,
+) -> Result<(Arc<Hub>, Query), Refusal> {
+    let app_id = parameters.iter().find(|(key, _)| key == "app_id").map_or("", |(_, id)| id);
+    let hub = api.node.hub_by_id(app_id).ok_or_else(|| {
+        let app_id: String = app_id.chars().take(64).collect();
+        Refusal::not_found(format!(
+            "No matching application for ID {app_id:?}: check REVERB_APP_ID"
+        ))
+    })?;
+    let query = Query::parse(query)?;
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
+    // A proxy may have mounted us below a prefix the SDK does not know, and SDKs differ in what
+    // they encode: all spellings of the one path that was asked for.
+    let inner = path.strip_prefix(&*api.prefix).unwrap_or(path);
+    let check = |paths: &[&str]| signature::check_request(hub.app(), method, paths, &query, now);
+    check(&[path, inner]).or_else(|refused| {
+        let decoded = |path| percent_decode_str(path).decode_utf8_lossy().into_owned();
+        let (path_decoded, inner_decoded) = (decoded(path), decoded(inner));
+        let encoded = path.contains('%');
+        if encoded { check(&[&path_decoded, &inner_decoded]) } else { Err(refused) }
+    })?;
+    if !hub.app().enabled {
+        return Err(Refusal::new(
+            StatusCode::FORBIDDEN,
+            "The application is disabled (enabled = false)",
+        ));
+    }
+    Ok((hub.clone(), query))
+}

@@ -1,0 +1,103 @@
+//! One channel: how many sockets on which shard, and the roster of a presence channel.
+//!
+//! Always used under its lock (see [`registry`](super::registry)); everything it announces is
+//! queued to the shards before that lock is let go, which is what gives a channel one order.
+
+use std::sync::Arc;
+
+use super::ChannelCounts;
+use super::roster::{Joined, Left, Roster};
+use super::shards::{ChannelId, Shards};
+use crate::protocol::{ChannelName, Frame, Member, SocketId, server_message};
+
+/// One occupied channel.
+pub(super) struct Channel {
+    id: ChannelId,
+    name: ChannelName,
+    /// Subscribers on each shard: a publish reaches only shards that have some.
+    on_shard: Box<[u32]>,
+    /// Only presence channels have one.
+    roster: Option<Box<Roster>>,
+}
+
+/// A presence channel has all the members it may have.
+#[derive(Debug, PartialEq, Eq)]
+pub struct PresenceFull;
+
+impl Channel {
+    pub(super) fn new(name: ChannelName, shards: &Shards) -> Self {
+        let roster = name.is_presence().then(Box::default);
+        let on_shard = vec![0; shards.count()].into_boxed_slice();
+        Self { id: shards.new_channel_id(), name, on_shard, roster }
+    }
+
+    /// Adds a socket: announces its user to the others, then answers it, then says what `then`
+    /// gives (the cached event or its absence).
+    pub(super) fn join(
+        &mut self,
+        shards: &Shards,
+        socket: SocketId,
+        member: Option<&Member>,
+        members_max: usize,
+        then: impl FnOnce() -> Option<Frame>,
+    ) -> Result<(), PresenceFull> {
+        if let (Some(roster), Some(member)) = (&mut self.roster, member) {
+            match roster.join(member, members_max) {
+                Joined::Full => return Err(PresenceFull),
+                Joined::Again => {}
+                Joined::First => {
+                    let (user_id, info) = (&member.user_id, member.info_json());
+                    let added = server_message::member_added(&self.name, user_id, info);
+                    self.publish(shards, &added, None);
+                }
+            }
+        }
+        self.on_shard[shards.of(socket)] += 1;
+        shards.join(socket, self.id, [Some(self.answer()), then()]);
+        Ok(())
+    }
+
+    /// Removes a socket, then announces to the others that its user is gone, if it was the last.
+    pub(super) fn leave(&mut self, shards: &Shards, socket: SocketId, user_id: Option<&str>) {
+        self.on_shard[shards.of(socket)] -= 1;
+        shards.leave(socket, self.id);
+        let Some((roster, user_id)) = self.roster.as_mut().zip(user_id) else { return };
+        if roster.leave(user_id) == Left::Last {
+            let removed = server_message::member_removed(&self.name, user_id);
+            self.publish(shards, &removed, None);
+        }
+    }
+
+    /// Hands one frame to every shard that has subscribers: O(shards), whatever their number.
+    pub(super) fn publish(&self, shards: &Shards, frame: &Frame, except: Option<SocketId>) {
+        for (shard, &subscribers) in self.on_shard.iter().enumerate() {
+            if subscribers > 0 {
+                shards.publish(shard, self.id, frame.clone(), except);
+            }
+        }
+    }
+
+    /// What a subscriber is told first.
+    pub(super) fn answer(&self) -> Frame {
+        match &self.roster {
+            None => server_message::subscription_succeeded(&self.name, "{}"),
+            Some(roster) => {
+                let data = server_message::presence(roster.members());
+                server_message::subscription_succeeded(&self.name, &data)
+            }
+        }
+    }
+
+    pub(super) fn subscription_count(&self) -> usize {
+        self.on_shard.iter().map(|&subscribers| subscribers as usize).sum()
+    }
+
+    pub(super) fn counts(&self) -> ChannelCounts {
+        let user_count = self.roster.as_ref().map(|roster| roster.len());
+        ChannelCounts { subscription_count: self.subscription_count(), user_count }
+    }
+
+    pub(super) fn user_ids(&self) -> Vec<Arc<str>> {
+        self.roster.as_ref().map(|roster| roster.user_ids().cloned().collect()).unwrap_or_default()
+    }
+}

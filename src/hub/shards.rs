@@ -1,0 +1,252 @@
+//! All shards of the process: who owns which socket, and the inboxes commands travel through.
+//!
+//! Everything a socket is told goes through its shard's inbox, so the order of pushing is the
+//! order on the wire. Pushing never waits; publishers that care for memory await [`room`].
+//!
+//! [`room`]: Shards::room
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::Notify;
+
+use super::outbox::Outlet;
+use super::shard::Shard;
+use crate::metrics::Metrics;
+use crate::protocol::{CloseCode, Frame, SocketId};
+
+/// Names a channel among all apps of the process; never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct ChannelId(u64);
+
+/// What a shard is asked to do, in order.
+pub(super) enum Command {
+    /// A socket begins.
+    Open { socket: SocketId, outlet: Box<dyn Outlet> },
+    /// Say this to one socket.
+    Send { socket: SocketId, frame: Frame },
+    /// Add a socket to a channel and say these first.
+    Join { socket: SocketId, channel: ChannelId, first: [Option<Frame>; 2] },
+    /// Take a socket out of a channel.
+    Leave { socket: SocketId, channel: ChannelId },
+    /// Say this to every socket of a channel but one.
+    Publish { channel: ChannelId, frame: Frame, except: Option<SocketId> },
+    /// A full transport takes bytes again.
+    Writable { socket: SocketId },
+    /// Say why, then close.
+    End { socket: SocketId, code: CloseCode },
+    /// Say this (a close frame), then end the stream: the peer asked to close.
+    Finish { socket: SocketId, last: Frame },
+    /// Close this many sockets: one step of a paced drain.
+    EndSome { count: usize, code: CloseCode },
+    /// The transport is gone.
+    Forget { socket: SocketId },
+}
+
+/// Bounds of the shards, from the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct ShardLimits {
+    /// How many shards: one per core.
+    pub shards: usize,
+    /// Bytes that may wait for one socket.
+    pub outbox_bytes: usize,
+    /// Bytes of frames in one inbox above which publishers wait.
+    pub inbox_bytes: usize,
+}
+
+/// The inboxes of all shards.
+pub struct Shards {
+    inboxes: Box<[Inbox]>,
+    inbox_bytes_max: usize,
+    channel_ids: AtomicU64,
+    sockets: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Inbox {
+    commands: Mutex<Vec<Command>>,
+    /// Bytes of the frames in `commands`.
+    bytes: AtomicUsize,
+    filled: Notify,
+    emptied: Notify,
+}
+
+impl Shards {
+    /// Makes the shards. Each [`Shard`] is run by [`run`](Self::run), or turned by hand in tests.
+    pub fn new(limits: ShardLimits, metrics: &Arc<Metrics>) -> (Arc<Self>, Vec<Shard>) {
+        let count = limits.shards.max(1);
+        let shards = Self {
+            inboxes: (0..count).map(|_| Inbox::default()).collect(),
+            inbox_bytes_max: limits.inbox_bytes,
+            channel_ids: AtomicU64::new(0),
+            sockets: AtomicUsize::new(0),
+        };
+        let shard = |_| Shard::new(limits.outbox_bytes, metrics.clone());
+        (Arc::new(shards), (0..count).map(shard).collect())
+    }
+
+    /// Serves one shard for ever: takes what its inbox holds, does a bounded piece of work, and
+    /// lets other tasks run before the next.
+    pub async fn run(self: Arc<Self>, index: usize, mut shard: Shard) {
+        let mut batch = Vec::new();
+        loop {
+            if !shard.has_work() {
+                self.inboxes[index].wait().await;
+            }
+            self.turn(index, &mut shard, &mut batch);
+            tokio::task::yield_now().await;
+        }
+    }
+
+    /// One turn of one shard: its inbox, then a bounded number of writes.
+    pub(super) fn turn(&self, index: usize, shard: &mut Shard, batch: &mut Vec<Command>) {
+        self.inboxes[index].take(batch);
+        let before = shard.socket_count();
+        shard.turn(batch);
+        let after = shard.socket_count();
+        self.sockets.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
+    }
+
+    /// Turns every shard until nothing moves: for tests, which have no runtime.
+    pub fn settle(&self, shards: &mut [Shard]) {
+        let mut batch = Vec::new();
+        let idle = |shards: &[Shard]| shards.iter().all(|shard| !shard.has_work());
+        while !(idle(shards) && self.inboxes.iter().all(|inbox| inbox.commands.lock().is_empty())) {
+            for (index, shard) in shards.iter_mut().enumerate() {
+                self.turn(index, shard, &mut batch);
+            }
+        }
+    }
+
+    /// How many shards there are.
+    pub fn count(&self) -> usize {
+        self.inboxes.len()
+    }
+
+    /// Sockets the shards know of, those that are closing included.
+    pub fn socket_count(&self) -> usize {
+        self.sockets.load(Ordering::Relaxed)
+    }
+
+    /// Hands the write side of a new socket to its shard.
+    pub fn open(&self, socket: SocketId, outlet: Box<dyn Outlet>) {
+        self.push(self.of(socket), Command::Open { socket, outlet });
+    }
+
+    /// Says something to one socket.
+    pub fn send(&self, socket: SocketId, frame: Frame) {
+        self.push(self.of(socket), Command::Send { socket, frame });
+    }
+
+    /// A full transport takes bytes again.
+    pub fn writable(&self, socket: SocketId) {
+        self.push(self.of(socket), Command::Writable { socket });
+    }
+
+    /// Says why, then closes one socket.
+    pub fn end(&self, socket: SocketId, code: CloseCode) {
+        self.push(self.of(socket), Command::End { socket, code });
+    }
+
+    /// Answers a peer's close frame, then ends the stream.
+    pub fn finish(&self, socket: SocketId, last: Frame) {
+        self.push(self.of(socket), Command::Finish { socket, last });
+    }
+
+    /// Closes about `count` sockets, spread over the shards.
+    pub fn end_some(&self, count: usize, code: CloseCode) {
+        let count = count.div_ceil(self.count());
+        for shard in 0..self.count() {
+            self.push(shard, Command::EndSome { count, code });
+        }
+    }
+
+    /// The transport of a socket is gone.
+    pub fn forget(&self, socket: SocketId) {
+        self.push(self.of(socket), Command::Forget { socket });
+    }
+
+    /// Resolves once every inbox is under its bound. A shard that is behind has more to write
+    /// than its core can: whoever adds to that waits here, whoever reads is never waited for.
+    pub async fn room(&self) {
+        for inbox in &self.inboxes {
+            while inbox.bytes.load(Ordering::Relaxed) > self.inbox_bytes_max {
+                let emptied = inbox.emptied.notified();
+                if inbox.bytes.load(Ordering::Relaxed) > self.inbox_bytes_max {
+                    emptied.await;
+                }
+            }
+        }
+    }
+
+    pub(super) fn new_channel_id(&self) -> ChannelId {
+        ChannelId(self.channel_ids.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// The shard that owns a socket.
+    pub(super) fn of(&self, socket: SocketId) -> usize {
+        socket.spread(self.count())
+    }
+
+    pub(super) fn join(&self, socket: SocketId, channel: ChannelId, first: [Option<Frame>; 2]) {
+        self.push(self.of(socket), Command::Join { socket, channel, first });
+    }
+
+    pub(super) fn leave(&self, socket: SocketId, channel: ChannelId) {
+        self.push(self.of(socket), Command::Leave { socket, channel });
+    }
+
+    pub(super) fn publish(
+        &self,
+        shard: usize,
+        channel: ChannelId,
+        frame: Frame,
+        except: Option<SocketId>,
+    ) {
+        self.push(shard, Command::Publish { channel, frame, except });
+    }
+
+    fn push(&self, shard: usize, command: Command) {
+        self.inboxes[shard].push(command);
+    }
+}
+
+impl Inbox {
+    fn push(&self, command: Command) {
+        let bytes = command.frame_bytes();
+        let mut commands = self.commands.lock();
+        let was_empty = commands.is_empty();
+        commands.push(command);
+        self.bytes.fetch_add(bytes, Ordering::Relaxed);
+        drop(commands);
+        if was_empty {
+            self.filled.notify_one();
+        }
+    }
+
+    /// Moves what waits into `batch`, which is empty; its memory is used for the next.
+    fn take(&self, batch: &mut Vec<Command>) {
+        let mut commands = self.commands.lock();
+        std::mem::swap(&mut *commands, batch);
+        self.bytes.store(0, Ordering::Relaxed);
+        drop(commands);
+        self.emptied.notify_waiters();
+    }
+
+    async fn wait(&self) {
+        while self.commands.lock().is_empty() {
+            self.filled.notified().await;
+        }
+    }
+}
+
+impl Command {
+    fn frame_bytes(&self) -> usize {
+        match self {
+            Self::Send { frame, .. } | Self::Publish { frame, .. } => frame.len(),
+            Self::Join { first, .. } => first.iter().flatten().map(Frame::len).sum(),
+            _ => 0,
+        }
+    }
+}

@@ -1,0 +1,42 @@
+//! User id → the sockets that joined presence channels as that user, for `terminate_connections`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use dashmap::DashMap;
+
+use crate::protocol::SocketId;
+
+/// Each user's sockets, with the number of presence channels a socket joined as that user.
+#[derive(Default)]
+pub(super) struct Users {
+    sockets: DashMap<Arc<str>, HashMap<SocketId, u32>>,
+}
+
+impl Users {
+    /// A socket joined one more channel as this user.
+    pub(super) fn joined(&self, user_id: &Arc<str>, socket: SocketId) {
+        *self.sockets.entry(user_id.clone()).or_default().entry(socket).or_default() += 1;
+    }
+
+    /// A socket left one of them.
+    pub(super) fn left(&self, user_id: &Arc<str>, socket: SocketId) {
+        let dashmap::Entry::Occupied(mut user) = self.sockets.entry(user_id.clone()) else {
+            return;
+        };
+        if let Some(channels) = user.get_mut().get_mut(&socket) {
+            *channels -= 1;
+            if *channels == 0 {
+                user.get_mut().remove(&socket);
+            }
+        }
+        if user.get().is_empty() {
+            user.remove();
+        }
+    }
+
+    /// The user's sockets on this node.
+    pub(super) fn sockets(&self, user_id: &str) -> Vec<SocketId> {
+        self.sockets.get(user_id).map(|user| user.keys().copied().collect()).unwrap_or_default()
+    }
+}

@@ -1,0 +1,14 @@
+#![doc = include_str!("ARCHITECTURE.md")]
+
+// In reading order: from the values everything is about to the process around them.
+pub mod app;
+pub mod protocol;
+pub mod metrics;
+pub mod hub;
+pub mod node;
+pub mod websocket;
+pub mod http;
+pub mod config;
+pub mod server;
+pub mod logging;
+pub mod cli;

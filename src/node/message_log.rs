@@ -1,0 +1,50 @@
+//! Client messages made fit for the log: what `--debug` shows of the message stream.
+//!
+//! Signatures are masked, long texts are cut. Called only when somebody is listening.
+
+use serde_json::Value;
+
+/// Characters of a message that are shown; Reverb cuts at 200 too.
+const SHOWN_CHARS: usize = 200;
+
+/// A client message with its `auth` masked; text that is no JSON is shown cut.
+pub fn readable(message: &str) -> String {
+    let Ok(mut value) = serde_json::from_str::<Value>(message) else { return cut(message) };
+    if let Some(data) = value.get_mut("data") {
+        if let Some(object) = data.as_str().and_then(|text| serde_json::from_str(text).ok()) {
+            *data = object;
+        }
+        if let Some(auth) = data.get_mut("auth") {
+            *auth = "…".into();
+        }
+    }
+    cut(&value.to_string())
+}
+
+fn cut(text: &str) -> String {
+    match text.char_indices().nth(SHOWN_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text.to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::readable;
+
+    #[test]
+    fn signatures_are_masked_in_both_forms_of_data() {
+        for data in
+            [r#"{"auth":"key:abc","channel":"c"}"#, r#""{\"auth\":\"key:abc\",\"channel\":\"c\"}""#]
+        {
+            let message = format!(r#"{{"event":"pusher:subscribe","data":{data}}}"#);
+            let expected = r#"{"data":{"auth":"…","channel":"c"},"event":"pusher:subscribe"}"#;
+            assert_eq!(readable(&message), expected);
+        }
+    }
+
+    #[test]
+    fn what_is_long_is_cut() {
+        assert_eq!(readable(&"é".repeat(500)).chars().count(), 201);
+    }
+}

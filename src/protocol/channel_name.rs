@@ -1,0 +1,193 @@
+//! Channel names: the only place that looks at prefixes and at characters.
+//!
+//! A [`ChannelName`] cannot be wrong: whoever holds one need not check it again, may write it
+//! into JSON without escaping, and asks it for its type.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::sync::Arc;
+
+/// A checked channel name and what its prefix makes of it. Cheap to clone.
+#[derive(Clone)]
+pub struct ChannelName {
+    text: Arc<str>,
+    channel_type: ChannelType,
+    cache: bool,
+}
+
+/// What a prefix asks of subscribers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ChannelType {
+    /// Anybody may listen.
+    Public,
+    /// `private-`: a signature of the back end is needed.
+    Private,
+    /// `private-encrypted-`: to the server a private channel; the payload is opaque.
+    Encrypted,
+    /// `presence-`: a signature, and everybody sees who is there.
+    Presence,
+}
+
+/// Why a text is no channel name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidName {
+    /// No characters at all.
+    #[error("the channel name is empty")]
+    Empty,
+    /// Over the app's bound.
+    #[error("the channel name has {bytes} bytes; the limit is {bytes_max} (channel_name_bytes)")]
+    TooLong {
+        /// Its length.
+        bytes: usize,
+        /// The bound.
+        bytes_max: usize,
+    },
+    /// Outside Pusher's set.
+    #[error("the channel name holds {0:?}; allowed are A-Z a-z 0-9 and _ - = @ , . ;")]
+    Character(char),
+}
+
+/// Longest first, so that `private-encrypted-cache-` is not taken for `private-`.
+const PREFIXES: [(&str, ChannelType, bool); 7] = [
+    ("private-encrypted-cache-", ChannelType::Encrypted, true),
+    ("private-encrypted-", ChannelType::Encrypted, false),
+    ("private-cache-", ChannelType::Private, true),
+    ("private-", ChannelType::Private, false),
+    ("presence-cache-", ChannelType::Presence, true),
+    ("presence-", ChannelType::Presence, false),
+    ("cache-", ChannelType::Public, true),
+];
+
+impl ChannelName {
+    /// Checks a name as a client or a back end sent it.
+    pub fn parse(text: &str, bytes_max: usize) -> Result<Self, InvalidName> {
+        if text.is_empty() {
+            return Err(InvalidName::Empty);
+        }
+        if text.len() > bytes_max {
+            return Err(InvalidName::TooLong { bytes: text.len(), bytes_max });
+        }
+        if let Some(odd) = text.chars().find(|&c| !is_allowed(c)) {
+            return Err(InvalidName::Character(odd));
+        }
+        let prefix = PREFIXES.iter().find(|(prefix, ..)| text.starts_with(prefix));
+        let (channel_type, cache) =
+            prefix.map_or((ChannelType::Public, false), |&(_, kind, cache)| (kind, cache));
+        Ok(Self { text: text.into(), channel_type, cache })
+    }
+
+    /// The name as sent.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// What its prefix asks of subscribers.
+    pub fn channel_type(&self) -> ChannelType {
+        self.channel_type
+    }
+
+    /// Whether its last event is kept for newcomers.
+    pub fn is_cache(&self) -> bool {
+        self.cache
+    }
+
+    /// Whether it has a roster of members.
+    pub fn is_presence(&self) -> bool {
+        self.channel_type == ChannelType::Presence
+    }
+
+    /// Whether subscribing takes a signature of the back end.
+    pub fn needs_auth(&self) -> bool {
+        self.channel_type != ChannelType::Public
+    }
+}
+
+/// Pusher's set. No quote, backslash or control character: a name is safe inside JSON and logs.
+fn is_allowed(c: char) -> bool {
+    c.is_ascii_alphanumeric() || "_-=@,.;".contains(c)
+}
+
+impl PartialEq for ChannelName {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for ChannelName {}
+
+impl Hash for ChannelName {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.text.hash(state);
+    }
+}
+
+impl std::borrow::Borrow<str> for ChannelName {
+    fn borrow(&self) -> &str {
+        &self.text
+    }
+}
+
+impl fmt::Display for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for ChannelName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.text, f)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ChannelName, ChannelType, InvalidName};
+    use proptest::prelude::*;
+
+    fn check(text: &str, channel_type: ChannelType, cache: bool) {
+        let name = ChannelName::parse(text, 200).unwrap();
+        assert_eq!((name.channel_type(), name.is_cache()), (channel_type, cache), "{text}");
+    }
+
+    #[test]
+    fn the_prefix_alone_decides_the_type() {
+        use ChannelType::{Encrypted, Presence, Private, Public};
+        check("orders", Public, false);
+        check("cache-orders", Public, true);
+        check("private-orders", Private, false);
+        check("private-cache-orders", Private, true);
+        check("private-encrypted-orders", Encrypted, false);
+        check("private-encrypted-cache-orders", Encrypted, true);
+        check("presence-room", Presence, false);
+        check("presence-cache-room", Presence, true);
+        // Reverb matches without the dash, Sockudo and soketi anywhere in the name.
+        check("privateorders", Public, false);
+        check("presenceroom", Public, false);
+        check("cached-orders", Public, false);
+        check("mycache-orders", Public, false);
+        check("private-orders-cache-1", Private, false);
+        check("presence-encrypted-room", Presence, false);
+        check("my-private-orders", Public, false);
+        check("private-", Private, false);
+    }
+
+    #[test]
+    fn what_is_no_name_says_why() {
+        let check = |text: &str, why| assert_eq!(ChannelName::parse(text, 8).unwrap_err(), why);
+        check("", InvalidName::Empty);
+        check("123456789", InvalidName::TooLong { bytes: 9, bytes_max: 8 });
+        for odd in [' ', ':', '#', '"', '\\', '\n', '\0', '/', '*', 'é', '{'] {
+            check(&format!("a{odd}b"), InvalidName::Character(odd));
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn parsing_never_panics_and_a_name_is_json_safe(text in ".{0,40}") {
+            if let Ok(name) = ChannelName::parse(&text, 164) {
+                let quoted = format!("\"{name}\"");
+                prop_assert_eq!(serde_json::to_string(name.as_str()).unwrap(), quoted);
+            }
+        }
+    }
+}

@@ -1,0 +1,170 @@
+//! What a client may say, parsed with limits.
+//!
+//! Owns the shape of inbound JSON and nothing else: whether the client may say it is decided by
+//! [`session`](super::session). Wrong JSON, wrong types and missing fields all become
+//! [`InvalidMessage`]; nothing here panics or recurses beyond serde_json's 128 levels.
+
+use std::borrow::Cow;
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::text::Text;
+
+/// One message of a client.
+#[derive(Debug, PartialEq, Eq)]
+pub enum ClientMessage<'a> {
+    /// `pusher:ping`: answered with a pong.
+    Ping,
+    /// `pusher:pong`: a sign of life, like any other message.
+    Pong,
+    /// `pusher:subscribe`.
+    Subscribe(Subscribe<'a>),
+    /// `pusher:unsubscribe`: never answered.
+    Unsubscribe {
+        /// The channel to leave.
+        channel: Cow<'a, str>,
+    },
+    /// `client-…`: relayed to the other subscribers of the channel.
+    ClientEvent(ClientEvent<'a>),
+    /// Any other event name.
+    Unsupported {
+        /// The name.
+        event: Cow<'a, str>,
+    },
+}
+
+/// The `data` of `pusher:subscribe`, strings as sent.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Subscribe<'a> {
+    /// The channel to join.
+    pub channel: Cow<'a, str>,
+    /// `key:signature` of the auth endpoint; pusher-js sends `""` on public channels.
+    pub auth: Option<Cow<'a, str>>,
+    /// What the auth endpoint says of the member; part of the signed text.
+    pub channel_data: Option<Cow<'a, str>>,
+}
+
+/// A client event before its rules are checked.
+#[derive(Debug, PartialEq, Eq)]
+pub struct ClientEvent<'a> {
+    /// The name, starting with `client-`.
+    pub event: Cow<'a, str>,
+    /// The channel it is for.
+    pub channel: Cow<'a, str>,
+    /// The payload: the text of a JSON string, or the sender's bytes of any other value.
+    pub data: Option<Cow<'a, str>>,
+}
+
+/// Not a message of the protocol; the text says what is wrong.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct InvalidMessage(pub &'static str);
+
+/// Prefix of the events clients may send to each other.
+const CLIENT_EVENT_PREFIX: &str = "client-";
+
+#[derive(Deserialize)]
+struct Envelope<'a> {
+    #[serde(borrow)]
+    event: Text<'a>,
+    #[serde(borrow)]
+    channel: Option<&'a RawValue>,
+    #[serde(borrow)]
+    data: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct SubscribeData<'a> {
+    #[serde(borrow)]
+    channel: Text<'a>,
+    #[serde(borrow)]
+    auth: Option<Text<'a>>,
+    #[serde(borrow)]
+    channel_data: Option<Text<'a>>,
+}
+
+#[derive(Deserialize)]
+struct UnsubscribeData<'a> {
+    #[serde(borrow)]
+    channel: Text<'a>,
+}
+
+impl<'a> ClientMessage<'a> {
+    /// Reads one text message.
+    pub fn parse(text: &'a str) -> Result<Self, InvalidMessage> {
+        let envelope: Envelope<'a> = serde_json::from_str(text)
+            .map_err(|_| InvalidMessage("not a JSON object with a string \"event\""))?;
+        let event = envelope.event.0;
+        match &*event {
+            "pusher:ping" => Ok(Self::Ping),
+            "pusher:pong" => Ok(Self::Pong),
+            "pusher:subscribe" => {
+                let no = InvalidMessage(
+                    "pusher:subscribe needs data with a string \"channel\", and strings as \"auth\" and \"channel_data\"",
+                );
+                subscribe(envelope.data).ok_or(no).map(Self::Subscribe)
+            }
+            "pusher:unsubscribe" => {
+                let no = InvalidMessage("pusher:unsubscribe needs data with a string \"channel\"");
+                let channel = unsubscribe(envelope.data).ok_or(no)?;
+                Ok(Self::Unsubscribe { channel })
+            }
+            name if name.starts_with(CLIENT_EVENT_PREFIX) => {
+                let no = InvalidMessage("a client event needs a string \"channel\"");
+                let channel = envelope.channel.and_then(string).ok_or(no)?;
+                let data = envelope.data.map(payload);
+                Ok(Self::ClientEvent(ClientEvent { event, channel, data }))
+            }
+            _ => Ok(Self::Unsupported { event }),
+        }
+    }
+}
+
+/// pusher-js sends `data` as an object, other clients as a string that holds one.
+fn object<'a, T>(data: &'a RawValue, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+    match string(data) {
+        Some(inner) => read(&inner),
+        None => read(data.get()),
+    }
+}
+
+fn subscribe<'a>(data: Option<&'a RawValue>) -> Option<Subscribe<'a>> {
+    let data = data?;
+    // The common form borrows from the message; the string form has to be owned.
+    if let Ok(parts) = serde_json::from_str::<SubscribeData<'a>>(data.get()) {
+        return Some(Subscribe {
+            channel: parts.channel.0,
+            auth: parts.auth.map(|auth| auth.0),
+            channel_data: parts.channel_data.map(|channel_data| channel_data.0),
+        });
+    }
+    let owned = |text: Text<'_>| Cow::Owned(text.0.into_owned());
+    object(data, |text| {
+        let parts: SubscribeData<'_> = serde_json::from_str(text).ok()?;
+        Some(Subscribe {
+            channel: owned(parts.channel),
+            auth: parts.auth.map(owned),
+            channel_data: parts.channel_data.map(owned),
+        })
+    })
+}
+
+fn unsubscribe<'a>(data: Option<&'a RawValue>) -> Option<Cow<'a, str>> {
+    object(data?, |text| {
+        let parts: UnsubscribeData<'_> = serde_json::from_str(text).ok()?;
+        Some(Cow::Owned(parts.channel.0.into_owned()))
+    })
+}
+
+fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
+    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0)
+}
+
+fn payload(raw: &RawValue) -> Cow<'_, str> {
+    string(raw).unwrap_or(Cow::Borrowed(raw.get()))
+}
+
+#[cfg(test)]
+#[path = "client_message/tests.rs"]
+mod tests;

@@ -1,0 +1,141 @@
+//! What is read from each shape a real client sends, and what is refused.
+
+use std::borrow::Cow;
+
+use proptest::prelude::*;
+
+use super::{ClientEvent, ClientMessage, Subscribe};
+
+fn check(text: &str, expected: &ClientMessage<'_>) {
+    assert_eq!(ClientMessage::parse(text).as_ref(), Ok(expected), "{text}");
+}
+
+fn check_subscribe(text: &str, channel: &str, auth: Option<&str>, channel_data: Option<&str>) {
+    let expected = ClientMessage::Subscribe(Subscribe {
+        channel: channel.into(),
+        auth: auth.map(Cow::from),
+        channel_data: channel_data.map(Cow::from),
+    });
+    check(text, &expected);
+}
+
+fn check_event(text: &str, data: Option<&str>) {
+    let expected = ClientMessage::ClientEvent(ClientEvent {
+        event: "client-typing".into(),
+        channel: "private-a".into(),
+        data: data.map(Cow::from),
+    });
+    check(text, &expected);
+}
+
+#[test]
+fn pings_need_no_data() {
+    check(r#"{"event":"pusher:ping","data":{}}"#, &ClientMessage::Ping);
+    check(r#"{"event":"pusher:ping"}"#, &ClientMessage::Ping);
+    check(r#"{"data":"","event":"pusher:pong","more":[1]}"#, &ClientMessage::Pong);
+}
+
+#[test]
+fn subscribe_data_is_an_object_or_a_string_holding_one() {
+    check_subscribe(r#"{"event":"pusher:subscribe","data":{"channel":"a"}}"#, "a", None, None);
+    check_subscribe(
+        r#"{"event":"pusher:subscribe","data":{"auth":"","channel":"a","channel_data":null}}"#,
+        "a",
+        Some(""),
+        None,
+    );
+    check_subscribe(
+        r#"{"event":"pusher:subscribe","data":{"channel":"presence-a","auth":"k:s","channel_data":"{\"user_id\":\"1\"}"}}"#,
+        "presence-a",
+        Some("k:s"),
+        Some(r#"{"user_id":"1"}"#),
+    );
+    check_subscribe(
+        r#"{"event":"pusher:subscribe","data":"{\"channel\":\"a\",\"auth\":\"k:s\"}"}"#,
+        "a",
+        Some("k:s"),
+        None,
+    );
+}
+
+#[test]
+fn client_event_data_keeps_the_senders_bytes() {
+    let event = |data: &str| format!(r#"{{"event":"client-typing","channel":"private-a"{data}}}"#);
+    check_event(&event(""), None);
+    check_event(&event(r#","data":{"b":1.0, "a":{}}"#), Some(r#"{"b":1.0, "a":{}}"#));
+    check_event(&event(r#","data":"{\"a\":1}""#), Some(r#"{"a":1}"#));
+    check_event(&event(r#","data":"é\n""#), Some("é\n"));
+    check_event(&event(r#","data":100000000000000000000"#), Some("100000000000000000000"));
+    check_event(&event(r#","data":[]"#), Some("[]"));
+}
+
+#[test]
+fn other_names_are_unsupported_not_invalid() {
+    for name in ["pusher:signin", "pusher_internal:member_added", "App\\\\Events\\\\X", ""] {
+        let text = format!(r#"{{"event":"{name}","data":{{}}}}"#);
+        let parsed = ClientMessage::parse(&text);
+        assert!(matches!(parsed, Ok(ClientMessage::Unsupported { .. })), "{text}");
+    }
+}
+
+#[test]
+fn wrong_types_and_broken_json_are_invalid() {
+    for text in [
+        "",
+        "Hi",
+        "[]",
+        "1",
+        "null",
+        "\"pusher:ping\"",
+        "{}",
+        "{\"event\":",
+        r#"{"event":1}"#,
+        r#"{"event":null}"#,
+        r#"{"event":["pusher:ping"]}"#,
+        r#"{"event":"pusher:ping","event":"pusher:ping"}"#,
+        r#"{"event":"pusher:subscribe"}"#,
+        r#"{"event":"pusher:subscribe","data":"a"}"#,
+        r#"{"event":"pusher:subscribe","data":[]}"#,
+        r#"{"event":"pusher:subscribe","data":{}}"#,
+        r#"{"event":"pusher:subscribe","data":{"channel":null}}"#,
+        r#"{"event":"pusher:subscribe","data":{"channel":["a"]}}"#,
+        r#"{"event":"pusher:subscribe","data":{"channel":1}}"#,
+        r#"{"event":"pusher:subscribe","data":{"channel":"a","auth":[]}}"#,
+        r#"{"event":"pusher:subscribe","data":{"channel":"a","channel_data":{"user_id":1}}}"#,
+        r#"{"event":"pusher:unsubscribe"}"#,
+        r#"{"event":"pusher:unsubscribe","data":{"channel":7}}"#,
+        r#"{"event":"client-typing"}"#,
+        r#"{"event":"client-typing","channel":["private-a"]}"#,
+    ] {
+        let parsed = ClientMessage::parse(text);
+        assert!(parsed.is_err(), "{text}: {parsed:?}");
+    }
+}
+
+#[test]
+fn nesting_is_opaque_and_costs_no_stack() {
+    let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
+    let event = format!(r#"{{"event":"client-typing","channel":"private-a","data":{deep}}}"#);
+    check_event(&event, Some(&deep));
+    let inside_a_known_field =
+        format!(r#"{{"event":"pusher:subscribe","data":{{"channel":{deep}}}}}"#);
+    assert!(ClientMessage::parse(&inside_a_known_field).is_err());
+    let instead_of_an_object = format!(r#"{{"event":"pusher:subscribe","data":{deep}}}"#);
+    assert!(ClientMessage::parse(&instead_of_an_object).is_err());
+}
+
+proptest! {
+    #[test]
+    fn parsing_never_panics(text in "\\PC{0,80}") {
+        let _ = ClientMessage::parse(&text);
+    }
+
+    #[test]
+    fn parsing_never_panics_on_almost_json(
+        name in "(pusher:(ping|subscribe|unsubscribe)|client-[a-z]{0,3})",
+        value in "[\\[\\]{}\":,a-z0-9\\\\ ]{0,40}",
+    ) {
+        let _ = ClientMessage::parse(&format!(r#"{{"event":"{name}","channel":"c","data":{value}}}"#));
+        let _ = ClientMessage::parse(&format!(r#"{{"event":"{name}","data":{{"channel":{value}}}}}"#));
+    }
+}

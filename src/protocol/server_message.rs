@@ -1,0 +1,272 @@
+//! What the server may say. The double-encoded `data` is written here and nowhere else.
+//!
+//! Key order is Reverb's (`event`, `data`, `channel`), which also lets one event for many
+//! channels share everything up to the channel's name. `data` is always a JSON string, with
+//! the one exception every client library knows: `pusher:error`, whose `data` is an object.
+
+use std::sync::LazyLock;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{ChannelName, CloseCode, Frame, SocketId};
+
+/// An `pusher:error` that leaves the socket open, by its code and text.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ErrorEvent {
+    /// Pusher's number.
+    pub code: u16,
+    /// What to change, in one sentence.
+    pub message: String,
+}
+
+/// The `data` of `pusher:subscription_error`: what reaches Echo's `.error()`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct SubscriptionError {
+    /// `AuthError`, `LimitReached` or `InvalidChannel`.
+    #[serde(rename = "type")]
+    pub kind: &'static str,
+    /// What to change, in one sentence.
+    pub error: String,
+    /// As an auth endpoint would say it: 401, or the code soketi uses for the limit.
+    pub status: u16,
+}
+
+/// The first message on a socket.
+pub fn connection_established(socket_id: SocketId, activity_timeout: Duration) -> Frame {
+    let seconds = activity_timeout.as_secs().max(1);
+    let data = format!("{{\"socket_id\":\"{socket_id}\",\"activity_timeout\":{seconds}}}");
+    internal("pusher:connection_established", &data, None)
+}
+
+/// The answer to `pusher:ping`.
+pub fn pong() -> Frame {
+    static PONG: LazyLock<Frame> = LazyLock::new(|| internal("pusher:pong", "{}", None));
+    PONG.clone()
+}
+
+/// The server's own ping.
+pub fn ping() -> Frame {
+    static PING: LazyLock<Frame> = LazyLock::new(|| internal("pusher:ping", "{}", None));
+    PING.clone()
+}
+
+/// `pusher:error`.
+pub fn error(code: u16, message: &str) -> Frame {
+    let mut text = b"{\"event\":\"pusher:error\",\"data\":{\"code\":".to_vec();
+    text.extend_from_slice(code.to_string().as_bytes());
+    text.extend_from_slice(b",\"message\":");
+    push_json(&mut text, message);
+    text.extend_from_slice(b"}}");
+    Frame::text(&text)
+}
+
+/// `pusher:error` that gives the reason of a close frame.
+pub fn closing_error(code: CloseCode) -> Frame {
+    error(code.code(), code.reason())
+}
+
+/// Subscribed; `data` is `{}` or [`presence`].
+pub fn subscription_succeeded(channel: &ChannelName, data: &str) -> Frame {
+    internal("pusher_internal:subscription_succeeded", data, Some(channel))
+}
+
+/// Not subscribed. `channel` is the client's text, which may be no valid name.
+pub fn subscription_error(channel: &str, error: &SubscriptionError) -> Frame {
+    let data = serde_json::to_string(error).expect("plain strings and a number serialize");
+    let mut text = opening("pusher:subscription_error", &data);
+    text.extend_from_slice(b",\"channel\":");
+    push_json(&mut text, channel);
+    text.push(b'}');
+    Frame::text(&text)
+}
+
+/// A cache channel has no event to give. Without `data`, as Reverb and soketi send it.
+pub fn cache_miss(channel: &ChannelName) -> Frame {
+    Frame::text(format!("{{\"event\":\"pusher:cache_miss\",\"channel\":\"{channel}\"}}").as_bytes())
+}
+
+/// A user's first socket joined.
+pub fn member_added(channel: &ChannelName, user_id: &str, info_json: &str) -> Frame {
+    let mut data = b"{\"user_id\":".to_vec();
+    push_json(&mut data, user_id);
+    data.extend_from_slice(b",\"user_info\":");
+    data.extend_from_slice(info_json.as_bytes());
+    data.push(b'}');
+    let data = String::from_utf8(data).expect("pieces of UTF-8 are UTF-8");
+    internal("pusher_internal:member_added", &data, Some(channel))
+}
+
+/// A user's last socket left.
+pub fn member_removed(channel: &ChannelName, user_id: &str) -> Frame {
+    let mut data = b"{\"user_id\":".to_vec();
+    push_json(&mut data, user_id);
+    data.push(b'}');
+    let data = String::from_utf8(data).expect("pieces of UTF-8 are UTF-8");
+    internal("pusher_internal:member_removed", &data, Some(channel))
+}
+
+/// The data of [`subscription_succeeded`] on a presence channel: ids and infos in order of arrival.
+pub fn presence<'a>(members: impl ExactSizeIterator<Item = (&'a str, &'a str)> + Clone) -> String {
+    let mut text = format!("{{\"presence\":{{\"count\":{},\"ids\":[", members.len()).into_bytes();
+    for (index, (user_id, _)) in members.clone().enumerate() {
+        separate(&mut text, index);
+        push_json(&mut text, user_id);
+    }
+    text.extend_from_slice(b"],\"hash\":{");
+    for (index, (user_id, info_json)) in members.enumerate() {
+        separate(&mut text, index);
+        push_json(&mut text, user_id);
+        text.push(b':');
+        text.extend_from_slice(info_json.as_bytes());
+    }
+    text.extend_from_slice(b"}}}");
+    String::from_utf8(text).expect("pieces of UTF-8 are UTF-8")
+}
+
+/// An event of a back end or a client: encoded once up to the channel, whatever their number.
+#[derive(Debug)]
+pub struct Event {
+    opening: Vec<u8>,
+}
+
+impl Event {
+    /// `data` is opaque: the text that came in goes out. `None` leaves the key out.
+    pub fn new(name: &str, data: Option<&str>) -> Self {
+        let Some(data) = data else {
+            let mut opening = b"{\"event\":".to_vec();
+            push_json(&mut opening, name);
+            return Self { opening };
+        };
+        Self { opening: opening(name, data) }
+    }
+
+    /// The frame for the subscribers of one channel.
+    pub fn frame(&self, channel: &ChannelName) -> Frame {
+        Frame::text(&closing(self.opening.clone(), channel))
+    }
+
+    /// The frame of a client event on a presence channel: it carries its sender as signed.
+    pub fn frame_from(&self, channel: &ChannelName, user_id: &str) -> Frame {
+        let mut text = closing(self.opening.clone(), channel);
+        text.pop();
+        text.extend_from_slice(b",\"user_id\":");
+        push_json(&mut text, user_id);
+        text.push(b'}');
+        Frame::text(&text)
+    }
+}
+
+fn internal(name: &str, data: &str, channel: Option<&ChannelName>) -> Frame {
+    let mut text = opening(name, data);
+    match channel {
+        Some(channel) => text = closing(text, channel),
+        None => text.push(b'}'),
+    }
+    Frame::text(&text)
+}
+
+/// `{"event":…,"data":…` with nothing closed yet.
+fn opening(name: &str, data: &str) -> Vec<u8> {
+    // The envelope, the names and a few escapes; a longer payload grows the text once.
+    let mut text = Vec::with_capacity(64 + name.len() + data.len() + data.len() / 8);
+    text.extend_from_slice(b"{\"event\":");
+    push_json(&mut text, name);
+    text.extend_from_slice(b",\"data\":");
+    push_json(&mut text, data);
+    text
+}
+
+/// `…,"channel":"…"}`; a checked name needs no escaping.
+fn closing(mut text: Vec<u8>, channel: &ChannelName) -> Vec<u8> {
+    text.extend_from_slice(b",\"channel\":\"");
+    text.extend_from_slice(channel.as_str().as_bytes());
+    text.extend_from_slice(b"\"}");
+    text
+}
+
+fn separate(text: &mut Vec<u8>, index: usize) {
+    if index > 0 {
+        text.push(b',');
+    }
+}
+
+fn push_json(text: &mut Vec<u8>, value: &str) {
+    serde_json::to_writer(text, value).expect("writing a string to memory cannot fail");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(frame: &Frame, expected: &str) {
+        assert_eq!(frame, &Frame::text(expected.as_bytes()), "{frame:?}");
+    }
+
+    fn name(text: &str) -> ChannelName {
+        ChannelName::parse(text, 164).unwrap()
+    }
+
+    #[test]
+    fn every_message_has_its_exact_text() {
+        let id = SocketId::parse("1.2").unwrap();
+        check(
+            &connection_established(id, Duration::from_secs(30)),
+            r#"{"event":"pusher:connection_established","data":"{\"socket_id\":\"1.2\",\"activity_timeout\":30}"}"#,
+        );
+        check(&pong(), r#"{"event":"pusher:pong","data":"{}"}"#);
+        check(&ping(), r#"{"event":"pusher:ping","data":"{}"}"#);
+        check(
+            &closing_error(CloseCode::ApplicationDoesNotExist),
+            r#"{"event":"pusher:error","data":{"code":4001,"message":"Application does not exist"}}"#,
+        );
+        check(
+            &subscription_succeeded(&name("a"), "{}"),
+            r#"{"event":"pusher_internal:subscription_succeeded","data":"{}","channel":"a"}"#,
+        );
+        check(
+            &cache_miss(&name("cache-a")),
+            r#"{"event":"pusher:cache_miss","channel":"cache-a"}"#,
+        );
+        check(
+            &member_added(&name("presence-a"), "7", r#"{"name":"A"}"#),
+            r#"{"event":"pusher_internal:member_added","data":"{\"user_id\":\"7\",\"user_info\":{\"name\":\"A\"}}","channel":"presence-a"}"#,
+        );
+        check(
+            &member_removed(&name("presence-a"), "7"),
+            r#"{"event":"pusher_internal:member_removed","data":"{\"user_id\":\"7\"}","channel":"presence-a"}"#,
+        );
+        let refused = SubscriptionError { kind: "AuthError", error: "no".into(), status: 401 };
+        check(
+            &subscription_error("a \"b\"", &refused),
+            r#"{"event":"pusher:subscription_error","data":"{\"type\":\"AuthError\",\"error\":\"no\",\"status\":401}","channel":"a \"b\""}"#,
+        );
+    }
+
+    #[test]
+    fn presence_data_is_an_object_even_when_empty_or_numeric() {
+        assert_eq!(presence([].into_iter()), r#"{"presence":{"count":0,"ids":[],"hash":{}}}"#);
+        let two = [("0", "null"), ("1", r#"{"a":[]}"#)];
+        assert_eq!(
+            presence(two.into_iter()),
+            r#"{"presence":{"count":2,"ids":["0","1"],"hash":{"0":null,"1":{"a":[]}}}}"#
+        );
+    }
+
+    #[test]
+    fn an_event_carries_its_data_as_the_string_it_was() {
+        let event = Event::new("App\\Events\\Shipped", Some(r#"{"n":1.0,"e":[],"o":{}}"#));
+        check(
+            &event.frame(&name("orders")),
+            r#"{"event":"App\\Events\\Shipped","data":"{\"n\":1.0,\"e\":[],\"o\":{}}","channel":"orders"}"#,
+        );
+        check(
+            &Event::new("client-x", Some("1")).frame_from(&name("presence-a"), "7"),
+            r#"{"event":"client-x","data":"1","channel":"presence-a","user_id":"7"}"#,
+        );
+        check(
+            &Event::new("client-x", None).frame(&name("private-a")),
+            r#"{"event":"client-x","channel":"private-a"}"#,
+        );
+    }
+}

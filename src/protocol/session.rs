@@ -1,0 +1,296 @@
+//! The state machine of one socket: (what was said | time passing, now) → actions.
+//!
+//! Owns what the rules know of a socket: its subscriptions, its rates, its signs of life.
+//! Refuses to know channels, rosters, transports and clocks; whoever drives it carries out the
+//! [`Action`]s in order and reports back what the channel refused.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::client_message::{ClientEvent, ClientMessage, Subscribe};
+use super::member::InvalidMember;
+use super::rate_limit::{PerSecond, Window};
+use super::server_message::{self, ErrorEvent, Event, SubscriptionError};
+use super::signature::{self, ChannelAuthError};
+use super::{ChannelName, CloseCode, Frame, Member, SocketId};
+use crate::app::{App, ClientEvents};
+
+/// What is to be done, in the order given.
+#[derive(Debug)]
+pub enum Action {
+    /// Say this to the client.
+    Send(Frame),
+    /// Tell the client what it did wrong; the socket stays open.
+    Reject(ErrorEvent),
+    /// Answer a subscription that was not granted; the socket stays open.
+    Refuse {
+        /// The channel as the client named it.
+        channel: String,
+        /// Why.
+        error: SubscriptionError,
+    },
+    /// Join a channel; the channel answers, and may still refuse ([`Session::refused`]).
+    Subscribe {
+        /// The channel.
+        channel: ChannelName,
+        /// Who joins, on presence channels.
+        member: Option<Member>,
+    },
+    /// Answer a second subscription to a channel as the first: nothing else changes.
+    Confirm {
+        /// The channel.
+        channel: ChannelName,
+    },
+    /// Leave a channel.
+    Unsubscribe {
+        /// The channel.
+        channel: ChannelName,
+        /// Who leaves, on presence channels.
+        user_id: Option<Arc<str>>,
+    },
+    /// Relay a client event to the channel's other subscribers.
+    Publish {
+        /// The channel.
+        channel: ChannelName,
+        /// The event, encoded.
+        frame: Frame,
+    },
+    /// Say why and close.
+    Close(CloseCode),
+}
+
+/// Everything the rules know of one socket.
+#[derive(Debug)]
+pub struct Session {
+    app: Arc<App>,
+    socket_id: SocketId,
+    /// Each with the user it was joined as, on presence channels.
+    subscriptions: HashMap<ChannelName, Option<Arc<str>>>,
+    messages: Option<Window>,
+    client_events: Option<PerSecond>,
+    last_heard: Instant,
+    pinged_at: Option<Instant>,
+    /// Clients that use control frames get them as pings; all others get `pusher:ping`.
+    uses_control_frames: bool,
+}
+
+impl Session {
+    /// A socket that was just admitted, and the first thing to say on it.
+    pub fn open(app: Arc<App>, socket_id: SocketId, now: Instant) -> (Self, Frame) {
+        let greeting = server_message::connection_established(socket_id, app.activity_timeout);
+        let session = Self {
+            socket_id,
+            subscriptions: HashMap::new(),
+            messages: app.limits.messages.map(Window::new),
+            client_events: app.limits.client_events_per_second.map(PerSecond::new),
+            last_heard: now,
+            pinged_at: None,
+            uses_control_frames: false,
+            app,
+        };
+        (session, greeting)
+    }
+
+    /// The id the client was told.
+    pub fn socket_id(&self) -> SocketId {
+        self.socket_id
+    }
+
+    /// A text message arrived.
+    pub fn receive(&mut self, text: &str, now: Instant) -> Vec<Action> {
+        self.heard(now);
+        if let Some(window) = &mut self.messages
+            && !window.allow(now)
+        {
+            let close = window.terminates().then_some(Action::Close(CloseCode::RateLimited));
+            let reject = reject(4301, "Rate limit exceeded");
+            return close.map_or_else(|| vec![reject], |close| vec![close]);
+        }
+        match ClientMessage::parse(text) {
+            Ok(ClientMessage::Ping) => vec![Action::Send(server_message::pong())],
+            Ok(ClientMessage::Pong) => Vec::new(),
+            Ok(ClientMessage::Subscribe(subscribe)) => vec![self.subscribe(&subscribe)],
+            Ok(ClientMessage::Unsubscribe { channel }) => self.unsubscribe(&channel),
+            Ok(ClientMessage::ClientEvent(event)) => vec![self.client_event(&event, now)],
+            Ok(ClientMessage::Unsupported { event }) => vec![unsupported(&event)],
+            Err(invalid) => vec![reject(4200, format!("Invalid message format: {invalid}"))],
+        }
+    }
+
+    /// Any sign of life arrived.
+    pub fn heard(&mut self, now: Instant) {
+        self.last_heard = now;
+        self.pinged_at = None;
+    }
+
+    /// A ping or pong frame arrived: this client speaks control frames.
+    pub fn heard_control_frame(&mut self, now: Instant) {
+        self.heard(now);
+        self.uses_control_frames = true;
+    }
+
+    /// When [`tick`](Self::tick) has to be called next, if nothing is heard until then.
+    pub fn deadline(&self) -> Instant {
+        match self.pinged_at {
+            Some(pinged_at) => pinged_at + self.app.pong_timeout,
+            None => self.last_heard + self.app.ping_interval,
+        }
+    }
+
+    /// Time has passed: pings a silent client, gives up on one that did not answer.
+    pub fn tick(&mut self, now: Instant) -> Option<Action> {
+        if now < self.deadline() {
+            return None;
+        }
+        if self.pinged_at.is_some() {
+            return Some(Action::Close(CloseCode::PongNotReceived));
+        }
+        self.pinged_at = Some(now);
+        let control = self.uses_control_frames;
+        Some(Action::Send(if control { Frame::ping() } else { server_message::ping() }))
+    }
+
+    /// The channel did not grant a subscription that the rules allowed: it is full.
+    pub fn refused(&mut self, channel: &ChannelName) -> Action {
+        self.subscriptions.remove(channel);
+        let members = self.app.limits.presence_members;
+        let error =
+            format!("the presence channel has {members} members, the limit (presence_members)");
+        refuse(channel.as_str(), limit_reached(4100, error))
+    }
+
+    /// Everything the socket was subscribed to, as it goes.
+    pub fn leave(&mut self) -> impl Iterator<Item = (ChannelName, Option<Arc<str>>)> + '_ {
+        self.subscriptions.drain()
+    }
+
+    fn subscribe(&mut self, request: &Subscribe<'_>) -> Action {
+        match self.permit(request) {
+            Ok(action) => action,
+            Err(error) => refuse(&request.channel, error),
+        }
+    }
+
+    fn permit(&mut self, request: &Subscribe<'_>) -> Result<Action, SubscriptionError> {
+        let limits = &self.app.limits;
+        let channel = ChannelName::parse(&request.channel, limits.channel_name_bytes)?;
+        if self.subscriptions.contains_key(&channel) {
+            return Ok(Action::Confirm { channel });
+        }
+        if self.subscriptions.len() >= limits.subscriptions {
+            let most = limits.subscriptions;
+            let error =
+                format!("the connection has {most} subscriptions, the limit (max_subscriptions)");
+            return Err(limit_reached(4100, error));
+        }
+        let channel_data = request.channel_data.as_deref();
+        if channel.needs_auth() {
+            let auth = request.auth.as_deref();
+            signature::check_channel(
+                &self.app,
+                self.socket_id,
+                channel.as_str(),
+                auth,
+                channel_data,
+            )?;
+        }
+        let presence = channel.is_presence();
+        let member = presence.then(|| Member::parse(channel_data, limits)).transpose()?;
+        let user_id = member.as_ref().map(|member| member.user_id.clone());
+        self.subscriptions.insert(channel.clone(), user_id);
+        Ok(Action::Subscribe { channel, member })
+    }
+
+    fn unsubscribe(&mut self, channel: &str) -> Vec<Action> {
+        let left = self.subscriptions.remove_entry(channel);
+        left.map(|(channel, user_id)| Action::Unsubscribe { channel, user_id })
+            .into_iter()
+            .collect()
+    }
+
+    fn client_event(&mut self, message: &ClientEvent<'_>, now: Instant) -> Action {
+        let app = &self.app;
+        if app.accept_client_events_from == ClientEvents::None {
+            return reject(4301, "The app does not have client messaging enabled.");
+        }
+        let Some((channel, user_id)) = self.subscriptions.get_key_value(&*message.channel) else {
+            return reject(4009, "The client is not a member of the specified channel.");
+        };
+        if !channel.needs_auth() && app.accept_client_events_from != ClientEvents::All {
+            return reject(
+                4301,
+                "Client events are only supported on private and presence channels",
+            );
+        }
+        let chars = message.event.chars().count();
+        if chars > app.limits.event_name_chars {
+            let most = app.limits.event_name_chars;
+            let text = format!("The event name has {chars} characters; the limit is {most}");
+            return reject(4301, text);
+        }
+        let bytes = message.data.as_deref().map_or(0, str::len);
+        if bytes > app.limits.event_data_bytes {
+            let most = app.limits.event_data_bytes;
+            let text = format!("The event data has {bytes} bytes; the limit is {most}");
+            return reject(4301, text);
+        }
+        if let Some(rate) = &mut self.client_events
+            && !rate.allow(now)
+        {
+            return reject(4301, "Rate limit exceeded: too many client events in one second");
+        }
+        let event = Event::new(&message.event, message.data.as_deref());
+        let frame = match user_id {
+            Some(user_id) => event.frame_from(channel, user_id),
+            None => event.frame(channel),
+        };
+        Action::Publish { channel: channel.clone(), frame }
+    }
+}
+
+/// Client text in an answer is cut, so that an answer is never much longer than the question.
+const ECHO_CHARS_MAX: usize = 200;
+
+fn unsupported(event: &str) -> Action {
+    let event: String = event.chars().take(ECHO_CHARS_MAX).collect();
+    let text = format!(
+        "Unsupported event {event:?}: clients may send pusher:subscribe, pusher:unsubscribe, pusher:ping, pusher:pong and client-… events"
+    );
+    reject(4200, text)
+}
+
+fn reject(code: u16, message: impl Into<String>) -> Action {
+    Action::Reject(ErrorEvent { code, message: message.into() })
+}
+
+fn refuse(channel: &str, error: SubscriptionError) -> Action {
+    Action::Refuse { channel: channel.chars().take(ECHO_CHARS_MAX).collect(), error }
+}
+
+fn limit_reached(status: u16, error: String) -> SubscriptionError {
+    SubscriptionError { kind: "LimitReached", error, status }
+}
+
+impl From<ChannelAuthError> for SubscriptionError {
+    fn from(why: ChannelAuthError) -> Self {
+        Self { kind: "AuthError", error: why.to_string(), status: 401 }
+    }
+}
+
+impl From<super::channel_name::InvalidName> for SubscriptionError {
+    fn from(why: super::channel_name::InvalidName) -> Self {
+        use super::channel_name::InvalidName::TooLong;
+        let kind = if matches!(why, TooLong { .. }) { "LimitReached" } else { "InvalidChannel" };
+        Self { kind, error: why.to_string(), status: 4009 }
+    }
+}
+
+impl From<InvalidMember> for SubscriptionError {
+    fn from(why: InvalidMember) -> Self {
+        match why {
+            InvalidMember::TooLarge { .. } => limit_reached(4301, why.to_string()),
+            _ => Self { kind: "AuthError", error: why.to_string(), status: 401 },
+        }
+    }
+}

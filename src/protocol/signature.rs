@@ -1,0 +1,199 @@
+//! HMAC-SHA256 signatures: of channel subscriptions and of HTTP requests.
+//!
+//! Every comparison goes through [`fits`], which is constant-time. Refuses to know what a
+//! signature permits; it only says whether the holder of the secret made it, and if not, why.
+
+use hmac::Mac;
+use md5::{Digest, Md5};
+
+use super::SocketId;
+use crate::app::{App, Secret};
+
+mod query;
+
+pub use query::{Query, QueryError};
+
+/// How far a request's clock may be from ours, in seconds: Pusher's figure.
+pub const TIMESTAMP_SKEW_MAX_SECONDS: u64 = 600;
+
+/// Why `auth` does not open a channel.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChannelAuthError {
+    /// None was sent.
+    #[error("the channel needs an auth signature from your auth endpoint; none was sent")]
+    Missing,
+    /// Not `key:signature`.
+    #[error("auth must have the form key:signature")]
+    Malformed,
+    /// Signed for another app.
+    #[error("auth was made for the app key {theirs:?}; this connection uses {ours:?}")]
+    OtherKey {
+        /// The key in `auth`.
+        theirs: String,
+        /// The key the socket connected with.
+        ours: String,
+    },
+    /// Another secret, socket, channel or channel_data.
+    #[error(
+        "the signature does not fit {signed:?}: check that the auth endpoint uses this app's secret, this socket_id and this channel"
+    )]
+    Mismatch {
+        /// The start of the text that must be signed: `socket_id:channel`.
+        signed: String,
+    },
+}
+
+/// Checks the `auth` of a subscription. `channel_data` is part of the text whenever it is sent,
+/// on private channels too; strict socket ids and channel names keep the text unambiguous.
+pub fn check_channel(
+    app: &App,
+    socket_id: SocketId,
+    channel: &str,
+    auth: Option<&str>,
+    channel_data: Option<&str>,
+) -> Result<(), ChannelAuthError> {
+    let auth = auth.filter(|auth| !auth.is_empty()).ok_or(ChannelAuthError::Missing)?;
+    let (key, signature) = auth.split_once(':').ok_or(ChannelAuthError::Malformed)?;
+    if key != app.key {
+        let theirs = key.chars().take(64).collect();
+        return Err(ChannelAuthError::OtherKey { theirs, ours: app.key.clone() });
+    }
+    let signed = format!("{socket_id}:{channel}");
+    let mut mac = app.secret.mac();
+    mac.update(signed.as_bytes());
+    if let Some(data) = channel_data.filter(|data| !data.is_empty()) {
+        mac.update(b":");
+        mac.update(data.as_bytes());
+    }
+    if fits(mac, signature) { Ok(()) } else { Err(ChannelAuthError::Mismatch { signed }) }
+}
+
+/// Why a request of the HTTP API is refused with 401. The texts are shown verbatim by Laravel.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unauthorized {
+    /// A parameter of the signature is not there.
+    #[error(
+        "Authentication parameter {0} is missing: sign the request as the Pusher SDKs do (auth_key, auth_timestamp, auth_version, body_md5, auth_signature)"
+    )]
+    Missing(&'static str),
+    /// A key that is not the app's.
+    #[error(
+        "Authentication key is not the key of this app: check REVERB_APP_KEY and REVERB_APP_ID"
+    )]
+    OtherKey,
+    /// Only 1.0 exists.
+    #[error("Authentication version must be 1.0")]
+    Version,
+    /// Not a number of seconds.
+    #[error("Authentication timestamp must be the Unix time in seconds")]
+    Timestamp,
+    /// Too old or too new.
+    #[error(
+        "Authentication timestamp is {seconds} s {direction} the server's clock; at most 600 s are accepted: set the clocks right"
+    )]
+    Skew {
+        /// The distance.
+        seconds: u64,
+        /// `behind` or `ahead of`.
+        direction: &'static str,
+    },
+    /// The HMAC differs.
+    #[error(
+        "Authentication signature invalid: check REVERB_APP_SECRET, and that no proxy changes the path or the query"
+    )]
+    Signature,
+    /// The body is not the one that was signed.
+    #[error("Authentication body_md5 does not fit the body that arrived")]
+    Body,
+}
+
+/// Checks everything a request says before its body: key, version, clock and signature.
+///
+/// `body_md5` is part of the signed query, so a request that passes here has named its body;
+/// [`check_body`] then only compares. `paths` are the spellings a client may have signed.
+pub fn check_request(
+    app: &App,
+    method: &str,
+    paths: &[&str],
+    query: &Query,
+    now_unix_seconds: u64,
+) -> Result<(), Unauthorized> {
+    let needed = |name| query.get(name).ok_or(Unauthorized::Missing(name));
+    let signature = needed("auth_signature")?;
+    if needed("auth_key")? != app.key {
+        return Err(Unauthorized::OtherKey);
+    }
+    if needed("auth_version")? != "1.0" {
+        return Err(Unauthorized::Version);
+    }
+    check_clock(needed("auth_timestamp")?, now_unix_seconds)?;
+    let signed_query = query.canonical();
+    let signed_by_secret =
+        |path: &&str| fits(request_mac(&app.secret, method, path, &signed_query), signature);
+    if paths.iter().any(signed_by_secret) { Ok(()) } else { Err(Unauthorized::Signature) }
+}
+
+/// Checks the body against the `body_md5` that was signed. A GET may carry the MD5 of nothing,
+/// as the Python SDK sends it.
+pub fn check_body(query: &Query, body: &[u8]) -> Result<(), Unauthorized> {
+    match query.get("body_md5") {
+        Some(md5) if md5 == body_md5(body) => Ok(()),
+        Some(_) => Err(Unauthorized::Body),
+        None if body.is_empty() => Ok(()),
+        None => Err(Unauthorized::Missing("body_md5")),
+    }
+}
+
+/// Signs a request as the official SDKs do: the whole query string, ready for a URL.
+pub fn signed_query(
+    app: &App,
+    method: &str,
+    path: &str,
+    body: &[u8],
+    now_unix_seconds: u64,
+) -> String {
+    let key = &app.key;
+    let mut query = format!("auth_key={key}&auth_timestamp={now_unix_seconds}&auth_version=1.0");
+    if !body.is_empty() {
+        query.push_str("&body_md5=");
+        query.push_str(&body_md5(body));
+    }
+    let mac = request_mac(&app.secret, method, path, &query);
+    let signature = hex::encode(mac.finalize().into_bytes());
+    format!("{query}&auth_signature={signature}")
+}
+
+fn check_clock(timestamp: &str, now: u64) -> Result<(), Unauthorized> {
+    let digits = timestamp.bytes().all(|byte| byte.is_ascii_digit());
+    let then: u64 = timestamp.parse().ok().filter(|_| digits).ok_or(Unauthorized::Timestamp)?;
+    let seconds = now.abs_diff(then);
+    if seconds <= TIMESTAMP_SKEW_MAX_SECONDS {
+        return Ok(());
+    }
+    Err(Unauthorized::Skew { seconds, direction: if then < now { "behind" } else { "ahead of" } })
+}
+
+fn request_mac(secret: &Secret, method: &str, path: &str, query: &str) -> hmac::Hmac<sha2::Sha256> {
+    let mut mac = secret.mac();
+    for part in [method, "\n", path, "\n", query] {
+        mac.update(part.as_bytes());
+    }
+    mac
+}
+
+fn body_md5(body: &[u8]) -> String {
+    hex::encode(Md5::digest(body))
+}
+
+/// Whether `signature` is the lower-case hex of the finished MAC; constant-time.
+fn fits(mac: hmac::Hmac<sha2::Sha256>, signature: &str) -> bool {
+    let mut claimed = [0; 32];
+    let lower = !signature.bytes().any(|byte| byte.is_ascii_uppercase());
+    lower
+        && hex::decode_to_slice(signature, &mut claimed).is_ok()
+        && mac.verify_slice(&claimed).is_ok()
+}
+
+#[cfg(test)]
+#[path = "signature/tests.rs"]
+mod tests;

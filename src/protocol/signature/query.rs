@@ -1,0 +1,72 @@
+//! The query of a signed request: read once, one reading for both the check and the call.
+
+use percent_encoding::percent_decode_str;
+
+/// Parameters of one query: keys lower-cased and sorted, values decoded once, no key twice.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Query {
+    parameters: Vec<(String, String)>,
+}
+
+/// Why a query has no single reading.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    /// Which of the two was signed, and which would be used?
+    #[error("the query parameter {0:?} is given twice")]
+    Twice(String),
+    /// Decodes to something that is no text.
+    #[error("the query is not valid UTF-8 after percent-decoding")]
+    NotText,
+    /// A newline in a value could imitate another request's signed text.
+    #[error("the query parameter {0:?} holds a control character")]
+    Control(String),
+}
+
+impl Query {
+    /// Reads the part of a URL after `?`.
+    pub fn parse(raw: &str) -> Result<Self, QueryError> {
+        let mut parameters = Vec::new();
+        for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
+            let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
+            parameters.push((decode(key)?.to_ascii_lowercase(), decode(value)?));
+        }
+        parameters.sort();
+        if let Some(twice) = parameters.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(QueryError::Twice(twice[0].0.clone()));
+        }
+        let control = |text: &str| text.chars().any(char::is_control);
+        if let Some((key, _)) =
+            parameters.iter().find(|(key, value)| control(key) || control(value))
+        {
+            return Err(QueryError::Control(key.clone()));
+        }
+        Ok(Self { parameters })
+    }
+
+    /// One parameter's value.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        let found = self.parameters.binary_search_by(|(name, _)| name.as_str().cmp(key));
+        found.ok().map(|index| self.parameters[index].1.as_str())
+    }
+
+    /// The form that is signed: `k=v&k=v`, sorted, values not encoded, without the signature.
+    pub fn canonical(&self) -> String {
+        let mut text = String::with_capacity(160);
+        for (key, value) in self.parameters.iter().filter(|(key, _)| key != "auth_signature") {
+            if !text.is_empty() {
+                text.push('&');
+            }
+            text.push_str(key);
+            text.push('=');
+            text.push_str(value);
+        }
+        text
+    }
+}
+
+fn decode(text: &str) -> Result<String, QueryError> {
+    // PHP's http_build_query writes a space as a plus sign.
+    let text = text.replace('+', " ");
+    let decoded = percent_decode_str(&text).decode_utf8().map_err(|_| QueryError::NotText)?;
+    Ok(decoded.into_owned())
+}

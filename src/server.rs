@@ -1,0 +1,180 @@
+//! The whole server put together: listeners, doors, node and shards, from start to drained.
+//!
+//! Constructed without running, so that a test knows the port; stopped by a future, so that
+//! `cli` brings the signals and a test its own.
+
+use std::future::Future;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::config::Config;
+use crate::http::{self, Api, BodyLimits};
+use crate::hub::{EventCache, ShardLimits, Shards};
+use crate::metrics::Metrics;
+use crate::node::Node;
+use crate::protocol::CloseCode;
+use crate::websocket::{ConnectionLimits, Door};
+
+mod accept;
+mod pace;
+mod pending;
+
+use accept::{Entrance, HeadLimits};
+use pace::Pace;
+
+/// Connections the kernel holds for us: a crowd that arrives at once waits here, not in retries.
+const BACKLOG: u32 = 4096;
+
+/// Sockets closed per second of a drain, at least. pusher-js comes back at once after 4200 and
+/// has no jitter: this is the rate at which the other nodes see them arrive.
+const DRAIN_PER_SECOND_MIN: usize = 1000;
+
+/// One step of a drain.
+const DRAIN_STEP: Duration = Duration::from_millis(20);
+
+/// A server that listens and is ready to run.
+pub struct Server {
+    listener: TcpListener,
+    exposition: Option<TcpListener>,
+    entrance: Entrance,
+    shards: Arc<Shards>,
+    metrics: Arc<Metrics>,
+    shard_tasks: JoinSet<()>,
+    tasks: TaskTracker,
+    drain: Duration,
+}
+
+impl Server {
+    /// Listens and starts the shards; nothing is accepted before [`run`](Self::run).
+    pub async fn bind(config: &Config) -> anyhow::Result<Self> {
+        let listener = listen(SocketAddr::new(config.server.host, config.server.port))?;
+        let exposition = config.metrics.listen.map(listen).transpose()?;
+        let metrics = Arc::new(Metrics::default());
+        let (shards, shard_tasks) = start_shards(config, &metrics);
+        let cache = EventCache::new(config.cache.ttl, config.cache.bytes);
+        let node = Arc::new(Node::new(&config.apps, &shards, cache, metrics.clone()));
+        let tasks = TaskTracker::new();
+        let body = BodyLimits { bytes: config.http.body_bytes, timeout: config.http.body_timeout };
+        let connection = ConnectionLimits {
+            fragments: config.websocket.fragments,
+            message_timeout: config.websocket.message_timeout,
+            close_timeout: config.websocket.close_timeout,
+        };
+        let prefix = config.server.path.clone();
+        let api = Api::new(node.clone(), &prefix, body);
+        let door = Door::new(node, prefix, connection, tasks.clone(), accept::reclaim);
+        let entrance = Entrance {
+            router: http::router(&api),
+            door: Arc::new(door),
+            limits: head_limits(config),
+            metrics: metrics.clone(),
+        };
+        let drain = config.server.drain;
+        Ok(Self { listener, exposition, entrance, shards, metrics, shard_tasks, tasks, drain })
+    }
+
+    /// Where clients connect.
+    pub fn address(&self) -> SocketAddr {
+        self.listener.local_addr().expect("a bound listener has an address")
+    }
+
+    /// What the server counts.
+    pub fn metrics(&self) -> Arc<Metrics> {
+        self.metrics.clone()
+    }
+
+    /// Serves until `stop`, then drains: no new connections, every socket closed with 4200, and
+    /// back within the configured time.
+    pub async fn run(
+        mut self,
+        stop: impl Future<Output = ()> + Send + 'static,
+    ) -> anyhow::Result<()> {
+        let exposition = self.exposition.take().map(|listener| {
+            let router = http::exposition(self.metrics.clone());
+            tokio::spawn(async move { axum::serve(listener, router).await })
+        });
+        let stopping = CancellationToken::new();
+        let told_to_stop = async {
+            stop.await;
+            stopping.cancel();
+        };
+        let requests = async {
+            self.entrance.accept(self.listener, &self.tasks, &stopping).await;
+            self.tasks.close();
+            self.tasks.wait().await;
+        };
+        let sockets = async {
+            stopping.cancelled().await;
+            drain(&self.shards, self.drain).await;
+        };
+        let overdue = async {
+            stopping.cancelled().await;
+            tokio::time::sleep(self.drain).await;
+        };
+        tokio::select! {
+            _ = async { tokio::join!(told_to_stop, requests, sockets) } => {}
+            () = overdue => tracing::warn!("the drain took all its time; what is left is cut off"),
+        }
+        self.shard_tasks.abort_all();
+        if let Some(exposition) = exposition {
+            exposition.abort();
+        }
+        Ok(())
+    }
+}
+
+fn start_shards(config: &Config, metrics: &Arc<Metrics>) -> (Arc<Shards>, JoinSet<()>) {
+    let limits = ShardLimits {
+        shards: config.server.shards,
+        outbox_bytes: config.websocket.outbox_bytes,
+        inbox_bytes: config.websocket.inbox_bytes,
+    };
+    let (shards, all) = Shards::new(limits, metrics);
+    let mut tasks = JoinSet::new();
+    for (index, shard) in all.into_iter().enumerate() {
+        tasks.spawn(shards.clone().run(index, shard));
+    }
+    (shards, tasks)
+}
+
+fn head_limits(config: &Config) -> HeadLimits {
+    HeadLimits {
+        bytes: config.http.head_bytes,
+        fields: config.http.head_fields,
+        pace: Pace { head: config.http.head_timeout, idle: config.http.idle_timeout },
+        pending: config.http.pending_connections,
+    }
+}
+
+/// `SO_REUSEADDR`, so that a restart need not wait for old connections to be forgotten.
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
+    let bound = socket.and_then(|socket| {
+        socket.set_reuseaddr(true)?;
+        socket.bind(address)?;
+        socket.listen(BACKLOG)
+    });
+    bound.with_context(|| {
+        format!("cannot listen on {address}: is another server running there? Choose another with --port or server.port")
+    })
+}
+
+/// Closes every socket with 4200, evenly over half of the time there is, or faster where that
+/// would be under [`DRAIN_PER_SECOND_MIN`]; the other half is for closing handshakes.
+async fn drain(shards: &Shards, time: Duration) {
+    let steps = (time / 2).as_millis() / DRAIN_STEP.as_millis();
+    let even = shards.socket_count().div_ceil(usize::try_from(steps).unwrap_or(1).max(1));
+    let step = even.max(DRAIN_PER_SECOND_MIN * DRAIN_STEP.as_millis() as usize / 1000);
+    let mut ticks = tokio::time::interval(DRAIN_STEP);
+    while shards.socket_count() > 0 {
+        ticks.tick().await;
+        shards.end_some(step, CloseCode::ReconnectNow);
+    }
+}

@@ -1,0 +1,146 @@
+//! A TCP stream that keeps time while it is HTTP: silent and slow peers are cut off.
+//!
+//! hyper's own head time-out also runs while a kept-alive connection is idle, which would cut
+//! SDKs off after ten seconds; so the two are told apart here. Bodies have their own deadline,
+//! where they are read.
+
+use std::io;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, Sleep, sleep_until};
+
+/// How long each phase may last.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Pace {
+    /// From a connection's begin, or a request's first byte, to the end of its head.
+    pub(super) head: Duration,
+    /// From an answer to the first byte of the next request.
+    pub(super) idle: Duration,
+}
+
+/// Where a connection is, told by whoever serves its requests.
+#[derive(Default)]
+pub(super) struct Phase {
+    now: AtomicU8,
+    /// Whether a first request was heard at all.
+    heard: AtomicBool,
+}
+
+const HEAD: u8 = 0;
+const BUSY: u8 = 1;
+const IDLE: u8 = 2;
+
+impl Phase {
+    /// A head has arrived; the request is being served.
+    pub(super) fn busy(&self) {
+        self.heard.store(true, Ordering::Relaxed);
+        self.now.store(BUSY, Ordering::Relaxed);
+    }
+
+    /// The answer is made; the next head may come.
+    pub(super) fn idle(&self) {
+        self.now.store(IDLE, Ordering::Relaxed);
+    }
+
+    /// Whether a first request was heard.
+    pub(super) fn was_heard(&self) -> bool {
+        self.heard.load(Ordering::Relaxed)
+    }
+}
+
+/// The stream hyper reads from.
+pub(super) struct Paced {
+    stream: TcpStream,
+    pace: Pace,
+    phase: Arc<Phase>,
+    /// The phase `timer` was set for.
+    timed: u8,
+    timer: Pin<Box<Sleep>>,
+}
+
+impl Paced {
+    /// A new connection, whose first head is awaited.
+    pub(super) fn new(stream: TcpStream, pace: Pace, phase: Arc<Phase>) -> Self {
+        let timer = Box::pin(sleep_until(Instant::now() + pace.head));
+        Self { stream, pace, phase, timed: HEAD, timer }
+    }
+
+    /// The stream itself, once it is no longer HTTP.
+    pub(super) fn into_inner(self) -> TcpStream {
+        self.stream
+    }
+
+    /// Whether the present phase has lasted too long.
+    fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let now = self.phase.now.load(Ordering::Relaxed);
+        if now != self.timed {
+            self.timed = now;
+            let allowed = if now == IDLE { self.pace.idle } else { self.pace.head };
+            self.timer.as_mut().reset(Instant::now() + allowed);
+        }
+        now != BUSY && self.timer.as_mut().poll(cx).is_ready()
+    }
+}
+
+impl AsyncRead for Paced {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let before = buffer.filled().len();
+        match Pin::new(&mut self.stream).poll_read(cx, buffer) {
+            Poll::Pending if self.is_late(cx) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Ready(Ok(())) if buffer.filled().len() > before => {
+                // The first byte of a request starts its head's time; later ones do not extend it.
+                let next = self.phase.now.compare_exchange(
+                    IDLE,
+                    HEAD,
+                    Ordering::Relaxed,
+                    Ordering::Relaxed,
+                );
+                if next.is_err() && self.is_late(cx) {
+                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                }
+                Poll::Ready(Ok(()))
+            }
+            polled => polled,
+        }
+    }
+}
+
+impl AsyncWrite for Paced {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write(cx, bytes)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}

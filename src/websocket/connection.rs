@@ -1,0 +1,228 @@
+//! One connection task: reads, keeps time, sees the connection off. Writing is the shard's.
+//!
+//! Small on purpose: at 10 000 idle sockets this task and its socket are most of the memory.
+//! Incoming bytes go through one buffer per worker thread; a connection keeps only what is
+//! incomplete.
+
+use std::cell::RefCell;
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::{Duration, Instant};
+
+use tokio::io::{AsyncRead, ReadBuf};
+use tokio::net::TcpStream;
+use tokio::net::tcp::OwnedReadHalf;
+use tokio::time::{Sleep, sleep_until};
+
+use super::decoder::{Decoder, Inbound};
+use super::link::{Link, Signals};
+use crate::hub::{Hub, Shards};
+use crate::node::{Node, Socket};
+use crate::protocol::{CloseCode, Frame, SocketId};
+
+/// Bounds of one connection, from the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionLimits {
+    /// Fragments of one message.
+    pub fragments: usize,
+    /// Time to finish a message that has begun.
+    pub message_timeout: Duration,
+    /// Time for the peer to finish the closing handshake.
+    pub close_timeout: Duration,
+}
+
+/// Bytes read at once; one buffer for each worker thread, whatever the number of connections.
+const READ_BYTES: usize = 64 * 1024;
+
+thread_local! {
+    static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
+}
+
+/// What the task of an open connection holds.
+struct Connection {
+    stream: OwnedReadHalf,
+    signals: Arc<Signals>,
+    shards: Arc<Shards>,
+    decoder: Decoder,
+    /// Since when a message has begun and not ended.
+    midway_since: Option<Instant>,
+    limits: ConnectionLimits,
+}
+
+/// Serves a connection that was upgraded and admitted, from greeting to FIN. `early` is what the
+/// client sent behind its handshake. `Err` gives the stream back: the app is full.
+pub(super) async fn serve(
+    node: &Node,
+    hub: &Arc<Hub>,
+    stream: TcpStream,
+    mut early: Vec<u8>,
+    limits: ConnectionLimits,
+) -> Result<(), (TcpStream, CloseCode)> {
+    let signals = Arc::new(Signals::default());
+    let mut stream = Some(stream);
+    let mut read_half = None;
+    let opened = Socket::open(node, hub, Instant::now(), |_| {
+        let stream = stream.take().expect("the outlet is asked for once");
+        let (read, write) = stream.into_split();
+        read_half = Some(read);
+        Box::new(Link::new(write, signals.clone()))
+    });
+    let socket = match (opened, stream) {
+        (Err(code), Some(stream)) => return Err((stream, code)),
+        (Err(_), None) => return Ok(()),
+        (Ok(socket), _) => socket,
+    };
+    let Some(stream) = read_half else { return Ok(()) };
+    let app_limits = &hub.app().limits;
+    let decoder = Decoder::new(app_limits.message_bytes, limits.fragments);
+    let shards = node.shards().clone();
+    let mut connection =
+        Connection { stream, signals, shards, decoder, midway_since: None, limits };
+    let id = socket.id();
+    connection.open(socket, &mut early).await;
+    connection.linger(id).await;
+    connection.shards.forget(id);
+    Ok(())
+}
+
+impl Connection {
+    /// Until either side closes. The socket is dropped at the end: it leaves its channels now,
+    /// not when the closing handshake is over.
+    async fn open(&mut self, mut socket: Socket, early: &mut [u8]) {
+        let mut going_on = self.take(early, &mut socket);
+        let mut timer = Box::pin(sleep_until(self.deadline(&socket).into()));
+        let mut full = false;
+        while going_on {
+            let mut fed = Ok(());
+            let take =
+                |bytes: &mut [u8]| fed = feed(bytes, &mut self.decoder, &self.shards, &mut socket);
+            tokio::select! {
+                heard = hear(&mut self.stream, full, take) => match heard {
+                    Heard::Bytes => {
+                        going_on = self.after(fed, &socket);
+                        self.shards.room().await;
+                    }
+                    Heard::Writable => {
+                        full = false;
+                        self.shards.writable(socket.id());
+                    }
+                    Heard::Gone => going_on = false,
+                },
+                () = self.signals.changed() => {
+                    full |= self.signals.take_full();
+                    going_on = !self.signals.is_ending();
+                }
+                () = timer.as_mut() => self.keep_time(&mut socket, timer.as_mut()),
+            }
+        }
+    }
+
+    /// What was fed says about going on.
+    fn after(&mut self, fed: Result<(), CloseCode>, socket: &Socket) -> bool {
+        if let Err(code) = fed {
+            socket.end(code);
+            return false;
+        }
+        let midway = self.decoder.is_midway();
+        self.midway_since =
+            if midway { self.midway_since.or_else(|| Some(Instant::now())) } else { None };
+        true
+    }
+
+    fn take(&mut self, early: &mut [u8], socket: &mut Socket) -> bool {
+        if early.is_empty() {
+            return true;
+        }
+        let fed = feed(early, &mut self.decoder, &self.shards, socket);
+        self.after(fed, socket)
+    }
+
+    fn deadline(&self, socket: &Socket) -> Instant {
+        let message = self.midway_since.map(|since| since + self.limits.message_timeout);
+        message.map_or(socket.deadline(), |message| message.min(socket.deadline()))
+    }
+
+    /// The timer is moved when it fires, never on a message: a busy socket costs no timer work.
+    fn keep_time(&self, socket: &mut Socket, timer: Pin<&mut Sleep>) {
+        let now = Instant::now();
+        if self.midway_since.is_some_and(|since| since + self.limits.message_timeout <= now) {
+            socket.end(CloseCode::MessageTooBig);
+        }
+        socket.tick(now);
+        // Half a second at least, so that a deadline that is due cannot spin.
+        let next = self.deadline(socket).max(now + Duration::from_millis(500));
+        timer.reset(next.into());
+    }
+
+    /// The rest of the closing handshake: what is queued goes out, the peer's last bytes are read
+    /// and dropped, so that the kernel does not answer them with a reset that outruns our close.
+    async fn linger(&mut self, id: SocketId) {
+        let seen_off = async {
+            let mut full = self.signals.take_full();
+            loop {
+                tokio::select! {
+                    heard = hear(&mut self.stream, full, |_| {}) => match heard {
+                        Heard::Bytes => {}
+                        Heard::Writable => {
+                            full = false;
+                            self.shards.writable(id);
+                        }
+                        Heard::Gone => return,
+                    },
+                    () = self.signals.changed() => full |= self.signals.take_full(),
+                }
+            }
+        };
+        let _ = tokio::time::timeout(self.limits.close_timeout, seen_off).await;
+    }
+}
+
+/// What the transport had to say.
+enum Heard {
+    /// Bytes arrived and were taken.
+    Bytes,
+    /// It takes bytes again.
+    Writable,
+    /// The peer is gone.
+    Gone,
+}
+
+/// Reads once into the worker's buffer; if the shard waits for room (`full`), tells that first.
+async fn hear(stream: &mut OwnedReadHalf, full: bool, mut take: impl FnMut(&mut [u8])) -> Heard {
+    poll_fn(|cx| {
+        if full && stream.as_ref().poll_write_ready(cx).is_ready() {
+            return Poll::Ready(Heard::Writable);
+        }
+        READ_BUFFER.with_borrow_mut(|buffer| {
+            let mut buffer = ReadBuf::new(buffer);
+            let read = ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer));
+            if read.is_err() || buffer.filled().is_empty() {
+                return Poll::Ready(Heard::Gone);
+            }
+            take(buffer.filled_mut());
+            Poll::Ready(Heard::Bytes)
+        })
+    })
+    .await
+}
+
+fn feed(
+    bytes: &mut [u8],
+    decoder: &mut Decoder,
+    shards: &Shards,
+    socket: &mut Socket,
+) -> Result<(), CloseCode> {
+    let now = Instant::now();
+    let id = socket.id();
+    decoder.feed(bytes, |inbound| match inbound {
+        Inbound::Text(text) => socket.receive(text, now),
+        Inbound::Ping(payload) => {
+            socket.heard_control_frame(now);
+            shards.send(id, Frame::pong(payload));
+        }
+        Inbound::Pong => socket.heard_control_frame(now),
+        Inbound::Close(code) => shards.finish(id, Frame::close_echo(code)),
+    })
+}

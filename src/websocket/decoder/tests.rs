@@ -1,0 +1,161 @@
+//! RFC 6455 frame by frame, and the promise that cuts do not matter.
+
+use proptest::prelude::*;
+
+use super::{Decoder, Inbound};
+use crate::protocol::CloseCode;
+
+const MASK: [u8; 4] = [0xa1, 0x02, 0xf3, 0x54];
+
+/// A masked client frame: first byte as given, the length in its shortest form.
+fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
+    let mut bytes = vec![first];
+    match payload.len() {
+        short @ 0..126 => bytes.push(0x80 | short as u8),
+        medium @ 126..65536 => {
+            bytes.push(0x80 | 126);
+            bytes.extend_from_slice(&(medium as u16).to_be_bytes());
+        }
+        long => {
+            bytes.push(0x80 | 127);
+            bytes.extend_from_slice(&(long as u64).to_be_bytes());
+        }
+    }
+    bytes.extend_from_slice(&MASK);
+    bytes.extend(payload.iter().zip(MASK.iter().cycle()).map(|(byte, key)| byte ^ key));
+    bytes
+}
+
+fn decode(pieces: &[&[u8]]) -> (Vec<String>, Result<(), CloseCode>) {
+    let mut decoder = Decoder::new(100_000, 4);
+    let mut heard = Vec::new();
+    for piece in pieces {
+        let fed = decoder.feed(&mut piece.to_vec(), |inbound| heard.push(format!("{inbound:?}")));
+        if fed.is_err() {
+            return (heard, fed);
+        }
+    }
+    (heard, Ok(()))
+}
+
+fn check(stream: &[u8], expected: &[&str]) {
+    assert_eq!(decode(&[stream]), (expected.iter().map(ToString::to_string).collect(), Ok(())));
+}
+
+fn check_refused(stream: &[u8], code: CloseCode) {
+    assert_eq!(decode(&[stream]).1, Err(code), "{stream:x?}");
+}
+
+#[test]
+fn whole_messages_and_control_frames() {
+    check(&frame(0x81, b"hi"), &[r#"Text("hi")"#]);
+    check(&frame(0x82, b"hi"), &[r#"Text("hi")"#]);
+    check(&frame(0x81, b""), &[r#"Text("")"#]);
+    check(&frame(0x89, b"p"), &["Ping([112])"]);
+    check(&frame(0x8a, b""), &["Pong"]);
+    check(&frame(0x88, b""), &["Close(None)"]);
+    check(&frame(0x88, b"\x03\xe8bye"), &["Close(Some(1000))"]);
+    let after_close = [frame(0x88, b"\x0f\xa0"), frame(0x81, b"late")].concat();
+    check(&after_close, &["Close(Some(4000))"]);
+}
+
+#[test]
+fn fragments_join_and_control_frames_may_come_between() {
+    let stream =
+        [frame(0x01, "h\u{e9}".as_bytes()), frame(0x89, b""), frame(0x00, b"l"), frame(0x80, b"o")];
+    check(&stream.concat(), &["Ping([])", "Text(\"h\u{e9}lo\")"]);
+    let cut_character = [frame(0x01, b"\xc3"), frame(0x80, b"\xa9")].concat();
+    check(&cut_character, &["Text(\"\u{e9}\")"]);
+}
+
+#[test]
+fn what_breaks_the_rules_is_refused_with_its_code() {
+    use CloseCode::{FrameError, InvalidUtf8, MessageTooBig};
+    for first in [0xc1, 0xa1, 0x91, 0x83, 0x87, 0x8b, 0x8f] {
+        check_refused(&frame(first, b"x"), FrameError);
+    }
+    check_refused(b"\x81\x02hi", FrameError);
+    check_refused(&frame(0x09, b"x"), FrameError);
+    check_refused(&frame(0x89, &[b'x'; 126]), FrameError);
+    check_refused(&frame(0x80, b"x"), FrameError);
+    check_refused(&[frame(0x01, b"a"), frame(0x81, b"b")].concat(), FrameError);
+    check_refused(b"\x81\xfe\x00\x05\0\0\0\0hello", FrameError);
+    check_refused(b"\x81\xff\0\0\0\0\0\0\0\x05\0\0\0\0hello", FrameError);
+    check_refused(b"\x81\xff\x80\0\0\0\0\0\0\0\0\0\0\0", MessageTooBig);
+    check_refused(b"\x81\xff\0\0\0\0\x40\0\0\0\0\0\0\0", MessageTooBig);
+    check_refused(
+        &[frame(0x01, &[b'a'; 60_000]), frame(0x80, &[b'b'; 40_001])].concat(),
+        MessageTooBig,
+    );
+    let many: Vec<u8> = std::iter::once(frame(0x01, b""))
+        .chain((0..4).map(|_| frame(0x00, b"")))
+        .flatten()
+        .collect();
+    check_refused(&many, MessageTooBig);
+    check_refused(&frame(0x81, b"\xff"), InvalidUtf8);
+    check_refused(&frame(0x81, b"\xed\xa0\x80"), InvalidUtf8);
+    check_refused(
+        &frame(0x01, b"\xce\xba\xe1\xbd\xb9\xcf\x83\xce\xbc\xce\xb5\xf4\x90"),
+        InvalidUtf8,
+    );
+    check_refused(&frame(0x88, b"\x03"), FrameError);
+    for code in [0u16, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65535] {
+        check_refused(&frame(0x88, &code.to_be_bytes()), FrameError);
+    }
+    check_refused(&frame(0x88, b"\x03\xe8\xff"), InvalidUtf8);
+}
+
+#[test]
+fn binary_that_is_no_text_is_no_message_but_no_violation() {
+    check(&frame(0x82, b"\xff"), &["Text(\"\u{fffd}\")"]);
+}
+
+#[test]
+fn nothing_is_kept_between_whole_messages() {
+    let mut decoder = Decoder::new(100_000, 4);
+    let stream = frame(0x81, &[b'x'; 5_000]);
+    let (first, second) = stream.split_at(4_000);
+    decoder.feed(&mut first.to_vec(), |_| {}).unwrap();
+    assert!(decoder.is_midway());
+    decoder.feed(&mut second.to_vec(), |_| {}).unwrap();
+    assert!(!decoder.is_midway());
+    assert_eq!(decoder.partial.capacity(), 0);
+}
+
+proptest! {
+    #[test]
+    fn any_cut_gives_the_same_events(
+        messages in prop::collection::vec((0usize..6, "\\PC{0,300}"), 0..12),
+        cuts in prop::collection::vec(1usize..200, 1..40),
+    ) {
+        let firsts = [0x81, 0x82, 0x89, 0x8a, 0x01, 0x80];
+        let mut stream = Vec::new();
+        for (kind, text) in &messages {
+            let payload = if *kind == 2 || *kind == 3 { &text.as_bytes()[..text.len().min(100)] } else { text.as_bytes() };
+            stream.extend(frame(firsts[*kind], payload));
+        }
+        let mut pieces = Vec::new();
+        let (mut rest, mut cut) = (&stream[..], cuts.iter().cycle());
+        while !rest.is_empty() {
+            let (piece, left) = rest.split_at((*cut.next().unwrap()).min(rest.len()));
+            pieces.push(piece);
+            rest = left;
+        }
+        prop_assert_eq!(decode(&pieces), decode(&[&stream]));
+    }
+
+    #[test]
+    fn arbitrary_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _ = decode(&[&bytes]);
+    }
+
+    /// tungstenite is the oracle: what it accepts as a text message, we read alike.
+    #[test]
+    fn tungstenite_reads_the_same(text in "\\PC{0,500}") {
+        use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket};
+        let stream = frame(0x81, text.as_bytes());
+        let mut peer = WebSocket::from_raw_socket(std::io::Cursor::new(stream.clone()), Role::Server, None);
+        let theirs = peer.read().unwrap().into_text().unwrap().to_string();
+        prop_assert_eq!(decode(&[&stream]).0, [format!("{:?}", Inbound::Text(&theirs))]);
+    }
+}

@@ -1,0 +1,26 @@
+//! A connection that may not open: upgraded all the same, told why, closed with the code.
+//!
+//! A bare drop or a plain HTTP error shows in browsers as 1006, and pusher-js then retries for
+//! ever instead of reporting the reason.
+
+use std::time::Duration;
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+
+use crate::protocol::{CloseCode, Frame, server_message};
+
+/// Says the reason, then closes; waits `patience` at most for the peer to do the same.
+pub(super) async fn refuse(mut stream: TcpStream, code: CloseCode, patience: Duration) {
+    let mut last_words = server_message::closing_error(code).as_bytes().to_vec();
+    last_words.extend_from_slice(Frame::close(code).as_bytes());
+    let goodbye = async {
+        stream.write_all(&last_words).await?;
+        stream.shutdown().await?;
+        // Until the peer closes: a reset for bytes we did not read could outrun our close frame.
+        let mut rest = [0; 1024];
+        while stream.read(&mut rest).await? > 0 {}
+        std::io::Result::Ok(())
+    };
+    let _ = tokio::time::timeout(patience, goodbye).await;
+}

@@ -1,0 +1,152 @@
+//! From an HTTP request to a WebSocket connection: the handshake of `/app/{key}`.
+//!
+//! Every well-formed handshake is answered with 101, whatever the path or key: reasons are told
+//! on the socket, where clients look for them.
+
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::header::{CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
+use axum::http::header::{SEC_WEBSOCKET_VERSION, UPGRADE};
+use axum::http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Version};
+use hyper::upgrade::{OnUpgrade, Upgraded};
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_util::task::TaskTracker;
+
+use super::connection::{self, ConnectionLimits};
+use super::refusal;
+use crate::hub::Hub;
+use crate::node::Node;
+use crate::protocol::CloseCode;
+use crate::protocol::admission::admit;
+
+/// How the accept loop's stream is taken back from hyper, with what was read beyond the request.
+pub type Reclaim = fn(Upgraded) -> Option<(TcpStream, Vec<u8>)>;
+
+/// The WebSocket side of the server.
+pub struct Door {
+    node: Arc<Node>,
+    prefix: String,
+    limits: ConnectionLimits,
+    tasks: TaskTracker,
+    reclaim: Reclaim,
+}
+
+/// Whether a request asks for a WebSocket.
+pub fn is_upgrade(headers: &HeaderMap) -> bool {
+    has_token(headers, &UPGRADE, "websocket")
+}
+
+impl Door {
+    /// Connections run as tasks of `tasks`; `prefix` is the mount path, without trailing slash.
+    pub fn new(
+        node: Arc<Node>,
+        prefix: String,
+        limits: ConnectionLimits,
+        tasks: TaskTracker,
+        reclaim: Reclaim,
+    ) -> Self {
+        Self { node, prefix, limits, tasks, reclaim }
+    }
+
+    /// Answers a handshake and takes the connection over.
+    pub fn upgrade(self: &Arc<Self>, mut request: Request<Body>) -> Response<Body> {
+        let accept = match accept_key(&request) {
+            Ok(accept) => accept,
+            Err(refusal) => return refusal,
+        };
+        let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
+            return plain(StatusCode::BAD_REQUEST, "This connection cannot be upgraded");
+        };
+        let verdict = self.verdict(&request);
+        let door = self.clone();
+        self.tasks.spawn(async move { door.serve(upgrade, verdict).await });
+        let answer = Response::builder()
+            .status(StatusCode::SWITCHING_PROTOCOLS)
+            .header(UPGRADE, "websocket")
+            .header(CONNECTION, "Upgrade")
+            .header(SEC_WEBSOCKET_ACCEPT, accept)
+            .header("X-Powered-By", "Resound");
+        answer.body(Body::empty()).expect("the parts of this answer are constant")
+    }
+
+    /// Which app the connection is for, or why it may not open.
+    fn verdict(&self, request: &Request<Body>) -> Result<Arc<Hub>, CloseCode> {
+        let key = self.key(request.uri().path()).ok_or(CloseCode::PathNotFound)?;
+        let hub = self.node.hub_by_key(key).ok_or(CloseCode::ApplicationDoesNotExist)?;
+        let mut parameters = request.uri().query().unwrap_or_default().split('&');
+        let protocol = parameters.find_map(|pair| pair.strip_prefix("protocol="));
+        let origin =
+            request.headers().get(ORIGIN).map(|origin| origin.to_str().unwrap_or("invalid"));
+        admit(hub.app(), protocol, origin).inspect_err(|code| {
+            let reason = code.reason();
+            tracing::info!(
+                app = hub.app().id,
+                code = code.code(),
+                reason,
+                origin,
+                "connection refused"
+            );
+        })?;
+        Ok(hub.clone())
+    }
+
+    fn key<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let key = path.strip_prefix(self.prefix.as_str())?.strip_prefix("/app/")?;
+        (!key.is_empty() && !key.contains('/')).then_some(key)
+    }
+
+    async fn serve(&self, upgrade: OnUpgrade, verdict: Result<Arc<Hub>, CloseCode>) {
+        let Ok(upgraded) = upgrade.await else { return };
+        let Some((stream, early)) = (self.reclaim)(upgraded) else { return };
+        let served = match verdict {
+            Ok(hub) => connection::serve(&self.node, &hub, stream, early, self.limits).await,
+            Err(code) => Err((stream, code)),
+        };
+        if let Err((stream, code)) = served {
+            self.node.metrics().closed(code);
+            refusal::refuse(stream, code, self.limits.close_timeout).await;
+        }
+    }
+}
+
+/// The accept key of a well-formed handshake, or the HTTP answer to any other (RFC 6455, 4.2.1).
+fn accept_key<B>(request: &Request<B>) -> Result<String, Response<Body>> {
+    let headers = request.headers();
+    let bad = |text| Err(plain(StatusCode::BAD_REQUEST, text));
+    if request.method() != Method::GET || request.version() < Version::HTTP_11 {
+        return bad("A WebSocket handshake is a GET request of HTTP/1.1");
+    }
+    if !has_token(headers, &CONNECTION, "upgrade") {
+        return bad(
+            "The header \"Connection: Upgrade\" is missing: a proxy in front must pass it on",
+        );
+    }
+    if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
+        let mut answer = plain(StatusCode::UPGRADE_REQUIRED, "Sec-WebSocket-Version must be 13");
+        answer.headers_mut().insert(SEC_WEBSOCKET_VERSION, "13".parse().expect("a constant"));
+        return Err(answer);
+    }
+    match headers.get(SEC_WEBSOCKET_KEY) {
+        Some(key) if is_nonce(key.as_bytes()) => Ok(derive_accept_key(key.as_bytes())),
+        _ => bad("Sec-WebSocket-Key must be 16 bytes in base64"),
+    }
+}
+
+/// 16 bytes in base64: 22 characters and two equals signs.
+fn is_nonce(key: &[u8]) -> bool {
+    let letter = |&byte: &u8| byte.is_ascii_alphanumeric() || byte == b'+' || byte == b'/';
+    key.len() == 24 && key.ends_with(b"==") && key[..22].iter().all(letter)
+}
+
+fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
+}
+
+fn plain(status: StatusCode, text: &'static str) -> Response<Body> {
+    let mut answer = Response::new(Body::from(text));
+    *answer.status_mut() = status;
+    answer
+}

@@ -1,0 +1,163 @@
+//! The program as it is called: exit codes, where messages go, and the look-up of `--config`.
+//!
+//! Owns nothing of the library; it runs the binary in a folder of its own with an environment of
+//! its own.
+
+#![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
+
+use std::fs;
+use std::io::{BufRead, BufReader, Read};
+use std::net::TcpListener;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+
+mod trigger;
+
+const APP: &str = "[[apps]]\nid = \"7\"\nkey = \"k\"\nsecret = \"s\"\n";
+
+/// A fresh folder under the build's own temporary one.
+fn folder(name: &str) -> PathBuf {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join("cli").join(name);
+    let _ = fs::remove_dir_all(&path);
+    fs::create_dir_all(path.join("config")).unwrap();
+    path
+}
+
+fn resound(folder: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_resound"));
+    command.current_dir(folder).env_clear().args(arguments);
+    command
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).unwrap()
+}
+
+/// What the program said, and the code it ended with.
+fn check(output: &Output, code: i32, stdout: &str, stderr: &str) {
+    let seen = (output.status.code(), text(&output.stdout), text(&output.stderr));
+    assert_eq!(seen, (Some(code), stdout, stderr));
+}
+
+#[test]
+fn a_bare_name_is_looked_for_here_and_then_in_config() {
+    let here = folder("lookup");
+    let check_config = |name: &str| resound(&here, &["check", "--config", name]).output().unwrap();
+    check(
+        &check_config("a.toml"),
+        2,
+        "",
+        "error: flag --config is \"a.toml\", but there is no such file; looked for a.toml and \
+         config/a.toml\n",
+    );
+    check(
+        &check_config("./x/a.toml"),
+        2,
+        "",
+        "error: flag --config is \"./x/a.toml\", but there is no such file; looked for \
+         ./x/a.toml\n",
+    );
+    let line = |key: &str| {
+        format!("app 7: key {key}, any number of connections, messages up to 10000 bytes\nok\n")
+    };
+    fs::write(here.join("config/a.toml"), APP).unwrap();
+    check(&check_config("a.toml"), 0, &line("k"), "");
+    fs::write(here.join("a.toml"), APP.replace("\"k\"", "\"nearer\"")).unwrap();
+    check(&check_config("a.toml"), 0, &line("nearer"), "");
+    check(&check_config("config/a.toml"), 0, &line("k"), "");
+}
+
+#[test]
+fn configuration_errors_end_with_2_and_name_the_place() {
+    let here = folder("errors");
+    fs::write(here.join("config/bad.toml"), "[server]\nprot = 1\n").unwrap();
+    for command in ["check", "serve"] {
+        let output = resound(&here, &[command, "--config", "bad.toml"]).output().unwrap();
+        check(
+            &output,
+            2,
+            "",
+            "error: config/bad.toml: TOML parse error at line 2, column 1\n  |\n2 | prot = 1\n  \
+             | ^^^^\nunknown field `prot`, expected one of `host`, `port`, `path`, `hostname`, \
+             `drain_seconds`, `shards`\n",
+        );
+    }
+    let output = resound(&here, &["check"]).env("RESOUND_LOG_LEVLE", "info").output().unwrap();
+    let message = "error: environment variable RESOUND_LOG_LEVLE is not known; did you mean \
+                   RESOUND_LOG_LEVEL?\n";
+    check(&output, 2, "", message);
+    let output = resound(&here, &["serve", "--port", "http"]).output().unwrap();
+    check(&output, 2, "", "error: flag --port is \"http\"; it must be a whole number\n");
+    let output = resound(&here, &["serve", "--host", "0.0.0.0"]).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert!(
+        text(&output.stderr).starts_with("error: flag --host is 0.0.0.0; no app is configured")
+    );
+}
+
+#[test]
+fn usage_errors_end_with_2() {
+    let here = folder("usage");
+    for arguments in [&[][..], &["start"], &["serve", "--prot"], &["trigger", "channel"]] {
+        let output = resound(&here, arguments).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{arguments:?}");
+        assert_eq!(text(&output.stdout), "", "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_port_in_use_ends_with_1_and_says_what_to_do() {
+    let here = folder("in-use");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let output = resound(&here, &["serve", "--port", &port]).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = text(&output.stderr);
+    let start = format!("error: cannot start the server on 127.0.0.1:{port}: ");
+    let end = "; another process listens there: stop it, or choose another port with --port or \
+               REVERB_SERVER_PORT\n";
+    assert!(stderr.starts_with(&start) && stderr.ends_with(end), "{stderr}");
+}
+
+/// Reads lines until one has `part`; the process ends its output if it dies, so this ends too.
+fn line_with(output: impl Read, part: &str) -> String {
+    let mut lines = BufReader::new(output).lines().map(Result::unwrap);
+    lines.find(|line| line.contains(part)).unwrap_or_else(|| panic!("no line with {part}"))
+}
+
+fn terminate(child: &Child) {
+    let pid = child.id().to_string();
+    assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+}
+
+#[test]
+fn the_development_app_is_greeted_and_sigterm_ends_with_0() {
+    let here = folder("development");
+    let mut command = resound(&here, &["serve", "--port", "0", "--log-format", "json"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let line = line_with(&mut stdout, "Starting server");
+    assert!(line.starts_with("  INFO  Starting server on 127.0.0.1:"), "{line}");
+    terminate(&child);
+    let output = child.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(0));
+    for line in text(&output.stderr).lines() {
+        assert!(line.starts_with('{') && line.ends_with('}'), "{line}");
+    }
+    assert!(text(&output.stderr).contains("\"message\":\"server started\""));
+}
+
+#[test]
+fn a_configured_server_writes_to_its_log_only() {
+    let here = folder("configured");
+    fs::write(here.join("a.toml"), APP).unwrap();
+    let arguments = ["serve", "--config", "a.toml", "--host", "localhost", "--port", "0"];
+    let mut command = resound(&here, &arguments);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let line = line_with(&mut stderr, "server started");
+    assert!(!line.contains('\u{1b}'), "{line}");
+    terminate(&child);
+    let output = child.wait_with_output().unwrap();
+    check(&output, 0, "", "");
+}

@@ -1,0 +1,7 @@
+// Owns the one door through which suites reach the harness: server, application, clients, waiting.
+
+export * from './harness/backend.mjs';
+export * from './harness/clients.mjs';
+export * from './harness/server.mjs';
+export * from './harness/suite.mjs';
+export * from './harness/until.mjs';

@@ -1,0 +1,141 @@
+// Owns the server under test: its configuration file, its process, its port; start, stop, kill, start again.
+
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { until, within } from './until.mjs';
+
+const HOST = '127.0.0.1';
+// Below the range the kernel hands to outgoing connections, so that nobody takes the port between a kill and a restart.
+const FIRST_PORT = 20_000;
+const LAST_PORT = 30_000;
+const START_DEADLINE = 10_000;
+const EXIT_DEADLINE = 15_000;
+const LOG_KEPT = 20_000;
+
+export const APP = { id: '123456', key: 'reverb-key', secret: 'reverb-secret' };
+
+/** Starts a server that serves `apps` (default: APP with `app` settings on top) and waits until it is healthy. */
+export async function startServer({ app = {}, apps = [{ ...APP, ...app }] } = {}) {
+  const server = new Server(await freePort(), apps);
+  await server.start();
+  return server;
+}
+
+class Server {
+  host = HOST;
+  #folder = mkdtempSync(join(tmpdir(), 'resound-clients-'));
+  #child = null;
+  #exit = null;
+  #log = '';
+
+  constructor(port, apps) {
+    this.port = port;
+    this.apps = apps;
+  }
+
+  get url() {
+    return `http://${this.host}:${this.port}`;
+  }
+
+  get log() {
+    return this.#log;
+  }
+
+  /** Starts the process, the first time or again on the same port. */
+  async start() {
+    const binary = process.env.RESOUND_BIN;
+    if (!binary) throw new Error('RESOUND_BIN must name the server binary');
+    const config = join(this.#folder, 'resound.toml');
+    writeFileSync(config, toml(this.port, this.apps));
+    const child = spawn(binary, ['serve', '--config', config], { stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment() });
+    for (const stream of [child.stdout, child.stderr]) {
+      stream.on('data', (bytes) => (this.#log = (this.#log + bytes).slice(-LOG_KEPT)));
+    }
+    this.#child = child;
+    process.once('exit', () => child.kill('SIGKILL'));
+    this.#exit = new Promise((resolve) => {
+      child.once('error', (error) => resolve({ code: null, signal: error.message }));
+      child.once('exit', (code, signal) => resolve({ code, signal }));
+    });
+    let exited = null;
+    this.#exit.then((how) => (exited = how));
+    await until(
+      async () => {
+        if (exited) throw new Error(`the server ended while starting: ${JSON.stringify(exited)}\n${this.#log}`);
+        return this.#healthy();
+      },
+      () => `GET /up answering {"health":"OK"}; log:\n${this.#log}`,
+      START_DEADLINE,
+    );
+  }
+
+  async #healthy() {
+    try {
+      const answer = await fetch(`${this.url}/up`, { headers: { connection: 'close' } });
+      return answer.status === 200 && (await answer.json()).health === 'OK';
+    } catch {
+      return false;
+    }
+  }
+
+  /** Asks the process to end (SIGTERM) and resolves with how it did: `{ code, signal }`. */
+  async stop() {
+    return this.#end('SIGTERM');
+  }
+
+  /** Ends the process without any warning (SIGKILL). */
+  async kill() {
+    return this.#end('SIGKILL');
+  }
+
+  async #end(signal) {
+    const child = this.#child;
+    if (!child) return null;
+    this.#child = null;
+    child.kill(signal);
+    try {
+      return await within(this.#exit, () => `exit after ${signal}; log:\n${this.#log}`, EXIT_DEADLINE);
+    } catch (late) {
+      child.kill('SIGKILL');
+      throw late;
+    }
+  }
+
+  /** For the end of a suite: gone, whatever state it is in. */
+  async dispose() {
+    await this.kill();
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+}
+
+// The server reads its own variables and refuses ones it does not know, RESOUND_BIN among them: the file alone configures it.
+function plainEnvironment() {
+  return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(RESOUND|REVERB)_/.test(name)));
+}
+
+function toml(port, apps) {
+  const table = (entries) => Object.entries(entries).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`).join('');
+  return [
+    `[server]\n${table({ host: HOST, port })}`,
+    `[app]\n${table({ activity_timeout: 30 })}`,
+    ...apps.map((app) => `[[apps]]\n${table(app)}`),
+  ].join('\n');
+}
+
+async function freePort() {
+  for (;;) {
+    const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
+    if (await bindable(port)) return port;
+  }
+}
+
+function bindable(port) {
+  return new Promise((resolve) => {
+    const probe = createServer();
+    probe.once('error', () => resolve(false));
+    probe.listen(port, HOST, () => probe.close(() => resolve(true)));
+  });
+}

@@ -1,0 +1,92 @@
+// Owns cache channels of all four kinds in Node: the last event waits for who comes later, or a miss is told.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { APP, connectPusher, Inbox, roundTrip, sdk, subscribed, untilOccupied, world } from '../harness.mjs';
+
+const OTHER = { id: '654321', key: 'other-key', secret: 'other-secret' };
+const KINDS = ['cache-', 'private-cache-', 'presence-cache-', 'private-encrypted-cache-'];
+
+describe('cache channels', () => {
+  const shared = world({ apps: [APP, OTHER] });
+
+  /** Subscribes a fresh client and notes what it is told about the channel from the very start. */
+  async function subscriber(t, name, user = '1') {
+    const pusher = await connectPusher(t, shared, user);
+    const told = new Inbox(name);
+    const channel = pusher.subscribe(name);
+    for (const event of ['first', 'last', 'marker']) channel.bind(event, (data) => told.put([event, data]));
+    channel.bind('pusher:cache_miss', (data) => told.put(['miss', data]));
+    await subscribed(channel);
+    return { pusher, told, channel };
+  }
+
+  for (const kind of KINDS) {
+    test(`${kind}: an empty channel tells a cache miss, then behaves like any other`, async (t) => {
+      const name = `${kind}empty`;
+      const { told } = await subscriber(t, name);
+      await shared.pusher.trigger(name, 'marker', 'end');
+      assert.deepEqual(await told.until(2), [['miss', undefined], ['marker', 'end']]);
+    });
+
+    test(`${kind}: a newcomer gets the last event, once, and those who are there do not get it again`, async (t) => {
+      const name = `${kind}last`;
+      const early = await subscriber(t, name);
+      await shared.pusher.trigger(name, 'first', { n: 1 });
+      await shared.pusher.trigger(name, 'last', { n: 2, list: [], map: {} });
+      const late = await subscriber(t, name, '2');
+      await shared.pusher.trigger(name, 'marker', 'end');
+      const last = ['last', { n: 2, list: [], map: {} }];
+      assert.deepEqual(await late.told.until(2), [last, ['marker', 'end']]);
+      assert.deepEqual(await early.told.until(4), [['miss', undefined], ['first', { n: 1 }], last, ['marker', 'end']]);
+    });
+
+    test(`${kind}: an event published before anybody subscribed is kept`, async (t) => {
+      const name = `${kind}before`;
+      await shared.pusher.trigger(name, 'last', { n: 1 });
+      const { told } = await subscriber(t, name);
+      assert.deepEqual(await told.until(1), [['last', { n: 1 }]]);
+    });
+
+    test(`${kind}: the last event survives that everybody left`, async (t) => {
+      const name = `${kind}vacated`;
+      const first = await subscriber(t, name);
+      await shared.pusher.trigger(name, 'last', { n: 1 });
+      await first.told.until(2);
+      first.pusher.disconnect();
+      await untilOccupied(shared.pusher, name, false);
+      const { told } = await subscriber(t, name);
+      await shared.pusher.trigger(name, 'marker', 'end');
+      assert.deepEqual(await told.until(2), [['last', { n: 1 }], ['marker', 'end']]);
+    });
+  }
+
+  test('an event that excluded a socket is cached all the same', async (t) => {
+    const sender = await subscriber(t, 'cache-others');
+    const socket_id = sender.pusher.connection.socket_id;
+    await shared.pusher.trigger('cache-others', 'last', { n: 1 }, { socket_id });
+    const { told } = await subscriber(t, 'cache-others');
+    assert.deepEqual(await told.until(1), [['last', { n: 1 }]]);
+    await shared.pusher.trigger('cache-others', 'marker', 'end');
+    assert.deepEqual(await sender.told.until(2), [['miss', undefined], ['marker', 'end']]);
+  });
+
+  test('whispers and members coming and going are not cached', async (t) => {
+    const name = 'presence-cache-quiet';
+    const ada = await subscriber(t, name, '1');
+    const bob = await subscriber(t, name, '2');
+    ada.channel.trigger('client-first', { n: 1 });
+    await roundTrip(ada.pusher);
+    bob.pusher.disconnect();
+    const eve = await subscriber(t, name, '3');
+    await shared.pusher.trigger(name, 'marker', 'end');
+    assert.deepEqual(await eve.told.until(2), [['miss', undefined], ['marker', 'end']]);
+  });
+
+  test('the cache of another app is another cache', async (t) => {
+    await sdk(shared.server, { appId: OTHER.id, ...OTHER }).trigger('cache-foreign', 'last', 'theirs');
+    const { told } = await subscriber(t, 'cache-foreign');
+    await shared.pusher.trigger('cache-foreign', 'marker', 'end');
+    assert.deepEqual(await told.until(2), [['miss', undefined], ['marker', 'end']]);
+  });
+});

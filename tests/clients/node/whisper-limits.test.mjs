@@ -1,0 +1,65 @@
+// Owns the limits on client events in Node: the rate per second and the switch that turns them off.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { connectPusher, errorsOf, Inbox, roundTrip, subscribed, world } from '../harness.mjs';
+
+const LIMIT = 5;
+const SENT = 50;
+
+/** Two users on `name`; what the second hears, the marker event included. */
+async function pair(t, shared, name) {
+  const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
+  const heard = new Inbox('heard');
+  const channel = await subscribed(ada.subscribe(name));
+  (await subscribed(bob.subscribe(name))).bind_global((event, data) => heard.put([event, data]));
+  return { ada, channel, heard, errors: errorsOf(ada) };
+}
+
+describe('too many client events', () => {
+  const shared = world({ app: { client_events_per_second: LIMIT } });
+
+  test('are refused with 4301; those within the limit arrive and the socket is kept', async (t) => {
+    const { ada, channel, heard, errors } = await pair(t, shared, 'private-flood');
+    const id = ada.connection.socket_id;
+    for (let n = 0; n < SENT; n += 1) channel.trigger('client-n', { n });
+    await roundTrip(ada);
+    await shared.pusher.trigger('private-flood', 'marker', 'end');
+    const items = await heard.until((all) => all.some(([event]) => event === 'marker'));
+
+    const arrived = items.slice(0, -1).map(([, { n }]) => n);
+    assert.ok(arrived.length >= LIMIT, `only ${arrived.length} arrived`);
+    assert.ok(arrived.length < SENT, 'all arrived');
+    assert.deepEqual(arrived.slice(0, LIMIT), [0, 1, 2, 3, 4]);
+    assert.deepEqual(arrived, [...arrived].sort((a, b) => a - b));
+    assert.deepEqual(new Set(errors.items.map(({ code }) => code)), new Set([4301]));
+    assert.equal(errors.items.length, SENT - arrived.length);
+    assert.equal(ada.connection.state, 'connected');
+    assert.equal(ada.connection.socket_id, id);
+  });
+
+  test('of one socket leave the others their own allowance', async (t) => {
+    const { ada, channel } = await pair(t, shared, 'private-fair');
+    for (let n = 0; n < SENT; n += 1) channel.trigger('client-n', { n });
+    await roundTrip(ada);
+    const { ada: eve, channel: calm, heard, errors } = await pair(t, shared, 'private-fair');
+    calm.trigger('client-calm', { n: 1 });
+    await roundTrip(eve);
+    await heard.until((items) => items.some(([event]) => event === 'client-calm'));
+    assert.deepEqual(errors.items, []);
+  });
+});
+
+describe('client events switched off', () => {
+  const shared = world({ app: { accept_client_events_from: 'none' } });
+
+  test('are refused with 4301 and reach nobody; server events still do', async (t) => {
+    const { ada, channel, heard, errors } = await pair(t, shared, 'private-quiet');
+    channel.trigger('client-n', { n: 1 });
+    await roundTrip(ada);
+    await shared.pusher.trigger('private-quiet', 'marker', 'end');
+    assert.deepEqual(await heard.until(1), [['marker', 'end']]);
+    assert.deepEqual(errors.items.map(({ code }) => code), [4301]);
+    assert.equal(ada.connection.state, 'connected');
+  });
+});
