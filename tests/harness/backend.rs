@@ -1,0 +1,144 @@
+//! A back end that signs requests, by an implementation of its own, over a kept-alive connection.
+
+use std::net::SocketAddr;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use axum::body::Body;
+use hmac::{Hmac, KeyInit, Mac};
+use http_body_util::BodyExt;
+use hyper::client::conn::http1::{SendRequest, handshake};
+use hyper_util::rt::TokioIo;
+use md5::{Digest, Md5};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use tokio::net::TcpStream;
+
+use super::within;
+
+/// What the HTTP API answered.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Answer {
+    pub status: u16,
+    pub body: String,
+}
+
+impl Answer {
+    /// The body as JSON.
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|_| panic!("not JSON: {self:?}"))
+    }
+}
+
+/// One app's back end.
+pub struct Backend {
+    address: SocketAddr,
+    app_id: String,
+    key: String,
+    secret: String,
+    connection: Option<SendRequest<Body>>,
+}
+
+impl Backend {
+    pub fn new(address: SocketAddr, app_id: &str, key: &str, secret: &str) -> Self {
+        let [app_id, key, secret] = [app_id, key, secret].map(str::to_owned);
+        Self { address, app_id, key, secret, connection: None }
+    }
+
+    /// Publishes one event on one channel; it must be accepted.
+    pub async fn trigger(&mut self, channel: &str, event: &str, data: &str) {
+        self.trigger_except(channel, event, data, None).await;
+    }
+
+    /// The same without the socket that caused it.
+    pub async fn trigger_except(
+        &mut self,
+        channel: &str,
+        event: &str,
+        data: &str,
+        socket: Option<&str>,
+    ) {
+        let mut body = json!({ "name": event, "channels": [channel], "data": data });
+        if let Some(socket) = socket {
+            body["socket_id"] = socket.into();
+        }
+        let answer = self.post("/events", &body.to_string()).await;
+        assert_eq!(answer, Answer { status: 200, body: "{}".into() });
+    }
+
+    /// `POST /apps/{id}{path}`, signed.
+    pub async fn post(&mut self, path: &str, body: &str) -> Answer {
+        self.signed("POST", path, &[], body).await
+    }
+
+    /// `GET /apps/{id}{path}` with parameters, signed.
+    pub async fn get(&mut self, path: &str, parameters: &[(&str, &str)]) -> Answer {
+        self.signed("GET", path, parameters, "").await
+    }
+
+    async fn signed(
+        &mut self,
+        method: &str,
+        path: &str,
+        parameters: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        let path = format!("/apps/{}{path}", self.app_id);
+        let query = self.query(method, &path, parameters, body);
+        self.send(method, &format!("{path}?{query}"), body).await
+    }
+
+    /// The signed query of a request.
+    pub fn query(
+        &self,
+        method: &str,
+        path: &str,
+        parameters: &[(&str, &str)],
+        body: &str,
+    ) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs().to_string();
+        let md5 = hex::encode(Md5::digest(body));
+        let mut all =
+            vec![("auth_key", &*self.key), ("auth_timestamp", &now), ("auth_version", "1.0")];
+        if !body.is_empty() {
+            all.push(("body_md5", &md5));
+        }
+        all.extend_from_slice(parameters);
+        all.sort_unstable();
+        let pairs: Vec<String> = all.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let query = pairs.join("&");
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.secret.as_bytes()).unwrap();
+        mac.update(format!("{method}\n{path}\n{query}").as_bytes());
+        format!("{query}&auth_signature={}", hex::encode(mac.finalize().into_bytes()))
+    }
+
+    /// Any request, as it stands.
+    pub async fn send(&mut self, method: &str, target: &str, body: &str) -> Answer {
+        let request = hyper::Request::builder()
+            .method(method)
+            .uri(target)
+            .header("Host", self.address.to_string())
+            .body(Body::from(body.to_owned()))
+            .expect("a well-formed request");
+        let connection = self.connection().await;
+        let answer =
+            within("an answer", connection.send_request(request)).await.expect("an answer");
+        let status = answer.status().as_u16();
+        let body =
+            within("the body", answer.into_body().collect()).await.expect("a body").to_bytes();
+        Answer { status, body: String::from_utf8(body.to_vec()).expect("text") }
+    }
+
+    async fn connection(&mut self) -> &mut SendRequest<Body> {
+        if self.connection.as_ref().is_none_or(|connection| connection.is_closed()) {
+            let stream =
+                within("a connection", TcpStream::connect(self.address)).await.expect("a listener");
+            stream.set_nodelay(true).unwrap();
+            let (sender, driver) = handshake(TokioIo::new(stream)).await.expect("a connection");
+            tokio::spawn(driver);
+            self.connection = Some(sender);
+        }
+        let connection = self.connection.as_mut().unwrap();
+        within("the connection", connection.ready()).await.expect("an open connection");
+        connection
+    }
+}

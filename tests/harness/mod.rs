@@ -1,0 +1,42 @@
+//! What every integration suite starts from: a whole server on a free port, clients that keep
+//! what they heard, a back end that signs.
+//!
+//! Nothing here sleeps: every wait is for an event and has a deadline.
+#![allow(
+    dead_code,
+    unused_imports,
+    unreachable_pub,
+    reason = "each suite links what it needs of this"
+)]
+
+pub mod backend;
+pub mod server;
+pub mod socket;
+
+use std::future::Future;
+use std::time::Duration;
+
+pub use backend::{Answer, Backend};
+pub use server::TestServer;
+pub use socket::TestSocket;
+
+/// Longer than anything takes on a busy two-core machine.
+pub const DEADLINE: Duration = Duration::from_secs(20);
+
+/// Waits for an event; panics with `what` when it does not come.
+pub async fn within<T>(what: &str, event: impl Future<Output = T>) -> T {
+    match tokio::time::timeout(DEADLINE, event).await {
+        Ok(value) => value,
+        Err(_) => panic!("waited {DEADLINE:?} in vain for {what}"),
+    }
+}
+
+/// Asks again, as fast as the other tasks allow, until the answer is yes.
+pub async fn eventually(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+    within(what, async {
+        while !is_so().await {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}

@@ -1,0 +1,99 @@
+//! A server of its own for each test, with its own port, configuration and counters.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+
+use resound::config::{Config, File, Sources};
+use resound::metrics::Metrics;
+use resound::server::Server;
+use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
+
+use super::{Backend, TestSocket, within};
+
+/// Reverb's own test app, on any free port of this machine.
+pub const REVERB_APP: &str = r#"
+[server]
+host = "127.0.0.1"
+port = 0
+[[apps]]
+id = "123456"
+key = "reverb-key"
+secret = "reverb-secret"
+"#;
+
+/// A running server. Dropping it stops it without a drain.
+pub struct TestServer {
+    pub address: SocketAddr,
+    pub metrics: Arc<Metrics>,
+    stop: Option<oneshot::Sender<()>>,
+    run: JoinHandle<anyhow::Result<()>>,
+}
+
+impl TestServer {
+    /// With [`REVERB_APP`] and nothing else configured.
+    pub async fn start() -> Self {
+        Self::with(REVERB_APP).await
+    }
+
+    /// With the app of [`REVERB_APP`] and these lines in its `[[apps]]` entry.
+    pub async fn with_app(lines: &str) -> Self {
+        Self::with(&format!("{REVERB_APP}{lines}\n")).await
+    }
+
+    /// With a whole configuration file.
+    pub async fn with(toml: &str) -> Self {
+        let server = Server::bind(&config(toml)).await.expect("a free port");
+        let (address, metrics) = (server.address(), server.metrics());
+        let (stop, stopped) = oneshot::channel();
+        let run = tokio::spawn(server.run(async {
+            // A test that ends without stopping the server aborts it instead.
+            if stopped.await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        }));
+        Self { address, metrics, stop: Some(stop), run }
+    }
+
+    /// A connected, greeted client of the app `reverb-key`.
+    pub async fn connect(&self) -> TestSocket {
+        TestSocket::greeted(self.address, "/app/reverb-key?protocol=7&client=js&version=8.6.0")
+            .await
+    }
+
+    /// A back end of the app `123456`.
+    pub fn backend(&self) -> Backend {
+        Backend::new(self.address, "123456", "reverb-key", "reverb-secret")
+    }
+
+    /// Asks the server to stop, as SIGTERM does; [`ended`](Self::ended) tells when it has.
+    pub fn stop(&mut self) {
+        let _ = self.stop.take().map(|stop| stop.send(()));
+    }
+
+    /// Waits for the end of a drain.
+    pub async fn ended(mut self) {
+        self.stop();
+        let ended = within("the server to end", &mut self.run).await;
+        ended.expect("no panic").expect("no error");
+    }
+
+    /// One value of the metrics text, e.g. `resound_connections`.
+    pub fn metric(&self, series: &str) -> f64 {
+        let text = self.metrics.text();
+        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+        line.map_or(0.0, |value| value.parse().expect("a number"))
+    }
+}
+
+impl Drop for TestServer {
+    fn drop(&mut self) {
+        self.run.abort();
+    }
+}
+
+/// What a file with this text means.
+pub fn config(toml: &str) -> Config {
+    let file = File { name: "test.toml".to_owned(), text: toml.to_owned() };
+    Config::new(&Sources { file: Some(file), ..Sources::default() }).expect("a valid configuration")
+}

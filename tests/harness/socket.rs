@@ -1,0 +1,138 @@
+//! A hand-written Pusher client: says and hears exact text.
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+
+use futures_util::{SinkExt, StreamExt};
+use hmac::{Hmac, KeyInit, Mac};
+use serde_json::{Value, json};
+use sha2::Sha256;
+use tokio::net::TcpStream;
+use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::protocol::CloseFrame;
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+
+use super::within;
+
+/// One WebSocket connection.
+pub struct TestSocket {
+    stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
+    /// Empty until the server has greeted the client.
+    pub id: String,
+    /// Heard while waiting for something else.
+    kept: VecDeque<String>,
+}
+
+impl TestSocket {
+    /// Connects, and hears nothing yet.
+    pub async fn open(address: SocketAddr, path: &str) -> Self {
+        let url = format!("ws://{address}{path}");
+        let connected = within("the upgrade", connect_async(url)).await;
+        let (stream, _) = connected.expect("an upgrade");
+        Self { stream, id: String::new(), kept: VecDeque::new() }
+    }
+
+    /// Connects and hears `connection_established`.
+    pub async fn greeted(address: SocketAddr, path: &str) -> Self {
+        let mut socket = Self::open(address, path).await;
+        let greeting = socket.hear_json().await;
+        assert_eq!(greeting["event"], "pusher:connection_established", "{greeting}");
+        let data: Value = serde_json::from_str(greeting["data"].as_str().unwrap()).unwrap();
+        socket.id = data["socket_id"].as_str().unwrap().to_owned();
+        socket
+    }
+
+    /// Sends a text message as it stands.
+    pub async fn say(&mut self, text: &str) {
+        self.send(Message::text(text)).await;
+    }
+
+    /// Sends any WebSocket message.
+    pub async fn send(&mut self, message: Message) {
+        within("the message to go out", self.stream.send(message)).await.expect("an open socket");
+    }
+
+    /// The next text message.
+    pub async fn hear(&mut self) -> String {
+        if let Some(kept) = self.kept.pop_front() {
+            return kept;
+        }
+        match self.hear_any().await {
+            Some(Message::Text(text)) => text.to_string(),
+            other => panic!("expected a text message, heard {other:?}"),
+        }
+    }
+
+    /// The next text message as JSON.
+    pub async fn hear_json(&mut self) -> Value {
+        let text = self.hear().await;
+        serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
+    }
+
+    /// The next WebSocket message of any kind; `None` at the end of the stream.
+    pub async fn hear_any(&mut self) -> Option<Message> {
+        match within("a message", self.stream.next()).await {
+            Some(Ok(message)) => Some(message),
+            Some(Err(_)) | None => None,
+        }
+    }
+
+    /// Everything up to the close frame: the text messages before it and the frame itself.
+    pub async fn hear_close(&mut self) -> (Vec<String>, Option<CloseFrame>) {
+        let mut texts: Vec<String> = self.kept.drain(..).collect();
+        loop {
+            match self.hear_any().await {
+                Some(Message::Text(text)) => texts.push(text.to_string()),
+                Some(Message::Close(frame)) => return (texts, frame),
+                Some(_) => {}
+                None => return (texts, None),
+            }
+        }
+    }
+
+    /// What was said to this socket up to now, by a ping whose pong comes behind it all.
+    pub async fn hear_all(&mut self) -> Vec<String> {
+        self.say(r#"{"event":"pusher:ping","data":{}}"#).await;
+        let mut heard = Vec::new();
+        loop {
+            let text = self.hear().await;
+            if text.contains("pusher:pong") {
+                return heard;
+            }
+            heard.push(text);
+        }
+    }
+
+    /// Subscribes to a channel that needs no signature and hears the answer.
+    pub async fn subscribe(&mut self, channel: &str) -> Value {
+        self.subscribe_with(channel, json!({ "channel": channel })).await
+    }
+
+    /// Subscribes with a signature of `reverb-secret` and hears the answer.
+    pub async fn subscribe_signed(&mut self, channel: &str, channel_data: Option<&str>) -> Value {
+        let mut data = json!({ "channel": channel, "auth": self.auth(channel, channel_data) });
+        if let Some(channel_data) = channel_data {
+            data["channel_data"] = channel_data.into();
+        }
+        self.subscribe_with(channel, data).await
+    }
+
+    async fn subscribe_with(&mut self, channel: &str, data: Value) -> Value {
+        self.say(&json!({ "event": "pusher:subscribe", "data": data }).to_string()).await;
+        let answer = self.hear_json().await;
+        assert_eq!(answer["event"], "pusher_internal:subscription_succeeded", "{answer}");
+        assert_eq!(answer["channel"], channel);
+        answer
+    }
+
+    /// `key:signature` for this socket, by an implementation of its own.
+    pub fn auth(&self, channel: &str, channel_data: Option<&str>) -> String {
+        let mut signed = format!("{}:{channel}", self.id);
+        if let Some(channel_data) = channel_data {
+            signed = format!("{signed}:{channel_data}");
+        }
+        let mut mac = Hmac::<Sha256>::new_from_slice(b"reverb-secret").unwrap();
+        mac.update(signed.as_bytes());
+        format!("reverb-key:{}", hex::encode(mac.finalize().into_bytes()))
+    }
+}
