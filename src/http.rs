@@ -73,6 +73,13 @@ async fn health() -> Response {
     json("{\"health\":\"OK\"}".to_owned())
 }
 
+/// The answer to everything while the server drains; load balancers then look elsewhere.
+pub fn shutting_down() -> Response {
+    let text = "The server is shutting down: try again";
+    let close = [(header::CONNECTION, "close"), (header::RETRY_AFTER, "1")];
+    (StatusCode::SERVICE_UNAVAILABLE, close, text).into_response()
+}
+
 async fn upgrade_required() -> Response {
     let text = "This is a WebSocket endpoint: the request has no \"Upgrade: websocket\" header. If a proxy is in front, it must pass Upgrade and Connection on.";
     (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], text).into_response()

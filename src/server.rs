@@ -39,6 +39,11 @@ const DRAIN_PER_SECOND_MIN: usize = 1000;
 /// One step of a drain.
 const DRAIN_STEP: Duration = Duration::from_millis(20);
 
+/// How long newcomers are still answered (with 4100) after the last socket is closed. pusher-js
+/// comes back at once after 4200; if nobody listens then, it waits 15 s before it tries again,
+/// but after 4100 only one, which turns a restart of 20 ms into an absence of one second.
+const COMEBACK: Duration = Duration::from_millis(500);
+
 /// A server that listens and is ready to run.
 pub struct Server {
     listener: TcpListener,
@@ -69,12 +74,15 @@ impl Server {
         };
         let prefix = config.server.path.clone();
         let api = Api::new(node.clone(), &prefix, body);
-        let door = Door::new(node, prefix, connection, tasks.clone(), accept::reclaim);
+        let stopping = CancellationToken::new();
+        let life = (tasks.clone(), stopping.clone());
+        let door = Door::new(node, prefix, connection, life, accept::reclaim);
         let entrance = Entrance {
             router: http::router(&api),
             door: Arc::new(door),
             limits: head_limits(config),
             metrics: metrics.clone(),
+            stopping,
         };
         let drain = config.server.drain;
         Ok(Self { listener, exposition, entrance, shards, metrics, shard_tasks, tasks, drain })
@@ -90,8 +98,8 @@ impl Server {
         self.metrics.clone()
     }
 
-    /// Serves until `stop`, then drains: no new connections, every socket closed with 4200, and
-    /// back within the configured time.
+    /// Serves until `stop`, then drains: no socket opens any more, every open one is closed with
+    /// 4200, requests are finished, all within the configured time.
     pub async fn run(
         mut self,
         stop: impl Future<Output = ()> + Send + 'static,
@@ -100,26 +108,25 @@ impl Server {
             let router = http::exposition(self.metrics.clone());
             tokio::spawn(async move { axum::serve(listener, router).await })
         });
-        let stopping = CancellationToken::new();
+        let stopping = self.entrance.stopping.clone();
+        let closed = CancellationToken::new();
         let told_to_stop = async {
             stop.await;
             stopping.cancel();
+            drain(&self.shards, self.drain).await;
+            closed.cancel();
         };
-        let requests = async {
-            self.entrance.accept(self.listener, &self.tasks, &stopping).await;
+        let connections = async {
+            self.entrance.accept(self.listener, &self.tasks, &closed).await;
             self.tasks.close();
             self.tasks.wait().await;
-        };
-        let sockets = async {
-            stopping.cancelled().await;
-            drain(&self.shards, self.drain).await;
         };
         let overdue = async {
             stopping.cancelled().await;
             tokio::time::sleep(self.drain).await;
         };
         tokio::select! {
-            _ = async { tokio::join!(told_to_stop, requests, sockets) } => {}
+            _ = async { tokio::join!(told_to_stop, connections) } => {}
             () = overdue => tracing::warn!("the drain took all its time; what is left is cut off"),
         }
         self.shard_tasks.abort_all();
@@ -169,12 +176,17 @@ fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 /// Closes every socket with 4200, evenly over half of the time there is, or faster where that
 /// would be under [`DRAIN_PER_SECOND_MIN`]; the other half is for closing handshakes.
 async fn drain(shards: &Shards, time: Duration) {
+    let sockets = shards.socket_count();
+    if sockets == 0 {
+        return;
+    }
     let steps = (time / 2).as_millis() / DRAIN_STEP.as_millis();
-    let even = shards.socket_count().div_ceil(usize::try_from(steps).unwrap_or(1).max(1));
+    let even = sockets.div_ceil(usize::try_from(steps).unwrap_or(1).max(1));
     let step = even.max(DRAIN_PER_SECOND_MIN * DRAIN_STEP.as_millis() as usize / 1000);
     let mut ticks = tokio::time::interval(DRAIN_STEP);
     while shards.socket_count() > 0 {
         ticks.tick().await;
         shards.end_some(step, CloseCode::ReconnectNow);
     }
+    tokio::time::sleep(COMEBACK).await;
 }

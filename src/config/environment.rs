@@ -38,6 +38,7 @@ const SCALING: &str = "REVERB_SCALING_ENABLED";
 
 /// Every variable of this process. Bytes that are no UTF-8 are replaced: such a value is refused
 /// where it is used, and must not end the process where it is not.
+#[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
 pub(super) fn of_this_process() -> Variables {
     let text = |os: std::ffi::OsString| os.to_string_lossy().into_owned();
     std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()

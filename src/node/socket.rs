@@ -64,9 +64,9 @@ impl Socket {
         self.session.heard_control_frame(now);
     }
 
-    /// When [`tick`](Self::tick) is due.
-    pub fn deadline(&self) -> Instant {
-        self.session.deadline()
+    /// When [`tick`](Self::tick) is due next, whatever is heard until then.
+    pub fn next_look(&self, now: Instant) -> Instant {
+        self.session.next_look(now)
     }
 
     /// Time has passed.

@@ -122,7 +122,7 @@ impl<'a> ClientMessage<'a> {
 }
 
 /// pusher-js sends `data` as an object, other clients as a string that holds one.
-fn object<'a, T>(data: &'a RawValue, read: impl Fn(&str) -> Option<T>) -> Option<T> {
+fn object<T>(data: &RawValue, read: impl Fn(&str) -> Option<T>) -> Option<T> {
     match string(data) {
         Some(inner) => read(&inner),
         None => read(data.get()),

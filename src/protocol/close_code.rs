@@ -38,6 +38,8 @@ pub enum CloseCode {
     RateLimited,
     /// The server shuts down: the client reconnects at once, to another node.
     ReconnectNow,
+    /// The server is shutting down and takes nobody new: the client tries again in a second.
+    Draining,
     /// No sign of life after a ping.
     PongNotReceived,
 }
@@ -57,7 +59,7 @@ impl CloseCode {
             Self::UnsupportedProtocol => 4007,
             Self::NoProtocolVersion => 4008,
             Self::OriginNotAllowed | Self::Terminated => 4009,
-            Self::OverConnectionLimit | Self::TooSlow | Self::RateLimited => 4100,
+            Self::OverConnectionLimit | Self::TooSlow | Self::RateLimited | Self::Draining => 4100,
             Self::ReconnectNow => 4200,
             Self::PongNotReceived => 4201,
         }
@@ -82,6 +84,7 @@ impl CloseCode {
             Self::TooSlow => "Over capacity: the client reads too slowly",
             Self::RateLimited => "Rate limit exceeded",
             Self::ReconnectNow => "Server is shutting down, reconnect now",
+            Self::Draining => "Server is shutting down, try again",
             Self::PongNotReceived => "Pong reply not received in time",
         }
     }
@@ -98,7 +101,7 @@ impl CloseCode {
 mod tests {
     use super::CloseCode;
 
-    const ALL: [CloseCode; 17] = [
+    const ALL: [CloseCode; 18] = [
         CloseCode::Normal,
         CloseCode::FrameError,
         CloseCode::InvalidUtf8,
@@ -115,6 +118,7 @@ mod tests {
         CloseCode::TooSlow,
         CloseCode::RateLimited,
         CloseCode::ReconnectNow,
+        CloseCode::Draining,
         CloseCode::PongNotReceived,
     ];
 
@@ -124,8 +128,8 @@ mod tests {
             assert!(code.code() < 4300, "{code:?}: pusher-js stays away from 43xx closes");
             assert!(code.reason().len() <= 123, "{code:?}: too long for a close frame");
         }
-        use CloseCode::{OverConnectionLimit, RateLimited, ReconnectNow, TooSlow};
-        for passing in [OverConnectionLimit, RateLimited, TooSlow, ReconnectNow] {
+        use CloseCode::{Draining, OverConnectionLimit, RateLimited, ReconnectNow, TooSlow};
+        for passing in [Draining, OverConnectionLimit, RateLimited, TooSlow, ReconnectNow] {
             assert!((4100..4300).contains(&passing.code()), "{passing:?}");
         }
     }

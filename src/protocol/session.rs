@@ -138,6 +138,12 @@ impl Session {
         }
     }
 
+    /// When to look again, seen from `now`: at the deadline, but not later than the earliest one
+    /// that an answer to a ping may bring.
+    pub fn next_look(&self, now: Instant) -> Instant {
+        self.deadline().min(now + self.app.ping_interval)
+    }
+
     /// Time has passed: pings a silent client, gives up on one that did not answer.
     pub fn tick(&mut self, now: Instant) -> Option<Action> {
         if now < self.deadline() {

@@ -22,6 +22,7 @@ use tower::ServiceExt;
 
 use super::pace::{Pace, Paced, Phase};
 use super::pending::Pending;
+use crate::http;
 use crate::metrics::Metrics;
 use crate::websocket::{self, Door};
 
@@ -45,28 +46,30 @@ pub(super) struct Entrance {
     pub(super) door: Arc<Door>,
     pub(super) limits: HeadLimits,
     pub(super) metrics: Arc<Metrics>,
+    /// Requests are finished, newcomers are told to come back.
+    pub(super) stopping: CancellationToken,
 }
 
 impl Entrance {
-    /// Accepts until `stopping`; requests that are being served then finish as tasks of `tasks`.
+    /// Accepts until `closed`; connections are served as tasks of `tasks`.
     pub(super) async fn accept(
         self,
         listener: TcpListener,
         tasks: &TaskTracker,
-        stopping: &CancellationToken,
+        closed: &CancellationToken,
     ) {
         let mut pending = Pending::new(self.limits.pending);
         let mut resting = false;
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = stopping.cancelled() => return,
+                () = closed.cancelled() => return,
             };
             match accepted {
                 Ok((stream, _)) => {
                     resting = false;
                     let phase = Arc::new(Phase::default());
-                    let served = self.clone().serve(stream, phase.clone(), stopping.clone());
+                    let served = self.clone().serve(stream, phase.clone());
                     let task = tasks.spawn(served).abort_handle();
                     let cut_off = pending.push(phase, task);
                     if cut_off > 0 {
@@ -85,8 +88,10 @@ impl Entrance {
     }
 
     /// Serves one connection until it ends or becomes a WebSocket.
-    async fn serve(self, stream: TcpStream, phase: Arc<Phase>, stopping: CancellationToken) {
+    async fn serve(self, stream: TcpStream, phase: Arc<Phase>) {
         let HeadLimits { bytes, fields, pace, .. } = self.limits;
+        let stopping = self.stopping.clone();
+        let is_late = stopping.is_cancelled();
         // Small frames must not wait for the acknowledgement of earlier ones.
         let _ = stream.set_nodelay(true);
         let io = TokioIo::new(Paced::new(stream, pace, phase.clone()));
@@ -108,7 +113,8 @@ impl Entrance {
         let mut connection = std::pin::pin!(connection);
         let served = tokio::select! {
             served = connection.as_mut() => served,
-            () = stopping.cancelled() => {
+            // Who comes during a drain still gets an answer, see `answer`.
+            () = stopping.cancelled(), if !is_late => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
@@ -124,7 +130,12 @@ impl Entrance {
         if websocket::is_upgrade(request.headers()) && !to_api {
             return self.door.upgrade(request);
         }
-        let Ok(answer) = self.router.oneshot(request).await;
+        let answer = if self.stopping.is_cancelled() {
+            http::shutting_down()
+        } else {
+            let Ok(answer) = self.router.oneshot(request).await;
+            answer
+        };
         self.metrics.api_answered(answer.status().as_u16());
         answer
     }

@@ -7,7 +7,7 @@
 use std::io;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -28,8 +28,8 @@ pub(super) struct Pace {
 #[derive(Default)]
 pub(super) struct Phase {
     now: AtomicU8,
-    /// Whether a first request was heard at all.
-    heard: AtomicBool,
+    /// Requests heard so far: tells one request's phases from the next one's.
+    requests: AtomicU32,
 }
 
 const HEAD: u8 = 0;
@@ -39,7 +39,7 @@ const IDLE: u8 = 2;
 impl Phase {
     /// A head has arrived; the request is being served.
     pub(super) fn busy(&self) {
-        self.heard.store(true, Ordering::Relaxed);
+        self.requests.fetch_add(1, Ordering::Relaxed);
         self.now.store(BUSY, Ordering::Relaxed);
     }
 
@@ -50,7 +50,11 @@ impl Phase {
 
     /// Whether a first request was heard.
     pub(super) fn was_heard(&self) -> bool {
-        self.heard.load(Ordering::Relaxed)
+        self.requests.load(Ordering::Relaxed) > 0
+    }
+
+    fn look(&self) -> (u8, u32) {
+        (self.now.load(Ordering::Relaxed), self.requests.load(Ordering::Relaxed))
     }
 }
 
@@ -59,8 +63,8 @@ pub(super) struct Paced {
     stream: TcpStream,
     pace: Pace,
     phase: Arc<Phase>,
-    /// The phase `timer` was set for.
-    timed: u8,
+    /// The phase, of which request, `timer` was set for.
+    timed: (u8, u32),
     timer: Pin<Box<Sleep>>,
 }
 
@@ -68,7 +72,7 @@ impl Paced {
     /// A new connection, whose first head is awaited.
     pub(super) fn new(stream: TcpStream, pace: Pace, phase: Arc<Phase>) -> Self {
         let timer = Box::pin(sleep_until(Instant::now() + pace.head));
-        Self { stream, pace, phase, timed: HEAD, timer }
+        Self { stream, pace, phase, timed: (HEAD, 0), timer }
     }
 
     /// The stream itself, once it is no longer HTTP.
@@ -78,13 +82,27 @@ impl Paced {
 
     /// Whether the present phase has lasted too long.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
-        let now = self.phase.now.load(Ordering::Relaxed);
-        if now != self.timed {
-            self.timed = now;
-            let allowed = if now == IDLE { self.pace.idle } else { self.pace.head };
-            self.timer.as_mut().reset(Instant::now() + allowed);
+        let look = self.phase.look();
+        if look != self.timed {
+            self.time(look);
         }
-        now != BUSY && self.timer.as_mut().poll(cx).is_ready()
+        look.0 != BUSY && self.timer.as_mut().poll(cx).is_ready()
+    }
+
+    /// Starts the time of a phase.
+    fn time(&mut self, look: (u8, u32)) {
+        self.timed = look;
+        let allowed = if look.0 == IDLE { self.pace.idle } else { self.pace.head };
+        self.timer.as_mut().reset(Instant::now() + allowed);
+    }
+
+    /// Bytes came: the first of a request start its head's time, later ones do not extend it.
+    fn heard(&mut self) {
+        let begins =
+            self.phase.now.compare_exchange(IDLE, HEAD, Ordering::Relaxed, Ordering::Relaxed);
+        if begins.is_ok() {
+            self.time(self.phase.look());
+        }
     }
 }
 
@@ -98,14 +116,8 @@ impl AsyncRead for Paced {
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
             Poll::Pending if self.is_late(cx) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
             Poll::Ready(Ok(())) if buffer.filled().len() > before => {
-                // The first byte of a request starts its head's time; later ones do not extend it.
-                let next = self.phase.now.compare_exchange(
-                    IDLE,
-                    HEAD,
-                    Ordering::Relaxed,
-                    Ordering::Relaxed,
-                );
-                if next.is_err() && self.is_late(cx) {
+                self.heard();
+                if self.is_late(cx) {
                     return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
                 }
                 Poll::Ready(Ok(()))

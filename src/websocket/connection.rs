@@ -48,6 +48,8 @@ struct Connection {
     decoder: Decoder,
     /// Since when a message has begun and not ended.
     midway_since: Option<Instant>,
+    /// The shard waits for the transport to take bytes again.
+    full: bool,
     limits: ConnectionLimits,
 }
 
@@ -79,7 +81,7 @@ pub(super) async fn serve(
     let decoder = Decoder::new(app_limits.message_bytes, limits.fragments);
     let shards = node.shards().clone();
     let mut connection =
-        Connection { stream, signals, shards, decoder, midway_since: None, limits };
+        Connection { stream, signals, shards, decoder, midway_since: None, full: false, limits };
     let id = socket.id();
     connection.open(socket, &mut early).await;
     connection.linger(id).await;
@@ -92,26 +94,27 @@ impl Connection {
     /// not when the closing handshake is over.
     async fn open(&mut self, mut socket: Socket, early: &mut [u8]) {
         let mut going_on = self.take(early, &mut socket);
-        let mut timer = Box::pin(sleep_until(self.deadline(&socket).into()));
-        let mut full = false;
+        let mut timer = Box::pin(sleep_until(self.next_look(&socket, Instant::now()).into()));
         while going_on {
             let mut fed = Ok(());
             let take =
                 |bytes: &mut [u8]| fed = feed(bytes, &mut self.decoder, &self.shards, &mut socket);
             tokio::select! {
-                heard = hear(&mut self.stream, full, take) => match heard {
+                heard = hear(&mut self.stream, self.full, take) => match heard {
                     Heard::Bytes => {
                         going_on = self.after(fed, &socket);
+                        // Nothing else that is heard can make the next look come earlier.
+                        if let Some(due) = self.message_due() {
+                            let due = timer.deadline().min(due.into());
+                            timer.as_mut().reset(due);
+                        }
                         self.shards.room().await;
                     }
-                    Heard::Writable => {
-                        full = false;
-                        self.shards.writable(socket.id());
-                    }
+                    Heard::Writable => self.tell_writable(socket.id()),
                     Heard::Gone => going_on = false,
                 },
                 () = self.signals.changed() => {
-                    full |= self.signals.take_full();
+                    self.full |= self.signals.take_full();
                     going_on = !self.signals.is_ending();
                 }
                 () = timer.as_mut() => self.keep_time(&mut socket, timer.as_mut()),
@@ -139,43 +142,50 @@ impl Connection {
         self.after(fed, socket)
     }
 
-    fn deadline(&self, socket: &Socket) -> Instant {
-        let message = self.midway_since.map(|since| since + self.limits.message_timeout);
-        message.map_or(socket.deadline(), |message| message.min(socket.deadline()))
+    fn message_due(&self) -> Option<Instant> {
+        self.midway_since.map(|since| since + self.limits.message_timeout)
+    }
+
+    fn next_look(&self, socket: &Socket, now: Instant) -> Instant {
+        let look = socket.next_look(now);
+        self.message_due().map_or(look, |due| due.min(look))
     }
 
     /// The timer is moved when it fires, never on a message: a busy socket costs no timer work.
     fn keep_time(&self, socket: &mut Socket, timer: Pin<&mut Sleep>) {
         let now = Instant::now();
-        if self.midway_since.is_some_and(|since| since + self.limits.message_timeout <= now) {
+        if self.message_due().is_some_and(|due| due <= now) {
             socket.end(CloseCode::MessageTooBig);
         }
         socket.tick(now);
         // Half a second at least, so that a deadline that is due cannot spin.
-        let next = self.deadline(socket).max(now + Duration::from_millis(500));
+        let next = self.next_look(socket, now).max(now + Duration::from_millis(500));
         timer.reset(next.into());
     }
 
     /// The rest of the closing handshake: what is queued goes out, the peer's last bytes are read
     /// and dropped, so that the kernel does not answer them with a reset that outruns our close.
     async fn linger(&mut self, id: SocketId) {
+        let close_timeout = self.limits.close_timeout;
         let seen_off = async {
-            let mut full = self.signals.take_full();
             loop {
+                self.full |= self.signals.take_full();
                 tokio::select! {
-                    heard = hear(&mut self.stream, full, |_| {}) => match heard {
+                    heard = hear(&mut self.stream, self.full, |_| {}) => match heard {
                         Heard::Bytes => {}
-                        Heard::Writable => {
-                            full = false;
-                            self.shards.writable(id);
-                        }
+                        Heard::Writable => self.tell_writable(id),
                         Heard::Gone => return,
                     },
-                    () = self.signals.changed() => full |= self.signals.take_full(),
+                    () = self.signals.changed() => {}
                 }
             }
         };
-        let _ = tokio::time::timeout(self.limits.close_timeout, seen_off).await;
+        let _ = tokio::time::timeout(close_timeout, seen_off).await;
+    }
+
+    fn tell_writable(&mut self, id: SocketId) {
+        self.full = false;
+        self.shards.writable(id);
     }
 }
 

@@ -8,10 +8,13 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::header::{CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
 use axum::http::header::{SEC_WEBSOCKET_VERSION, UPGRADE};
-use axum::http::{HeaderMap, HeaderName, Method, Request, Response, StatusCode, Version};
+use axum::http::{
+    HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
+};
 use hyper::upgrade::{OnUpgrade, Upgraded};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
+use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{self, ConnectionLimits};
@@ -30,6 +33,7 @@ pub struct Door {
     prefix: String,
     limits: ConnectionLimits,
     tasks: TaskTracker,
+    stopping: CancellationToken,
     reclaim: Reclaim,
 }
 
@@ -39,22 +43,23 @@ pub fn is_upgrade(headers: &HeaderMap) -> bool {
 }
 
 impl Door {
-    /// Connections run as tasks of `tasks`; `prefix` is the mount path, without trailing slash.
+    /// Connections run as tasks of `tasks`, and none opens once `stopping`; `prefix` is the mount
+    /// path, without trailing slash.
     pub fn new(
         node: Arc<Node>,
         prefix: String,
         limits: ConnectionLimits,
-        tasks: TaskTracker,
+        (tasks, stopping): (TaskTracker, CancellationToken),
         reclaim: Reclaim,
     ) -> Self {
-        Self { node, prefix, limits, tasks, reclaim }
+        Self { node, prefix, limits, tasks, stopping, reclaim }
     }
 
     /// Answers a handshake and takes the connection over.
     pub fn upgrade(self: &Arc<Self>, mut request: Request<Body>) -> Response<Body> {
         let accept = match accept_key(&request) {
             Ok(accept) => accept,
-            Err(refusal) => return refusal,
+            Err(fault) => return fault.answer(),
         };
         let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
             return plain(StatusCode::BAD_REQUEST, "This connection cannot be upgraded");
@@ -73,6 +78,9 @@ impl Door {
 
     /// Which app the connection is for, or why it may not open.
     fn verdict(&self, request: &Request<Body>) -> Result<Arc<Hub>, CloseCode> {
+        if self.stopping.is_cancelled() {
+            return Err(CloseCode::Draining);
+        }
         let key = self.key(request.uri().path()).ok_or(CloseCode::PathNotFound)?;
         let hub = self.node.hub_by_key(key).ok_or(CloseCode::ApplicationDoesNotExist)?;
         let mut parameters = request.uri().query().unwrap_or_default().split('&');
@@ -111,27 +119,50 @@ impl Door {
     }
 }
 
-/// The accept key of a well-formed handshake, or the HTTP answer to any other (RFC 6455, 4.2.1).
-fn accept_key<B>(request: &Request<B>) -> Result<String, Response<Body>> {
+/// What is wrong with a handshake; answered over HTTP, since there is no WebSocket yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Fault {
+    Method,
+    Connection,
+    Version,
+    Key,
+}
+
+impl Fault {
+    fn answer(self) -> Response<Body> {
+        let (status, text) = match self {
+            Self::Method => {
+                (StatusCode::BAD_REQUEST, "A WebSocket handshake is a GET request of HTTP/1.1")
+            }
+            Self::Connection => (
+                StatusCode::BAD_REQUEST,
+                "The header \"Connection: Upgrade\" is missing: a proxy in front must pass it on",
+            ),
+            Self::Version => (StatusCode::UPGRADE_REQUIRED, "Sec-WebSocket-Version must be 13"),
+            Self::Key => (StatusCode::BAD_REQUEST, "Sec-WebSocket-Key must be 16 bytes in base64"),
+        };
+        let mut answer = plain(status, text);
+        if self == Self::Version {
+            answer.headers_mut().insert(SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
+        }
+        answer
+    }
+}
+
+/// The accept key of a well-formed handshake (RFC 6455, 4.2.1).
+fn accept_key<B>(request: &Request<B>) -> Result<String, Fault> {
     let headers = request.headers();
-    let bad = |text| Err(plain(StatusCode::BAD_REQUEST, text));
     if request.method() != Method::GET || request.version() < Version::HTTP_11 {
-        return bad("A WebSocket handshake is a GET request of HTTP/1.1");
+        return Err(Fault::Method);
     }
     if !has_token(headers, &CONNECTION, "upgrade") {
-        return bad(
-            "The header \"Connection: Upgrade\" is missing: a proxy in front must pass it on",
-        );
+        return Err(Fault::Connection);
     }
     if headers.get(SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
-        let mut answer = plain(StatusCode::UPGRADE_REQUIRED, "Sec-WebSocket-Version must be 13");
-        answer.headers_mut().insert(SEC_WEBSOCKET_VERSION, "13".parse().expect("a constant"));
-        return Err(answer);
+        return Err(Fault::Version);
     }
-    match headers.get(SEC_WEBSOCKET_KEY) {
-        Some(key) if is_nonce(key.as_bytes()) => Ok(derive_accept_key(key.as_bytes())),
-        _ => bad("Sec-WebSocket-Key must be 16 bytes in base64"),
-    }
+    let key = headers.get(SEC_WEBSOCKET_KEY).map(HeaderValue::as_bytes);
+    key.filter(|key| is_nonce(key)).map(derive_accept_key).ok_or(Fault::Key)
 }
 
 /// 16 bytes in base64: 22 characters and two equals signs.

@@ -20,7 +20,12 @@ export const APP = { id: '123456', key: 'reverb-key', secret: 'reverb-secret' };
 /** Starts a server that serves `apps` (default: APP with `app` settings on top) and waits until it is healthy. */
 export async function startServer({ app = {}, apps = [{ ...APP, ...app }] } = {}) {
   const server = new Server(await freePort(), apps);
-  await server.start();
+  try {
+    await server.start();
+  } catch (failure) {
+    await server.dispose();
+    throw failure;
+  }
   return server;
 }
 
@@ -125,7 +130,7 @@ function toml(port, apps) {
   ].join('\n');
 }
 
-async function freePort() {
+export async function freePort() {
   for (;;) {
     const port = FIRST_PORT + Math.floor(Math.random() * (LAST_PORT - FIRST_PORT));
     if (await bindable(port)) return port;

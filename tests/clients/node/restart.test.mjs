@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { connectEcho, connectPusher, errorsOf, Inbox, startBackend, startServer, state, statesOf, subscribed, userInfo } from '../harness.mjs';
+import { connectEcho, connectPusher, errorsOf, Inbox, state, statesOf, subscribed } from '../harness.mjs';
+import { startBackend, startServer, userInfo } from '../harness.mjs';
 
 // pusher-js waits 15 s before its next attempt when one was refused by the machine; twice that is room enough.
 const COMEBACK = 35_000;

@@ -5,8 +5,11 @@ import { createHash } from 'node:crypto';
 import { describe, test } from 'node:test';
 import { APP, sdk, world } from '../harness.mjs';
 
+// An app that keeps to the limit of hosted Pusher.
+const STRICT = { id: '2', key: 'second-key', secret: 'second-secret', event_data_bytes: 10_240 };
+
 describe('npm pusher: refusals', () => {
-  const shared = world({ apps: [APP, { id: '2', key: 'second-key', secret: 'second-secret' }] });
+  const shared = world({ apps: [APP, STRICT] });
 
   /** Fails unless `call` is refused with `status` and a text that matches. */
   async function refused(call, status, text = /\S/) {
@@ -28,8 +31,8 @@ describe('npm pusher: refusals', () => {
   });
 
   test('the key of another app is 401', async () => {
-    await refused(sdk(shared.server, { key: 'second-key', secret: 'second-secret' }).trigger('c', 'e', 'x'), 401);
-    await refused(sdk(shared.server, { key: 'second-key' }).trigger('c', 'e', 'x'), 401);
+    await refused(sdk(shared.server, { key: STRICT.key, secret: STRICT.secret }).trigger('c', 'e', 'x'), 401);
+    await refused(sdk(shared.server, { key: STRICT.key }).trigger('c', 'e', 'x'), 401);
   });
 
   test('an unknown app is 404 with a text', async () => {
@@ -50,10 +53,13 @@ describe('npm pusher: refusals', () => {
     await refused(shared.pusher.triggerBatch(batch), 400, /Batch too large/);
   });
 
-  test('data above 10240 bytes is 413, in a batch with the text SDK tests look for', async () => {
-    const data = 'x'.repeat(10_241);
-    await refused(shared.pusher.trigger('c', 'e', data), 413);
-    await refused(shared.pusher.triggerBatch([{ channel: 'c', name: 'e', data }]), 413, /content of this event/);
+  test('data above the limit of the app is 413, in a batch with the text SDK tests look for', async () => {
+    for (const [client, limit] of [[shared.pusher, 102_400], [sdk(shared.server, { appId: STRICT.id, ...STRICT }), 10_240]]) {
+      const data = 'x'.repeat(limit);
+      assert.equal(await (await client.trigger('c', 'e', data)).text(), '{}');
+      await refused(client.trigger('c', 'e', `${data}x`), 413);
+      await refused(client.triggerBatch([{ channel: 'c', name: 'e', data: `${data}x` }]), 413, /content of this event/);
+    }
   });
 
   test('names out of bounds are 400', async () => {

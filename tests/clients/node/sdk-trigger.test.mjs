@@ -69,6 +69,9 @@ describe('npm pusher: publishing', () => {
     assert.deepEqual(await json(shared.pusher.trigger(['info-public', 'info-empty'], 'e', 'x', { info: 'subscription_count' })), {
       channels: { 'info-public': { subscription_count: 1 }, 'info-empty': { subscription_count: 0 } },
     });
+    assert.deepEqual(await json(shared.pusher.trigger(['info-public', 'presence-info'], 'e', 'x', { info })), {
+      channels: { 'info-public': { subscription_count: 1 }, 'presence-info': { subscription_count: 2, user_count: 1 } },
+    });
   });
 
   test('info tells zeros of an unoccupied presence channel', async () => {

@@ -2,7 +2,8 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { channelInfo, connectEcho, connectPusher, errorsOf, Inbox, openPusher, roundTrip, state, subscribed, world } from '../harness.mjs';
+import { channelInfo, connectEcho, connectPusher, errorsOf, Inbox } from '../harness.mjs';
+import { openPusher, roundTrip, state, subscribed, world } from '../harness.mjs';
 
 const ROUNDS = 20;
 

@@ -1,4 +1,4 @@
-// Owns the limits on client events in Node: the rate per second and the switch that turns them off.
+// Owns the limits on client events in Node: the rate per second, and whose events are accepted.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -61,5 +61,30 @@ describe('client events switched off', () => {
     assert.deepEqual(await heard.until(1), [['marker', 'end']]);
     assert.deepEqual(errors.items.map(({ code }) => code), [4301]);
     assert.equal(ada.connection.state, 'connected');
+  });
+});
+
+describe('client events accepted from all', () => {
+  const shared = world({ app: { accept_client_events_from: 'all' } });
+
+  test('are relayed on public channels too, without a user id', async (t) => {
+    const { ada, channel, heard, errors } = await pair(t, shared, 'square');
+    channel.trigger('client-n', { n: 1 });
+    await roundTrip(ada);
+    await shared.pusher.trigger('square', 'marker', 'end');
+    assert.deepEqual(await heard.until(2), [['client-n', { n: 1 }], ['marker', 'end']]);
+    assert.deepEqual(errors.items, []);
+  });
+
+  test('do not reach a private channel from somebody who is not on it', async (t) => {
+    const { ada, heard } = await pair(t, shared, 'private-club');
+    const stranger = await connectPusher(t, shared, '3');
+    const errors = errorsOf(stranger);
+    stranger.send_event('client-n', { n: 1 }, 'private-club');
+    await roundTrip(stranger);
+    await roundTrip(ada);
+    await shared.pusher.trigger('private-club', 'marker', 'end');
+    assert.deepEqual(await heard.until(1), [['marker', 'end']]);
+    assert.equal(errors.items.length, 1);
   });
 });

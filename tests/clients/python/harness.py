@@ -27,6 +27,8 @@ host = "{host}"
 port = {port}
 [app]
 activity_timeout = 30
+# What hosted Pusher takes.
+event_data_bytes = 10240
 [[apps]]
 id = "{id}"
 key = "{key}"

@@ -1,0 +1,238 @@
+//! The rules of the house, executed: layers, file length, headers, names, the top level.
+//!
+//! Works on the source as text, so it needs nothing but the tree; what it cannot see (a path
+//! written out in full inside a function) the reviewer has to.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each room and the rooms it may enter. `websocket` and `http` know nothing of each other, `hub`
+/// nothing of transports, `protocol` nothing of time and tasks.
+const LAYERS: [(&str, &[&str]); 11] = [
+    ("app", &[]),
+    ("protocol", &["app"]),
+    ("metrics", &["protocol"]),
+    ("hub", &["app", "metrics", "protocol"]),
+    ("node", &["app", "hub", "metrics", "protocol"]),
+    ("websocket", &["hub", "node", "protocol"]),
+    ("http", &["app", "hub", "metrics", "node", "protocol"]),
+    ("config", &["app"]),
+    ("server", &["config", "http", "hub", "metrics", "node", "protocol", "websocket"]),
+    ("logging", &["config"]),
+    ("cli", &["app", "config", "logging", "protocol", "server"]),
+];
+
+/// What the pure rules may not know: time that passes, tasks, sockets, locks, files.
+const IMPURE: [&str; 8] = [
+    "tokio::",
+    "std::net",
+    "std::fs",
+    "std::thread",
+    "Mutex",
+    "Instant::now",
+    "SystemTime::now",
+    "tracing::",
+];
+
+const LINES_MAX: usize = 400;
+const BANNED_NAMES: [&str; 6] = ["util", "helper", "common", "manager", "handler", "service"];
+
+struct Source {
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// Everything before the unit tests.
+    fn code(&self) -> &str {
+        self.text.split("#[cfg(test)]").next().unwrap_or_default()
+    }
+
+    fn room(&self) -> &str {
+        let first = self.path.strip_prefix("src").unwrap().iter().next().unwrap().to_str().unwrap();
+        first.strip_suffix(".rs").unwrap_or(first)
+    }
+
+    fn is_test(&self) -> bool {
+        self.path.iter().any(|part| part == "tests" || part == "tests.rs")
+    }
+}
+
+fn sources(folder: &str) -> Vec<Source> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::from(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(&folder).unwrap_or_else(|_| panic!("{folder:?} is there")) {
+            let path = entry.unwrap().path();
+            if path.is_dir() && !path.ends_with("node_modules") && !path.ends_with(".venv") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                found.push(Source { text: fs::read_to_string(&path).unwrap(), path });
+            }
+        }
+    }
+    assert!(!found.is_empty(), "no sources in {folder}");
+    found
+}
+
+/// The rooms a text enters: `crate::room` in any form of import or path.
+fn entered(code: &str) -> BTreeSet<String> {
+    let word = |text: &str| {
+        text.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect::<String>()
+    };
+    let code: String = code
+        .lines()
+        .filter(|line| !line.trim_start().starts_with("//"))
+        .collect::<Vec<_>>()
+        .join("\n");
+    let mut rooms = BTreeSet::new();
+    for (at, _) in code.match_indices("crate::") {
+        let rest = &code[at + "crate::".len()..];
+        match rest.strip_prefix('{') {
+            Some(list) => rooms.extend(
+                list.split('}').next().unwrap_or_default().split(',').map(|item| word(item.trim())),
+            ),
+            None => {
+                rooms.insert(word(rest));
+            }
+        }
+    }
+    rooms.remove("");
+    rooms
+}
+
+fn assert_none(problems: &[String]) {
+    assert!(problems.is_empty(), "\n{}", problems.join("\n"));
+}
+
+#[test]
+fn every_room_enters_only_the_rooms_below_it() {
+    let allowed: BTreeMap<&str, &[&str]> = LAYERS.into_iter().collect();
+    let mut problems = Vec::new();
+    for source in sources("src").iter().filter(|source| !["lib", "main"].contains(&source.room())) {
+        let Some(below) = allowed.get(source.room()) else {
+            problems.push(format!("{}: no such room in LAYERS", source.path.display()));
+            continue;
+        };
+        for room in entered(source.code()) {
+            if room != source.room() && !below.contains(&room.as_str()) {
+                problems.push(format!("{} enters {room}", source.path.display()));
+            }
+        }
+    }
+    assert_none(&problems);
+}
+
+#[test]
+fn the_layers_have_no_cycle_and_name_every_room() {
+    let mut known = BTreeSet::new();
+    for (room, below) in LAYERS {
+        for other in below {
+            assert!(known.contains(other), "{room} may enter {other}, which is not below it");
+        }
+        known.insert(room);
+    }
+    let lib = fs::read_to_string("src/lib.rs").unwrap();
+    let declared: Vec<&str> =
+        lib.lines().filter_map(|line| line.strip_prefix("pub mod ")?.strip_suffix(';')).collect();
+    assert_eq!(
+        declared,
+        LAYERS.map(|(room, _)| room),
+        "src/lib.rs lists the rooms in reading order"
+    );
+}
+
+#[test]
+fn the_rules_are_pure() {
+    let mut problems = Vec::new();
+    for source in
+        sources("src/protocol").iter().chain(&sources("src/app")).filter(|source| !source.is_test())
+    {
+        for word in IMPURE.iter().filter(|word| source.code().contains(*word)) {
+            problems.push(format!("{} knows {word}", source.path.display()));
+        }
+    }
+    assert_none(&problems);
+}
+
+#[test]
+fn only_shards_and_room_are_async_in_the_hub() {
+    let waiting = sources("src/hub").into_iter().filter(|source| source.code().contains(".await"));
+    let files: BTreeSet<PathBuf> = waiting.map(|source| source.path).collect();
+    assert_eq!(files, BTreeSet::from([PathBuf::from("src/hub/shards.rs")]));
+}
+
+#[test]
+fn files_are_short_named_after_a_noun_and_say_what_they_own() {
+    let mut problems = Vec::new();
+    for folder in ["src", "tests", "benches"] {
+        for source in sources(folder) {
+            let path = source.path.display();
+            let lines = source.code().lines().count();
+            if lines > LINES_MAX {
+                problems.push(format!("{path}: {lines} lines, the limit is {LINES_MAX}"));
+            }
+            if !source.text.starts_with("//!") && !source.text.starts_with("#![doc") {
+                problems.push(format!("{path} does not open with //!"));
+            }
+            let stem = source.path.file_stem().unwrap().to_str().unwrap();
+            if let Some(banned) = BANNED_NAMES
+                .iter()
+                .find(|name| stem.split('_').any(|word| word.trim_end_matches('s') == **name))
+            {
+                problems.push(format!("{path}: {banned} says nothing of what is in it"));
+            }
+        }
+    }
+    assert_none(&problems);
+}
+
+#[test]
+fn secrets_are_compared_in_one_place() {
+    let mut problems = Vec::new();
+    for source in sources("src").iter().filter(|source| !source.is_test()) {
+        let compares = source.code().contains("verify_slice");
+        if compares != source.path.ends_with("protocol/signature.rs") {
+            problems.push(format!("{} compares signatures: {compares}", source.path.display()));
+        }
+    }
+    assert_none(&problems);
+}
+
+#[test]
+fn the_top_level_is_what_was_agreed() {
+    let agreed = [
+        "Cargo.lock",
+        "Cargo.toml",
+        "README.md",
+        "benches",
+        "config",
+        "docker",
+        "src",
+        "target",
+        "tests",
+    ];
+    let entries =
+        fs::read_dir(".").unwrap().map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let strangers: Vec<String> =
+        entries.filter(|name| !name.starts_with('.') && !agreed.contains(&name.as_str())).collect();
+    assert_eq!(strangers, Vec::<String>::new());
+}
+
+#[test]
+fn every_link_of_the_readme_leads_somewhere() {
+    for document in ["README.md", "src/ARCHITECTURE.md"] {
+        let text = fs::read_to_string(document).unwrap();
+        let folder = Path::new(document).parent().unwrap();
+        for (at, _) in text.match_indices("](") {
+            let target = text[at + 2..].split(')').next().unwrap().split('#').next().unwrap();
+            let is_path =
+                !target.is_empty() && !target.contains("://") && !target.starts_with("crate");
+            assert!(
+                !is_path || folder.join(target).exists(),
+                "{document}: {target} does not exist"
+            );
+        }
+    }
+}

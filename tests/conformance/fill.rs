@@ -1,0 +1,83 @@
+//! The `$` words of a transcript, and the `…` of what is expected.
+
+use std::collections::HashMap;
+
+use crate::credentials;
+
+/// Socket ids by the name their socket has in the transcript.
+pub(crate) type Ids = HashMap<String, String>;
+
+/// Puts values in place of the `$` words; a dollar sign that starts none stays.
+pub(crate) fn fill(text: &str, ids: &Ids) -> Result<String, String> {
+    let mut filled = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find('$') {
+        filled.push_str(&rest[..at]);
+        rest = &rest[at + 1..];
+        rest = match word(rest, ids)? {
+            Some((value, after)) => {
+                filled.push_str(&value);
+                after
+            }
+            None => {
+                filled.push('$');
+                rest
+            }
+        };
+    }
+    filled.push_str(rest);
+    Ok(filled)
+}
+
+/// The value of the word at the start of `text`, and what follows it.
+fn word<'t>(text: &'t str, ids: &Ids) -> Result<Option<(String, &'t str)>, String> {
+    let id = |name: &str| ids.get(name).cloned().ok_or(format!("${name} was not greeted yet"));
+    if text.starts_with(|c: char| c.is_ascii_uppercase()) {
+        return Ok(Some((id(&text[..1])?, &text[1..])));
+    }
+    let Some((function, rest)) = text.split_once('(') else { return Ok(None) };
+    if !["auth", "repeat", "now"].contains(&function) {
+        return Ok(None);
+    }
+    let (arguments, after) = rest.split_once(')').ok_or(format!("${function}( has no end"))?;
+    let no = || format!("${function}({arguments}) is not understood");
+    let value = match function {
+        "auth" => match arguments.splitn(3, ',').collect::<Vec<_>>().as_slice() {
+            [name, channel] => credentials::channel(&id(name)?, channel, None),
+            [name, channel, data] => credentials::channel(&id(name)?, channel, Some(data)),
+            _ => return Err(no()),
+        },
+        "repeat" => {
+            let (text, times) = arguments.rsplit_once(',').ok_or_else(no)?;
+            text.repeat(times.parse().map_err(|_| no())?)
+        }
+        _ => credentials::now(arguments.parse().map_err(|_| no())?).to_string(),
+    };
+    Ok(Some((value, after)))
+}
+
+/// Whether `heard` is what was expected: the same text, with any run of characters for each `…`.
+pub(crate) fn fits(expected: &str, heard: &str) -> bool {
+    let mut parts = expected.split('…');
+    let first = parts.next().unwrap_or_default();
+    let Some(mut rest) = heard.strip_prefix(first) else { return false };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        let Some(at) = rest.find(part) else { return false };
+        rest = &rest[at + part.len()..];
+    }
+    rest.ends_with(last)
+}
+
+#[test]
+fn an_ellipsis_stands_for_any_text() {
+    let check = |expected, heard, fit| assert_eq!(fits(expected, heard), fit, "{expected}");
+    check("abc", "abc", true);
+    check("abc", "abcd", false);
+    check("a…", "abcd", true);
+    check("…d", "abcd", true);
+    check("a…c…d", "abcd", true);
+    check("a…d…c", "abcd", false);
+    check("ab…bc", "abc", false);
+    check("…", "", true);
+}

@@ -1,0 +1,106 @@
+//! The Pusher protocol as this server speaks it: transcripts of what is said and heard.
+//!
+//! Every file under `transcripts/` is played twice: on the rules alone ([`pure`], simulated time)
+//! and against a whole server ([`port`]). `CONFORMANCE_TARGET=127.0.0.1:8080` plays them against
+//! any other server as well and prints where it differs. The language is described in
+//! [`transcript`]; README.md says which decision each file stands for.
+
+#![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod credentials;
+mod fill;
+mod play;
+mod port;
+mod pure;
+mod reference;
+mod transcript;
+
+use std::net::ToSocketAddrs;
+use std::path::{Path, PathBuf};
+
+use play::{Failure, play};
+use port::Port;
+use pure::Pure;
+use transcript::{Mode, Transcript};
+
+/// Where this suite's files are.
+fn folder() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance")
+}
+
+/// Every transcript, by name.
+fn transcripts() -> Vec<Transcript> {
+    let mut all = Vec::new();
+    for topic in entries(&folder().join("transcripts")) {
+        for file in entries(&topic) {
+            let name = file.strip_prefix(folder().join("transcripts")).unwrap();
+            let text = std::fs::read_to_string(&file).unwrap();
+            let parsed = Transcript::parse(&name.display().to_string(), &text);
+            all.push(parsed.unwrap_or_else(|error| panic!("{error}")));
+        }
+    }
+    assert!(!all.is_empty(), "there are no transcripts");
+    all
+}
+
+fn entries(folder: &Path) -> Vec<PathBuf> {
+    let listed = std::fs::read_dir(folder).unwrap_or_else(|_| panic!("no folder {folder:?}"));
+    let mut paths: Vec<PathBuf> = listed.map(|entry| entry.unwrap().path()).collect();
+    paths.sort();
+    paths
+}
+
+/// Panics with all differences at once: one change of behaviour is best seen whole.
+fn report(played: usize, failures: &[Failure]) {
+    let all: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    assert!(all.is_empty(), "{} of {played} transcripts differ\n\n{}", all.len(), all.join("\n"));
+}
+
+#[tokio::test]
+async fn the_rules_follow_every_transcript() {
+    let all: Vec<Transcript> =
+        transcripts().into_iter().filter(|transcript| transcript.plays(Mode::Pure)).collect();
+    let mut failures = Vec::new();
+    for transcript in &all {
+        failures.extend(play(&mut Pure::new(transcript), transcript).await.err());
+    }
+    report(all.len(), &failures);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_server_follows_every_transcript() {
+    let all: Vec<Transcript> =
+        transcripts().into_iter().filter(|transcript| transcript.plays(Mode::Port)).collect();
+    let mut failures = Vec::new();
+    for transcript in &all {
+        failures.extend(play(&mut Port::of_our_own(transcript).await, transcript).await.err());
+    }
+    report(all.len(), &failures);
+}
+
+/// Another server is judged by its own tests, not by ours: differences are printed, none fails.
+/// It must serve the app `123456` / `reverb-key` / `reverb-secret`; transcripts that configure
+/// something are left out, since nobody can configure it from here.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_server_is_compared() {
+    #[allow(clippy::disallowed_methods, reason = "no configuration: it names the peer of a test")]
+    let Ok(target) = std::env::var("CONFORMANCE_TARGET") else { return };
+    let target = target.trim_start_matches("ws://").trim_end_matches('/');
+    let address = target.to_socket_addrs().ok().and_then(|mut found| found.next());
+    let address = address.unwrap_or_else(|| panic!("CONFORMANCE_TARGET={target}: no host:port"));
+    let as_shipped = |transcript: &Transcript| {
+        transcript.plays(Mode::Port) && transcript.app.is_empty() && transcript.config.is_empty()
+    };
+    let all: Vec<Transcript> = transcripts().into_iter().filter(as_shipped).collect();
+    let mut differ = 0;
+    for transcript in &all {
+        if let Err(difference) = play(&mut Port::of_others(address), transcript).await {
+            differ += 1;
+            println!("{difference}");
+        }
+    }
+    println!("{target} differs in {differ} of {} transcripts", all.len());
+}

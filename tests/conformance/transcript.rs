@@ -1,0 +1,271 @@
+//! The language of transcripts, parsed. One file, one behaviour.
+//!
+//! ```text
+//! # title: An event reaches everybody but its sender      header: required
+//! # reverb: ServerTest, client whisper                    cases of Reverb's suite it covers
+//! # soketi: 52                                            likewise of soketi's
+//! # peers: Pusher the same | Reverb echoes it             how others differ
+//! # app: accept_client_events_from = "all"                a line of the [[apps]] entry
+//! # config: cache.ttl_seconds = 60                        a line of the configuration
+//! # only: pure, a port has no simulated clock             `pure` or `port`, and why
+//!
+//! A connects                                    opens /app/reverb-key?protocol=7, is greeted
+//! A opens /app/x?protocol=7 from https://a.b    any target, optionally with an Origin header
+//! A joins private-x                             says pusher:subscribe, rightly signed
+//! A joins presence-x as {"user_id":"1"}         the same with channel_data
+//! A leaves private-x                            says pusher:unsubscribe
+//! A > {"event":"pusher:ping","data":{}}         says exactly this
+//! A < {"event":"pusher:pong","data":"{}"}       hears exactly this next
+//! A B < …"code":4200…                           both hear it; … stands for any text
+//! A >ping hi      A <pong hi                    WebSocket control frames
+//! A silent                                      heard nothing that is not in the transcript
+//! A drops                                       the transport is gone without a word
+//! A closed 4001 Application does not exist      hears a close frame
+//! 10 times A > {"event":"client-x"}             the same step again
+//! advance 50s                                   time passes
+//! POST /events {"name":"e"} -> 200 {}           signed, below /apps/123456
+//! GET /channels but auth_key=x -> 401 …         a parameter changed; empty: left out
+//! plain GET /up -> 200 {"health":"OK"}          unsigned, any path
+//! # a comment
+//! ```
+//!
+//! `$A` is the socket id of A; `$auth(A,channel)` and `$auth(A,channel,channel_data)` are the
+//! signatures a back end would give A; `$repeat(x,200)` is a long text; `$now(-601)` a Unix time.
+//! When a transcript ends, every socket that is still open must have heard nothing more.
+
+use std::time::Duration;
+
+/// Which of the two ways a transcript is played.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Mode {
+    Pure,
+    Port,
+}
+
+/// One file.
+#[derive(Debug)]
+pub(crate) struct Transcript {
+    pub(crate) name: String,
+    /// Lines for the `[[apps]]` entry and for the rest of the configuration.
+    pub(crate) app: String,
+    pub(crate) config: String,
+    only: Option<Mode>,
+    pub(crate) steps: Vec<Step>,
+}
+
+/// One line.
+#[derive(Debug)]
+pub(crate) struct Step {
+    pub(crate) line: usize,
+    pub(crate) times: usize,
+    pub(crate) what: What,
+}
+
+#[derive(Debug)]
+pub(crate) enum What {
+    Acts { names: Vec<String>, act: Act },
+    Asks(Request),
+    Advance(Duration),
+}
+
+/// What one socket does, or hears.
+#[derive(Debug)]
+pub(crate) enum Act {
+    Connects,
+    Opens { target: String, origin: Option<String> },
+    Joins { channel: String, channel_data: Option<String> },
+    Leaves { channel: String },
+    Says(Frame),
+    Hears(Frame),
+    Silent,
+    Drops,
+    Closed { code: u16, reason: String },
+}
+
+/// What travels over a socket, either way.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Frame {
+    Text(String),
+    Ping(String),
+    Pong(String),
+}
+
+/// A call of the HTTP API and what it must answer.
+#[derive(Debug)]
+pub(crate) struct Request {
+    pub(crate) signed: bool,
+    pub(crate) method: String,
+    pub(crate) target: String,
+    /// Parameters that differ from what a back end would send.
+    pub(crate) changes: Vec<(String, String)>,
+    pub(crate) body: String,
+    pub(crate) status: u16,
+    pub(crate) answer: String,
+}
+
+impl Transcript {
+    pub(crate) fn parse(name: &str, text: &str) -> Result<Self, String> {
+        let [mut title, mut app, mut config] = [const { String::new() }; 3];
+        let (mut only, mut steps) = (None, Vec::new());
+        for (index, line) in text.lines().enumerate() {
+            let at = |problem: &str| format!("{name}:{}: {problem}: {line}", index + 1);
+            match line.strip_prefix('#') {
+                Some(comment) if steps.is_empty() => {
+                    let (key, value) =
+                        comment.split_once(':').ok_or_else(|| at("no key: value"))?;
+                    let value = value.trim();
+                    match key.trim() {
+                        "title" => title = value.to_owned(),
+                        "app" => app = format!("{app}{value}\n"),
+                        "config" => config = format!("{config}{value}\n"),
+                        "only" => only = Some(mode(value).ok_or_else(|| at("pure|port, why"))?),
+                        "reverb" | "soketi" | "peers" => {}
+                        _ => return Err(at("unknown key")),
+                    }
+                }
+                Some(_) => {}
+                None if line.trim().is_empty() => {}
+                None => {
+                    let (times, what) = step(line).ok_or_else(|| at("not understood"))?;
+                    steps.push(Step { line: index + 1, times, what });
+                }
+            }
+        }
+        if title.is_empty() {
+            return Err(format!("{name}:1: there is no title"));
+        }
+        if steps.is_empty() {
+            return Err(format!("{name}:1: nothing happens"));
+        }
+        let waits = steps.iter().any(|step| matches!(step.what, What::Advance(_)));
+        if waits && only != Some(Mode::Pure) {
+            return Err(format!("{name}:1: \"advance\" needs \"# only: pure, …\""));
+        }
+        Ok(Self { name: name.to_owned(), app, config, only, steps })
+    }
+
+    /// Whether it can be played this way.
+    pub(crate) fn plays(&self, mode: Mode) -> bool {
+        self.only.is_none_or(|only| only == mode)
+    }
+
+    /// The configuration it is played under: Reverb's test app, and a second one.
+    pub(crate) fn toml(&self) -> String {
+        let Self { app, config, .. } = self;
+        format!(
+            "server.host = \"127.0.0.1\"\nserver.port = 0\n{config}\
+             [[apps]]\nid = \"123456\"\nkey = \"reverb-key\"\nsecret = \"reverb-secret\"\n{app}\
+             [[apps]]\nid = \"654321\"\nkey = \"reverb-key-2\"\nsecret = \"reverb-secret-2\"\n"
+        )
+    }
+}
+
+/// `pure, why` or `port, why`: never without a reason.
+fn mode(text: &str) -> Option<Mode> {
+    match text.split_once(',')? {
+        (_, why) if why.trim().is_empty() => None,
+        ("pure", _) => Some(Mode::Pure),
+        ("port", _) => Some(Mode::Port),
+        _ => None,
+    }
+}
+
+fn step(line: &str) -> Option<(usize, What)> {
+    if let Some((times, rest)) = line.split_once(" times ")
+        && let Ok(times) = times.parse()
+    {
+        return Some((times, step(rest)?.1));
+    }
+    let what = match line.split_once(' ')? {
+        ("advance", span) => {
+            What::Advance(Duration::from_secs(span.strip_suffix('s')?.parse().ok()?))
+        }
+        ("plain", rest) => What::Asks(request(rest, false)?),
+        (word, _) if is_name(word) => {
+            let (names, rest) = names(line);
+            What::Acts { names, act: act(rest)? }
+        }
+        _ => What::Asks(request(line, true)?),
+    };
+    Some((1, what))
+}
+
+/// Sockets are called A, B, …: unlike any method of HTTP.
+fn is_name(word: &str) -> bool {
+    word.len() == 1 && word.starts_with(|c: char| c.is_ascii_uppercase())
+}
+
+fn names(mut line: &str) -> (Vec<String>, &str) {
+    let mut names = Vec::new();
+    while let Some((word, rest)) = line.split_once(' ')
+        && is_name(word)
+    {
+        names.push(word.to_owned());
+        line = rest;
+    }
+    (names, line)
+}
+
+fn act(text: &str) -> Option<Act> {
+    let (verb, rest) = word(text);
+    let rest = rest.to_owned();
+    Some(match verb {
+        "connects" => Act::Connects,
+        "silent" => Act::Silent,
+        "drops" => Act::Drops,
+        "leaves" => Act::Leaves { channel: rest },
+        ">" => Act::Says(Frame::Text(rest)),
+        ">ping" => Act::Says(Frame::Ping(rest)),
+        ">pong" => Act::Says(Frame::Pong(rest)),
+        "<" => Act::Hears(Frame::Text(rest)),
+        "<ping" => Act::Hears(Frame::Ping(rest)),
+        "<pong" => Act::Hears(Frame::Pong(rest)),
+        "opens" => match rest.split_once(" from ") {
+            Some((target, origin)) => {
+                Act::Opens { target: target.to_owned(), origin: Some(origin.to_owned()) }
+            }
+            None => Act::Opens { target: rest, origin: None },
+        },
+        "joins" => match rest.split_once(" as ") {
+            Some((channel, data)) => {
+                Act::Joins { channel: channel.to_owned(), channel_data: Some(data.to_owned()) }
+            }
+            None => Act::Joins { channel: rest, channel_data: None },
+        },
+        "closed" => {
+            let (code, reason) = word(&rest);
+            Act::Closed { code: code.parse().ok()?, reason: reason.to_owned() }
+        }
+        _ => return None,
+    })
+}
+
+fn request(text: &str, signed: bool) -> Option<Request> {
+    let (call, answer) = text.rsplit_once(" -> ")?;
+    let (status, answer) = answer.split_once(' ')?;
+    let (method, rest) = word(call);
+    let (target, mut body) = word(rest);
+    let mut changes = Vec::new();
+    while let ("but", rest) = word(body) {
+        let (change, rest) = word(rest);
+        let (key, value) = change.split_once('=')?;
+        changes.push((key.to_owned(), value.to_owned()));
+        body = rest;
+    }
+    let known = ["GET", "POST", "PUT", "DELETE", "OPTIONS"].contains(&method);
+    (known && target.starts_with('/')).then_some(())?;
+    Some(Request {
+        signed,
+        method: method.to_owned(),
+        target: target.to_owned(),
+        changes,
+        body: body.to_owned(),
+        status: status.parse().ok()?,
+        answer: answer.to_owned(),
+    })
+}
+
+/// The first word of a text and the rest.
+fn word(text: &str) -> (&str, &str) {
+    text.split_once(' ').unwrap_or((text, ""))
+}

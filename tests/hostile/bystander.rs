@@ -1,0 +1,52 @@
+//! Somebody who did nothing wrong: whatever the others do, their events go on arriving.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::harness::{Backend, TestSocket};
+
+/// What one event may take on a busy two-core machine, while somebody else misbehaves.
+const PROMPT: Duration = Duration::from_secs(5);
+
+/// The path every client of Reverb's test app connects to.
+pub(crate) const APP: &str = "/app/reverb-key?protocol=7&client=js&version=8.6.0";
+
+/// A back end of Reverb's test app.
+pub(crate) fn backend(address: SocketAddr) -> Backend {
+    Backend::new(address, "123456", "reverb-key", "reverb-secret")
+}
+
+/// A subscriber and the back end that publishes to it, both over connections of their own.
+pub(crate) struct Bystander {
+    socket: TestSocket,
+    backend: Backend,
+    /// Its own, so that several may stand by.
+    channel: String,
+    events: u32,
+}
+
+impl Bystander {
+    pub(crate) async fn at(address: SocketAddr) -> Self {
+        let mut socket = TestSocket::greeted(address, APP).await;
+        let channel = format!("bystander-{}", socket.id);
+        socket.subscribe(&channel).await;
+        let mut bystander = Self { socket, backend: backend(address), channel, events: 0 };
+        bystander.is_served().await;
+        bystander
+    }
+
+    /// The next event is the next thing that is heard, but for pings, and soon.
+    pub(crate) async fn is_served(&mut self) {
+        let begin = Instant::now();
+        self.events += 1;
+        let count = self.events.to_string();
+        self.backend.trigger(&self.channel, "event", &count).await;
+        let mut heard = self.socket.hear_json().await;
+        while heard["event"] == "pusher:ping" {
+            heard = self.socket.hear_json().await;
+        }
+        assert_eq!(heard["data"], count, "{heard}");
+        let took = begin.elapsed();
+        assert!(took < PROMPT, "the bystander's event took {took:?}");
+    }
+}

@@ -1,0 +1,169 @@
+//! Bounds that are reached: what is over is refused, what is there goes on, and what is given
+//! back can be had again.
+
+use std::time::Instant;
+
+use serde_json::Value;
+
+use crate::bystander::{APP, Bystander, backend};
+use crate::harness::{TestServer, TestSocket, eventually};
+use crate::program::Program;
+use crate::wire::{HEAR_PONG, SAY_PING, TEXT, Wire, frame, handshake};
+
+fn subscribe(channel: &str) -> Vec<u8> {
+    frame(TEXT, format!(r#"{{"event":"pusher:subscribe","data":{{"channel":"{channel}"}}}}"#))
+}
+
+/// Subscribes to as many channels at once and hears as many answers.
+async fn subscribe_all(wire: &mut Wire, prefix: &str, count: usize) {
+    let all: Vec<u8> = (0..count).flat_map(|n| subscribe(&format!("{prefix}-{n}"))).collect();
+    wire.send(all).await;
+    for n in 0..count {
+        let answer = wire.text().await;
+        assert_eq!(
+            answer,
+            format!(
+                r#"{{"event":"pusher_internal:subscription_succeeded","data":"{{}}","channel":"{prefix}-{n}"}}"#
+            )
+        );
+    }
+}
+
+#[tokio::test]
+async fn one_subscription_too_many_is_refused_and_the_socket_kept() {
+    let server = TestServer::start().await;
+    let mut bystander = Bystander::at(server.address).await;
+    let mut wire = Wire::socket(server.address).await;
+    subscribe_all(&mut wire, "c", 1000).await;
+    for _ in 0..2 {
+        wire.send(subscribe("one-more")).await;
+        let refusal: Value = serde_json::from_str(&wire.text().await).unwrap();
+        assert_eq!(refusal["event"], "pusher:subscription_error");
+        assert_eq!(refusal["channel"], "one-more");
+        let data: Value = serde_json::from_str(refusal["data"].as_str().unwrap()).unwrap();
+        assert_eq!(data["type"], "LimitReached");
+        let error: Value = serde_json::from_str(&wire.text().await).unwrap();
+        assert_eq!(
+            (&error["event"], &error["data"]["code"]),
+            (&"pusher:error".into(), &4100.into())
+        );
+    }
+    // Those it has, it keeps; a second subscription to one of them is none more.
+    wire.subscribe("c-999").await;
+    server.backend().trigger("c-999", "event", "heard").await;
+    assert!(wire.text().await.contains("heard"));
+    wire.send(frame(TEXT, r#"{"event":"pusher:unsubscribe","data":{"channel":"c-0"}}"#)).await;
+    wire.subscribe("one-more").await;
+    wire.send(frame(TEXT, SAY_PING)).await;
+    assert_eq!(wire.text().await, HEAR_PONG);
+    bystander.is_served().await;
+}
+
+#[tokio::test]
+async fn channels_take_memory_only_while_somebody_is_in_them() {
+    let program = Program::start(&[("RESOUND_HTTP_HEAD_TIMEOUT_SECONDS", "600")]).await;
+    let mut bystander = Bystander::at(program.address).await;
+    let mut backend = backend(program.address);
+    let mut resident = Vec::new();
+    for round in 0..60 {
+        let mut wires = Vec::new();
+        for number in 0..20 {
+            let mut wire = Wire::socket(program.address).await;
+            subscribe_all(&mut wire, &format!("round-{round}-{number}"), 1000).await;
+            wires.push(wire);
+        }
+        let answer = backend.get("/channels", &[("filter_by_prefix", "round-")]).await;
+        assert_eq!(answer.json()["channels"].as_object().unwrap().len(), 20_000);
+        drop(wires);
+        eventually("the channels to be gone", async || {
+            backend.get("/channels", &[("filter_by_prefix", "round-")]).await.body
+                == r#"{"channels":{}}"#
+        })
+        .await;
+        resident.push(program.resident());
+        bystander.is_served().await;
+    }
+    println!(
+        "after each round of 20 000 channels: {:?} KiB",
+        resident.iter().map(|b| b >> 10).collect::<Vec<_>>()
+    );
+    let (middle, last) = (resident[5], resident[59]);
+    assert!(last < middle + middle / 20 + (2 << 20), "{resident:?} bytes: something is kept");
+}
+
+#[tokio::test]
+async fn one_socket_too_many_is_told_so_and_its_place_is_not_taken() {
+    let server = TestServer::with_app("max_connections = 3").await;
+    let mut bystander = Bystander::at(server.address).await;
+    for _ in 0..20 {
+        let (leaving, mut staying) =
+            (Wire::socket(server.address).await, Wire::socket(server.address).await);
+        let mut refused = Wire::open(server.address).await;
+        refused.send([handshake().into_bytes(), frame(TEXT, SAY_PING)].concat()).await;
+        assert_eq!(refused.reply().await.status, 101);
+        let farewell = refused.farewell().await;
+        assert_eq!(
+            farewell.texts,
+            [
+                r#"{"event":"pusher:error","data":{"code":4100,"message":"Application is over connection quota"}}"#
+            ]
+        );
+        assert_eq!(farewell.code, Some(4100));
+        let connections = server.backend().get("/connections", &[]).await;
+        assert_eq!(connections.body, r#"{"connections":3}"#);
+        drop(leaving);
+        let mut backend = server.backend();
+        eventually("a place", async || {
+            backend.get("/connections", &[]).await.body == r#"{"connections":2}"#
+        })
+        .await;
+        let mut newcomer = Wire::socket(server.address).await;
+        for wire in [&mut staying, &mut newcomer] {
+            wire.send(frame(TEXT, SAY_PING)).await;
+            assert_eq!(wire.text().await, HEAR_PONG);
+        }
+        drop((staying, newcomer));
+        eventually("two places", async || {
+            backend.get("/connections", &[]).await.body == r#"{"connections":1}"#
+        })
+        .await;
+        bystander.is_served().await;
+    }
+}
+
+#[tokio::test]
+async fn without_descriptors_those_who_are_there_go_on_and_the_others_wait() {
+    let pinging = [("RESOUND_APP_PING_INTERVAL", "4"), ("RESOUND_APP_PONG_TIMEOUT", "600")];
+    let mut program = Program::start_with_open_files(64, &pinging).await;
+    let mut bystander = Bystander::at(program.address).await;
+    let mut clock = TestSocket::greeted(program.address, APP).await;
+    let mut waiting = Vec::new();
+    for _ in 0..100 {
+        let mut wire = Wire::open(program.address).await;
+        wire.send(handshake()).await;
+        waiting.push(wire);
+    }
+    program.says("cannot accept connections").await;
+    let (before, full_since) = (program.cpu_centiseconds(), Instant::now());
+    bystander.is_served().await;
+    // Whoever is silent for four seconds is pinged.
+    assert!(clock.hear().await.contains("pusher:ping"));
+    bystander.is_served().await;
+    let spent = program.cpu_centiseconds() - before;
+    let seconds = full_since.elapsed().as_secs_f32();
+    println!("full for {seconds} s: {spent}0 ms of processor time");
+    assert!(spent < 100, "{spent}0 ms in {seconds} s of waiting");
+    assert!(program.lines_logged() < 10, "one line says that it is full");
+    // In order of arrival, each as soon as others have gone.
+    while !waiting.is_empty() {
+        let mut served: Vec<Wire> = waiting.drain(..20).collect();
+        for wire in &mut served {
+            wire.expect_greeting().await;
+        }
+        bystander.is_served().await;
+    }
+    for _ in 0..30 {
+        Wire::socket(program.address).await;
+    }
+    bystander.is_served().await;
+}

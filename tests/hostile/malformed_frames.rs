@@ -1,0 +1,326 @@
+//! Frames no client library sends: the exact close code, a clean end, and nobody else notices.
+
+use std::time::Instant;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+
+use crate::bystander::Bystander;
+use crate::harness::TestServer;
+use crate::wire::{CLOSE, HEAR_PONG, PING, PONG, SAY_PING, TEXT, Wire, frame, handshake, header};
+
+/// First bytes of frames that are not the last of their message.
+const TEXT_BEGINS: u8 = 0x01;
+const BINARY_BEGINS: u8 = 0x02;
+const GOES_ON: u8 = 0x00;
+const GOES_ON_LAST: u8 = 0x80;
+const BINARY: u8 = 0x82;
+
+/// Sends the frames of each case, alone and with 64 KiB behind them in the same packet: bytes
+/// the server does not read must not reset the connection before its last words.
+async fn check(code: u16, cases: Vec<(String, Vec<u8>)>) {
+    let server = TestServer::start().await;
+    let mut bystander = Bystander::at(server.address).await;
+    for (name, frames) in cases {
+        for behind in [0, 65_536] {
+            let mut wire = Wire::socket(server.address).await;
+            let mut bytes = frames.clone();
+            bytes.resize(bytes.len() + behind, 0xaa);
+            wire.send(bytes).await;
+            let farewell = wire.farewell().await;
+            assert_eq!(farewell.code, Some(code), "{name}, {behind} bytes behind: {farewell:?}");
+            assert_eq!(farewell.texts, [""; 0], "{name}: RFC 6455 codes are not announced");
+        }
+        bystander.is_served().await;
+    }
+    assert_eq!(server.metric("resound_connections"), 1.0, "only the bystander is left");
+}
+
+fn named<const N: usize>(cases: [(&str, Vec<u8>); N]) -> Vec<(String, Vec<u8>)> {
+    cases.into_iter().map(|(name, bytes)| (name.to_owned(), bytes)).collect()
+}
+
+fn joined(frames: &[Vec<u8>]) -> Vec<u8> {
+    frames.concat()
+}
+
+/// A frame whose length is written in a longer form than need be.
+fn longer_form(length_code: u8, length: &[u8], payload: &[u8]) -> Vec<u8> {
+    let masked = &frame(TEXT, payload)[frame(TEXT, payload).len() - payload.len() - 4..];
+    [&[TEXT, 0x80 | length_code], length, masked].concat()
+}
+
+#[tokio::test]
+async fn headers_that_violate_rfc_6455_close_with_1002() {
+    let mut cases = named([
+        ("unmasked", b"\x81\x02hi".to_vec()),
+        ("unmasked and empty", b"\x81\x00".to_vec()),
+        ("rsv1", frame(0xc1, "hi")),
+        ("rsv2", frame(0xa1, "hi")),
+        ("rsv3", frame(0x91, "hi")),
+        ("rsv1 on a ping", frame(0xc9, "")),
+        ("16 bits for 2", longer_form(126, &[0, 2], b"hi")),
+        ("16 bits for 125", longer_form(126, &[0, 125], &[b' '; 125])),
+        ("64 bits for 2", longer_form(127, &2u64.to_be_bytes(), b"hi")),
+        ("64 bits for 200", longer_form(127, &200u64.to_be_bytes(), &[b' '; 200])),
+        ("a fragmented ping", frame(PING & 0x0f, "x")),
+        ("a fragmented close", frame(CLOSE & 0x0f, "")),
+        ("a ping of 126 bytes", frame(PING, [b'x'; 126])),
+        ("a close of 126 bytes", frame(CLOSE, [b'x'; 126])),
+    ]);
+    let reserved = (0x3..=0x7).chain(0xb..=0xf);
+    cases.extend(reserved.map(|code| (format!("opcode {code:#x}"), frame(0x80 | code, "hi"))));
+    check(1002, cases).await;
+}
+
+#[tokio::test]
+async fn fragments_out_of_turn_close_with_1002() {
+    let begun = || frame(TEXT_BEGINS, "a");
+    let cases = named([
+        ("a continuation of nothing", frame(GOES_ON, "a")),
+        ("a last continuation of nothing", frame(GOES_ON_LAST, "a")),
+        ("a text inside a text", joined(&[begun(), frame(TEXT, "b")])),
+        ("a text that begins inside a text", joined(&[begun(), begun()])),
+        ("a binary inside a text", joined(&[begun(), frame(BINARY, "b")])),
+        ("a text inside a binary", joined(&[frame(BINARY_BEGINS, "a"), frame(TEXT, "b")])),
+    ]);
+    check(1002, cases).await;
+}
+
+#[tokio::test]
+async fn close_frames_without_sense_close_with_1002() {
+    let mut cases = named([("a close of one byte", frame(CLOSE, [3]))]);
+    for code in [0u16, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] {
+        cases.push((format!("code {code}"), frame(CLOSE, code.to_be_bytes())));
+    }
+    check(1002, cases).await;
+}
+
+#[tokio::test]
+async fn text_that_is_not_utf_8_closes_with_1007_at_its_first_wrong_byte() {
+    let begins = |bytes: &[u8]| frame(TEXT_BEGINS, bytes);
+    let cases = named([
+        ("a wrong byte", frame(TEXT, [b'a', 0xff])),
+        ("an overlong slash", frame(TEXT, [0xc0, 0xaf])),
+        ("a surrogate", frame(TEXT, [0xed, 0xa0, 0x80])),
+        ("beyond the last plane", frame(TEXT, [0xf4, 0x90, 0x80, 0x80])),
+        ("cut at the end", frame(TEXT, [0xe2, 0x82])),
+        ("in a fragment, the message unfinished", begins(&[0xff])),
+        ("cut by two fragments, then wrong", joined(&[begins(&[0xed]), frame(GOES_ON, [0xa0])])),
+        ("cut at the end of the last", joined(&[begins(&[0xe2]), frame(GOES_ON_LAST, [0x82])])),
+        ("in the reason of a close", frame(CLOSE, [0x03, 0xe8, 0xff])),
+        ("cut in the reason of a close", frame(CLOSE, [0x03, 0xe8, 0xe2, 0x82])),
+    ]);
+    check(1007, cases).await;
+}
+
+#[tokio::test]
+async fn what_announces_too_much_closes_with_1009_at_its_header() {
+    let begun = frame(TEXT_BEGINS, [b' '; 6000]);
+    let mut cases = named([
+        ("fragments that add up", joined(&[begun, header(GOES_ON_LAST, 4001)])),
+        ("1025 fragments", joined(&[frame(TEXT_BEGINS, " "), frame(GOES_ON, " ").repeat(1024)])),
+        (
+            "1025 empty fragments",
+            joined(&[frame(TEXT_BEGINS, ""), frame(GOES_ON, "").repeat(1024)]),
+        ),
+    ]);
+    for announced in [10_001, 65_536, 1 << 31, 1 << 32, 1 << 40, (1 << 63) - 1, 1 << 63, u64::MAX] {
+        cases.push((format!("{announced} bytes"), header(TEXT, announced)));
+        cases.push((format!("{announced} binary bytes"), header(BINARY_BEGINS, announced)));
+    }
+    check(1009, cases).await;
+}
+
+#[tokio::test]
+async fn a_close_frame_is_echoed() {
+    let server = TestServer::start().await;
+    let mut bystander = Bystander::at(server.address).await;
+    for code in [None, Some(1000u16), Some(1001), Some(1007), Some(1011), Some(3000), Some(4999)] {
+        let mut payload = code.map_or(Vec::new(), |code| code.to_be_bytes().to_vec());
+        for reason in ["", "bye"] {
+            payload.extend(code.map_or("", |_| reason).bytes());
+            let mut wire = Wire::socket(server.address).await;
+            // Nothing behind a close frame is read, not even what would be wrong.
+            wire.send([frame(CLOSE, &payload), b"\x81\x02hi".to_vec()].concat()).await;
+            assert_eq!(wire.farewell().await.code, code);
+        }
+    }
+    bystander.is_served().await;
+}
+
+#[tokio::test]
+async fn an_unusual_but_right_stream_is_understood() {
+    let server = TestServer::start().await;
+    let mut bystander = Bystander::at(server.address).await;
+    let (one, two) = SAY_PING.split_at(10);
+    let begins = || frame(TEXT_BEGINS, one);
+    let accented = r#"{"event":"pusher:ping","e":"é"}"#.as_bytes();
+    let cut = accented.iter().position(|&byte| byte == 0xc3).unwrap() + 1;
+    let cases: [(&str, Vec<u8>); 8] = [
+        (
+            "1024 fragments",
+            joined(&[begins(), frame(GOES_ON, "").repeat(1022), frame(GOES_ON_LAST, two)]),
+        ),
+        (
+            "a pong between fragments",
+            joined(&[begins(), frame(PONG, "unasked"), frame(GOES_ON_LAST, two)]),
+        ),
+        (
+            "a character cut by fragments",
+            joined(&[frame(TEXT_BEGINS, &accented[..cut]), frame(GOES_ON_LAST, &accented[cut..])]),
+        ),
+        ("binary", frame(BINARY, SAY_PING)),
+        ("binary fragments", joined(&[frame(BINARY_BEGINS, one), frame(GOES_ON_LAST, two)])),
+        ("white space up to the limit", frame(TEXT, format!("{SAY_PING:10000}"))),
+        ("126 bytes", frame(TEXT, format!("{SAY_PING:126}"))),
+        ("125 bytes", frame(TEXT, format!("{SAY_PING:125}"))),
+    ];
+    for (name, bytes) in cases {
+        let mut wire = Wire::socket(server.address).await;
+        wire.send(&bytes).await;
+        assert_eq!(wire.text().await, HEAR_PONG, "{name}");
+    }
+    let mut wire = Wire::socket(server.address).await;
+    wire.send(joined(&[begins(), frame(PING, "inside"), frame(GOES_ON_LAST, two)])).await;
+    assert_eq!(wire.frame().await, Some((PONG, b"inside".to_vec())), "before the message's end");
+    assert_eq!(wire.text().await, HEAR_PONG);
+    for byte in joined(&[begins(), frame(PING, "slow"), frame(GOES_ON_LAST, two)]) {
+        wire.send([byte]).await;
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(wire.frame().await, Some((PONG, b"slow".to_vec())));
+    assert_eq!(wire.text().await, HEAR_PONG);
+    bystander.is_served().await;
+}
+
+#[tokio::test]
+async fn frames_in_the_packet_of_the_handshake_are_not_lost() {
+    let server = TestServer::start().await;
+    let mut bystander = Bystander::at(server.address).await;
+    let mut wire = Wire::open(server.address).await;
+    let subscribe = r#"{"event":"pusher:subscribe","data":{"channel":"early"}}"#;
+    let (half, rest) = (frame(TEXT, SAY_PING), frame(TEXT, SAY_PING).split_off(7));
+    let frames = joined(&[frame(TEXT, subscribe), frame(PING, "early"), half[..7].to_vec()]);
+    wire.send([handshake().into_bytes(), frames].concat()).await;
+    wire.expect_greeting().await;
+    assert!(wire.text().await.contains("subscription_succeeded"));
+    assert_eq!(wire.frame().await, Some((PONG, b"early".to_vec())));
+    wire.send(rest).await;
+    assert_eq!(wire.text().await, HEAR_PONG);
+    // Also where they are all there is.
+    let mut wire = Wire::open(server.address).await;
+    wire.send([handshake().as_bytes(), b"\x81\x02hi"].concat()).await;
+    wire.expect_greeting().await;
+    assert_eq!(wire.farewell().await.code, Some(1002));
+    bystander.is_served().await;
+}
+
+#[tokio::test]
+async fn a_message_that_is_not_finished_in_time_closes_with_1009() {
+    let toml = "[websocket]\nmessage_timeout_seconds = 1\n";
+    let server = TestServer::with(&format!("{}{toml}", crate::harness::server::REVERB_APP)).await;
+    let mut bystander = Bystander::at(server.address).await;
+    let unfinished =
+        [frame(TEXT_BEGINS, "a"), frame(TEXT, "abc")[..7].to_vec(), vec![TEXT], header(TEXT, 9000)];
+    let begin = Instant::now();
+    let mut wires = Vec::new();
+    for bytes in unfinished {
+        let mut wire = Wire::socket(server.address).await;
+        wire.send(bytes).await;
+        wires.push(wire);
+    }
+    // A finished message behind an unfinished one of the past: no time is left over from that.
+    let mut finished = Wire::socket(server.address).await;
+    finished.send(joined(&[frame(TEXT_BEGINS, ""), frame(GOES_ON_LAST, SAY_PING)])).await;
+    assert_eq!(finished.text().await, HEAR_PONG);
+    for mut wire in wires {
+        assert_eq!(wire.farewell().await.code, Some(1009));
+    }
+    let took = begin.elapsed().as_secs_f32();
+    assert!((1.0..8.0).contains(&took), "one second was configured, it took {took} s");
+    finished.send(frame(TEXT, SAY_PING)).await;
+    assert_eq!(finished.text().await, HEAR_PONG);
+    bystander.is_served().await;
+}
+
+#[tokio::test]
+async fn large_and_deep_messages_are_answered_shortly() {
+    let server = TestServer::with_app("max_message_size = 4194304").await;
+    let mut bystander = Bystander::at(server.address).await;
+    let mut wire = Wire::socket(server.address).await;
+    let deep = |depth| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
+    let objects = |depth| format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
+    let subscribe =
+        |name: &str| format!(r#"{{"event":"pusher:subscribe","data":{{"channel":{name}}}}}"#);
+    let mut messages = vec![
+        subscribe(&format!("\"{}\"", "a".repeat(1 << 20))),
+        subscribe(&format!("\"{}\"", "é".repeat(1 << 20))),
+        subscribe(&format!("\"{}\"", "\\u0000".repeat(1 << 18))),
+        format!(r#"{{"event":"{}","data":{{}}}}"#, "x".repeat(1 << 20)),
+        format!(r#"{{"event":"client-{}","channel":"a"}}"#, "x".repeat(1 << 20)),
+    ];
+    for depth in [100, 100_000] {
+        messages.extend([deep(depth), objects(depth), "[".repeat(depth), subscribe(&deep(depth))]);
+        messages.push(format!(r#"{{"event":{}}}"#, deep(depth)));
+    }
+    for message in messages {
+        wire.send(frame(TEXT, &message)).await;
+        wire.send(frame(PING, "behind")).await;
+        let mut answers = Vec::new();
+        while let Some((TEXT, answer)) = wire.frame().await {
+            answers.push(String::from_utf8(answer).unwrap());
+        }
+        let shown: String = message.chars().take(40).collect();
+        let error = answers.last().unwrap_or_else(|| panic!("{shown} is not answered"));
+        assert!(error.starts_with(r#"{"event":"pusher:error""#), "{shown} is answered {error}");
+        assert!(answers.iter().all(|answer| answer.len() < 2048), "{shown}: a long echo");
+        bystander.is_served().await;
+    }
+}
+
+#[tokio::test]
+async fn what_goes_on_below_a_known_message_is_not_looked_at_however_deep() {
+    let server = TestServer::with_app("max_message_size = 4194304").await;
+    let mut wire = Wire::socket(server.address).await;
+    for depth in [100, 100_000] {
+        let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
+        wire.send(frame(TEXT, format!(r#"{{"event":"pusher:ping","data":{deep}}}"#))).await;
+        assert_eq!(wire.text().await, HEAR_PONG);
+    }
+}
+
+#[tokio::test]
+async fn random_bytes_end_in_order() {
+    let server = TestServer::start().await;
+    let mut bystander = Bystander::at(server.address).await;
+    let mut random = StdRng::seed_from_u64(0x5eed);
+    for _ in 0..40 {
+        let mut wires = Vec::new();
+        for _ in 0..50 {
+            let mut bytes = Vec::new();
+            for _ in 0..random.random_range(1..6) {
+                let payload: Vec<u8> =
+                    (0..random.random_range(0..300)).map(|_| random.random()).collect();
+                match random.random_range(0..4) {
+                    0 => bytes.extend(payload),
+                    1 => bytes.extend(frame(random.random(), payload)),
+                    2 => bytes.extend(frame(TEXT_BEGINS | random.random_range(0..3) << 7, payload)),
+                    _ => bytes.extend(frame(TEXT, String::from_utf8_lossy(&payload).as_bytes())),
+                }
+            }
+            let mut wire = Wire::socket(server.address).await;
+            wire.send_all_and_finish(&bytes).await;
+            wires.push(wire);
+        }
+        for mut wire in wires {
+            let mut last = 0;
+            while let Some((first, _)) = wire.frame().await {
+                assert_ne!(last, CLOSE, "a frame behind a close frame");
+                last = first;
+            }
+        }
+        bystander.is_served().await;
+    }
+    assert_eq!(server.metric("resound_connections_opened_total"), 2001.0);
+}

@@ -1,0 +1,125 @@
+//! The built program as a process of its own: its log, its memory, its end.
+
+use std::fs;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::process::{Child, Command, Stdio};
+
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use crate::harness::within;
+
+/// A running server. Dropping it kills it.
+pub(crate) struct Program {
+    pub(crate) address: SocketAddr,
+    child: Child,
+    log: UnboundedReceiver<String>,
+}
+
+impl Program {
+    /// Serves Reverb's test app on a free port, with further variables.
+    pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
+        Self::spawn(Command::new(env!("CARGO_BIN_EXE_resound")), variables).await
+    }
+
+    /// The same with a hard limit of open files.
+    pub(crate) async fn start_with_open_files(most: u32, variables: &[(&str, &str)]) -> Self {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
+        command.arg(env!("CARGO_BIN_EXE_resound"));
+        Self::spawn(command, variables).await
+    }
+
+    async fn spawn(mut command: Command, variables: &[(&str, &str)]) -> Self {
+        let app = [
+            ("REVERB_APP_ID", "123456"),
+            ("REVERB_APP_KEY", "reverb-key"),
+            ("REVERB_APP_SECRET", "reverb-secret"),
+        ];
+        command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--log-format", "human"]);
+        command.env_clear().envs(app).envs(variables.iter().copied());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
+        let mut child = command.spawn().unwrap();
+        let lines = BufReader::new(child.stderr.take().unwrap()).lines();
+        let (line_heard, log) = unbounded_channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let _ = line_heard.send(line);
+            }
+        });
+        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let mut program = Self { address, child, log };
+        let line = program.says("server started").await;
+        let address = line.split("address=").nth(1).and_then(|rest| rest.split(' ').next());
+        program.address = address.and_then(|text| text.parse().ok()).expect("an address");
+        program
+    }
+
+    /// Waits for a line of the log.
+    pub(crate) async fn says(&mut self, part: &str) -> String {
+        let found = async {
+            while let Some(line) = self.log.recv().await {
+                if line.contains(part) {
+                    return line;
+                }
+            }
+            panic!("the program ended without saying {part:?}");
+        };
+        within(part, found).await
+    }
+
+    /// How many lines were logged since the last look, which are then forgotten.
+    pub(crate) fn lines_logged(&mut self) -> usize {
+        std::iter::from_fn(|| self.log.try_recv().ok()).count()
+    }
+
+    pub(crate) fn terminate(&self) {
+        let pid = self.child.id().to_string();
+        assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
+    }
+
+    /// Waits for the end; what the program still says is dropped.
+    pub(crate) async fn exit_code(mut self) -> Option<i32> {
+        within("the program to end", async { while self.log.recv().await.is_some() {} }).await;
+        self.child.wait().unwrap().code()
+    }
+
+    /// Resident bytes.
+    pub(crate) fn resident(&self) -> u64 {
+        self.memory().resident()
+    }
+
+    pub(crate) fn memory(&self) -> Memory {
+        Memory { process: self.child.id() }
+    }
+
+    /// Processor time so far, in hundredths of a second.
+    pub(crate) fn cpu_centiseconds(&self) -> u64 {
+        let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        // Behind the name in brackets: state is field 3, utime 14, stime 15.
+        let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
+        fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
+    }
+}
+
+/// The memory of a program, for whoever does not own it.
+#[derive(Clone, Copy)]
+pub(crate) struct Memory {
+    process: u32,
+}
+
+impl Memory {
+    /// Resident bytes.
+    pub(crate) fn resident(self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process)).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
+        line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}

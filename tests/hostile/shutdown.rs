@@ -1,0 +1,194 @@
+//! The end of a server: everybody is told, nobody can hold it up, and it is over in time.
+
+use std::time::{Duration, Instant};
+
+use crate::bystander::{APP, Bystander, backend};
+use crate::harness::server::REVERB_APP;
+use crate::harness::{TestServer, TestSocket, eventually};
+use crate::program::Program;
+use crate::wire::{PING, SAY_PING, TEXT, Wire, frame};
+
+const UP: &str = "GET /up HTTP/1.1\r\nHost: x\r\n\r\n";
+const TOLD: &str = r#"{"event":"pusher:error","data":{"code":4200,"message":"Server is shutting down, reconnect now"}}"#;
+
+/// With little room for those who do not read, and all the time in the world for their closing.
+async fn draining_within(seconds: u32) -> TestServer {
+    let server = format!("port = 0\ndrain_seconds = {seconds}");
+    TestServer::with(&format!(
+        "{}[websocket]\nclose_timeout_seconds = 600\n[http]\nbody_timeout_seconds = 600\n",
+        REVERB_APP.replace("port = 0", &server)
+    ))
+    .await
+}
+
+/// Stops the server; it must have ended `within` seconds.
+async fn ends_within(server: TestServer, seconds: u64) {
+    let begin = Instant::now();
+    server.ended().await;
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(seconds), "the drain took {took:?}");
+}
+
+async fn refuses_connections(server: &TestServer) {
+    eventually("the listener to be gone", async || {
+        tokio::net::TcpStream::connect(server.address).await.is_err()
+    })
+    .await;
+}
+
+/// A request whose head is there and whose body is not.
+async fn half_a_request(address: std::net::SocketAddr, body: &str) -> Wire {
+    let query = backend(address).query("POST", "/apps/123456/events", &[], body);
+    let length = body.len();
+    let mut wire = Wire::open(address).await;
+    wire.send(format!(
+        "POST /apps/123456/events?{query} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\
+         Expect: 100-continue\r\n\r\n"
+    ))
+    .await;
+    assert!(wire.head().await.contains("100 Continue"), "it is being served");
+    wire
+}
+
+#[tokio::test]
+async fn every_socket_is_told_to_come_back() {
+    let mut server = draining_within(20).await;
+    let mut sockets = Vec::new();
+    for _ in 0..200 {
+        sockets.push(Wire::socket(server.address).await);
+    }
+    sockets[0].subscribe("channel").await;
+    server.stop();
+    refuses_connections(&server).await;
+    for socket in &mut sockets {
+        let farewell = socket.farewell().await;
+        assert_eq!(farewell.texts, [TOLD]);
+        assert_eq!(farewell.code, Some(4200));
+    }
+    drop(sockets);
+    ends_within(server, 8).await;
+}
+
+#[tokio::test]
+async fn a_socket_that_talks_while_it_is_told_is_told_all_the_same() {
+    let mut server = draining_within(20).await;
+    let mut socket = Wire::socket(server.address).await;
+    socket.send(frame(TEXT, SAY_PING).repeat(100)).await;
+    server.stop();
+    refuses_connections(&server).await;
+    for _ in 0..100 {
+        let _ = socket.try_send(frame(PING, "still here").repeat(10)).await;
+    }
+    let farewell = socket.farewell().await;
+    assert_eq!(farewell.texts.last().map(String::as_str), Some(TOLD));
+    assert_eq!(farewell.code, Some(4200));
+    drop(socket);
+    ends_within(server, 8).await;
+}
+
+#[tokio::test]
+async fn a_peer_that_does_not_close_holds_the_drain_no_longer_than_its_time() {
+    let server = draining_within(2).await;
+    let mut silent = Wire::socket(server.address).await;
+    let mut reader_of_nothing = Wire::narrow_socket(server.address).await;
+    reader_of_nothing.subscribe("flood").await;
+    let mut backend = server.backend();
+    for _ in 0..60 {
+        backend.trigger("flood", "event", &"x".repeat(100_000)).await;
+    }
+    ends_within(server, 6).await;
+    assert_eq!(silent.farewell().await.code, Some(4200));
+}
+
+#[tokio::test]
+async fn connections_without_a_request_do_not_hold_the_drain() {
+    let mut server = draining_within(20).await;
+    let mut kept_alive = Wire::open(server.address).await;
+    kept_alive.send(UP).await;
+    assert_eq!(kept_alive.reply().await.status, 200);
+    let mut silent = Wire::open(server.address).await;
+    // The connection is accepted once one that came later is answered.
+    let mut later = Wire::open(server.address).await;
+    later.send(UP).await;
+    assert_eq!(later.reply().await.status, 200);
+    server.stop();
+    kept_alive.ends().await;
+    later.ends().await;
+    silent.ends().await;
+    ends_within(server, 8).await;
+}
+
+#[tokio::test]
+async fn a_request_being_served_is_finished() {
+    let mut server = draining_within(20).await;
+    let body = r#"{"name":"event","channels":["channel"],"data":"{}"}"#;
+    let mut wire = half_a_request(server.address, body).await;
+    server.stop();
+    refuses_connections(&server).await;
+    wire.send(body).await;
+    let reply = wire.reply().await;
+    assert_eq!((reply.status, &*reply.body), (200, "{}"));
+    assert!(reply.head.contains("connection: close\r\n"), "{}", reply.head);
+    wire.ends().await;
+    ends_within(server, 8).await;
+}
+
+#[tokio::test]
+async fn a_request_that_never_ends_holds_the_drain_no_longer_than_its_time() {
+    let server = draining_within(1).await;
+    let _wire = half_a_request(server.address, "never").await;
+    ends_within(server, 5).await;
+}
+
+#[tokio::test]
+async fn sigterm_is_a_drain_and_exit_code_0() {
+    let mut program = Program::start(&[]).await;
+    let mut bystander = Bystander::at(program.address).await;
+    bystander.is_served().await;
+    let mut socket = Wire::socket(program.address).await;
+    program.terminate();
+    program.says("stopping").await;
+    let farewell = socket.farewell().await;
+    assert_eq!(farewell.texts, [TOLD]);
+    assert_eq!(farewell.code, Some(4200));
+    drop((socket, bystander));
+    assert_eq!(program.exit_code().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_drain_that_takes_all_its_time_is_exit_code_0_too() {
+    let mut program = Program::start(&[("RESOUND_SERVER_DRAIN_SECONDS", "1")]).await;
+    let _request = half_a_request(program.address, "never").await;
+    program.terminate();
+    program.says("stopping").await;
+    assert_eq!(program.exit_code().await, Some(0));
+}
+
+#[tokio::test]
+async fn a_second_signal_is_exit_code_1_at_once() {
+    let mut program = Program::start(&[("RESOUND_SERVER_DRAIN_SECONDS", "600")]).await;
+    let _request = half_a_request(program.address, "never").await;
+    program.terminate();
+    program.says("stopping").await;
+    program.terminate();
+    assert_eq!(program.exit_code().await, Some(1));
+}
+
+#[tokio::test]
+async fn a_crowd_that_leaves_as_the_server_stops_does_not_hold_it() {
+    for crowd in [50, 500] {
+        let mut server = draining_within(30).await;
+        let mut sockets = Vec::new();
+        for number in 0..crowd {
+            let mut socket = TestSocket::greeted(server.address, APP).await;
+            if number % 2 == 0 {
+                socket.subscribe("crowd").await;
+            }
+            sockets.push(socket);
+        }
+        server.backend().trigger("crowd", "event", "to all that still listen").await;
+        drop(sockets);
+        server.stop();
+        ends_within(server, 10).await;
+    }
+}

@@ -1,0 +1,61 @@
+//! Sockets that say nothing: asked whether they are there, closed if not, gone from rosters then;
+//! and nobody who says something is bothered.
+
+use std::time::{Duration, Instant};
+
+use crate::bystander::Bystander;
+use crate::harness::TestServer;
+use crate::wire::{CLOSE, HEAR_PONG, PING, PONG, SAY_PING, TEXT, Wire, frame};
+
+const HEAR_PING: &str = r#"{"event":"pusher:ping","data":"{}"}"#;
+const SAY_PONG: &str = r#"{"event":"pusher:pong","data":{}}"#;
+
+#[tokio::test]
+async fn a_peer_that_is_not_there_is_pinged_then_closed_with_4201() {
+    let server = TestServer::with_app("ping_interval = 1\npong_timeout = 1").await;
+    let mut silent = Wire::socket(server.address).await;
+    silent.subscribe_as("presence-room", "silent").await;
+    let begin = Instant::now();
+    assert_eq!(silent.text().await, HEAR_PING);
+    let farewell = silent.farewell().await;
+    assert_eq!(farewell.code, Some(4201));
+    assert!(farewell.texts[0].contains("4201"), "{farewell:?}");
+    let took = begin.elapsed();
+    assert!(Duration::from_millis(1900) < took && took < Duration::from_secs(8), "{took:?}");
+    let users = server.backend().get("/channels/presence-room/users", &[]).await;
+    assert_eq!(users.body, r#"{"users":[]}"#);
+    Bystander::at(server.address).await.is_served().await;
+}
+
+/// The time for a pong says nothing of the time between pings.
+#[tokio::test]
+async fn every_silence_ends_with_a_ping_whatever_time_a_pong_may_take() {
+    for pong_timeout in [2, 600] {
+        let app = format!("ping_interval = 1\npong_timeout = {pong_timeout}");
+        let server = TestServer::with_app(&app).await;
+        let mut socket = Wire::socket(server.address).await;
+        let begin = Instant::now();
+        for _ in 0..4 {
+            assert_eq!(socket.text().await, HEAR_PING);
+            socket.send(frame(TEXT, SAY_PONG)).await;
+        }
+        let took = begin.elapsed();
+        assert!(Duration::from_millis(3900) < took && took < Duration::from_secs(15), "{took:?}");
+    }
+}
+
+#[tokio::test]
+async fn who_pings_with_control_frames_is_pinged_with_them() {
+    let server = TestServer::with_app("ping_interval = 1\npong_timeout = 1").await;
+    let mut socket = Wire::socket(server.address).await;
+    for _ in 0..3 {
+        socket.send(frame(PING, "are you there")).await;
+        assert_eq!(socket.frame().await, Some((PONG, b"are you there".to_vec())));
+        assert_eq!(socket.frame().await, Some((PING, Vec::new())));
+    }
+    socket.send(frame(PONG, "")).await;
+    socket.send(frame(TEXT, SAY_PING)).await;
+    assert_eq!(socket.text().await, HEAR_PONG);
+    socket.send(frame(CLOSE, "")).await;
+    assert_eq!(socket.farewell().await.code, None);
+}
