@@ -13,21 +13,30 @@ use super::pace::Phase;
 /// The newest connections, oldest first; those that were heard are dropped when met.
 pub(super) struct Pending {
     most: usize,
+    /// The length at which the whole list is looked through again.
+    sweep_at: usize,
     connections: VecDeque<(Arc<Phase>, AbortHandle)>,
 }
 
 impl Pending {
     pub(super) fn new(most: usize) -> Self {
-        Self { most: most.max(1), connections: VecDeque::new() }
+        Self { most: most.max(1), sweep_at: 64, connections: VecDeque::new() }
     }
 
     /// One more connection; returns how many silent ones had to go.
     pub(super) fn push(&mut self, phase: Arc<Phase>, task: AbortHandle) -> usize {
-        self.connections.push_back((phase, task));
-        if self.connections.len() <= self.most {
-            return 0;
+        // An abort handle keeps its task's memory: what is no longer silent goes at once, what is
+        // stuck behind a silent one when the list has doubled.
+        let silent =
+            |(phase, task): &(Arc<Phase>, AbortHandle)| !phase.was_heard() && !task.is_finished();
+        while self.connections.front().is_some_and(|oldest| !silent(oldest)) {
+            self.connections.pop_front();
         }
-        self.connections.retain(|(phase, task)| !phase.was_heard() && !task.is_finished());
+        self.connections.push_back((phase, task));
+        if self.connections.len() > self.sweep_at.min(self.most) {
+            self.connections.retain(silent);
+            self.sweep_at = 2 * self.connections.len().max(32);
+        }
         let surplus = self.connections.len().saturating_sub(self.most);
         for (_, task) in self.connections.drain(..surplus) {
             task.abort();
