@@ -6,7 +6,7 @@
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use tokio::net::{TcpListener, TcpSocket};
@@ -110,11 +110,10 @@ impl Server {
         });
         let stopping = self.entrance.stopping.clone();
         let closed = CancellationToken::new();
-        let told_to_stop = async {
+        let draining = async {
             stop.await;
             stopping.cancel();
-            drain(&self.shards, self.drain).await;
-            closed.cancel();
+            drain(&self.shards, self.drain, &closed).await;
         };
         let connections = async {
             self.entrance.accept(self.listener, &self.tasks, &closed).await;
@@ -126,7 +125,8 @@ impl Server {
             tokio::time::sleep(self.drain).await;
         };
         tokio::select! {
-            _ = async { tokio::join!(told_to_stop, connections) } => {}
+            () = connections => {}
+            () = draining => {}
             () = overdue => tracing::warn!("the drain took all its time; what is left is cut off"),
         }
         self.shard_tasks.abort_all();
@@ -174,19 +174,23 @@ fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
 }
 
 /// Closes every socket with 4200, evenly over half of the time there is, or faster where that
-/// would be under [`DRAIN_PER_SECOND_MIN`]; the other half is for closing handshakes.
-async fn drain(shards: &Shards, time: Duration) {
+/// would be under [`DRAIN_PER_SECOND_MIN`]; the other half is for closing handshakes. Then takes
+/// nobody new (`closed`), but goes on closing: a socket that was opening when the drain began may
+/// still come. Never returns; it is over when the last connection is.
+async fn drain(shards: &Shards, time: Duration, closed: &CancellationToken) {
     let sockets = shards.socket_count();
-    if sockets == 0 {
-        return;
-    }
     let steps = (time / 2).as_millis() / DRAIN_STEP.as_millis();
     let even = sockets.div_ceil(usize::try_from(steps).unwrap_or(1).max(1));
     let step = even.max(DRAIN_PER_SECOND_MIN * DRAIN_STEP.as_millis() as usize / 1000);
     let mut ticks = tokio::time::interval(DRAIN_STEP);
-    while shards.socket_count() > 0 {
+    let mut close_at = Instant::now();
+    loop {
         ticks.tick().await;
-        shards.end_some(step, CloseCode::ReconnectNow);
+        if shards.socket_count() > 0 {
+            shards.end_some(step, CloseCode::ReconnectNow);
+            close_at = Instant::now() + COMEBACK;
+        } else if close_at <= Instant::now() {
+            closed.cancel();
+        }
     }
-    tokio::time::sleep(COMEBACK).await;
 }

@@ -82,7 +82,14 @@ pub(super) async fn trigger_batch(request: Signed) -> Result<Response, Refusal> 
         )));
     }
     let checked = body.batch.iter().enumerate().map(|(index, item)| {
-        check(item, limits).map_err(|refusal| refusal.within(&format!("batch[{index}]")))
+        let one_channel = if item.channels.is_some() {
+            Err(Refusal::bad_request(
+                "an event of a batch has one channel: use channel, not channels",
+            ))
+        } else {
+            check(item, limits)
+        };
+        one_channel.map_err(|refusal| refusal.within(&format!("batch[{index}]")))
     });
     let triggers: Vec<Trigger<'_>> = checked.collect::<Result<_, _>>()?;
     request.hub.room().await;

@@ -69,7 +69,7 @@ impl Entrance {
                 Ok((stream, _)) => {
                     resting = false;
                     let phase = Arc::new(Phase::default());
-                    let served = self.clone().serve(stream, phase.clone());
+                    let served = self.clone().serve(stream, phase.clone(), closed.clone());
                     let task = tasks.spawn(served).abort_handle();
                     let cut_off = pending.push(phase, task);
                     if cut_off > 0 {
@@ -88,10 +88,10 @@ impl Entrance {
     }
 
     /// Serves one connection until it ends or becomes a WebSocket.
-    async fn serve(self, stream: TcpStream, phase: Arc<Phase>) {
+    async fn serve(self, stream: TcpStream, phase: Arc<Phase>, closed: CancellationToken) {
         let HeadLimits { bytes, fields, pace, .. } = self.limits;
-        let stopping = self.stopping.clone();
-        let is_late = stopping.is_cancelled();
+        // Who comes during a drain still gets an answer, until nobody is taken any more.
+        let last_call = if self.stopping.is_cancelled() { closed } else { self.stopping.clone() };
         // Small frames must not wait for the acknowledgement of earlier ones.
         let _ = stream.set_nodelay(true);
         let io = TokioIo::new(Paced::new(stream, pace, phase.clone()));
@@ -113,8 +113,7 @@ impl Entrance {
         let mut connection = std::pin::pin!(connection);
         let served = tokio::select! {
             served = connection.as_mut() => served,
-            // Who comes during a drain still gets an answer, see `answer`.
-            () = stopping.cancelled(), if !is_late => {
+            () = last_call.cancelled() => {
                 connection.as_mut().graceful_shutdown();
                 connection.await
             }
