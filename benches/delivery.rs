@@ -7,6 +7,12 @@
 //!
 //! `cargo bench --bench delivery [-- CONNECTIONS TRIGGERS]`, by default 100 and 100.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::unwrap_used,
+    reason = "a program for people to read, not a part of the server"
+)]
+
 #[path = "../tests/harness/mod.rs"]
 mod harness;
 

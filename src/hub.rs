@@ -26,6 +26,7 @@ mod users;
 pub use channel::PresenceFull;
 pub use event_cache::{Cached, EventCache};
 pub use outbox::Outlet;
+pub use shard::Shard;
 pub use shards::{ShardLimits, Shards};
 
 use registry::Registry;

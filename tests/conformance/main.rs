@@ -12,6 +12,7 @@ mod harness;
 
 mod credentials;
 mod fill;
+mod headers;
 mod play;
 mod port;
 mod pure;
@@ -20,11 +21,17 @@ mod transcript;
 
 use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use play::{Failure, play};
 use port::Port;
 use pure::Pure;
+use tokio::sync::Semaphore;
+use tokio::task::JoinSet;
 use transcript::{Mode, Transcript};
+
+/// Servers that run at once; each holds a few descriptors, of which a process may have 1024.
+const STAGES: usize = 16;
 
 /// Where this suite's files are.
 fn folder() -> PathBuf {
@@ -55,7 +62,8 @@ fn entries(folder: &Path) -> Vec<PathBuf> {
 
 /// Panics with all differences at once: one change of behaviour is best seen whole.
 fn report(played: usize, failures: &[Failure]) {
-    let all: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    let mut all: Vec<String> = failures.iter().map(ToString::to_string).collect();
+    all.sort();
     assert!(all.is_empty(), "{} of {played} transcripts differ\n\n{}", all.len(), all.join("\n"));
 }
 
@@ -70,20 +78,27 @@ async fn the_rules_follow_every_transcript() {
     report(all.len(), &failures);
 }
 
+/// Many at once: where a transcript differs, it may wait in vain up to the deadline.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_follows_every_transcript() {
     let all: Vec<Transcript> =
         transcripts().into_iter().filter(|transcript| transcript.plays(Mode::Port)).collect();
-    let mut failures = Vec::new();
-    for transcript in &all {
-        failures.extend(play(&mut Port::of_our_own(transcript).await, transcript).await.err());
+    let (count, stages) = (all.len(), Arc::new(Semaphore::new(STAGES)));
+    let mut plays = JoinSet::new();
+    for transcript in all {
+        let stages = stages.clone();
+        plays.spawn(async move {
+            let _one = stages.acquire_owned().await;
+            play(&mut Port::of_our_own(&transcript).await, &transcript).await.err()
+        });
     }
-    report(all.len(), &failures);
+    let failures: Vec<Failure> = plays.join_all().await.into_iter().flatten().collect();
+    report(count, &failures);
 }
 
 /// Another server is judged by its own tests, not by ours: differences are printed, none fails.
-/// It must serve the app `123456` / `reverb-key` / `reverb-secret`; transcripts that configure
-/// something are left out, since nobody can configure it from here.
+/// It must serve the apps of [`Transcript::toml`]; transcripts that configure more are left out,
+/// since nobody can configure it from here.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_server_is_compared() {
     #[allow(clippy::disallowed_methods, reason = "no configuration: it names the peer of a test")]
@@ -97,10 +112,12 @@ async fn another_server_is_compared() {
     let all: Vec<Transcript> = transcripts().into_iter().filter(as_shipped).collect();
     let mut differ = 0;
     for transcript in &all {
-        if let Err(difference) = play(&mut Port::of_others(address), transcript).await {
+        let mut stage = Port::of_others(address);
+        if let Err(difference) = play(&mut stage, transcript).await {
             differ += 1;
             println!("{difference}");
         }
+        stage.vacate().await;
     }
     println!("{target} differs in {differ} of {} transcripts", all.len());
 }

@@ -9,13 +9,14 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use futures_util::{SinkExt, StreamExt};
+use serde_json::Value;
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use crate::harness::{Backend, DEADLINE, TestServer, eventually};
+use crate::harness::{Backend, DEADLINE, TestServer};
 use crate::play::{Heard, Stage};
 use crate::transcript::{Frame, Request, Transcript};
 
@@ -28,8 +29,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 /// A server and those who are connected to it.
 pub(crate) struct Port {
     address: SocketAddr,
-    /// `None` for a server that is not ours.
-    server: Option<TestServer>,
+    /// `None` where it is not ours: it runs as long as this.
+    _server: Option<TestServer>,
     backend: Backend,
     clients: HashMap<String, Client>,
     patience: Duration,
@@ -47,14 +48,38 @@ impl Port {
     pub(crate) async fn of_our_own(transcript: &Transcript) -> Self {
         let server = TestServer::with(&transcript.toml()).await;
         let address = server.address;
-        Self { server: Some(server), patience: DEADLINE, ..Self::of_others(address) }
+        Self { _server: Some(server), patience: DEADLINE, ..Self::of_others(address) }
     }
 
     /// A server that runs already, whatever it is.
     pub(crate) fn of_others(address: SocketAddr) -> Self {
         let backend = Backend::new(address, "123456", "reverb-key", "reverb-secret");
         let clients = HashMap::new();
-        Self { address, server: None, backend, clients, patience: PATIENCE }
+        Self { address, _server: None, backend, clients, patience: PATIENCE }
+    }
+
+    /// Everybody goes, so that the next transcript starts on an empty stage.
+    pub(crate) async fn vacate(mut self) {
+        self.clients.clear();
+        self.notice().await;
+    }
+
+    /// Until the server has noticed who is gone, by what it says itself of its connections; one
+    /// that does not say so is not waited for.
+    async fn notice(&mut self) {
+        let most = self.clients.values().filter(|client| !client.closed).count() as u64;
+        let noticed = async {
+            loop {
+                let answer = self.backend.get("/connections", &[]).await;
+                let said: Option<Value> = serde_json::from_str(&answer.body).ok();
+                let there = said.and_then(|said| said["connections"].as_u64());
+                if there.is_none_or(|there| there <= most) {
+                    return;
+                }
+                tokio::task::yield_now().await;
+            }
+        };
+        let _ = timeout(self.patience, noticed).await;
     }
 
     fn client(&mut self, name: &str) -> Result<(&mut Client, Duration), String> {
@@ -110,10 +135,7 @@ impl Stage for Port {
 
     async fn drop(&mut self, name: &str) {
         self.clients.remove(name);
-        let Some(server) = &self.server else { return };
-        let most = self.clients.values().filter(|client| !client.closed).count();
-        let gone = async || server.metric("resound_connections") <= most as f64;
-        eventually("the server to notice that a client is gone", gone).await;
+        self.notice().await;
     }
 
     async fn request(&mut self, request: &Request, target: &str, body: &str) -> (u16, String) {

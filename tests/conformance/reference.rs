@@ -7,14 +7,14 @@ use crate::folder;
 /// Reverb's own suite, as of the snapshot the list was made from.
 const REVERB_CASES: usize = 237;
 
-/// Whether a name in a document is a transcript (`topic/name.txt`), a whole topic of them
-/// (`topic/`) or a test file (`tests/…`, `src/…`), and is there.
+/// Whether a name in a document is a transcript (`topic/name.txt`) or a file of the project
+/// (`tests/…`, `src/…`), and is there.
 fn exists(name: &str) -> bool {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let of_the_project = name.starts_with("tests/") || name.starts_with("src/");
     let path =
         if of_the_project { root.join(name) } else { folder().join("transcripts").join(name) };
-    path.exists()
+    path.is_file()
 }
 
 #[test]

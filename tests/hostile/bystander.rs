@@ -43,6 +43,7 @@ impl Bystander {
         self.backend.trigger(&self.channel, "event", &count).await;
         let mut heard = self.socket.hear_json().await;
         while heard["event"] == "pusher:ping" {
+            self.socket.say(r#"{"event":"pusher:pong","data":{}}"#).await;
             heard = self.socket.hear_json().await;
         }
         assert_eq!(heard["data"], count, "{heard}");

@@ -1,19 +1,29 @@
 //! Peers that break rules, stall or lie: the documented answer, and nobody else notices.
 
-#![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "all of this crate is a test, the functions around it too"
+)]
 
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod bodies;
 mod bystander;
 mod http_timeouts;
 mod limits;
 mod malformed_frames;
 mod malformed_http;
+mod order;
 mod program;
 mod races;
+mod requests;
+mod rosters;
 mod shutdown;
+mod signatures;
 mod silence;
 mod slow_reader;
 mod soak;
+mod unusual_frames;
 mod wire;

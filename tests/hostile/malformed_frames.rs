@@ -7,14 +7,10 @@ use rand::{RngExt, SeedableRng};
 
 use crate::bystander::Bystander;
 use crate::harness::TestServer;
-use crate::wire::{CLOSE, HEAR_PONG, PING, PONG, SAY_PING, TEXT, Wire, frame, handshake, header};
-
-/// First bytes of frames that are not the last of their message.
-const TEXT_BEGINS: u8 = 0x01;
-const BINARY_BEGINS: u8 = 0x02;
-const GOES_ON: u8 = 0x00;
-const GOES_ON_LAST: u8 = 0x80;
-const BINARY: u8 = 0x82;
+use crate::wire::{
+    BINARY, BINARY_BEGINS, CLOSE, GOES_ON, GOES_ON_LAST, HEAR_PONG, PING, SAY_PING, TEXT,
+    TEXT_BEGINS, Wire, frame, header,
+};
 
 /// Sends the frames of each case, alone and with 64 KiB behind them in the same packet: bytes
 /// the server does not read must not reset the connection before its last words.
@@ -133,90 +129,6 @@ async fn what_announces_too_much_closes_with_1009_at_its_header() {
 }
 
 #[tokio::test]
-async fn a_close_frame_is_echoed() {
-    let server = TestServer::start().await;
-    let mut bystander = Bystander::at(server.address).await;
-    for code in [None, Some(1000u16), Some(1001), Some(1007), Some(1011), Some(3000), Some(4999)] {
-        let mut payload = code.map_or(Vec::new(), |code| code.to_be_bytes().to_vec());
-        for reason in ["", "bye"] {
-            payload.extend(code.map_or("", |_| reason).bytes());
-            let mut wire = Wire::socket(server.address).await;
-            // Nothing behind a close frame is read, not even what would be wrong.
-            wire.send([frame(CLOSE, &payload), b"\x81\x02hi".to_vec()].concat()).await;
-            assert_eq!(wire.farewell().await.code, code);
-        }
-    }
-    bystander.is_served().await;
-}
-
-#[tokio::test]
-async fn an_unusual_but_right_stream_is_understood() {
-    let server = TestServer::start().await;
-    let mut bystander = Bystander::at(server.address).await;
-    let (one, two) = SAY_PING.split_at(10);
-    let begins = || frame(TEXT_BEGINS, one);
-    let accented = r#"{"event":"pusher:ping","e":"é"}"#.as_bytes();
-    let cut = accented.iter().position(|&byte| byte == 0xc3).unwrap() + 1;
-    let cases: [(&str, Vec<u8>); 8] = [
-        (
-            "1024 fragments",
-            joined(&[begins(), frame(GOES_ON, "").repeat(1022), frame(GOES_ON_LAST, two)]),
-        ),
-        (
-            "a pong between fragments",
-            joined(&[begins(), frame(PONG, "unasked"), frame(GOES_ON_LAST, two)]),
-        ),
-        (
-            "a character cut by fragments",
-            joined(&[frame(TEXT_BEGINS, &accented[..cut]), frame(GOES_ON_LAST, &accented[cut..])]),
-        ),
-        ("binary", frame(BINARY, SAY_PING)),
-        ("binary fragments", joined(&[frame(BINARY_BEGINS, one), frame(GOES_ON_LAST, two)])),
-        ("white space up to the limit", frame(TEXT, format!("{SAY_PING:10000}"))),
-        ("126 bytes", frame(TEXT, format!("{SAY_PING:126}"))),
-        ("125 bytes", frame(TEXT, format!("{SAY_PING:125}"))),
-    ];
-    for (name, bytes) in cases {
-        let mut wire = Wire::socket(server.address).await;
-        wire.send(&bytes).await;
-        assert_eq!(wire.text().await, HEAR_PONG, "{name}");
-    }
-    let mut wire = Wire::socket(server.address).await;
-    wire.send(joined(&[begins(), frame(PING, "inside"), frame(GOES_ON_LAST, two)])).await;
-    assert_eq!(wire.frame().await, Some((PONG, b"inside".to_vec())), "before the message's end");
-    assert_eq!(wire.text().await, HEAR_PONG);
-    for byte in joined(&[begins(), frame(PING, "slow"), frame(GOES_ON_LAST, two)]) {
-        wire.send([byte]).await;
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(wire.frame().await, Some((PONG, b"slow".to_vec())));
-    assert_eq!(wire.text().await, HEAR_PONG);
-    bystander.is_served().await;
-}
-
-#[tokio::test]
-async fn frames_in_the_packet_of_the_handshake_are_not_lost() {
-    let server = TestServer::start().await;
-    let mut bystander = Bystander::at(server.address).await;
-    let mut wire = Wire::open(server.address).await;
-    let subscribe = r#"{"event":"pusher:subscribe","data":{"channel":"early"}}"#;
-    let (half, rest) = (frame(TEXT, SAY_PING), frame(TEXT, SAY_PING).split_off(7));
-    let frames = joined(&[frame(TEXT, subscribe), frame(PING, "early"), half[..7].to_vec()]);
-    wire.send([handshake().into_bytes(), frames].concat()).await;
-    wire.expect_greeting().await;
-    assert!(wire.text().await.contains("subscription_succeeded"));
-    assert_eq!(wire.frame().await, Some((PONG, b"early".to_vec())));
-    wire.send(rest).await;
-    assert_eq!(wire.text().await, HEAR_PONG);
-    // Also where they are all there is.
-    let mut wire = Wire::open(server.address).await;
-    wire.send([handshake().as_bytes(), b"\x81\x02hi"].concat()).await;
-    wire.expect_greeting().await;
-    assert_eq!(wire.farewell().await.code, Some(1002));
-    bystander.is_served().await;
-}
-
-#[tokio::test]
 async fn a_message_that_is_not_finished_in_time_closes_with_1009() {
     let toml = "[websocket]\nmessage_timeout_seconds = 1\n";
     let server = TestServer::with(&format!("{}{toml}", crate::harness::server::REVERB_APP)).await;
@@ -242,52 +154,6 @@ async fn a_message_that_is_not_finished_in_time_closes_with_1009() {
     finished.send(frame(TEXT, SAY_PING)).await;
     assert_eq!(finished.text().await, HEAR_PONG);
     bystander.is_served().await;
-}
-
-#[tokio::test]
-async fn large_and_deep_messages_are_answered_shortly() {
-    let server = TestServer::with_app("max_message_size = 4194304").await;
-    let mut bystander = Bystander::at(server.address).await;
-    let mut wire = Wire::socket(server.address).await;
-    let deep = |depth| format!("{}1{}", "[".repeat(depth), "]".repeat(depth));
-    let objects = |depth| format!("{}1{}", r#"{"a":"#.repeat(depth), "}".repeat(depth));
-    let subscribe =
-        |name: &str| format!(r#"{{"event":"pusher:subscribe","data":{{"channel":{name}}}}}"#);
-    let mut messages = vec![
-        subscribe(&format!("\"{}\"", "a".repeat(1 << 20))),
-        subscribe(&format!("\"{}\"", "é".repeat(1 << 20))),
-        subscribe(&format!("\"{}\"", "\\u0000".repeat(1 << 18))),
-        format!(r#"{{"event":"{}","data":{{}}}}"#, "x".repeat(1 << 20)),
-        format!(r#"{{"event":"client-{}","channel":"a"}}"#, "x".repeat(1 << 20)),
-    ];
-    for depth in [100, 100_000] {
-        messages.extend([deep(depth), objects(depth), "[".repeat(depth), subscribe(&deep(depth))]);
-        messages.push(format!(r#"{{"event":{}}}"#, deep(depth)));
-    }
-    for message in messages {
-        wire.send(frame(TEXT, &message)).await;
-        wire.send(frame(PING, "behind")).await;
-        let mut answers = Vec::new();
-        while let Some((TEXT, answer)) = wire.frame().await {
-            answers.push(String::from_utf8(answer).unwrap());
-        }
-        let shown: String = message.chars().take(40).collect();
-        let error = answers.last().unwrap_or_else(|| panic!("{shown} is not answered"));
-        assert!(error.starts_with(r#"{"event":"pusher:error""#), "{shown} is answered {error}");
-        assert!(answers.iter().all(|answer| answer.len() < 2048), "{shown}: a long echo");
-        bystander.is_served().await;
-    }
-}
-
-#[tokio::test]
-async fn what_goes_on_below_a_known_message_is_not_looked_at_however_deep() {
-    let server = TestServer::with_app("max_message_size = 4194304").await;
-    let mut wire = Wire::socket(server.address).await;
-    for depth in [100, 100_000] {
-        let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
-        wire.send(frame(TEXT, format!(r#"{{"event":"pusher:ping","data":{deep}}}"#))).await;
-        assert_eq!(wire.text().await, HEAR_PONG);
-    }
 }
 
 #[tokio::test]

@@ -2,8 +2,6 @@
 //! left behind.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use rand::rngs::StdRng;
 use rand::{RngExt, SeedableRng};
@@ -13,13 +11,13 @@ use tokio::task::JoinSet;
 use crate::bystander::Bystander;
 use crate::harness::{Backend, TestServer, TestSocket, eventually};
 
-const SUCCEEDED: &str = "pusher_internal:subscription_succeeded";
+pub(crate) const SUCCEEDED: &str = "pusher_internal:subscription_succeeded";
 
-fn unsubscribe(channel: &str) -> String {
+pub(crate) fn unsubscribe(channel: &str) -> String {
     json!({ "event": "pusher:unsubscribe", "data": { "channel": channel } }).to_string()
 }
 
-fn subscribe(channel: &str) -> String {
+pub(crate) fn subscribe(channel: &str) -> String {
     json!({ "event": "pusher:subscribe", "data": { "channel": channel } }).to_string()
 }
 
@@ -34,7 +32,7 @@ async fn hear_event(socket: &mut TestSocket, event: &str) -> Value {
 }
 
 /// Nobody is in any channel any more but the bystander.
-async fn is_empty_but_for_bystander(backend: &mut Backend) {
+pub(crate) async fn is_empty_but_for_bystander(backend: &mut Backend) {
     eventually("only the bystander's channel", async || {
         let channels = backend.get("/channels", &[]).await.json();
         let channels = channels["channels"].as_object().unwrap();
@@ -128,183 +126,6 @@ async fn a_join_that_meets_the_last_leave_is_a_subscription() {
         bystander.is_served().await;
     }
     is_empty_but_for_bystander(&mut server.backend()).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn a_channel_has_one_order_for_all_its_subscribers() {
-    const EVENTS: usize = 60;
-    let server = TestServer::start().await;
-    let mut bystander = Bystander::at(server.address).await;
-    let mut readers = JoinSet::new();
-    for number in 0..600 {
-        let mut socket = server.connect().await;
-        socket.subscribe("big").await;
-        let small = number % 100 == 0;
-        if small {
-            socket.subscribe("small").await;
-        }
-        readers.spawn(async move {
-            let mut next = [0, 0];
-            while next != [EVENTS, if small { EVENTS } else { 0 }] {
-                let heard = socket.hear_json().await;
-                let channel = usize::from(heard["channel"] == "small");
-                assert_eq!(heard["data"], next[channel].to_string(), "on {}", heard["channel"]);
-                next[channel] += 1;
-            }
-            assert_eq!(socket.hear_all().await, [""; 0], "nothing twice");
-        });
-    }
-    let mut backend = server.backend();
-    for event in 0..EVENTS {
-        let data = event.to_string();
-        if event % 3 == 0 {
-            let both = json!({ "name": "event", "channels": ["big", "small"], "data": data });
-            assert_eq!(backend.post("/events", &both.to_string()).await.status, 200);
-        } else {
-            backend.trigger("big", "event", &data).await;
-            backend.trigger("small", "event", &data).await;
-        }
-    }
-    bystander.is_served().await;
-    while let Some(reader) = readers.join_next().await {
-        reader.unwrap();
-    }
-    is_empty_but_for_bystander(&mut backend).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn no_event_comes_before_the_answer_to_the_subscription() {
-    let server = TestServer::start().await;
-    let mut bystander = Bystander::at(server.address).await;
-    let over = Arc::new(AtomicBool::new(false));
-    let mut publishers = JoinSet::new();
-    for channel in ["busy", "cache-busy"] {
-        let (mut backend, over) = (server.backend(), over.clone());
-        publishers.spawn(async move {
-            while !over.load(Ordering::Relaxed) {
-                backend.trigger(channel, "event", "{}").await;
-            }
-        });
-    }
-    let mut readers = JoinSet::new();
-    for _ in 0..4 {
-        let mut socket = server.connect().await;
-        readers.spawn(async move {
-            for channel in ["busy", "cache-busy"].into_iter().cycle().take(200) {
-                // Checks that the next thing heard is the answer.
-                socket.subscribe(channel).await;
-                assert_ne!(socket.hear_json().await["event"], SUCCEEDED);
-                socket.say(&unsubscribe(channel)).await;
-                socket.hear_all().await;
-            }
-        });
-    }
-    while let Some(reader) = readers.join_next().await {
-        reader.unwrap();
-        bystander.is_served().await;
-    }
-    over.store(true, Ordering::Relaxed);
-    while let Some(publisher) = publishers.join_next().await {
-        publisher.unwrap();
-    }
-    is_empty_but_for_bystander(&mut server.backend()).await;
-}
-
-/// Who is present, as one tab was told.
-#[derive(Default)]
-struct Room {
-    users: BTreeSet<String>,
-    answers: usize,
-}
-
-impl Room {
-    fn hear(&mut self, text: &str) {
-        let heard: Value = serde_json::from_str(text).unwrap();
-        let data: Value = serde_json::from_str(heard["data"].as_str().unwrap()).unwrap();
-        let user = || data["user_id"].as_str().unwrap().to_owned();
-        match heard["event"].as_str().unwrap() {
-            SUCCEEDED => {
-                let ids = data["presence"]["ids"].as_array().unwrap();
-                self.users = ids.iter().map(|id| id.as_str().unwrap().to_owned()).collect();
-                assert_eq!(self.users.len(), data["presence"]["count"], "{text}");
-                self.answers += 1;
-            }
-            "pusher_internal:member_added" => assert!(self.users.insert(user()), "twice: {text}"),
-            "pusher_internal:member_removed" => {
-                assert!(self.users.remove(&user()), "not there: {text}")
-            }
-            other => panic!("unexpected: {other}"),
-        }
-    }
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
-async fn rosters_add_up_whoever_joins_and_leaves() {
-    const ROOM: &str = "presence-room";
-    let server = TestServer::start().await;
-    let mut bystander = Bystander::at(server.address).await;
-    let mut observer = server.connect().await;
-    let mut seen = Room::default();
-    let joined = observer.subscribe_signed(ROOM, Some(r#"{"user_id":"observer"}"#)).await;
-    seen.hear(&joined.to_string());
-    let mut tabs = JoinSet::new();
-    for tab in 0..9 {
-        let mut socket = server.connect().await;
-        tabs.spawn(async move {
-            let mut random = StdRng::seed_from_u64(tab);
-            let user = format!("user-{}", tab % 3);
-            let member = json!({ "user_id": user, "user_info": { "tab": tab } }).to_string();
-            let auth = socket.auth(ROOM, Some(&member));
-            let data = json!({ "channel": ROOM, "auth": auth, "channel_data": member });
-            let join = json!({ "event": "pusher:subscribe", "data": data }).to_string();
-            let leave = unsubscribe(ROOM);
-            let (mut room, mut inside, mut joins) = (Room::default(), false, 0);
-            for _ in 0..150 {
-                inside = random.random();
-                joins += usize::from(inside);
-                socket.say(if inside { &join } else { &leave }).await;
-                // Now and then it looks what came of it, before others go on.
-                if random.random_range(0..4) == 0 {
-                    socket.hear_all().await.iter().for_each(|text| room.hear(text));
-                    assert_eq!(room.answers, joins, "each is answered once");
-                    assert!(!inside || room.users.contains(&user), "who is in sees itself");
-                }
-            }
-            socket.hear_all().await.iter().for_each(|text| room.hear(text));
-            assert_eq!(room.answers, joins);
-            (socket, room, inside, user)
-        });
-    }
-    let mut tabs_left = Vec::new();
-    while let Some(tab) = tabs.join_next().await {
-        tabs_left.push(tab.unwrap());
-        bystander.is_served().await;
-    }
-    let inside = tabs_left.iter().filter(|(_, _, inside, _)| *inside);
-    let mut expected: BTreeSet<String> = inside.map(|(.., user)| user.clone()).collect();
-    expected.insert("observer".to_owned());
-    for (socket, room, ..) in tabs_left.iter_mut().filter(|(_, _, inside, _)| *inside) {
-        socket.hear_all().await.iter().for_each(|text| room.hear(text));
-        assert_eq!(room.users, expected);
-    }
-    observer.hear_all().await.iter().for_each(|text| seen.hear(text));
-    assert_eq!(seen.users, expected);
-    let mut backend = server.backend();
-    let users = backend.get(&format!("/channels/{ROOM}/users"), &[]).await.json();
-    let users = users["users"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|user| user["id"].as_str().unwrap().to_owned());
-    assert_eq!(users.collect::<BTreeSet<_>>(), expected);
-    // All tabs at once, without a word: each user's last one is announced, once.
-    drop(tabs_left);
-    while seen.users.len() > 1 {
-        seen.hear(&observer.hear().await);
-    }
-    assert_eq!(observer.hear_all().await, [""; 0]);
-    drop(observer);
-    is_empty_but_for_bystander(&mut backend).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]

@@ -2,14 +2,19 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::net::TcpStream;
+use tokio::task::JoinSet;
+
 use crate::bystander::{APP, Bystander, backend};
 use crate::harness::server::REVERB_APP;
 use crate::harness::{TestServer, TestSocket, eventually};
 use crate::program::Program;
-use crate::wire::{PING, SAY_PING, TEXT, Wire, frame};
+use crate::wire::{PING, SAY_PING, TEXT, Wire, frame, handshake};
 
 const UP: &str = "GET /up HTTP/1.1\r\nHost: x\r\n\r\n";
 const TOLD: &str = r#"{"event":"pusher:error","data":{"code":4200,"message":"Server is shutting down, reconnect now"}}"#;
+
+const AWAY: &str = r#"{"event":"pusher:error","data":{"code":4100,"message":"Server is shutting down, try again"}}"#;
 
 /// With little room for those who do not read, and all the time in the world for their closing.
 async fn draining_within(seconds: u32) -> TestServer {
@@ -29,11 +34,30 @@ async fn ends_within(server: TestServer, seconds: u64) {
     assert!(took < Duration::from_secs(seconds), "the drain took {took:?}");
 }
 
+/// Nobody is listening any more, which is the last step of a drain.
 async fn refuses_connections(server: &TestServer) {
     eventually("the listener to be gone", async || {
-        tokio::net::TcpStream::connect(server.address).await.is_err()
+        TcpStream::connect(server.address).await.is_err()
     })
     .await;
+}
+
+/// The first step: newcomers are still answered, and sent away.
+async fn sends_newcomers_away(server: &TestServer) {
+    eventually("the API to send newcomers away", async || {
+        let mut wire = Wire::open(server.address).await;
+        wire.send(UP).await;
+        let reply = wire.reply().await;
+        assert!(reply.status == 200 || reply.head.contains("connection: close\r\n"), "{reply:?}");
+        reply.status == 503
+    })
+    .await;
+    let mut wire = Wire::open(server.address).await;
+    wire.send([handshake().into_bytes(), frame(TEXT, SAY_PING)].concat()).await;
+    assert_eq!(wire.reply().await.status, 101);
+    let farewell = wire.farewell().await;
+    assert_eq!(farewell.texts, [AWAY]);
+    assert_eq!(farewell.code, Some(4100));
 }
 
 /// A request whose head is there and whose body is not.
@@ -59,13 +83,16 @@ async fn every_socket_is_told_to_come_back() {
     }
     sockets[0].subscribe("channel").await;
     server.stop();
-    refuses_connections(&server).await;
+    // As long as some are not gone, who comes is answered.
+    sends_newcomers_away(&server).await;
     for socket in &mut sockets {
         let farewell = socket.farewell().await;
         assert_eq!(farewell.texts, [TOLD]);
         assert_eq!(farewell.code, Some(4200));
     }
+    sends_newcomers_away(&server).await;
     drop(sockets);
+    refuses_connections(&server).await;
     ends_within(server, 8).await;
 }
 
@@ -75,7 +102,6 @@ async fn a_socket_that_talks_while_it_is_told_is_told_all_the_same() {
     let mut socket = Wire::socket(server.address).await;
     socket.send(frame(TEXT, SAY_PING).repeat(100)).await;
     server.stop();
-    refuses_connections(&server).await;
     for _ in 0..100 {
         let _ = socket.try_send(frame(PING, "still here").repeat(10)).await;
     }
@@ -116,6 +142,54 @@ async fn connections_without_a_request_do_not_hold_the_drain() {
     later.ends().await;
     silent.ends().await;
     ends_within(server, 8).await;
+}
+
+/// Who came during the drain and says nothing waits for nothing.
+#[tokio::test]
+async fn a_late_connection_without_a_request_does_not_hold_the_drain() {
+    let mut server = draining_within(20).await;
+    let socket = Wire::socket(server.address).await;
+    server.stop();
+    sends_newcomers_away(&server).await;
+    let mut late = Wire::open(server.address).await;
+    sends_newcomers_away(&server).await;
+    drop(socket);
+    let begin = Instant::now();
+    late.ends().await;
+    assert!(begin.elapsed() < Duration::from_secs(5), "it was not waited for");
+    ends_within(server, 8).await;
+}
+
+/// Sends the end of a handshake as a server without sockets stops; the code of its close frame.
+async fn handshake_meets_stop() -> Option<u16> {
+    let mut server = draining_within(20).await;
+    let mut wire = Wire::open(server.address).await;
+    let head = handshake();
+    let (most, end) = head.split_at(head.len() - 2);
+    let end = end.to_owned();
+    wire.send(most).await;
+    let farewell = tokio::spawn(async move { wire.finish_handshake(&end).await });
+    server.stop();
+    let farewell = farewell.await.unwrap();
+    ends_within(server, 8).await;
+    farewell.map(|farewell| farewell.code.expect("a code"))
+}
+
+/// Whatever the moment: who was upgraded is told why it cannot stay.
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn a_handshake_as_the_server_stops_is_answered() {
+    let mut lanes = JoinSet::new();
+    for _ in 0..5 {
+        lanes.spawn(async {
+            for _ in 0..20 {
+                let code = handshake_meets_stop().await;
+                assert!([None, Some(4100), Some(4200)].contains(&code), "closed with {code:?}");
+            }
+        });
+    }
+    while let Some(lane) = lanes.join_next().await {
+        lane.unwrap();
+    }
 }
 
 #[tokio::test]

@@ -20,6 +20,13 @@ pub(crate) const TEXT: u8 = 0x81;
 pub(crate) const CLOSE: u8 = 0x88;
 pub(crate) const PING: u8 = 0x89;
 pub(crate) const PONG: u8 = 0x8a;
+pub(crate) const BINARY: u8 = 0x82;
+
+/// Of fragments of a message: the first, those between, the last.
+pub(crate) const TEXT_BEGINS: u8 = 0x01;
+pub(crate) const BINARY_BEGINS: u8 = 0x02;
+pub(crate) const GOES_ON: u8 = 0x00;
+pub(crate) const GOES_ON_LAST: u8 = 0x80;
 
 /// `pusher:ping` and its answer.
 pub(crate) const SAY_PING: &str = r#"{"event":"pusher:ping","data":{}}"#;
@@ -220,6 +227,16 @@ impl Wire {
                 _ => {}
             }
         }
+    }
+
+    /// Finishes a handshake; `None` if nobody answers it, else how the socket was closed.
+    pub(crate) async fn finish_handshake(mut self, end: &str) -> Option<Farewell> {
+        self.try_send(end).await.ok()?;
+        if !self.try_more().await.ok()? {
+            return None;
+        }
+        assert_eq!(self.reply().await.status, 101);
+        Some(self.farewell().await)
     }
 
     /// The stream ends here, in order.

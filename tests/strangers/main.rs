@@ -3,6 +3,12 @@
 //! Without being asked for them, says in plain sight which ones were left out; `tests/run` asks
 //! (`TEST_SUITES=all`), and then a suite that cannot run fails.
 
+#![allow(
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    reason = "a program that people ask and read"
+)]
+
 use std::process::{Command, ExitCode};
 
 /// Each suite's name, as `tests/clients/run` knows it, and what it is.

@@ -1,0 +1,109 @@
+//! Presence under load: what every observer is told adds up, whoever joins and leaves.
+
+use std::collections::BTreeSet;
+
+use rand::rngs::StdRng;
+use rand::{RngExt, SeedableRng};
+use serde_json::{Value, json};
+use tokio::task::JoinSet;
+
+use crate::bystander::Bystander;
+use crate::harness::TestServer;
+use crate::races::{SUCCEEDED, is_empty_but_for_bystander, unsubscribe};
+
+/// Who is present, as one tab was told.
+#[derive(Default)]
+struct Room {
+    users: BTreeSet<String>,
+    answers: usize,
+}
+
+impl Room {
+    fn hear(&mut self, text: &str) {
+        let heard: Value = serde_json::from_str(text).unwrap();
+        let data: Value = serde_json::from_str(heard["data"].as_str().unwrap()).unwrap();
+        let user = || data["user_id"].as_str().unwrap().to_owned();
+        match heard["event"].as_str().unwrap() {
+            SUCCEEDED => {
+                let ids = data["presence"]["ids"].as_array().unwrap();
+                self.users = ids.iter().map(|id| id.as_str().unwrap().to_owned()).collect();
+                assert_eq!(self.users.len(), data["presence"]["count"], "{text}");
+                self.answers += 1;
+            }
+            "pusher_internal:member_added" => assert!(self.users.insert(user()), "twice: {text}"),
+            "pusher_internal:member_removed" => {
+                assert!(self.users.remove(&user()), "not there: {text}")
+            }
+            other => panic!("unexpected: {other}"),
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn rosters_add_up_whoever_joins_and_leaves() {
+    const ROOM: &str = "presence-room";
+    let server = TestServer::start().await;
+    let mut bystander = Bystander::at(server.address).await;
+    let mut observer = server.connect().await;
+    let mut seen = Room::default();
+    let joined = observer.subscribe_signed(ROOM, Some(r#"{"user_id":"observer"}"#)).await;
+    seen.hear(&joined.to_string());
+    let mut tabs = JoinSet::new();
+    for tab in 0..9 {
+        let mut socket = server.connect().await;
+        tabs.spawn(async move {
+            let mut random = StdRng::seed_from_u64(tab);
+            let user = format!("user-{}", tab % 3);
+            let member = json!({ "user_id": user, "user_info": { "tab": tab } }).to_string();
+            let auth = socket.auth(ROOM, Some(&member));
+            let data = json!({ "channel": ROOM, "auth": auth, "channel_data": member });
+            let join = json!({ "event": "pusher:subscribe", "data": data }).to_string();
+            let leave = unsubscribe(ROOM);
+            let (mut room, mut inside, mut joins) = (Room::default(), false, 0);
+            for _ in 0..150 {
+                inside = random.random();
+                joins += usize::from(inside);
+                socket.say(if inside { &join } else { &leave }).await;
+                // Now and then it looks what came of it, before others go on.
+                if random.random_range(0..4) == 0 {
+                    socket.hear_all().await.iter().for_each(|text| room.hear(text));
+                    assert_eq!(room.answers, joins, "each is answered once");
+                    assert!(!inside || room.users.contains(&user), "who is in sees itself");
+                }
+            }
+            socket.hear_all().await.iter().for_each(|text| room.hear(text));
+            assert_eq!(room.answers, joins);
+            (socket, room, inside, user)
+        });
+    }
+    let mut tabs_left = Vec::new();
+    while let Some(tab) = tabs.join_next().await {
+        tabs_left.push(tab.unwrap());
+        bystander.is_served().await;
+    }
+    let inside = tabs_left.iter().filter(|(_, _, inside, _)| *inside);
+    let mut expected: BTreeSet<String> = inside.map(|(.., user)| user.clone()).collect();
+    expected.insert("observer".to_owned());
+    for (socket, room, ..) in tabs_left.iter_mut().filter(|(_, _, inside, _)| *inside) {
+        socket.hear_all().await.iter().for_each(|text| room.hear(text));
+        assert_eq!(room.users, expected);
+    }
+    observer.hear_all().await.iter().for_each(|text| seen.hear(text));
+    assert_eq!(seen.users, expected);
+    let mut backend = server.backend();
+    let users = backend.get(&format!("/channels/{ROOM}/users"), &[]).await.json();
+    let users = users["users"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|user| user["id"].as_str().unwrap().to_owned());
+    assert_eq!(users.collect::<BTreeSet<_>>(), expected);
+    // All tabs at once, without a word: each user's last one is announced, once.
+    drop(tabs_left);
+    while seen.users.len() > 1 {
+        seen.hear(&observer.hear().await);
+    }
+    assert_eq!(observer.hear_all().await, [""; 0]);
+    drop(observer);
+    is_empty_but_for_bystander(&mut backend).await;
+}
