@@ -12,7 +12,7 @@ import { within } from './until.mjs';
 
 const ENTRY = fileURLToPath(new URL('../browser/page/page.js', import.meta.url));
 const NAMES = ['chromium', 'chromium-browser', 'google-chrome', 'google-chrome-stable'];
-const QUIET = [
+export const QUIET = [
   '--no-sandbox',
   '--disable-gpu',
   '--disable-quic',

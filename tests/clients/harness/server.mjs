@@ -117,7 +117,7 @@ class Server {
 }
 
 // The server reads its own variables and refuses ones it does not know, RESOUND_BIN among them: the file alone configures it.
-function plainEnvironment() {
+export function plainEnvironment() {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(RESOUND|REVERB)_/.test(name)));
 }
 
