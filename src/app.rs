@@ -12,8 +12,10 @@ use hmac::{Hmac, KeyInit};
 use sha2::Sha256;
 
 mod origin;
+mod webhook;
 
 pub use origin::{OriginPattern, Origins};
+pub use webhook::{Webhook, WebhookEvent};
 
 /// One application: the credentials a Laravel project has in its `.env`, and what it may use.
 ///
@@ -38,6 +40,18 @@ pub struct App {
     pub pong_timeout: Duration,
     /// Refuse sockets of clients that do not send `protocol=…` with 4008.
     pub require_protocol: bool,
+    /// Pusher's "authorized connections": a socket that has neither signed in nor joined a private
+    /// or presence channel by then is closed with 4009. `None`: off.
+    pub authorization_timeout: Option<Duration>,
+    /// Tell signed-in users who of their watchlist comes and goes.
+    pub watchlist_events: bool,
+    /// Tell subscribers how many they are, on all but presence channels.
+    pub subscription_count_events: bool,
+    /// Whether terminating a user also closes sockets that only joined a presence channel as that
+    /// user, as Reverb does.
+    pub terminate_presence_users: bool,
+    /// Who is told what happens on its channels.
+    pub webhooks: Vec<Webhook>,
     /// From whom client events (whispers) are relayed.
     pub accept_client_events_from: ClientEvents,
     /// The bounds on what its clients and back ends may send.
@@ -71,6 +85,8 @@ pub struct AppLimits {
     pub events_per_batch: usize,
     /// Distinct members of one presence channel; one more gets a subscription error.
     pub presence_members: usize,
+    /// User ids of one watchlist; of a longer one the first are taken, and 4302 is told.
+    pub watchlist_users: usize,
     /// Bytes of a presence `user_id`.
     pub presence_user_id_bytes: usize,
     /// Bytes of a presence `user_info`.

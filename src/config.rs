@@ -20,6 +20,7 @@ mod layers;
 mod meaning;
 mod nearest;
 mod problem;
+mod webhooks;
 mod written;
 
 #[cfg(test)]
@@ -44,6 +45,8 @@ pub struct Config {
     pub websocket: WebSocketConfig,
     /// What cache channels remember.
     pub cache: CacheConfig,
+    /// Bounds on calls of webhooks.
+    pub webhooks: WebhooksConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// Where metrics are served.
@@ -112,6 +115,19 @@ pub struct CacheConfig {
     pub ttl: Duration,
     /// Bytes remembered over all cache channels.
     pub bytes: usize,
+}
+
+/// `[webhooks]`: bounds on calls of webhooks, those of every app.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct WebhooksConfig {
+    /// Events waiting for one endpoint; the oldest is dropped and counted.
+    pub queue_events: usize,
+    /// For the connection to an endpoint.
+    pub connect_timeout: Duration,
+    /// For a whole call: to connect, send and be answered.
+    pub answer_timeout: Duration,
+    /// How long one call is tried again before its events are counted as lost.
+    pub retry: Duration,
 }
 
 /// `[log]`: what is logged, and how.
@@ -205,6 +221,7 @@ impl Config {
             http: meaning::http(&written.http, &places)?,
             websocket,
             cache: meaning::cache(&written.cache, &places)?,
+            webhooks: meaning::webhooks(&written.webhooks, &places)?,
             log: meaning::log(&written.log, &places)?,
             metrics: meaning::metrics(&written.metrics, &places)?,
             apps,

@@ -61,6 +61,8 @@ pub fn router(api: &Api) -> Router {
         .route(&at("/apps/{app_id}/channels"), get(channels::list))
         .route(&at("/apps/{app_id}/channels/{channel}"), get(channels::show))
         .route(&at("/apps/{app_id}/channels/{channel}/users"), get(users::list))
+        .route(&at("/apps/{app_id}/channels/{channel}/events"), post(events::trigger_one))
+        .route(&at("/apps/{app_id}/channels/{channel}/stats"), get(channels::show))
         .route(&at("/apps/{app_id}/connections"), get(users::connections))
         .route(&at("/apps/{app_id}/users/{user_id}/terminate_connections"), post(users::terminate))
         .method_not_allowed_fallback(method_not_allowed)

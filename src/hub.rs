@@ -10,26 +10,35 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
+use indexmap::IndexMap;
+use parking_lot::Mutex;
+
 use crate::app::App;
-use crate::protocol::server_message::Event;
-use crate::protocol::{ChannelName, CloseCode, Frame, Member, SocketId};
+use crate::protocol::server_message::{self, Event};
+use crate::protocol::session::Relay;
+use crate::protocol::{ChannelName, CloseCode, Frame, Member, SocketId, User};
 
 mod channel;
 mod event_cache;
+mod occurrence;
 mod outbox;
 mod registry;
 mod roster;
 mod shard;
 mod shards;
+mod sign_ins;
 mod users;
 
 pub use channel::PresenceFull;
 pub use event_cache::{Cached, EventCache};
+pub use occurrence::{Occurrence, What, Witness};
 pub use outbox::Outlet;
 pub use shard::Shard;
 pub use shards::{ShardLimits, Shards};
 
+use channel::{Channel, Joining};
 use registry::Registry;
+use sign_ins::SignIns;
 use users::Users;
 
 /// The sockets and channels of one app on this node.
@@ -39,6 +48,9 @@ pub struct Hub {
     cache: Arc<EventCache>,
     registry: Registry,
     users: Users,
+    sign_ins: Mutex<SignIns>,
+    /// Channels whose subscribers are to be told their number, and when; each once.
+    counts_due: Mutex<IndexMap<ChannelName, Instant>>,
     sockets: AtomicU32,
 }
 
@@ -52,10 +64,24 @@ pub struct ChannelCounts {
 }
 
 impl Hub {
-    /// An empty hub; shards and cache are shared by the apps of the process.
-    pub fn new(app: Arc<App>, shards: Arc<Shards>, cache: Arc<EventCache>) -> Self {
-        let sockets = AtomicU32::new(0);
-        Self { app, shards, cache, registry: Registry::default(), users: Users::default(), sockets }
+    /// An empty hub; shards and cache are shared by the apps of the process. `witness` is told
+    /// what happens on its channels.
+    pub fn new(
+        app: Arc<App>,
+        shards: Arc<Shards>,
+        cache: Arc<EventCache>,
+        witness: Option<Arc<dyn Witness>>,
+    ) -> Self {
+        Self {
+            registry: Registry::new(shards.clone(), witness),
+            app,
+            shards,
+            cache,
+            users: Users::default(),
+            sign_ins: Mutex::default(),
+            counts_due: Mutex::default(),
+            sockets: AtomicU32::new(0),
+        }
     }
 
     /// The app whose hub this is.
@@ -100,9 +126,17 @@ impl Hub {
         now: Instant,
     ) -> Result<(), PresenceFull> {
         let full_at = self.app.limits.presence_members;
-        self.registry.with(name, &self.shards, |channel| {
-            let then = || self.cached_or_miss(name, now);
-            channel.join(&self.shards, socket, member, full_at, then)
+        self.registry.with(name, |channel| {
+            let cached = name.is_cache().then(|| self.cache.find(&self.app.id, name, now));
+            let missed = matches!(cached, Some(None));
+            let miss = || server_message::cache_miss(name);
+            let then = cached.map(|cached| cached.map_or_else(miss, |(cached, _)| cached.frame));
+            channel.join(&self.shards, Joining { socket, member }, full_at, then)?;
+            if missed {
+                channel.tell(What::CacheMiss);
+            }
+            self.tell_count(channel, name, now);
+            Ok(())
         })?;
         if let Some(member) = member {
             self.users.joined(&member.user_id, socket);
@@ -118,20 +152,73 @@ impl Hub {
     }
 
     /// Leaves a channel; the last one out takes the channel with it.
-    pub fn unsubscribe(&self, socket: SocketId, name: &ChannelName, user_id: Option<&Arc<str>>) {
+    pub fn unsubscribe(
+        &self,
+        socket: SocketId,
+        name: &ChannelName,
+        user_id: Option<&Arc<str>>,
+        now: Instant,
+    ) {
         self.registry.with_occupied(name, |channel| {
             channel.leave(&self.shards, socket, user_id.map(|id| &**id));
+            self.tell_count(channel, name, now);
         });
         if let Some(user_id) = user_id {
             self.users.left(user_id, socket);
         }
     }
 
+    /// A socket belongs to a user now: joins the user's channel, is answered, is told who of its
+    /// watchlist is there, and those who watch the user are told.
+    pub fn sign_in(&self, socket: SocketId, user: &User, answer: Frame) {
+        self.shards.send(socket, answer);
+        if let Some(own) = self.channel_of(user) {
+            self.registry.with(&own, |channel| channel.join_silently(&self.shards, socket));
+        }
+        let mut sign_ins = self.sign_ins.lock();
+        let signed_in = sign_ins.sign_in(socket, user);
+        if !self.app.watchlist_events {
+            return;
+        }
+        if !user.watchlist.is_empty() {
+            let lists = [("online", &*signed_in.online), ("offline", &*signed_in.offline)];
+            self.shards.send(socket, server_message::watchlist_events(lists));
+        }
+        let online = std::slice::from_ref(&user.id);
+        self.tell_watchers(&signed_in.tell, [("online", online), ("offline", &[])]);
+    }
+
+    /// A signed-in socket is gone.
+    pub fn sign_out(&self, socket: SocketId, user: &User) {
+        if let Some(own) = self.channel_of(user) {
+            self.registry.with_occupied(&own, |channel| channel.leave(&self.shards, socket, None));
+        }
+        let mut sign_ins = self.sign_ins.lock();
+        let tell = sign_ins.sign_out(socket, user);
+        if self.app.watchlist_events {
+            let offline = std::slice::from_ref(&user.id);
+            self.tell_watchers(&tell, [("online", &[]), ("offline", offline)]);
+        }
+    }
+
     /// Delivers a client event to the channel's other subscribers.
-    pub fn publish(&self, name: &ChannelName, frame: &Frame, except: SocketId) {
-        self.registry.with_occupied(name, |channel| {
-            channel.publish(&self.shards, frame, Some(except));
+    pub fn publish(&self, relay: Relay, except: SocketId) {
+        let Relay { channel: name, frame, event, data, user_id } = relay;
+        self.registry.with_occupied(&name, |channel| {
+            channel.publish(&self.shards, &frame, Some(except));
+            channel.tell(What::ClientEvent { event, data, socket_id: except, user_id });
         });
+    }
+
+    /// Does what was put off until now: counts that are told only every few seconds.
+    pub fn tick(&self, now: Instant) {
+        let due: Vec<ChannelName> = {
+            let mut waiting = self.counts_due.lock();
+            waiting.extract_if(.., |_, at| *at <= now).map(|(name, _)| name).collect()
+        };
+        for name in due {
+            self.registry.with_occupied(&name, |channel| self.tell_count(channel, &name, now));
+        }
     }
 
     /// Delivers an event of a back end, and keeps it for newcomers on cache channels. Returns
@@ -145,7 +232,7 @@ impl Hub {
         now: Instant,
     ) -> usize {
         if !name.is_cache() {
-            let deliver = |channel: &mut channel::Channel| {
+            let deliver = |channel: &mut Channel| {
                 channel.publish(&self.shards, &event.frame(name), except);
                 channel.subscription_count()
             };
@@ -153,7 +240,7 @@ impl Hub {
         }
         // Under the channel's lock even when nobody is there, or a newcomer could miss the event
         // both in the cache and on the wire.
-        self.registry.with(name, &self.shards, |channel| {
+        self.registry.with(name, |channel| {
             let frame = event.frame(name);
             self.cache.keep(&self.app.id, name, Cached::new(frame.clone(), data), now);
             channel.publish(&self.shards, &frame, except);
@@ -189,9 +276,15 @@ impl Hub {
         Some((cached.data, left.as_secs()))
     }
 
-    /// Closes every socket that joined a presence channel as this user. Returns how many.
+    /// Closes every socket signed in as this user, and, if the app wants that, every one that
+    /// joined a presence channel as this user. Returns how many.
     pub fn terminate_user(&self, user_id: &str) -> usize {
-        let sockets = self.users.sockets(user_id);
+        let mut sockets = self.sign_ins.lock().sockets(user_id);
+        if self.app.terminate_presence_users {
+            sockets.extend(self.users.sockets(user_id));
+        }
+        sockets.sort_unstable();
+        sockets.dedup();
         for &socket in &sockets {
             self.shards.end(socket, CloseCode::Terminated);
         }
@@ -203,11 +296,29 @@ impl Hub {
         self.registry.len()
     }
 
-    fn cached_or_miss(&self, name: &ChannelName, now: Instant) -> Option<Frame> {
-        if !name.is_cache() {
-            return None;
+    /// Under the channel's lock, if the app wants it; a count that comes too soon waits for a tick.
+    fn tell_count(&self, channel: &mut Channel, name: &ChannelName, now: Instant) {
+        if !self.app.subscription_count_events {
+            return;
         }
-        let cached = self.cache.find(&self.app.id, name, now).map(|(cached, _)| cached.frame);
-        Some(cached.unwrap_or_else(|| crate::protocol::server_message::cache_miss(name)))
+        match channel.tell_count(&self.shards, now) {
+            Some(at) => drop(self.counts_due.lock().insert(name.clone(), at)),
+            // What was put off is told with this.
+            None => drop(self.counts_due.lock().swap_remove(name)),
+        }
+    }
+
+    fn channel_of(&self, user: &User) -> Option<ChannelName> {
+        ChannelName::server_to_user(&user.id, self.app.limits.channel_name_bytes)
+    }
+
+    fn tell_watchers(&self, watchers: &[SocketId], lists: [(&str, &[Arc<str>]); 2]) {
+        if watchers.is_empty() {
+            return;
+        }
+        let frame = server_message::watchlist_events(lists);
+        for &watcher in watchers {
+            self.shards.send(watcher, frame.clone());
+        }
     }
 }

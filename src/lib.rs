@@ -6,6 +6,7 @@ pub mod protocol;
 pub mod metrics;
 pub mod hub;
 pub mod node;
+pub mod webhook;
 pub mod websocket;
 pub mod http;
 pub mod config;

@@ -29,6 +29,9 @@ pub struct Metrics {
     api_requests: Family<Status, Counter>,
     triggered: Counter,
     oversized: Counter,
+    webhook_sent: Counter,
+    webhook_lost: Counter,
+    webhook_failed: Counter,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -58,6 +61,9 @@ impl Default for Metrics {
             api_requests: Family::default(),
             triggered: Counter::default(),
             oversized: Counter::default(),
+            webhook_sent: Counter::default(),
+            webhook_lost: Counter::default(),
+            webhook_failed: Counter::default(),
         };
         metrics.register();
         metrics
@@ -112,6 +118,12 @@ impl Metrics {
         );
         let oversized = self.oversized.clone();
         r.register("events_oversized", "Events above the size hosted Pusher refuses", oversized);
+        let sent = self.webhook_sent.clone();
+        r.register("webhook_events_sent", "Events webhook endpoints took", sent);
+        let lost = self.webhook_lost.clone();
+        r.register("webhook_events_lost", "Events that will not reach their endpoint", lost);
+        let failed = self.webhook_failed.clone();
+        r.register("webhook_attempts_failed", "Webhook calls that failed", failed);
     }
 
     /// A socket was greeted.
@@ -179,6 +191,21 @@ impl Metrics {
     /// An event is larger than hosted Pusher would take.
     pub fn oversized(&self) {
         self.oversized.inc();
+    }
+
+    /// So many events reached a webhook endpoint.
+    pub fn webhook_events_sent(&self, events: usize) {
+        self.webhook_sent.inc_by(events as u64);
+    }
+
+    /// So many events will never reach theirs.
+    pub fn webhook_events_lost(&self, events: usize) {
+        self.webhook_lost.inc_by(events as u64);
+    }
+
+    /// A call to an endpoint failed; it may be tried again.
+    pub fn webhook_attempt_failed(&self) {
+        self.webhook_failed.inc();
     }
 
     /// The exposition text of all of it (OpenMetrics 1.0).

@@ -5,9 +5,10 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Instant;
 
 use crate::app::Apps;
-use crate::hub::{EventCache, Hub, Shards};
+use crate::hub::{EventCache, Hub, Shards, Witness};
 use crate::metrics::Metrics;
 
 mod message_log;
@@ -25,17 +26,21 @@ pub struct Node {
 }
 
 impl Node {
-    /// A hub for every app, on shared shards and with one cache.
+    /// A hub for every app, on shared shards and with one cache; `witnesses` are told what happens
+    /// on the channels of the apps they stand beside, by id.
     pub fn new(
         apps: &Apps,
         shards: &Arc<Shards>,
         cache: EventCache,
         metrics: Arc<Metrics>,
+        mut witnesses: HashMap<String, Arc<dyn Witness>>,
     ) -> Self {
         let cache = Arc::new(cache);
         let (mut by_id, mut by_key) = (HashMap::new(), HashMap::new());
         for app in apps.iter() {
-            let hub = Arc::new(Hub::new(app.clone(), shards.clone(), cache.clone()));
+            let witness = witnesses.remove(&app.id);
+            let hub = Hub::new(app.clone(), shards.clone(), cache.clone(), witness);
+            let hub = Arc::new(hub);
             by_id.insert(app.id.clone(), hub.clone());
             by_key.insert(app.key.clone(), hub);
         }
@@ -50,6 +55,11 @@ impl Node {
     /// The hub of the app a client names.
     pub fn hub_by_key(&self, key: &str) -> Option<&Arc<Hub>> {
         self.by_key.get(key)
+    }
+
+    /// Does what was put off until now, on every hub.
+    pub fn tick(&self, now: Instant) {
+        self.by_id.values().for_each(|hub| hub.tick(now));
     }
 
     /// The shards that own the sockets of all apps.

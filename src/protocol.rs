@@ -16,9 +16,11 @@ pub mod session;
 pub mod signature;
 pub mod socket_id;
 pub mod text;
+pub mod user;
 
 pub use channel_name::{ChannelName, ChannelType};
 pub use close_code::CloseCode;
 pub use frame::Frame;
 pub use member::Member;
 pub use socket_id::SocketId;
+pub use user::User;

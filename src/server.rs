@@ -3,6 +3,7 @@
 //! Constructed without running, so that a test knows the port; stopped by a future, so that
 //! `cli` brings the signals and a test its own.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -16,10 +17,11 @@ use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::http::{self, Api, BodyLimits};
-use crate::hub::{EventCache, ShardLimits, Shards};
+use crate::hub::{EventCache, ShardLimits, Shards, Witness};
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::protocol::CloseCode;
+use crate::webhook::{self, WebhookLimits};
 use crate::websocket::{ConnectionLimits, Door};
 
 mod accept;
@@ -44,6 +46,9 @@ const DRAIN_STEP: Duration = Duration::from_millis(20);
 /// but after 4100 only one, which turns a restart of 20 ms into an absence of one second.
 const COMEBACK: Duration = Duration::from_millis(500);
 
+/// The grain of what is put off: subscription counts, told every 5 s at most.
+const TICK: Duration = Duration::from_millis(250);
+
 /// A server that listens and is ready to run.
 pub struct Server {
     listener: TcpListener,
@@ -51,7 +56,7 @@ pub struct Server {
     entrance: Entrance,
     shards: Arc<Shards>,
     metrics: Arc<Metrics>,
-    shard_tasks: JoinSet<()>,
+    background: JoinSet<()>,
     tasks: TaskTracker,
     drain: Duration,
 }
@@ -62,9 +67,12 @@ impl Server {
         let listener = listen(SocketAddr::new(config.server.host, config.server.port))?;
         let exposition = config.metrics.listen.map(listen).transpose()?;
         let metrics = Arc::new(Metrics::default());
-        let (shards, shard_tasks) = start_shards(config, &metrics);
+        let (shards, mut background) = start_shards(config, &metrics);
         let cache = EventCache::new(config.cache.ttl, config.cache.bytes);
-        let node = Arc::new(Node::new(&config.apps, &shards, cache, metrics.clone()));
+        let witnesses = start_webhooks(config, &metrics, &mut background)?;
+        let node = Node::new(&config.apps, &shards, cache, metrics.clone(), witnesses);
+        let node = Arc::new(node);
+        background.spawn(tick(node.clone()));
         let tasks = TaskTracker::new();
         let body = BodyLimits { bytes: config.http.body_bytes, timeout: config.http.body_timeout };
         let connection = ConnectionLimits {
@@ -85,7 +93,7 @@ impl Server {
             stopping,
         };
         let drain = config.server.drain;
-        Ok(Self { listener, exposition, entrance, shards, metrics, shard_tasks, tasks, drain })
+        Ok(Self { listener, exposition, entrance, shards, metrics, background, tasks, drain })
     }
 
     /// Where clients connect.
@@ -129,7 +137,7 @@ impl Server {
             () = draining => {}
             () = overdue => tracing::warn!("the drain took all its time; what is left is cut off"),
         }
-        self.shard_tasks.abort_all();
+        self.background.abort_all();
         if let Some(exposition) = exposition {
             exposition.abort();
         }
@@ -149,6 +157,35 @@ fn start_shards(config: &Config, metrics: &Arc<Metrics>) -> (Arc<Shards>, JoinSe
         tasks.spawn(shards.clone().run(index, shard));
     }
     (shards, tasks)
+}
+
+fn start_webhooks(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    background: &mut JoinSet<()>,
+) -> anyhow::Result<HashMap<String, Arc<dyn Witness>>> {
+    let limits = WebhookLimits {
+        queue_events: config.webhooks.queue_events,
+        connect_timeout: config.webhooks.connect_timeout,
+        answer_timeout: config.webhooks.answer_timeout,
+        retry: config.webhooks.retry,
+    };
+    let mut witnesses = HashMap::new();
+    for app in config.apps.iter() {
+        if let Some(witness) = webhook::start(app, limits, metrics, background)? {
+            witnesses.insert(app.id.clone(), witness);
+        }
+    }
+    Ok(witnesses)
+}
+
+/// Looks four times a second whether something that was put off is due.
+async fn tick(node: Arc<Node>) {
+    let mut ticks = tokio::time::interval(TICK);
+    loop {
+        ticks.tick().await;
+        node.tick(Instant::now());
+    }
 }
 
 fn head_limits(config: &Config) -> HeadLimits {

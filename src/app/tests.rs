@@ -19,6 +19,7 @@ pub(crate) fn limits() -> AppLimits {
         channels_per_event: 100,
         events_per_batch: 10,
         presence_members: 10_000,
+        watchlist_users: 100,
         presence_user_id_bytes: 128,
         presence_user_info_bytes: 10_240,
     }
@@ -36,6 +37,11 @@ pub(crate) fn app() -> App {
         ping_interval: Duration::from_secs(50),
         pong_timeout: Duration::from_secs(30),
         require_protocol: false,
+        authorization_timeout: None,
+        watchlist_events: true,
+        subscription_count_events: false,
+        terminate_presence_users: true,
+        webhooks: Vec::new(),
         accept_client_events_from: ClientEvents::Members,
         limits: limits(),
     }

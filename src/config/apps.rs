@@ -7,7 +7,7 @@ use config::{Value, ValueKind};
 
 use super::layers::{self, Layer, Places, Table};
 use super::problem::{Place, Problem};
-use super::written;
+use super::{webhooks, written};
 use crate::app::{
     App, AppLimits, Apps, ClientEvents, Duplicate, MessageRate, OriginPattern, Origins, Secret,
 };
@@ -96,6 +96,12 @@ fn app(written: &written::App, places: &Places<'_>, entry: &str) -> Result<App, 
         ping_interval: at("ping_interval").seconds(written.ping_interval)?,
         pong_timeout: at("pong_timeout").seconds(written.pong_timeout)?,
         require_protocol: written.require_protocol,
+        authorization_timeout: at("authorization_timeout")
+            .seconds_or_never(written.authorization_timeout)?,
+        watchlist_events: written.watchlist_events,
+        subscription_count_events: written.subscription_count_events,
+        terminate_presence_users: written.terminate_presence_users,
+        webhooks: webhooks::webhooks(&written.webhooks, &at("webhooks"))?,
         accept_client_events_from: client_events(written, &at("accept_client_events_from"))?,
         limits: limits(written, places)?,
     })
@@ -120,6 +126,7 @@ fn limits(written: &written::App, places: &Places<'_>) -> Result<AppLimits, Prob
         channels_per_event: bytes("channels_per_event", written.channels_per_event)?,
         events_per_batch: bytes("events_per_batch", written.events_per_batch)?,
         presence_members: bytes("presence_members", written.presence_members)?,
+        watchlist_users: bytes("watchlist_users", written.watchlist_users)?,
         presence_user_id_bytes: bytes("presence_user_id_bytes", written.presence_user_id_bytes)?,
         presence_user_info_bytes: bytes(
             "presence_user_info_bytes",

@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 
-use super::layers::{Keys, Layer, Table};
+use super::layers::{FILE_ONLY, Keys, Layer, Table};
 use super::nearest::nearest;
 use super::problem::{Place, Problem};
 
@@ -69,10 +69,7 @@ pub(super) fn resound(variables: &Variables, keys: &Keys) -> Result<Layer, Probl
     let mut layer = Layer::default();
     for name in variables.keys().filter(|name| name.starts_with("RESOUND_")) {
         let Some(key) = known.get(name) else {
-            let hint = meant(name, known.keys().map(String::as_str)).map_or_else(
-                || "config/defaults.toml lists every key".to_owned(),
-                |meant| format!("did you mean {meant}?"),
-            );
+            let hint = hint(name, known.keys().map(String::as_str));
             return Err(Problem::new(format!("{} is not known; {hint}", place(name))));
         };
         if let Some(text) = laravel(variables, name) {
@@ -80,6 +77,17 @@ pub(super) fn resound(variables: &Variables, keys: &Keys) -> Result<Layer, Probl
         }
     }
     Ok(layer)
+}
+
+/// What to do about a name that is not known.
+fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+    if name == variable(FILE_ONLY) {
+        return format!("a list of tables has no variable: set {FILE_ONLY} in a file");
+    }
+    meant(name, known).map_or_else(
+        || "config/defaults.toml lists every key".to_owned(),
+        |meant| format!("did you mean {meant}?"),
+    )
 }
 
 /// The name somebody meant; credentials have no `RESOUND_` names, lest there be two of each.

@@ -15,6 +15,9 @@ pub(super) type Table = Map<String, Value>;
 
 const DEFAULTS: &str = include_str!("../../config/defaults.toml");
 
+/// The key that a file alone can set: a list of tables has no form as the text of a variable.
+pub(super) const FILE_ONLY: &str = "app.webhooks";
+
 /// One source of values.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Layer(Table);
@@ -151,6 +154,7 @@ fn collect(table: &toml::Table, prefix: &str, keys: &mut BTreeMap<String, Type>)
     for (name, value) in table {
         let key = join(prefix, name);
         match value {
+            _ if key == FILE_ONLY => {}
             toml::Value::Table(inner) => collect(inner, &key, keys),
             toml::Value::Integer(_) => drop(keys.insert(key, Type::Number)),
             toml::Value::Boolean(_) => drop(keys.insert(key, Type::Truth)),

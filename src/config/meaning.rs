@@ -11,9 +11,10 @@ use tracing_subscriber::EnvFilter;
 
 use super::layers::Places;
 use super::problem::{Place, Problem};
-use super::written::{Cache, Http, Log, Metrics, Server, WebSocket};
+use super::written::{Cache, Http, Log, Metrics, Server, WebSocket, Webhooks};
 use super::{
     CacheConfig, HttpConfig, LogConfig, LogFormat, MetricsConfig, ServerConfig, WebSocketConfig,
+    WebhooksConfig,
 };
 
 /// More threads than any machine has cores are a typo.
@@ -78,6 +79,17 @@ pub(super) fn cache(written: &Cache, places: &Places<'_>) -> Result<CacheConfig,
     Ok(CacheConfig {
         ttl: places.at("cache.ttl_seconds").seconds(written.ttl_seconds)?,
         bytes: places.at("cache.bytes").bytes(written.bytes)?,
+    })
+}
+
+pub(super) fn webhooks(written: &Webhooks, places: &Places<'_>) -> Result<WebhooksConfig, Problem> {
+    let connect_timeout = places.at("webhooks.connect_timeout_seconds");
+    let answer_timeout = places.at("webhooks.answer_timeout_seconds");
+    Ok(WebhooksConfig {
+        queue_events: places.at("webhooks.queue_events").bytes(written.queue_events)?,
+        connect_timeout: connect_timeout.seconds(written.connect_timeout_seconds)?,
+        answer_timeout: answer_timeout.seconds(written.answer_timeout_seconds)?,
+        retry: places.at("webhooks.retry_seconds").seconds(written.retry_seconds)?,
     })
 }
 

@@ -41,6 +41,11 @@ impl Place {
         Self(format!("{key}{DEFAULT}"))
     }
 
+    /// A part of the value, such as `[0]` or `.url`.
+    pub(super) fn inside(&self, part: impl fmt::Display) -> Self {
+        Self(format!("{self}{part}"))
+    }
+
     /// Whether nothing set the value.
     pub(super) fn is_default(&self) -> bool {
         self.0.ends_with(DEFAULT)
@@ -71,6 +76,12 @@ impl Place {
     /// A time to wait; none at all would refuse everybody.
     pub(super) fn seconds(&self, found: u64) -> Result<Duration, Problem> {
         self.number(found, 1..=LONGEST_SECONDS).map(Duration::from_secs)
+    }
+
+    /// A time after which something ends, where 0 means never.
+    pub(super) fn seconds_or_never(&self, found: u64) -> Result<Option<Duration>, Problem> {
+        let seconds = self.number(found, 0..=LONGEST_SECONDS)?;
+        Ok((seconds > 0).then_some(Duration::from_secs(seconds)))
     }
 
     /// A bound where 0 means that there is none.

@@ -12,6 +12,7 @@ mod defaults;
 mod precedence;
 mod ranges;
 mod refusals;
+mod webhooks;
 
 /// The name every test file has.
 const NAME: &str = "config/reverb.toml";

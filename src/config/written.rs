@@ -4,6 +4,8 @@
 //! no default: a key left out reads as zero or empty here, and `config/defaults.toml`, merged
 //! below the file, fills it. The file alone is read into these types only to be checked.
 
+use std::collections::BTreeMap;
+
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -14,6 +16,7 @@ pub(super) struct Written {
     pub(super) http: Http,
     pub(super) websocket: WebSocket,
     pub(super) cache: Cache,
+    pub(super) webhooks: Webhooks,
     pub(super) log: Log,
     pub(super) metrics: Metrics,
     pub(super) app: App,
@@ -60,6 +63,16 @@ pub(super) struct Cache {
     pub(super) bytes: u64,
 }
 
+/// `[webhooks]`: of all calls; what is called is [`App::webhooks`].
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Webhooks {
+    pub(super) queue_events: u64,
+    pub(super) connect_timeout_seconds: u64,
+    pub(super) answer_timeout_seconds: u64,
+    pub(super) retry_seconds: u64,
+}
+
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Log {
@@ -90,11 +103,17 @@ pub(super) struct App {
     pub(super) activity_timeout: u64,
     pub(super) pong_timeout: u64,
     pub(super) require_protocol: bool,
+    pub(super) authorization_timeout: u64,
     pub(super) max_connections: u64,
     pub(super) max_message_size: u64,
     pub(super) max_subscriptions: u64,
     pub(super) accept_client_events_from: String,
     pub(super) client_events_per_second: u64,
+    pub(super) watchlist_events: bool,
+    pub(super) watchlist_users: u64,
+    pub(super) subscription_count_events: bool,
+    pub(super) terminate_presence_users: bool,
+    pub(super) webhooks: Vec<Webhook>,
     pub(super) rate_limiting: RateLimiting,
     pub(super) channel_name_bytes: u64,
     pub(super) event_name_chars: u64,
@@ -114,6 +133,19 @@ pub(super) struct RateLimiting {
     pub(super) max_attempts: u64,
     pub(super) decay_seconds: u64,
     pub(super) terminate_on_limit: bool,
+}
+
+/// One `[[apps.webhooks]]` or `[[app.webhooks]]` entry. Nothing is merged below it: what is left
+/// out has the zero or empty value it reads as here.
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Webhook {
+    pub(super) url: String,
+    pub(super) events: Vec<String>,
+    pub(super) channel_prefix: String,
+    pub(super) channel_suffix: String,
+    pub(super) headers: BTreeMap<String, String>,
+    pub(super) batch_window_ms: u64,
 }
 
 /// Laravel's ids look like numbers, so they are often written as numbers.

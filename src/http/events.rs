@@ -3,10 +3,12 @@
 //! One parse, no re-serialisation: the strings of the body are borrowed up to the frame. Nothing
 //! of a request is delivered unless all of it is right.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use axum::response::Response;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use super::info::{Attributes, Info};
@@ -68,6 +70,27 @@ pub(super) async fn trigger(request: Signed) -> Result<Response, Refusal> {
         .map(|name| (name.as_str(), attributes(&request.hub, name, info)))
         .collect();
     Ok(json_of(&BTreeMap::from([("channels", channels)])))
+}
+
+/// `POST /apps/{id}/channels/{name}/events`, deprecated: name and socket in the query, and the body
+/// is the data.
+pub(super) async fn trigger_one(request: Signed) -> Result<Response, Refusal> {
+    let data = std::str::from_utf8(&request.body)
+        .map_err(|_| Refusal::bad_request("the body, which is the data, must be UTF-8"))?;
+    let text = |text: &'static str| Text(text.into());
+    let borrowed = |value| Text(Cow::Borrowed(value));
+    let body = Body {
+        name: request.query.get("name").map_or(text(""), borrowed),
+        data: borrowed(data),
+        channel: Some(borrowed(request.parameter("channel"))),
+        channels: None,
+        socket_id: request.query.get("socket_id").map(borrowed),
+        info: None,
+    };
+    let trigger = check(&body, &request.hub.app().limits)?;
+    request.hub.room().await;
+    deliver(&request.hub, request.api.node.metrics(), &trigger);
+    Ok((StatusCode::ACCEPTED, json("{}".to_owned())).into_response())
 }
 
 /// `POST /apps/{id}/batch_events`: all are checked before any is delivered.

@@ -11,29 +11,31 @@ use parking_lot::Mutex;
 
 use super::ChannelCounts;
 use super::channel::Channel;
+use super::occurrence::Witness;
 use super::shards::Shards;
 use crate::protocol::ChannelName;
 
 /// All occupied channels of one app.
-#[derive(Default)]
 pub(super) struct Registry {
     channels: DashMap<ChannelName, Arc<Slot>>,
+    shards: Arc<Shards>,
+    /// What every channel tells of what happens on it.
+    witness: Option<Arc<dyn Witness>>,
 }
 
 /// `None` once vacated: the slot is on its way out of the map.
 type Slot = Mutex<Option<Channel>>;
 
 impl Registry {
+    pub(super) fn new(shards: Arc<Shards>, witness: Option<Arc<dyn Witness>>) -> Self {
+        Self { channels: DashMap::new(), shards, witness }
+    }
+
     /// Does something with a channel under its lock, creating it if need be. A channel that is
     /// empty afterwards is removed.
-    pub(super) fn with<R>(
-        &self,
-        name: &ChannelName,
-        shards: &Shards,
-        act: impl FnOnce(&mut Channel) -> R,
-    ) -> R {
+    pub(super) fn with<R>(&self, name: &ChannelName, act: impl FnOnce(&mut Channel) -> R) -> R {
         loop {
-            let slot = self.slot(name, shards);
+            let slot = self.slot(name);
             let mut guard = slot.lock();
             let Some(channel) = guard.as_mut() else { continue };
             let result = act(channel);
@@ -55,10 +57,10 @@ impl Registry {
         Some(result)
     }
 
-    /// The counts of every channel whose name starts with `prefix`.
+    /// The counts of every channel whose name starts with `prefix`, users' own channels left out.
     pub(super) fn occupied(&self, prefix: &str) -> Vec<(ChannelName, ChannelCounts)> {
         let matches = |entry: &dashmap::mapref::multiple::RefMulti<'_, ChannelName, Arc<Slot>>| {
-            entry.key().as_str().starts_with(prefix)
+            entry.key().user_id().is_none() && entry.key().as_str().starts_with(prefix)
         };
         // The map's guards are let go before any channel is locked.
         let slots: Vec<_> = self
@@ -76,11 +78,12 @@ impl Registry {
         self.channels.len()
     }
 
-    fn slot(&self, name: &ChannelName, shards: &Shards) -> Arc<Slot> {
+    fn slot(&self, name: &ChannelName) -> Arc<Slot> {
         if let Some(found) = self.channels.get(name) {
             return found.value().clone();
         }
-        let create = || Arc::new(Mutex::new(Some(Channel::new(name.clone(), shards))));
+        let channel = || Channel::new(name.clone(), &self.shards, self.witness.clone());
+        let create = || Arc::new(Mutex::new(Some(channel())));
         self.channels.entry(name.clone()).or_insert_with(create).value().clone()
     }
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::{Node, readable};
-use crate::hub::{Hub, Outlet};
+use crate::hub::{Hub, Outlet, PresenceFull};
 use crate::metrics::Metrics;
 use crate::protocol::close_code::CloseCode;
 use crate::protocol::session::{Action, Session};
@@ -101,16 +101,20 @@ impl Socket {
                 self.hub.send(id, server_message::error(code, text));
             }
             Action::Subscribe { channel, member } => {
-                if self.hub.subscribe(id, &channel, member.as_ref(), now).is_err() {
-                    let refusal = self.session.refused(&channel);
-                    self.carry_out(refusal, now);
+                match self.hub.subscribe(id, &channel, member.as_ref(), now) {
+                    Ok(()) => self.session.granted(&channel),
+                    Err(PresenceFull) => {
+                        let refusal = self.session.refused(&channel);
+                        self.carry_out(refusal, now);
+                    }
                 }
             }
             Action::Confirm { channel } => self.hub.confirm(id, &channel),
             Action::Unsubscribe { channel, user_id } => {
-                self.hub.unsubscribe(id, &channel, user_id.as_ref());
+                self.hub.unsubscribe(id, &channel, user_id.as_ref(), now);
             }
-            Action::Publish { channel, frame } => self.hub.publish(&channel, &frame, id),
+            Action::Publish(relay) => self.hub.publish(relay, id),
+            Action::SignIn { user, answer } => self.hub.sign_in(id, &user, answer),
             Action::Close(code) => self.hub.end(id, code),
         }
     }
@@ -118,9 +122,12 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        let id = self.id();
+        let (id, now) = (self.id(), Instant::now());
+        if let Some(user) = self.session.user() {
+            self.hub.sign_out(id, user);
+        }
         for (channel, user_id) in self.session.leave() {
-            self.hub.unsubscribe(id, &channel, user_id.as_ref());
+            self.hub.unsubscribe(id, &channel, user_id.as_ref(), now);
         }
         self.hub.release_socket();
         self.metrics.gone();

@@ -26,6 +26,8 @@ pub enum ChannelType {
     Encrypted,
     /// `presence-`: a signature, and everybody sees who is there.
     Presence,
+    /// `#server-to-user-{id}`: the sockets signed in as that user, and nobody else.
+    ServerToUser,
 }
 
 /// Why a text is no channel name.
@@ -45,7 +47,13 @@ pub enum InvalidName {
     /// Outside Pusher's set.
     #[error("the channel name holds {0:?}; allowed are A-Z a-z 0-9 and _ - = @ , . ;")]
     Character(char),
+    /// `#` and not `#server-to-user-{id}`.
+    #[error("channel names starting with # are reserved; only #server-to-user-{{id}} exists")]
+    Reserved,
 }
+
+/// Where the server's messages to one user go.
+const SERVER_TO_USER: &str = "#server-to-user-";
 
 /// Longest first, so that `private-encrypted-cache-` is not taken for `private-`.
 const PREFIXES: [(&str, ChannelType, bool); 7] = [
@@ -67,6 +75,16 @@ impl ChannelName {
         if text.len() > bytes_max {
             return Err(InvalidName::TooLong { bytes: text.len(), bytes_max });
         }
+        if let Some(user_id) = text.strip_prefix(SERVER_TO_USER) {
+            if user_id.is_empty() || !user_id.chars().all(is_allowed) {
+                return Err(InvalidName::Reserved);
+            }
+            let channel_type = ChannelType::ServerToUser;
+            return Ok(Self { text: text.into(), channel_type, cache: false });
+        }
+        if text.starts_with('#') {
+            return Err(InvalidName::Reserved);
+        }
         if let Some(odd) = text.chars().find(|&c| !is_allowed(c)) {
             return Err(InvalidName::Character(odd));
         }
@@ -74,6 +92,16 @@ impl ChannelName {
         let (channel_type, cache) =
             prefix.map_or((ChannelType::Public, false), |&(_, kind, cache)| (kind, cache));
         Ok(Self { text: text.into(), channel_type, cache })
+    }
+
+    /// The channel that reaches one user; `None` for an id no channel name can hold.
+    pub fn server_to_user(user_id: &str, bytes_max: usize) -> Option<Self> {
+        Self::parse(&format!("{SERVER_TO_USER}{user_id}"), bytes_max).ok()
+    }
+
+    /// Whose channel this is, if it is one user's.
+    pub fn user_id(&self) -> Option<&str> {
+        self.text.strip_prefix(SERVER_TO_USER)
     }
 
     /// The name as sent.
@@ -98,7 +126,10 @@ impl ChannelName {
 
     /// Whether subscribing takes a signature of the back end.
     pub fn needs_auth(&self) -> bool {
-        self.channel_type != ChannelType::Public
+        matches!(
+            self.channel_type,
+            ChannelType::Private | ChannelType::Encrypted | ChannelType::Presence
+        )
     }
 }
 
@@ -169,6 +200,17 @@ mod tests {
         check("presence-encrypted-room", Presence, false);
         check("my-private-orders", Public, false);
         check("private-", Private, false);
+    }
+
+    #[test]
+    fn a_users_channel_is_the_only_reserved_name() {
+        check("#server-to-user-7", ChannelType::ServerToUser, false);
+        let name = ChannelName::parse("#server-to-user-a@b.c", 200).unwrap();
+        assert_eq!(name.user_id(), Some("a@b.c"));
+        assert_eq!(ChannelName::server_to_user("a b", 200), None);
+        for reserved in ["#", "#server-to-user-", "#server-to-user-\"", "#orders"] {
+            assert_eq!(ChannelName::parse(reserved, 200), Err(InvalidName::Reserved), "{reserved}");
+        }
     }
 
     #[test]

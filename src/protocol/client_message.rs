@@ -25,6 +25,8 @@ pub enum ClientMessage<'a> {
         /// The channel to leave.
         channel: Cow<'a, str>,
     },
+    /// `pusher:signin`.
+    SignIn(SignIn<'a>),
     /// `client-…`: relayed to the other subscribers of the channel.
     ClientEvent(ClientEvent<'a>),
     /// Any other event name.
@@ -43,6 +45,15 @@ pub struct Subscribe<'a> {
     pub auth: Option<Cow<'a, str>>,
     /// What the auth endpoint says of the member; part of the signed text.
     pub channel_data: Option<Cow<'a, str>>,
+}
+
+/// The `data` of `pusher:signin`, strings as sent.
+#[derive(Debug, PartialEq, Eq)]
+pub struct SignIn<'a> {
+    /// `key:signature` of the user auth endpoint.
+    pub auth: Cow<'a, str>,
+    /// What that endpoint says of the user; part of the signed text.
+    pub user_data: Cow<'a, str>,
 }
 
 /// A client event before its rules are checked.
@@ -85,6 +96,14 @@ struct SubscribeData<'a> {
 }
 
 #[derive(Deserialize)]
+struct SignInData<'a> {
+    #[serde(borrow)]
+    auth: Text<'a>,
+    #[serde(borrow)]
+    user_data: Text<'a>,
+}
+
+#[derive(Deserialize)]
 struct UnsubscribeData<'a> {
     #[serde(borrow)]
     channel: Text<'a>,
@@ -109,6 +128,12 @@ impl<'a> ClientMessage<'a> {
                 let no = InvalidMessage("pusher:unsubscribe needs data with a string \"channel\"");
                 let channel = unsubscribe(envelope.data).ok_or(no)?;
                 Ok(Self::Unsubscribe { channel })
+            }
+            "pusher:signin" => {
+                let no = InvalidMessage(
+                    "pusher:signin needs data with strings as \"auth\" and \"user_data\"",
+                );
+                sign_in(envelope.data).ok_or(no).map(Self::SignIn)
             }
             name if name.starts_with(CLIENT_EVENT_PREFIX) => {
                 let no = InvalidMessage("a client event needs a string \"channel\"");
@@ -147,6 +172,14 @@ fn subscribe<'a>(data: Option<&'a RawValue>) -> Option<Subscribe<'a>> {
             auth: parts.auth.map(owned),
             channel_data: parts.channel_data.map(owned),
         })
+    })
+}
+
+fn sign_in<'a>(data: Option<&'a RawValue>) -> Option<SignIn<'a>> {
+    object(data?, |text| {
+        let parts: SignInData<'_> = serde_json::from_str(text).ok()?;
+        let owned = |text: Text<'_>| Cow::Owned(text.0.into_owned());
+        Some(SignIn { auth: owned(parts.auth), user_data: owned(parts.user_data) })
     })
 }
 

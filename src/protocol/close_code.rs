@@ -30,6 +30,10 @@ pub enum CloseCode {
     OriginNotAllowed,
     /// The back end terminated the user's connections: stops the client.
     Terminated,
+    /// `pusher:signin` without a valid signature or user: stops the client.
+    SignInRefused,
+    /// Neither signed in nor on a private or presence channel in time: stops the client.
+    NotAuthorizedInTime,
     /// The app has all the sockets it may have: the client tries again.
     OverConnectionLimit,
     /// More waits for this socket than the outbox may hold: the client comes back.
@@ -58,7 +62,10 @@ impl CloseCode {
             Self::InvalidVersion => 4006,
             Self::UnsupportedProtocol => 4007,
             Self::NoProtocolVersion => 4008,
-            Self::OriginNotAllowed | Self::Terminated => 4009,
+            Self::OriginNotAllowed
+            | Self::Terminated
+            | Self::SignInRefused
+            | Self::NotAuthorizedInTime => 4009,
             Self::OverConnectionLimit | Self::TooSlow | Self::RateLimited | Self::Draining => 4100,
             Self::ReconnectNow => 4200,
             Self::PongNotReceived => 4201,
@@ -80,6 +87,8 @@ impl CloseCode {
             Self::NoProtocolVersion => "No protocol version given, add protocol=7",
             Self::OriginNotAllowed => "Origin not allowed",
             Self::Terminated => "You got disconnected by the app.",
+            Self::SignInRefused => "Sign-in refused: check the signature and id your backend gives",
+            Self::NotAuthorizedInTime => "Connection not authorized within timeout",
             Self::OverConnectionLimit => "Application is over connection quota",
             Self::TooSlow => "Over capacity: the client reads too slowly",
             Self::RateLimited => "Rate limit exceeded",
@@ -101,7 +110,7 @@ impl CloseCode {
 mod tests {
     use super::CloseCode;
 
-    const ALL: [CloseCode; 18] = [
+    const ALL: [CloseCode; 20] = [
         CloseCode::Normal,
         CloseCode::FrameError,
         CloseCode::InvalidUtf8,
@@ -114,6 +123,8 @@ mod tests {
         CloseCode::NoProtocolVersion,
         CloseCode::OriginNotAllowed,
         CloseCode::Terminated,
+        CloseCode::SignInRefused,
+        CloseCode::NotAuthorizedInTime,
         CloseCode::OverConnectionLimit,
         CloseCode::TooSlow,
         CloseCode::RateLimited,

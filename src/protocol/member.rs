@@ -54,15 +54,16 @@ impl Member {
         let text = channel_data.filter(|text| !text.is_empty()).ok_or(InvalidMember::Missing)?;
         let data: ChannelData = serde_json::from_str(text).map_err(|_| InvalidMember::Malformed)?;
         let user_id = user_id(data.user_id.get()).ok_or(InvalidMember::Malformed)?;
-        let info_bytes = data.user_info.as_ref().map_or(0, |info| info.get().len());
-        bounded("user_id", user_id.len(), limits.presence_user_id_bytes, "presence_user_id_bytes")?;
-        bounded(
-            "user_info",
-            info_bytes,
-            limits.presence_user_info_bytes,
-            "presence_user_info_bytes",
-        )?;
-        Ok(Self { user_id: user_id.into(), user_info: data.user_info })
+        Self { user_id: user_id.into(), user_info: data.user_info }.within(limits)
+    }
+
+    /// The same member, if it keeps the app's bounds.
+    pub fn within(self, limits: &AppLimits) -> Result<Self, InvalidMember> {
+        let info_bytes = self.user_info.as_ref().map_or(0, |info| info.get().len());
+        let (id_max, info_max) = (limits.presence_user_id_bytes, limits.presence_user_info_bytes);
+        bounded("user_id", self.user_id.len(), id_max, "presence_user_id_bytes")?;
+        bounded("user_info", info_bytes, info_max, "presence_user_info_bytes")?;
+        Ok(self)
     }
 
     /// The JSON text of `user_info`, `null` where there is none.
@@ -72,7 +73,7 @@ impl Member {
 }
 
 /// Strings as they are, numbers as their digits; anything else, and nothing, is no id.
-fn user_id(raw: &str) -> Option<String> {
+pub(super) fn user_id(raw: &str) -> Option<String> {
     let text = match raw.as_bytes().first()? {
         b'"' => serde_json::from_str(raw).ok()?,
         b'-' | b'0'..=b'9' => raw.to_owned(),

@@ -4,7 +4,7 @@
 //! channels share everything up to the channel's name. `data` is always a JSON string, with
 //! the one exception every client library knows: `pusher:error`, whose `data` is an object.
 
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -51,6 +51,37 @@ pub fn ping() -> Frame {
     PING.clone()
 }
 
+/// Signed in; `user_data` is the text the back end signed, a string inside the string.
+pub fn signin_success(user_data: &str) -> Frame {
+    let mut data = b"{\"user_data\":".to_vec();
+    push_json(&mut data, user_data);
+    data.push(b'}');
+    internal("pusher:signin_success", &text(data), None)
+}
+
+/// Who of a watchlist is online or offline; a list without ids is left out.
+pub fn watchlist_events(lists: [(&str, &[Arc<str>]); 2]) -> Frame {
+    #[derive(Serialize)]
+    struct Events<'a> {
+        events: Vec<Change<'a>>,
+    }
+    #[derive(Serialize)]
+    struct Change<'a> {
+        name: &'a str,
+        user_ids: &'a [Arc<str>],
+    }
+    let lists = lists.into_iter().filter(|(_, user_ids)| !user_ids.is_empty());
+    let events = lists.map(|(name, user_ids)| Change { name, user_ids }).collect();
+    let data = serde_json::to_string(&Events { events }).expect("plain strings serialize");
+    internal("pusher_internal:watchlist_events", &data, None)
+}
+
+/// How many are subscribed.
+pub fn subscription_count(channel: &ChannelName, count: usize) -> Frame {
+    let data = format!("{{\"subscription_count\":{count}}}");
+    internal("pusher_internal:subscription_count", &data, Some(channel))
+}
+
 /// `pusher:error`.
 pub fn error(code: u16, message: &str) -> Frame {
     let mut text = b"{\"event\":\"pusher:error\",\"data\":{\"code\":".to_vec();
@@ -93,8 +124,7 @@ pub fn member_added(channel: &ChannelName, user_id: &str, info_json: &str) -> Fr
     data.extend_from_slice(b",\"user_info\":");
     data.extend_from_slice(info_json.as_bytes());
     data.push(b'}');
-    let data = String::from_utf8(data).expect("pieces of UTF-8 are UTF-8");
-    internal("pusher_internal:member_added", &data, Some(channel))
+    internal("pusher_internal:member_added", &text(data), Some(channel))
 }
 
 /// A user's last socket left.
@@ -102,8 +132,7 @@ pub fn member_removed(channel: &ChannelName, user_id: &str) -> Frame {
     let mut data = b"{\"user_id\":".to_vec();
     push_json(&mut data, user_id);
     data.push(b'}');
-    let data = String::from_utf8(data).expect("pieces of UTF-8 are UTF-8");
-    internal("pusher_internal:member_removed", &data, Some(channel))
+    internal("pusher_internal:member_removed", &text(data), Some(channel))
 }
 
 /// The data of [`subscription_succeeded`] on a presence channel: ids and infos in order of arrival.
@@ -121,7 +150,7 @@ pub fn presence<'a>(members: impl ExactSizeIterator<Item = (&'a str, &'a str)> +
         text.extend_from_slice(info_json.as_bytes());
     }
     text.extend_from_slice(b"}}}");
-    String::from_utf8(text).expect("pieces of UTF-8 are UTF-8")
+    self::text(text)
 }
 
 /// An event of a back end or a client: encoded once up to the channel, whatever their number.
@@ -189,6 +218,10 @@ fn separate(text: &mut Vec<u8>, index: usize) {
     if index > 0 {
         text.push(b',');
     }
+}
+
+fn text(bytes: Vec<u8>) -> String {
+    String::from_utf8(bytes).expect("pieces of UTF-8 are UTF-8")
 }
 
 fn push_json(text: &mut Vec<u8>, value: &str) {

@@ -8,12 +8,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::client_message::{ClientEvent, ClientMessage, Subscribe};
+use super::client_message::{ClientEvent, ClientMessage, SignIn, Subscribe};
 use super::member::InvalidMember;
 use super::rate_limit::{PerSecond, Window};
 use super::server_message::{self, ErrorEvent, Event, SubscriptionError};
-use super::signature::{self, ChannelAuthError};
-use super::{ChannelName, CloseCode, Frame, Member, SocketId};
+use super::signature::{self, AuthError};
+use super::{ChannelName, ChannelType, CloseCode, Frame, Member, SocketId, User};
 use crate::app::{App, ClientEvents};
 
 /// What is to be done, in the order given.
@@ -30,7 +30,7 @@ pub enum Action {
         /// Why.
         error: SubscriptionError,
     },
-    /// Join a channel; the channel answers, and may still refuse ([`Session::refused`]).
+    /// Join a channel; the channel answers ([`Session::granted`], [`Session::refused`]).
     Subscribe {
         /// The channel.
         channel: ChannelName,
@@ -50,14 +50,31 @@ pub enum Action {
         user_id: Option<Arc<str>>,
     },
     /// Relay a client event to the channel's other subscribers.
-    Publish {
-        /// The channel.
-        channel: ChannelName,
-        /// The event, encoded.
-        frame: Frame,
+    Publish(Relay),
+    /// The socket belongs to a user now: answer, then tell whoever watches that user.
+    SignIn {
+        /// The user.
+        user: User,
+        /// `pusher:signin_success`.
+        answer: Frame,
     },
     /// Say why and close.
     Close(CloseCode),
+}
+
+/// A client event that may go to the channel's other subscribers.
+#[derive(Debug)]
+pub struct Relay {
+    /// The channel.
+    pub channel: ChannelName,
+    /// The event, encoded.
+    pub frame: Frame,
+    /// Its name.
+    pub event: String,
+    /// Its payload, as it is relayed.
+    pub data: Option<String>,
+    /// The sender, on presence channels.
+    pub user_id: Option<Arc<str>>,
 }
 
 /// Everything the rules know of one socket.
@@ -67,6 +84,10 @@ pub struct Session {
     socket_id: SocketId,
     /// Each with the user it was joined as, on presence channels.
     subscriptions: HashMap<ChannelName, Option<Arc<str>>>,
+    user: Option<User>,
+    /// Closed then, unless it has signed in or joined a channel that takes a signature.
+    authorize_by: Option<Instant>,
+    authorized: bool,
     messages: Option<Window>,
     client_events: Option<PerSecond>,
     last_heard: Instant,
@@ -82,6 +103,9 @@ impl Session {
         let session = Self {
             socket_id,
             subscriptions: HashMap::new(),
+            user: None,
+            authorize_by: app.authorization_timeout.map(|timeout| now + timeout),
+            authorized: false,
             messages: app.limits.messages.map(Window::new),
             client_events: app.limits.client_events_per_second.map(PerSecond::new),
             last_heard: now,
@@ -112,6 +136,7 @@ impl Session {
             Ok(ClientMessage::Pong) => Vec::new(),
             Ok(ClientMessage::Subscribe(subscribe)) => vec![self.subscribe(&subscribe)],
             Ok(ClientMessage::Unsubscribe { channel }) => self.unsubscribe(&channel),
+            Ok(ClientMessage::SignIn(sign_in)) => self.sign_in(&sign_in),
             Ok(ClientMessage::ClientEvent(event)) => vec![self.client_event(&event, now)],
             Ok(ClientMessage::Unsupported { event }) => vec![unsupported(&event)],
             Err(invalid) => vec![reject(4200, format!("Invalid message format: {invalid}"))],
@@ -132,10 +157,13 @@ impl Session {
 
     /// When [`tick`](Self::tick) has to be called next, if nothing is heard until then.
     pub fn deadline(&self) -> Instant {
-        match self.pinged_at {
+        let silence = match self.pinged_at {
             Some(pinged_at) => pinged_at + self.app.pong_timeout,
             None => self.last_heard + self.app.ping_interval,
-        }
+        };
+        self.authorize_by
+            .filter(|_| !self.authorized)
+            .map_or(silence, |authorize_by| authorize_by.min(silence))
     }
 
     /// When to look again, seen from `now`: at the deadline, but not later than the earliest one
@@ -149,12 +177,20 @@ impl Session {
         if now < self.deadline() {
             return None;
         }
+        if !self.authorized && self.authorize_by.is_some_and(|authorize_by| authorize_by <= now) {
+            return Some(Action::Close(CloseCode::NotAuthorizedInTime));
+        }
         if self.pinged_at.is_some() {
             return Some(Action::Close(CloseCode::PongNotReceived));
         }
         self.pinged_at = Some(now);
         let control = self.uses_control_frames;
         Some(Action::Send(if control { Frame::ping() } else { server_message::ping() }))
+    }
+
+    /// The channel granted a subscription.
+    pub fn granted(&mut self, channel: &ChannelName) {
+        self.authorized |= channel.needs_auth();
     }
 
     /// The channel did not grant a subscription that the rules allowed: it is full.
@@ -164,6 +200,11 @@ impl Session {
         let error =
             format!("the presence channel has {members} members, the limit (presence_members)");
         refuse(channel.as_str(), limit_reached(4100, error))
+    }
+
+    /// Who the socket is signed in as.
+    pub fn user(&self) -> Option<&User> {
+        self.user.as_ref()
     }
 
     /// Everything the socket was subscribed to, as it goes.
@@ -184,6 +225,9 @@ impl Session {
         if self.subscriptions.contains_key(&channel) {
             return Ok(Action::Confirm { channel });
         }
+        if channel.channel_type() == ChannelType::ServerToUser {
+            return self.permit_own(&channel);
+        }
         if self.subscriptions.len() >= limits.subscriptions {
             let most = limits.subscriptions;
             let error =
@@ -201,11 +245,51 @@ impl Session {
                 channel_data,
             )?;
         }
-        let presence = channel.is_presence();
-        let member = presence.then(|| Member::parse(channel_data, limits)).transpose()?;
+        let member = match &self.user {
+            _ if !channel.is_presence() => None,
+            Some(user) if channel_data.is_none_or(str::is_empty) => {
+                Some(user.member().within(limits)?)
+            }
+            _ => Some(Member::parse(channel_data, limits)?),
+        };
         let user_id = member.as_ref().map(|member| member.user_id.clone());
         self.subscriptions.insert(channel.clone(), user_id);
         Ok(Action::Subscribe { channel, member })
+    }
+
+    /// A user's channel was joined by signing in; subscribing only gets its answer, and nobody
+    /// gets another user's.
+    fn permit_own(&self, channel: &ChannelName) -> Result<Action, SubscriptionError> {
+        let own = self.user.as_ref().map(|user| &*user.id);
+        if own.is_some() && own == channel.user_id() {
+            return Ok(Action::Send(server_message::subscription_succeeded(channel, "{}")));
+        }
+        let error = "a #server-to-user- channel is for connections signed in as that user".into();
+        Err(SubscriptionError { kind: "AuthError", error, status: 401 })
+    }
+
+    fn sign_in(&mut self, request: &SignIn<'_>) -> Vec<Action> {
+        let (auth, user_data) = (&request.auth, &request.user_data);
+        let signed = signature::check_user(&self.app, self.socket_id, auth, user_data);
+        let user = User::parse(user_data, &self.app.limits);
+        let (Ok(()), Ok(user)) = (signed, user) else {
+            return vec![Action::Close(CloseCode::SignInRefused)];
+        };
+        let answer = server_message::signin_success(user_data);
+        match &self.user {
+            Some(before) if before.id == user.id => return vec![Action::Send(answer)],
+            Some(_) => {
+                return vec![reject(4009, "The connection is signed in as another user already")];
+            }
+            None => {}
+        }
+        self.authorized = true;
+        self.user = Some(user.clone());
+        let most = self.app.limits.watchlist_users;
+        let cut = user.watchlist_over.map(|ids| {
+            reject(4302, format!("The watchlist has {ids} ids; the first {most} are watched"))
+        });
+        std::iter::once(Action::SignIn { user, answer }).chain(cut).collect()
     }
 
     fn unsubscribe(&mut self, channel: &str) -> Vec<Action> {
@@ -251,7 +335,13 @@ impl Session {
             Some(user_id) => event.frame_from(channel, user_id),
             None => event.frame(channel),
         };
-        Action::Publish { channel: channel.clone(), frame }
+        Action::Publish(Relay {
+            channel: channel.clone(),
+            frame,
+            event: message.event.to_string(),
+            data: message.data.as_deref().map(str::to_owned),
+            user_id: user_id.clone(),
+        })
     }
 }
 
@@ -261,7 +351,7 @@ const ECHO_CHARS_MAX: usize = 200;
 fn unsupported(event: &str) -> Action {
     let event: String = event.chars().take(ECHO_CHARS_MAX).collect();
     let text = format!(
-        "Unsupported event {event:?}: clients may send pusher:subscribe, pusher:unsubscribe, pusher:ping, pusher:pong and client-… events"
+        "Unsupported event {event:?}: clients may send pusher:subscribe, pusher:unsubscribe, pusher:signin, pusher:ping, pusher:pong and client-… events"
     );
     reject(4200, text)
 }
@@ -278,8 +368,8 @@ fn limit_reached(status: u16, error: String) -> SubscriptionError {
     SubscriptionError { kind: "LimitReached", error, status }
 }
 
-impl From<ChannelAuthError> for SubscriptionError {
-    fn from(why: ChannelAuthError) -> Self {
+impl From<AuthError> for SubscriptionError {
+    fn from(why: AuthError) -> Self {
         Self { kind: "AuthError", error: why.to_string(), status: 401 }
     }
 }

@@ -16,9 +16,9 @@ pub use query::{Query, QueryError};
 /// How far a request's clock may be from ours, in seconds: Pusher's figure.
 pub const TIMESTAMP_SKEW_MAX_SECONDS: u64 = 600;
 
-/// Why `auth` does not open a channel.
+/// Why `auth` does not open a channel or sign a user in.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ChannelAuthError {
+pub enum AuthError {
     /// None was sent.
     #[error("the channel needs an auth signature from your auth endpoint; none was sent")]
     Missing,
@@ -38,7 +38,7 @@ pub enum ChannelAuthError {
         "the signature does not fit {signed:?}: check that the auth endpoint uses this app's secret, this socket_id and this channel"
     )]
     Mismatch {
-        /// The start of the text that must be signed: `socket_id:channel`.
+        /// The start of the text that must be signed: `socket_id:channel` or `socket_id::user::`.
         signed: String,
     },
 }
@@ -51,21 +51,47 @@ pub fn check_channel(
     channel: &str,
     auth: Option<&str>,
     channel_data: Option<&str>,
-) -> Result<(), ChannelAuthError> {
-    let auth = auth.filter(|auth| !auth.is_empty()).ok_or(ChannelAuthError::Missing)?;
-    let (key, signature) = auth.split_once(':').ok_or(ChannelAuthError::Malformed)?;
+) -> Result<(), AuthError> {
+    let auth = auth.filter(|auth| !auth.is_empty()).ok_or(AuthError::Missing)?;
+    let signed = format!("{socket_id}:{channel}");
+    match channel_data.filter(|data| !data.is_empty()) {
+        None => check_auth(app, auth, &signed, &[]),
+        Some(data) => check_auth(app, auth, &signed, &[":", data]),
+    }
+}
+
+/// Checks the `auth` of `pusher:signin`: signed is `socket_id::user::user_data`.
+pub fn check_user(
+    app: &App,
+    socket_id: SocketId,
+    auth: &str,
+    user_data: &str,
+) -> Result<(), AuthError> {
+    check_auth(app, auth, &format!("{socket_id}::user::"), &[user_data])
+}
+
+/// `auth` against the text that starts with `shown`, which the refusal shows, and goes on with `rest`.
+fn check_auth(app: &App, auth: &str, shown: &str, rest: &[&str]) -> Result<(), AuthError> {
+    let (key, signature) = auth.split_once(':').ok_or(AuthError::Malformed)?;
     if key != app.key {
         let theirs = key.chars().take(64).collect();
-        return Err(ChannelAuthError::OtherKey { theirs, ours: app.key.clone() });
+        return Err(AuthError::OtherKey { theirs, ours: app.key.clone() });
     }
-    let signed = format!("{socket_id}:{channel}");
     let mut mac = app.secret.mac();
-    mac.update(signed.as_bytes());
-    if let Some(data) = channel_data.filter(|data| !data.is_empty()) {
-        mac.update(b":");
-        mac.update(data.as_bytes());
+    mac.update(shown.as_bytes());
+    rest.iter().for_each(|part| mac.update(part.as_bytes()));
+    if fits(mac, signature) {
+        Ok(())
+    } else {
+        Err(AuthError::Mismatch { signed: shown.to_owned() })
     }
-    if fits(mac, signature) { Ok(()) } else { Err(ChannelAuthError::Mismatch { signed }) }
+}
+
+/// Signs the body of a webhook: the value of `X-Pusher-Signature`.
+pub fn signed_body(app: &App, body: &[u8]) -> String {
+    let mut mac = app.secret.mac();
+    mac.update(body);
+    hex::encode(mac.finalize().into_bytes())
 }
 
 /// Why a request of the HTTP API is refused with 401. The texts are shown verbatim by Laravel.

@@ -3,10 +3,10 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::super::layers::{self, Keys, Places};
+use super::super::layers::{self, FILE_ONLY, Keys, Places};
 use super::super::written::Written;
 use super::super::{
-    CacheConfig, EXAMPLE_SECRET, HttpConfig, LogConfig, LogFormat, WebSocketConfig,
+    CacheConfig, EXAMPLE_SECRET, HttpConfig, LogConfig, LogFormat, WebSocketConfig, WebhooksConfig,
 };
 use super::{APP, load, only_app};
 use crate::app::{AppLimits, ClientEvents};
@@ -40,6 +40,13 @@ fn the_defaults_are_the_documented_ones() {
     };
     assert_eq!(config.websocket, websocket);
     assert_eq!(config.cache, CacheConfig { ttl: seconds(1800), bytes: 64 << 20 });
+    let webhooks = WebhooksConfig {
+        queue_events: 10_000,
+        connect_timeout: seconds(3),
+        answer_timeout: seconds(10),
+        retry: seconds(300),
+    };
+    assert_eq!(config.webhooks, webhooks);
     let log = LogConfig { format: LogFormat::Auto, level: "info".to_owned(), debug: false };
     assert_eq!(config.log, log);
     assert_eq!(config.metrics.listen, None);
@@ -56,6 +63,10 @@ fn the_defaults_of_an_app_are_the_documented_ones() {
     assert_eq!(app.activity_timeout, Duration::from_secs(30));
     assert_eq!(app.pong_timeout, Duration::from_secs(30));
     assert!(!app.require_protocol);
+    assert_eq!(app.authorization_timeout, None);
+    assert!(app.watchlist_events && app.terminate_presence_users);
+    assert!(!app.subscription_count_events);
+    assert!(app.webhooks.is_empty());
     assert_eq!(app.accept_client_events_from, ClientEvents::Members);
     let AppLimits {
         connections,
@@ -70,6 +81,7 @@ fn the_defaults_of_an_app_are_the_documented_ones() {
         channels_per_event,
         events_per_batch,
         presence_members,
+        watchlist_users,
         presence_user_id_bytes,
         presence_user_info_bytes,
     } = app.limits;
@@ -79,11 +91,11 @@ fn the_defaults_of_an_app_are_the_documented_ones() {
     assert_eq!((event_data_bytes, event_data_warn_bytes), (102_400, 10_240));
     assert_eq!((channels_per_event, events_per_batch), (100, 10));
     assert_eq!((presence_members, presence_user_id_bytes), (10_000, 128));
-    assert_eq!(presence_user_info_bytes, 10_240);
+    assert_eq!((presence_user_info_bytes, watchlist_users), (10_240, 100));
 }
 
 /// Paths of all leaves of a JSON object.
-fn leaves(value: &serde_json::Value, prefix: &str, found: &mut Vec<String>) {
+pub(super) fn leaves(value: &serde_json::Value, prefix: &str, found: &mut Vec<String>) {
     let Some(table) = value.as_object() else {
         return found.push(prefix.to_owned());
     };
@@ -101,14 +113,16 @@ fn every_key_that_may_be_written_has_a_default_and_the_other_way_round() {
     may_be_written.retain(|key| !credentials.contains(&key.as_str()));
     may_be_written.sort_unstable();
     let keys = Keys::of_defaults();
-    assert_eq!(keys.names().collect::<Vec<_>>(), may_be_written);
+    let mut have_a_default: Vec<&str> = keys.names().chain([FILE_ONLY]).collect();
+    have_a_default.sort_unstable();
+    assert_eq!(have_a_default, may_be_written);
 }
 
 #[test]
 fn every_value_knows_its_place() {
     let merged = layers::merge(vec![layers::defaults()]);
     let places = Places::of(&merged);
-    for key in Keys::of_defaults().names() {
+    for key in Keys::of_defaults().names().chain([FILE_ONLY]) {
         assert!(places.at(key).is_default(), "{key}");
         assert_eq!(places.at(key).to_string(), format!("{key} (the default)"));
     }

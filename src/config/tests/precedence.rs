@@ -101,6 +101,7 @@ fn other_value(key: &str) -> &'static str {
         "log.level" => "warn,hyper=error",
         "metrics.listen" => "localhost:9601",
         "app.enabled" | "app.rate_limiting.enabled" => "false",
+        "app.watchlist_events" | "app.terminate_presence_users" => "false",
         "app.allowed_origins" => "a.example, *.b.example",
         "app.accept_client_events_from" => "none",
         "app.rate_limiting.max_attempts" => "77",
@@ -109,7 +110,7 @@ fn other_value(key: &str) -> &'static str {
         "websocket.outbox_bytes" => "999999",
         "server.shards" => "1023",
         "log.debug" | "app.require_origin" | "app.require_protocol" => "true",
-        "app.rate_limiting.terminate_on_limit" => "true",
+        "app.rate_limiting.terminate_on_limit" | "app.subscription_count_events" => "true",
         _ => "9999",
     }
 }

@@ -35,6 +35,22 @@ fn the_server_and_requests() {
 }
 
 #[test]
+fn calls_of_webhooks() {
+    check_keys(&[
+        ("[webhooks]\nqueue_events = 0", "webhooks.queue_events is 0; allowed are 1 to 1073741824"),
+        (
+            "[webhooks]\nconnect_timeout_seconds = 0",
+            "webhooks.connect_timeout_seconds is 0; allowed are 1 to 86400",
+        ),
+        (
+            "[webhooks]\nanswer_timeout_seconds = 86401",
+            "webhooks.answer_timeout_seconds is 86401; allowed are 1 to 86400",
+        ),
+        ("[webhooks]\nretry_seconds = 0", "webhooks.retry_seconds is 0; allowed are 1 to 86400"),
+    ]);
+}
+
+#[test]
 fn logs_and_metrics() {
     check_keys(&[
         ("[log]\nformat = \"xml\"", "log.format is \"xml\"; allowed are auto, human and json"),
@@ -60,6 +76,11 @@ fn logs_and_metrics() {
 fn what_apps_start_from() {
     check_keys(&[
         ("[app]\nactivity_timeout = 0", "app.activity_timeout is 0; allowed are 1 to 86400"),
+        (
+            "[app]\nauthorization_timeout = 86401",
+            "app.authorization_timeout is 86401; allowed are 0 to 86400",
+        ),
+        ("[app]\nwatchlist_users = 0", "app.watchlist_users is 0; allowed are 1 to 1073741824"),
         ("[app]\nmax_message_size = 0", "app.max_message_size is 0; allowed are 1 to 1073741824"),
         (
             "[app]\nmax_connections = 4294967296",

@@ -52,8 +52,8 @@ fn the_shape_of_a_file_is_checked_with_line_and_column() {
         &[],
         "config/reverb.toml: TOML parse error at line 1, column 2\n  |\n\
          1 | [servers]\n  |  ^^^^^^^\n\
-         unknown field `servers`, expected one of `server`, `http`, `websocket`, `cache`, `log`, \
-         `metrics`, `app`, `apps`",
+         unknown field `servers`, expected one of `server`, `http`, `websocket`, `cache`, \
+         `webhooks`, `log`, `metrics`, `app`, `apps`",
     );
 }
 
@@ -70,6 +70,11 @@ fn variables_are_named() {
         "RESOUND_SOMETHING_ELSE",
         "1",
         "is not known; config/defaults.toml lists every key",
+    );
+    check_variable(
+        "RESOUND_APP_WEBHOOKS",
+        "https://example.com",
+        "is not known; a list of tables has no variable: set app.webhooks in a file",
     );
     let scaling = "this version serves from one node and does not share messages through Redis: \
                    remove it, or set it to false";

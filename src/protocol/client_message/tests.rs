@@ -71,7 +71,7 @@ fn client_event_data_keeps_the_senders_bytes() {
 
 #[test]
 fn other_names_are_unsupported_not_invalid() {
-    for name in ["pusher:signin", "pusher_internal:member_added", "App\\\\Events\\\\X", ""] {
+    for name in ["pusher:signout", "pusher_internal:member_added", "App\\\\Events\\\\X", ""] {
         let text = format!(r#"{{"event":"{name}","data":{{}}}}"#);
         let parsed = ClientMessage::parse(&text);
         assert!(matches!(parsed, Ok(ClientMessage::Unsupported { .. })), "{text}");

@@ -1,0 +1,224 @@
+//! The webhooks of apps: as documented, as written, and what each key refuses.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::super::written;
+use super::defaults::leaves;
+use super::refusals::check as check_refused;
+use super::{APP, load, only_app};
+use crate::app::{Webhook, WebhookEvent};
+
+const DEFAULTS: &str = include_str!("../../../config/defaults.toml");
+const URL: &str = "url = \"https://example.com/pusher\"";
+const FORM: &str =
+    "it must be an http:// or https:// address with a host, such as https://example.com/pusher";
+
+/// A file with one app that has one webhook of these keys.
+fn file(keys: &str) -> String {
+    format!("{APP}[[apps.webhooks]]\n{keys}\n")
+}
+
+/// The only webhook of the only app.
+fn only_webhook(file: &str) -> Webhook {
+    let [webhook] = <[Webhook; 1]>::try_from(only_app(file, &[]).webhooks).unwrap();
+    webhook
+}
+
+/// One key of a webhook with a valid url, and what follows the place of the webhook.
+fn check_key(key: &str, message: &str) {
+    let message = format!("config/reverb.toml: apps[0].webhooks[0].{message}");
+    check_refused(&file(&format!("{URL}\n{key}")), &[], &message);
+}
+
+fn check_url(text: &str, message: &str) {
+    let message = format!("config/reverb.toml: apps[0].webhooks[0].url {message}");
+    check_refused(&file(&format!("url = {text:?}")), &[], &message);
+}
+
+/// The commented webhook of `config/defaults.toml`, without its comment signs.
+fn example() -> String {
+    let from = DEFAULTS.find("#   [[apps.webhooks]]\n").unwrap();
+    let lines = DEFAULTS[from..].lines().map_while(|line| line.strip_prefix("#   "));
+    lines.collect::<Vec<_>>().join("\n")
+}
+
+#[test]
+fn a_url_is_enough() {
+    let webhook = only_webhook(&file(URL));
+    assert_eq!(webhook.url, "https://example.com/pusher");
+    assert!(webhook.events.is_empty());
+    assert_eq!((webhook.channel_prefix.as_str(), webhook.channel_suffix.as_str()), ("", ""));
+    assert!(webhook.headers.is_empty());
+    assert_eq!(webhook.batch_window, Duration::ZERO);
+}
+
+#[test]
+fn every_key_arrives() {
+    let keys = "url = \"http://[::1]:9000/hook?a=b\"\n\
+                events = [\"member_added\", \"cache_miss\"]\n\
+                channel_prefix = \"presence-\"\n\
+                channel_suffix = \"-eu\"\n\
+                headers = { X-Tenant = \"7\", authorization = \"Bearer t\", \"x.y\" = \"\" }\n\
+                batch_window_ms = 60000";
+    let webhook = only_webhook(&file(keys));
+    assert_eq!(webhook.url, "http://[::1]:9000/hook?a=b");
+    assert_eq!(webhook.events, [WebhookEvent::MemberAdded, WebhookEvent::CacheMiss]);
+    assert_eq!(webhook.channel_prefix, "presence-");
+    assert_eq!(webhook.channel_suffix, "-eu");
+    let headers = [("X-Tenant", "7"), ("authorization", "Bearer t"), ("x.y", "")];
+    assert_eq!(webhook.headers, headers.map(|(name, value)| (name.to_owned(), value.to_owned())));
+    assert_eq!(webhook.batch_window, Duration::from_secs(60));
+}
+
+#[test]
+fn every_event_has_a_name() {
+    let names = WebhookEvent::ALL.map(WebhookEvent::name);
+    let webhook = only_webhook(&file(&format!("{URL}\nevents = {names:?}")));
+    assert_eq!(webhook.events, WebhookEvent::ALL);
+}
+
+#[test]
+fn the_commented_example_names_every_key_and_loads() {
+    let example = example();
+    let webhook = only_webhook(&format!("{APP}{example}\n"));
+    assert_eq!(webhook.events, [WebhookEvent::ChannelOccupied, WebhookEvent::ChannelVacated]);
+    assert_eq!(webhook.headers, [("X-Tenant".to_owned(), "7".to_owned())]);
+
+    let all = written::Webhook { headers: BTreeMap::new(), ..Default::default() };
+    let mut may_be_written = Vec::new();
+    leaves(&serde_json::to_value(all).unwrap(), "", &mut may_be_written);
+    for key in may_be_written {
+        assert!(example.contains(&format!("\n{key} = ")), "{key}");
+    }
+    for name in WebhookEvent::ALL.map(WebhookEvent::name) {
+        assert!(example.contains(name), "{name}");
+    }
+}
+
+#[test]
+fn the_list_of_an_entry_replaces_what_every_app_starts_from() {
+    let urls = |file: &str| -> Vec<String> {
+        only_app(file, &[]).webhooks.into_iter().map(|webhook| webhook.url).collect()
+    };
+    let common = "[[app.webhooks]]\nurl = \"http://all.example\"\n";
+    assert_eq!(urls(&format!("{APP}{common}")), ["http://all.example"]);
+    let two = "[[apps.webhooks]]\nurl = \"http://a.example\"\n\
+               [[apps.webhooks]]\nurl = \"http://b.example\"\n";
+    assert_eq!(urls(&format!("{APP}{two}{common}")), ["http://a.example", "http://b.example"]);
+    assert_eq!(urls(&format!("{APP}webhooks = []\n{common}")), [""; 0]);
+    let development = load(common, &[]).unwrap().development.unwrap();
+    assert_eq!(development.webhooks.len(), 1);
+}
+
+#[test]
+fn addresses_are_whole() {
+    check_refused(
+        &file("events = []"),
+        &[],
+        &format!("config/reverb.toml: apps[0].webhooks[0].url is missing; {FORM}"),
+    );
+    for text in [
+        "example.com",
+        "/pusher",
+        "ftp://example.com",
+        "https://",
+        "https:///pusher",
+        "https://:80/",
+        "https://example.com:/",
+        "https://example.com:65536/",
+        "https://example.com/a b",
+    ] {
+        check_url(text, &format!("is {text:?}; {FORM}"));
+    }
+    for text in ["https://user@example.com", "https://user:pass@example.com/", "u:p w@example.com"]
+    {
+        check_url(text, "has a user name or password; send them in headers, as Authorization");
+    }
+    assert!(load(&file("url = \"https://example.com/@me?to=a@b\""), &[]).is_ok());
+}
+
+#[test]
+fn events_and_times_are_known() {
+    let allowed = "allowed are channel_occupied, channel_vacated, member_added, member_removed, \
+                   client_event, cache_miss and subscription_count";
+    check_key(
+        "events = [\"member_added\", \"channel_ocupied\"]",
+        &format!("events has \"channel_ocupied\"; {allowed}"),
+    );
+    check_key("batch_window_ms = 60001", "batch_window_ms is 60001; allowed are 0 to 60000");
+}
+
+#[test]
+fn header_fields_are_valid_and_not_the_servers() {
+    let letters = "the name of a header field is of letters, digits and !#$%&'*+-.^_`|~";
+    for name in ["", "X Tenant", "X-Ténant", "X:"] {
+        check_key(
+            &format!("headers = {{ {name:?} = \"7\" }}"),
+            &format!("headers has {name:?}; {letters}"),
+        );
+    }
+    for name in ["X-Pusher-Key", "x-pusher-signature", "X-PUSHER-"] {
+        check_key(
+            &format!("headers = {{ {name:?} = \"7\" }}"),
+            &format!("headers has {name:?}; names that start with X-Pusher- are set by the server"),
+        );
+    }
+    for name in ["Content-Type", "content-length", "HOST"] {
+        check_key(
+            &format!("headers = {{ {name:?} = \"7\" }}"),
+            &format!(
+                "headers has {name:?}; Content-Type, Content-Length and Host are set by the server"
+            ),
+        );
+    }
+    check_key(
+        "headers = { \"X-Tenant\" = \"7\\r\\nX-Other: 8\" }",
+        "headers.X-Tenant has a control character; a header field is one line of text",
+    );
+    check_key(
+        "headers = { X-Tenant = \"7\", x-tenant = \"8\" }",
+        "headers has \"x-tenant\" twice; capitals make no other name of it",
+    );
+}
+
+#[test]
+fn the_place_counts_apps_and_webhooks() {
+    let second = file(URL).replace("\"1\"", "\"2\"").replace("\"k\"", "\"l\"");
+    check_refused(
+        &format!("{APP}{second}[[apps.webhooks]]\nurl = \"x\"\n"),
+        &[],
+        &format!("config/reverb.toml: apps[1].webhooks[1].url is \"x\"; {FORM}"),
+    );
+    check_refused(
+        &format!("{APP}[[app.webhooks]]\nurl = \"x\"\n"),
+        &[],
+        &format!("config/reverb.toml: app.webhooks[0].url is \"x\"; {FORM}"),
+    );
+}
+
+#[test]
+fn the_shape_is_checked_with_line_and_column() {
+    check_refused(
+        "[[app.webhooks]]\nurl = \"http://a.example\"\nevent = []\n",
+        &[],
+        "config/reverb.toml: TOML parse error at line 3, column 1\n  |\n\
+         3 | event = []\n  | ^^^^^\n\
+         unknown field `event`, expected one of `url`, `events`, `channel_prefix`, \
+         `channel_suffix`, `headers`, `batch_window_ms`",
+    );
+    check_refused(
+        "[[app.webhooks]]\nheaders = { \"X-Tenant\" = 7 }\n",
+        &[],
+        "config/reverb.toml: TOML parse error at line 2, column 26\n  |\n\
+         2 | headers = { \"X-Tenant\" = 7 }\n  |                          ^\n\
+         invalid type: integer `7`, expected a string",
+    );
+    check_refused(
+        "[[apps]]\nid = \"1\"\n[apps.webhooks]\nurl = \"http://a.example\"\n",
+        &[],
+        "config/reverb.toml: TOML parse error at line 3, column 1\n  |\n\
+         3 | [apps.webhooks]\n  | ^^^^^^^^^^^^^^^\n\
+         invalid type: map, expected a sequence",
+    );
+}

@@ -1,0 +1,101 @@
+//! Who is signed in on which sockets, and who wants to know of it.
+//!
+//! Pure: every change returns whom to tell what. Used under one lock of the hub, so that the
+//! watchers of a user see coming and going in one order.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use crate::protocol::{SocketId, User};
+
+/// All signed-in users of one app.
+#[derive(Default)]
+pub(super) struct SignIns {
+    sockets: HashMap<Arc<str>, HashSet<SocketId>>,
+    watchers: HashMap<Arc<str>, HashSet<SocketId>>,
+}
+
+/// What a sign-in is to be told, and whom it concerns.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct SignedIn {
+    /// Of the user's own watchlist: who is online, who is not.
+    pub(super) online: Vec<Arc<str>>,
+    pub(super) offline: Vec<Arc<str>>,
+    /// Sockets that watch this user, if this is the user's first.
+    pub(super) tell: Vec<SocketId>,
+}
+
+impl SignIns {
+    /// A socket signs in.
+    pub(super) fn sign_in(&mut self, socket: SocketId, user: &User) -> SignedIn {
+        let sockets = self.sockets.entry(user.id.clone()).or_default();
+        let first = sockets.is_empty();
+        sockets.insert(socket);
+        let tell = if first { sockets_of(&self.watchers, &user.id) } else { Vec::new() };
+        for watched in &user.watchlist {
+            self.watchers.entry(watched.clone()).or_default().insert(socket);
+        }
+        let is_online = |id: &Arc<str>| self.sockets.contains_key(id);
+        let (online, offline) = user.watchlist.iter().cloned().partition(is_online);
+        SignedIn { online, offline, tell }
+    }
+
+    /// A signed-in socket is gone; returns the sockets to tell if it was the user's last.
+    pub(super) fn sign_out(&mut self, socket: SocketId, user: &User) -> Vec<SocketId> {
+        for watched in &user.watchlist {
+            remove(&mut self.watchers, watched, socket);
+        }
+        let last = remove(&mut self.sockets, &user.id, socket);
+        if last { sockets_of(&self.watchers, &user.id) } else { Vec::new() }
+    }
+
+    /// The user's sockets.
+    pub(super) fn sockets(&self, user_id: &str) -> Vec<SocketId> {
+        sockets_of(&self.sockets, user_id)
+    }
+}
+
+type Sets = HashMap<Arc<str>, HashSet<SocketId>>;
+
+fn sockets_of(sets: &Sets, user_id: &str) -> Vec<SocketId> {
+    sets.get(user_id).map(|sockets| sockets.iter().copied().collect()).unwrap_or_default()
+}
+
+/// Takes a socket out of a set; true if that was its last.
+fn remove(sets: &mut Sets, user_id: &str, socket: SocketId) -> bool {
+    let Some(set) = sets.get_mut(user_id) else { return false };
+    set.remove(&socket);
+    let empty = set.is_empty();
+    if empty {
+        sets.remove(user_id);
+    }
+    empty
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{SignIns, SignedIn};
+    use crate::app::tests::limits;
+    use crate::protocol::{SocketId, User};
+
+    fn user(id: &str, watchlist: &[&str]) -> User {
+        let text = serde_json::json!({ "id": id, "watchlist": watchlist }).to_string();
+        User::parse(&text, &limits()).unwrap()
+    }
+
+    #[test]
+    fn watchers_hear_of_the_first_socket_and_of_the_last() {
+        let mut all = SignIns::default();
+        let [ada, bob, bob_again] = ["1.1", "2.1", "2.2"].map(|id| SocketId::parse(id).unwrap());
+        let (ada_user, bob_user) = (user("ada", &["bob", "eve"]), user("bob", &[]));
+        let state = all.sign_in(ada, &ada_user);
+        let offline = vec!["bob".into(), "eve".into()];
+        assert_eq!(state, SignedIn { online: vec![], offline, tell: vec![] });
+        assert_eq!(all.sign_in(bob, &bob_user).tell, [ada]);
+        assert_eq!(all.sign_in(bob_again, &bob_user).tell, []);
+        assert_eq!(all.sign_out(bob, &bob_user), []);
+        assert_eq!(all.sign_out(bob_again, &bob_user), [ada]);
+        assert_eq!(all.sign_out(ada, &ada_user), []);
+        assert!(all.sockets.is_empty() && all.watchers.is_empty(), "nothing is left behind");
+    }
+}
