@@ -11,16 +11,17 @@ use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may enter. `websocket` and `http` know nothing of each other, `hub`
 /// nothing of transports, `protocol` nothing of time and tasks.
-const LAYERS: [(&str, &[&str]); 11] = [
+const LAYERS: [(&str, &[&str]); 12] = [
     ("app", &[]),
     ("protocol", &["app"]),
     ("metrics", &["protocol"]),
     ("hub", &["app", "metrics", "protocol"]),
     ("node", &["app", "hub", "metrics", "protocol"]),
+    ("webhook", &["app", "hub", "metrics", "protocol"]),
     ("websocket", &["hub", "node", "protocol"]),
     ("http", &["app", "hub", "metrics", "node", "protocol"]),
     ("config", &["app"]),
-    ("server", &["config", "http", "hub", "metrics", "node", "protocol", "websocket"]),
+    ("server", &["config", "http", "hub", "metrics", "node", "protocol", "webhook", "websocket"]),
     ("logging", &["config"]),
     ("cli", &["app", "config", "logging", "protocol", "server"]),
 ];

@@ -1,7 +1,8 @@
-// Owns the one door through which suites reach the harness: server, application, clients, waiting.
+// Owns the one door through which suites reach the harness: server, application, clients, waiting, webhooks.
 
 export * from './harness/backend.mjs';
 export * from './harness/clients.mjs';
 export * from './harness/server.mjs';
 export * from './harness/suite.mjs';
 export * from './harness/until.mjs';
+export * from './harness/webhooks.mjs';

@@ -17,6 +17,11 @@ pub(crate) fn channel(socket_id: &str, channel: &str, channel_data: Option<&str>
     format!("{KEY}:{}", sign(SECRET, &format!("{socket_id}:{channel}{data}")))
 }
 
+/// `key:signature` for one socket and the user who signs in on it.
+pub(crate) fn user(socket_id: &str, user_data: &str) -> String {
+    format!("{KEY}:{}", sign(SECRET, &format!("{socket_id}::user::{user_data}")))
+}
+
 /// The target a request is sent to: path and signed query, with the changes it asks for.
 ///
 /// A change applies before signing, so that the signature fits what is sent; `auth_signature`

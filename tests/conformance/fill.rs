@@ -2,6 +2,8 @@
 
 use std::collections::HashMap;
 
+use serde_json::Value;
+
 use crate::credentials;
 
 /// Socket ids by the name their socket has in the transcript.
@@ -33,20 +35,26 @@ pub(crate) fn fill(text: &str, ids: &Ids) -> Result<String, String> {
 fn word<'t>(text: &'t str, ids: &Ids) -> Result<Option<(String, &'t str)>, String> {
     let id = |name: &str| ids.get(name).cloned().ok_or(format!("${name} was not greeted yet"));
     if text.starts_with(|c: char| c.is_ascii_uppercase()) {
-        return Ok(Some((id(&text[..1])?, &text[1..])));
+        let digits = text[1..].find(|c: char| !c.is_ascii_digit());
+        let (name, after) = text.split_at(digits.map_or(text.len(), |end| end + 1));
+        return Ok(Some((id(name)?, after)));
     }
     let Some((function, rest)) = text.split_once('(') else { return Ok(None) };
-    if !["auth", "repeat", "now"].contains(&function) {
+    if !["auth", "user_auth", "quoted", "repeat", "now"].contains(&function) {
         return Ok(None);
     }
-    let (arguments, after) = rest.split_once(')').ok_or(format!("${function}( has no end"))?;
+    let end = closing(rest).ok_or(format!("${function}( has no end"))?;
+    let (arguments, after) = (fill(&rest[..end], ids)?, &rest[end + 1..]);
     let no = || format!("${function}({arguments}) is not understood");
+    let pair = || arguments.split_once(',').ok_or_else(no);
     let value = match function {
         "auth" => match arguments.splitn(3, ',').collect::<Vec<_>>().as_slice() {
             [name, channel] => credentials::channel(&id(name)?, channel, None),
             [name, channel, data] => credentials::channel(&id(name)?, channel, Some(data)),
             _ => return Err(no()),
         },
+        "user_auth" => credentials::user(&id(pair()?.0)?, pair()?.1),
+        "quoted" => Value::from(arguments).to_string(),
         "repeat" => {
             let (text, times) = arguments.rsplit_once(',').ok_or_else(no)?;
             text.repeat(times.parse().map_err(|_| no())?)
@@ -54,6 +62,19 @@ fn word<'t>(text: &'t str, ids: &Ids) -> Result<Option<(String, &'t str)>, Strin
         _ => credentials::now(arguments.parse().map_err(|_| no())?).to_string(),
     };
     Ok(Some((value, after)))
+}
+
+/// Where the parenthesis is that closes the one before `text`.
+fn closing(text: &str) -> Option<usize> {
+    let mut open = 1;
+    text.char_indices().find_map(|(at, c)| {
+        match c {
+            '(' => open += 1,
+            ')' => open -= 1,
+            _ => {}
+        }
+        (open == 0).then_some(at)
+    })
 }
 
 /// Whether `heard` is what was expected: the same text, with any run of characters for each `…`.
@@ -80,4 +101,13 @@ fn an_ellipsis_stands_for_any_text() {
     check("a…d…c", "abcd", false);
     check("ab…bc", "abc", false);
     check("…", "", true);
+}
+
+#[test]
+fn words_may_be_nested() {
+    let filled = fill(
+        r#"$quoted({"user_data":$quoted({"id":"$repeat(1,3)"})}) $A7"#,
+        &Ids::from([("A7".to_owned(), "1.2".to_owned())]),
+    );
+    assert_eq!(filled.unwrap(), r#""{\"user_data\":\"{\\\"id\\\":\\\"111\\\"}\"}" 1.2"#);
 }

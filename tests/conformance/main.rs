@@ -13,10 +13,13 @@ mod harness;
 mod credentials;
 mod fill;
 mod headers;
+mod line;
 mod play;
 mod port;
 mod pure;
 mod reference;
+mod said;
+mod table;
 mod transcript;
 
 use std::net::ToSocketAddrs;

@@ -4,10 +4,11 @@ use std::collections::HashMap;
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::credentials;
 use crate::fill::{Ids, fill, fits};
+use crate::said;
 use crate::transcript::{Act, Frame, Request, Step, Transcript, What};
 
 /// The target of `connects`, as pusher-js would open it but for its version.
@@ -112,12 +113,15 @@ impl<S: Stage> Scene<'_, S> {
             }
             Act::Opens { target, origin } => self.open(name, target, origin.as_deref()).await,
             Act::Joins { channel, channel_data } => {
-                let text = self.subscription(name, channel, channel_data.as_deref())?;
+                let data = channel_data.as_deref().map(|data| self.text(data)).transpose()?;
+                let text = said::subscribe(self.id(name)?, &self.text(channel)?, data.as_deref());
                 self.say(name, Frame::Text(text)).await
             }
             Act::Leaves { channel } => {
-                let data = json!({ "channel": channel });
-                let text = json!({ "event": "pusher:unsubscribe", "data": data }).to_string();
+                self.say(name, Frame::Text(said::unsubscribe(channel))).await
+            }
+            Act::SignsIn { user_data } => {
+                let text = said::sign_in(self.id(name)?, &self.text(user_data)?);
                 self.say(name, Frame::Text(text)).await
             }
             Act::Says(frame) => {
@@ -130,6 +134,10 @@ impl<S: Stage> Scene<'_, S> {
                 compare(&expected, &heard)
             }
             Act::Silent => self.silent(name).await,
+            Act::Ignores => {
+                while self.stage.unheard(name).await.map_err(wrong)? != Heard::Nothing {}
+                Ok(())
+            }
             Act::Drops => {
                 self.open.retain(|open| open != name);
                 self.stage.drop(name).await;
@@ -156,7 +164,7 @@ impl<S: Stage> Scene<'_, S> {
     ) -> Result<(), Difference> {
         self.open.push(name.to_owned());
         self.ids.remove(name);
-        let target = fill(target, &self.ids).map_err(wrong)?;
+        let target = self.text(target)?;
         self.stage.open(name, &target, origin).await.map_err(wrong)
     }
 
@@ -185,13 +193,12 @@ impl<S: Stage> Scene<'_, S> {
     }
 
     async fn ask(&mut self, request: &Request) -> Result<(), Difference> {
-        let filled = |text: &str| fill(text, &self.ids).map_err(wrong);
-        let (body, answer) = (filled(&request.body)?, filled(&request.answer)?);
+        let (body, answer) = (self.text(&request.body)?, self.text(&request.answer)?);
         let mut changes = request.changes.clone();
         for (_, value) in &mut changes {
-            *value = filled(value)?;
+            *value = self.text(value)?;
         }
-        let target = filled(&request.target)?;
+        let target = self.text(&request.target)?;
         let sent = Request {
             target: target.clone(),
             body: body.clone(),
@@ -210,32 +217,20 @@ impl<S: Stage> Scene<'_, S> {
     }
 
     fn filled(&self, frame: &Frame) -> Result<Frame, Difference> {
-        let filled = |text: &str| fill(text, &self.ids).map_err(wrong);
         Ok(match frame {
-            Frame::Text(text) => Frame::Text(filled(text)?),
-            Frame::Ping(payload) => Frame::Ping(filled(payload)?),
-            Frame::Pong(payload) => Frame::Pong(filled(payload)?),
+            Frame::Text(text) => Frame::Text(self.text(text)?),
+            Frame::Ping(payload) => Frame::Ping(self.text(payload)?),
+            Frame::Pong(payload) => Frame::Pong(self.text(payload)?),
         })
     }
 
-    /// `pusher:subscribe` as pusher-js says it, signed where the channel needs it.
-    fn subscription(
-        &self,
-        name: &str,
-        channel: &str,
-        channel_data: Option<&str>,
-    ) -> Result<String, Difference> {
-        let channel = fill(channel, &self.ids).map_err(wrong)?;
-        let data = channel_data.map(|data| fill(data, &self.ids)).transpose().map_err(wrong)?;
+    fn text(&self, text: &str) -> Result<String, Difference> {
+        fill(text, &self.ids).map_err(wrong)
+    }
+
+    fn id(&self, name: &str) -> Result<&str, Difference> {
         let id = self.ids.get(name).ok_or_else(|| wrong(format!("{name} was not greeted")))?;
-        let signs = channel.starts_with("private-") || channel.starts_with("presence-");
-        let auth =
-            if signs { credentials::channel(id, &channel, data.as_deref()) } else { String::new() };
-        let mut said = json!({ "auth": auth, "channel": channel });
-        if let Some(data) = data {
-            said["channel_data"] = data.into();
-        }
-        Ok(json!({ "event": "pusher:subscribe", "data": said }).to_string())
+        Ok(id)
     }
 }
 

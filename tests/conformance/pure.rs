@@ -86,7 +86,7 @@ impl Pure {
         let metrics = Arc::new(Metrics::default());
         let (shards, mut all) = Shards::new(limits, &metrics);
         let cache = EventCache::new(cache.ttl, cache.bytes);
-        let node = Arc::new(Node::new(&apps, &shards, cache, metrics));
+        let node = Arc::new(Node::new(&apps, &shards, cache, metrics, HashMap::new()));
         let body = BodyLimits { bytes: http.body_bytes, timeout: http.body_timeout };
         Self {
             router: router(&Api::new(node.clone(), &server.path, body)),
@@ -218,6 +218,8 @@ impl Stage for Pure {
             self.settle();
         }
         self.now = until;
+        self.node.tick(until);
+        self.settle();
     }
 }
 

@@ -1,11 +1,11 @@
-//! README.md and reverb_cases.txt point to tests: what they point to exists.
+//! README.md and the lists of cases point to tests: what they point to exists.
 
 use std::path::Path;
 
 use crate::folder;
 
-/// Reverb's own suite, as of the snapshot the list was made from.
-const REVERB_CASES: usize = 237;
+/// The suites of others, as of the snapshots the lists were made from.
+const CASES: [(&str, usize); 2] = [("reverb_cases.txt", 237), ("soketi_cases.txt", 85)];
 
 /// Whether a name in a document is a transcript (`topic/name.txt`) or a file of the project
 /// (`tests/…`, `src/…`), and is there.
@@ -28,23 +28,33 @@ fn every_file_named_in_the_readme_exists() {
     assert!(missing.is_empty(), "README.md names files that are not there: {missing:#?}");
 }
 
-/// One case per line: `file | case | transcript or test`, or `differs: why` in the last column.
+/// One case per line: `file or number | case | transcripts or tests`, or `differs: why` in the last
+/// column.
 #[test]
-fn every_case_of_reverb_is_covered_or_differs_for_a_reason() {
-    let list = std::fs::read_to_string(folder().join("reverb_cases.txt")).unwrap();
-    let cases: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
-    let mut wrong = Vec::new();
-    for case in &cases {
-        let covered = match case.split('|').map(str::trim).collect::<Vec<_>>().as_slice() {
-            [file, name, by] if !file.is_empty() && !name.is_empty() => {
-                by.strip_prefix("differs:").map_or(exists(by), |why| !why.trim().is_empty())
-            }
-            _ => false,
-        };
-        if !covered {
-            wrong.push(case);
-        }
+fn every_case_of_others_is_covered_or_differs_for_a_reason() {
+    for (file, count) in CASES {
+        let list = std::fs::read_to_string(folder().join(file)).unwrap();
+        let cases: Vec<&str> = list.lines().filter(|line| !line.starts_with('#')).collect();
+        let wrong: Vec<_> = cases.iter().filter(|case| !is_covered(case)).collect();
+        assert!(wrong.is_empty(), "{file}: neither covered nor explained: {wrong:#?}");
+        assert_eq!(cases.len(), count, "{file}");
     }
-    assert!(wrong.is_empty(), "neither covered nor explained: {wrong:#?}");
-    assert_eq!(cases.len(), REVERB_CASES);
+}
+
+fn is_covered(case: &str) -> bool {
+    let [id, name, by] = case.split('|').map(str::trim).collect::<Vec<_>>()[..] else {
+        return false;
+    };
+    let covered = || by.split(", ").all(exists);
+    let explained = by.strip_prefix("differs:").map_or_else(covered, |why| !why.trim().is_empty());
+    !id.is_empty() && !name.is_empty() && explained
+}
+
+#[test]
+fn the_cases_of_soketi_are_numbered_without_a_gap() {
+    let list = std::fs::read_to_string(folder().join("soketi_cases.txt")).unwrap();
+    let cases = list.lines().filter(|line| !line.starts_with('#'));
+    let numbers: Vec<usize> =
+        cases.map(|case| case.split(' ').next().unwrap().parse().unwrap()).collect();
+    assert_eq!(numbers, (1..=85).collect::<Vec<usize>>());
 }

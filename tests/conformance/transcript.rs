@@ -4,7 +4,10 @@
 //! # title: An event reaches everybody but its sender      header: required
 //! # reverb: ServerTest, client whisper                    cases of Reverb's suite it covers
 //! # soketi: 52                                            likewise of soketi's
-//! # peers: Pusher the same | Reverb echoes it             how others differ
+//! # pusher: the same                                      what Pusher documents, in short words
+//! # reverb-does: echoes it                                what Reverb does
+//! # soketi-does: silence                                  what soketi does
+//! # peers: Sockudo drops it                               what else there is to say of others
 //! # app: accept_client_events_from = "all"                a line of the [[apps]] entry
 //! # config: cache.ttl_seconds = 60                        a line of the configuration
 //! # only: pure, a port has no simulated clock             `pure` or `port`, and why
@@ -14,11 +17,14 @@
 //! A joins private-x                             says pusher:subscribe, rightly signed
 //! A joins presence-x as {"user_id":"1"}         the same with channel_data
 //! A leaves private-x                            says pusher:unsubscribe
+//! A signs in as {"id":"1"}                      says pusher:signin, rightly signed
 //! A > {"event":"pusher:ping","data":{}}         says exactly this
 //! A < {"event":"pusher:pong","data":"{}"}       hears exactly this next
 //! A B < …"code":4200…                           both hear it; … stands for any text
 //! A >ping hi      A <pong hi                    WebSocket control frames
 //! A silent                                      heard nothing that is not in the transcript
+//! A ignores                                     whatever it heard up to here
+//! A1..A9 connects                               nine sockets, A1 to A9
 //! A drops                                       the transport is gone without a word
 //! A closed 4001 Application does not exist      hears a close frame
 //! 10 times A > {"event":"client-x"}             the same step again
@@ -29,11 +35,14 @@
 //! # a comment
 //! ```
 //!
-//! `$A` is the socket id of A; `$auth(A,channel)` and `$auth(A,channel,channel_data)` are the
-//! signatures a back end would give A; `$repeat(x,200)` is a long text; `$now(-601)` a Unix time.
+//! `$A` is the socket id of A; `$auth(A,channel)`, `$auth(A,channel,channel_data)` and
+//! `$user_auth(A,user_data)` are the signatures a back end would give A; `$quoted(x)` is x as a
+//! JSON string; `$repeat(x,200)` is a long text; `$now(-601)` a Unix time. They may be nested.
 //! When a transcript ends, every socket that is still open must have heard nothing more.
 
 use std::time::Duration;
+
+use crate::line;
 
 /// Which of the two ways a transcript is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -46,11 +55,24 @@ pub(crate) enum Mode {
 #[derive(Debug)]
 pub(crate) struct Transcript {
     pub(crate) name: String,
+    pub(crate) title: String,
+    pub(crate) others: Others,
     /// Lines for the `[[apps]]` entry and for the rest of the configuration.
     pub(crate) app: String,
     pub(crate) config: String,
     only: Option<Mode>,
     pub(crate) steps: Vec<Step>,
+}
+
+/// What other servers do, in the words of the header.
+#[derive(Debug, Default)]
+pub(crate) struct Others {
+    pub(crate) pusher: Option<String>,
+    pub(crate) reverb: Option<String>,
+    pub(crate) soketi: Option<String>,
+    /// Whether Reverb's and soketi's own suites have a case of it.
+    pub(crate) reverb_tests_it: bool,
+    pub(crate) soketi_tests_it: bool,
 }
 
 /// One line.
@@ -77,7 +99,9 @@ pub(crate) enum Act {
     Leaves { channel: String },
     Says(Frame),
     Hears(Frame),
+    SignsIn { user_data: String },
     Silent,
+    Ignores,
     Drops,
     Closed { code: u16, reason: String },
 }
@@ -106,7 +130,7 @@ pub(crate) struct Request {
 impl Transcript {
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self, String> {
         let [mut title, mut app, mut config] = [const { String::new() }; 3];
-        let (mut only, mut steps) = (None, Vec::new());
+        let (mut only, mut steps, mut others) = (None, Vec::new(), Others::default());
         for (index, line) in text.lines().enumerate() {
             let at = |problem: &str| format!("{name}:{}: {problem}: {line}", index + 1);
             match line.strip_prefix('#') {
@@ -119,14 +143,19 @@ impl Transcript {
                         "app" => app = format!("{app}{value}\n"),
                         "config" => config = format!("{config}{value}\n"),
                         "only" => only = Some(mode(value).ok_or_else(|| at("pure|port, why"))?),
-                        "reverb" | "soketi" | "peers" => {}
+                        "pusher" => others.pusher = Some(value.to_owned()),
+                        "reverb-does" => others.reverb = Some(value.to_owned()),
+                        "soketi-does" => others.soketi = Some(value.to_owned()),
+                        "reverb" => others.reverb_tests_it = true,
+                        "soketi" => others.soketi_tests_it = true,
+                        "peers" => {}
                         _ => return Err(at("unknown key")),
                     }
                 }
                 Some(_) => {}
                 None if line.trim().is_empty() => {}
                 None => {
-                    let (times, what) = step(line).ok_or_else(|| at("not understood"))?;
+                    let (times, what) = line::step(line).ok_or_else(|| at("not understood"))?;
                     steps.push(Step { line: index + 1, times, what });
                 }
             }
@@ -141,7 +170,7 @@ impl Transcript {
         if waits && only != Some(Mode::Pure) {
             return Err(format!("{name}:1: \"advance\" needs \"# only: pure, …\""));
         }
-        Ok(Self { name: name.to_owned(), app, config, only, steps })
+        Ok(Self { name: name.to_owned(), title, others, app, config, only, steps })
     }
 
     /// Whether it can be played this way.
@@ -168,104 +197,4 @@ fn mode(text: &str) -> Option<Mode> {
         ("port", _) => Some(Mode::Port),
         _ => None,
     }
-}
-
-fn step(line: &str) -> Option<(usize, What)> {
-    if let Some((times, rest)) = line.split_once(" times ")
-        && let Ok(times) = times.parse()
-    {
-        return Some((times, step(rest)?.1));
-    }
-    let what = match line.split_once(' ')? {
-        ("advance", span) => {
-            What::Advance(Duration::from_secs(span.strip_suffix('s')?.parse().ok()?))
-        }
-        ("plain", rest) => What::Asks(request(rest, false)?),
-        (word, _) if is_name(word) => {
-            let (names, rest) = names(line);
-            What::Acts { names, act: act(rest)? }
-        }
-        _ => What::Asks(request(line, true)?),
-    };
-    Some((1, what))
-}
-
-/// Sockets are called A, B, …: unlike any method of HTTP.
-fn is_name(word: &str) -> bool {
-    word.len() == 1 && word.starts_with(|c: char| c.is_ascii_uppercase())
-}
-
-fn names(mut line: &str) -> (Vec<String>, &str) {
-    let mut names = Vec::new();
-    while let Some((word, rest)) = line.split_once(' ')
-        && is_name(word)
-    {
-        names.push(word.to_owned());
-        line = rest;
-    }
-    (names, line)
-}
-
-fn act(text: &str) -> Option<Act> {
-    let (verb, rest) = word(text);
-    let rest = rest.to_owned();
-    Some(match verb {
-        "connects" => Act::Connects,
-        "silent" => Act::Silent,
-        "drops" => Act::Drops,
-        "leaves" => Act::Leaves { channel: rest },
-        ">" => Act::Says(Frame::Text(rest)),
-        ">ping" => Act::Says(Frame::Ping(rest)),
-        ">pong" => Act::Says(Frame::Pong(rest)),
-        "<" => Act::Hears(Frame::Text(rest)),
-        "<ping" => Act::Hears(Frame::Ping(rest)),
-        "<pong" => Act::Hears(Frame::Pong(rest)),
-        "opens" => match rest.split_once(" from ") {
-            Some((target, origin)) => {
-                Act::Opens { target: target.to_owned(), origin: Some(origin.to_owned()) }
-            }
-            None => Act::Opens { target: rest, origin: None },
-        },
-        "joins" => match rest.split_once(" as ") {
-            Some((channel, data)) => {
-                Act::Joins { channel: channel.to_owned(), channel_data: Some(data.to_owned()) }
-            }
-            None => Act::Joins { channel: rest, channel_data: None },
-        },
-        "closed" => {
-            let (code, reason) = word(&rest);
-            Act::Closed { code: code.parse().ok()?, reason: reason.to_owned() }
-        }
-        _ => return None,
-    })
-}
-
-fn request(text: &str, signed: bool) -> Option<Request> {
-    let (call, answer) = text.rsplit_once(" -> ")?;
-    let (status, answer) = answer.split_once(' ')?;
-    let (method, rest) = word(call);
-    let (target, mut body) = word(rest);
-    let mut changes = Vec::new();
-    while let ("but", rest) = word(body) {
-        let (change, rest) = word(rest);
-        let (key, value) = change.split_once('=')?;
-        changes.push((key.to_owned(), value.to_owned()));
-        body = rest;
-    }
-    let known = ["GET", "POST", "PUT", "DELETE", "OPTIONS"].contains(&method);
-    (known && target.starts_with('/')).then_some(())?;
-    Some(Request {
-        signed,
-        method: method.to_owned(),
-        target: target.to_owned(),
-        changes,
-        body: body.to_owned(),
-        status: status.parse().ok()?,
-        answer: answer.to_owned(),
-    })
-}
-
-/// The first word of a text and the rest.
-fn word(text: &str) -> (&str, &str) {
-    text.split_once(' ').unwrap_or((text, ""))
 }

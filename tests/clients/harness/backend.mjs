@@ -1,6 +1,7 @@
 // Owns the application server: what a Laravel application does next to its broadcast server, with the stock npm `pusher` SDK.
 //
 //   POST /broadcasting/auth   form-encoded socket_id and channel_name; the user comes from a bearer token or a cookie
+//   POST /broadcasting/user-auth   form-encoded socket_id; signs the same user in, with the watchlist the test gave them
 //   POST /broadcast           JSON { channel, event, data }; `X-Socket-ID` is honoured as `toOthers()` does
 //   GET  /  and  /as/{user}   the page for browsers; the second form logs the user in by a cookie
 
@@ -37,12 +38,13 @@ export function userInfo(id) {
   return { name: `Zoë ${id}`, tags: [], settings: {}, path: 'a/b', nested: { '1': null, deep: [{}, []] } };
 }
 
-/** Starts the application; `script` is the JavaScript its page loads. */
+/** Starts the application; `script` is the JavaScript its page loads, `watchlists` has the ids a user wants to hear of. */
 export async function startBackend(server, { script = '' } = {}) {
   const pusher = sdk(server);
   const forger = sdk(server, { secret: 'not-the-secret' });
+  const watchlists = new Map();
   const http = createServer((request, response) => {
-    answer(request, { pusher, forger, script }).then(
+    answer(request, { pusher, forger, watchlists, script }).then(
       ({ status = 200, headers = {}, body = '' }) => response.writeHead(status, { ...CORS, ...headers }).end(body),
       (error) => response.writeHead(500, CORS).end(String(error?.body || error?.stack || error)),
     );
@@ -53,13 +55,14 @@ export async function startBackend(server, { script = '' } = {}) {
     http.closeAllConnections();
     return new Promise((done) => http.close(done));
   };
-  return { url, pusher, stop };
+  return { url, pusher, watchlists, stop };
 }
 
 async function answer(request, application) {
   const path = new URL(request.url, 'http://application').pathname;
   if (request.method === 'OPTIONS') return { status: 204 };
   if (request.method === 'POST' && path === '/broadcasting/auth') return authorize(request, application);
+  if (request.method === 'POST' && path === '/broadcasting/user-auth') return authenticate(request, application);
   if (request.method === 'POST' && path === '/broadcast') return broadcast(request, application);
   if (path === '/page.js') return { headers: { 'content-type': 'text/javascript; charset=utf-8' }, body: application.script };
   if (path === '/') return page();
@@ -68,15 +71,26 @@ async function answer(request, application) {
 }
 
 // Like Laravel's broadcaster: guests are refused on guarded channels, members get their id as a string.
-// A channel with "forged" in its name gets a signature made with another secret.
+// A channel with "forged" in its name gets a signature made with another secret, a presence channel with "bare" in it no
+// member: a signed-in connection needs none.
 async function authorize(request, { pusher, forger }) {
   const form = new URLSearchParams(await read(request));
   const [socket, channel] = [form.get('socket_id'), form.get('channel_name')];
   const user = userOf(request);
   if (!user) return json({ message: 'Unauthenticated.' }, 403);
   const signer = channel.includes('forged') ? forger : pusher;
-  const member = channel.startsWith('presence-') ? { user_id: user, user_info: userInfo(user) } : undefined;
+  const named = channel.startsWith('presence-') && !channel.includes('bare');
+  const member = named ? { user_id: user, user_info: userInfo(user) } : undefined;
   return json(signer.authorizeChannel(socket, channel, member));
+}
+
+// A user with "forged" in their id gets a signature made with another secret.
+async function authenticate(request, { pusher, forger, watchlists }) {
+  const form = new URLSearchParams(await read(request));
+  const user = userOf(request);
+  if (!user) return json({ message: 'Unauthenticated.' }, 403);
+  const signer = user.includes('forged') ? forger : pusher;
+  return json(signer.authenticateUser(form.get('socket_id'), { id: user, user_info: userInfo(user), watchlist: watchlists.get(user) }));
 }
 
 async function broadcast(request, { pusher }) {

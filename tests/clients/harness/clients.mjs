@@ -40,6 +40,7 @@ export function openPusher(t, { server, backend }, user, { key = APP.key } = {})
     ...network,
     cluster: '',
     channelAuthorization: { endpoint: authEndpoint, transport: 'ajax', headers: auth.headers },
+    userAuthentication: { endpoint: `${backend.url}/broadcasting/user-auth`, transport: 'ajax', headers: auth.headers },
   });
   t.after(() => pusher.disconnect());
   return pusher;
@@ -69,6 +70,16 @@ export async function subscribed(channel) {
   });
   await within(outcome, `subscription to ${inner.name}`);
   return channel;
+}
+
+/** Signs `pusher` in and resolves when its user's channel answers; once asked, it signs in again by itself on every connection. */
+export async function signedIn(pusher) {
+  pusher.signin();
+  await within(pusher.user.signinDonePromise, 'sign-in');
+  const own = pusher.user.serverToUserChannel;
+  if (!own) throw new Error('the sign-in failed');
+  await subscribed(own);
+  return pusher;
 }
 
 /** All `error` reports of the connection, flattened to `{ code, message }`. */
@@ -103,13 +114,24 @@ export async function roundTrip(pusher) {
 /** The text frames read by all pusher-js sockets of this process that are opened after the call, as they came. */
 export function tap(t) {
   const inbox = new Inbox('frames');
+  listenToSockets(t, 'message', ({ data }) => inbox.put(data));
+  return inbox;
+}
+
+/** The codes with which all pusher-js sockets of this process that are opened after the call are closed by the server. */
+export function closes(t) {
+  const inbox = new Inbox('close codes');
+  listenToSockets(t, 'close', ({ code }) => inbox.put(code));
+  return inbox;
+}
+
+function listenToSockets(t, what, listener) {
   const runtime = Pusher.Runtime;
   const open = runtime.createWebSocket;
   runtime.createWebSocket = function (...args) {
     const socket = open.apply(this, args);
-    socket.addEventListener('message', (message) => inbox.put(message.data));
+    socket.addEventListener(what, listener);
     return socket;
   };
   t.after(() => (runtime.createWebSocket = open));
-  return inbox;
 }

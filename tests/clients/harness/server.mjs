@@ -17,9 +17,12 @@ const LOG_KEPT = 20_000;
 
 export const APP = { id: '123456', key: 'reverb-key', secret: 'reverb-secret' };
 
-/** Starts a server that serves `apps` (default: APP with `app` settings on top) and waits until it is healthy. */
-export async function startServer({ app = {}, apps = [{ ...APP, ...app }] } = {}) {
-  const server = new Server(await freePort(), apps);
+/**
+ * Starts a server that serves `apps` (default: APP with `app` settings on top) and waits until it is healthy.
+ * `sections`: further tables of the configuration, by name.
+ */
+export async function startServer({ app = {}, apps = [{ ...APP, ...app }], sections = {} } = {}) {
+  const server = new Server(await freePort(), apps, sections);
   try {
     await server.start();
   } catch (failure) {
@@ -36,9 +39,10 @@ class Server {
   #exit = null;
   #log = '';
 
-  constructor(port, apps) {
+  constructor(port, apps, sections) {
     this.port = port;
     this.apps = apps;
+    this.sections = sections;
   }
 
   get url() {
@@ -54,7 +58,7 @@ class Server {
     const binary = process.env.RESOUND_BIN;
     if (!binary) throw new Error('RESOUND_BIN must name the server binary');
     const config = join(this.#folder, 'resound.toml');
-    writeFileSync(config, toml(this.port, this.apps));
+    writeFileSync(config, toml(this.port, this.apps, this.sections));
     const child = spawn(binary, ['serve', '--config', config], { stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment() });
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (bytes) => (this.#log = (this.#log + bytes).slice(-LOG_KEPT)));
@@ -121,13 +125,22 @@ export function plainEnvironment() {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(RESOUND|REVERB)_/.test(name)));
 }
 
-function toml(port, apps) {
-  const table = (entries) => Object.entries(entries).map(([key, value]) => `${key} = ${JSON.stringify(value)}\n`).join('');
-  return [
-    `[server]\n${table({ host: HOST, port })}`,
-    `[app]\n${table({ activity_timeout: 30 })}`,
-    ...apps.map((app) => `[[apps]]\n${table(app)}`),
-  ].join('\n');
+function toml(port, apps, sections) {
+  const named = Object.entries({ server: { host: HOST, port }, app: { activity_timeout: 30 }, ...sections });
+  return [...named.map(([name, entries]) => table(`[${name}]`, name, entries)), ...apps.map((app) => table('[[apps]]', 'apps', app))].join('\n');
+}
+
+// A list of objects becomes tables of their own, which must stand after the plain values.
+function table(head, path, entries) {
+  const isTables = ([, value]) => Array.isArray(value) && value.some((one) => typeof one === 'object');
+  const [plain, tables] = [Object.entries(entries).filter((entry) => !isTables(entry)), Object.entries(entries).filter(isTables)];
+  const inner = tables.flatMap(([key, list]) => list.map((one) => table(`[[${path}.${key}]]`, `${path}.${key}`, one)));
+  return `${head}\n${plain.map(([key, one]) => `${key} = ${literal(one)}\n`).join('')}${inner.map((text) => `\n${text}`).join('')}`;
+}
+
+function literal(value) {
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) return JSON.stringify(value);
+  return `{ ${Object.entries(value).map(([key, one]) => `${JSON.stringify(key)} = ${literal(one)}`).join(', ')} }`;
 }
 
 export async function freePort() {

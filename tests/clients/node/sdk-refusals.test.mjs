@@ -77,6 +77,12 @@ describe('npm pusher: refusals', () => {
     await refused(post('/batch_events', { events: [] }), 400);
   });
 
+  test('an unknown attribute in info is 400, in a batch too', async () => {
+    const told = /info should be a comma separated list of attributes/;
+    await refused(shared.pusher.trigger('c', 'e', 'x', { info: 'subscription_count,weather' }), 400, told);
+    await refused(shared.pusher.triggerBatch([{ channel: 'c', name: 'e', data: 'x', info: 'weather' }]), 400, told);
+  });
+
   test('events only the server may send are 400', async () => {
     await refused(post('/events', event({ name: 'pusher:error' })), 400);
     await refused(post('/events', event({ name: 'pusher_internal:member_added' })), 400);

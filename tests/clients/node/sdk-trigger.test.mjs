@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { connectPusher, Inbox, sdk, subscribed, world } from '../harness.mjs';
+import { connectPusher, Inbox, sdk, signedIn, subscribed, world } from '../harness.mjs';
 
 const text = async (answer) => (await answer).text();
 const json = async (answer) => JSON.parse(await text(answer));
@@ -74,10 +74,24 @@ describe('npm pusher: publishing', () => {
     });
   });
 
-  test('info tells zeros of an unoccupied presence channel', async () => {
+  test('info tells zeros of unoccupied channels, in a batch too', async () => {
     const info = 'subscription_count,user_count';
     assert.deepEqual(await json(shared.pusher.trigger('presence-void', 'e', 'x', { info })), {
       channels: { 'presence-void': { subscription_count: 0, user_count: 0 } },
+    });
+    const batch = ['presence-void', 'void'].map((channel) => ({ channel, name: 'e', data: 1, info }));
+    assert.deepEqual(await json(shared.pusher.triggerBatch(batch)), {
+      batch: [{ subscription_count: 0, user_count: 0 }, { subscription_count: 0 }],
+    });
+  });
+
+  test('info counts who is signed in and joined without channel_data like anybody else', async (t) => {
+    const pusher = await signedIn(await connectPusher(t, shared, '1'));
+    await subscribed(pusher.subscribe('presence-bare-info'));
+    await subscribed(pusher.subscribe('private-info'));
+    const info = 'user_count,subscription_count';
+    assert.deepEqual(await json(shared.pusher.trigger(['presence-bare-info', 'private-info'], 'e', 'x', { info })), {
+      channels: { 'presence-bare-info': { subscription_count: 1, user_count: 1 }, 'private-info': { subscription_count: 1 } },
     });
   });
 

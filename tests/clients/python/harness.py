@@ -39,12 +39,12 @@ secret = "{secret}"
 class Server:
     """The server under test, healthy once the constructor returns."""
 
-    def __init__(self):
+    def __init__(self, app_settings=""):
         self.port = _free_port()
         self.folder = tempfile.mkdtemp(prefix="resound-clients-")
         path = os.path.join(self.folder, "resound.toml")
         with open(path, "w") as file:
-            file.write(CONFIG.format(host=HOST, port=self.port, id=APP_ID, key=KEY, secret=SECRET))
+            file.write(CONFIG.format(host=HOST, port=self.port, id=APP_ID, key=KEY, secret=SECRET) + app_settings)
         self.log = open(os.path.join(self.folder, "log"), "w+")
         command = [os.environ["RESOUND_BIN"], "serve", "--config", path]
         # The server reads its own variables and refuses ones it does not know: the file alone configures it.
@@ -108,6 +108,9 @@ class Listener:
             assert told == {"subscribed": channel}, told
         return self
 
+    def whisper(self, channel, event, data):
+        self._say({"whisper": channel, "event": event, "data": data})
+
     def next(self, *kinds):
         """The next thing told; it must be of one of these kinds."""
         told = self._lines.get(timeout=DEADLINE)
@@ -120,17 +123,21 @@ class Listener:
         return told["channel"], told["event"], told.get("data")
 
     def close(self):
+        if self.process.stdin.closed:
+            return
         self.process.stdin.close()
         self.process.wait(timeout=DEADLINE)
         self.process.stdout.close()
 
 
 class Suite(unittest.TestCase):
-    """One server for the tests of a class; listeners end with their test."""
+    """One server for the tests of a class; listeners end with their test. `app_settings`: TOML that follows the app's keys."""
+
+    app_settings = ""
 
     @classmethod
     def setUpClass(cls):
-        cls.server = Server()
+        cls.server = Server(cls.app_settings)
         cls.addClassCleanup(cls.server.close)
         cls.sdk = cls.client()
 

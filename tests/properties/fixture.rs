@@ -1,0 +1,63 @@
+//! What every property stands on: an app, shards, a cache, and a witness who writes down.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use resound::app::App;
+use resound::config::{Config, File, Sources};
+use resound::hub::{EventCache, Occurrence, Shard, ShardLimits, Shards, Witness};
+use resound::metrics::Metrics;
+use resound::protocol::ChannelName;
+
+use crate::schedule::CACHE_SECONDS;
+
+const APP: &str = "[[apps]]\nid = \"1\"\nkey = \"key\"\nsecret = \"secret\"\n";
+
+/// Enough for any test here; a reader in memory is never slow.
+const BYTES: usize = 1 << 24;
+
+/// An app as the configuration has it if nothing is said, but for the rates.
+pub(crate) fn app() -> App {
+    static SHIPPED: LazyLock<App> = LazyLock::new(|| {
+        let file = File { name: "properties.toml".to_owned(), text: APP.to_owned() };
+        let sources = Sources { file: Some(file), ..Sources::default() };
+        let apps = Config::new(&sources).expect("a valid configuration").apps;
+        let mut app = (**apps.by_id("1").unwrap()).clone();
+        app.limits.client_events_per_second = None;
+        app
+    });
+    SHIPPED.clone()
+}
+
+/// Shards enough that what crosses them is played too.
+pub(crate) fn shards(metrics: &Arc<Metrics>) -> (Arc<Shards>, Vec<Shard>) {
+    Shards::new(ShardLimits { shards: 2, outbox_bytes: BYTES, inbox_bytes: BYTES }, metrics)
+}
+
+/// A cache that forgets only with time.
+pub(crate) fn cache() -> EventCache {
+    EventCache::new(Duration::from_secs(CACHE_SECONDS), BYTES)
+}
+
+/// A valid channel name.
+pub(crate) fn name(text: &str) -> ChannelName {
+    ChannelName::parse(text, 200).unwrap()
+}
+
+/// Writes down what happens.
+#[derive(Default)]
+pub(crate) struct Record(Mutex<Vec<Occurrence>>);
+
+impl Record {
+    /// Everything since the last time.
+    pub(crate) fn take(&self) -> Vec<Occurrence> {
+        std::mem::take(&mut *self.0.lock())
+    }
+}
+
+impl Witness for Record {
+    fn saw(&self, occurrence: Occurrence) {
+        self.0.lock().push(occurrence);
+    }
+}

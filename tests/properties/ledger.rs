@@ -1,0 +1,74 @@
+//! What holds of the occurrences whatever happened: coming and going alternate, and once
+//! everybody is gone nothing is left open.
+
+use std::collections::BTreeSet;
+
+use proptest::prelude::*;
+use resound::hub::{Occurrence, What};
+
+use crate::cases;
+use crate::schedule::{SOCKETS, Schedule, Step, schedule};
+use crate::stage::Stage;
+
+/// What is open, as a receiver of webhooks would have it.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct Ledger {
+    occupied: BTreeSet<String>,
+    present: BTreeSet<(String, String)>,
+}
+
+impl Ledger {
+    /// Takes down one occurrence; `Err` says what it contradicts.
+    pub(crate) fn enter(&mut self, occurrence: &Occurrence) -> Result<(), String> {
+        let channel = occurrence.channel.as_str().to_owned();
+        let there = self.occupied.contains(&channel);
+        let is_right = match &occurrence.what {
+            What::Occupied => self.occupied.insert(channel),
+            What::Vacated => {
+                let nobody = self.present.iter().all(|(other, _)| *other != channel);
+                nobody && self.occupied.remove(&channel)
+            }
+            What::MemberAdded(user) => there && self.present.insert((channel, user.to_string())),
+            What::MemberRemoved(user) => there && self.present.remove(&(channel, user.to_string())),
+            What::ClientEvent { .. } | What::CacheMiss => there,
+            What::SubscriptionCount(count) => there && *count > 0,
+        };
+        if is_right { Ok(()) } else { Err(format!("{occurrence:?} contradicts {self:?}")) }
+    }
+
+    /// Takes down all of them; at the end everybody is gone.
+    pub(crate) fn balance(all: &[Occurrence]) -> Result<(), String> {
+        let mut ledger = Self::default();
+        for (n, occurrence) in all.iter().enumerate() {
+            let channel = &occurrence.channel;
+            let before = all[..n].iter().filter(|before| before.channel == *channel);
+            let before =
+                || before.map(|before| format!("\n  {:?}", before.what)).collect::<String>();
+            ledger.enter(occurrence).map_err(|why| format!("{why}\nbefore it:{}", before()))?;
+        }
+        let is_closed = ledger == Self::default();
+        if is_closed { Ok(()) } else { Err(format!("left open: {ledger:?}")) }
+    }
+}
+
+fn balances(schedule: &Schedule) -> Result<(), String> {
+    let mut stage = Stage::new(schedule.settings);
+    for (number, step) in schedule.steps.iter().enumerate() {
+        stage.apply(number, step);
+    }
+    let crashes = (0..SOCKETS).map(Step::Crash);
+    let last = crashes.map(|crash| stage.apply(schedule.steps.len(), &crash)).last().unwrap();
+    Ledger::balance(&stage.all_seen)?;
+    let empty = "0 sockets, 0 channels";
+    let is_empty = last.facts.iter().any(|fact| fact == empty);
+    if is_empty { Ok(()) } else { Err(format!("{empty} expected: {:#?}", last.facts)) }
+}
+
+proptest! {
+    #![proptest_config(cases(150))]
+
+    #[test]
+    fn what_comes_goes_once_and_in_turn(schedule in schedule(120)) {
+        balances(&schedule).map_err(TestCaseError::fail)?;
+    }
+}

@@ -1,0 +1,68 @@
+//! Server and model side by side: after every step both must say the same.
+
+use std::fmt::{Debug, Write};
+
+use proptest::prelude::*;
+
+use crate::cases;
+use crate::heard::Heard;
+use crate::model::Model;
+use crate::schedule::{SOCKETS, Schedule, Step, schedule};
+use crate::stage::Stage;
+
+/// What one step brought about, and what is so now.
+#[derive(Debug, Default)]
+pub(crate) struct Report {
+    /// What each socket heard.
+    pub(crate) heard: [Vec<Heard>; SOCKETS],
+    /// What the witness saw, sorted by channel, in the channel's order.
+    pub(crate) seen: Vec<Heard>,
+    /// Answers and queries, in a fixed order.
+    pub(crate) facts: Vec<String>,
+}
+
+impl Report {
+    /// The first difference, in words.
+    fn differs(&self, expected: &Self) -> Option<String> {
+        let sockets = self.heard.iter().zip(&expected.heard).enumerate();
+        sockets
+            .map(|(socket, (is, should))| difference(&format!("socket {socket} heard"), is, should))
+            .chain([
+                difference("the witness saw", &self.seen, &expected.seen),
+                difference("the hub says", &self.facts, &expected.facts),
+            ])
+            .find_map(|found| found)
+    }
+}
+
+fn difference<T: Debug + PartialEq>(what: &str, is: &[T], should: &[T]) -> Option<String> {
+    let longest = is.len().max(should.len());
+    let at = (0..longest).find(|&at| is.get(at) != should.get(at))?;
+    let mut text = String::new();
+    let show = |all: &[T]| all.get(at).map_or("nothing more".to_owned(), |one| format!("{one:?}"));
+    writeln!(text, "{what}, at {at}:\n    {}\n  expected:\n    {}", show(is), show(should))
+        .unwrap();
+    write!(text, "  all of it: {is:?}\n  expected:  {should:?}").unwrap();
+    Some(text)
+}
+
+fn follows(schedule: &Schedule) -> Result<(), String> {
+    let (mut stage, mut model) = (Stage::new(schedule.settings), Model::new(schedule.settings));
+    let crashes = (0..SOCKETS).map(Step::Crash);
+    for (number, step) in schedule.steps.iter().cloned().chain(crashes).enumerate() {
+        let (is, should) = (stage.apply(number, &step), model.apply(number, &step));
+        if let Some(difference) = is.differs(&should) {
+            return Err(format!("step {number}, {step:?}: {difference}"));
+        }
+    }
+    Ok(())
+}
+
+proptest! {
+    #![proptest_config(cases(400))]
+
+    #[test]
+    fn every_step_is_what_the_model_says(schedule in schedule(120)) {
+        follows(&schedule).map_err(TestCaseError::fail)?;
+    }
+}

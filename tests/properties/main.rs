@@ -1,0 +1,24 @@
+//! Properties of the rules and the hub together, on random schedules and on random threads.
+//!
+//! Everything runs in memory, without a runtime and without a port. [`lockstep`] compares each
+//! step with a naive [`model`]; [`ledger`] holds for any order of events; [`threads`] lets real
+//! threads meet on the hub.
+
+#![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
+
+mod fixture;
+mod heard;
+mod ledger;
+mod lockstep;
+mod model;
+mod schedule;
+mod stage;
+mod threads;
+mod window;
+
+use proptest::test_runner::Config;
+
+/// So many schedules, and no files beside the sources: a failure prints its whole schedule.
+fn cases(cases: u32) -> Config {
+    Config { cases, failure_persistence: None, ..Config::default() }
+}

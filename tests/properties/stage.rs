@@ -1,0 +1,248 @@
+//! The server's side of a schedule: a node without a transport, its sockets in their places, a
+//! clock that only [`Step::Wait`] moves, and a witness who writes everything down.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hmac::{Hmac, KeyInit, Mac};
+use resound::app::{Apps, ClientEvents};
+use resound::hub::{Hub, Occurrence, Outlet, Shard, What, Witness};
+use resound::metrics::Metrics;
+use resound::node::{Node, Socket};
+use resound::protocol::server_message::Event;
+use resound::protocol::{Frame, SocketId};
+use serde_json::json;
+use sha2::Sha256;
+
+use crate::fixture::{Record, app, cache, name, shards};
+use crate::heard::{Heard, Memory, Wire, heard};
+use crate::lockstep::Report;
+use crate::schedule::{
+    CHANNELS, SOCKETS, Settings, Shows, Step, WAIT_SECONDS, channel_data, user_data,
+};
+
+struct Client {
+    id: SocketId,
+    /// `None` once it is dropped.
+    socket: Option<Socket>,
+    wire: Arc<Wire>,
+}
+
+/// The server under a schedule.
+pub(crate) struct Stage {
+    node: Node,
+    hub: Arc<Hub>,
+    shards: Vec<Shard>,
+    record: Arc<Record>,
+    clients: [Option<Client>; SOCKETS],
+    now: Instant,
+    report: Report,
+    /// Everything the witness saw from the start.
+    pub(crate) all_seen: Vec<Occurrence>,
+}
+
+impl Stage {
+    pub(crate) fn new(settings: Settings) -> Self {
+        let mut app = app();
+        app.subscription_count_events = settings.counts;
+        app.watchlist_events = settings.watchlists;
+        app.terminate_presence_users = settings.terminate_presence;
+        app.limits.subscriptions = settings.subscriptions;
+        app.limits.presence_members = settings.members;
+        if settings.whispers_everywhere {
+            app.accept_client_events_from = ClientEvents::All;
+        }
+        let metrics = Arc::new(Metrics::default());
+        let (inboxes, shards) = shards(&metrics);
+        let record = Arc::new(Record::default());
+        let witness: Arc<dyn Witness> = record.clone();
+        let witnesses = HashMap::from([("1".to_owned(), witness)]);
+        let node = Node::new(&Apps::new([app]).unwrap(), &inboxes, cache(), metrics, witnesses);
+        Self {
+            hub: node.hub_by_id("1").unwrap().clone(),
+            node,
+            shards,
+            record,
+            clients: Default::default(),
+            now: Instant::now(),
+            report: Report::default(),
+            all_seen: Vec::new(),
+        }
+    }
+
+    /// Lets one thing happen and everything that follows from it.
+    pub(crate) fn apply(&mut self, number: usize, step: &Step) -> Report {
+        let now = self.now;
+        match *step {
+            Step::Connect(place) => self.connect(place),
+            Step::Subscribe(place, channel, shows) => self.subscribe(place, channel, shows),
+            Step::Unsubscribe(place, channel) => {
+                let data = json!({ "channel": channel });
+                self.say(place, &json!({ "event": "pusher:unsubscribe", "data": data }));
+            }
+            Step::SignIn { socket, user, info, ref watches, signed } => {
+                let user_data = user_data(user, info, watches);
+                let text = |id| format!("{id}::user::{}", if signed { &user_data } else { "" });
+                let Some(auth) = self.signature(socket, text) else { return self.look() };
+                let data = json!({ "auth": auth, "user_data": user_data });
+                self.say(socket, &json!({ "event": "pusher:signin", "data": data }));
+            }
+            Step::ClientEvent(place, channel) => {
+                let data = json!({ "n": number }).to_string();
+                let event = json!({ "event": "client-x", "channel": channel, "data": data });
+                self.say(place, &event);
+            }
+            Step::Trigger(channel, except) => {
+                let data = number.to_string();
+                let event = Event::new("news", Some(&data));
+                let except = except.and_then(|place| self.clients[place].as_ref());
+                let except = except.map(|client| client.id);
+                let answer = self.hub.trigger(&name(channel), &event, &data, except, now);
+                self.report.facts.push(format!("delivered to {answer}"));
+            }
+            Step::Close(place) => {
+                if let Some(client) = &self.clients[place] {
+                    self.node.shards().finish(client.id, Frame::close_echo(Some(1000)));
+                }
+            }
+            Step::Crash(place) => self.drop(place),
+            Step::Terminate(user) => {
+                let answer = self.hub.terminate_user(user);
+                self.report.facts.push(format!("terminated {answer}"));
+            }
+            Step::Wait => self.now += Duration::from_secs(WAIT_SECONDS),
+        }
+        self.look()
+    }
+
+    /// Lets the ended sockets go, one after the other, and tells what there is to be seen.
+    fn look(&mut self) -> Report {
+        self.listen();
+        let is_ended = |client: &Client| client.wire.is_ending();
+        let ended = |at: &usize| self.clients[*at].as_ref().is_some_and(is_ended);
+        for place in (0..SOCKETS).filter(ended).collect::<Vec<_>>() {
+            self.drop(place);
+        }
+        let seen = self.record.take();
+        self.report.seen = seen.iter().map(|occurrence| self.line(occurrence)).collect();
+        self.report.seen.sort_by(|a, b| a.channel.cmp(&b.channel));
+        self.all_seen.extend(seen);
+        self.query();
+        std::mem::take(&mut self.report)
+    }
+
+    fn connect(&mut self, place: usize) {
+        if self.clients[place].is_some() {
+            return;
+        }
+        let wire = Arc::new(Wire::default());
+        let outlet = |_: SocketId| -> Box<dyn Outlet> { Box::new(Memory(wire.clone())) };
+        let socket = Socket::open(&self.node, &self.hub, self.now, outlet).ok();
+        let id = socket.as_ref().expect("no bound on connections").id();
+        self.clients[place] = Some(Client { id, socket, wire });
+    }
+
+    fn subscribe(&mut self, place: usize, channel: &str, shows: Shows) {
+        let member = match shows {
+            Shows::As(user, info) if channel.starts_with("presence-") => {
+                Some(channel_data(user, info))
+            }
+            _ => None,
+        };
+        let signed = member.as_ref().map(|data| format!(":{data}")).unwrap_or_default();
+        let wrong = if matches!(shows, Shows::Wrong) { "x" } else { "" };
+        let auth = self.signature(place, |id| format!("{id}:{channel}{signed}{wrong}"));
+        let mut data = json!({ "channel": channel, "auth": auth });
+        if matches!(shows, Shows::Nothing) {
+            data["auth"] = json!("");
+        }
+        if let Some(member) = member {
+            data["channel_data"] = json!(member);
+        }
+        self.say(place, &json!({ "event": "pusher:subscribe", "data": data }));
+    }
+
+    fn say(&mut self, place: usize, message: &serde_json::Value) {
+        let socket = self.clients[place].as_mut().and_then(|client| client.socket.as_mut());
+        if let Some(socket) = socket {
+            socket.receive(&message.to_string(), self.now);
+        }
+    }
+
+    /// What the back end answers: an implementation of its own.
+    fn signature(&self, place: usize, text: impl Fn(SocketId) -> String) -> Option<String> {
+        let id = self.clients[place].as_ref()?.id;
+        let mut mac = Hmac::<Sha256>::new_from_slice(b"secret").unwrap();
+        mac.update(text(id).as_bytes());
+        Some(format!("key:{}", hex::encode(mac.finalize().into_bytes())))
+    }
+
+    /// A dropped socket leaves its channels in any order, so what others hear is sorted by channel.
+    fn drop(&mut self, place: usize) {
+        self.listen();
+        let before: Vec<usize> = self.report.heard.iter().map(Vec::len).collect();
+        let Some(client) = &mut self.clients[place] else { return };
+        let id = client.id;
+        drop(client.socket.take());
+        self.listen();
+        for (all, before) in self.report.heard.iter_mut().zip(before) {
+            all[before..].sort_by(|a, b| a.channel.cmp(&b.channel));
+        }
+        self.node.shards().forget(id);
+        self.clients[place] = None;
+    }
+
+    fn listen(&mut self) {
+        self.node.shards().settle(&mut self.shards);
+        for (client, all) in self.clients.iter().zip(&mut self.report.heard) {
+            let Some(client) = client else { continue };
+            let own = format!("established {}", client.id);
+            let known = |message: Heard| match message.text == own {
+                true => heard("", "established"),
+                false => message,
+            };
+            all.extend(client.wire.take().into_iter().map(known));
+        }
+    }
+
+    fn line(&self, occurrence: &Occurrence) -> Heard {
+        let text = match &occurrence.what {
+            What::Occupied => "occupied".to_owned(),
+            What::Vacated => "vacated".to_owned(),
+            What::MemberAdded(user) => format!("member_added {user}"),
+            What::MemberRemoved(user) => format!("member_removed {user}"),
+            What::CacheMiss => "cache_miss".to_owned(),
+            What::SubscriptionCount(count) => format!("count {count}"),
+            What::ClientEvent { event, data, socket_id, user_id } => {
+                let is_sender = |client: &Option<Client>| {
+                    client.as_ref().is_some_and(|client| client.id == *socket_id)
+                };
+                let place = self.clients.iter().position(is_sender);
+                format!("{event} {data:?} of {place:?} as {user_id:?}")
+            }
+        };
+        heard(occurrence.channel.as_str(), text)
+    }
+
+    fn query(&mut self) {
+        self.node.shards().settle(&mut self.shards);
+        let (hub, facts) = (&self.hub, &mut self.report.facts);
+        for prefix in ["", "presence-"] {
+            let listed = hub.occupied(prefix).into_iter().map(|(name, counts)| {
+                format!("{name} {} {:?}", counts.subscription_count, counts.user_count)
+            });
+            facts.push(format!("occupied {prefix:?}: {}", listed.collect::<Vec<_>>().join(", ")));
+        }
+        for channel in CHANNELS {
+            let (counts, event) =
+                (hub.counts(&name(channel)), hub.last_event(&name(channel), self.now));
+            let counts = counts.map(|counts| (counts.subscription_count, counts.user_count));
+            let mut members = hub.members(&name(channel));
+            members.sort();
+            facts.push(format!("{channel}: {counts:?} {members:?} {event:?}"));
+        }
+        facts.push(format!("{} sockets, {} channels", hub.socket_count(), hub.channel_count()));
+        facts.push(format!("{} seats", self.node.shards().socket_count()));
+    }
+}
