@@ -56,6 +56,7 @@ pub struct Server {
     entrance: Entrance,
     shards: Arc<Shards>,
     metrics: Arc<Metrics>,
+    shard_tasks: JoinSet<()>,
     background: JoinSet<()>,
     tasks: TaskTracker,
     drain: Duration,
@@ -67,7 +68,8 @@ impl Server {
         let listener = listen(SocketAddr::new(config.server.host, config.server.port))?;
         let exposition = config.metrics.listen.map(listen).transpose()?;
         let metrics = Arc::new(Metrics::default());
-        let (shards, mut background) = start_shards(config, &metrics);
+        let (shards, shard_tasks) = start_shards(config, &metrics);
+        let mut background = JoinSet::new();
         let cache = EventCache::new(config.cache.ttl, config.cache.bytes);
         let witnesses = start_webhooks(config, &metrics, &mut background)?;
         let node = Node::new(&config.apps, &shards, cache, metrics.clone(), witnesses);
@@ -93,7 +95,17 @@ impl Server {
             stopping,
         };
         let drain = config.server.drain;
-        Ok(Self { listener, exposition, entrance, shards, metrics, background, tasks, drain })
+        Ok(Self {
+            listener,
+            exposition,
+            entrance,
+            shards,
+            metrics,
+            shard_tasks,
+            background,
+            tasks,
+            drain,
+        })
     }
 
     /// Where clients connect.
@@ -135,8 +147,11 @@ impl Server {
         tokio::select! {
             () = connections => {}
             () = draining => {}
+            // Its sockets would hang without a word: better to end, and be started again.
+            _ = self.shard_tasks.join_next() => anyhow::bail!("a shard ended: this is a bug"),
             () = overdue => tracing::warn!("the drain took all its time; what is left is cut off"),
         }
+        self.shard_tasks.abort_all();
         self.background.abort_all();
         if let Some(exposition) = exposition {
             exposition.abort();

@@ -42,6 +42,7 @@ thread_local! {
 
 /// What the task of an open connection holds.
 struct Connection {
+    id: SocketId,
     stream: OwnedReadHalf,
     signals: Arc<Signals>,
     shards: Arc<Shards>,
@@ -80,13 +81,19 @@ pub(super) async fn serve(
     let app_limits = &hub.app().limits;
     let decoder = Decoder::new(app_limits.message_bytes, limits.fragments);
     let shards = node.shards().clone();
+    let (id, midway_since, full) = (socket.id(), None, false);
     let mut connection =
-        Connection { stream, signals, shards, decoder, midway_since: None, full: false, limits };
-    let id = socket.id();
+        Connection { id, stream, signals, shards, decoder, midway_since, full, limits };
     connection.open(socket, &mut early).await;
-    connection.linger(id).await;
-    connection.shards.forget(id);
+    connection.linger().await;
     Ok(())
+}
+
+/// Whatever ends the task, a panic of ours included, the shard lets the socket go.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.shards.forget(self.id);
+    }
 }
 
 impl Connection {
@@ -110,7 +117,7 @@ impl Connection {
                         }
                         self.shards.room().await;
                     }
-                    Heard::Writable => self.tell_writable(socket.id()),
+                    Heard::Writable => self.tell_writable(),
                     Heard::Gone => going_on = false,
                 },
                 () = self.signals.changed() => {
@@ -165,7 +172,7 @@ impl Connection {
 
     /// The rest of the closing handshake: what is queued goes out, the peer's last bytes are read
     /// and dropped, so that the kernel does not answer them with a reset that outruns our close.
-    async fn linger(&mut self, id: SocketId) {
+    async fn linger(&mut self) {
         let close_timeout = self.limits.close_timeout;
         let seen_off = async {
             loop {
@@ -173,7 +180,7 @@ impl Connection {
                 tokio::select! {
                     heard = hear(&mut self.stream, self.full, |_| {}) => match heard {
                         Heard::Bytes => {}
-                        Heard::Writable => self.tell_writable(id),
+                        Heard::Writable => self.tell_writable(),
                         Heard::Gone => return,
                     },
                     () = self.signals.changed() => {}
@@ -183,9 +190,9 @@ impl Connection {
         let _ = tokio::time::timeout(close_timeout, seen_off).await;
     }
 
-    fn tell_writable(&mut self, id: SocketId) {
+    fn tell_writable(&mut self) {
         self.full = false;
-        self.shards.writable(id);
+        self.shards.writable(self.id);
     }
 }
 
