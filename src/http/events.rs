@@ -77,10 +77,9 @@ pub(super) async fn trigger(request: Signed) -> Result<Response, Refusal> {
 pub(super) async fn trigger_one(request: Signed) -> Result<Response, Refusal> {
     let data = std::str::from_utf8(&request.body)
         .map_err(|_| Refusal::bad_request("the body, which is the data, must be UTF-8"))?;
-    let text = |text: &'static str| Text(text.into());
     let borrowed = |value| Text(Cow::Borrowed(value));
     let body = Body {
-        name: request.query.get("name").map_or(text(""), borrowed),
+        name: borrowed(request.query.get("name").unwrap_or_default()),
         data: borrowed(data),
         channel: Some(borrowed(request.parameter("channel"))),
         channels: None,

@@ -3,7 +3,7 @@
 //! Pure: time comes in. A page change leaves and comes back within a second; nobody wants to be
 //! told of that. `channel_vacated` and `member_removed` wait, and the return cancels both.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -24,15 +24,16 @@ pub(super) struct Delay {
     held: HashMap<Leave, Instant>,
     /// The same in order of time; an entry that `held` does not confirm was cancelled.
     order: VecDeque<(Instant, Leave)>,
-    /// Cache misses told lately, so that a crowd on an empty channel is one miss.
-    missed: HashMap<ChannelName, Instant>,
+    /// Cache misses told lately, so that a crowd on an empty channel is one miss; and in order.
+    missed: HashSet<ChannelName>,
+    missed_order: VecDeque<(Instant, ChannelName)>,
 }
 
 impl Delay {
-    /// Beyond `held_max` leaves the oldest is not waited for.
+    /// Beyond `held_max` leaves the oldest is not waited for, beyond as many misses it is forgotten.
     pub(super) fn new(held_max: usize) -> Self {
-        let (ready, held, order, missed) = Default::default();
-        Self { held_max, ready, held, order, missed }
+        let (ready, held, order, missed, missed_order) = Default::default();
+        Self { held_max, ready, held, order, missed, missed_order }
     }
 
     /// Something happened.
@@ -80,12 +81,25 @@ impl Delay {
     }
 
     fn was_missed(&mut self, channel: &ChannelName, now: Instant) -> bool {
-        self.missed.retain(|_, at| now.duration_since(*at) < HOLD);
-        let known = self.missed.contains_key(channel);
+        let is_old = |(at, _): &(Instant, ChannelName)| now.duration_since(*at) >= HOLD;
+        while self.missed_order.front().is_some_and(is_old) {
+            self.forget_miss();
+        }
+        let known = self.missed.contains(channel);
         if !known {
-            self.missed.insert(channel.clone(), now);
+            if self.missed.len() >= self.held_max {
+                self.forget_miss();
+            }
+            self.missed.insert(channel.clone());
+            self.missed_order.push_back((now, channel.clone()));
         }
         known
+    }
+
+    fn forget_miss(&mut self) {
+        if let Some((_, channel)) = self.missed_order.pop_front() {
+            self.missed.remove(&channel);
+        }
     }
 }
 
@@ -152,6 +166,20 @@ mod tests {
         delay.saw(occurrence("cache-b", What::CacheMiss), start);
         delay.saw(occurrence("cache-a", What::CacheMiss), start + HOLD);
         assert_eq!(told(&mut delay, start).len(), 3);
+    }
+
+    #[test]
+    fn misses_that_are_remembered_are_bounded() {
+        let (mut delay, start) = (Delay::new(2), Instant::now());
+        for channel in ["cache-a", "cache-b", "cache-c", "cache-a"] {
+            delay.saw(occurrence(channel, What::CacheMiss), start);
+        }
+        assert_eq!(delay.missed.len(), 2);
+        assert_eq!(
+            told(&mut delay, start).len(),
+            4,
+            "the oldest was forgotten, so it is told again"
+        );
     }
 
     #[test]
