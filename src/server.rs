@@ -5,15 +5,16 @@
 
 use std::collections::HashMap;
 use std::future::Future;
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::config::Config;
 use crate::http::{self, Api, BodyLimits};
@@ -27,9 +28,12 @@ use crate::websocket::{ConnectionLimits, Door};
 mod accept;
 mod pace;
 mod pending;
+mod worker;
 
 use accept::{Entrance, HeadLimits};
 use pace::Pace;
+use pending::Pending;
+use worker::{Life, Worker};
 
 /// Connections the kernel holds for us: a crowd that arrives at once waits here, not in retries.
 const BACKLOG: u32 = 4096;
@@ -51,66 +55,52 @@ const TICK: Duration = Duration::from_millis(250);
 
 /// A server that listens and is ready to run.
 pub struct Server {
-    listener: TcpListener,
+    address: SocketAddr,
     exposition: Option<TcpListener>,
-    entrance: Entrance,
+    workers: Vec<Worker>,
     shards: Arc<Shards>,
     metrics: Arc<Metrics>,
-    shard_tasks: JoinSet<()>,
     background: JoinSet<()>,
-    tasks: TaskTracker,
+    stopping: CancellationToken,
     drain: Duration,
 }
 
 impl Server {
-    /// Listens and starts the shards; nothing is accepted before [`run`](Self::run).
+    /// Listens, on one socket for each worker; nothing is accepted before [`run`](Self::run).
     pub async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let listener = listen(SocketAddr::new(config.server.host, config.server.port))?;
+        let listeners = listen_shared(
+            SocketAddr::new(config.server.host, config.server.port),
+            config.server.shards,
+        )?;
+        let address = listeners[0].local_addr()?;
         let exposition = config.metrics.listen.map(listen).transpose()?;
         let metrics = Arc::new(Metrics::default());
-        let (shards, shard_tasks) = start_shards(config, &metrics);
+        let limits = ShardLimits {
+            shards: config.server.shards,
+            outbox_bytes: config.websocket.outbox_bytes,
+            inbox_bytes: config.websocket.inbox_bytes,
+        };
+        let (shards, all_shards) = Shards::new(limits, &metrics);
         let mut background = JoinSet::new();
         let cache = EventCache::new(config.cache.ttl, config.cache.bytes);
         let witnesses = start_webhooks(config, &metrics, &mut background)?;
         let node = Node::new(&config.apps, &shards, cache, metrics.clone(), witnesses);
         let node = Arc::new(node);
         background.spawn(tick(node.clone()));
-        let tasks = TaskTracker::new();
-        let body = BodyLimits { bytes: config.http.body_bytes, timeout: config.http.body_timeout };
-        let connection = ConnectionLimits {
-            fragments: config.websocket.fragments,
-            message_timeout: config.websocket.message_timeout,
-            close_timeout: config.websocket.close_timeout,
-        };
-        let prefix = config.server.path.clone();
-        let api = Api::new(node.clone(), &prefix, body);
         let stopping = CancellationToken::new();
-        let life = (tasks.clone(), stopping.clone());
-        let door = Door::new(node, prefix, connection, life, accept::reclaim);
-        let entrance = Entrance {
-            router: http::router(&api),
-            door: Arc::new(door),
-            limits: head_limits(config),
-            metrics: metrics.clone(),
-            stopping,
-        };
-        let drain = config.server.drain;
-        Ok(Self {
-            listener,
-            exposition,
-            entrance,
-            shards,
-            metrics,
-            shard_tasks,
-            background,
-            tasks,
-            drain,
-        })
+        let entrance = entrances(config, &node, &stopping);
+        let workers = listeners.into_iter().zip(all_shards).enumerate();
+        let workers = workers.map(|(index, (listener, shard))| {
+            let entrance = Arc::new(entrance(index));
+            Worker { index, listener, entrance, shards: shards.clone(), shard }
+        });
+        let (workers, drain) = (workers.collect(), config.server.drain);
+        Ok(Self { address, exposition, workers, shards, metrics, background, stopping, drain })
     }
 
     /// Where clients connect.
     pub fn address(&self) -> SocketAddr {
-        self.listener.local_addr().expect("a bound listener has an address")
+        self.address
     }
 
     /// What the server counts.
@@ -124,54 +114,78 @@ impl Server {
         mut self,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
-        let exposition = self.exposition.take().map(|listener| {
+        if let Some(listener) = self.exposition.take() {
             let router = http::exposition(self.metrics.clone());
-            tokio::spawn(async move { axum::serve(listener, router).await })
-        });
-        let stopping = self.entrance.stopping.clone();
-        let closed = CancellationToken::new();
+            self.background.spawn(async move { drop(axum::serve(listener, router).await) });
+        }
+        let life = Life::default();
+        // However this future ends, the threads do not outlive it.
+        let _over = life.over.clone().drop_guard();
+        for worker in std::mem::take(&mut self.workers) {
+            worker.start(life.clone())?;
+        }
+        let stopping = &self.stopping;
         let draining = async {
             stop.await;
             stopping.cancel();
-            drain(&self.shards, self.drain, &closed).await;
+            drain(&self.shards, self.drain, &life.closed).await;
         };
         let connections = async {
-            self.entrance.accept(self.listener, &self.tasks, &closed).await;
-            self.tasks.close();
-            self.tasks.wait().await;
+            life.tasks.close();
+            life.tasks.wait().await;
         };
         let overdue = async {
             stopping.cancelled().await;
             tokio::time::sleep(self.drain).await;
         };
         tokio::select! {
-            () = connections => {}
             () = draining => {}
             // Its sockets would hang without a word: better to end, and be started again.
-            _ = self.shard_tasks.join_next() => anyhow::bail!("a shard ended: this is a bug"),
+            () = life.ended.cancelled() => anyhow::bail!("a worker ended: this is a bug"),
+            () = connections => {}
             () = overdue => tracing::warn!("the drain took all its time; what is left is cut off"),
         }
-        self.shard_tasks.abort_all();
-        self.background.abort_all();
-        if let Some(exposition) = exposition {
-            exposition.abort();
-        }
+        life.over.cancel();
+        life.threads.close();
+        life.threads.wait().await;
         Ok(())
     }
 }
 
-fn start_shards(config: &Config, metrics: &Arc<Metrics>) -> (Arc<Shards>, JoinSet<()>) {
-    let limits = ShardLimits {
-        shards: config.server.shards,
-        outbox_bytes: config.websocket.outbox_bytes,
-        inbox_bytes: config.websocket.inbox_bytes,
+/// Makes the entrance of each worker: all of them with one API, and one bound on those who say
+/// nothing.
+fn entrances(
+    config: &Config,
+    node: &Arc<Node>,
+    stopping: &CancellationToken,
+) -> impl Fn(usize) -> Entrance + use<> {
+    let prefix: Arc<str> = config.server.path.as_str().into();
+    let body = BodyLimits { bytes: config.http.body_bytes, timeout: config.http.body_timeout };
+    let router = http::router(&Api::new(node.clone(), &prefix, body));
+    let connection = ConnectionLimits {
+        fragments: config.websocket.fragments,
+        message_timeout: config.websocket.message_timeout,
+        close_timeout: config.websocket.close_timeout,
     };
-    let (shards, all) = Shards::new(limits, metrics);
-    let mut tasks = JoinSet::new();
-    for (index, shard) in all.into_iter().enumerate() {
-        tasks.spawn(shards.clone().run(index, shard));
+    let limits = HeadLimits {
+        bytes: config.http.head_bytes,
+        fields: config.http.head_fields,
+        pace: Pace { head: config.http.head_timeout, idle: config.http.idle_timeout },
+    };
+    let pending = Arc::new(Mutex::new(Pending::new(config.http.pending_connections)));
+    let (node, stopping) = (node.clone(), stopping.clone());
+    move |shard| {
+        let stopping = stopping.clone();
+        let door = Door::new(node.clone(), shard, prefix.clone(), connection, stopping.clone());
+        Entrance {
+            router: router.clone(),
+            door: Arc::new(door),
+            limits,
+            pending: pending.clone(),
+            metrics: node.metrics().clone(),
+            stopping,
+        }
     }
-    (shards, tasks)
 }
 
 fn start_webhooks(
@@ -203,24 +217,50 @@ async fn tick(node: Arc<Node>) {
     }
 }
 
-fn head_limits(config: &Config) -> HeadLimits {
-    HeadLimits {
-        bytes: config.http.head_bytes,
-        fields: config.http.head_fields,
-        pace: Pace { head: config.http.head_timeout, idle: config.http.idle_timeout },
-        pending: config.http.pending_connections,
+/// One listener for each worker, all on one address: the kernel spreads connections over them.
+fn listen_shared(address: SocketAddr, count: usize) -> anyhow::Result<Vec<std::net::TcpListener>> {
+    // Any process of the same user may join an address that is shared, a second Resound too; so
+    // first alone, to be told if somebody is there. Not listening: nobody may get in before the
+    // workers do. Port 0 is always a free one.
+    if address.port() != 0 {
+        drop(bind(address, |_| Ok(()))?);
     }
+    let mut listeners: Vec<std::net::TcpListener> = Vec::new();
+    for _ in 0..count.max(1) {
+        let address = listeners.first().map_or(Ok(address), std::net::TcpListener::local_addr)?;
+        let shared = |socket: &TcpSocket| socket.set_reuseport(true);
+        listeners.push(listen_on(bind(address, shared)?)?.into_std()?);
+    }
+    Ok(listeners)
+}
+
+/// A listener of its own.
+fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+    listen_on(bind(address, |_| Ok(()))?)
+}
+
+fn listen_on(socket: TcpSocket) -> anyhow::Result<TcpListener> {
+    let address = socket.local_addr()?;
+    in_words(address, socket.listen(BACKLOG))
 }
 
 /// `SO_REUSEADDR`, so that a restart need not wait for old connections to be forgotten.
-fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
+fn bind(
+    address: SocketAddr,
+    prepare: impl FnOnce(&TcpSocket) -> io::Result<()>,
+) -> anyhow::Result<TcpSocket> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
     let bound = socket.and_then(|socket| {
         socket.set_reuseaddr(true)?;
+        prepare(&socket)?;
         socket.bind(address)?;
-        socket.listen(BACKLOG)
+        Ok(socket)
     });
-    bound.with_context(|| {
+    in_words(address, bound)
+}
+
+fn in_words<T>(address: SocketAddr, tried: io::Result<T>) -> anyhow::Result<T> {
+    tried.with_context(|| {
         format!("cannot listen on {address}: is another server running there? Choose another with --port or server.port")
     })
 }

@@ -10,4 +10,4 @@ mod refusal;
 mod upgrade;
 
 pub use connection::ConnectionLimits;
-pub use upgrade::{Door, Reclaim, is_upgrade};
+pub use upgrade::{Door, Upgrade, is_upgrade};

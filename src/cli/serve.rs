@@ -50,7 +50,7 @@ impl Serve {
         let file = self.config.clone();
         let config = Config::load(file.as_deref(), self.flags())?;
         let log = logging::start(&config.log)?;
-        let runtime = runtime(&config)?;
+        let runtime = runtime()?;
         let done = runtime.block_on(serve(&config));
         // After the second signal nothing is waited for; after a drain nothing is left.
         runtime.shutdown_background();
@@ -74,11 +74,10 @@ impl Serve {
     }
 }
 
-/// One worker per shard; two at least, so that accepting goes on beside one busy shard.
-fn runtime(config: &Config) -> anyhow::Result<Runtime> {
-    Builder::new_multi_thread()
-        .worker_threads(config.server.shards.max(2))
-        .thread_name("resound")
+/// For signals, webhooks and what is done now and then; connections are served by the server's
+/// own threads.
+fn runtime() -> anyhow::Result<Runtime> {
+    Builder::new_current_thread()
         .enable_all()
         .build()
         .context("cannot start the threads of the server")

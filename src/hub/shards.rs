@@ -119,6 +119,11 @@ impl Shards {
         }
     }
 
+    /// A new id for a socket that shard number `shard` is to own.
+    pub fn new_socket_id(&self, shard: usize) -> SocketId {
+        SocketId::random(shard, self.count())
+    }
+
     /// How many shards there are.
     pub fn count(&self) -> usize {
         self.inboxes.len()
@@ -186,7 +191,7 @@ impl Shards {
 
     /// The shard that owns a socket.
     pub(super) fn of(&self, socket: SocketId) -> usize {
-        socket.spread(self.count())
+        socket.shard(self.count())
     }
 
     pub(super) fn join(&self, socket: SocketId, channel: ChannelId, first: [Option<Frame>; 2]) {

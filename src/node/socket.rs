@@ -27,15 +27,15 @@ impl Socket {
     pub fn open(
         node: &Node,
         hub: &Arc<Hub>,
+        id: SocketId,
         now: Instant,
-        outlet: impl FnOnce(SocketId) -> Box<dyn Outlet>,
+        outlet: impl FnOnce() -> Box<dyn Outlet>,
     ) -> Result<Self, CloseCode> {
         if !hub.reserve_socket() {
             return Err(CloseCode::OverConnectionLimit);
         }
-        let id = SocketId::random();
         let (session, greeting) = Session::open(hub.app().clone(), id, now);
-        node.shards().open(id, outlet(id));
+        node.shards().open(id, outlet());
         hub.send(id, greeting);
         node.metrics().opened();
         tracing::debug!(target: "resound::stream", socket = %id, app = hub.app().id, "connection established");

@@ -7,7 +7,7 @@ use std::fmt;
 
 use rand::RngExt;
 
-/// The largest half of an id, as in Reverb. Two halves give 2 × 30 random bits.
+/// The largest half of an id, as in Reverb. Two halves give some 60 random bits less those of a shard.
 const HALF_MAX: u32 = 1_000_000_000;
 
 /// Names one socket among all nodes; random, so that nobody can exclude or address another's.
@@ -18,10 +18,13 @@ pub struct SocketId {
 }
 
 impl SocketId {
-    /// A new id nobody can guess.
-    pub fn random() -> Self {
+    /// A new id nobody can guess, of a socket that [`shard`](Self::shard) number `shard` of
+    /// `count` is to own.
+    pub fn random(shard: usize, count: usize) -> Self {
         let mut rng = rand::rng();
-        Self { first: rng.random_range(1..=HALF_MAX), second: rng.random_range(1..=HALF_MAX) }
+        let (shard, count) = (shard as u32, count as u32);
+        let second = rng.random_range(1..HALF_MAX / count) * count + shard;
+        Self { first: rng.random_range(1..=HALF_MAX), second }
     }
 
     /// Reads `digits.digits`; `None` for any other form.
@@ -32,8 +35,8 @@ impl SocketId {
         Some(Self { first: half(first)?, second: half(second)? })
     }
 
-    /// A number spread evenly over `0..count`: which of `count` shards owns the socket.
-    pub fn spread(self, count: usize) -> usize {
+    /// Which of `count` shards owns the socket.
+    pub fn shard(self, count: usize) -> usize {
         self.second as usize % count
     }
 }
@@ -55,9 +58,10 @@ mod tests {
 
     #[test]
     fn what_is_shown_can_be_read_back() {
-        for _ in 0..100 {
-            let id = SocketId::random();
+        for n in 0..100 {
+            let id = SocketId::random(n % 7, 7);
             assert_eq!(SocketId::parse(&id.to_string()), Some(id));
+            assert_eq!(id.shard(7), n % 7);
         }
     }
 

@@ -3,6 +3,7 @@
 //! Our own because `axum::serve` gives hyper no timer: silent connections would live for ever.
 
 use std::convert::Infallible;
+use std::future::poll_fn;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,8 +14,8 @@ use axum::http::{Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::upgrade::Upgraded;
 use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,7 +25,7 @@ use super::pace::{Pace, Paced, Phase};
 use super::pending::Pending;
 use crate::http;
 use crate::metrics::Metrics;
-use crate::websocket::{self, Door};
+use crate::websocket::{self, Door, Upgrade};
 
 /// Bounds of a connection while it is HTTP.
 #[derive(Debug, Clone, Copy)]
@@ -32,33 +33,40 @@ pub(super) struct HeadLimits {
     pub(super) bytes: usize,
     pub(super) fields: usize,
     pub(super) pace: Pace,
-    pub(super) pending: usize,
 }
 
 /// How long accepting rests after a failure such as "too many open files": long enough not to
 /// spin, short enough to go unnoticed once descriptors are free.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
-/// Everything a connection needs to be served.
-#[derive(Clone)]
+/// Everything a connection needs to be served; one for each worker.
 pub(super) struct Entrance {
     pub(super) router: Router,
     pub(super) door: Arc<Door>,
     pub(super) limits: HeadLimits,
+    /// Of all workers together.
+    pub(super) pending: Arc<Mutex<Pending>>,
     pub(super) metrics: Arc<Metrics>,
     /// Requests are finished, newcomers are told to come back.
     pub(super) stopping: CancellationToken,
 }
 
+/// What one connection's requests leave for the connection itself.
+#[derive(Default)]
+struct Visit {
+    phase: Arc<Phase>,
+    /// Set by the request that asked for a WebSocket and was answered with 101.
+    upgrade: Mutex<Option<Upgrade>>,
+}
+
 impl Entrance {
     /// Accepts until `closed`; connections are served as tasks of `tasks`.
     pub(super) async fn accept(
-        self,
+        self: Arc<Self>,
         listener: TcpListener,
-        tasks: &TaskTracker,
-        closed: &CancellationToken,
+        tasks: TaskTracker,
+        closed: CancellationToken,
     ) {
-        let mut pending = Pending::new(self.limits.pending);
         let mut resting = false;
         loop {
             let accepted = tokio::select! {
@@ -68,10 +76,11 @@ impl Entrance {
             match accepted {
                 Ok((stream, _)) => {
                     resting = false;
-                    let phase = Arc::new(Phase::default());
-                    let served = self.clone().serve(stream, phase.clone(), closed.clone());
+                    let visit = Arc::new(Visit::default());
+                    let phase = visit.phase.clone();
+                    let served = self.clone().serve(stream, visit, tasks.clone(), closed.clone());
                     let task = tasks.spawn(served).abort_handle();
-                    let cut_off = pending.push(phase, task);
+                    let cut_off = self.pending.lock().push(phase, task);
                     if cut_off > 0 {
                         tracing::debug!(cut_off, "silent connections over the bound were closed");
                     }
@@ -88,62 +97,72 @@ impl Entrance {
     }
 
     /// Serves one connection until it ends or becomes a WebSocket.
-    async fn serve(self, stream: TcpStream, phase: Arc<Phase>, closed: CancellationToken) {
-        let HeadLimits { bytes, fields, pace, .. } = self.limits;
+    async fn serve(
+        self: Arc<Self>,
+        stream: TcpStream,
+        visit: Arc<Visit>,
+        tasks: TaskTracker,
+        closed: CancellationToken,
+    ) {
+        let HeadLimits { bytes, fields, pace } = self.limits;
         // Who comes during a drain still gets an answer, until nobody is taken any more.
         let last_call = if self.stopping.is_cancelled() { closed } else { self.stopping.clone() };
         // Small frames must not wait for the acknowledgement of earlier ones.
         let _ = stream.set_nodelay(true);
-        let io = TokioIo::new(Paced::new(stream, pace, phase.clone()));
+        let io = TokioIo::new(Paced::new(stream, pace, visit.phase.clone()));
+        let (entrance, visited) = (self.clone(), visit.clone());
         let service = service_fn(move |request: Request<Incoming>| {
-            let (entrance, phase) = (self.clone(), phase.clone());
-            async move {
-                phase.busy();
-                let answer = entrance.answer(request.map(Body::new)).await;
-                phase.idle();
+            let (entrance, visit) = (entrance.clone(), visited.clone());
+            // Boxed: hyper lets go of a connection for an upgrade only if nothing in it is pinned.
+            Box::pin(async move {
+                visit.phase.busy();
+                let answer = entrance.answer(request.map(Body::new), &visit).await;
+                visit.phase.idle();
                 Ok::<_, Infallible>(answer)
-            }
+            })
         });
-        let connection = http1::Builder::new()
+        let mut connection = http1::Builder::new()
             .header_read_timeout(None)
             .max_buf_size(bytes.max(8192))
             .max_headers(fields)
-            .serve_connection(io, service)
-            .with_upgrades();
-        let mut connection = std::pin::pin!(connection);
+            .serve_connection(io, service);
         let served = tokio::select! {
-            served = connection.as_mut() => served,
+            served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => served,
             () = last_call.cancelled() => {
-                connection.as_mut().graceful_shutdown();
-                connection.await
+                std::pin::Pin::new(&mut connection).graceful_shutdown();
+                poll_fn(|cx| connection.poll_without_shutdown(cx)).await
             }
         };
         if let Err(error) = served {
             tracing::debug!(%error, "connection ended while it was HTTP");
+            return;
+        }
+        let upgrade = visit.upgrade.lock().take();
+        if let Some(upgrade) = upgrade {
+            // A task of its own: this one has the size of hyper's state, for as long as it lives.
+            let parts = connection.into_parts();
+            let (stream, early) = (parts.io.into_inner().into_inner(), parts.read_buf);
+            tasks.spawn(self.door.clone().serve(upgrade, stream, early));
         }
     }
 
-    async fn answer(self, request: Request<Body>) -> Response<Body> {
+    async fn answer(&self, request: Request<Body>, visit: &Visit) -> Response<Body> {
         // The API never upgrades: an Upgrade header there is what some proxies always add.
         let to_api = request.uri().path().contains("/apps/");
         if websocket::is_upgrade(request.headers()) && !to_api {
-            return self.door.upgrade(request);
+            let (answer, upgrade) = self.door.upgrade(&request);
+            *visit.upgrade.lock() = upgrade;
+            return answer;
         }
         let answer = if self.stopping.is_cancelled() {
             http::shutting_down()
         } else {
-            let Ok(answer) = self.router.oneshot(request).await;
+            let Ok(answer) = self.router.clone().oneshot(request).await;
             answer
         };
         self.metrics.api_answered(answer.status().as_u16());
         answer
     }
-}
-
-/// hyper gives the stream back, with what the client sent behind its handshake.
-pub(super) fn reclaim(upgraded: Upgraded) -> Option<(TcpStream, Vec<u8>)> {
-    let parts = upgraded.downcast::<TokioIo<Paced>>().ok()?;
-    Some((parts.io.into_inner().into_inner(), parts.read_buf.to_vec()))
 }
 
 /// Failures that concern the one peer only: the next may be accepted at once.

@@ -1,4 +1,5 @@
-//! Connections that have not finished a first request: bounded, the oldest goes first.
+//! Connections that have not finished a first request: bounded over all workers, the oldest goes
+//! first.
 //!
 //! Whoever opens connections and says nothing holds a descriptor for the head time-out; beyond
 //! the bound, it is the silent ones that are cut off, not the newcomers.

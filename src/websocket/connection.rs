@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::net::tcp::OwnedReadHalf;
@@ -18,8 +19,9 @@ use tokio::time::{Sleep, sleep_until};
 
 use super::decoder::{Decoder, Inbound};
 use super::link::{Link, Signals};
+use super::upgrade::Door;
 use crate::hub::{Hub, Shards};
-use crate::node::{Node, Socket};
+use crate::node::Socket;
 use crate::protocol::{CloseCode, Frame, SocketId};
 
 /// Bounds of one connection, from the configuration.
@@ -57,16 +59,17 @@ struct Connection {
 /// Serves a connection that was upgraded and admitted, from greeting to FIN. `early` is what the
 /// client sent behind its handshake. `Err` gives the stream back: the app is full.
 pub(super) async fn serve(
-    node: &Node,
+    door: &Door,
     hub: &Arc<Hub>,
     stream: TcpStream,
-    mut early: Vec<u8>,
-    limits: ConnectionLimits,
+    early: Bytes,
 ) -> Result<(), (TcpStream, CloseCode)> {
+    let (node, limits) = (&*door.node, door.limits);
+    let id = node.shards().new_socket_id(door.shard);
     let signals = Arc::new(Signals::default());
     let mut stream = Some(stream);
     let mut read_half = None;
-    let opened = Socket::open(node, hub, Instant::now(), |_| {
+    let opened = Socket::open(node, hub, id, Instant::now(), || {
         let stream = stream.take().expect("the outlet is asked for once");
         let (read, write) = stream.into_split();
         read_half = Some(read);
@@ -81,10 +84,10 @@ pub(super) async fn serve(
     let app_limits = &hub.app().limits;
     let decoder = Decoder::new(app_limits.message_bytes, limits.fragments);
     let shards = node.shards().clone();
-    let (id, midway_since, full) = (socket.id(), None, false);
+    let (midway_since, full) = (None, false);
     let mut connection =
         Connection { id, stream, signals, shards, decoder, midway_since, full, limits };
-    connection.open(socket, &mut early).await;
+    connection.open(socket, early).await;
     connection.linger().await;
     Ok(())
 }
@@ -99,7 +102,7 @@ impl Drop for Connection {
 impl Connection {
     /// Until either side closes. The socket is dropped at the end: it leaves its channels now,
     /// not when the closing handshake is over.
-    async fn open(&mut self, mut socket: Socket, early: &mut [u8]) {
+    async fn open(&mut self, mut socket: Socket, early: Bytes) {
         let mut going_on = self.take(early, &mut socket);
         let mut timer = Box::pin(sleep_until(self.next_look(&socket, Instant::now()).into()));
         while going_on {
@@ -141,11 +144,12 @@ impl Connection {
         true
     }
 
-    fn take(&mut self, early: &mut [u8], socket: &mut Socket) -> bool {
+    fn take(&mut self, early: Bytes, socket: &mut Socket) -> bool {
         if early.is_empty() {
             return true;
         }
-        let fed = feed(early, &mut self.decoder, &self.shards, socket);
+        let mut early = Vec::from(early);
+        let fed = feed(&mut early, &mut self.decoder, &self.shards, socket);
         self.after(fed, socket)
     }
 

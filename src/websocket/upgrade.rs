@@ -5,17 +5,15 @@
 
 use std::sync::Arc;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::header::{CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
 use axum::http::header::{SEC_WEBSOCKET_VERSION, UPGRADE};
 use axum::http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
 };
-use hyper::upgrade::{OnUpgrade, Upgraded};
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::connection::{self, ConnectionLimits};
 use super::refusal;
@@ -24,17 +22,19 @@ use crate::node::Node;
 use crate::protocol::CloseCode;
 use crate::protocol::admission::admit;
 
-/// How the accept loop's stream is taken back from hyper, with what was read beyond the request.
-pub type Reclaim = fn(Upgraded) -> Option<(TcpStream, Vec<u8>)>;
-
-/// The WebSocket side of the server.
+/// The WebSocket side of one worker.
 pub struct Door {
-    node: Arc<Node>,
-    prefix: String,
-    limits: ConnectionLimits,
-    tasks: TaskTracker,
+    pub(super) node: Arc<Node>,
+    /// The shard of the worker whose door this is: it gets the sockets that come in here.
+    pub(super) shard: usize,
+    prefix: Arc<str>,
+    pub(super) limits: ConnectionLimits,
     stopping: CancellationToken,
-    reclaim: Reclaim,
+}
+
+/// A handshake that was answered with 101, and what becomes of it.
+pub struct Upgrade {
+    verdict: Result<Arc<Hub>, CloseCode>,
 }
 
 /// Whether a request asks for a WebSocket.
@@ -43,41 +43,38 @@ pub fn is_upgrade(headers: &HeaderMap) -> bool {
 }
 
 impl Door {
-    /// Connections run as tasks of `tasks`, and none opens once `stopping`; `prefix` is the mount
-    /// path, without trailing slash.
+    /// The door of the worker whose shard is `shard`. None opens once `stopping`; `prefix` is the
+    /// mount path, without trailing slash.
     pub fn new(
         node: Arc<Node>,
-        prefix: String,
+        shard: usize,
+        prefix: Arc<str>,
         limits: ConnectionLimits,
-        (tasks, stopping): (TaskTracker, CancellationToken),
-        reclaim: Reclaim,
+        stopping: CancellationToken,
     ) -> Self {
-        Self { node, prefix, limits, tasks, stopping, reclaim }
+        Self { node, shard, prefix, limits, stopping }
     }
 
-    /// Answers a handshake and takes the connection over.
-    pub fn upgrade(self: &Arc<Self>, mut request: Request<Body>) -> Response<Body> {
-        let accept = match accept_key(&request) {
+    /// Answers a handshake: with 101 and what to [`serve`](Self::serve) next, or only with what
+    /// is wrong with it.
+    pub fn upgrade<B>(&self, request: &Request<B>) -> (Response<Body>, Option<Upgrade>) {
+        let accept = match accept_key(request) {
             Ok(accept) => accept,
-            Err(fault) => return fault.answer(),
+            Err(fault) => return (fault.answer(), None),
         };
-        let Some(upgrade) = request.extensions_mut().remove::<OnUpgrade>() else {
-            return plain(StatusCode::BAD_REQUEST, "This connection cannot be upgraded");
-        };
-        let verdict = self.verdict(&request);
-        let door = self.clone();
-        self.tasks.spawn(async move { door.serve(upgrade, verdict).await });
+        let verdict = self.verdict(request);
         let answer = Response::builder()
             .status(StatusCode::SWITCHING_PROTOCOLS)
             .header(UPGRADE, "websocket")
             .header(CONNECTION, "Upgrade")
             .header(SEC_WEBSOCKET_ACCEPT, accept)
             .header("X-Powered-By", "Resound");
-        answer.body(Body::empty()).expect("the parts of this answer are constant")
+        let answer = answer.body(Body::empty()).expect("the parts of this answer are constant");
+        (answer, Some(Upgrade { verdict }))
     }
 
     /// Which app the connection is for, or why it may not open.
-    fn verdict(&self, request: &Request<Body>) -> Result<Arc<Hub>, CloseCode> {
+    fn verdict<B>(&self, request: &Request<B>) -> Result<Arc<Hub>, CloseCode> {
         if self.stopping.is_cancelled() {
             return Err(CloseCode::Draining);
         }
@@ -101,15 +98,15 @@ impl Door {
     }
 
     fn key<'p>(&self, path: &'p str) -> Option<&'p str> {
-        let key = path.strip_prefix(self.prefix.as_str())?.strip_prefix("/app/")?;
+        let key = path.strip_prefix(&*self.prefix)?.strip_prefix("/app/")?;
         (!key.is_empty() && !key.contains('/')).then_some(key)
     }
 
-    async fn serve(&self, upgrade: OnUpgrade, verdict: Result<Arc<Hub>, CloseCode>) {
-        let Ok(upgraded) = upgrade.await else { return };
-        let Some((stream, early)) = (self.reclaim)(upgraded) else { return };
-        let served = match verdict {
-            Ok(hub) => connection::serve(&self.node, &hub, stream, early, self.limits).await,
+    /// Takes over the connection of a handshake that was answered with 101. `early` is what the
+    /// client sent behind its request.
+    pub async fn serve(self: Arc<Self>, upgrade: Upgrade, stream: TcpStream, early: Bytes) {
+        let served = match upgrade.verdict {
+            Ok(hub) => connection::serve(&self, &hub, stream, early).await,
             Err(code) => Err((stream, code)),
         };
         if let Err((stream, code)) = served {

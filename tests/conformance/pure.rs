@@ -21,7 +21,7 @@ use resound::hub::{EventCache, Hub, Outlet, ShardLimits, Shards};
 use resound::metrics::Metrics;
 use resound::node::{Node, Socket};
 use resound::protocol::admission::admit;
-use resound::protocol::{CloseCode, SocketId, server_message};
+use resound::protocol::{CloseCode, server_message};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tower::ServiceExt;
@@ -146,11 +146,12 @@ impl Pure {
 
 impl Stage for Pure {
     async fn open(&mut self, name: &str, target: &str, origin: Option<&str>) -> Result<(), String> {
+        let new_id = self.node.shards().new_socket_id(0);
         let wire = Arc::new(Wire::default());
-        let outlet = |_: SocketId| -> Box<dyn Outlet> { Box::new(Memory(wire.clone())) };
+        let outlet = || -> Box<dyn Outlet> { Box::new(Memory(wire.clone())) };
         let opened = self
             .admitted(target, origin)
-            .and_then(|hub| Socket::open(&self.node, &hub, self.now, outlet));
+            .and_then(|hub| Socket::open(&self.node, &hub, new_id, self.now, outlet));
         if let Err(code) = opened {
             let reason = server_message::closing_error(code);
             let close = resound::protocol::Frame::close(code);

@@ -136,9 +136,10 @@ impl Stage {
         if self.clients[place].is_some() {
             return;
         }
+        let new_id = self.node.shards().new_socket_id(place % self.shards.len());
         let wire = Arc::new(Wire::default());
-        let outlet = |_: SocketId| -> Box<dyn Outlet> { Box::new(Memory(wire.clone())) };
-        let socket = Socket::open(&self.node, &self.hub, self.now, outlet).ok();
+        let outlet = || -> Box<dyn Outlet> { Box::new(Memory(wire.clone())) };
+        let socket = Socket::open(&self.node, &self.hub, new_id, self.now, outlet).ok();
         let id = socket.as_ref().expect("no bound on connections").id();
         self.clients[place] = Some(Client { id, socket, wire });
     }

@@ -80,7 +80,8 @@ struct Peer {
 
 impl Peer {
     fn open(hub: &Hub, shards: &Shards, user: &str) -> Self {
-        let (id, wire) = (SocketId::random(), Arc::new(Wire::default()));
+        let shard = hub.socket_count() as usize % shards.count();
+        let (id, wire) = (shards.new_socket_id(shard), Arc::new(Wire::default()));
         shards.open(id, Box::new(Memory(wire.clone())));
         let limits = &hub.app().limits;
         let user_data = user_data(user, 0, &USERS);
