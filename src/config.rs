@@ -100,6 +100,10 @@ pub struct WebSocketConfig {
     pub outbox_bytes: usize,
     /// Bytes waiting for one shard before publishers are made to wait.
     pub inbox_bytes: usize,
+    /// Whether permessage-deflate is negotiated.
+    pub deflate: bool,
+    /// Bytes of an event's frame from which it is deflated.
+    pub deflate_bytes_min: usize,
     /// Frames of one message.
     pub fragments: usize,
     /// To finish a fragmented message.

@@ -162,10 +162,11 @@ impl Metrics {
         self.received.inc();
     }
 
-    /// One frame went to so many sockets. Called once per shard and event, not per receiver.
-    pub fn delivered(&self, receivers: usize, frame_bytes: usize) {
+    /// One event went to so many sockets, in so many bytes. Called once per shard and event, not
+    /// per receiver.
+    pub fn delivered(&self, receivers: usize, bytes: usize) {
         self.delivered.inc_by(receivers as u64);
-        self.delivered_bytes.inc_by((receivers * frame_bytes) as u64);
+        self.delivered_bytes.inc_by(bytes as u64);
     }
 
     /// A subscription was not granted.
@@ -227,7 +228,7 @@ mod tests {
         let metrics = Metrics::default();
         metrics.opened();
         metrics.closed(CloseCode::TooSlow);
-        metrics.delivered(3, 10);
+        metrics.delivered(3, 30);
         let text = metrics.text();
         for line in [
             "resound_connections 1\n",

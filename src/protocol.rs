@@ -5,9 +5,11 @@
 //! them together for one socket.
 
 pub mod admission;
+pub mod broadcast;
 pub mod channel_name;
 pub mod client_message;
 pub mod close_code;
+pub mod deflate;
 pub mod frame;
 pub mod member;
 pub mod rate_limit;
@@ -18,6 +20,7 @@ pub mod socket_id;
 pub mod text;
 pub mod user;
 
+pub use broadcast::Broadcast;
 pub use channel_name::{ChannelName, ChannelType};
 pub use close_code::CloseCode;
 pub use frame::Frame;

@@ -79,6 +79,7 @@ impl Server {
             shards: config.server.shards,
             outbox_bytes: config.websocket.outbox_bytes,
             inbox_bytes: config.websocket.inbox_bytes,
+            deflate_bytes_min: config.websocket.deflate_bytes_min,
         };
         let (shards, all_shards) = Shards::new(limits, &metrics);
         let mut background = JoinSet::new();
@@ -166,6 +167,7 @@ fn entrances(
         fragments: config.websocket.fragments,
         message_timeout: config.websocket.message_timeout,
         close_timeout: config.websocket.close_timeout,
+        deflate: config.websocket.deflate,
     };
     let limits = HeadLimits {
         bytes: config.http.head_bytes,

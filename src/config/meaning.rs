@@ -69,6 +69,10 @@ pub(super) fn websocket(
     Ok(WebSocketConfig {
         outbox_bytes: places.at("websocket.outbox_bytes").bytes(written.outbox_bytes)?,
         inbox_bytes: places.at("websocket.inbox_bytes").bytes(written.inbox_bytes)?,
+        deflate: written.deflate,
+        deflate_bytes_min: places
+            .at("websocket.deflate_bytes_min")
+            .number(written.deflate_bytes_min, 0..=1 << 30)?,
         fragments: places.at("websocket.fragments").number(written.fragments, 1..=1 << 20)?,
         message_timeout: message_timeout.seconds(written.message_timeout_seconds)?,
         close_timeout: close_timeout.seconds(written.close_timeout_seconds)?,

@@ -51,6 +51,8 @@ pub(super) struct Http {
 pub(super) struct WebSocket {
     pub(super) outbox_bytes: u64,
     pub(super) inbox_bytes: u64,
+    pub(super) deflate: bool,
+    pub(super) deflate_bytes_min: u64,
     pub(super) fragments: u64,
     pub(super) message_timeout_seconds: u64,
     pub(super) close_timeout_seconds: u64,

@@ -10,7 +10,7 @@ use super::ChannelCounts;
 use super::occurrence::{Occurrence, What, Witness};
 use super::roster::{Joined, Left, Roster};
 use super::shards::{ChannelId, Shards};
-use crate::protocol::{ChannelName, Frame, Member, SocketId, server_message};
+use crate::protocol::{Broadcast, ChannelName, Frame, Member, SocketId, server_message};
 
 /// One occupied channel.
 pub(super) struct Channel {
@@ -129,9 +129,10 @@ impl Channel {
 
     /// Hands one frame to every shard that has subscribers: O(shards), whatever their number.
     pub(super) fn publish(&self, shards: &Shards, frame: &Frame, except: Option<SocketId>) {
+        let broadcast = Broadcast::new(frame.clone());
         for (shard, &subscribers) in self.on_shard.iter().enumerate() {
             if subscribers > 0 {
-                shards.publish(shard, self.id, frame.clone(), except);
+                shards.publish(shard, self.id, broadcast.clone(), except);
             }
         }
     }

@@ -12,6 +12,9 @@ pub trait Outlet: Send {
     /// Writes what the transport takes right now; `WouldBlock` when it takes nothing.
     fn write(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<usize>;
 
+    /// Whether the peer reads deflated messages; asked once, at the beginning.
+    fn reads_deflated(&self) -> bool;
+
     /// The transport is full: call [`Shards::writable`](super::Shards::writable) when it is not.
     fn await_writable(&mut self);
 
@@ -132,6 +135,9 @@ mod tests {
             let count = joined.len().min(most);
             self.taken.extend_from_slice(&joined[..count]);
             Ok(count)
+        }
+        fn reads_deflated(&self) -> bool {
+            false
         }
         fn await_writable(&mut self) {}
         fn ending(&mut self) {}

@@ -12,9 +12,10 @@ use indexmap::IndexSet;
 use slab::Slab;
 
 use super::outbox::{Flush, Outbox, Outlet};
-use super::shards::{ChannelId, Command};
+use super::shards::{ChannelId, Command, ShardLimits};
 use crate::metrics::Metrics;
-use crate::protocol::{CloseCode, Frame, SocketId, server_message};
+use crate::protocol::deflate::Deflater;
+use crate::protocol::{Broadcast, CloseCode, Frame, SocketId, server_message};
 
 /// Writes of one turn before other tasks run and the inbox is looked at again: about 1 ms.
 const FLUSHES_PER_TURN: usize = 256;
@@ -36,6 +37,8 @@ type Slot = u32;
 pub struct Shard {
     channels: HashMap<ChannelId, IndexSet<Slot>>,
     seats: Seats,
+    deflater: Deflater,
+    deflate_bytes_min: usize,
 }
 
 /// The sockets of a shard and what there is to flush.
@@ -58,6 +61,8 @@ struct Seat {
     in_urgent: bool,
     in_bulk: bool,
     blocked: bool,
+    /// The peer negotiated permessage-deflate.
+    reads_deflated: bool,
     /// Nothing more is said after what is queued.
     ending: bool,
 }
@@ -69,16 +74,17 @@ enum Lane {
 }
 
 impl Shard {
-    pub(super) fn new(outbox_bytes_max: usize, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(limits: ShardLimits, metrics: Arc<Metrics>) -> Self {
         let seats = Seats {
             slab: Slab::new(),
             slots: HashMap::new(),
             urgent: VecDeque::new(),
             bulk: VecDeque::new(),
-            outbox_bytes_max,
+            outbox_bytes_max: limits.outbox_bytes,
             metrics,
         };
-        Self { channels: HashMap::new(), seats }
+        let (channels, deflater) = (HashMap::new(), Deflater::default());
+        Self { channels, seats, deflater, deflate_bytes_min: limits.deflate_bytes_min }
     }
 
     pub(super) fn has_work(&self) -> bool {
@@ -100,7 +106,9 @@ impl Shard {
     fn apply(&mut self, command: Command) {
         let seats = &mut self.seats;
         match command {
-            Command::Publish { channel, frame, except } => self.publish(channel, &frame, except),
+            Command::Publish { channel, broadcast, except } => {
+                self.publish(channel, &broadcast, except);
+            }
             Command::Open { socket, outlet } => seats.open(socket, outlet),
             Command::Send { socket, frame } => seats.send(socket, frame),
             Command::Join { socket, channel, first } => {
@@ -129,19 +137,25 @@ impl Shard {
     }
 
     /// The fan-out: one clone of a reference and one push per receiver.
-    fn publish(&mut self, channel: ChannelId, frame: &Frame, except: Option<SocketId>) {
-        let Some(subscribers) = self.channels.get(&channel) else { return };
-        let except = except.and_then(|socket| self.seats.slot(socket));
+    fn publish(&mut self, channel: ChannelId, broadcast: &Broadcast, except: Option<SocketId>) {
+        let Self { channels, seats, deflater, deflate_bytes_min } = self;
+        let Some(subscribers) = channels.get(&channel) else { return };
+        let except = except.and_then(|socket| seats.slot(socket));
         let large = subscribers.len() >= BULK_SUBSCRIBERS;
         let lane = if large { Lane::Bulk } else { Lane::Urgent };
+        let plain = broadcast.plain();
+        let worth_deflating = plain.len() >= *deflate_bytes_min;
+        let (mut receivers, mut bytes) = (0, 0);
         for &slot in subscribers {
-            if Some(slot) != except {
-                self.seats.queue(slot, frame.clone(), lane);
+            if Some(slot) == except {
+                continue;
             }
+            let deflate = worth_deflating && seats.slab[slot as usize].reads_deflated;
+            let frame = if deflate { broadcast.deflated(deflater) } else { plain };
+            (receivers, bytes) = (receivers + 1, bytes + frame.len());
+            seats.queue(slot, frame.clone(), lane);
         }
-        let receivers =
-            subscribers.len() - usize::from(except.is_some_and(|slot| subscribers.contains(&slot)));
-        self.seats.metrics.delivered(receivers, frame.len());
+        seats.metrics.delivered(receivers, bytes);
     }
 }
 
@@ -153,6 +167,7 @@ impl Seats {
     fn open(&mut self, socket: SocketId, outlet: Box<dyn Outlet>) {
         let seat = Seat {
             socket,
+            reads_deflated: outlet.reads_deflated(),
             outlet: Some(outlet),
             outbox: Outbox::default(),
             in_urgent: false,

@@ -14,7 +14,7 @@ use tokio::sync::Notify;
 use super::outbox::Outlet;
 use super::shard::Shard;
 use crate::metrics::Metrics;
-use crate::protocol::{CloseCode, Frame, SocketId};
+use crate::protocol::{Broadcast, CloseCode, Frame, SocketId};
 
 /// Names a channel among all apps of the process; never used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -31,7 +31,7 @@ pub(super) enum Command {
     /// Take a socket out of a channel.
     Leave { socket: SocketId, channel: ChannelId },
     /// Say this to every socket of a channel but one.
-    Publish { channel: ChannelId, frame: Frame, except: Option<SocketId> },
+    Publish { channel: ChannelId, broadcast: Broadcast, except: Option<SocketId> },
     /// A full transport takes bytes again.
     Writable { socket: SocketId },
     /// Say why, then close.
@@ -53,6 +53,8 @@ pub struct ShardLimits {
     pub outbox_bytes: usize,
     /// Bytes of frames in one inbox above which publishers wait.
     pub inbox_bytes: usize,
+    /// Bytes of an event's frame from which it is deflated for those who negotiated that.
+    pub deflate_bytes_min: usize,
 }
 
 /// The inboxes of all shards.
@@ -82,7 +84,7 @@ impl Shards {
             channel_ids: AtomicU64::new(0),
             sockets: AtomicUsize::new(0),
         };
-        let shard = |_| Shard::new(limits.outbox_bytes, metrics.clone());
+        let shard = |_| Shard::new(limits, metrics.clone());
         (Arc::new(shards), (0..count).map(shard).collect())
     }
 
@@ -206,10 +208,10 @@ impl Shards {
         &self,
         shard: usize,
         channel: ChannelId,
-        frame: Frame,
+        broadcast: Broadcast,
         except: Option<SocketId>,
     ) {
-        self.push(shard, Command::Publish { channel, frame, except });
+        self.push(shard, Command::Publish { channel, broadcast, except });
     }
 
     fn push(&self, shard: usize, command: Command) {
@@ -249,7 +251,8 @@ impl Inbox {
 impl Command {
     fn frame_bytes(&self) -> usize {
         match self {
-            Self::Send { frame, .. } | Self::Publish { frame, .. } => frame.len(),
+            Self::Send { frame, .. } => frame.len(),
+            Self::Publish { broadcast, .. } => broadcast.plain().len(),
             Self::Join { first, .. } => first.iter().flatten().map(Frame::len).sum(),
             _ => 0,
         }

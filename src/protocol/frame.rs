@@ -19,6 +19,12 @@ impl Frame {
         Self::encode(OpCode::Data(Data::Text), payload)
     }
 
+    /// A text message that was deflated: RSV1 says so.
+    pub fn deflated_text(payload: &[u8]) -> Self {
+        let opcode = OpCode::Data(Data::Text);
+        Self::with_header(&FrameHeader { opcode, rsv1: true, ..FrameHeader::default() }, payload)
+    }
+
     /// The answer to a ping frame: the same payload.
     pub fn pong(payload: &[u8]) -> Self {
         Self::encode(OpCode::Control(Control::Pong), payload)
@@ -47,7 +53,17 @@ impl Frame {
         &self.0
     }
 
-    /// How many bytes that is.
+    /// What the frame carries: all that is behind its header.
+    pub fn payload(&self) -> &[u8] {
+        let header = match self.0[1] {
+            126 => 4,
+            127 => 10,
+            _ => 2,
+        };
+        &self.0[header..]
+    }
+
+    /// How many bytes are on the wire.
     pub fn len(&self) -> usize {
         self.0.len()
     }
@@ -58,7 +74,10 @@ impl Frame {
     }
 
     fn encode(opcode: OpCode, payload: &[u8]) -> Self {
-        let header = FrameHeader { opcode, ..FrameHeader::default() };
+        Self::with_header(&FrameHeader { opcode, ..FrameHeader::default() }, payload)
+    }
+
+    fn with_header(header: &FrameHeader, payload: &[u8]) -> Self {
         let mut bytes = Vec::with_capacity(header.len(payload.len() as u64) + payload.len());
         header.format(payload.len() as u64, &mut bytes).expect("writing to memory cannot fail");
         bytes.extend_from_slice(payload);
@@ -82,6 +101,9 @@ mod tests {
         assert_eq!(Frame::text(&[b'x'; 200]).as_bytes()[..4], [0x81, 126, 0, 200]);
         let long = Frame::text(&[b'x'; 70_000]);
         assert_eq!(long.as_bytes()[..10], [0x81, 127, 0, 0, 0, 0, 0, 1, 0x11, 0x70]);
+        for length in [0, 125, 126, 65_535, 65_536] {
+            assert_eq!(Frame::text(&vec![b'x'; length]).payload().len(), length);
+        }
         assert_eq!(Frame::pong(b"p").as_bytes(), b"\x8a\x01p");
         assert_eq!(Frame::ping().as_bytes(), b"\x89\x00");
         assert_eq!(Frame::close_echo(None).as_bytes(), b"\x88\x00");

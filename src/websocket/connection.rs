@@ -33,6 +33,8 @@ pub struct ConnectionLimits {
     pub message_timeout: Duration,
     /// Time for the peer to finish the closing handshake.
     pub close_timeout: Duration,
+    /// Whether permessage-deflate is negotiated with clients that offer it.
+    pub deflate: bool,
 }
 
 /// Bytes read at once; one buffer for each worker thread, whatever the number of connections.
@@ -61,6 +63,7 @@ struct Connection {
 pub(super) async fn serve(
     door: &Door,
     hub: &Arc<Hub>,
+    deflate: bool,
     stream: TcpStream,
     early: Bytes,
 ) -> Result<(), (TcpStream, CloseCode)> {
@@ -73,7 +76,7 @@ pub(super) async fn serve(
         let stream = stream.take().expect("the outlet is asked for once");
         let (read, write) = stream.into_split();
         read_half = Some(read);
-        Box::new(Link::new(write, signals.clone()))
+        Box::new(Link::new(write, signals.clone(), deflate))
     });
     let socket = match (opened, stream) {
         (Err(code), Some(stream)) => return Err((stream, code)),
@@ -82,7 +85,7 @@ pub(super) async fn serve(
     };
     let Some(stream) = read_half else { return Ok(()) };
     let app_limits = &hub.app().limits;
-    let decoder = Decoder::new(app_limits.message_bytes, limits.fragments);
+    let decoder = Decoder::new(app_limits.message_bytes, limits.fragments, deflate);
     let shards = node.shards().clone();
     let (midway_since, full) = (None, false);
     let mut connection =

@@ -11,6 +11,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{
 };
 
 use crate::protocol::CloseCode;
+use crate::protocol::deflate::{InflateError, inflate};
 
 /// What a client sent.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(super) enum Inbound<'a> {
 pub(super) struct Decoder {
     message_bytes_max: usize,
     fragments_max: usize,
+    /// permessage-deflate was negotiated.
+    deflate: bool,
     /// Bytes of a frame that is not complete.
     partial: Vec<u8>,
     /// A message of which fragments are missing.
@@ -40,6 +43,7 @@ pub(super) struct Decoder {
 #[derive(Debug)]
 struct Fragments {
     kind: Data,
+    deflated: bool,
     bytes: Vec<u8>,
     count: usize,
     /// How much of `bytes` is known to be UTF-8.
@@ -53,10 +57,11 @@ struct Parsed {
 }
 
 impl Decoder {
-    pub(super) fn new(message_bytes_max: usize, fragments_max: usize) -> Self {
+    pub(super) fn new(message_bytes_max: usize, fragments_max: usize, deflate: bool) -> Self {
         Self {
             message_bytes_max,
             fragments_max,
+            deflate,
             partial: Vec::new(),
             fragments: None,
             closed: false,
@@ -107,7 +112,7 @@ impl Decoder {
             unmask(payload, frame.header.mask.unwrap_or_default());
             match frame.header.opcode {
                 OpCode::Control(control) => self.control(control, payload, on)?,
-                OpCode::Data(data) => self.data(data, frame.header.is_final, payload, on)?,
+                OpCode::Data(data) => self.data(data, &frame.header, payload, on)?,
             }
             at = end;
         }
@@ -121,7 +126,9 @@ impl Decoder {
         let Some((header, announced)) = parsed else { return Ok(None) };
         let start = usize::try_from(cursor.position()).map_err(|_| CloseCode::FrameError)?;
         // Two bytes, the shortest form of the length, the mask: anything longer is not minimal.
-        let reserved = header.rsv1 || header.rsv2 || header.rsv3;
+        let begins = matches!(header.opcode, OpCode::Data(Data::Text | Data::Binary));
+        let deflated = self.deflate && begins && header.rsv1;
+        let reserved = (header.rsv1 && !deflated) || header.rsv2 || header.rsv3;
         if reserved || header.mask.is_none() || start != header.len(announced) {
             return Err(CloseCode::FrameError);
         }
@@ -161,27 +168,47 @@ impl Decoder {
     fn data(
         &mut self,
         kind: Data,
-        is_final: bool,
+        header: &FrameHeader,
         payload: &[u8],
         on: &mut impl FnMut(Inbound<'_>),
     ) -> Result<(), CloseCode> {
         match (kind, self.fragments.is_some()) {
             (Data::Reserved(_), _) | (Data::Continue, false) => return Err(CloseCode::FrameError),
             (Data::Text | Data::Binary, true) => return Err(CloseCode::FrameError),
-            (Data::Text | Data::Binary, false) if is_final => return deliver(kind, payload, on),
+            (Data::Text | Data::Binary, false) if header.is_final => {
+                return self.deliver(kind, header.rsv1, payload, on);
+            }
             (Data::Text | Data::Binary, false) => {
-                let empty = Fragments { kind, bytes: Vec::new(), count: 0, valid: 0 };
+                let (deflated, bytes) = (header.rsv1, Vec::new());
+                let empty = Fragments { kind, deflated, bytes, count: 0, valid: 0 };
                 self.fragments = Some(Box::new(empty));
             }
             (Data::Continue, true) => {}
         }
         let Some(fragments) = &mut self.fragments else { return Err(CloseCode::FrameError) };
         fragments.append(payload, self.fragments_max)?;
-        if is_final {
+        if header.is_final {
             let whole = self.fragments.take().ok_or(CloseCode::FrameError)?;
-            deliver(whole.kind, &whole.bytes, on)?;
+            self.deliver(whole.kind, whole.deflated, &whole.bytes, on)?;
         }
         Ok(())
+    }
+
+    fn deliver(
+        &self,
+        kind: Data,
+        deflated: bool,
+        bytes: &[u8],
+        on: &mut impl FnMut(Inbound<'_>),
+    ) -> Result<(), CloseCode> {
+        if !deflated {
+            return deliver(kind, bytes, on);
+        }
+        match inflate(bytes, self.message_bytes_max) {
+            Ok(message) => deliver(kind, &message, on),
+            Err(InflateError::TooBig) => Err(CloseCode::MessageTooBig),
+            Err(InflateError::Corrupt) => Err(CloseCode::FrameError),
+        }
     }
 }
 
@@ -192,7 +219,7 @@ impl Fragments {
             return Err(CloseCode::MessageTooBig);
         }
         self.bytes.extend_from_slice(payload);
-        if self.kind == Data::Text {
+        if self.kind == Data::Text && !self.deflated {
             // Refused at the first wrong byte, not at the end of the message; a character may
             // still be cut between two fragments.
             match std::str::from_utf8(&self.bytes[self.valid..]) {

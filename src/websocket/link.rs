@@ -39,11 +39,12 @@ impl Signals {
 pub(super) struct Link {
     stream: OwnedWriteHalf,
     signals: Arc<Signals>,
+    reads_deflated: bool,
 }
 
 impl Link {
-    pub(super) fn new(stream: OwnedWriteHalf, signals: Arc<Signals>) -> Self {
-        Self { stream, signals }
+    pub(super) fn new(stream: OwnedWriteHalf, signals: Arc<Signals>, reads_deflated: bool) -> Self {
+        Self { stream, signals, reads_deflated }
     }
 }
 
@@ -53,6 +54,10 @@ impl Outlet for Link {
             [one] => self.stream.try_write(one),
             many => self.stream.try_write_vectored(many),
         }
+    }
+
+    fn reads_deflated(&self) -> bool {
+        self.reads_deflated
     }
 
     fn await_writable(&mut self) {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
-use axum::http::header::{SEC_WEBSOCKET_VERSION, UPGRADE};
+use axum::http::header::{SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_VERSION, UPGRADE};
 use axum::http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
 };
@@ -21,6 +21,7 @@ use crate::hub::Hub;
 use crate::node::Node;
 use crate::protocol::CloseCode;
 use crate::protocol::admission::admit;
+use crate::protocol::deflate;
 
 /// The WebSocket side of one worker.
 pub struct Door {
@@ -35,6 +36,8 @@ pub struct Door {
 /// A handshake that was answered with 101, and what becomes of it.
 pub struct Upgrade {
     verdict: Result<Arc<Hub>, CloseCode>,
+    /// permessage-deflate was negotiated.
+    deflate: bool,
 }
 
 /// Whether a request asks for a WebSocket.
@@ -63,14 +66,19 @@ impl Door {
             Err(fault) => return (fault.answer(), None),
         };
         let verdict = self.verdict(request);
-        let answer = Response::builder()
+        let mut offers = text_of(request.headers(), &SEC_WEBSOCKET_EXTENSIONS);
+        let deflate = self.limits.deflate && offers.any(deflate::is_acceptable);
+        let mut answer = Response::builder()
             .status(StatusCode::SWITCHING_PROTOCOLS)
             .header(UPGRADE, "websocket")
             .header(CONNECTION, "Upgrade")
             .header(SEC_WEBSOCKET_ACCEPT, accept)
             .header("X-Powered-By", "Resound");
+        if deflate {
+            answer = answer.header(SEC_WEBSOCKET_EXTENSIONS, deflate::ACCEPTED);
+        }
         let answer = answer.body(Body::empty()).expect("the parts of this answer are constant");
-        (answer, Some(Upgrade { verdict }))
+        (answer, Some(Upgrade { verdict, deflate }))
     }
 
     /// Which app the connection is for, or why it may not open.
@@ -106,7 +114,7 @@ impl Door {
     /// client sent behind its request.
     pub async fn serve(self: Arc<Self>, upgrade: Upgrade, stream: TcpStream, early: Bytes) {
         let served = match upgrade.verdict {
-            Ok(hub) => connection::serve(&self, &hub, stream, early).await,
+            Ok(hub) => connection::serve(&self, &hub, upgrade.deflate, stream, early).await,
             Err(code) => Err((stream, code)),
         };
         if let Err((stream, code)) = served {
@@ -169,8 +177,14 @@ fn is_nonce(key: &[u8]) -> bool {
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
-    values.flat_map(|value| value.split(',')).any(|part| part.trim().eq_ignore_ascii_case(token))
+    text_of(headers, name)
+        .flat_map(|value| value.split(','))
+        .any(|part| part.trim().eq_ignore_ascii_case(token))
+}
+
+/// The lines of one field that are text.
+fn text_of<'h>(headers: &'h HeaderMap, name: &HeaderName) -> impl Iterator<Item = &'h str> {
+    headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok())
 }
 
 fn plain(status: StatusCode, text: &'static str) -> Response<Body> {

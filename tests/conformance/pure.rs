@@ -65,6 +65,10 @@ impl Outlet for Memory {
         Ok(joined.len())
     }
 
+    fn reads_deflated(&self) -> bool {
+        false
+    }
+
     fn await_writable(&mut self) {
         unreachable!("memory is never full");
     }
@@ -82,6 +86,7 @@ impl Pure {
             shards: 2,
             outbox_bytes: websocket.outbox_bytes,
             inbox_bytes: websocket.inbox_bytes,
+            deflate_bytes_min: websocket.deflate_bytes_min,
         };
         let metrics = Arc::new(Metrics::default());
         let (shards, mut all) = Shards::new(limits, &metrics);

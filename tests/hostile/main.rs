@@ -11,6 +11,7 @@ mod harness;
 
 mod bodies;
 mod bystander;
+mod deflate;
 mod http_timeouts;
 mod limits;
 mod malformed_frames;

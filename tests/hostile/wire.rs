@@ -199,7 +199,9 @@ impl Wire {
             short @ 0..126 => short.into(),
             masked => panic!("a masked frame of the server: {masked:#x}"),
         };
-        assert!([TEXT, CLOSE, PING, PONG].contains(&start[0]), "a frame begins with {start:x?}");
+        // With RSV1 if it is deflated.
+        let known = [TEXT, CLOSE, PING, PONG, TEXT | 0x40].contains(&start[0]);
+        assert!(known, "a frame begins with {start:x?}");
         Some((start[0], self.take(announced as usize).await))
     }
 

@@ -32,7 +32,9 @@ pub(crate) fn app() -> App {
 
 /// Shards enough that what crosses them is played too.
 pub(crate) fn shards(metrics: &Arc<Metrics>) -> (Arc<Shards>, Vec<Shard>) {
-    Shards::new(ShardLimits { shards: 2, outbox_bytes: BYTES, inbox_bytes: BYTES }, metrics)
+    let (outbox_bytes, inbox_bytes) = (BYTES, BYTES);
+    let limits = ShardLimits { shards: 2, outbox_bytes, inbox_bytes, deflate_bytes_min: 64 };
+    Shards::new(limits, metrics)
 }
 
 /// A cache that forgets only with time.

@@ -3,10 +3,11 @@
 //! Lists that stand for sets are sorted; error texts are left out, codes are not.
 
 use std::fmt;
-use std::io::{self, IoSlice};
+use std::io::{self, IoSlice, Read};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use flate2::read::DeflateDecoder;
 use parking_lot::Mutex;
 use resound::hub::Outlet;
 use serde_json::Value;
@@ -49,13 +50,20 @@ impl Wire {
 }
 
 /// The write side of a socket; it takes everything at once.
-pub(crate) struct Memory(pub(crate) Arc<Wire>);
+pub(crate) struct Memory {
+    pub(crate) wire: Arc<Wire>,
+    pub(crate) reads_deflated: bool,
+}
 
 impl Outlet for Memory {
     fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut bytes = self.0.bytes.lock();
+        let mut bytes = self.wire.bytes.lock();
         slices.iter().for_each(|slice| bytes.extend_from_slice(slice));
         Ok(slices.iter().map(|slice| slice.len()).sum())
+    }
+
+    fn reads_deflated(&self) -> bool {
+        self.reads_deflated
     }
 
     fn await_writable(&mut self) {
@@ -63,7 +71,7 @@ impl Outlet for Memory {
     }
 
     fn ending(&mut self) {
-        self.0.ending.store(true, Ordering::Relaxed);
+        self.wire.ending.store(true, Ordering::Relaxed);
     }
 }
 
@@ -82,6 +90,7 @@ fn messages(mut bytes: &[u8]) -> Vec<Heard> {
             rest.split_at(if wide == 0 { usize::from(*length) } else { extended });
         all.push(match first {
             0x81 => message(std::str::from_utf8(payload).expect("servers say UTF-8")),
+            0xc1 => message(&inflated(payload)),
             0x88 => heard("", format!("closed {}", u16::from_be_bytes([payload[0], payload[1]]))),
             other => panic!("the server sent a frame that starts with {other:#x}"),
         });
@@ -89,6 +98,14 @@ fn messages(mut bytes: &[u8]) -> Vec<Heard> {
     }
     assert!(bytes.is_empty(), "the server sent half a frame");
     all
+}
+
+fn inflated(payload: &[u8]) -> String {
+    // The tail that was left out, and an end, which a message does not have.
+    let ended = [payload, &[0, 0, 0xff, 0xff, 1, 0, 0, 0xff, 0xff]].concat();
+    let mut text = String::new();
+    DeflateDecoder::new(&ended[..]).read_to_string(&mut text).expect("deflated UTF-8");
+    text
 }
 
 fn message(text: &str) -> Heard {

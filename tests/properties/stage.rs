@@ -138,7 +138,9 @@ impl Stage {
         }
         let new_id = self.node.shards().new_socket_id(place % self.shards.len());
         let wire = Arc::new(Wire::default());
-        let outlet = || -> Box<dyn Outlet> { Box::new(Memory(wire.clone())) };
+        let outlet = || -> Box<dyn Outlet> {
+            Box::new(Memory { wire: wire.clone(), reads_deflated: place.is_multiple_of(3) })
+        };
         let socket = Socket::open(&self.node, &self.hub, new_id, self.now, outlet).ok();
         let id = socket.as_ref().expect("no bound on connections").id();
         self.clients[place] = Some(Client { id, socket, wire });

@@ -34,6 +34,8 @@ fn the_defaults_are_the_documented_ones() {
     let websocket = WebSocketConfig {
         outbox_bytes: 1 << 20,
         inbox_bytes: 64 << 20,
+        deflate: true,
+        deflate_bytes_min: 512,
         fragments: 1024,
         message_timeout: seconds(30),
         close_timeout: seconds(5),

@@ -101,7 +101,7 @@ fn other_value(key: &str) -> &'static str {
         "log.level" => "warn,hyper=error",
         "metrics.listen" => "localhost:9601",
         "app.enabled" | "app.rate_limiting.enabled" => "false",
-        "app.watchlist_events" | "app.terminate_presence_users" => "false",
+        "app.watchlist_events" | "app.terminate_presence_users" | "websocket.deflate" => "false",
         "app.allowed_origins" => "a.example, *.b.example",
         "app.accept_client_events_from" => "none",
         "app.rate_limiting.max_attempts" => "77",

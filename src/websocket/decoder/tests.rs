@@ -27,7 +27,7 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
 }
 
 fn decode(pieces: &[&[u8]]) -> (Vec<String>, Result<(), CloseCode>) {
-    let mut decoder = Decoder::new(100_000, 4);
+    let mut decoder = Decoder::new(100_000, 4, false);
     let mut heard = Vec::new();
     for piece in pieces {
         let fed = decoder.feed(&mut piece.to_vec(), |inbound| heard.push(format!("{inbound:?}")));
@@ -112,7 +112,7 @@ fn binary_that_is_no_text_is_no_message_but_no_violation() {
 
 #[test]
 fn nothing_is_kept_between_whole_messages() {
-    let mut decoder = Decoder::new(100_000, 4);
+    let mut decoder = Decoder::new(100_000, 4, false);
     let stream = frame(0x81, &[b'x'; 5_000]);
     let (first, second) = stream.split_at(4_000);
     decoder.feed(&mut first.to_vec(), |_| {}).unwrap();

@@ -28,6 +28,17 @@ describe('channels in the browser', () => {
     assert.deepEqual(events, texts.map((data) => ({ event: 'App\\Raw', channel: 'bytes', data })));
   });
 
+  test('a large event is deflated on the wire and whole in the page', async (t) => {
+    const tab = await shared.connectedTab(t);
+    assert.match(await tab.call('extensions'), /^permessage-deflate/);
+    await tab.call('listen', 'public', 'large', ['.large', '.marker']);
+    const rows = Array.from({ length: 200 }, (_, id) => ({ id, name: `web-${id}`, status: 'läuft 🚚' }));
+    for (const data of [rows.slice(0, 3), rows, rows.slice(0, 50)]) await shared.pusher.trigger('large', 'large', data);
+    await shared.pusher.trigger('large', 'marker', 1);
+    await tab.logged(['.marker', 1]);
+    assert.deepEqual(await tab.entries('.large'), [[rows.slice(0, 3)], [rows], [rows.slice(0, 50)]]);
+  });
+
   test('a private channel opens with the application\'s signature', async (t) => {
     const tab = await shared.connectedTab(t, { user: '1' });
     assert.equal(await tab.call('listen', 'private', 'orders.1', ['OrderShipped']), 'subscribed');

@@ -98,10 +98,13 @@ async function post(channel, event, data) {
   return answer.status;
 }
 
+/** What the browser's own WebSocket negotiated. */
+const extensions = () => window.Echo.connector.pusher.connection.connection.transport.socket.extensions;
+
 const vue = {
   configure: (target) => configureVue(options(target)),
   mount: (name, props) => mountVue(name, props, note),
   unmount: unmountVue,
 };
 
-window.client = { log, logged, open, listen, storm, whisper, post, vue };
+window.client = { log, logged, open, listen, storm, whisper, post, extensions, vue };
