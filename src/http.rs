@@ -36,7 +36,6 @@ pub struct BodyLimits {
 }
 
 /// What every endpoint has at hand.
-#[derive(Clone)]
 pub struct Api {
     node: Arc<Node>,
     prefix: Arc<str>,
@@ -45,13 +44,13 @@ pub struct Api {
 
 impl Api {
     /// The API of a node, mounted below `prefix`.
-    pub fn new(node: Arc<Node>, prefix: &str, body: BodyLimits) -> Self {
-        Self { node, prefix: prefix.into(), body }
+    pub fn new(node: Arc<Node>, prefix: Arc<str>, body: BodyLimits) -> Self {
+        Self { node, prefix, body }
     }
 }
 
 /// All routes. Anything else is a 404 or 405 with a text that says what there is.
-pub fn router(api: &Api) -> Router {
+pub fn router(api: Api) -> Router {
     let at = |path: &str| format!("{}{path}", api.prefix);
     Router::new()
         .route(&at("/up"), get(health))
@@ -67,7 +66,7 @@ pub fn router(api: &Api) -> Router {
         .route(&at("/apps/{app_id}/users/{user_id}/terminate_connections"), post(users::terminate))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
-        .with_state(api.clone())
+        .with_state(Arc::new(api))
 }
 
 /// Unsigned: Laravel's and every load balancer's health check.

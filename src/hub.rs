@@ -226,7 +226,7 @@ impl Hub {
     pub fn trigger(
         &self,
         name: &ChannelName,
-        event: &Event,
+        event: &Event<'_>,
         data: &str,
         except: Option<SocketId>,
         now: Instant,

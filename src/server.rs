@@ -162,7 +162,7 @@ fn entrances(
 ) -> impl Fn(usize) -> Entrance + use<> {
     let prefix: Arc<str> = config.server.path.as_str().into();
     let body = BodyLimits { bytes: config.http.body_bytes, timeout: config.http.body_timeout };
-    let router = http::router(&Api::new(node.clone(), &prefix, body));
+    let router = http::router(Api::new(node.clone(), prefix.clone(), body));
     let connection = ConnectionLimits {
         fragments: config.websocket.fragments,
         message_timeout: config.websocket.message_timeout,

@@ -17,33 +17,31 @@ use crate::protocol::signature::{self, Query};
 /// A request of the app's back end: its hub, its query, its body.
 pub(super) struct Signed {
     pub(super) hub: Arc<Hub>,
-    pub(super) api: Api,
+    pub(super) api: Arc<Api>,
     pub(super) query: Query,
     pub(super) body: Bytes,
-    parameters: Vec<(String, String)>,
+    parameters: RawPathParams,
 }
 
 impl Signed {
     /// A parameter of the route, percent-decoded.
     pub(super) fn parameter(&self, name: &str) -> &str {
-        let found = self.parameters.iter().find(|(key, _)| key == name);
-        found.map_or("", |(_, value)| value.as_str())
+        parameter(&self.parameters, name)
     }
 }
 
-impl FromRequest<Api> for Signed {
+impl FromRequest<Arc<Api>> for Signed {
     type Rejection = Refusal;
 
-    async fn from_request(request: Request<Body>, api: &Api) -> Result<Self, Refusal> {
+    async fn from_request(request: Request<Body>, api: &Arc<Api>) -> Result<Self, Refusal> {
         let (mut parts, body) = request.into_parts();
         let parameters = RawPathParams::from_request_parts(&mut parts, api)
             .await
             .map_err(|_| Refusal::bad_request("The path is not valid UTF-8 after decoding"))?;
-        let parameters: Vec<(String, String)> =
-            parameters.iter().map(|(key, value)| (key.to_owned(), value.to_owned())).collect();
+        let app_id = parameter(&parameters, "app_id");
         let method = parts.method.as_str();
         let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
-        match check_head(api, &parameters, method, path, query) {
+        match check_head(api, app_id, method, path, query) {
             Ok((hub, query)) => {
                 let body = body::read(body, api.body).await?;
                 signature::check_body(&query, &body)?;
@@ -60,15 +58,18 @@ impl FromRequest<Api> for Signed {
     }
 }
 
+fn parameter<'p>(parameters: &'p RawPathParams, name: &str) -> &'p str {
+    parameters.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value)
+}
+
 /// App, then signature: everything there is to know before the body.
 fn check_head(
     api: &Api,
-    parameters: &[(String, String)],
+    app_id: &str,
     method: &str,
     path: &str,
     query: &str,
 ) -> Result<(Arc<Hub>, Query), Refusal> {
-    let app_id = parameters.iter().find(|(key, _)| key == "app_id").map_or("", |(_, id)| id);
     let hub = api.node.hub_by_id(app_id).ok_or_else(|| {
         let app_id: String = app_id.chars().take(64).collect();
         Refusal::not_found(format!(

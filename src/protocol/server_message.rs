@@ -4,6 +4,7 @@
 //! channels share everything up to the channel's name. `data` is always a JSON string, with
 //! the one exception every client library knows: `pusher:error`, whose `data` is an object.
 
+use std::cell::OnceCell;
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
@@ -153,31 +154,41 @@ pub fn presence<'a>(members: impl ExactSizeIterator<Item = (&'a str, &'a str)> +
     self::text(text)
 }
 
-/// An event of a back end or a client: encoded once up to the channel, whatever their number.
+/// An event of a back end or a client: encoded once up to the channel, whatever their number, and
+/// not at all if nobody is there.
 #[derive(Debug)]
-pub struct Event {
-    opening: Vec<u8>,
+pub struct Event<'a> {
+    name: &'a str,
+    data: Option<&'a str>,
+    opening: OnceCell<Vec<u8>>,
 }
 
-impl Event {
+impl<'a> Event<'a> {
     /// `data` is opaque: the text that came in goes out. `None` leaves the key out.
-    pub fn new(name: &str, data: Option<&str>) -> Self {
-        let Some(data) = data else {
-            let mut opening = b"{\"event\":".to_vec();
-            push_json(&mut opening, name);
-            return Self { opening };
+    pub fn new(name: &'a str, data: Option<&'a str>) -> Self {
+        Self { name, data, opening: OnceCell::new() }
+    }
+
+    fn opening(&self) -> Vec<u8> {
+        let encode = || match self.data {
+            Some(data) => opening(self.name, data),
+            None => {
+                let mut opening = b"{\"event\":".to_vec();
+                push_json(&mut opening, self.name);
+                opening
+            }
         };
-        Self { opening: opening(name, data) }
+        self.opening.get_or_init(encode).clone()
     }
 
     /// The frame for the subscribers of one channel.
     pub fn frame(&self, channel: &ChannelName) -> Frame {
-        Frame::text(&closing(self.opening.clone(), channel))
+        Frame::text(&closing(self.opening(), channel))
     }
 
     /// The frame of a client event on a presence channel: it carries its sender as signed.
     pub fn frame_from(&self, channel: &ChannelName, user_id: &str) -> Frame {
-        let mut text = closing(self.opening.clone(), channel);
+        let mut text = closing(self.opening(), channel);
         text.pop();
         text.extend_from_slice(b",\"user_id\":");
         push_json(&mut text, user_id);

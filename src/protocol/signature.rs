@@ -163,7 +163,7 @@ pub fn check_request(
 /// as the Python SDK sends it.
 pub fn check_body(query: &Query, body: &[u8]) -> Result<(), Unauthorized> {
     match query.get("body_md5") {
-        Some(md5) if md5 == body_md5(body) => Ok(()),
+        Some(md5) if md5.as_bytes() == body_md5(body) => Ok(()),
         Some(_) => Err(Unauthorized::Body),
         None if body.is_empty() => Ok(()),
         None => Err(Unauthorized::Missing("body_md5")),
@@ -182,7 +182,7 @@ pub fn signed_query(
     let mut query = format!("auth_key={key}&auth_timestamp={now_unix_seconds}&auth_version=1.0");
     if !body.is_empty() {
         query.push_str("&body_md5=");
-        query.push_str(&body_md5(body));
+        query.extend(body_md5(body).map(char::from));
     }
     let mac = request_mac(&app.secret, method, path, &query);
     let signature = hex::encode(mac.finalize().into_bytes());
@@ -207,8 +207,11 @@ fn request_mac(secret: &Secret, method: &str, path: &str, query: &str) -> hmac::
     mac
 }
 
-fn body_md5(body: &[u8]) -> String {
-    hex::encode(Md5::digest(body))
+/// In lower-case hex.
+fn body_md5(body: &[u8]) -> [u8; 32] {
+    let mut text = [0; 32];
+    hex::encode_to_slice(Md5::digest(body), &mut text).expect("16 bytes are 32 digits");
+    text
 }
 
 /// Whether `signature` is the lower-case hex of the finished MAC; constant-time.

@@ -94,7 +94,7 @@ impl Pure {
         let node = Arc::new(Node::new(&apps, &shards, cache, metrics, HashMap::new()));
         let body = BodyLimits { bytes: http.body_bytes, timeout: http.body_timeout };
         Self {
-            router: router(&Api::new(node.clone(), &server.path, body)),
+            router: router(Api::new(node.clone(), server.path.as_str().into(), body)),
             node,
             prefix: server.path,
             turn: Box::new(move || shards.settle(&mut all)),

@@ -25,12 +25,14 @@ pub enum QueryError {
 impl Query {
     /// Reads the part of a URL after `?`.
     pub fn parse(raw: &str) -> Result<Self, QueryError> {
-        let mut parameters = Vec::new();
+        let mut parameters = Vec::with_capacity(8);
         for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
             let (key, value) = pair.split_once('=').unwrap_or((pair, ""));
-            parameters.push((decode(key)?.to_ascii_lowercase(), decode(value)?));
+            let (mut key, value) = (decode(key)?, decode(value)?);
+            key.make_ascii_lowercase();
+            parameters.push((key, value));
         }
-        parameters.sort();
+        parameters.sort_unstable();
         if let Some(twice) = parameters.windows(2).find(|pair| pair[0].0 == pair[1].0) {
             return Err(QueryError::Twice(twice[0].0.clone()));
         }
@@ -65,6 +67,9 @@ impl Query {
 }
 
 fn decode(text: &str) -> Result<String, QueryError> {
+    if !text.bytes().any(|byte| matches!(byte, b'+' | b'%')) {
+        return Ok(text.to_owned());
+    }
     // PHP's http_build_query writes a space as a plus sign.
     let text = text.replace('+', " ");
     let decoded = percent_decode_str(&text).decode_utf8().map_err(|_| QueryError::NotText)?;
