@@ -15,7 +15,7 @@ mod message_log;
 mod socket;
 
 pub use message_log::readable;
-pub use socket::Socket;
+pub use socket::{Place, Socket};
 
 /// All apps of this process, served.
 pub struct Node {

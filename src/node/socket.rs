@@ -14,32 +14,51 @@ use crate::protocol::close_code::CloseCode;
 use crate::protocol::session::{Action, Session};
 use crate::protocol::{SocketId, server_message};
 
+/// One of the sockets an app may have. Dropping it gives it back.
+pub struct Place(Arc<Hub>);
+
+impl Place {
+    /// Takes one, unless the app has all it may have.
+    pub fn take(hub: &Arc<Hub>) -> Result<Self, CloseCode> {
+        let taken = hub.reserve_socket().then(|| Self(hub.clone()));
+        taken.ok_or(CloseCode::OverConnectionLimit)
+    }
+
+    /// The hub it is on.
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.0
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.release_socket();
+    }
+}
+
 /// A socket that was admitted and greeted.
 pub struct Socket {
-    hub: Arc<Hub>,
+    place: Place,
     metrics: Arc<Metrics>,
     session: Session,
 }
 
 impl Socket {
-    /// Takes a place among the app's sockets and greets the client through `outlet`; refused
-    /// when the app has all the sockets it may have.
+    /// Greets a client through `outlet`.
     pub fn open(
         node: &Node,
-        hub: &Arc<Hub>,
+        place: Place,
         id: SocketId,
         now: Instant,
-        outlet: impl FnOnce() -> Box<dyn Outlet>,
-    ) -> Result<Self, CloseCode> {
-        if !hub.reserve_socket() {
-            return Err(CloseCode::OverConnectionLimit);
-        }
+        outlet: Box<dyn Outlet>,
+    ) -> Self {
+        let hub = place.hub();
         let (session, greeting) = Session::open(hub.app().clone(), id, now);
-        node.shards().open(id, outlet());
+        node.shards().open(id, outlet);
         hub.send(id, greeting);
         node.metrics().opened();
         tracing::debug!(target: "resound::stream", socket = %id, app = hub.app().id, "connection established");
-        Ok(Self { hub: hub.clone(), metrics: node.metrics().clone(), session })
+        Self { metrics: node.metrics().clone(), session, place }
     }
 
     /// The id the client was told.
@@ -78,30 +97,34 @@ impl Socket {
 
     /// The server closes the socket: the reason is said, then the close frame.
     pub fn end(&self, code: CloseCode) {
-        self.hub.end(self.id(), code);
+        self.hub().end(self.id(), code);
+    }
+
+    fn hub(&self) -> &Hub {
+        &self.place.0
     }
 
     fn carry_out(&mut self, action: Action, now: Instant) {
         let id = self.id();
         match action {
-            Action::Send(frame) => self.hub.send(id, frame),
+            Action::Send(frame) => self.hub().send(id, frame),
             Action::Reject(error) => {
                 self.metrics.message_rejected();
-                tracing::info!(socket = %id, app = self.hub.app().id, code = error.code, reason = error.message, "message rejected");
-                self.hub.send(id, server_message::error(error.code, &error.message));
+                tracing::info!(socket = %id, app = self.hub().app().id, code = error.code, reason = error.message, "message rejected");
+                self.hub().send(id, server_message::error(error.code, &error.message));
             }
             Action::Refuse { channel, error } => {
                 self.metrics.subscription_refused();
-                tracing::info!(socket = %id, app = self.hub.app().id, channel, reason = error.error, "subscription refused");
-                self.hub.send(id, server_message::subscription_error(&channel, &error));
+                tracing::info!(socket = %id, app = self.hub().app().id, channel, reason = error.error, "subscription refused");
+                self.hub().send(id, server_message::subscription_error(&channel, &error));
                 // Clients that do not know the event above wait for this one; 4009 as in Reverb.
                 let text =
                     if error.status == 401 { "Connection is unauthorized" } else { &error.error };
                 let code = if error.status == 401 { 4009 } else { error.status };
-                self.hub.send(id, server_message::error(code, text));
+                self.hub().send(id, server_message::error(code, text));
             }
             Action::Subscribe { channel, member } => {
-                match self.hub.subscribe(id, &channel, member.as_ref(), now) {
+                match self.hub().subscribe(id, &channel, member.as_ref(), now) {
                     Ok(()) => self.session.granted(&channel),
                     Err(PresenceFull) => {
                         let refusal = self.session.refused(&channel);
@@ -109,13 +132,13 @@ impl Socket {
                     }
                 }
             }
-            Action::Confirm { channel } => self.hub.confirm(id, &channel),
+            Action::Confirm { channel } => self.hub().confirm(id, &channel),
             Action::Unsubscribe { channel, user_id } => {
-                self.hub.unsubscribe(id, &channel, user_id.as_ref(), now);
+                self.hub().unsubscribe(id, &channel, user_id.as_ref(), now);
             }
-            Action::Publish(relay) => self.hub.publish(relay, id),
-            Action::SignIn { user, answer } => self.hub.sign_in(id, &user, answer),
-            Action::Close(code) => self.hub.end(id, code),
+            Action::Publish(relay) => self.hub().publish(relay, id),
+            Action::SignIn { user, answer } => self.hub().sign_in(id, &user, answer),
+            Action::Close(code) => self.hub().end(id, code),
         }
     }
 }
@@ -124,12 +147,11 @@ impl Drop for Socket {
     fn drop(&mut self) {
         let (id, now) = (self.id(), Instant::now());
         if let Some(user) = self.session.user() {
-            self.hub.sign_out(id, user);
+            self.hub().sign_out(id, user);
         }
         for (channel, user_id) in self.session.leave() {
-            self.hub.unsubscribe(id, &channel, user_id.as_ref(), now);
+            self.place.hub().unsubscribe(id, &channel, user_id.as_ref(), now);
         }
-        self.hub.release_socket();
         self.metrics.gone();
         tracing::debug!(target: "resound::stream", socket = %id, "connection closed");
     }

@@ -139,10 +139,10 @@ impl Entrance {
         }
         let upgrade = visit.upgrade.lock().take();
         if let Some(upgrade) = upgrade {
-            // A task of its own: this one has the size of hyper's state, for as long as it lives.
+            // In a task of its own: this one has the size of hyper's state for as long as it lives.
             let parts = connection.into_parts();
             let (stream, early) = (parts.io.into_inner().into_inner(), parts.read_buf);
-            tasks.spawn(self.door.clone().serve(upgrade, stream, early));
+            self.door.serve(upgrade, stream, early, &tasks);
         }
     }
 

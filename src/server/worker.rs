@@ -8,6 +8,7 @@
 use std::io;
 use std::net::TcpListener;
 use std::sync::Arc;
+use std::time::Duration;
 
 use anyhow::Context;
 use tokio::runtime::{Builder, Runtime};
@@ -42,6 +43,11 @@ pub(super) struct Life {
     pub(super) threads: TaskTracker,
 }
 
+/// Setting a timer that is nearer than all others makes the runtime wake its own thread through a
+/// descriptor: one more write and one more poll for every connection, about 3 µs, unless one is
+/// always nearer.
+const NEAR: Duration = Duration::from_millis(500);
+
 impl Worker {
     /// Starts the thread.
     pub(super) fn start(self, life: Life) -> anyhow::Result<()> {
@@ -71,11 +77,19 @@ impl Worker {
                 drop(accepting);
             });
             let shard = tokio::spawn(self.shards.run(self.index, self.shard));
+            tokio::spawn(keep_a_timer_near());
             tokio::select! {
                 _ = shard => {}
                 () = life.over.cancelled() => {}
             }
             Ok(())
         })
+    }
+}
+
+async fn keep_a_timer_near() {
+    let mut ticks = tokio::time::interval(NEAR);
+    loop {
+        ticks.tick().await;
     }
 }

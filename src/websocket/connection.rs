@@ -6,7 +6,7 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
-use std::pin::Pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
@@ -20,8 +20,8 @@ use tokio::time::{Sleep, sleep_until};
 use super::decoder::{Decoder, Inbound};
 use super::link::{Link, Signals};
 use super::upgrade::Door;
-use crate::hub::{Hub, Shards};
-use crate::node::Socket;
+use crate::hub::Shards;
+use crate::node::{Place, Socket};
 use crate::protocol::{CloseCode, Frame, SocketId};
 
 /// Bounds of one connection, from the configuration.
@@ -44,84 +44,77 @@ thread_local! {
     static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
 }
 
-/// What the task of an open connection holds.
+/// What the task of an open connection holds, but for its socket.
 struct Connection {
     id: SocketId,
     stream: OwnedReadHalf,
     signals: Arc<Signals>,
-    shards: Arc<Shards>,
+    door: Arc<Door>,
     decoder: Decoder,
     /// Since when a message has begun and not ended.
     midway_since: Option<Instant>,
     /// The shard waits for the transport to take bytes again.
     full: bool,
-    limits: ConnectionLimits,
 }
 
-/// Serves a connection that was upgraded and admitted, from greeting to FIN. `early` is what the
-/// client sent behind its handshake. `Err` gives the stream back: the app is full.
-pub(super) async fn serve(
-    door: &Door,
-    hub: &Arc<Hub>,
+/// Greets a client that was upgraded and has its place; returns what serves the connection until
+/// its FIN. `early` is what the client sent behind its handshake.
+pub(super) fn open(
+    door: Arc<Door>,
+    place: Place,
     deflate: bool,
     stream: TcpStream,
     early: Bytes,
-) -> Result<(), (TcpStream, CloseCode)> {
-    let (node, limits) = (&*door.node, door.limits);
-    let id = node.shards().new_socket_id(door.shard);
+) -> impl Future<Output = ()> {
+    let message_bytes_max = place.hub().app().limits.message_bytes;
+    let decoder = Decoder::new(message_bytes_max, door.limits.fragments, deflate);
+    let id = door.node.shards().new_socket_id(door.shard);
     let signals = Arc::new(Signals::default());
-    let mut stream = Some(stream);
-    let mut read_half = None;
-    let opened = Socket::open(node, hub, id, Instant::now(), || {
-        let stream = stream.take().expect("the outlet is asked for once");
-        let (read, write) = stream.into_split();
-        read_half = Some(read);
-        Box::new(Link::new(write, signals.clone(), deflate))
-    });
-    let socket = match (opened, stream) {
-        (Err(code), Some(stream)) => return Err((stream, code)),
-        (Err(_), None) => return Ok(()),
-        (Ok(socket), _) => socket,
-    };
-    let Some(stream) = read_half else { return Ok(()) };
-    let app_limits = &hub.app().limits;
-    let decoder = Decoder::new(app_limits.message_bytes, limits.fragments, deflate);
-    let shards = node.shards().clone();
+    let (stream, write) = stream.into_split();
+    let link = Box::new(Link::new(write, signals.clone(), deflate));
+    let mut socket = Socket::open(&door.node, place, id, Instant::now(), link);
     let (midway_since, full) = (None, false);
-    let mut connection =
-        Connection { id, stream, signals, shards, decoder, midway_since, full, limits };
-    connection.open(socket, early).await;
-    connection.linger().await;
-    Ok(())
+    let mut connection = Connection { id, stream, signals, door, decoder, midway_since, full };
+    // A block, not a function: an async function keeps what it is given twice, and this is most of
+    // what an idle socket costs.
+    async move {
+        connection.listen(&mut socket, early).await;
+        // It leaves its channels now, not when the closing handshake is over.
+        drop(socket);
+        connection.linger().await;
+    }
 }
 
 /// Whatever ends the task, a panic of ours included, the shard lets the socket go.
 impl Drop for Connection {
     fn drop(&mut self) {
-        self.shards.forget(self.id);
+        self.shards().forget(self.id);
     }
 }
 
 impl Connection {
-    /// Until either side closes. The socket is dropped at the end: it leaves its channels now,
-    /// not when the closing handshake is over.
-    async fn open(&mut self, mut socket: Socket, early: Bytes) {
-        let mut going_on = self.take(early, &mut socket);
-        let mut timer = Box::pin(sleep_until(self.next_look(&socket, Instant::now()).into()));
+    fn shards(&self) -> &Shards {
+        self.door.node.shards()
+    }
+
+    /// Until either side closes.
+    async fn listen(&mut self, socket: &mut Socket, early: Bytes) {
+        let mut going_on = self.take(early, socket);
+        let mut timer = pin!(sleep_until(self.next_look(socket, Instant::now()).into()));
         while going_on {
             let mut fed = Ok(());
-            let take =
-                |bytes: &mut [u8]| fed = feed(bytes, &mut self.decoder, &self.shards, &mut socket);
+            let shards = self.door.node.shards();
+            let take = |bytes: &mut [u8]| fed = feed(bytes, &mut self.decoder, shards, socket);
             tokio::select! {
                 heard = hear(&mut self.stream, self.full, take) => match heard {
                     Heard::Bytes => {
-                        going_on = self.after(fed, &socket);
+                        going_on = self.after(fed, socket);
                         // Nothing else that is heard can make the next look come earlier.
                         if let Some(due) = self.message_due() {
                             let due = timer.deadline().min(due.into());
                             timer.as_mut().reset(due);
                         }
-                        self.shards.room().await;
+                        self.shards().room().await;
                     }
                     Heard::Writable => self.tell_writable(),
                     Heard::Gone => going_on = false,
@@ -130,7 +123,7 @@ impl Connection {
                     self.full |= self.signals.take_full();
                     going_on = !self.signals.is_ending();
                 }
-                () = timer.as_mut() => self.keep_time(&mut socket, timer.as_mut()),
+                () = timer.as_mut() => self.keep_time(socket, timer.as_mut()),
             }
         }
     }
@@ -152,12 +145,12 @@ impl Connection {
             return true;
         }
         let mut early = Vec::from(early);
-        let fed = feed(&mut early, &mut self.decoder, &self.shards, socket);
+        let fed = feed(&mut early, &mut self.decoder, self.door.node.shards(), socket);
         self.after(fed, socket)
     }
 
     fn message_due(&self) -> Option<Instant> {
-        self.midway_since.map(|since| since + self.limits.message_timeout)
+        self.midway_since.map(|since| since + self.door.limits.message_timeout)
     }
 
     fn next_look(&self, socket: &Socket, now: Instant) -> Instant {
@@ -180,7 +173,7 @@ impl Connection {
     /// The rest of the closing handshake: what is queued goes out, the peer's last bytes are read
     /// and dropped, so that the kernel does not answer them with a reset that outruns our close.
     async fn linger(&mut self) {
-        let close_timeout = self.limits.close_timeout;
+        let close_timeout = self.door.limits.close_timeout;
         let seen_off = async {
             loop {
                 self.full |= self.signals.take_full();
@@ -199,7 +192,7 @@ impl Connection {
 
     fn tell_writable(&mut self) {
         self.full = false;
-        self.shards.writable(self.id);
+        self.shards().writable(self.id);
     }
 }
 

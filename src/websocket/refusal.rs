@@ -18,8 +18,7 @@ pub(super) async fn refuse(mut stream: TcpStream, code: CloseCode, patience: Dur
         stream.write_all(&last_words).await?;
         stream.shutdown().await?;
         // Until the peer closes: a reset for bytes we did not read could outrun our close frame.
-        // On the heap: the task of every socket has room for this future.
-        let mut rest = vec![0; 1024];
+        let mut rest = [0; 1024];
         while stream.read(&mut rest).await? > 0 {}
         std::io::Result::Ok(())
     };

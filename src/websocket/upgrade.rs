@@ -14,11 +14,12 @@ use axum::http::{
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use super::connection::{self, ConnectionLimits};
 use super::refusal;
 use crate::hub::Hub;
-use crate::node::Node;
+use crate::node::{Node, Place};
 use crate::protocol::CloseCode;
 use crate::protocol::admission::admit;
 use crate::protocol::deflate;
@@ -110,16 +111,23 @@ impl Door {
         (!key.is_empty() && !key.contains('/')).then_some(key)
     }
 
-    /// Takes over the connection of a handshake that was answered with 101. `early` is what the
-    /// client sent behind its request.
-    pub async fn serve(self: Arc<Self>, upgrade: Upgrade, stream: TcpStream, early: Bytes) {
-        let served = match upgrade.verdict {
-            Ok(hub) => connection::serve(&self, &hub, upgrade.deflate, stream, early).await,
-            Err(code) => Err((stream, code)),
-        };
-        if let Err((stream, code)) = served {
-            self.node.metrics().closed(code);
-            refusal::refuse(stream, code, self.limits.close_timeout).await;
+    /// Takes over the connection of a handshake that was answered with 101, as a task of `tasks`.
+    /// `early` is what the client sent behind its request.
+    pub fn serve(
+        self: &Arc<Self>,
+        upgrade: Upgrade,
+        stream: TcpStream,
+        early: Bytes,
+        tasks: &TaskTracker,
+    ) {
+        match upgrade.verdict.and_then(|hub| Place::take(&hub)) {
+            Ok(place) => {
+                tasks.spawn(connection::open(self.clone(), place, upgrade.deflate, stream, early));
+            }
+            Err(code) => {
+                self.node.metrics().closed(code);
+                tasks.spawn(refusal::refuse(stream, code, self.limits.close_timeout));
+            }
         }
     }
 }

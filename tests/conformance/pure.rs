@@ -19,7 +19,7 @@ use resound::config::Config;
 use resound::http::{Api, BodyLimits, router};
 use resound::hub::{EventCache, Hub, Outlet, ShardLimits, Shards};
 use resound::metrics::Metrics;
-use resound::node::{Node, Socket};
+use resound::node::{Node, Place, Socket};
 use resound::protocol::admission::admit;
 use resound::protocol::{CloseCode, server_message};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
@@ -153,10 +153,11 @@ impl Stage for Pure {
     async fn open(&mut self, name: &str, target: &str, origin: Option<&str>) -> Result<(), String> {
         let new_id = self.node.shards().new_socket_id(0);
         let wire = Arc::new(Wire::default());
-        let outlet = || -> Box<dyn Outlet> { Box::new(Memory(wire.clone())) };
+        let outlet = Box::new(Memory(wire.clone()));
         let opened = self
             .admitted(target, origin)
-            .and_then(|hub| Socket::open(&self.node, &hub, new_id, self.now, outlet));
+            .and_then(|hub| Place::take(&hub))
+            .map(|place| Socket::open(&self.node, place, new_id, self.now, outlet));
         if let Err(code) = opened {
             let reason = server_message::closing_error(code);
             let close = resound::protocol::Frame::close(code);

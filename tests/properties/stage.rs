@@ -7,9 +7,9 @@ use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
 use resound::app::{Apps, ClientEvents};
-use resound::hub::{Hub, Occurrence, Outlet, Shard, What, Witness};
+use resound::hub::{Hub, Occurrence, Shard, What, Witness};
 use resound::metrics::Metrics;
-use resound::node::{Node, Socket};
+use resound::node::{Node, Place, Socket};
 use resound::protocol::server_message::Event;
 use resound::protocol::{Frame, SocketId};
 use serde_json::json;
@@ -138,12 +138,11 @@ impl Stage {
         }
         let new_id = self.node.shards().new_socket_id(place % self.shards.len());
         let wire = Arc::new(Wire::default());
-        let outlet = || -> Box<dyn Outlet> {
-            Box::new(Memory { wire: wire.clone(), reads_deflated: place.is_multiple_of(3) })
-        };
-        let socket = Socket::open(&self.node, &self.hub, new_id, self.now, outlet).ok();
-        let id = socket.as_ref().expect("no bound on connections").id();
-        self.clients[place] = Some(Client { id, socket, wire });
+        let outlet =
+            Box::new(Memory { wire: wire.clone(), reads_deflated: place.is_multiple_of(3) });
+        let taken = Place::take(&self.hub).expect("no bound on connections");
+        let socket = Socket::open(&self.node, taken, new_id, self.now, outlet);
+        self.clients[place] = Some(Client { id: socket.id(), socket: Some(socket), wire });
     }
 
     fn subscribe(&mut self, place: usize, channel: &str, shows: Shows) {
