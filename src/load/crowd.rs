@@ -17,7 +17,6 @@ use mio::Waker;
 use super::backend::Backend;
 use super::board::{Board, LANES_MAX};
 use super::lane::{self, Record, Schedule};
-use super::tally::Tally;
 use super::worker::{Command, Worker};
 use super::{Live, Measures, Pace, Phase, Plan, Publisher, Refusal, Usage};
 
@@ -152,7 +151,7 @@ impl Crowd {
         let board = &*self.board;
         let is_closed = matches!(phase.pace, Pace::InFlight(_));
         board.echoes.store(is_closed, Ordering::Relaxed);
-        board.tallies.iter().for_each(|tally| *tally.lock() = Tally::new(self.phases));
+        board.tallies.iter().for_each(|tally| tally.lock().restart(self.phases));
         let schedule = self.schedule(phase);
         let (server, client) = (Usage::of_all(&phase.pids), Usage::of_self());
         let record = thread::scope(|scope| {
@@ -291,7 +290,7 @@ impl Schedule<'_> {
         record: Record,
         (server, client): (Option<Usage>, Option<Usage>),
     ) -> Measures {
-        let tally = self.board.sum();
+        let tally = self.board.settle();
         let start_ns = self.start_ns.load(Ordering::Relaxed);
         let end_ns =
             if self.phase.pace == Pace::Idle { self.board.now_ns() } else { tally.last_ns };
