@@ -32,6 +32,8 @@ pub(super) struct Schedule<'a> {
     pub(super) board: &'a Board,
     pub(super) phase: &'a Phase,
     pub(super) number: u16,
+    /// How many of them there are.
+    pub(super) lanes: u16,
     /// The channels published to, with the seats that may send on each.
     pub(super) channels: Vec<(usize, Vec<usize>)>,
     /// Whether a socket hears each lane's events in order: not if it listens to several channels.
