@@ -12,7 +12,6 @@
 mod backend;
 mod board;
 mod crowd;
-mod inflate;
 mod lane;
 mod marker;
 mod phase;

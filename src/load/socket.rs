@@ -8,23 +8,24 @@ use std::io::{self, Read, Write};
 use mio::net::TcpStream;
 
 use super::board::Board;
-use super::inflate::Inflater;
 use super::marker::Marker;
 use super::refusal::Refusal;
 use super::scanner::{Piece, Scanner, frame_bytes};
 use super::speech::{self, Answer, Envelope};
 use super::tally::{Tally, record};
+use crate::protocol::deflate::inflate;
 
 /// Room for what is read at once; it stays in the core's own cache.
 const BUFFER_BYTES: usize = 128 * 1024;
+
+/// More is a bomb, not a message.
+const INFLATED_BYTES_MAX: usize = 64 * 1024 * 1024;
 
 /// What the sockets of a worker read into and count in, one after another.
 pub(super) struct Desk<'a> {
     pub(super) board: &'a Board,
     pub(super) tally: &'a mut Tally,
     pub(super) echo: &'a mut Echo,
-    /// Made when the first deflated message comes.
-    pub(super) inflater: &'a mut Option<Inflater>,
 }
 
 /// Deliveries in a row of one lane's events, told to the board together.
@@ -213,13 +214,10 @@ impl Socket {
             match piece {
                 Piece::Message { payload, deflated: false } => self.hear(desk, payload, now_ns)?,
                 Piece::Message { payload, deflated: true } => {
-                    // The inflater holds the message while it is heard.
-                    let mut inflater = desk.inflater.take().unwrap_or_else(Inflater::new);
-                    let message = inflater.inflate(payload);
+                    let message = inflate(payload, INFLATED_BYTES_MAX);
                     let message =
-                        message.ok_or_else(|| End::cut("a message could not be inflated"))?;
-                    self.hear(desk, message, now_ns)?;
-                    *desk.inflater = Some(inflater);
+                        message.map_err(|_| End::cut("a message could not be inflated"))?;
+                    self.hear(desk, &message, now_ns)?;
                 }
                 Piece::Ping(payload) => self.send(&speech::frame(10, payload))?,
                 Piece::Pong => {}

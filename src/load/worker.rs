@@ -15,7 +15,6 @@ use mio::{Events, Interest, Poll, Token, Waker};
 use socket2::{Domain, Protocol, Type};
 
 use super::board::Board;
-use super::inflate::Inflater;
 use super::refusal::Refusal;
 use super::socket::{Desk, Echo, End, Socket, Step};
 use super::speech;
@@ -53,7 +52,6 @@ pub(super) struct Worker {
     commands: Receiver<Command>,
     buffer: Vec<u8>,
     echo: Echo,
-    inflater: Option<Inflater>,
 }
 
 impl Worker {
@@ -75,7 +73,6 @@ impl Worker {
             commands,
             buffer: Vec::new(),
             echo: Echo::default(),
-            inflater: None,
         };
         Ok((worker, waker))
     }
@@ -180,12 +177,7 @@ impl Worker {
             done = socket.writable(&self.board);
         }
         if done.is_ok() && socket.step != Step::Connecting {
-            let mut desk = Desk {
-                board: &self.board,
-                tally,
-                echo: &mut self.echo,
-                inflater: &mut self.inflater,
-            };
+            let mut desk = Desk { board: &self.board, tally, echo: &mut self.echo };
             done = socket.readable(&mut desk, &mut self.buffer);
         }
         match done {
