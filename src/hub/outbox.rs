@@ -7,19 +7,22 @@ use std::io::{self, IoSlice};
 
 use crate::protocol::Frame;
 
-/// The write side of one connection, owned by a shard. Dropping it ends the stream.
-pub trait Outlet: Send {
+/// The write side of one connection, used by its shard only.
+pub trait Outlet: Send + Sync {
     /// Writes what the transport takes right now; `WouldBlock` when it takes nothing.
-    fn write(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<usize>;
+    fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize>;
 
     /// Whether the peer reads deflated messages; asked once, at the beginning.
     fn reads_deflated(&self) -> bool;
 
     /// The transport is full: call [`Shards::writable`](super::Shards::writable) when it is not.
-    fn await_writable(&mut self);
+    fn await_writable(&self);
 
     /// The server closes this socket: what is queued is the last it will get.
-    fn ending(&mut self);
+    fn ending(&self);
+
+    /// The last is out: ends the stream.
+    fn finish(&self);
 }
 
 /// Frames joined into one write. Linux takes 1024; beyond 64 the call is no longer what costs.
@@ -31,7 +34,9 @@ const IDLE_CAPACITY: usize = 8;
 /// Frames not yet written, oldest first.
 #[derive(Default)]
 pub(super) struct Outbox {
-    frames: VecDeque<Frame>,
+    /// Most of the time the only one: it lies where the shard looks anyway.
+    first: Option<Frame>,
+    more: VecDeque<Frame>,
     /// How much of the first frame is already out.
     written: usize,
     /// What waits in all.
@@ -53,29 +58,28 @@ impl Outbox {
     /// Whether one more frame fits. An empty outbox takes any: a roster may be larger than the
     /// bound, and a frame that is refused always would never be delivered.
     pub(super) fn takes(&self, frame: &Frame, bytes_max: usize) -> bool {
-        self.frames.is_empty() || self.bytes + frame.len() <= bytes_max
+        self.first.is_none() || self.bytes + frame.len() <= bytes_max
     }
 
     pub(super) fn push(&mut self, frame: Frame) {
         self.bytes += frame.len();
-        self.frames.push_back(frame);
+        match self.first {
+            None => self.first = Some(frame),
+            Some(_) => self.more.push_back(frame),
+        }
     }
 
     /// Drops what waits, but for the rest of a frame that is half out.
     pub(super) fn abandon(&mut self) {
-        let half_out = self.frames.pop_front().filter(|_| self.written > 0);
-        self.frames.clear();
-        self.bytes = 0;
-        if let Some(frame) = half_out {
-            self.bytes = frame.len() - self.written;
-            self.frames.push_back(frame);
-        }
+        self.more.clear();
+        self.first.take_if(|_| self.written == 0);
+        self.bytes = self.first.as_ref().map_or(0, |half_out| half_out.len() - self.written);
     }
 
     /// Writes until everything is out or the transport is full.
-    pub(super) fn flush(&mut self, outlet: &mut dyn Outlet) -> Flush {
-        while !self.frames.is_empty() {
-            match self.write_once(outlet) {
+    pub(super) fn flush(&mut self, outlet: &dyn Outlet) -> Flush {
+        while let Some(first) = &self.first {
+            match write_once(outlet, first, self.written, &self.more) {
                 Ok(0) => return Flush::Broken,
                 Ok(written) => self.advance(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Flush::Blocked,
@@ -83,24 +87,13 @@ impl Outbox {
                 Err(_) => return Flush::Broken,
             }
         }
-        self.frames.shrink_to(IDLE_CAPACITY);
+        self.more.shrink_to(IDLE_CAPACITY);
         Flush::Done
-    }
-
-    fn write_once(&self, outlet: &mut dyn Outlet) -> io::Result<usize> {
-        let mut slices = [IoSlice::new(&[]); JOINED_MAX];
-        let mut count = 0;
-        for (slice, frame) in slices.iter_mut().zip(&self.frames) {
-            let from = if count == 0 { self.written } else { 0 };
-            *slice = IoSlice::new(&frame.as_bytes()[from..]);
-            count += 1;
-        }
-        outlet.write(&slices[..count])
     }
 
     fn advance(&mut self, mut written: usize) {
         self.bytes -= written;
-        while let Some(first) = self.frames.front() {
+        while let Some(first) = &self.first {
             let left = first.len() - self.written;
             if written < left {
                 self.written += written;
@@ -108,39 +101,66 @@ impl Outbox {
             }
             written -= left;
             self.written = 0;
-            self.frames.pop_front();
+            self.first = self.more.pop_front();
         }
     }
+}
+
+fn write_once(
+    outlet: &dyn Outlet,
+    first: &Frame,
+    from: usize,
+    more: &VecDeque<Frame>,
+) -> io::Result<usize> {
+    let first = IoSlice::new(&first.as_bytes()[from..]);
+    if more.is_empty() {
+        return outlet.write(&[first]);
+    }
+    let mut slices = [first; JOINED_MAX];
+    let mut count = 1;
+    for (slice, frame) in slices[1..].iter_mut().zip(more) {
+        *slice = IoSlice::new(frame.as_bytes());
+        count += 1;
+    }
+    outlet.write(&slices[..count])
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::{self, IoSlice};
 
+    use parking_lot::Mutex;
     use proptest::prelude::*;
 
     use super::{Flush, Outbox, Outlet};
     use crate::protocol::Frame;
 
     /// Takes a given number of bytes at each write, then blocks.
+    #[derive(Default)]
     struct Narrow {
-        takes: Vec<usize>,
-        taken: Vec<u8>,
+        takes: Mutex<Vec<usize>>,
+        taken: Mutex<Vec<u8>>,
     }
 
     impl Outlet for Narrow {
-        fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-            let Some(most) = self.takes.pop() else { return Err(io::ErrorKind::WouldBlock.into()) };
+        fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+            let takes = self.takes.lock().pop();
+            let most = takes.ok_or(io::ErrorKind::WouldBlock)?;
             let joined: Vec<u8> = slices.iter().flat_map(|slice| slice.to_vec()).collect();
             let count = joined.len().min(most);
-            self.taken.extend_from_slice(&joined[..count]);
+            self.taken.lock().extend_from_slice(&joined[..count]);
             Ok(count)
         }
         fn reads_deflated(&self) -> bool {
             false
         }
-        fn await_writable(&mut self) {}
-        fn ending(&mut self) {}
+        fn await_writable(&self) {}
+        fn ending(&self) {}
+        fn finish(&self) {}
+    }
+
+    fn narrow(takes: Vec<usize>) -> Narrow {
+        Narrow { takes: Mutex::new(takes), ..Narrow::default() }
     }
 
     #[test]
@@ -149,9 +169,9 @@ mod tests {
         for text in ["a", "b", "c"] {
             outbox.push(Frame::text(text.as_bytes()));
         }
-        let mut outlet = Narrow { takes: vec![usize::MAX], taken: vec![] };
-        assert_eq!(outbox.flush(&mut outlet), Flush::Done);
-        assert_eq!(outlet.taken, b"\x81\x01a\x81\x01b\x81\x01c");
+        let outlet = narrow(vec![usize::MAX]);
+        assert_eq!(outbox.flush(&outlet), Flush::Done);
+        assert_eq!(*outlet.taken.lock(), b"\x81\x01a\x81\x01b\x81\x01c");
     }
 
     #[test]
@@ -159,13 +179,13 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.push(Frame::text(b"half"));
         outbox.push(Frame::text(b"whole"));
-        let mut outlet = Narrow { takes: vec![3], taken: vec![] };
-        assert_eq!(outbox.flush(&mut outlet), Flush::Blocked);
+        let outlet = narrow(vec![3]);
+        assert_eq!(outbox.flush(&outlet), Flush::Blocked);
         outbox.abandon();
         outbox.push(Frame::text(b"last"));
-        outlet.takes = vec![usize::MAX];
-        assert_eq!(outbox.flush(&mut outlet), Flush::Done);
-        assert_eq!(outlet.taken, b"\x81\x04half\x81\x04last");
+        outlet.takes.lock().push(usize::MAX);
+        assert_eq!(outbox.flush(&outlet), Flush::Done);
+        assert_eq!(*outlet.taken.lock(), b"\x81\x04half\x81\x04last");
         assert_eq!(outbox.bytes, 0);
     }
 
@@ -182,10 +202,11 @@ mod tests {
                 expected.extend_from_slice(frame.as_bytes());
                 outbox.push(frame);
             }
-            let mut outlet = Narrow { takes, taken: vec![] };
-            let ended = outbox.flush(&mut outlet);
-            prop_assert_eq!(outlet.taken.len() + outbox.bytes, expected.len());
-            prop_assert!(expected.starts_with(&outlet.taken));
+            let outlet = narrow(takes);
+            let ended = outbox.flush(&outlet);
+            let taken = outlet.taken.lock();
+            prop_assert_eq!(taken.len() + outbox.bytes, expected.len());
+            prop_assert!(expected.starts_with(&taken));
             prop_assert_eq!(ended == Flush::Done, outbox.bytes == 0);
         }
     }

@@ -56,7 +56,7 @@ struct Seats {
 struct Seat {
     socket: SocketId,
     /// `None` once the stream has ended; the seat then waits to be forgotten.
-    outlet: Option<Box<dyn Outlet>>,
+    outlet: Option<Arc<dyn Outlet>>,
     outbox: Outbox,
     in_urgent: bool,
     in_bulk: bool,
@@ -164,7 +164,7 @@ impl Seats {
         self.slots.get(&socket).copied()
     }
 
-    fn open(&mut self, socket: SocketId, outlet: Box<dyn Outlet>) {
+    fn open(&mut self, socket: SocketId, outlet: Arc<dyn Outlet>) {
         let seat = Seat {
             socket,
             reads_deflated: outlet.reads_deflated(),
@@ -275,7 +275,7 @@ impl Seats {
     fn last(&mut self, slot: Slot) {
         let seat = &mut self.slab[slot as usize];
         seat.ending = true;
-        if let Some(outlet) = &mut seat.outlet {
+        if let Some(outlet) = &seat.outlet {
             outlet.ending();
         }
         self.mark(slot, Lane::Urgent);
@@ -305,9 +305,12 @@ impl Seat {
     }
 
     fn flush(&mut self, metrics: &Metrics) {
-        let Some(outlet) = self.outlet.as_deref_mut().filter(|_| !self.blocked) else { return };
+        let Some(outlet) = self.outlet.as_deref().filter(|_| !self.blocked) else { return };
         match self.outbox.flush(outlet) {
-            Flush::Done if self.ending => self.outlet = None,
+            Flush::Done if self.ending => {
+                outlet.finish();
+                self.outlet = None;
+            }
             Flush::Done => {}
             Flush::Blocked => {
                 self.blocked = true;

@@ -23,7 +23,7 @@ pub(super) struct ChannelId(u64);
 /// What a shard is asked to do, in order.
 pub(super) enum Command {
     /// A socket begins.
-    Open { socket: SocketId, outlet: Box<dyn Outlet> },
+    Open { socket: SocketId, outlet: Arc<dyn Outlet> },
     /// Say this to one socket.
     Send { socket: SocketId, frame: Frame },
     /// Add a socket to a channel and say these first.
@@ -137,7 +137,7 @@ impl Shards {
     }
 
     /// Hands the write side of a new socket to its shard.
-    pub fn open(&self, socket: SocketId, outlet: Box<dyn Outlet>) {
+    pub fn open(&self, socket: SocketId, outlet: Arc<dyn Outlet>) {
         self.push(self.of(socket), Command::Open { socket, outlet });
     }
 

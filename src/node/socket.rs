@@ -50,7 +50,7 @@ impl Socket {
         place: Place,
         id: SocketId,
         now: Instant,
-        outlet: Box<dyn Outlet>,
+        outlet: Arc<dyn Outlet>,
     ) -> Self {
         let hub = place.hub();
         let (session, greeting) = Session::open(hub.app().clone(), id, now);

@@ -6,19 +6,18 @@
 
 use std::cell::RefCell;
 use std::future::poll_fn;
+use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Poll, ready};
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use tokio::io::{AsyncRead, ReadBuf};
 use tokio::net::TcpStream;
-use tokio::net::tcp::OwnedReadHalf;
 use tokio::time::{Sleep, sleep_until};
 
 use super::decoder::{Decoder, Inbound};
-use super::link::{Link, Signals};
+use super::link::Link;
 use super::upgrade::Door;
 use crate::hub::Shards;
 use crate::node::{Place, Socket};
@@ -47,8 +46,7 @@ thread_local! {
 /// What the task of an open connection holds, but for its socket.
 struct Connection {
     id: SocketId,
-    stream: OwnedReadHalf,
-    signals: Arc<Signals>,
+    link: Arc<Link>,
     door: Arc<Door>,
     decoder: Decoder,
     /// Since when a message has begun and not ended.
@@ -69,12 +67,10 @@ pub(super) fn open(
     let message_bytes_max = place.hub().app().limits.message_bytes;
     let decoder = Decoder::new(message_bytes_max, door.limits.fragments, deflate);
     let id = door.node.shards().new_socket_id(door.shard);
-    let signals = Arc::new(Signals::default());
-    let (stream, write) = stream.into_split();
-    let link = Box::new(Link::new(write, signals.clone(), deflate));
-    let mut socket = Socket::open(&door.node, place, id, Instant::now(), link);
+    let link = Arc::new(Link::new(stream, deflate));
+    let mut socket = Socket::open(&door.node, place, id, Instant::now(), link.clone());
     let (midway_since, full) = (None, false);
-    let mut connection = Connection { id, stream, signals, door, decoder, midway_since, full };
+    let mut connection = Connection { id, link, door, decoder, midway_since, full };
     // A block, not a function: an async function keeps what it is given twice, and this is most of
     // what an idle socket costs.
     async move {
@@ -106,7 +102,7 @@ impl Connection {
             let shards = self.door.node.shards();
             let take = |bytes: &mut [u8]| fed = feed(bytes, &mut self.decoder, shards, socket);
             tokio::select! {
-                heard = hear(&mut self.stream, self.full, take) => match heard {
+                heard = hear(&self.link.stream, self.full, take) => match heard {
                     Heard::Bytes => {
                         going_on = self.after(fed, socket);
                         // Nothing else that is heard can make the next look come earlier.
@@ -119,9 +115,9 @@ impl Connection {
                     Heard::Writable => self.tell_writable(),
                     Heard::Gone => going_on = false,
                 },
-                () = self.signals.changed() => {
-                    self.full |= self.signals.take_full();
-                    going_on = !self.signals.is_ending();
+                () = self.link.changed() => {
+                    self.full |= self.link.take_full();
+                    going_on = !self.link.is_ending();
                 }
                 () = timer.as_mut() => self.keep_time(socket, timer.as_mut()),
             }
@@ -176,14 +172,14 @@ impl Connection {
         let close_timeout = self.door.limits.close_timeout;
         let seen_off = async {
             loop {
-                self.full |= self.signals.take_full();
+                self.full |= self.link.take_full();
                 tokio::select! {
-                    heard = hear(&mut self.stream, self.full, |_| {}) => match heard {
+                    heard = hear(&self.link.stream, self.full, |_| {}) => match heard {
                         Heard::Bytes => {}
                         Heard::Writable => self.tell_writable(),
                         Heard::Gone => return,
                     },
-                    () = self.signals.changed() => {}
+                    () = self.link.changed() => {}
                 }
             }
         };
@@ -207,20 +203,28 @@ enum Heard {
 }
 
 /// Reads once into the worker's buffer; if the shard waits for room (`full`), tells that first.
-async fn hear(stream: &mut OwnedReadHalf, full: bool, mut take: impl FnMut(&mut [u8])) -> Heard {
+async fn hear(stream: &TcpStream, full: bool, mut take: impl FnMut(&mut [u8])) -> Heard {
     poll_fn(|cx| {
-        if full && stream.as_ref().poll_write_ready(cx).is_ready() {
+        if full && stream.poll_write_ready(cx).is_ready() {
             return Poll::Ready(Heard::Writable);
         }
-        READ_BUFFER.with_borrow_mut(|buffer| {
-            let mut buffer = ReadBuf::new(buffer);
-            let read = ready!(Pin::new(&mut *stream).poll_read(cx, &mut buffer));
-            if read.is_err() || buffer.filled().is_empty() {
+        loop {
+            if ready!(stream.poll_read_ready(cx)).is_err() {
                 return Poll::Ready(Heard::Gone);
             }
-            take(buffer.filled_mut());
-            Poll::Ready(Heard::Bytes)
-        })
+            let heard = READ_BUFFER.with_borrow_mut(|buffer| match stream.try_read(buffer) {
+                Ok(0) => Some(Heard::Gone),
+                Ok(length) => {
+                    take(&mut buffer[..length]);
+                    Some(Heard::Bytes)
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+                Err(_) => Some(Heard::Gone),
+            });
+            if let Some(heard) = heard {
+                return Poll::Ready(heard);
+            }
+        }
     })
     .await
 }

@@ -59,7 +59,7 @@ struct Wire {
 struct Memory(Arc<Wire>);
 
 impl Outlet for Memory {
-    fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let joined: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
         self.0.bytes.lock().extend_from_slice(&joined);
         Ok(joined.len())
@@ -69,13 +69,15 @@ impl Outlet for Memory {
         false
     }
 
-    fn await_writable(&mut self) {
+    fn await_writable(&self) {
         unreachable!("memory is never full");
     }
 
-    fn ending(&mut self) {
+    fn ending(&self) {
         self.0.ending.store(true, Ordering::Relaxed);
     }
+
+    fn finish(&self) {}
 }
 
 impl Pure {
@@ -153,7 +155,7 @@ impl Stage for Pure {
     async fn open(&mut self, name: &str, target: &str, origin: Option<&str>) -> Result<(), String> {
         let new_id = self.node.shards().new_socket_id(0);
         let wire = Arc::new(Wire::default());
-        let outlet = Box::new(Memory(wire.clone()));
+        let outlet = Arc::new(Memory(wire.clone()));
         let opened = self
             .admitted(target, origin)
             .and_then(|hub| Place::take(&hub))

@@ -56,7 +56,7 @@ pub(crate) struct Memory {
 }
 
 impl Outlet for Memory {
-    fn write(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut bytes = self.wire.bytes.lock();
         slices.iter().for_each(|slice| bytes.extend_from_slice(slice));
         Ok(slices.iter().map(|slice| slice.len()).sum())
@@ -66,13 +66,15 @@ impl Outlet for Memory {
         self.reads_deflated
     }
 
-    fn await_writable(&mut self) {
+    fn await_writable(&self) {
         unreachable!("memory is never full");
     }
 
-    fn ending(&mut self) {
+    fn ending(&self) {
         self.wire.ending.store(true, Ordering::Relaxed);
     }
+
+    fn finish(&self) {}
 }
 
 /// The frames of a server: final and unmasked.

@@ -139,7 +139,7 @@ impl Stage {
         let new_id = self.node.shards().new_socket_id(place % self.shards.len());
         let wire = Arc::new(Wire::default());
         let outlet =
-            Box::new(Memory { wire: wire.clone(), reads_deflated: place.is_multiple_of(3) });
+            Arc::new(Memory { wire: wire.clone(), reads_deflated: place.is_multiple_of(3) });
         let taken = Place::take(&self.hub).expect("no bound on connections");
         let socket = Socket::open(&self.node, taken, new_id, self.now, outlet);
         self.clients[place] = Some(Client { id: socket.id(), socket: Some(socket), wire });
