@@ -12,4 +12,5 @@ pub mod http;
 pub mod config;
 pub mod server;
 pub mod logging;
+pub mod load;
 pub mod cli;

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may enter. `websocket` and `http` know nothing of each other, `hub`
 /// nothing of transports, `protocol` nothing of time and tasks.
-const LAYERS: [(&str, &[&str]); 12] = [
+const LAYERS: [(&str, &[&str]); 13] = [
     ("app", &[]),
     ("protocol", &["app"]),
     ("metrics", &["protocol"]),
@@ -23,7 +23,8 @@ const LAYERS: [(&str, &[&str]); 12] = [
     ("config", &["app"]),
     ("server", &["config", "http", "hub", "metrics", "node", "protocol", "webhook", "websocket"]),
     ("logging", &["config"]),
-    ("cli", &["app", "config", "logging", "protocol", "server"]),
+    ("load", &["app", "protocol"]),
+    ("cli", &["app", "config", "load", "logging", "protocol", "server"]),
 ];
 
 /// What the pure rules may not know: time that passes, tasks, sockets, locks, files.

@@ -87,6 +87,23 @@ fn check_auth(app: &App, auth: &str, shown: &str, rest: &[&str]) -> Result<(), A
     }
 }
 
+/// Signs a subscription as an auth endpoint does: `key:signature`.
+pub fn channel_auth(
+    key: &str,
+    secret: &Secret,
+    socket_id: &str,
+    channel: &str,
+    channel_data: Option<&str>,
+) -> String {
+    let mut mac = secret.mac();
+    mac.update(format!("{socket_id}:{channel}").as_bytes());
+    if let Some(data) = channel_data {
+        mac.update(b":");
+        mac.update(data.as_bytes());
+    }
+    format!("{key}:{}", hex::encode(mac.finalize().into_bytes()))
+}
+
 /// Signs the body of a webhook: the value of `X-Pusher-Signature`.
 pub fn signed_body(app: &App, body: &[u8]) -> String {
     let mut mac = app.secret.mac();
@@ -178,13 +195,23 @@ pub fn signed_query(
     body: &[u8],
     now_unix_seconds: u64,
 ) -> String {
-    let key = &app.key;
+    query_signed_with((&app.key, &app.secret), method, path, body, now_unix_seconds)
+}
+
+/// [`signed_query`] for those who have a key and its secret, and no app.
+pub fn query_signed_with(
+    (key, secret): (&str, &Secret),
+    method: &str,
+    path: &str,
+    body: &[u8],
+    now_unix_seconds: u64,
+) -> String {
     let mut query = format!("auth_key={key}&auth_timestamp={now_unix_seconds}&auth_version=1.0");
     if !body.is_empty() {
         query.push_str("&body_md5=");
         query.push_str(&body_md5(body));
     }
-    let mac = request_mac(&app.secret, method, path, &query);
+    let mac = request_mac(secret, method, path, &query);
     let signature = hex::encode(mac.finalize().into_bytes());
     format!("{query}&auth_signature={signature}")
 }
