@@ -1,0 +1,58 @@
+//! What runs of a scenario gave, and the median of them.
+
+use std::collections::BTreeMap;
+
+/// What one run measured, by name.
+pub(crate) type Figures = BTreeMap<&'static str, f64>;
+
+/// A part of the protocol the subject does not speak: no failure, and no figure either.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} not negotiated")]
+pub(crate) struct NotNegotiated(pub(crate) &'static str);
+
+/// All runs of one subject in one scenario.
+#[derive(Debug, Default)]
+pub(crate) struct Runs {
+    figures: BTreeMap<&'static str, Vec<f64>>,
+    failure: Option<Failure>,
+}
+
+/// Why there is no figure.
+#[derive(Debug, Clone)]
+pub(crate) enum Failure {
+    NotNegotiated(String),
+    Error(String),
+}
+
+impl Runs {
+    /// One more run.
+    pub(crate) fn add(&mut self, run: anyhow::Result<Figures>) {
+        match run {
+            Ok(figures) => {
+                for (name, value) in figures {
+                    self.figures.entry(name).or_default().push(value);
+                }
+            }
+            Err(error) if error.is::<NotNegotiated>() => {
+                self.failure = Some(Failure::NotNegotiated(error.to_string()));
+            }
+            Err(error) => self.failure = Some(Failure::Error(format!("{error:#}"))),
+        }
+    }
+
+    /// The median of a figure, or why there is none: one failed run spoils the figure.
+    pub(crate) fn median(&self, figure: &str) -> Result<f64, Failure> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        let missing = || Failure::Error(format!("no figure is named {figure}"));
+        let mut values = self.figures.get(figure).ok_or_else(missing)?.clone();
+        values.sort_by(f64::total_cmp);
+        let middle = values.len() / 2;
+        Ok(if values.len() % 2 == 1 {
+            values[middle]
+        } else {
+            (values[middle - 1] + values[middle]) / 2.0
+        })
+    }
+}
