@@ -1,4 +1,4 @@
-//! The command line: `serve`, `check` and `trigger`.
+//! The command line: `serve`, `check`, `trigger` and `bench`.
 //!
 //! Owns arguments, exit codes and what is said to the person at the terminal. Knows nothing of
 //! the protocol: the commands call the library and report.
@@ -11,7 +11,9 @@ use clap::{Parser, Subcommand};
 use crate::config::Problem;
 
 mod banner;
+mod bench;
 mod check;
+mod destination;
 mod serve;
 mod trigger;
 
@@ -31,6 +33,8 @@ enum Command {
     Check(check::Check),
     /// Send one event, signed as a Laravel back end signs it.
     Trigger(trigger::Trigger),
+    /// Put load on a server that speaks Pusher's protocol, and measure it.
+    Bench(Box<bench::Bench>),
 }
 
 /// Why a command ends with an error.
@@ -50,6 +54,7 @@ pub fn run(cli: Cli) -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
         Command::Trigger(trigger) => trigger.run(),
+        Command::Bench(bench) => bench.run(),
     };
     let Err(failure) = done else {
         return ExitCode::SUCCESS;

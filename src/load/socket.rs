@@ -66,7 +66,7 @@ pub(super) struct End {
     pub(super) code: u16,
     pub(super) reason: String,
     /// Set where the reason is better told than by the code.
-    pub(super) refusal: Option<Refusal>,
+    pub(super) refusal: Option<Box<Refusal>>,
 }
 
 #[derive(Debug)]
@@ -126,7 +126,7 @@ impl Socket {
     fn unreachable(&self, board: &Board, cause: io::Error) -> End {
         let plan = &board.plan;
         let target = plan.targets[plan.seats[self.seat].target].clone();
-        let refusal = Some(Refusal::Unreachable { target, cause });
+        let refusal = Some(Box::new(Refusal::Unreachable { target, cause }));
         End { code: 1006, reason: String::new(), refusal }
     }
 
@@ -326,7 +326,7 @@ impl Socket {
         let target = plan.targets[plan.seats[self.seat].target].clone();
         let path = speech::path(&target, &plan.credentials.key);
         let path = path.split('?').next().unwrap_or_default().to_owned();
-        let refusal = Some(Refusal::NoWebSocket { target, path, answer });
+        let refusal = Some(Box::new(Refusal::NoWebSocket { target, path, answer }));
         End { code: 1006, reason: String::new(), refusal }
     }
 
@@ -342,7 +342,7 @@ impl Socket {
             let channels = names.collect::<Vec<_>>().join(", ");
             Refusal::Subscription { target, channels, message }
         };
-        End { code, reason: String::new(), refusal: Some(refusal) }
+        End { code, reason: String::new(), refusal: Some(Box::new(refusal)) }
     }
 }
 

@@ -210,7 +210,7 @@ impl Worker {
         let plan = &self.board.plan;
         let target = plan.targets[plan.seats[socket.seat].target].clone();
         let closed = Refusal::Closed { target, code: end.code, reason: end.reason };
-        self.board.refuse(end.refusal.unwrap_or(closed));
+        self.board.refuse(end.refusal.map_or(closed, |refusal| *refusal));
     }
 
     /// Whether to go on.

@@ -1,0 +1,167 @@
+//! The figures of a run for people: a table, a histogram, and what was asserted.
+//!
+//! Owns every word of it. Refuses to know how anything was measured.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write};
+
+use hdrhistogram::Histogram;
+
+use super::drawing::draw;
+use super::metric::{Metric, Unit};
+use super::outcome::Outcome;
+use super::task::{Kind, Publish};
+use crate::load::Pace;
+
+/// The whole report; `colours` for a terminal.
+pub(super) fn report(outcome: &Outcome, colours: bool) -> String {
+    let mut text = format!("{}\n\n", heading(outcome));
+    for (name, parts) in rows(outcome) {
+        if !parts.is_empty() {
+            writeln!(text, "  {name:<10} {}", parts.join("   ")).expect("memory takes all");
+        }
+    }
+    let latency = &outcome.measures.latency;
+    if !latency.is_empty() {
+        let count = Unit::Count.show(latency.len() as f64);
+        write!(text, "\nlatency of {count} deliveries\n{}", draw(latency))
+            .expect("memory takes all");
+    }
+    text.push_str(&judgement(outcome, colours));
+    text
+}
+
+fn heading(outcome: &Outcome) -> String {
+    let task = &outcome.task;
+    let kind = match task.kind {
+        Kind::Public => "public",
+        Kind::Private => "private",
+        Kind::Presence => "presence",
+    };
+    let load = match (task.phase().pace, task.publish) {
+        (Pace::Idle, _) => "idle".to_owned(),
+        (Pace::Rate(rate), Publish::Client) => format!("{rate} client events/s"),
+        (Pace::Rate(rate), _) => format!("{rate} events/s"),
+        (Pace::InFlight(count), Publish::Client) => format!("{count} client events in flight"),
+        (Pace::InFlight(count), _) => format!("{count} in flight"),
+    };
+    let batch = if task.batch > 1 { format!(", {} a request", task.batch) } else { String::new() };
+    format!(
+        "{}: {} on {}, {load}{batch}, {} bytes, {}",
+        outcome.targets.join(", "),
+        count(task.connections, "socket"),
+        count(task.channels, &format!("{kind} channel")),
+        task.payload,
+        Unit::Duration.show(outcome.measures.elapsed.as_nanos() as f64),
+    )
+}
+
+fn rows(outcome: &Outcome) -> Vec<(&'static str, Vec<String>)> {
+    let measures = &outcome.measures;
+    let shown = |metric: Metric| {
+        let value = outcome.value(metric);
+        value.map_or_else(|| "-".to_owned(), |value| metric.unit().show(value))
+    };
+    let number = |number: u64| Unit::Count.show(number as f64);
+    let mut connect = spread(&outcome.connects);
+    connect.push(format!("all in {}", time(outcome.connected_in.as_nanos())));
+    if outcome.task.deflate {
+        connect.push(format!("deflate granted to {}", outcome.deflated));
+    }
+    let mut delivered = Vec::new();
+    if measures.expected > 0 || measures.delivered > 0 {
+        delivered.push(format!("{} of {}", number(measures.delivered), number(measures.expected)));
+        delivered.push(format!("{}/s", number(measures.rate() as u64)));
+        delivered.push(format!("lost {} ({})", number(measures.lost()), shown(Metric::Loss)));
+    }
+    if measures.disordered > 0 {
+        delivered.push(format!("out of order {}", number(measures.disordered)));
+    }
+    let server = measures.server.map(|server| {
+        vec![
+            format!("CPU {}", time(server.cpu().as_nanos())),
+            format!("{} a delivery", shown(Metric::CpuPerDelivery)),
+            format!("{} a connect", shown(Metric::CpuPerConnect)),
+            format!("memory {}", Unit::Bytes.show(server.rss_bytes as f64)),
+            format!("{} a socket", shown(Metric::MemoryPerSocket)),
+        ]
+    });
+    let client = measures.client.map(|_| {
+        let cpu = measures.client_cpu_per_delivery().unwrap_or_default();
+        let late = measures.lateness.value_at_quantile(0.99);
+        vec![
+            format!("CPU {} of a core", shown(Metric::ClientCpu)),
+            format!("{} a delivery", time(cpu.as_nanos())),
+            format!("sends late by p99 {}", time(u128::from(late))),
+        ]
+    });
+    let received = format!("{} on the wire", Unit::Bytes.show(measures.received_bytes as f64));
+    vec![
+        ("connect", connect),
+        ("delivered", delivered),
+        ("latency", spread(&measures.latency)),
+        ("answers", spread(&measures.answers)),
+        ("received", vec![received]),
+        ("server", server.unwrap_or_default()),
+        ("client", client.unwrap_or_default()),
+        ("refused", refused(outcome)),
+        ("errors", said(measures.errors, measures.error.as_deref())),
+        ("closed", by_code(&measures.closed)),
+    ]
+}
+
+fn refused(outcome: &Outcome) -> Vec<String> {
+    let measures = &outcome.measures;
+    let mut parts = by_code(&measures.refused);
+    if measures.unanswered > 0 {
+        parts.push(format!("unanswered × {}", measures.unanswered));
+    }
+    parts.extend(measures.refusal.iter().map(|text| format!("first: {text}")));
+    parts
+}
+
+fn said(count: u64, first: Option<&str>) -> Vec<String> {
+    if count == 0 {
+        return Vec::new();
+    }
+    vec![format!("{count} told to sockets"), format!("first: {}", first.unwrap_or_default())]
+}
+
+fn by_code(counts: &BTreeMap<u16, u64>) -> Vec<String> {
+    counts.iter().map(|(code, count)| format!("{code} × {count}")).collect()
+}
+
+fn spread(histogram: &Histogram<u64>) -> Vec<String> {
+    if histogram.is_empty() {
+        return Vec::new();
+    }
+    let quantiles = [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p999", 0.999), ("max", 1.0)];
+    let show =
+        |(name, value)| format!("{name} {}", time(u128::from(histogram.value_at_quantile(value))));
+    quantiles.into_iter().map(show).collect()
+}
+
+fn judgement(outcome: &Outcome, colours: bool) -> String {
+    let mut text = String::new();
+    for assertion in &outcome.assertions {
+        let value = outcome.value(assertion.metric);
+        let holds = value.is_some_and(|value| assertion.holds(value));
+        let was = value
+            .map_or_else(|| "not measured".to_owned(), |value| assertion.metric.unit().show(value));
+        let (word, colour) = if holds { ("holds", "32") } else { ("fails", "31") };
+        let word =
+            if colours { format!("\u{1b}[{colour}m{word}\u{1b}[0m") } else { word.to_owned() };
+        writeln!(text, "  {word} {} ({was})", assertion.expression).expect("memory takes all");
+    }
+    if text.is_empty() { text } else { format!("\n{text}") }
+}
+
+fn time(ns: u128) -> String {
+    Unit::Duration.show(ns as f64)
+}
+
+fn count(count: usize, noun: &str) -> String {
+    let number = Unit::Count.show(count as f64);
+    let plural: &dyn Display = if count == 1 { &"" } else { &"s" };
+    format!("{number} {noun}{plural}")
+}
