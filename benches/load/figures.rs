@@ -46,13 +46,15 @@ impl Runs {
             return Err(failure.clone());
         }
         let missing = || Failure::Error(format!("no figure is named {figure}"));
-        let mut values = self.figures.get(figure).ok_or_else(missing)?.clone();
-        values.sort_by(f64::total_cmp);
-        let middle = values.len() / 2;
-        Ok(if values.len() % 2 == 1 {
-            values[middle]
-        } else {
-            (values[middle - 1] + values[middle]) / 2.0
-        })
+        self.figures.get(figure).and_then(|values| median(values)).ok_or_else(missing)
     }
+}
+
+/// The middle one, or what is between the two in the middle.
+pub(crate) fn median(values: &[f64]) -> Option<f64> {
+    let mut values = values.to_vec();
+    values.sort_by(f64::total_cmp);
+    let (low, high) =
+        (values.get(values.len().checked_sub(1)? / 2)?, values.get(values.len() / 2)?);
+    Some((low + high) / 2.0)
 }

@@ -30,7 +30,9 @@ use std::time::Instant;
 use anyhow::ensure;
 use clap::Parser;
 
-use crate::figures::Runs;
+use crate::figures::{Figures, Runs, median};
+use crate::machine::Machine;
+use crate::meter::Meter;
 use crate::options::Options;
 use crate::scenarios::{Scale, Scenario};
 use crate::subject::Kind;
@@ -41,6 +43,7 @@ mod bound;
 mod client;
 mod crowd;
 mod figures;
+mod machine;
 mod meter;
 mod options;
 mod scenarios;
@@ -65,24 +68,33 @@ fn measure(options: &Options) -> anyhow::Result<ExitCode> {
     let program = options.server.clone();
     let program = program.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_resound")));
     let (ours, bare) = (Kind::Server(program), Kind::BareLoop);
-    let peers: Vec<Kind> = options.peers.iter().cloned().map(Kind::Peer).collect();
+    let peers: Vec<Kind> = options.peers.iter().cloned().map(Box::new).map(Kind::Peer).collect();
     let started = Instant::now();
     let scale = if options.quick { Scale::Quick } else { Scale::Full };
-    let mut results = Results::new();
+    let (mut results, mut others) = (Results::new(), Vec::new());
     for scenario in &scenarios {
         let bare = scenario.bare_loop.then_some(&bare);
         let subjects: Vec<&Kind> = [&ours].into_iter().chain(bare).chain(&peers).collect();
-        results.insert(scenario.name, run(scenario, &subjects, options.rounds(), scale));
+        results
+            .insert(scenario.name, run(scenario, &subjects, options.rounds(), scale, &mut others));
     }
     let peers: Vec<&str> = peers.iter().map(Kind::name).collect();
-    let table = table::table(&scenarios, &results, (ours.name(), bare.name()), &peers);
-    println!("{}", table.text);
-    let seconds = started.elapsed().as_secs();
-    eprintln!("{} rounds in {seconds} s; {} bounds missed", options.rounds(), table.missed);
+    let mut table = table::table(&scenarios, &results, (ours.name(), bare.name()), &peers);
+    table.text.push_str(&circumstances(options.rounds(), &others));
+    print!("{}", table.text);
+    eprintln!("{} s; {} bounds missed", started.elapsed().as_secs(), table.missed);
     if let Some(file) = &options.write {
         std::fs::write(file, &table.text)?;
     }
     Ok(verdict(options, &table))
+}
+
+/// What a reader has to know of how the figures came about.
+fn circumstances(rounds: usize, others: &[f64]) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let runs = if rounds == 1 { "One run".to_owned() } else { format!("Medians of {rounds} runs") };
+    let others = median(others).map_or_else(|| "?".to_owned(), |busy| format!("{busy:.0}"));
+    format!("\n{runs} on {cores} cores, of which other processes took {others} %.\n")
 }
 
 /// A missed bound is a failure only if it was asked for; a figure that is missing always is.
@@ -110,19 +122,38 @@ fn run(
     subjects: &[&Kind],
     rounds: usize,
     scale: Scale,
+    others: &mut Vec<f64>,
 ) -> HashMap<String, Runs> {
     let mut all: HashMap<String, Runs> = HashMap::new();
     for round in 1..=rounds {
         for kind in subjects {
-            let run = kind.start(scenario.settings);
-            let run = run.and_then(|subject| (scenario.measure)(&subject, scale));
             let (name, subject) = (scenario.name, kind.name());
+            let run = run_once(scenario, kind, scale);
             match &run {
-                Ok(figures) => eprintln!("{name}, round {round}, {subject}: {figures:.2?}"),
+                Ok((figures, busy)) => {
+                    eprintln!(
+                        "{name}, round {round}, {subject}: {figures:.2?}, others {busy:.0} %"
+                    );
+                    others.push(*busy);
+                }
                 Err(error) => eprintln!("{name}, round {round}, {subject}: {error:#}"),
             }
+            let run = run.map(|(figures, _)| figures);
             all.entry(subject.to_owned()).or_default().add(run);
         }
     }
     all
+}
+
+/// One run on a fresh process, and what others took of the machine meanwhile, in percent.
+fn run_once(scenario: &Scenario, kind: &Kind, scale: Scale) -> anyhow::Result<(Figures, f64)> {
+    let machine = Machine::read()?;
+    let subject = kind.start(scenario.settings)?;
+    let used = Meter::read(subject.pid)?;
+    let figures = (scenario.measure)(&subject, scale)?;
+    let peer = matches!(kind, Kind::Peer(_)).then(|| used.used()).transpose()?;
+    // What a child used is known when it has ended.
+    drop(subject);
+    let busy = machine.others_since(peer.map_or(0.0, |cpu| cpu.total.as_secs_f64()))?;
+    Ok((figures, busy))
 }

@@ -26,7 +26,7 @@ pub(crate) enum Kind {
     /// What the kernel allows.
     BareLoop,
     /// Another server.
-    Peer(Peer),
+    Peer(Box<Peer>),
 }
 
 /// One process under load.
@@ -53,10 +53,10 @@ impl Kind {
         match self {
             Self::Server(program) => server(program, settings),
             Self::BareLoop => bare_loop(),
-            Self::Peer(Peer { pid, target, credentials, .. }) => Ok(Subject {
-                pid: *pid,
-                target: target.clone(),
-                credentials: credentials.clone(),
+            Self::Peer(peer) => Ok(Subject {
+                pid: peer.pid,
+                target: peer.target.clone(),
+                credentials: peer.credentials.clone(),
                 _process: None,
             }),
         }
@@ -73,9 +73,8 @@ fn server(program: &Path, settings: &str) -> anyhow::Result<Subject> {
     fs::write(&file, text)?;
     let mut command = Command::new(program);
     command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--config"]).arg(&file);
-    for (name, _) in std::env::vars().filter(|(name, _)| is_ours(name)) {
-        command.env_remove(name);
-    }
+    // Variables of the shell must not configure the server under test.
+    command.env_clear();
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("cannot start {program:?}"))?;
     let stderr = child.stderr.take().context("the server's log")?;
@@ -103,11 +102,6 @@ fn bare_loop() -> anyhow::Result<Subject> {
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line)?;
     process.at(line.trim())
-}
-
-/// Variables of the shell must not configure the server under test.
-fn is_ours(name: &str) -> bool {
-    name.starts_with("RESOUND_") || name.starts_with("REVERB_")
 }
 
 struct Process {

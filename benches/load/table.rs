@@ -42,7 +42,7 @@ pub(crate) fn table(
                 Reference::Own { figure, .. } => measured(ours, figure),
             });
             let peers: Vec<_> = peers.iter().map(|peer| measured(peer, row.figure)).collect();
-            table.line(row, figure, reference, &peers);
+            table.line(row, &figure, reference.as_ref(), &peers);
         }
     }
     table
@@ -51,10 +51,10 @@ pub(crate) fn table(
 type Figure = Result<f64, Failure>;
 
 impl Table {
-    fn line(&mut self, row: &Row, figure: Figure, reference: Option<Figure>, peers: &[Figure]) {
-        let known = reference.as_ref().and_then(|reference| reference.as_ref().ok().copied());
+    fn line(&mut self, row: &Row, figure: &Figure, reference: Option<&Figure>, peers: &[Figure]) {
+        let known = reference.and_then(|reference| reference.as_ref().ok().copied());
         let holds = figure.as_ref().ok().and_then(|&figure| row.bound.holds(figure, known));
-        let verdict = match (&figure, holds) {
+        let verdict = match (figure, holds) {
             (_, Some(true)) => "yes",
             (_, Some(false)) => "**no**",
             (Err(Failure::NotNegotiated(_)), None) => "not negotiated",
@@ -62,14 +62,14 @@ impl Table {
         };
         self.missed += usize::from(holds != Some(true));
         let is_error = |figure: &Figure| matches!(figure, Err(Failure::Error(_)));
-        self.failed += usize::from(is_error(&figure) || reference.as_ref().is_some_and(is_error));
+        self.failed += usize::from(is_error(figure) || reference.is_some_and(is_error));
         let shown = |figure: &Figure| match figure {
             Ok(value) => row.unit.shown(*value),
             Err(Failure::NotNegotiated(why)) => why.clone(),
             Err(Failure::Error(why)) => format!("error: {}", why.replace('|', "/")),
         };
-        let reference = reference.as_ref().map_or_else(|| "–".to_owned(), shown);
-        let (figure, bound) = (shown(&figure), row.bound.shown(row.unit));
+        let reference = reference.map_or_else(|| "–".to_owned(), shown);
+        let (figure, bound) = (shown(figure), row.bound.shown(row.unit));
         let what = row.what;
         let text = &mut self.text;
         write!(text, "| {what} | {figure} | {reference} | {bound} | {verdict} |")

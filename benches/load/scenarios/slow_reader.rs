@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
-use anyhow::{anyhow, ensure};
+use anyhow::{Context, anyhow, ensure};
 use resound::load::{Crowd, Phase};
 
 use super::{Row, Scale, Scenario};
@@ -57,20 +57,23 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     let mut crowd = crowd::on_one_channel(subject, "load", scale.pick(1000, 100))?;
-    let phase = Phase::open(scale.pick(50.0, 200.0), Duration::from_secs(scale.pick(15, 5)));
+    let phase = Phase::open(scale.pick(50.0, 200.0), Duration::from_secs(scale.pick(12, 4)));
     let phase = Phase { payload_bytes: 4096, ..phase };
-    let before = crowd::warm(subject, &mut crowd, &phase)?;
-    let resting = meter::resident(subject.pid)?;
+    let warm_up = Phase { duration: Duration::from_secs(2), ..phase.clone() };
+    crowd::run(subject, &mut crowd, &warm_up)?;
+    let (before, resting) = watched(subject, &mut crowd, &phase)?;
     let mut reader = Client::narrow(subject)?;
     reader.subscribe(subject, "load", None)?;
-    let (during, peak) = watched(subject, &mut crowd, &phase)?;
+    // The kernel takes some megabytes before the outbox has to.
+    let longer = Phase { duration: phase.duration * 2, ..phase };
+    let (during, peak) = watched(subject, &mut crowd, &longer)?;
     let code = loop {
-        match reader.hear()? {
+        match reader.hear().context("the reader was never closed")? {
             Heard::Text(_) => {}
             Heard::Close(code) => break code,
         }
     };
-    ensure!(peak > 0.0, "the memory was never read");
+    ensure!(resting > 0.0 && peak > 0.0, "the memory was never read");
     Ok(Figures::from([
         ("lost", during.told.lost() as f64),
         ("before_p99_ms", before.p99_ms()),
