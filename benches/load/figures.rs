@@ -20,7 +20,9 @@ pub(crate) struct Runs {
 /// Why there is no figure.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
-    NotNegotiated(String),
+    /// The subject does not speak that part of the protocol.
+    NotNegotiated,
+    /// It went wrong; so.
     Error(String),
 }
 
@@ -34,7 +36,7 @@ impl Runs {
                 }
             }
             Err(error) if error.is::<NotNegotiated>() => {
-                self.failure = Some(Failure::NotNegotiated(error.to_string()));
+                self.failure = Some(Failure::NotNegotiated);
             }
             Err(error) => self.failure = Some(Failure::Error(format!("{error:#}"))),
         }

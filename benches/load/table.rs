@@ -57,7 +57,7 @@ impl Table {
         let verdict = match (figure, holds) {
             (_, Some(true)) => "yes",
             (_, Some(false)) => "**no**",
-            (Err(Failure::NotNegotiated(_)), None) => "not negotiated",
+            (Err(Failure::NotNegotiated), None) => "–",
             (_, None) => "**not measured**",
         };
         self.missed += usize::from(holds != Some(true));
@@ -65,9 +65,11 @@ impl Table {
         self.failed += usize::from(is_error(figure) || reference.is_some_and(is_error));
         let shown = |figure: &Figure| match figure {
             Ok(value) => row.unit.shown(*value),
-            Err(Failure::NotNegotiated(why)) => why.clone(),
+            Err(Failure::NotNegotiated) => "not negotiated".to_owned(),
             Err(Failure::Error(why)) => format!("error: {}", why.replace('|', "/")),
         };
+        // One failure is told once.
+        let reference = reference.filter(|_| figure.is_ok());
         let reference = reference.map_or_else(|| "–".to_owned(), shown);
         let (figure, bound) = (shown(figure), row.bound.shown(row.unit));
         let what = row.what;
