@@ -62,7 +62,7 @@ pub(super) struct Bench {
     /// The key of an app that is not in the configuration.
     #[arg(long, requires_all = ["secret", "app_id"])]
     key: Option<String>,
-    /// Its secret.
+    /// Its secret, which others on this machine can see in the list of processes.
     #[arg(long, requires = "key")]
     secret: Option<String>,
     #[command(flatten)]

@@ -126,10 +126,19 @@ impl Board {
         }
     }
 
-    /// All workers' counts of this phase together.
+    /// All workers' counts of this phase so far.
     pub(super) fn sum(&self) -> Tally {
-        let mut sum = self.tallies[0].lock().clone();
-        self.tallies[1..].iter().for_each(|tally| sum.add(&tally.lock()));
+        self.added_up(|tally| tally.clone())
+    }
+
+    /// All workers' counts at the end of this phase.
+    pub(super) fn settle(&self) -> Tally {
+        self.added_up(Tally::settle)
+    }
+
+    fn added_up(&self, mut counts: impl FnMut(&mut Tally) -> Tally) -> Tally {
+        let mut sum = Tally::new(0);
+        self.tallies.iter().for_each(|tally| sum.add(&counts(&mut tally.lock())));
         sum
     }
 

@@ -17,7 +17,6 @@ use mio::Waker;
 use super::backend::Backend;
 use super::board::{Board, LANES_MAX};
 use super::lane::{self, Record, Schedule};
-use super::tally::Tally;
 use super::worker::{Command, Worker};
 use super::{Live, Measures, Pace, Phase, Plan, Publisher, Refusal, Usage};
 
@@ -152,12 +151,11 @@ impl Crowd {
         let board = &*self.board;
         let is_closed = matches!(phase.pace, Pace::InFlight(_));
         board.echoes.store(is_closed, Ordering::Relaxed);
-        board.tallies.iter().for_each(|tally| *tally.lock() = Tally::new(self.phases));
+        board.tallies.iter().for_each(|tally| tally.lock().restart(self.phases));
         let schedule = self.schedule(phase);
-        let (server, client) = (Usage::of_all(&phase.pids), Usage::of_self());
-        let record = thread::scope(|scope| {
+        let (record, before) = thread::scope(|scope| {
             let (done, all_done) = mpsc::channel::<()>();
-            let lanes: Vec<_> = (0..lanes(phase))
+            let lanes: Vec<_> = (0..schedule.lanes)
                 .map(|lane| {
                     let backend = self.backend(usize::from(lane) % board.plan.targets.len());
                     let (schedule, done) = (&schedule, done.clone());
@@ -170,6 +168,7 @@ impl Crowd {
                 .collect();
             drop(done);
             schedule.gate.wait();
+            let before = (Usage::of_all(&phase.pids), Usage::of_self());
             let start_ns = board.now_ns() + RUN_UP.as_nanos() as u64;
             schedule.start_ns.store(start_ns, Ordering::Relaxed);
             schedule.gate.wait();
@@ -179,12 +178,13 @@ impl Crowd {
             while all_done.recv_timeout(WATCH) == Err(RecvTimeoutError::Timeout) {
                 watch(&schedule.live());
             }
-            lane::sum(lanes.into_iter().map(|lane| lane.join().expect("lanes do not panic")))
+            let records = lanes.into_iter().map(|lane| lane.join().expect("lanes do not panic"));
+            (lane::sum(records), before)
         });
         schedule.wait_for_the_last(&mut watch);
         let since = |now: Option<Usage>, then: Option<Usage>| Some(now? - then?);
-        let server = since(Usage::of_all(&phase.pids), server);
-        let client = since(Usage::of_self(), client);
+        let server = since(Usage::of_all(&phase.pids), before.0);
+        let client = since(Usage::of_self(), before.1);
         schedule.measures(record, (server, client))
     }
 
@@ -213,14 +213,17 @@ impl Crowd {
             .map(|channel| (channel, if is_client { members(channel) } else { Vec::new() }))
             .filter(|(_, seats)| !is_client || !seats.is_empty())
             .collect();
+        // Channels without sockets have nobody who could say anything.
+        let lanes = if channels.is_empty() { 0 } else { lanes(phase) };
         Schedule {
             board: &self.board,
             phase,
+            lanes,
             number: self.phases,
             channels,
             is_ordered: !is_client && plan.seats.iter().all(|seat| seat.channels.len() <= 1),
             hands: &self.hands,
-            gate: Barrier::new(usize::from(lanes(phase)) + 1),
+            gate: Barrier::new(usize::from(lanes) + 1),
             start_ns: AtomicU64::new(0),
             tickets: AtomicU64::new(0),
             published: AtomicU64::new(0),
@@ -291,7 +294,7 @@ impl Schedule<'_> {
         record: Record,
         (server, client): (Option<Usage>, Option<Usage>),
     ) -> Measures {
-        let tally = self.board.sum();
+        let tally = self.board.settle();
         let start_ns = self.start_ns.load(Ordering::Relaxed);
         let end_ns =
             if self.phase.pace == Pace::Idle { self.board.now_ns() } else { tally.last_ns };

@@ -32,6 +32,8 @@ pub(super) struct Schedule<'a> {
     pub(super) board: &'a Board,
     pub(super) phase: &'a Phase,
     pub(super) number: u16,
+    /// How many of them there are.
+    pub(super) lanes: u16,
     /// The channels published to, with the seats that may send on each.
     pub(super) channels: Vec<(usize, Vec<usize>)>,
     /// Whether a socket hears each lane's events in order: not if it listens to several channels.
@@ -43,6 +45,15 @@ pub(super) struct Schedule<'a> {
     pub(super) tickets: AtomicU64,
     pub(super) published: AtomicU64,
     pub(super) expected: AtomicU64,
+}
+
+/// What comes of a request, if it is taken.
+#[derive(Debug, Clone, Copy)]
+struct Promise {
+    lane: u16,
+    events: u64,
+    /// Deliveries.
+    wanted: u64,
 }
 
 /// What one lane counted.
@@ -84,8 +95,8 @@ impl Schedule<'_> {
             super::tally::record(&mut record.lateness, sent_ns.saturating_sub(due_ns));
             match self.phase.publisher {
                 Publisher::Http => {
-                    let wanted = self.compose(&mut body, (lane, ticket), due_ns);
-                    self.post(&mut record, &mut backend, &body, (lane, wanted));
+                    let promise = self.compose(&mut body, (lane, ticket), due_ns);
+                    self.post(&mut record, &mut backend, &body, promise);
                 }
                 Publisher::Client => self.whisper(lane, ticket, due_ns),
             }
@@ -116,8 +127,8 @@ impl Schedule<'_> {
         Some((ticket, due_ns))
     }
 
-    /// Writes the body of a request; returns how many deliveries will come of it.
-    fn compose(&self, body: &mut String, (lane, ticket): (u16, u64), due_ns: u64) -> u64 {
+    /// Writes the body of a request.
+    fn compose(&self, body: &mut String, (lane, ticket): (u16, u64), due_ns: u64) -> Promise {
         body.clear();
         let last = self.phase.events.map_or(u64::MAX, |events| events - ticket);
         let batch = (self.phase.batch.max(1) as u64).min(last);
@@ -144,7 +155,7 @@ impl Schedule<'_> {
         if self.phase.batch > 1 {
             body.push_str("]}");
         }
-        wanted
+        Promise { lane, events: batch, wanted }
     }
 
     fn mark(&self, out: &mut String, lane: u16, due_ns: u64) {
@@ -166,7 +177,7 @@ impl Schedule<'_> {
         record: &mut Record,
         backend: &mut Backend,
         body: &str,
-        (lane, wanted): (u16, u64),
+        Promise { lane, events, wanted }: Promise,
     ) {
         let meter = &self.board.lanes[usize::from(lane)];
         let is_closed = matches!(self.phase.pace, Pace::InFlight(_));
@@ -178,8 +189,7 @@ impl Schedule<'_> {
             backend.post(if self.phase.batch > 1 { "batch_events" } else { "events" }, body);
         super::tally::record(&mut record.answers, start.elapsed().as_nanos() as u64);
         if record.took(answer) {
-            let events = memchr::memmem::find_iter(body.as_bytes(), b"{\"name\":\"load\"").count();
-            self.published.fetch_add(events as u64, Ordering::Relaxed);
+            self.published.fetch_add(events, Ordering::Relaxed);
             self.expected.fetch_add(wanted, Ordering::Relaxed);
             if is_closed {
                 // What has not come by then is counted as lost at the end.

@@ -119,7 +119,7 @@ pub struct Measures {
     pub errors: u64,
     /// See `errors`.
     pub error: Option<String>,
-    /// Sockets closed, by close code; 1006 is an end without a close frame.
+    /// Sockets closed in this phase or since the one before, by close code; 1006 is an end without a close frame.
     pub closed: BTreeMap<u16, u64>,
     /// Sockets open at the end.
     pub open: usize,

@@ -53,6 +53,19 @@ impl Tally {
         }
     }
 
+    /// Starts a phase. What went wrong since the last one was settled is part of it.
+    pub(super) fn restart(&mut self, phase: u16) {
+        let earlier = std::mem::replace(self, Self::new(phase));
+        (self.errors, self.error, self.closed) = (earlier.errors, earlier.error, earlier.closed);
+    }
+
+    /// The counts of a phase, after which no error and no end of a socket is counted twice.
+    pub(super) fn settle(&mut self) -> Self {
+        let counts = self.clone();
+        (self.errors, self.error, self.closed) = (0, None, BTreeMap::new());
+        counts
+    }
+
     /// Adds what another worker counted.
     pub(super) fn add(&mut self, other: &Self) {
         self.delivered += other.delivered;

@@ -2,6 +2,10 @@
 //!
 //! Owns the reading and writing of quantities. Refuses to know where they come from.
 
+const KIB: f64 = 1024.0;
+const MIB: f64 = 1024.0 * KIB;
+const GIB: f64 = 1024.0 * MIB;
+
 /// A number with its unit as people write it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unit {
@@ -106,8 +110,8 @@ impl Unit {
             (Self::Duration, "us" | "µs") | (Self::Bytes, "KB") | (Self::Count, "k") => 1e3,
             (Self::Duration, "ms") | (Self::Bytes, "MB") | (Self::Count, "M") => 1e6,
             (Self::Duration, "s") => 1e9,
-            (Self::Bytes, "KiB") => 1024.0,
-            (Self::Bytes, "MiB") => 1024.0 * 1024.0,
+            (Self::Bytes, "KiB") => KIB,
+            (Self::Bytes, "MiB") => MIB,
             (Self::Share, "%") => 0.01,
             _ => return None,
         };
@@ -118,7 +122,7 @@ impl Unit {
     pub(super) fn show(self, value: f64) -> String {
         let steps: &[(f64, &str)] = match self {
             Self::Duration => &[(1e9, " s"), (1e6, " ms"), (1e3, " µs"), (1.0, " ns")],
-            Self::Bytes => &[(1024.0 * 1024.0, " MiB"), (1024.0, " KiB"), (1.0, " B")],
+            Self::Bytes => &[(GIB, " GiB"), (MIB, " MiB"), (KIB, " KiB"), (1.0, " B")],
             Self::Share => return format!("{} %", digits(value * 100.0)),
             Self::Count => return grouped(value),
         };

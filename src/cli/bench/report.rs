@@ -46,22 +46,19 @@ fn heading(outcome: &Outcome) -> String {
         (Pace::InFlight(count), _) => format!("{count} in flight"),
     };
     let batch = if task.batch > 1 { format!(", {} a request", task.batch) } else { String::new() };
+    let is_idle = task.publish == Publish::None;
+    let size = if is_idle { String::new() } else { format!(", {} bytes", task.payload) };
     format!(
-        "{}: {} on {}, {load}{batch}, {} bytes, {}",
+        "{}: {} on {}, {load}{batch}{size}, {}",
         outcome.targets.join(", "),
         count(task.connections, "socket"),
         count(task.channels, &format!("{kind} channel")),
-        task.payload,
         Unit::Duration.show(outcome.measures.elapsed.as_nanos() as f64),
     )
 }
 
 fn rows(outcome: &Outcome) -> Vec<(&'static str, Vec<String>)> {
     let measures = &outcome.measures;
-    let shown = |metric: Metric| {
-        let value = outcome.value(metric);
-        value.map_or_else(|| "-".to_owned(), |value| metric.unit().show(value))
-    };
     let number = |number: u64| Unit::Count.show(number as f64);
     let mut connect = spread(&outcome.connects);
     connect.push(format!("all in {}", time(outcome.connected_in.as_nanos())));
@@ -72,29 +69,15 @@ fn rows(outcome: &Outcome) -> Vec<(&'static str, Vec<String>)> {
     if measures.expected > 0 || measures.delivered > 0 {
         delivered.push(format!("{} of {}", number(measures.delivered), number(measures.expected)));
         delivered.push(format!("{}/s", number(measures.rate() as u64)));
-        delivered.push(format!("lost {} ({})", number(measures.lost()), shown(Metric::Loss)));
+        delivered.push(format!(
+            "lost {} ({})",
+            number(measures.lost()),
+            shown(outcome, Metric::Loss)
+        ));
     }
     if measures.disordered > 0 {
         delivered.push(format!("out of order {}", number(measures.disordered)));
     }
-    let server = measures.server.map(|server| {
-        vec![
-            format!("CPU {}", time(server.cpu().as_nanos())),
-            format!("{} a delivery", shown(Metric::CpuPerDelivery)),
-            format!("{} a connect", shown(Metric::CpuPerConnect)),
-            format!("memory {}", Unit::Bytes.show(server.rss_bytes as f64)),
-            format!("{} a socket", shown(Metric::MemoryPerSocket)),
-        ]
-    });
-    let client = measures.client.map(|_| {
-        let cpu = measures.client_cpu_per_delivery().unwrap_or_default();
-        let late = measures.lateness.value_at_quantile(0.99);
-        vec![
-            format!("CPU {} of a core", shown(Metric::ClientCpu)),
-            format!("{} a delivery", time(cpu.as_nanos())),
-            format!("sends late by p99 {}", time(u128::from(late))),
-        ]
-    });
     let received = format!("{} on the wire", Unit::Bytes.show(measures.received_bytes as f64));
     vec![
         ("connect", connect),
@@ -102,12 +85,49 @@ fn rows(outcome: &Outcome) -> Vec<(&'static str, Vec<String>)> {
         ("latency", spread(&measures.latency)),
         ("answers", spread(&measures.answers)),
         ("received", vec![received]),
-        ("server", server.unwrap_or_default()),
-        ("client", client.unwrap_or_default()),
+        ("server", server(outcome)),
+        ("client", client(outcome)),
         ("refused", refused(outcome)),
         ("errors", said(measures.errors, measures.error.as_deref())),
         ("closed", by_code(&measures.closed)),
     ]
+}
+
+/// What the server's process spent, and on what.
+fn server(outcome: &Outcome) -> Vec<String> {
+    let Some(server) = outcome.measures.server else { return Vec::new() };
+    let mut parts = vec![format!("CPU {}", time(server.cpu().as_nanos()))];
+    if outcome.measures.delivered > 0 {
+        parts.push(format!("{} a delivery", shown(outcome, Metric::CpuPerDelivery)));
+    }
+    parts.push(format!("{} a connect", shown(outcome, Metric::CpuPerConnect)));
+    parts.push(format!("memory {}", Unit::Bytes.show(server.rss_bytes as f64)));
+    parts.push(format!("{} a socket", shown(outcome, Metric::MemoryPerSocket)));
+    parts
+}
+
+/// What this process spent, so that the reader sees what was measured.
+fn client(outcome: &Outcome) -> Vec<String> {
+    let measures = &outcome.measures;
+    if measures.client.is_none() {
+        return Vec::new();
+    }
+    let mut parts = vec![format!("CPU {} of a core", shown(outcome, Metric::ClientCpu))];
+    parts.extend(
+        measures
+            .client_cpu_per_delivery()
+            .map(|cpu| format!("{} a delivery", time(cpu.as_nanos()))),
+    );
+    if !measures.lateness.is_empty() {
+        let late = measures.lateness.value_at_quantile(0.99);
+        parts.push(format!("sends late by p99 {}", time(u128::from(late))));
+    }
+    parts
+}
+
+fn shown(outcome: &Outcome, metric: Metric) -> String {
+    let value = outcome.value(metric);
+    value.map_or_else(|| "-".to_owned(), |value| metric.unit().show(value))
 }
 
 fn refused(outcome: &Outcome) -> Vec<String> {
