@@ -80,7 +80,7 @@ fn measure(options: &Options) -> anyhow::Result<ExitCode> {
     }
     let peers: Vec<&str> = peers.iter().map(Kind::name).collect();
     let mut table = table::table(&scenarios, &results, (ours.name(), bare.name()), &peers);
-    table.text.push_str(&circumstances(options.rounds(), &others));
+    table.text.push_str(&circumstances(options, &others));
     print!("{}", table.text);
     eprintln!("{} s; {} bounds missed", started.elapsed().as_secs(), table.missed);
     if let Some(file) = &options.write {
@@ -90,11 +90,19 @@ fn measure(options: &Options) -> anyhow::Result<ExitCode> {
 }
 
 /// What a reader has to know of how the figures came about.
-fn circumstances(rounds: usize, others: &[f64]) -> String {
+fn circumstances(options: &Options, others: &[f64]) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let runs = if rounds == 1 { "One run".to_owned() } else { format!("Medians of {rounds} runs") };
-    let others = median(others).map_or_else(|| "?".to_owned(), |busy| format!("{busy:.0}"));
-    format!("\n{runs} on {cores} cores, of which other processes took {others} %.\n")
+    let runs = match options.rounds() {
+        1 => "One run".to_owned(),
+        rounds => format!("Medians of {rounds} runs"),
+    };
+    let others = match median(others) {
+        Some(busy) => format!("of which other processes took {busy:.0} %"),
+        None => "and nothing could be measured".to_owned(),
+    };
+    let quick =
+        if options.quick { " Numbers are smaller than the names say: --quick." } else { "" };
+    format!("\n{runs} on {cores} cores, {others}.{quick}\n")
 }
 
 /// A missed bound is a failure only if it was asked for; a figure that is missing always is.
