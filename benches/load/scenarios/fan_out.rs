@@ -40,8 +40,9 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
-    let mut crowd = crowd::on_one_channel(subject, "load", scale.pick(1000, 200))?;
-    let long = Duration::from_secs(scale.pick(10, 1));
+    let mut crowd = crowd::on_one_channel(subject, "load", 1000)?;
+    // The kernel samples at its ticks what is user space: a second of CPU has 250 of them.
+    let long = Duration::from_secs(scale.pick(10, 3));
     let open = crowd::warm(subject, &mut crowd, &Phase::open(50.0, long))?;
     let long = Duration::from_secs(scale.pick(5, 1));
     let closed = crowd::warm(subject, &mut crowd, &Phase::closed(8, long))?;
