@@ -1,0 +1,167 @@
+//! What the whole server costs under load, beside what the kernel allows.
+//!
+//! Question: does each promise about speed hold on this machine: CPU per delivery, per connection
+//! and per request, memory per socket, isolation of channels from crowds and of crowds from one
+//! slow reader? Every scenario runs against the real binary as a process of its own, over
+//! loopback, in rounds; medians are told. The floor is the bare loop (`bare_loop.rs`), which is
+//! measured in the same rounds: one thread that writes one made frame to every socket.
+//!
+//! ```sh
+//! cargo bench --bench load                                  # all of it, about 20 minutes
+//! cargo bench --bench load -- --quick                       # shows that it works, in a minute
+//! cargo bench --bench load -- --only fan-out,api --rounds 3 --server target/release/resound
+//! cargo bench --bench load -- --peer soketi,4711,http://127.0.0.1:6001,app-id,app-key,app-secret
+//! ```
+//!
+//! Connecting and warming up are never part of a figure. A machine that does other things at the
+//! same time makes all figures worse; the ratio to the bare loop suffers least.
+
+#![allow(
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "a program for people to read, not a part of the server"
+)]
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::ensure;
+use clap::Parser;
+
+use crate::figures::{Figures, Runs, median};
+use crate::machine::Machine;
+use crate::meter::Meter;
+use crate::options::Options;
+use crate::scenarios::{Scale, Scenario};
+use crate::subject::Kind;
+use crate::table::{Results, Table};
+
+mod bare_loop;
+mod bound;
+mod client;
+mod crowd;
+mod figures;
+mod machine;
+mod meter;
+mod options;
+mod scenarios;
+mod subject;
+mod table;
+
+fn main() -> ExitCode {
+    let options = Options::parse();
+    let done = match options.bare_loop {
+        Some(port) => bare_loop::run(port).map(|()| ExitCode::SUCCESS),
+        None => measure(&options),
+    };
+    done.unwrap_or_else(|error| {
+        eprintln!("error: {error:#}");
+        ExitCode::from(2)
+    })
+}
+
+fn measure(options: &Options) -> anyhow::Result<ExitCode> {
+    let scenarios = chosen(&options.only)?;
+    rlimit::increase_nofile_limit(u64::MAX)?;
+    let program = options.server.clone();
+    let program = program.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_resound")));
+    let (ours, bare) = (Kind::Server(program), Kind::BareLoop);
+    let peers: Vec<Kind> = options.peers.iter().cloned().map(Box::new).map(Kind::Peer).collect();
+    let started = Instant::now();
+    let scale = if options.quick { Scale::Quick } else { Scale::Full };
+    let (mut results, mut others) = (Results::new(), Vec::new());
+    for scenario in &scenarios {
+        let bare = scenario.bare_loop.then_some(&bare);
+        let subjects: Vec<&Kind> = [&ours].into_iter().chain(bare).chain(&peers).collect();
+        results
+            .insert(scenario.name, run(scenario, &subjects, options.rounds(), scale, &mut others));
+    }
+    let peers: Vec<&str> = peers.iter().map(Kind::name).collect();
+    let mut table = table::table(&scenarios, &results, (ours.name(), bare.name()), &peers);
+    table.text.push_str(&circumstances(options, &others));
+    print!("{}", table.text);
+    eprintln!("{} s; {} bounds missed", started.elapsed().as_secs(), table.missed);
+    if let Some(file) = &options.write {
+        std::fs::write(file, &table.text)?;
+    }
+    Ok(verdict(options, &table))
+}
+
+/// What a reader has to know of how the figures came about.
+fn circumstances(options: &Options, others: &[f64]) -> String {
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    let runs = match options.rounds() {
+        1 => "One run".to_owned(),
+        rounds => format!("Medians of {rounds} runs"),
+    };
+    let others = match median(others) {
+        Some(busy) => format!("of which other processes took {busy:.0} %"),
+        None => "and nothing could be measured".to_owned(),
+    };
+    let quick =
+        if options.quick { " Numbers are smaller than the names say: --quick." } else { "" };
+    format!("\n{runs} on {cores} cores, {others}.{quick}\n")
+}
+
+/// A missed bound is a failure only if it was asked for; a figure that is missing always is.
+fn verdict(options: &Options, table: &Table) -> ExitCode {
+    match table {
+        Table { failed: 1.., .. } => ExitCode::from(2),
+        Table { missed: 1.., .. } if options.check => ExitCode::from(1),
+        _ => ExitCode::SUCCESS,
+    }
+}
+
+fn chosen(only: &[String]) -> anyhow::Result<Vec<&'static Scenario>> {
+    let all = &scenarios::ALL;
+    let names: Vec<&str> = all.iter().map(|scenario| scenario.name).collect();
+    for name in only {
+        ensure!(names.contains(&name.as_str()), "no scenario {name:?}; there are {names:?}");
+    }
+    let is_chosen = |name: &str| only.is_empty() || only.iter().any(|chosen| chosen == name);
+    Ok(all.iter().filter(|scenario| is_chosen(scenario.name)).collect())
+}
+
+/// Every subject in turn, round after round, so that what the machine does beside hits all alike.
+fn run(
+    scenario: &Scenario,
+    subjects: &[&Kind],
+    rounds: usize,
+    scale: Scale,
+    others: &mut Vec<f64>,
+) -> HashMap<String, Runs> {
+    let mut all: HashMap<String, Runs> = HashMap::new();
+    for round in 1..=rounds {
+        for kind in subjects {
+            let (name, subject) = (scenario.name, kind.name());
+            let run = run_once(scenario, kind, scale);
+            match &run {
+                Ok((figures, busy)) => {
+                    eprintln!(
+                        "{name}, round {round}, {subject}: {figures:.2?}, others {busy:.0} %"
+                    );
+                    others.push(*busy);
+                }
+                Err(error) => eprintln!("{name}, round {round}, {subject}: {error:#}"),
+            }
+            let run = run.map(|(figures, _)| figures);
+            all.entry(subject.to_owned()).or_default().add(run);
+        }
+    }
+    all
+}
+
+/// One run on a fresh process, and what others took of the machine meanwhile, in percent.
+fn run_once(scenario: &Scenario, kind: &Kind, scale: Scale) -> anyhow::Result<(Figures, f64)> {
+    let machine = Machine::read()?;
+    let subject = kind.start(scenario.settings)?;
+    let used = Meter::read(subject.pid)?;
+    let figures = (scenario.measure)(&subject, scale)?;
+    let peer = matches!(kind, Kind::Peer(_)).then(|| used.used()).transpose()?;
+    // What a child used is known when it has ended.
+    drop(subject);
+    let busy = machine.others_since(peer.map_or(0.0, |cpu| cpu.total.as_secs_f64()))?;
+    Ok((figures, busy))
+}

@@ -1,0 +1,72 @@
+//! All scenarios, in the order of the table.
+//!
+//! Owns the list and what a scenario is: how one run of one subject is measured, and which of its
+//! figures have which bounds. Refuses to know subjects' kinds and how often it is run.
+
+use crate::bound::{Bound, Unit};
+use crate::figures::Figures;
+use crate::subject::Subject;
+
+mod api;
+mod batch;
+mod connect;
+mod deflate;
+mod fan_out;
+mod idle;
+mod lanes;
+mod presence;
+mod slow_reader;
+mod whispers;
+
+/// Every scenario.
+pub(crate) const ALL: [Scenario; 10] = [
+    fan_out::SCENARIO,
+    batch::SCENARIO,
+    lanes::SCENARIO,
+    whispers::SCENARIO,
+    presence::SCENARIO,
+    deflate::SCENARIO,
+    slow_reader::SCENARIO,
+    idle::SCENARIO,
+    connect::SCENARIO,
+    api::SCENARIO,
+];
+
+/// One situation a server may be in.
+pub(crate) struct Scenario {
+    /// For `--only`.
+    pub(crate) name: &'static str,
+    /// Keys of `[[apps]]`, then sections, for the server's file.
+    pub(crate) settings: &'static str,
+    /// Whether the bare loop is measured too.
+    pub(crate) bare_loop: bool,
+    /// One run on a fresh process.
+    pub(crate) measure: fn(&Subject, Scale) -> anyhow::Result<Figures>,
+    /// What is asked of its figures.
+    pub(crate) rows: &'static [Row],
+}
+
+/// One line of the table.
+pub(crate) struct Row {
+    pub(crate) what: &'static str,
+    pub(crate) figure: &'static str,
+    pub(crate) unit: Unit,
+    pub(crate) bound: Bound,
+}
+
+/// Whether to measure or only to show that it works.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Scale {
+    Full,
+    Quick,
+}
+
+impl Scale {
+    /// The number for this scale.
+    pub(crate) fn pick<T>(self, full: T, quick: T) -> T {
+        match self {
+            Self::Full => full,
+            Self::Quick => quick,
+        }
+    }
+}

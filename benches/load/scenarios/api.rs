@@ -1,0 +1,54 @@
+//! Question: what does a signed request cost that nobody listens to? `POST /events` over kept-alive
+//! connections: one in series, then eight at once. The floor is a read, a write, the signature and
+//! the MD5 of the body: about 8 µs.
+
+use std::time::Duration;
+
+use resound::load::{Phase, Plan, Seat};
+
+use super::{Row, Scale, Scenario};
+use crate::bound::{Bound, Unit};
+use crate::crowd::{self, Measured};
+use crate::figures::Figures;
+use crate::subject::Subject;
+
+pub(super) const SCENARIO: Scenario = Scenario {
+    name: "api",
+    settings: "",
+    bare_loop: false,
+    measure,
+    rows: &[
+        Row {
+            what: "signed POST /events, nobody subscribed, in series: CPU per request",
+            figure: "serial_us",
+            unit: Unit::Microseconds,
+            bound: Bound::AtMost(20.0),
+        },
+        Row {
+            what: "the same over 8 connections at once",
+            figure: "eight_us",
+            unit: Unit::Microseconds,
+            bound: Bound::AtMost(20.0),
+        },
+    ],
+};
+
+fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
+    let (target, credentials) = (subject.target.clone(), subject.credentials.clone());
+    // A crowd needs a socket; this one is subscribed to nothing.
+    let seats = vec![Seat { target: 0, channels: Vec::new() }];
+    let mut crowd =
+        crowd::connect(Plan { seats, ..Plan::simple(target, credentials, "nobody", 0) })?;
+    let long = Duration::from_secs(scale.pick(4, 1));
+    let serial = crowd::warm(subject, &mut crowd, &Phase::closed(1, long))?;
+    let eight = crowd::warm(subject, &mut crowd, &Phase::closed(8, long))?;
+    Ok(Figures::from([
+        ("serial_us", cpu_us(&serial)?),
+        ("eight_us", cpu_us(&eight)?),
+        ("eight_per_second", eight.told.published as f64 / long.as_secs_f64()),
+    ]))
+}
+
+fn cpu_us(measured: &Measured) -> anyhow::Result<f64> {
+    measured.cpu.us_per(measured.told.published)
+}

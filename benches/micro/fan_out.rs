@@ -1,0 +1,44 @@
+//! Question: what does an event cost from the hub to its subscribers' transports, per receiver,
+//! and when there is none? Exercises hub, shards and outboxes with a transport that costs nothing.
+//! The floor is one clone of a reference, one push and one virtual call a receiver.
+
+use std::time::Instant;
+
+use criterion::{BenchmarkId, Criterion, Throughput};
+use resound::protocol::server_message::Event;
+
+use crate::stage::{Stage, name};
+
+pub(crate) fn measure(criterion: &mut Criterion) {
+    let data = "x".repeat(128);
+    let mut group = criterion.benchmark_group("fan-out");
+    for subscribers in [0, 1, 10, 1000] {
+        let mut stage = Stage::new();
+        let channel = name("orders");
+        stage.crowd(&channel, subscribers);
+        group.throughput(Throughput::Elements(subscribers.max(1) as u64));
+        group.bench_function(BenchmarkId::new("trigger", subscribers), |bencher| {
+            bencher.iter(|| {
+                let event = Event::new("updated", Some(&data));
+                let reached = stage.hub.trigger(&channel, &event, &data, None, Instant::now());
+                stage.settle();
+                reached
+            });
+        });
+    }
+    // Ten frames wait for a socket and leave in one write: what a batch of events costs.
+    let mut stage = Stage::new();
+    let channel = name("orders");
+    stage.crowd(&channel, 1000);
+    group.throughput(Throughput::Elements(10_000));
+    group.bench_function("ten triggers, then the writes, 1000 subscribers", |bencher| {
+        bencher.iter(|| {
+            let event = Event::new("updated", Some(&data));
+            for _ in 0..10 {
+                stage.hub.trigger(&channel, &event, &data, None, Instant::now());
+            }
+            stage.settle();
+        });
+    });
+    group.finish();
+}

@@ -1,0 +1,49 @@
+//! Question: what does it cost to open and to leave a channel nobody else is in, and one of many?
+//! Exercises the registry, the channel's lock and the way of its answer through a shard. The floor
+//! is an insert into a map and its removal, about 0.2 µs.
+
+use std::time::Instant;
+
+use criterion::Criterion;
+use resound::protocol::ChannelName;
+
+use crate::stage::{Stage, name};
+
+/// Distinct names, gone through again and again; none stays occupied.
+const NAMES: usize = 10_000;
+
+pub(crate) fn measure(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("registry");
+    let names: Vec<ChannelName> =
+        (0..NAMES).map(|number| name(&format!("user.{number}.orders"))).collect();
+    let mut stage = Stage::new();
+    let socket = stage.socket();
+    let mut turn = names.iter().cycle();
+    group.bench_function("subscribe and leave distinct channels", |bencher| {
+        bencher.iter(|| join_and_leave(&mut stage, socket, turn.next().unwrap()));
+    });
+
+    let mut stage = Stage::new();
+    let orders = name("orders");
+    stage.crowd(&orders, 1000);
+    let socket = stage.socket();
+    group.bench_function("subscribe and leave beside 1000 others", |bencher| {
+        bencher.iter(|| join_and_leave(&mut stage, socket, &orders));
+    });
+
+    let mut stage = Stage::new();
+    for name in &names {
+        stage.crowd(name, 1);
+    }
+    group.bench_function("counts of one of 10000 channels", |bencher| {
+        bencher.iter(|| stage.hub.counts(turn.next().unwrap()));
+    });
+    group.finish();
+}
+
+fn join_and_leave(stage: &mut Stage, socket: resound::protocol::SocketId, channel: &ChannelName) {
+    let now = Instant::now();
+    stage.hub.subscribe(socket, channel, None, now).unwrap();
+    stage.hub.unsubscribe(socket, channel, None, now);
+    stage.settle();
+}

@@ -1,0 +1,55 @@
+//! Question: what does one socket cost from its admission to its end, as pure rules and on a hub?
+//! Exercises the session, the greeting, one subscription and its answer; no transport. The floor is
+//! two encoded frames and a parsed message, about 1 µs.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use criterion::Criterion;
+use resound::node::Socket;
+use resound::protocol::SocketId;
+use resound::protocol::session::Session;
+
+use crate::stage::{Null, Stage, app, name};
+
+const SUBSCRIBE: &str = r#"{"event":"pusher:subscribe","data":{"auth":"","channel":"orders"}}"#;
+const PING: &str = r#"{"event":"pusher:ping","data":{}}"#;
+
+pub(crate) fn measure(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("session");
+    let (app, now) = (Arc::new(app()), Instant::now());
+    group.bench_function("open, subscribe (rules only)", |bencher| {
+        bencher.iter(|| {
+            let (mut session, greeting) = Session::open(app.clone(), SocketId::random(), now);
+            (session.receive(SUBSCRIBE, now), greeting)
+        });
+    });
+
+    let mut stage = Stage::new();
+    group.bench_function("open, subscribe, close (on a hub)", |bencher| {
+        bencher.iter(|| {
+            let mut socket = open(&stage);
+            socket.receive(SUBSCRIBE, now);
+            stage.settle();
+            let id = socket.id();
+            drop(socket);
+            stage.shards.forget(id);
+            stage.settle();
+        });
+    });
+
+    let mut stage = Stage::new();
+    stage.crowd(&name("orders"), 1);
+    let mut socket = open(&stage);
+    group.bench_function("ping and pong (on a hub)", |bencher| {
+        bencher.iter(|| {
+            socket.receive(PING, now);
+            stage.settle();
+        });
+    });
+    group.finish();
+}
+
+fn open(stage: &Stage) -> Socket {
+    Socket::open(&stage.node, &stage.hub, Instant::now(), |_| Box::new(Null)).expect("no limit")
+}

@@ -1,0 +1,91 @@
+//! What every micro bench stands on: an app as shipped, a hub on two shards turned by hand, and
+//! sockets whose transport takes everything and keeps nothing.
+
+use std::io::{self, IoSlice};
+use std::sync::{Arc, LazyLock};
+use std::time::{Duration, Instant};
+
+use resound::app::{App, Apps};
+use resound::config::{Config, File, Sources};
+use resound::hub::{EventCache, Hub, Outlet, Shard, ShardLimits, Shards};
+use resound::metrics::Metrics;
+use resound::node::Node;
+use resound::protocol::{ChannelName, SocketId};
+
+const APP: &str = "[[apps]]\nid = \"1\"\nkey = \"key\"\nsecret = \"secret\"\n";
+
+/// Far more than waits for a transport that takes everything.
+const BYTES: usize = 1 << 24;
+
+/// Two shards, as on two cores; a publish costs one push for each.
+const SHARDS: usize = 2;
+
+/// An app as the configuration has it if nothing is said, but for the rates: a bench is a flood.
+pub(crate) fn app() -> App {
+    static SHIPPED: LazyLock<App> = LazyLock::new(|| {
+        let file = File { name: "micro.toml".to_owned(), text: APP.to_owned() };
+        let sources = Sources { file: Some(file), ..Sources::default() };
+        let apps = Config::new(&sources).expect("a valid configuration").apps;
+        let mut app = (**apps.by_id("1").unwrap()).clone();
+        app.limits.client_events_per_second = None;
+        app
+    });
+    SHIPPED.clone()
+}
+
+/// A node with one app, and the shards that are turned by hand.
+pub(crate) struct Stage {
+    pub(crate) node: Node,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) shards: Arc<Shards>,
+    turned: Vec<Shard>,
+}
+
+impl Stage {
+    pub(crate) fn new() -> Self {
+        let metrics = Arc::new(Metrics::default());
+        let limits = ShardLimits { shards: SHARDS, outbox_bytes: BYTES, inbox_bytes: BYTES };
+        let (shards, turned) = Shards::new(limits, &metrics);
+        let apps = Apps::new([app()]).unwrap();
+        let cache = EventCache::new(Duration::from_secs(60), BYTES);
+        let node = Node::new(&apps, &shards, cache, metrics, [].into());
+        let hub = node.hub_by_id("1").unwrap().clone();
+        Self { node, hub, shards, turned }
+    }
+
+    /// Everything that is queued reaches the sockets.
+    pub(crate) fn settle(&mut self) {
+        self.shards.settle(&mut self.turned);
+    }
+
+    /// A socket the rules know nothing of.
+    pub(crate) fn socket(&self) -> SocketId {
+        let socket = SocketId::random();
+        self.shards.open(socket, Box::new(Null));
+        socket
+    }
+
+    /// That many sockets on a channel.
+    pub(crate) fn crowd(&mut self, channel: &ChannelName, count: usize) {
+        for _ in 0..count {
+            self.hub.subscribe(self.socket(), channel, None, Instant::now()).unwrap();
+        }
+        self.settle();
+    }
+}
+
+/// A valid channel name.
+pub(crate) fn name(text: &str) -> ChannelName {
+    ChannelName::parse(text, 200).unwrap()
+}
+
+/// Takes everything and keeps nothing.
+pub(crate) struct Null;
+
+impl Outlet for Null {
+    fn write(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        Ok(bytes.iter().map(|slice| slice.len()).sum())
+    }
+    fn await_writable(&mut self) {}
+    fn ending(&mut self) {}
+}
