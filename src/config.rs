@@ -194,7 +194,7 @@ impl Config {
     }
 
     /// Merges and checks the layers. Pure: the same sources give the same result, apart from
-    /// `shards`, which 0 makes the number of cores.
+    /// `shards`, which 0 makes the number of cores less one.
     pub fn new(sources: &Sources) -> Result<Self, Problem> {
         let keys = Keys::of_defaults();
         let credentials = environment::credentials(&sources.environment)?;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::Criterion;
-use resound::node::Socket;
+use resound::node::{Place, Socket};
 use resound::protocol::SocketId;
 use resound::protocol::session::Session;
 
@@ -20,7 +20,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     let (app, now) = (Arc::new(app()), Instant::now());
     group.bench_function("open, subscribe (rules only)", |bencher| {
         bencher.iter(|| {
-            let (mut session, greeting) = Session::open(app.clone(), SocketId::random(), now);
+            let (mut session, greeting) = Session::open(app.clone(), SocketId::random(0, 1), now);
             (session.receive(SUBSCRIBE, now), greeting)
         });
     });
@@ -51,5 +51,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
 }
 
 fn open(stage: &Stage) -> Socket {
-    Socket::open(&stage.node, &stage.hub, Instant::now(), |_| Box::new(Null)).expect("no limit")
+    let place = Place::take(&stage.hub).expect("no limit");
+    let id = stage.shards.new_socket_id(0);
+    Socket::open(&stage.node, place, id, Instant::now(), Arc::new(Null))
 }

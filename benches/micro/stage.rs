@@ -1,6 +1,7 @@
 //! What every micro bench stands on: an app as shipped, a hub on two shards turned by hand, and
 //! sockets whose transport takes everything and keeps nothing.
 
+use std::cell::Cell;
 use std::io::{self, IoSlice};
 use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
@@ -39,18 +40,25 @@ pub(crate) struct Stage {
     pub(crate) hub: Arc<Hub>,
     pub(crate) shards: Arc<Shards>,
     turned: Vec<Shard>,
+    /// Sockets so far; they take turns on the shards.
+    opened: Cell<usize>,
 }
 
 impl Stage {
     pub(crate) fn new() -> Self {
         let metrics = Arc::new(Metrics::default());
-        let limits = ShardLimits { shards: SHARDS, outbox_bytes: BYTES, inbox_bytes: BYTES };
+        let limits = ShardLimits {
+            shards: SHARDS,
+            outbox_bytes: BYTES,
+            inbox_bytes: BYTES,
+            deflate_bytes_min: BYTES,
+        };
         let (shards, turned) = Shards::new(limits, &metrics);
         let apps = Apps::new([app()]).unwrap();
         let cache = EventCache::new(Duration::from_secs(60), BYTES);
         let node = Node::new(&apps, &shards, cache, metrics, [].into());
         let hub = node.hub_by_id("1").unwrap().clone();
-        Self { node, hub, shards, turned }
+        Self { node, hub, shards, turned, opened: Cell::new(0) }
     }
 
     /// Everything that is queued reaches the sockets.
@@ -60,8 +68,9 @@ impl Stage {
 
     /// A socket the rules know nothing of.
     pub(crate) fn socket(&self) -> SocketId {
-        let socket = SocketId::random();
-        self.shards.open(socket, Box::new(Null));
+        let socket = self.shards.new_socket_id(self.opened.get() % SHARDS);
+        self.opened.set(self.opened.get() + 1);
+        self.shards.open(socket, Arc::new(Null));
         socket
     }
 
@@ -83,9 +92,13 @@ pub(crate) fn name(text: &str) -> ChannelName {
 pub(crate) struct Null;
 
 impl Outlet for Null {
-    fn write(&mut self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
         Ok(bytes.iter().map(|slice| slice.len()).sum())
     }
-    fn await_writable(&mut self) {}
-    fn ending(&mut self) {}
+    fn reads_deflated(&self) -> bool {
+        false
+    }
+    fn await_writable(&self) {}
+    fn ending(&self) {}
+    fn finish(&self) {}
 }

@@ -47,7 +47,7 @@ pub(super) enum Command {
 /// Bounds of the shards, from the configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct ShardLimits {
-    /// How many shards: one per core.
+    /// How many shards: one per worker thread.
     pub shards: usize,
     /// Bytes that may wait for one socket.
     pub outbox_bytes: usize,

@@ -11,11 +11,12 @@ use tokio::task::JoinHandle;
 
 use super::{Backend, TestSocket, within};
 
-/// Reverb's own test app, on any free port of this machine.
+/// Reverb's own test app, on any free port of this machine, on two threads whatever its cores.
 pub const REVERB_APP: &str = r#"
 [server]
 host = "127.0.0.1"
 port = 0
+shards = 2
 [[apps]]
 id = "123456"
 key = "reverb-key"
