@@ -37,7 +37,9 @@ pub(crate) fn table(
         let measured = |subject: &str, figure: &str| runs[subject].median(figure);
         for row in scenario.rows {
             let figure = measured(ours, row.figure);
-            let reference = row.bound.reference().map(|reference| match reference {
+            // What a figure is not compared with is still worth seeing beside it.
+            let beside = scenario.bare_loop.then_some(Reference::BareLoop);
+            let reference = row.bound.reference().or(beside).map(|reference| match reference {
                 Reference::BareLoop => measured(bare, row.figure),
                 Reference::Own { figure, .. } => measured(ours, figure),
             });

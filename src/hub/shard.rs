@@ -17,11 +17,11 @@ use crate::metrics::Metrics;
 use crate::protocol::deflate::Deflater;
 use crate::protocol::{Broadcast, CloseCode, Frame, SocketId, server_message};
 
-/// Writes of one turn before other tasks run and the inbox is looked at again: about 1 ms.
-const FLUSHES_PER_TURN: usize = 256;
+/// Writes of one turn before other tasks run and the inbox is looked at again: about 0.25 ms.
+const FLUSHES_PER_TURN: usize = 64;
 
 /// Of these, how many are kept for large channels however busy the small ones are.
-const FLUSHES_FOR_BULK: usize = 64;
+const FLUSHES_FOR_BULK: usize = 16;
 
 /// Subscribers on this shard from which a channel is large: its writes go behind those of small
 /// channels, so that 10 000 receivers of one event do not delay ten of another.

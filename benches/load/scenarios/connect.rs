@@ -13,7 +13,7 @@ use crate::subject::Subject;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "connect",
     settings: "",
-    bare_loop: false,
+    bare_loop: true,
     measure,
     rows: &[
         Row {
