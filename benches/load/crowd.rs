@@ -77,6 +77,11 @@ impl Measured {
 
     /// The 99th percentile of what passed from when an event was due until it was read.
     pub(crate) fn p99_ms(&self) -> f64 {
-        self.told.latency.value_at_quantile(0.99) as f64 / 1e6
+        self.latency_ms(0.99)
+    }
+
+    /// That quantile of it.
+    pub(crate) fn latency_ms(&self, quantile: f64) -> f64 {
+        self.told.latency.value_at_quantile(quantile) as f64 / 1e6
     }
 }

@@ -89,11 +89,12 @@ fn per(time: Duration, count: u64) -> anyhow::Result<f64> {
 
 /// Resident bytes.
 pub(crate) fn resident(pid: u32) -> anyhow::Result<f64> {
-    let status = fs::read_to_string(format!("/proc/{pid}/status"))
+    // Not `status`, whose counters may be a hundred kilobytes behind.
+    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))
         .with_context(|| format!("process {pid} cannot be measured"))?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+    let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:"));
     let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-    Ok(kibibytes.context("no VmRSS in /proc")? * 1024.0)
+    Ok(kibibytes.context("no Rss in /proc")? * 1024.0)
 }
 
 fn threads(pid: u32) -> anyhow::Result<HashMap<String, u64>> {

@@ -53,5 +53,5 @@ pub(crate) fn measure(criterion: &mut Criterion) {
 fn open(stage: &Stage) -> Socket {
     let place = Place::take(&stage.hub).expect("no limit");
     let id = stage.shards.new_socket_id(0);
-    Socket::open(&stage.node, place, id, Instant::now(), Arc::new(Null))
+    Socket::open(&stage.node, place, id, Instant::now(), Arc::new(Null), None)
 }

@@ -12,7 +12,7 @@ use crate::hub::{Hub, Outlet, PresenceFull};
 use crate::metrics::Metrics;
 use crate::protocol::close_code::CloseCode;
 use crate::protocol::session::{Action, Session};
-use crate::protocol::{SocketId, server_message};
+use crate::protocol::{Frame, SocketId, server_message};
 
 /// One of the sockets an app may have. Dropping it gives it back.
 pub struct Place(Arc<Hub>);
@@ -44,17 +44,19 @@ pub struct Socket {
 }
 
 impl Socket {
-    /// Greets a client through `outlet`.
+    /// Greets a client through `outlet`, behind the `answer` to its handshake.
     pub fn open(
         node: &Node,
         place: Place,
         id: SocketId,
         now: Instant,
         outlet: Arc<dyn Outlet>,
+        answer: Option<Frame>,
     ) -> Self {
         let hub = place.hub();
         let (session, greeting) = Session::open(hub.app().clone(), id, now);
         node.shards().open(id, outlet);
+        answer.into_iter().for_each(|answer| hub.send(id, answer));
         hub.send(id, greeting);
         node.metrics().opened();
         tracing::debug!(target: "resound::stream", socket = %id, app = hub.app().id, "connection established");

@@ -30,6 +30,11 @@ impl Frame {
         Self::encode(OpCode::Control(Control::Pong), payload)
     }
 
+    /// Bytes that stand before the first frame: the answer to the handshake.
+    pub fn verbatim(bytes: &[u8]) -> Self {
+        Self(bytes.into())
+    }
+
     /// A ping frame, for clients that use control frames themselves.
     pub fn ping() -> Self {
         Self::encode(OpCode::Control(Control::Ping), b"")

@@ -141,8 +141,8 @@ impl Entrance {
         if let Some(upgrade) = upgrade {
             // In a task of its own: this one has the size of hyper's state for as long as it lives.
             let parts = connection.into_parts();
-            let (stream, early) = (parts.io.into_inner().into_inner(), parts.read_buf);
-            self.door.serve(upgrade, stream, early, &tasks);
+            let (stream, answer) = parts.io.into_inner().into_inner();
+            self.door.serve(upgrade, stream, answer, parts.read_buf, &tasks);
         }
     }
 
@@ -151,6 +151,9 @@ impl Entrance {
         let to_api = request.uri().path().contains("/apps/");
         if websocket::is_upgrade(request.headers()) && !to_api {
             let (answer, upgrade) = self.door.upgrade(&request);
+            if upgrade.is_some() {
+                visit.phase.upgrading();
+            }
             *visit.upgrade.lock() = upgrade;
             return answer;
         }

@@ -19,7 +19,7 @@ use tokio::time::{Sleep, sleep_until};
 use super::decoder::{Decoder, Inbound};
 use super::link::Link;
 use super::upgrade::Door;
-use crate::hub::Shards;
+use crate::hub::{Outlet, Shards};
 use crate::node::{Place, Socket};
 use crate::protocol::{CloseCode, Frame, SocketId};
 
@@ -55,20 +55,21 @@ struct Connection {
     full: bool,
 }
 
-/// Greets a client that was upgraded and has its place; returns what serves the connection until
-/// its FIN. `early` is what the client sent behind its handshake.
+/// Answers the handshake of a client that has its place, and greets it; returns what serves the
+/// connection until its FIN. `early` is what the client sent behind its handshake.
 pub(super) fn open(
     door: Arc<Door>,
     place: Place,
-    deflate: bool,
-    stream: TcpStream,
+    link: Arc<Link>,
+    answer: Frame,
     early: Bytes,
 ) -> impl Future<Output = ()> {
     let message_bytes_max = place.hub().app().limits.message_bytes;
+    let deflate = link.reads_deflated();
     let decoder = Decoder::new(message_bytes_max, door.limits.fragments, deflate);
     let id = door.node.shards().new_socket_id(door.shard);
-    let link = Arc::new(Link::new(stream, deflate));
-    let mut socket = Socket::open(&door.node, place, id, Instant::now(), link.clone());
+    let now = Instant::now();
+    let mut socket = Socket::open(&door.node, place, id, now, link.clone(), Some(answer));
     let (midway_since, full) = (None, false);
     let mut connection = Connection { id, link, door, decoder, midway_since, full };
     // A block, not a function: an async function keeps what it is given twice, and this is most of

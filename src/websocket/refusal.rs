@@ -10,9 +10,15 @@ use tokio::net::TcpStream;
 
 use crate::protocol::{CloseCode, Frame, server_message};
 
-/// Says the reason, then closes; waits `patience` at most for the peer to do the same.
-pub(super) async fn refuse(mut stream: TcpStream, code: CloseCode, patience: Duration) {
-    let mut last_words = server_message::closing_error(code).as_bytes().to_vec();
+/// Answers the handshake, says the reason, then closes; waits `patience` at most for the peer to do the same.
+pub(super) async fn refuse(
+    mut stream: TcpStream,
+    answer: Vec<u8>,
+    code: CloseCode,
+    patience: Duration,
+) {
+    let mut last_words = answer;
+    last_words.extend_from_slice(server_message::closing_error(code).as_bytes());
     last_words.extend_from_slice(Frame::close(code).as_bytes());
     let goodbye = async {
         stream.write_all(&last_words).await?;

@@ -17,12 +17,13 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{self, ConnectionLimits};
+use super::link::Link;
 use super::refusal;
 use crate::hub::Hub;
 use crate::node::{Node, Place};
-use crate::protocol::CloseCode;
 use crate::protocol::admission::admit;
 use crate::protocol::deflate;
+use crate::protocol::{CloseCode, Frame};
 
 /// The WebSocket side of one worker.
 pub struct Door {
@@ -111,22 +112,31 @@ impl Door {
         (!key.is_empty() && !key.contains('/')).then_some(key)
     }
 
-    /// Takes over the connection of a handshake that was answered with 101, as a task of `tasks`.
-    /// `early` is what the client sent behind its request.
+    /// Takes over the connection of a handshake that is to be answered with 101, as a task of
+    /// `tasks`. `answer` is that answer, which leaves with the first frame; `early` is what the
+    /// client sent behind its request.
     pub fn serve(
         self: &Arc<Self>,
         upgrade: Upgrade,
         stream: TcpStream,
+        answer: Vec<u8>,
         early: Bytes,
         tasks: &TaskTracker,
     ) {
         match upgrade.verdict.and_then(|hub| Place::take(&hub)) {
             Ok(place) => {
-                tasks.spawn(connection::open(self.clone(), place, upgrade.deflate, stream, early));
+                let link = Arc::new(Link::new(stream, upgrade.deflate));
+                tasks.spawn(connection::open(
+                    self.clone(),
+                    place,
+                    link,
+                    Frame::verbatim(&answer),
+                    early,
+                ));
             }
             Err(code) => {
                 self.node.metrics().closed(code);
-                tasks.spawn(refusal::refuse(stream, code, self.limits.close_timeout));
+                tasks.spawn(refusal::refuse(stream, answer, code, self.limits.close_timeout));
             }
         }
     }

@@ -159,7 +159,7 @@ impl Stage for Pure {
         let opened = self
             .admitted(target, origin)
             .and_then(|hub| Place::take(&hub))
-            .map(|place| Socket::open(&self.node, place, new_id, self.now, outlet));
+            .map(|place| Socket::open(&self.node, place, new_id, self.now, outlet, None));
         if let Err(code) = opened {
             let reason = server_message::closing_error(code);
             let close = resound::protocol::Frame::close(code);

@@ -141,7 +141,7 @@ impl Stage {
         let outlet =
             Arc::new(Memory { wire: wire.clone(), reads_deflated: place.is_multiple_of(3) });
         let taken = Place::take(&self.hub).expect("no bound on connections");
-        let socket = Socket::open(&self.node, taken, new_id, self.now, outlet);
+        let socket = Socket::open(&self.node, taken, new_id, self.now, outlet, None);
         self.clients[place] = Some(Client { id: socket.id(), socket: Some(socket), wire });
     }
 
