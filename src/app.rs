@@ -50,6 +50,9 @@ pub struct App {
     /// Whether terminating a user also closes sockets that only joined a presence channel as that
     /// user, as Reverb does.
     pub terminate_presence_users: bool,
+    /// The event that subscribers of a channel are sent when this node may have missed events of
+    /// it. `None`: off.
+    pub gap_event: Option<String>,
     /// Who is told what happens on its channels.
     pub webhooks: Vec<Webhook>,
     /// From whom client events (whispers) are relayed.

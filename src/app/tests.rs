@@ -41,6 +41,7 @@ pub(crate) fn app() -> App {
         watchlist_events: true,
         subscription_count_events: false,
         terminate_presence_users: true,
+        gap_event: None,
         webhooks: Vec::new(),
         accept_client_events_from: ClientEvents::Members,
         limits: limits(),

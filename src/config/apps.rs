@@ -12,6 +12,9 @@ use crate::app::{
     App, AppLimits, Apps, ClientEvents, Duplicate, MessageRate, OriginPattern, Origins, Secret,
 };
 
+/// How the names of events begin that mean something to clients already.
+const RESERVED: [&str; 3] = ["pusher:", "pusher_internal:", "client-"];
+
 /// One `[[apps]]` entry as it was written, and where.
 #[derive(Debug)]
 pub(super) struct Entry {
@@ -101,6 +104,7 @@ fn app(written: &written::App, places: &Places<'_>, entry: &str) -> Result<App, 
         watchlist_events: written.watchlist_events,
         subscription_count_events: written.subscription_count_events,
         terminate_presence_users: written.terminate_presence_users,
+        gap_event: gap_event(written, &at("gap_event"))?,
         webhooks: webhooks::webhooks(&written.webhooks, &at("webhooks"))?,
         accept_client_events_from: client_events(written, &at("accept_client_events_from"))?,
         limits: limits(written, places)?,
@@ -157,6 +161,22 @@ fn client_events(written: &written::App, place: &Place) -> Result<ClientEvents, 
         "none" => Ok(ClientEvents::None),
         other => Err(place.refuse(format_args!("{other:?}"), "allowed are members, all and none")),
     }
+}
+
+/// The client would take it for one of the protocol, or of another client.
+fn gap_event(written: &written::App, place: &Place) -> Result<Option<String>, Problem> {
+    let name = &written.gap_event;
+    if RESERVED.iter().any(|prefix| name.starts_with(prefix)) {
+        let allowed = "names that begin with pusher:, pusher_internal: and client- are not the \
+                       server's to give away";
+        return Err(place.refuse(format_args!("{name:?}"), allowed));
+    }
+    let (chars, most) = (name.chars().count() as u64, written.event_name_chars);
+    if chars > most {
+        let allowed = format!("it must not be longer than event_name_chars, which is {most}");
+        return Err(place.refuse(format_args!("{chars} characters long"), allowed));
+    }
+    Ok(Some(name.clone()).filter(|name| !name.is_empty()))
 }
 
 /// An empty list would refuse every browser, which nobody wants an app for.

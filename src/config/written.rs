@@ -115,6 +115,7 @@ pub(super) struct App {
     pub(super) watchlist_users: u64,
     pub(super) subscription_count_events: bool,
     pub(super) terminate_presence_users: bool,
+    pub(super) gap_event: String,
     pub(super) webhooks: Vec<Webhook>,
     pub(super) rate_limiting: RateLimiting,
     pub(super) channel_name_bytes: u64,

@@ -108,3 +108,12 @@ fn apps_are_checked_with_their_number() {
         "config/reverb.toml: apps[1].ping_interval is 0; allowed are 1 to 86400",
     );
 }
+
+#[test]
+fn an_app_names_the_event_that_tells_of_a_gap() {
+    let gap = |file: &str, variables: &[_]| only_app(file, variables).gap_event;
+    assert_eq!(gap(&format!("{APP}gap_event = \"resync\"\n"), &[]).as_deref(), Some("resync"));
+    let all = [("RESOUND_APP_GAP_EVENT", "reload")];
+    assert_eq!(gap(APP, &all).as_deref(), Some("reload"));
+    assert_eq!(gap(&format!("{APP}gap_event = \"\"\n"), &all), None);
+}

@@ -68,7 +68,7 @@ fn the_defaults_of_an_app_are_the_documented_ones() {
     assert_eq!(app.authorization_timeout, None);
     assert!(app.watchlist_events && app.terminate_presence_users);
     assert!(!app.subscription_count_events);
-    assert!(app.webhooks.is_empty());
+    assert!(app.webhooks.is_empty() && app.gap_event.is_none());
     assert_eq!(app.accept_client_events_from, ClientEvents::Members);
     let AppLimits {
         connections,

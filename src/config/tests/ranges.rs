@@ -80,6 +80,16 @@ fn what_apps_start_from() {
             "[app]\nauthorization_timeout = 86401",
             "app.authorization_timeout is 86401; allowed are 0 to 86400",
         ),
+        (
+            "[app]\ngap_event = \"pusher:gap\"",
+            "app.gap_event is \"pusher:gap\"; names that begin with pusher:, pusher_internal: and \
+             client- are not the server's to give away",
+        ),
+        (
+            "[app]\ngap_event = \"four\"\nevent_name_chars = 3",
+            "app.gap_event is 4 characters long; it must not be longer than event_name_chars, \
+             which is 3",
+        ),
         ("[app]\nwatchlist_users = 0", "app.watchlist_users is 0; allowed are 1 to 1073741824"),
         ("[app]\nmax_message_size = 0", "app.max_message_size is 0; allowed are 1 to 1073741824"),
         (
