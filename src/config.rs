@@ -13,6 +13,7 @@ use std::time::Duration;
 use crate::app::{App, Apps};
 
 mod apps;
+mod cluster;
 mod development;
 mod environment;
 mod file;
@@ -20,17 +21,20 @@ mod layers;
 mod meaning;
 mod nearest;
 mod problem;
+mod redis;
 mod webhooks;
 mod written;
 
 #[cfg(test)]
 mod tests;
 
+pub use cluster::{ClusterConfig, StreamsConfig};
 pub use development::EXAMPLE_SECRET;
 pub use file::File;
 pub use problem::Problem;
+pub use redis::{RedisAddress, RedisConfig};
 
-use layers::{Keys, Places};
+use layers::{Keys, Layer, Places};
 use problem::Place;
 use written::Written;
 
@@ -51,6 +55,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Where metrics are served.
     pub metrics: MetricsConfig,
+    /// How several nodes share messages; `None` is a node of its own.
+    pub cluster: Option<ClusterConfig>,
     /// Every app, the development app included.
     pub apps: Apps,
     /// Set when no app was configured: the one that is served instead, on loopback only.
@@ -169,7 +175,8 @@ pub struct MetricsConfig {
 pub struct Sources {
     /// What `--config` named.
     pub file: Option<File>,
-    /// Every variable of the environment; only `REVERB_*` and `RESOUND_*` are looked at.
+    /// Every variable of the environment; only `REVERB_*` and `RESOUND_*` are looked at, and
+    /// `REDIS_*` with a cluster.
     pub environment: BTreeMap<String, String>,
     /// The other flags, in any order.
     pub flags: Vec<Flag>,
@@ -193,19 +200,13 @@ impl Config {
         Self::new(&Sources { file, environment: environment::of_this_process(), flags })
     }
 
-    /// Merges and checks the layers. Pure: the same sources give the same result, apart from
-    /// `shards`, which 0 makes the number of cores less one.
+    /// Merges and checks the layers. The same sources give the same result, apart from `shards`,
+    /// which 0 makes the number of cores less one, and the file that `cluster.ca_file` names.
     pub fn new(sources: &Sources) -> Result<Self, Problem> {
         let keys = Keys::of_defaults();
         let credentials = environment::credentials(&sources.environment)?;
-        let mut layers = vec![layers::defaults()];
-        if let Some(file) = &sources.file {
-            layers.push(file.layer()?);
-        }
-        layers.push(environment::reverb(&sources.environment, &keys)?);
-        layers.push(environment::resound(&sources.environment, &keys)?);
-        layers.push(flags(&sources.flags, &keys)?);
-        let merged = layers::merge(layers);
+        let layers = layers(sources, &keys)?;
+        let merged = layers::merge(layers.clone());
         let written: Written = layers::read(merged.clone())?;
         let places = Places::of(&merged);
 
@@ -228,15 +229,33 @@ impl Config {
             webhooks: meaning::webhooks(&written.webhooks, &places)?,
             log: meaning::log(&written.log, &places)?,
             metrics: meaning::metrics(&written.metrics, &places)?,
+            cluster: cluster::cluster(&written.cluster, &places, &layers)?,
             apps,
             development,
         })
     }
 }
 
+/// Every layer; later ones win.
+fn layers(sources: &Sources, keys: &Keys) -> Result<Vec<Layer>, Problem> {
+    let variables = &sources.environment;
+    let mut lower = vec![layers::defaults()];
+    if let Some(file) = &sources.file {
+        lower.push(file.layer()?);
+    }
+    lower.push(environment::reverb(variables, keys)?);
+    let upper = [environment::resound(variables, keys)?, flags(&sources.flags, keys)?];
+    // Laravel's `.env` always says where Redis is: that must not concern a node of its own.
+    if cluster::is_on(layers::merge([lower.as_slice(), &upper].concat()))? {
+        lower.push(environment::redis(variables, keys)?);
+    }
+    lower.extend(upper);
+    Ok(lower)
+}
+
 /// The layer of the flags: unlike an empty variable, an empty flag is a value.
-fn flags(flags: &[Flag], keys: &Keys) -> Result<layers::Layer, Problem> {
-    let mut layer = layers::Layer::default();
+fn flags(flags: &[Flag], keys: &Keys) -> Result<Layer, Problem> {
+    let mut layer = Layer::default();
     for flag in flags {
         let place = Place::new(format!("flag {}", flag.name));
         layer.set(flag.key, keys.parse(flag.key, &flag.text, &place)?, &place);

@@ -12,7 +12,7 @@ use super::problem::{Place, Problem};
 type Variables = BTreeMap<String, String>;
 
 /// Reverb's names and the keys they set; `config/reverb.php` reads the same.
-pub(super) const REVERB: [(&str, &str); 14] = [
+pub(super) const REVERB: [(&str, &str); 15] = [
     ("REVERB_SERVER_HOST", "server.host"),
     ("REVERB_SERVER_PORT", "server.port"),
     ("REVERB_SERVER_PATH", "server.path"),
@@ -29,12 +29,23 @@ pub(super) const REVERB: [(&str, &str); 14] = [
     ("REVERB_APP_RATE_LIMIT_MAX_ATTEMPTS", "app.rate_limiting.max_attempts"),
     ("REVERB_APP_RATE_LIMIT_DECAY_SECONDS", "app.rate_limiting.decay_seconds"),
     ("REVERB_APP_RATE_LIMIT_TERMINATE", "app.rate_limiting.terminate_on_limit"),
+    ("REVERB_SCALING_ENABLED", "cluster.enabled"),
+];
+
+/// The names of Laravel and Reverb that mean something only to a cluster. `REDIS_TIMEOUT` is not
+/// among them: Reverb counts its attempts with it, and here a node never gives up.
+pub(super) const REDIS: [(&str, &str); 7] = [
+    ("REVERB_SCALING_CHANNEL", "cluster.prefix"),
+    ("REDIS_URL", "cluster.url"),
+    ("REDIS_HOST", "cluster.host"),
+    ("REDIS_PORT", "cluster.port"),
+    ("REDIS_USERNAME", "cluster.username"),
+    ("REDIS_PASSWORD", "cluster.password"),
+    ("REDIS_DB", "cluster.database"),
 ];
 
 const CREDENTIALS: [(&str, &str); 3] =
     [("REVERB_APP_ID", "id"), ("REVERB_APP_KEY", "key"), ("REVERB_APP_SECRET", "secret")];
-
-const SCALING: &str = "REVERB_SCALING_ENABLED";
 
 /// Every variable of this process. Bytes that are no UTF-8 are replaced: such a value is refused
 /// where it is used, and must not end the process where it is not.
@@ -46,17 +57,22 @@ pub(super) fn of_this_process() -> Variables {
 
 /// The layer of Reverb's names.
 pub(super) fn reverb(variables: &Variables, keys: &Keys) -> Result<Layer, Problem> {
-    // Two nodes that do not know of each other would each serve half of the sockets, silently.
-    let scaling = laravel(variables, SCALING).filter(|text| !["false", "0"].contains(text));
-    if let Some(text) = scaling {
-        let advice = "this version serves from one node and does not share messages through Redis: \
-                      remove it, or set it to false";
-        return Err(place(SCALING).refuse(text, advice));
-    }
+    of_names(&REVERB, variables, keys)
+}
+
+/// The layer of the names that only count with a cluster.
+pub(super) fn redis(variables: &Variables, keys: &Keys) -> Result<Layer, Problem> {
+    of_names(&REDIS, variables, keys)
+}
+
+fn of_names(names: &[(&str, &str)], variables: &Variables, keys: &Keys) -> Result<Layer, Problem> {
     let mut layer = Layer::default();
-    for (name, key) in REVERB {
-        if let Some(text) = laravel(variables, name) {
-            layer.set(key, keys.parse(key, text, &place(name))?, &place(name));
+    for (name, key) in names {
+        match laravel(variables, name) {
+            // Kubernetes sets it so beside a service named redis; Laravel's is a number.
+            Some(text) if *name == "REDIS_PORT" && text.starts_with("tcp://") => {}
+            Some(text) => layer.set(key, keys.parse(key, text, &place(name))?, &place(name)),
+            None => {}
         }
     }
     Ok(layer)

@@ -32,6 +32,11 @@ impl Layer {
     pub(super) fn set(&mut self, key: &str, kind: ValueKind, place: &Place) {
         self.0.insert(key.to_owned(), Value::new(Some(&place.to_string()), kind));
     }
+
+    /// Whether it has a value for a key, such as `server.port`.
+    pub(super) fn sets(&self, key: &str) -> bool {
+        self.0.contains_key(key) || Places(&self.0).origin(key).is_some()
+    }
 }
 
 impl From<Table> for Layer {

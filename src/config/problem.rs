@@ -56,6 +56,11 @@ impl Place {
         Problem(format!("{self} is {found}; {allowed}"))
     }
 
+    /// "`place` `flaw`", for a value that is not shown.
+    pub(super) fn flaw(&self, flaw: impl fmt::Display) -> Problem {
+        Problem(format!("{self} {flaw}"))
+    }
+
     /// A number within bounds, in the type that holds it.
     pub(super) fn number<T: TryFrom<u64>>(
         &self,

@@ -8,9 +8,11 @@ use super::{Config, File, Flag, Problem, Sources};
 use crate::app::App;
 
 mod apps;
+mod cluster;
 mod defaults;
 mod precedence;
 mod ranges;
+mod redis;
 mod refusals;
 mod webhooks;
 
@@ -19,6 +21,9 @@ const NAME: &str = "config/reverb.toml";
 
 /// One app, so that the rules of the development app do not get in the way.
 const APP: &str = "[[apps]]\nid = \"1\"\nkey = \"k\"\nsecret = \"s\"\n";
+
+/// A file with the certificate of an authority.
+const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/tests/authority.pem");
 
 /// Sources in the short form of the tables; an empty file is none.
 fn sources(file: &str, variables: &[(&str, &str)], flags: &[Flag]) -> Sources {

@@ -19,6 +19,7 @@ pub(super) struct Written {
     pub(super) webhooks: Webhooks,
     pub(super) log: Log,
     pub(super) metrics: Metrics,
+    pub(super) cluster: Cluster,
     pub(super) app: App,
     pub(super) apps: Vec<App>,
 }
@@ -89,6 +90,30 @@ pub(super) struct Metrics {
     pub(super) listen: String,
 }
 
+#[derive(Debug, Default, Deserialize, Serialize)]
+#[serde(default, deny_unknown_fields)]
+pub(super) struct Cluster {
+    pub(super) enabled: bool,
+    pub(super) url: String,
+    pub(super) host: String,
+    pub(super) port: u64,
+    pub(super) username: String,
+    /// Of digits alone it may stand without quotes, rather than in the message that refuses it.
+    #[serde(deserialize_with = "text_or_number")]
+    pub(super) password: String,
+    pub(super) database: u64,
+    pub(super) ca_file: String,
+    pub(super) prefix: String,
+    pub(super) lease_seconds: u64,
+    pub(super) required: bool,
+    pub(super) patience_ms: u64,
+    pub(super) timeout_ms: u64,
+    pub(super) queue_bytes: u64,
+    pub(super) wire: String,
+    pub(super) stream_retention_seconds: u64,
+    pub(super) stream_events: u64,
+}
+
 /// `[app]` and one `[[apps]]` entry: the same keys, but only an entry has the first three.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
@@ -151,10 +176,10 @@ pub(super) struct Webhook {
     pub(super) batch_window_ms: u64,
 }
 
-/// Laravel's ids look like numbers, so they are often written as numbers.
+/// What looks like a number is often written as one, Laravel's ids above all.
 fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
-    struct Id;
-    impl Visitor<'_> for Id {
+    struct Text;
+    impl Visitor<'_> for Text {
         type Value = String;
 
         fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -173,5 +198,5 @@ fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, 
             Ok(number.to_string())
         }
     }
-    deserializer.deserialize_any(Id)
+    deserializer.deserialize_any(Text)
 }

@@ -52,6 +52,7 @@ fn the_defaults_are_the_documented_ones() {
     let log = LogConfig { format: LogFormat::Auto, level: "info".to_owned(), debug: false };
     assert_eq!(config.log, log);
     assert_eq!(config.metrics.listen, None);
+    assert!(config.cluster.is_none());
     assert!(config.development.is_none());
 }
 

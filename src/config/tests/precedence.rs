@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::super::environment::{REVERB, variable};
 use super::super::layers::{self, Keys};
 use super::super::{Config, environment};
-use super::{APP, flag, load, only_app, sources};
+use super::{APP, AUTHORITY, flag, load, only_app, sources};
 use crate::app::{ClientEvents, MessageRate};
 
 #[test]
@@ -57,6 +57,7 @@ fn every_name_of_reverb_arrives() {
         ("REVERB_APP_RATE_LIMIT_MAX_ATTEMPTS", "61"),
         ("REVERB_APP_RATE_LIMIT_DECAY_SECONDS", "62"),
         ("REVERB_APP_RATE_LIMIT_TERMINATE", "TRUE"),
+        ("REVERB_SCALING_ENABLED", "1"),
     ];
     assert_eq!(values.map(|(name, _)| name), REVERB.map(|(name, _)| name));
     let config = load(APP, &values).unwrap();
@@ -74,6 +75,7 @@ fn every_name_of_reverb_arrives() {
     let rate =
         MessageRate { max_attempts: 61, decay: Duration::from_secs(62), terminate_on_limit: true };
     assert_eq!(app.limits.messages, Some(rate));
+    assert!(config.cluster.is_some());
 }
 
 #[test]
@@ -85,10 +87,16 @@ fn names_that_mean_nothing_here_are_ignored() {
         ("REVERB_PULSE_INGEST_INTERVAL", "15"),
         ("REVERB_TELESCOPE_INGEST_INTERVAL", "15"),
         ("REVERB_SCALING_ENABLED", "false"),
-        ("REVERB_SCALING_CHANNEL", "reverb"),
+        // Those of a cluster mean nothing to a node of its own, however wrong they are.
+        ("REVERB_SCALING_CHANNEL", "{reverb}"),
+        ("REDIS_URL", "mysql://localhost"),
+        ("REDIS_HOST", "a b"),
+        ("REDIS_PORT", "none"),
+        ("REDIS_DB", "-1"),
         ("PATH", "/bin"),
     ];
-    assert_eq!(load(APP, &ignored).unwrap().server, load(APP, &[]).unwrap().server);
+    let shown = |variables| format!("{:?}", load(APP, variables).unwrap());
+    assert_eq!(shown(&ignored), shown(&[]));
 }
 
 /// A valid value of each key that is not its default.
@@ -111,19 +119,31 @@ fn other_value(key: &str) -> &'static str {
         "server.shards" => "1023",
         "log.debug" | "app.require_origin" | "app.require_protocol" => "true",
         "app.rate_limiting.terminate_on_limit" | "app.subscription_count_events" => "true",
+        "cluster.enabled" => "false",
+        "cluster.required" => "true",
+        "cluster.url" => "rediss://other.example",
+        "cluster.wire" => "pubsub",
+        "cluster.lease_seconds" => "77",
+        "cluster.patience_ms" | "cluster.timeout_ms" => "777",
+        "cluster.ca_file" => AUTHORITY,
         _ => "9999",
     }
 }
 
 #[test]
 fn every_key_has_a_variable_of_its_own_that_changes_something() {
-    // On, so that the other keys of the rate limit show.
-    let base = ("REVERB_APP_RATE_LIMITING_ENABLED", "true");
+    // On, so that the other keys show of the rate limit and of the cluster, TLS and streams too.
+    let base = [
+        ("REVERB_APP_RATE_LIMITING_ENABLED", "true"),
+        ("REVERB_SCALING_ENABLED", "true"),
+        ("REDIS_HOST", "tls://127.0.0.1"),
+        ("RESOUND_CLUSTER_WIRE", "streams"),
+    ];
     let shown = |variables: &[(&str, &str)]| format!("{:?}", load(APP, variables).unwrap());
-    let unchanged = shown(&[base]);
+    let unchanged = shown(&base);
     for key in Keys::of_defaults().names() {
         let name = variable(key);
-        let changed = shown(&[base, (&name, other_value(key))]);
+        let changed = shown(&[&base[..], &[(&name, other_value(key))]].concat());
         assert_ne!(changed, unchanged, "{name}");
     }
 }

@@ -53,7 +53,7 @@ fn the_shape_of_a_file_is_checked_with_line_and_column() {
         "config/reverb.toml: TOML parse error at line 1, column 2\n  |\n\
          1 | [servers]\n  |  ^^^^^^^\n\
          unknown field `servers`, expected one of `server`, `http`, `websocket`, `cache`, \
-         `webhooks`, `log`, `metrics`, `app`, `apps`",
+         `webhooks`, `log`, `metrics`, `cluster`, `app`, `apps`",
     );
 }
 
@@ -76,9 +76,7 @@ fn variables_are_named() {
         "https://example.com",
         "is not known; a list of tables has no variable: set app.webhooks in a file",
     );
-    let scaling = "this version serves from one node and does not share messages through Redis: \
-                   remove it, or set it to false";
-    check_variable("REVERB_SCALING_ENABLED", "true", &format!("is true; {scaling}"));
+    check_variable("REVERB_SCALING_ENABLED", "on", "is \"on\"; it must be true or false");
     check_variable(
         "RESOUND_APP_ALLOWED_ORIGINS",
         "a.example,b/c",

@@ -1,0 +1,157 @@
+//! `cluster.url`: the forms in which the address of Redis is written as one text.
+//!
+//! Owns the schemes and what follows them. Knows no layers; a message of it never holds a part of
+//! the text but its scheme, since what does not parse may be a password.
+
+use percent_encoding::percent_decode_str;
+
+use super::{LARGEST_DATABASE, RedisAddress, host};
+
+const PORT: u16 = 6379;
+const SENTINEL_PORT: u16 = 26_379;
+
+const FORMS: &str = "it must be redis://[user:password@]host[:port][/database], the same with \
+                     rediss:// for TLS, unix:///path, or redis+sentinel://host[:port],host[:port]/master";
+const NO_CLUSTER: &str = "Redis Cluster is not supported; use one Redis or Valkey, or Sentinel";
+const UNESCAPED: &str = "has an @ behind the host; in a user name and a password / ? @ and % are \
+                         written %2F %3F %40 and %25";
+
+/// What a URL says; what it leaves out is `None`.
+pub(super) struct Url {
+    pub(super) address: RedisAddress,
+    pub(super) username: Option<String>,
+    pub(super) password: Option<String>,
+    pub(super) database: Option<i64>,
+}
+
+#[derive(Clone, Copy)]
+enum Kind {
+    Tcp { tls: bool },
+    Unix,
+    Sentinel { tls: bool },
+}
+
+/// What stands between the scheme and the parameters.
+struct Parts<'a> {
+    hosts: &'a str,
+    path: &'a str,
+}
+
+impl Url {
+    /// What is wrong is said without the place, and without the text.
+    pub(super) fn parse(text: &str) -> Result<Self, String> {
+        let (kind, rest) = kind(text)?;
+        let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
+        let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
+        if !matches!(kind, Kind::Unix) && (path.contains('@') || query.contains('@')) {
+            return Err(UNESCAPED.to_owned());
+        }
+        let (user, hosts) = authority.rsplit_once('@').unwrap_or(("", authority));
+        let (name, password) = user.split_once(':').unwrap_or((user, ""));
+        let parts = Parts { hosts, path };
+        let (address, database) = match kind {
+            Kind::Tcp { tls } => parts.tcp(tls)?,
+            Kind::Unix => (parts.unix()?, None),
+            Kind::Sentinel { tls } => parts.sentinel(tls)?,
+        };
+        let mut url =
+            Self { address, username: decoded(name)?, password: decoded(password)?, database };
+        for pair in query.split('&').filter(|pair| !pair.is_empty()) {
+            let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+            match name {
+                "db" | "database" => url.database = number(value)?,
+                "user" | "username" => url.username = decoded(value)?,
+                "pass" | "password" => url.password = decoded(value)?,
+                _ => return Err("has an unknown parameter; known are db, user and pass".to_owned()),
+            }
+        }
+        Ok(url)
+    }
+}
+
+fn kind(text: &str) -> Result<(Kind, &str), String> {
+    let name = |scheme: &str| {
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+        scheme.bytes().all(plain).then(|| scheme.to_ascii_lowercase())
+    };
+    let parts = text.split_once("://").and_then(|(scheme, rest)| Some((name(scheme)?, rest)));
+    let (scheme, rest) = parts.ok_or_else(|| format!("has no scheme; {FORMS}"))?;
+    let kind = match scheme.replace("valkey", "redis").as_str() {
+        "redis" | "tcp" => Kind::Tcp { tls: false },
+        "rediss" | "tls" => Kind::Tcp { tls: true },
+        "unix" | "redis+unix" => Kind::Unix,
+        "redis+sentinel" => Kind::Sentinel { tls: false },
+        "rediss+sentinel" => Kind::Sentinel { tls: true },
+        other if other.ends_with("cluster") => {
+            return Err(format!("begins with {scheme}://; {NO_CLUSTER}"));
+        }
+        _ => return Err(format!("begins with {scheme}://; {FORMS}")),
+    };
+    Ok((kind, rest))
+}
+
+impl Parts<'_> {
+    fn tcp(&self, tls: bool) -> Result<(RedisAddress, Option<i64>), String> {
+        if self.hosts.contains(',') {
+            return Err(format!("names several servers; {NO_CLUSTER}"));
+        }
+        let (host, port) = end(self.hosts, PORT)?;
+        Ok((RedisAddress::Tcp { host, port, tls }, number(self.path.trim_matches('/'))?))
+    }
+
+    fn unix(&self) -> Result<RedisAddress, String> {
+        match decoded(self.path)? {
+            Some(path) if self.hosts.is_empty() && path != "/" => {
+                Ok(RedisAddress::Unix(path.into()))
+            }
+            _ => Err("has no path; it must have three slashes: unix:///path".to_owned()),
+        }
+    }
+
+    fn sentinel(&self, tls: bool) -> Result<(RedisAddress, Option<i64>), String> {
+        let ends = self.hosts.split(',').map(|text| end(text.trim(), SENTINEL_PORT));
+        let sentinels = ends.collect::<Result<_, _>>()?;
+        let path = self.path.trim_matches('/');
+        let (name, database) = path.split_once('/').unwrap_or((path, ""));
+        let master = decoded(name)?.ok_or_else(|| {
+            "has no name of a master; it must end with the one the sentinels know, such as \
+             redis+sentinel://host/mymaster"
+                .to_owned()
+        })?;
+        Ok((RedisAddress::Sentinel { sentinels, master, tls }, number(database)?))
+    }
+}
+
+/// A host and its port.
+fn end(text: &str, port: u16) -> Result<(String, u16), String> {
+    let (name, port) = match text.rsplit_once(':') {
+        // The last colon of an IPv6 address belongs to it.
+        Some(_) if text.ends_with(']') => (text, Some(port)),
+        Some((name, digits)) => (name, digits.parse().ok().filter(|port| *port > 0)),
+        None => (text, Some(port)),
+    };
+    let port = port.ok_or_else(|| format!("has a port that is none; {FORMS}"))?;
+    let is_bare_ipv6 = name.contains(':') && !name.starts_with('[');
+    match host(name) {
+        Some(host) if !is_bare_ipv6 => Ok((host, port)),
+        _ if name.is_empty() => Err(format!("has no host; {FORMS}")),
+        _ => Err(format!("has a host that is no name and no address; {FORMS}")),
+    }
+}
+
+fn number(text: &str) -> Result<Option<i64>, String> {
+    let within = |number: &u64| *number <= LARGEST_DATABASE;
+    match text.parse().ok().filter(within).map(i64::try_from) {
+        _ if text.is_empty() => Ok(None),
+        Some(Ok(number)) => Ok(Some(number)),
+        _ => Err("has a database that is no number from 0 to 2147483647".to_owned()),
+    }
+}
+
+/// Empty is none.
+fn decoded(text: &str) -> Result<Option<String>, String> {
+    match percent_decode_str(text).decode_utf8() {
+        Ok(text) => Ok(Some(text.into_owned()).filter(|text| !text.is_empty())),
+        Err(_) => Err("has a part that is not UTF-8 after percent-decoding".to_owned()),
+    }
+}
