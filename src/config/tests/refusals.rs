@@ -58,6 +58,22 @@ fn the_shape_of_a_file_is_checked_with_line_and_column() {
 }
 
 #[test]
+fn a_line_that_may_hold_a_secret_is_not_shown() {
+    let check = |line: &str, message: &str| {
+        let message = format!("config/reverb.toml: TOML parse error at line 2: {message}");
+        check(&format!("[cluster]\n{line}\n"), &[], &message);
+    };
+    check("password = true", "expected a string");
+    check("url = 7", "expected a string");
+    check("password = \"hidden", "invalid basic string, expected `\"`");
+    check("enabled = \"hidden\" # password", "expected a boolean");
+    let file = "[cluster]\npasswrod = \"hidden\"\n";
+    let problem = load(file, &[]).unwrap_err().to_string();
+    assert!(problem.contains("line 2: unknown field `passwrod`, expected one of"), "{problem}");
+    assert!(!problem.contains("hidden"), "{problem}");
+}
+
+#[test]
 fn variables_are_named() {
     check_variable("RESOUND_SERVER_PORT", "abc", "is \"abc\"; it must be a whole number");
     check_variable("RESOUND_SERVER_PORT", "-1", "is \"-1\"; it must be a whole number");
