@@ -8,7 +8,7 @@ use clap::Args;
 
 use super::{Failure, print};
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{ClusterConfig, Config};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -25,7 +25,7 @@ impl Check {
     }
 }
 
-/// One line per app, then "ok".
+/// One line per app and one for the cluster, then "ok".
 fn summary(config: &Config) -> String {
     let mut apps: Vec<&App> = config.apps.iter().map(|app| &**app).collect();
     apps.sort_by(|left, right| left.id.cmp(&right.id));
@@ -34,7 +34,15 @@ fn summary(config: &Config) -> String {
         Some(_) => "no app is configured: the development app is served, on loopback only\n",
         None => "",
     };
-    format!("{lines}{development}ok\n")
+    let cluster = config.cluster.as_ref().map(cluster).unwrap_or_default();
+    format!("{lines}{development}{cluster}ok\n")
+}
+
+fn cluster(cluster: &ClusterConfig) -> String {
+    let (address, database) = (&cluster.redis.address, cluster.redis.database);
+    let wire = if cluster.streams.is_some() { "streams" } else { "pubsub" };
+    let prefix = &cluster.prefix;
+    format!("cluster: {address}, database {database}, prefix {prefix}, wire {wire}\n")
 }
 
 fn line(app: &App) -> String {
@@ -64,6 +72,19 @@ mod tests {
              app b: key kb, any number of connections, messages up to 10000 bytes, disabled\n\
              ok\n"
         );
+    }
+
+    #[test]
+    fn the_cluster_is_shown_without_credentials() {
+        let url = "rediss://user:hidden@redis.example/2";
+        let text = format!("[cluster]\nenabled = true\nurl = \"{url}\"\nwire = \"streams\"\n");
+        let file = Some(File { name: "a.toml".to_owned(), text });
+        let config = Config::new(&Sources { file, ..Sources::default() }).unwrap();
+        let summary = summary(&config);
+        let line =
+            "cluster: rediss://redis.example:6379, database 2, prefix resound, wire streams\n";
+        assert!(summary.ends_with(&format!("{line}ok\n")), "{summary}");
+        assert!(!summary.contains("hidden") && !summary.contains("user:"), "{summary}");
     }
 
     #[test]
