@@ -19,6 +19,7 @@ use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, CloseCode, Frame, Member, SocketId, User};
 
 mod channel;
+mod directed;
 mod event_cache;
 mod occurrence;
 mod outbox;
@@ -173,7 +174,7 @@ impl Hub {
     pub fn sign_in(&self, socket: SocketId, user: &User, answer: Frame) {
         self.shards.send(socket, answer);
         if let Some(own) = self.channel_of(user) {
-            self.registry.with(&own, |channel| channel.join_silently(&self.shards, socket));
+            self.registry.with(&own, |channel| channel.seat(&self.shards, socket, [None, None]));
         }
         let mut sign_ins = self.sign_ins.lock();
         let signed_in = sign_ins.sign_in(socket, user);

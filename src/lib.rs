@@ -4,12 +4,13 @@
 pub mod app;
 pub mod protocol;
 pub mod metrics;
+pub mod config;
 pub mod hub;
+pub mod cluster;
 pub mod node;
 pub mod webhook;
 pub mod websocket;
 pub mod http;
-pub mod config;
 pub mod server;
 pub mod logging;
 pub mod load;

@@ -13,6 +13,10 @@ use prometheus_client::registry::{Registry, Unit};
 
 use crate::protocol::CloseCode;
 
+mod cluster;
+
+pub use cluster::ClusterMetrics;
+
 /// All counters and gauges of one server.
 pub struct Metrics {
     registry: Registry,
@@ -32,6 +36,8 @@ pub struct Metrics {
     webhook_sent: Counter,
     webhook_lost: Counter,
     webhook_failed: Counter,
+    /// Of the link to other nodes.
+    pub cluster: ClusterMetrics,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -64,6 +70,7 @@ impl Default for Metrics {
             webhook_sent: Counter::default(),
             webhook_lost: Counter::default(),
             webhook_failed: Counter::default(),
+            cluster: ClusterMetrics::default(),
         };
         metrics.register();
         metrics
@@ -124,6 +131,7 @@ impl Metrics {
         r.register("webhook_events_lost", "Events that will not reach their endpoint", lost);
         let failed = self.webhook_failed.clone();
         r.register("webhook_attempts_failed", "Webhook calls that failed", failed);
+        self.cluster.register(r);
     }
 
     /// A socket was greeted.

@@ -1,65 +1,123 @@
-//! This node as the doors see it: every app's hub, and sockets as the rules see them.
+//! This node as the doors see it: every app's channels, and sockets as the rules see them.
 //!
-//! The one place where the pure rules meet the hub. With several nodes it is also where the
-//! cluster joins in; `websocket` and `http` will not notice.
+//! The one place where the pure rules meet the hub, and the hub the cluster; `websocket` and `http`
+//! do not notice whether there are other nodes.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
 use crate::app::Apps;
+use crate::cluster::{self, Cluster, NodeId};
 use crate::hub::{EventCache, Hub, Shards, Witness};
 use crate::metrics::Metrics;
 
+mod carrying;
+mod channels;
 mod message_log;
+mod place;
+mod refusals;
 mod socket;
 
+pub use channels::{Channels, LastEvent, Triggered};
 pub use message_log::readable;
-pub use socket::{Place, Socket};
+pub use place::{Admission, Asked, Place};
+pub use socket::Socket;
+
+use carrying::{Local, Stage};
+use channels::Membership;
+use refusals::Refusals;
 
 /// All apps of this process, served.
 pub struct Node {
-    by_id: HashMap<String, Arc<Hub>>,
-    by_key: HashMap<String, Arc<Hub>>,
+    by_id: HashMap<String, Arc<Channels>>,
+    by_key: HashMap<String, Arc<Channels>>,
     shards: Arc<Shards>,
     metrics: Arc<Metrics>,
+    refusals: Arc<Refusals>,
+    cluster: Option<Arc<Cluster>>,
 }
 
+/// What happens on the channels of an app is told to whom, by the app's id.
+pub type Witnesses = HashMap<String, Arc<dyn Witness>>;
+
 impl Node {
-    /// A hub for every app, on shared shards and with one cache; `witnesses` are told what happens
-    /// on the channels of the apps they stand beside, by id.
+    /// A hub for every app, on shared shards and with one cache: a node of its own.
     pub fn new(
         apps: &Apps,
         shards: &Arc<Shards>,
         cache: EventCache,
         metrics: Arc<Metrics>,
-        mut witnesses: HashMap<String, Arc<dyn Witness>>,
+        mut witnesses: Witnesses,
     ) -> Self {
         let cache = Arc::new(cache);
-        let (mut by_id, mut by_key) = (HashMap::new(), HashMap::new());
+        let mut node = Self::empty(shards, metrics);
         for app in apps.iter() {
             let witness = witnesses.remove(&app.id);
             let hub = Hub::new(app.clone(), shards.clone(), cache.clone(), witness);
-            let hub = Arc::new(hub);
-            by_id.insert(app.id.clone(), hub.clone());
-            by_key.insert(app.key.clone(), hub);
+            node.add(Channels::new(Arc::new(hub), None));
         }
-        Self { by_id, by_key, shards: shards.clone(), metrics }
+        node
     }
 
-    /// The hub of the app a back end names.
-    pub fn hub_by_id(&self, app_id: &str) -> Option<&Arc<Hub>> {
+    /// The same as one of several: `id` names it, `settings` say how they meet.
+    pub fn in_cluster(
+        apps: &Apps,
+        shards: &Arc<Shards>,
+        cache: EventCache,
+        metrics: Arc<Metrics>,
+        witnesses: &Witnesses,
+        (id, settings): (NodeId, cluster::Settings),
+    ) -> Self {
+        let cache = Arc::new(cache);
+        let mut node = Self::empty(shards, metrics.clone());
+        let local = |app: &Arc<_>| Local {
+            hub: Arc::new(Hub::new(Arc::clone(app), shards.clone(), cache.clone(), None)),
+            witness: witnesses.get(&app.id).cloned(),
+        };
+        let stage = Stage {
+            apps: apps.iter().map(local).collect(),
+            metrics: metrics.clone(),
+            refusals: node.refusals.clone(),
+        };
+        let hubs: Vec<_> =
+            stage.apps.iter().map(|local| (local.hub.clone(), local.witness.clone())).collect();
+        let all = apps.iter().cloned().collect();
+        let carry_out = Box::new(move |effect| stage.carry_out(effect));
+        let cluster = Arc::new(Cluster::new(id, settings, all, metrics, carry_out));
+        for (app, (hub, witness)) in hubs.into_iter().enumerate() {
+            let membership = Membership { cluster: cluster.clone(), app, witness };
+            node.add(Channels::new(hub, Some(membership)));
+        }
+        node.cluster = Some(cluster);
+        node
+    }
+
+    fn empty(shards: &Arc<Shards>, metrics: Arc<Metrics>) -> Self {
+        let (by_id, by_key, refusals) = Default::default();
+        Self { by_id, by_key, shards: shards.clone(), metrics, refusals, cluster: None }
+    }
+
+    fn add(&mut self, channels: Channels) {
+        let channels = Arc::new(channels);
+        let app = channels.app();
+        self.by_id.insert(app.id.clone(), channels.clone());
+        self.by_key.insert(app.key.clone(), channels.clone());
+    }
+
+    /// The channels of the app a back end names.
+    pub fn channels_by_id(&self, app_id: &str) -> Option<&Arc<Channels>> {
         self.by_id.get(app_id)
     }
 
-    /// The hub of the app a client names.
-    pub fn hub_by_key(&self, key: &str) -> Option<&Arc<Hub>> {
+    /// The channels of the app a client names.
+    pub fn channels_by_key(&self, key: &str) -> Option<&Arc<Channels>> {
         self.by_key.get(key)
     }
 
     /// Does what was put off until now, on every hub.
     pub fn tick(&self, now: Instant) {
-        self.by_id.values().for_each(|hub| hub.tick(now));
+        self.by_id.values().for_each(|channels| channels.hub().tick(now));
     }
 
     /// The shards that own the sockets of all apps.
@@ -70,5 +128,10 @@ impl Node {
     /// What the node counts.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// What connects it to other nodes.
+    pub fn cluster(&self) -> Option<&Arc<Cluster>> {
+        self.cluster.as_ref()
     }
 }

@@ -16,6 +16,7 @@ use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
+use crate::cluster::Cluster;
 use crate::config::Config;
 use crate::http::{self, Api, BodyLimits};
 use crate::hub::{EventCache, ShardLimits, Shards, Witness};
@@ -26,6 +27,7 @@ use crate::webhook::{self, WebhookLimits};
 use crate::websocket::{ConnectionLimits, Door};
 
 mod accept;
+mod membership;
 mod pace;
 mod pending;
 mod worker;
@@ -59,6 +61,7 @@ pub struct Server {
     exposition: Option<TcpListener>,
     workers: Vec<Worker>,
     shards: Arc<Shards>,
+    cluster: Option<Arc<Cluster>>,
     metrics: Arc<Metrics>,
     background: JoinSet<()>,
     stopping: CancellationToken,
@@ -85,8 +88,17 @@ impl Server {
         let mut background = JoinSet::new();
         let cache = EventCache::new(config.cache.ttl, config.cache.bytes);
         let witnesses = start_webhooks(config, &metrics, &mut background)?;
-        let node = Node::new(&config.apps, &shards, cache, metrics.clone(), witnesses);
+        let node = match membership::of(config) {
+            None => Node::new(&config.apps, &shards, cache, metrics.clone(), witnesses),
+            Some(membership) => {
+                let (shards, metrics) = (&shards, metrics.clone());
+                Node::in_cluster(&config.apps, shards, cache, metrics, &witnesses, membership)
+            }
+        };
         let node = Arc::new(node);
+        if let Some((cluster, settings)) = node.cluster().zip(config.cluster.as_ref()) {
+            membership::join(cluster, settings, &mut background).await?;
+        }
         background.spawn(tick(node.clone()));
         let stopping = CancellationToken::new();
         let entrance = entrances(config, &node, &stopping);
@@ -96,7 +108,18 @@ impl Server {
             Worker { index, listener, entrance, shards: shards.clone(), shard }
         });
         let (workers, drain) = (workers.collect(), config.server.drain);
-        Ok(Self { address, exposition, workers, shards, metrics, background, stopping, drain })
+        let cluster = node.cluster().cloned();
+        Ok(Self {
+            address,
+            exposition,
+            workers,
+            shards,
+            cluster,
+            metrics,
+            background,
+            stopping,
+            drain,
+        })
     }
 
     /// Where clients connect.
@@ -149,6 +172,9 @@ impl Server {
         life.over.cancel();
         life.threads.close();
         life.threads.wait().await;
+        if let Some(cluster) = &self.cluster {
+            membership::leave(cluster).await;
+        }
         Ok(())
     }
 }

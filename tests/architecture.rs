@@ -11,17 +11,31 @@ use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may enter. `websocket` and `http` know nothing of each other, `hub`
 /// nothing of transports, `protocol` nothing of time and tasks.
-const LAYERS: [(&str, &[&str]); 13] = [
+const LAYERS: [(&str, &[&str]); 14] = [
     ("app", &[]),
     ("protocol", &["app"]),
     ("metrics", &["protocol"]),
+    ("config", &["app"]),
     ("hub", &["app", "metrics", "protocol"]),
-    ("node", &["app", "hub", "metrics", "protocol"]),
+    ("cluster", &["app", "config", "metrics", "protocol"]),
+    ("node", &["app", "cluster", "hub", "metrics", "protocol"]),
     ("webhook", &["app", "hub", "metrics", "protocol"]),
     ("websocket", &["hub", "node", "protocol"]),
     ("http", &["app", "hub", "metrics", "node", "protocol"]),
-    ("config", &["app"]),
-    ("server", &["config", "http", "hub", "metrics", "node", "protocol", "webhook", "websocket"]),
+    (
+        "server",
+        &[
+            "cluster",
+            "config",
+            "http",
+            "hub",
+            "metrics",
+            "node",
+            "protocol",
+            "webhook",
+            "websocket",
+        ],
+    ),
     ("logging", &["config"]),
     ("load", &["app", "protocol"]),
     ("cli", &["app", "config", "load", "logging", "protocol", "server"]),

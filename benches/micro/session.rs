@@ -51,7 +51,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
 }
 
 fn open(stage: &Stage) -> Socket {
-    let place = Place::take(&stage.hub).expect("no limit");
+    let place = Place::take(stage.node.channels_by_id("1").unwrap()).expect("no limit");
     let id = stage.shards.new_socket_id(0);
     Socket::open(&stage.node, place, id, Instant::now(), Arc::new(Null), None)
 }

@@ -57,7 +57,7 @@ impl Stage {
         let apps = Apps::new([app()]).unwrap();
         let cache = EventCache::new(Duration::from_secs(60), BYTES);
         let node = Node::new(&apps, &shards, cache, metrics, [].into());
-        let hub = node.hub_by_id("1").unwrap().clone();
+        let hub = node.channels_by_id("1").unwrap().hub().clone();
         Self { node, hub, shards, turned, opened: Cell::new(0) }
     }
 

@@ -10,6 +10,7 @@ use super::info::{Attributes, Info};
 use super::json_of;
 use super::refusal::Refusal;
 use super::signed::Signed;
+use crate::node;
 use crate::protocol::ChannelName;
 
 #[derive(Serialize)]
@@ -43,7 +44,7 @@ pub(super) async fn list(request: Signed) -> Result<Response, Refusal> {
             "user_count exists on presence channels only: add filter_by_prefix=presence-",
         ));
     }
-    let occupied = request.hub.occupied(prefix);
+    let occupied = request.channels.occupied(prefix).await;
     let channels = occupied
         .iter()
         .map(|(name, counts)| (name.as_str(), info.attributes(name, Some(counts.clone()))))
@@ -53,21 +54,20 @@ pub(super) async fn list(request: Signed) -> Result<Response, Refusal> {
 
 /// `GET /apps/{id}/channels/{name}`: a channel nobody is in is simply not occupied.
 pub(super) async fn show(request: Signed) -> Result<Response, Refusal> {
-    let name_bytes_max = request.hub.app().limits.channel_name_bytes;
+    let name_bytes_max = request.channels.app().limits.channel_name_bytes;
     let name = ChannelName::parse(request.parameter("channel"), name_bytes_max)?;
     let info = Info::parse(request.query.get("info"))?;
     if info.user_count && !name.is_presence() {
         return Err(Refusal::bad_request("user_count exists on presence channels only"));
     }
-    let counts = request.hub.counts(&name);
-    let last_event = || {
-        let last = request.hub.last_event(&name, Instant::now());
-        last.map(|(data, ttl)| LastEvent { data, ttl })
+    let counts = request.channels.counts(&name).await;
+    let cache = if info.cache && name.is_cache() {
+        let last = request.channels.last_event(&name, Instant::now()).await;
+        Some(last.map(|node::LastEvent { data, ttl }| LastEvent { data, ttl }))
+    } else {
+        None
     };
-    let answer = Channel {
-        occupied: counts.is_some(),
-        attributes: info.attributes(&name, counts),
-        cache: (info.cache && name.is_cache()).then(last_event),
-    };
+    let answer =
+        Channel { occupied: counts.is_some(), attributes: info.attributes(&name, counts), cache };
     Ok(json_of(&answer))
 }

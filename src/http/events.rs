@@ -16,8 +16,7 @@ use super::refusal::Refusal;
 use super::signed::Signed;
 use super::{json, json_of};
 use crate::app::AppLimits;
-use crate::hub::Hub;
-use crate::metrics::Metrics;
+use crate::node::{Channels, Triggered};
 use crate::protocol::server_message::Event;
 use crate::protocol::text::Text;
 use crate::protocol::{ChannelName, ChannelType, SocketId};
@@ -60,15 +59,13 @@ struct Trigger<'a> {
 pub(super) async fn trigger(request: Signed) -> Result<Response, Refusal> {
     let body: Body<'_> =
         parse(&request.body, "{\"name\":\"…\",\"data\":\"…\",\"channels\":[\"…\"]}")?;
-    let trigger = check(&body, &request.hub.app().limits)?;
-    request.hub.room().await;
-    deliver(&request.hub, request.api.node.metrics(), &trigger);
+    let trigger = check(&body, &request.channels.app().limits)?;
+    publish(&request, std::slice::from_ref(&trigger)).await;
     let Some(info) = trigger.info else { return Ok(json("{}".to_owned())) };
-    let channels: BTreeMap<&str, Attributes> = trigger
-        .channels
-        .iter()
-        .map(|name| (name.as_str(), attributes(&request.hub, name, info)))
-        .collect();
+    let mut channels: BTreeMap<&str, Attributes> = BTreeMap::new();
+    for name in &trigger.channels {
+        channels.insert(name.as_str(), attributes(&request.channels, name, info).await);
+    }
     Ok(json_of(&BTreeMap::from([("channels", channels)])))
 }
 
@@ -86,9 +83,8 @@ pub(super) async fn trigger_one(request: Signed) -> Result<Response, Refusal> {
         socket_id: request.query.get("socket_id").map(borrowed),
         info: None,
     };
-    let trigger = check(&body, &request.hub.app().limits)?;
-    request.hub.room().await;
-    deliver(&request.hub, request.api.node.metrics(), &trigger);
+    let trigger = check(&body, &request.channels.app().limits)?;
+    publish(&request, std::slice::from_ref(&trigger)).await;
     Ok((StatusCode::ACCEPTED, json("{}".to_owned())).into_response())
 }
 
@@ -96,7 +92,7 @@ pub(super) async fn trigger_one(request: Signed) -> Result<Response, Refusal> {
 pub(super) async fn trigger_batch(request: Signed) -> Result<Response, Refusal> {
     let example = "{\"batch\":[{\"name\":\"…\",\"data\":\"…\",\"channel\":\"…\"}]}";
     let body: Batch<'_> = parse(&request.body, example)?;
-    let limits = &request.hub.app().limits;
+    let limits = &request.channels.app().limits;
     let (events, most) = (body.batch.len(), limits.events_per_batch);
     if events > most {
         return Err(Refusal::bad_request(format!(
@@ -114,20 +110,17 @@ pub(super) async fn trigger_batch(request: Signed) -> Result<Response, Refusal> 
         one_channel.map_err(|refusal| refusal.within(&format!("batch[{index}]")))
     });
     let triggers: Vec<Trigger<'_>> = checked.collect::<Result<_, _>>()?;
-    request.hub.room().await;
-    for trigger in &triggers {
-        deliver(&request.hub, request.api.node.metrics(), trigger);
-    }
+    publish(&request, &triggers).await;
     if triggers.iter().all(|trigger| trigger.info.is_none()) {
         return Ok(json("{}".to_owned()));
     }
-    let answers: Vec<Attributes> = triggers
-        .iter()
-        .map(|trigger| match (trigger.info, trigger.channels.first()) {
-            (Some(info), Some(name)) => attributes(&request.hub, name, info),
+    let mut answers: Vec<Attributes> = Vec::with_capacity(triggers.len());
+    for trigger in &triggers {
+        answers.push(match (trigger.info, trigger.channels.first()) {
+            (Some(info), Some(name)) => attributes(&request.channels, name, info).await,
             _ => Attributes::default(),
-        })
-        .collect();
+        });
+    }
     Ok(json_of(&BTreeMap::from([("batch", answers)])))
 }
 
@@ -214,18 +207,34 @@ fn check_channels(body: &Body<'_>, limits: &AppLimits) -> Result<Vec<ChannelName
     Ok(channels)
 }
 
-fn deliver(hub: &Hub, metrics: &Metrics, trigger: &Trigger<'_>) {
+/// Publishes all of it, in order, and waits until it is on its way to every node.
+async fn publish(request: &Signed, triggers: &[Trigger<'_>]) {
+    request.channels.room().await;
+    let started = triggers.iter().flat_map(|trigger| start(request, trigger)).collect::<Vec<_>>();
+    for triggered in started {
+        triggered.reached_all().await;
+    }
+}
+
+fn start(request: &Signed, trigger: &Trigger<'_>) -> Vec<Triggered> {
+    let (channels, metrics) = (&request.channels, request.api.node.metrics());
     let event = Event::new(trigger.name, Some(trigger.data));
     let now = Instant::now();
+    let mut started = Vec::with_capacity(trigger.channels.len());
     for channel in &trigger.channels {
-        let subscribers = hub.trigger(channel, &event, trigger.data, trigger.except, now);
+        let triggered = channels.trigger(channel, &event, trigger.data, trigger.except, now);
         metrics.triggered();
-        tracing::debug!(target: "resound::stream", app = hub.app().id, %channel, event = trigger.name, bytes = trigger.data.len(), subscribers, "event triggered");
+        let subscribers = match triggered {
+            Triggered::Delivered(subscribers) => Some(subscribers),
+            Triggered::Published(_) => None,
+        };
+        tracing::debug!(target: "resound::stream", app = channels.app().id, %channel, event = trigger.name, bytes = trigger.data.len(), subscribers, "event triggered");
+        started.push(triggered);
     }
-    let (bytes, soft) = (trigger.data.len(), hub.app().limits.event_data_warn_bytes);
+    let (bytes, soft) = (trigger.data.len(), channels.app().limits.event_data_warn_bytes);
     if bytes > soft {
         metrics.oversized();
-        let (app, event) = (&hub.app().id, trigger.name);
+        let (app, event) = (&channels.app().id, trigger.name);
         tracing::warn!(
             app,
             event,
@@ -233,8 +242,9 @@ fn deliver(hub: &Hub, metrics: &Metrics, trigger: &Trigger<'_>) {
             "event data is larger than hosted Pusher accepts ({soft} bytes)"
         );
     }
+    started
 }
 
-fn attributes(hub: &Hub, name: &ChannelName, info: Info) -> Attributes {
-    info.attributes(name, hub.counts(name))
+async fn attributes(channels: &Channels, name: &ChannelName, info: Info) -> Attributes {
+    info.attributes(name, channels.counts(name).await)
 }

@@ -1,5 +1,5 @@
 //! The proof that a request was signed with the app's secret. Handlers that take [`Signed`]
-//! cannot run without it; there is no other way to a hub from here.
+//! cannot run without it; there is no other way to channels from here.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -11,12 +11,12 @@ use percent_encoding::percent_decode_str;
 
 use super::refusal::Refusal;
 use super::{Api, body};
-use crate::hub::Hub;
+use crate::node::Channels;
 use crate::protocol::signature::{self, Query};
 
-/// A request of the app's back end: its hub, its query, its body.
+/// A request of the app's back end: its channels, its query, its body.
 pub(super) struct Signed {
-    pub(super) hub: Arc<Hub>,
+    pub(super) channels: Arc<Channels>,
     pub(super) api: Arc<Api>,
     pub(super) query: Query,
     pub(super) body: Bytes,
@@ -42,10 +42,10 @@ impl FromRequest<Arc<Api>> for Signed {
         let method = parts.method.as_str();
         let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
         match check_head(api, app_id, method, path, query) {
-            Ok((hub, query)) => {
+            Ok((channels, query)) => {
                 let body = body::read(body, api.body).await?;
                 signature::check_body(&query, &body)?;
-                Ok(Self { hub, api: api.clone(), query, body, parameters })
+                Ok(Self { channels, api: api.clone(), query, body, parameters })
             }
             Err(refusal) => {
                 // Whoever waits for a 100 has not sent the body, and now need not.
@@ -69,8 +69,8 @@ fn check_head(
     method: &str,
     path: &str,
     query: &str,
-) -> Result<(Arc<Hub>, Query), Refusal> {
-    let hub = api.node.hub_by_id(app_id).ok_or_else(|| {
+) -> Result<(Arc<Channels>, Query), Refusal> {
+    let channels = api.node.channels_by_id(app_id).ok_or_else(|| {
         let app_id: String = app_id.chars().take(64).collect();
         Refusal::not_found(format!(
             "No matching application for ID {app_id:?}: check REVERB_APP_ID"
@@ -81,18 +81,19 @@ fn check_head(
     // A proxy may have mounted us below a prefix the SDK does not know, and SDKs differ in what
     // they encode: all spellings of the one path that was asked for.
     let inner = path.strip_prefix(&*api.prefix).unwrap_or(path);
-    let check = |paths: &[&str]| signature::check_request(hub.app(), method, paths, &query, now);
+    let check =
+        |paths: &[&str]| signature::check_request(channels.app(), method, paths, &query, now);
     check(&[path, inner]).or_else(|refused| {
         let decoded = |path| percent_decode_str(path).decode_utf8_lossy().into_owned();
         let (path_decoded, inner_decoded) = (decoded(path), decoded(inner));
         let encoded = path.contains('%');
         if encoded { check(&[&path_decoded, &inner_decoded]) } else { Err(refused) }
     })?;
-    if !hub.app().enabled {
+    if !channels.app().enabled {
         return Err(Refusal::new(
             StatusCode::FORBIDDEN,
             "The application is disabled (enabled = false)",
         ));
     }
-    Ok((hub.clone(), query))
+    Ok((channels.clone(), query))
 }

@@ -22,24 +22,24 @@ struct User {
 
 /// `GET /apps/{id}/channels/{name}/users`: distinct members.
 pub(super) async fn list(request: Signed) -> Result<Response, Refusal> {
-    let name_bytes_max = request.hub.app().limits.channel_name_bytes;
+    let name_bytes_max = request.channels.app().limits.channel_name_bytes;
     let name = ChannelName::parse(request.parameter("channel"), name_bytes_max)?;
     if !name.is_presence() {
         return Err(Refusal::bad_request("only presence channels have users"));
     }
-    let users = request.hub.members(&name).into_iter().map(|id| User { id }).collect();
+    let users = request.channels.members(&name).await.into_iter().map(|id| User { id }).collect();
     Ok(json_of(&Users { users }))
 }
 
 /// `GET /apps/{id}/connections`: Reverb's own; Pulse polls it.
 pub(super) async fn connections(request: Signed) -> Response {
-    json(format!("{{\"connections\":{}}}", request.hub.socket_count()))
+    json(format!("{{\"connections\":{}}}", request.channels.socket_count().await))
 }
 
 /// `POST /apps/{id}/users/{user_id}/terminate_connections`.
 pub(super) async fn terminate(request: Signed) -> Response {
     let user_id = request.parameter("user_id");
-    let sockets = request.hub.terminate_user(user_id);
-    tracing::info!(app = request.hub.app().id, user_id, sockets, "user terminated");
+    request.channels.terminate_user(user_id).await;
+    tracing::info!(app = request.channels.app().id, user_id, "connections of a user terminated");
     json("{}".to_owned())
 }

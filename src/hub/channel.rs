@@ -81,10 +81,10 @@ impl Channel {
         Ok(())
     }
 
-    /// Adds a socket that asked for nothing: its user's own channel.
-    pub(super) fn join_silently(&mut self, shards: &Shards, socket: SocketId) {
+    /// Adds a socket about which there is nothing to decide, and tells it these.
+    pub(super) fn seat(&mut self, shards: &Shards, socket: SocketId, first: [Option<Frame>; 2]) {
         self.on_shard[shards.of(socket)] += 1;
-        shards.join(socket, self.id, [None, None]);
+        shards.join(socket, self.id, first);
     }
 
     /// Removes a socket, then announces to the others that its user is gone, if it was the last.
@@ -123,7 +123,8 @@ impl Channel {
     /// Tells the witness.
     pub(super) fn tell(&self, what: What) {
         if let Some(witness) = &self.witness {
-            witness.saw(Occurrence { channel: self.name.clone(), what });
+            let (channel, waited) = (self.name.clone(), false);
+            witness.saw(Occurrence { channel, what, waited });
         }
     }
 

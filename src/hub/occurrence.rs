@@ -14,6 +14,8 @@ pub struct Occurrence {
     pub channel: ChannelName,
     /// What.
     pub what: What,
+    /// Whoever left has stayed away for a while, as the cluster saw: nothing more to wait for.
+    pub waited: bool,
 }
 
 /// The kinds of occurrence, with what each has to say.

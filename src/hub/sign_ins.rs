@@ -49,6 +49,11 @@ impl SignIns {
         if last { sockets_of(&self.watchers, &user.id) } else { Vec::new() }
     }
 
+    /// The sockets that watch a user.
+    pub(super) fn watchers(&self, user_id: &str) -> Vec<SocketId> {
+        sockets_of(&self.watchers, user_id)
+    }
+
     /// The user's sockets.
     pub(super) fn sockets(&self, user_id: &str) -> Vec<SocketId> {
         sockets_of(&self.sockets, user_id)

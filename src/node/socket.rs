@@ -7,39 +7,19 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::{Node, readable};
+use super::refusals::Refusals;
+use super::{Channels, Node, Place, readable};
 use crate::hub::{Hub, Outlet, PresenceFull};
 use crate::metrics::Metrics;
 use crate::protocol::close_code::CloseCode;
 use crate::protocol::session::{Action, Session};
 use crate::protocol::{Frame, SocketId, server_message};
 
-/// One of the sockets an app may have. Dropping it gives it back.
-pub struct Place(Arc<Hub>);
-
-impl Place {
-    /// Takes one, unless the app has all it may have.
-    pub fn take(hub: &Arc<Hub>) -> Result<Self, CloseCode> {
-        let taken = hub.reserve_socket().then(|| Self(hub.clone()));
-        taken.ok_or(CloseCode::OverConnectionLimit)
-    }
-
-    /// The hub it is on.
-    pub fn hub(&self) -> &Arc<Hub> {
-        &self.0
-    }
-}
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.release_socket();
-    }
-}
-
 /// A socket that was admitted and greeted.
 pub struct Socket {
     place: Place,
     metrics: Arc<Metrics>,
+    refusals: Arc<Refusals>,
     session: Session,
 }
 
@@ -53,14 +33,15 @@ impl Socket {
         outlet: Arc<dyn Outlet>,
         answer: Option<Frame>,
     ) -> Self {
-        let hub = place.hub();
+        let hub = place.channels().hub();
         let (session, greeting) = Session::open(hub.app().clone(), id, now);
         node.shards().open(id, outlet);
         answer.into_iter().for_each(|answer| hub.send(id, answer));
         hub.send(id, greeting);
         node.metrics().opened();
         tracing::debug!(target: "resound::stream", socket = %id, app = hub.app().id, "connection established");
-        Self { metrics: node.metrics().clone(), session, place }
+        let (metrics, refusals) = (node.metrics().clone(), node.refusals.clone());
+        Self { place, metrics, refusals, session }
     }
 
     /// The id the client was told.
@@ -75,6 +56,7 @@ impl Socket {
             let message = readable(text);
             tracing::debug!(target: "resound::stream", socket = %self.id(), message, "message received");
         }
+        self.hear_refusals();
         for action in self.session.receive(text, now) {
             self.carry_out(action, now);
         }
@@ -102,8 +84,18 @@ impl Socket {
         self.hub().end(self.id(), code);
     }
 
+    fn channels(&self) -> &Channels {
+        self.place.channels()
+    }
+
     fn hub(&self) -> &Hub {
-        &self.place.0
+        self.channels().hub()
+    }
+
+    fn hear_refusals(&mut self) {
+        for channel in self.refusals.take(self.id()) {
+            self.session.forget(&channel);
+        }
     }
 
     fn carry_out(&mut self, action: Action, now: Instant) {
@@ -115,18 +107,9 @@ impl Socket {
                 tracing::info!(socket = %id, app = self.hub().app().id, code = error.code, reason = error.message, "message rejected");
                 self.hub().send(id, server_message::error(error.code, &error.message));
             }
-            Action::Refuse { channel, error } => {
-                self.metrics.subscription_refused();
-                tracing::info!(socket = %id, app = self.hub().app().id, channel, reason = error.error, "subscription refused");
-                self.hub().send(id, server_message::subscription_error(&channel, &error));
-                // Clients that do not know the event above wait for this one; 4009 as in Reverb.
-                let text =
-                    if error.status == 401 { "Connection is unauthorized" } else { &error.error };
-                let code = if error.status == 401 { 4009 } else { error.status };
-                self.hub().send(id, server_message::error(code, text));
-            }
+            Action::Refuse { .. } => refuse(self.hub(), &self.metrics, id, action),
             Action::Subscribe { channel, member } => {
-                match self.hub().subscribe(id, &channel, member.as_ref(), now) {
+                match self.channels().subscribe(id, &channel, member.as_ref(), now) {
                     Ok(()) => self.session.granted(&channel),
                     Err(PresenceFull) => {
                         let refusal = self.session.refused(&channel);
@@ -134,12 +117,12 @@ impl Socket {
                     }
                 }
             }
-            Action::Confirm { channel } => self.hub().confirm(id, &channel),
+            Action::Confirm { channel } => self.channels().confirm(id, &channel),
             Action::Unsubscribe { channel, user_id } => {
-                self.hub().unsubscribe(id, &channel, user_id.as_ref(), now);
+                self.channels().unsubscribe(id, &channel, user_id.as_ref(), now);
             }
-            Action::Publish(relay) => self.hub().publish(relay, id),
-            Action::SignIn { user, answer } => self.hub().sign_in(id, &user, answer),
+            Action::Publish(relay) => self.channels().publish(relay, id, now),
+            Action::SignIn { user, answer } => self.channels().sign_in(id, &user, answer),
             Action::Close(code) => self.hub().end(id, code),
         }
     }
@@ -148,13 +131,26 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         let (id, now) = (self.id(), Instant::now());
+        self.hear_refusals();
         if let Some(user) = self.session.user() {
-            self.hub().sign_out(id, user);
+            self.channels().sign_out(id, user, now);
         }
         for (channel, user_id) in self.session.leave() {
-            self.place.hub().unsubscribe(id, &channel, user_id.as_ref(), now);
+            self.place.channels().unsubscribe(id, &channel, user_id.as_ref(), now);
         }
         self.metrics.gone();
         tracing::debug!(target: "resound::stream", socket = %id, "connection closed");
     }
+}
+
+/// Tells a client that a subscription was not granted.
+pub(super) fn refuse(hub: &Hub, metrics: &Metrics, id: SocketId, action: Action) {
+    let Action::Refuse { channel, error } = action else { return };
+    metrics.subscription_refused();
+    tracing::info!(socket = %id, app = hub.app().id, channel, reason = error.error, "subscription refused");
+    hub.send(id, server_message::subscription_error(&channel, &error));
+    // Clients that do not know the event above wait for this one; 4009 as in Reverb.
+    let text = if error.status == 401 { "Connection is unauthorized" } else { &error.error };
+    let code = if error.status == 401 { 4009 } else { error.status };
+    hub.send(id, server_message::error(code, text));
 }

@@ -197,6 +197,15 @@ impl<'a> Event<'a> {
     }
 }
 
+/// The `data` of an event as it was published: what a frame of [`Event`] says behind `"data":`.
+pub fn data_of(frame: &Frame) -> Option<String> {
+    #[derive(serde::Deserialize)]
+    struct Data {
+        data: String,
+    }
+    serde_json::from_slice::<Data>(frame.payload()).ok().map(|event| event.data)
+}
+
 fn internal(name: &str, data: &str, channel: Option<&ChannelName>) -> Frame {
     let mut text = opening(name, data);
     match channel {

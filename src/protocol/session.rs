@@ -196,10 +196,12 @@ impl Session {
     /// The channel did not grant a subscription that the rules allowed: it is full.
     pub fn refused(&mut self, channel: &ChannelName) -> Action {
         self.subscriptions.remove(channel);
-        let members = self.app.limits.presence_members;
-        let error =
-            format!("the presence channel has {members} members, the limit (presence_members)");
-        refuse(channel.as_str(), limit_reached(4100, error))
+        presence_full(channel, self.app.limits.presence_members)
+    }
+
+    /// The channel did not grant it after all, and the client has been told.
+    pub fn forget(&mut self, channel: &ChannelName) {
+        self.subscriptions.remove(channel);
     }
 
     /// Who the socket is signed in as.
@@ -343,6 +345,12 @@ impl Session {
             user_id: user_id.clone(),
         })
     }
+}
+
+/// The answer to a subscription for which a presence channel has no room.
+pub fn presence_full(channel: &ChannelName, members: usize) -> Action {
+    let error = format!("the presence channel has {members} members, the limit (presence_members)");
+    refuse(channel.as_str(), limit_reached(4100, error))
 }
 
 /// Client text in an answer is cut, so that an answer is never much longer than the question.

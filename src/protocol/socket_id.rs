@@ -35,6 +35,16 @@ impl SocketId {
         Some(Self { first: half(first)?, second: half(second)? })
     }
 
+    /// The two numbers of the id.
+    pub fn halves(self) -> (u32, u32) {
+        (self.first, self.second)
+    }
+
+    /// The id of two numbers; `None` for two zeros, which are nobody's.
+    pub fn of_halves(first: u32, second: u32) -> Option<Self> {
+        (first | second != 0).then_some(Self { first, second })
+    }
+
     /// Which of `count` shards owns the socket.
     pub fn shard(self, count: usize) -> usize {
         self.second as usize % count

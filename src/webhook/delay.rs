@@ -40,8 +40,10 @@ impl Delay {
     pub(super) fn saw(&mut self, occurrence: Occurrence, now: Instant) {
         let channel = &occurrence.channel;
         match &occurrence.what {
-            What::Vacated => self.hold((channel.clone(), None), now),
-            What::MemberRemoved(user) => self.hold((channel.clone(), Some(user.clone())), now),
+            What::Vacated if !occurrence.waited => self.hold((channel.clone(), None), now),
+            What::MemberRemoved(user) if !occurrence.waited => {
+                self.hold((channel.clone(), Some(user.clone())), now);
+            }
             What::Occupied if self.cancel(channel, None) => {}
             What::MemberAdded(user) if self.cancel(channel, Some(user)) => {}
             What::CacheMiss if self.was_missed(channel, now) => {}
@@ -59,7 +61,7 @@ impl Delay {
                 self.held.remove(&leave);
                 let (channel, user) = leave;
                 let what = user.map_or(What::Vacated, What::MemberRemoved);
-                self.ready.push_back(Occurrence { channel, what });
+                self.ready.push_back(Occurrence { channel, what, waited: true });
             }
         }
         self.ready.drain(..).collect()
@@ -113,7 +115,8 @@ mod tests {
     const SECOND: Duration = Duration::from_secs(1);
 
     fn occurrence(channel: &str, what: What) -> Occurrence {
-        Occurrence { channel: ChannelName::parse(channel, 164).unwrap(), what }
+        let channel = ChannelName::parse(channel, 164).unwrap();
+        Occurrence { channel, what, waited: false }
     }
 
     fn told(delay: &mut Delay, now: Instant) -> Vec<What> {
@@ -188,6 +191,14 @@ mod tests {
         delay.saw(occurrence("a", What::Vacated), start);
         delay.saw(occurrence("b", What::Vacated), start);
         let early = delay.release(start);
-        assert_eq!(early, [occurrence("a", What::Vacated)]);
+        assert_eq!(early, [Occurrence { waited: true, ..occurrence("a", What::Vacated) }]);
+    }
+
+    #[test]
+    fn a_leave_that_was_waited_for_elsewhere_is_told_at_once() {
+        let (mut delay, start) = (Delay::new(10), Instant::now());
+        let left = occurrence("presence-a", What::MemberRemoved("1".into()));
+        delay.saw(Occurrence { waited: true, ..left }, start);
+        assert_eq!(told(&mut delay, start), [What::MemberRemoved("1".into())]);
     }
 }

@@ -72,7 +72,7 @@ mod tests {
 
     fn check(what: What, expected: &str) {
         let channel = ChannelName::parse("presence-a", 164).unwrap();
-        let notice = Notice::of(&Occurrence { channel, what });
+        let notice = Notice::of(&Occurrence { channel, what, waited: false });
         assert_eq!(serde_json::to_string(&notice).unwrap(), expected);
     }
 

@@ -64,7 +64,7 @@ pub(super) fn open(
     answer: Frame,
     early: Bytes,
 ) -> impl Future<Output = ()> {
-    let message_bytes_max = place.hub().app().limits.message_bytes;
+    let message_bytes_max = place.channels().app().limits.message_bytes;
     let deflate = link.reads_deflated();
     let decoder = Decoder::new(message_bytes_max, door.limits.fragments, deflate);
     let id = door.node.shards().new_socket_id(door.shard);

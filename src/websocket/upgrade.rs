@@ -19,8 +19,7 @@ use tokio_util::task::TaskTracker;
 use super::connection::{self, ConnectionLimits};
 use super::link::Link;
 use super::refusal;
-use crate::hub::Hub;
-use crate::node::{Node, Place};
+use crate::node::{Admission, Channels, Node, Place};
 use crate::protocol::admission::admit;
 use crate::protocol::deflate;
 use crate::protocol::{CloseCode, Frame};
@@ -37,7 +36,7 @@ pub struct Door {
 
 /// A handshake that was answered with 101, and what becomes of it.
 pub struct Upgrade {
-    verdict: Result<Arc<Hub>, CloseCode>,
+    verdict: Result<Arc<Channels>, CloseCode>,
     /// permessage-deflate was negotiated.
     deflate: bool,
 }
@@ -84,27 +83,27 @@ impl Door {
     }
 
     /// Which app the connection is for, or why it may not open.
-    fn verdict<B>(&self, request: &Request<B>) -> Result<Arc<Hub>, CloseCode> {
+    fn verdict<B>(&self, request: &Request<B>) -> Result<Arc<Channels>, CloseCode> {
         if self.stopping.is_cancelled() {
             return Err(CloseCode::Draining);
         }
         let key = self.key(request.uri().path()).ok_or(CloseCode::PathNotFound)?;
-        let hub = self.node.hub_by_key(key).ok_or(CloseCode::ApplicationDoesNotExist)?;
+        let channels = self.node.channels_by_key(key).ok_or(CloseCode::ApplicationDoesNotExist)?;
         let mut parameters = request.uri().query().unwrap_or_default().split('&');
         let protocol = parameters.find_map(|pair| pair.strip_prefix("protocol="));
         let origin =
             request.headers().get(ORIGIN).map(|origin| origin.to_str().unwrap_or("invalid"));
-        admit(hub.app(), protocol, origin).inspect_err(|code| {
+        admit(channels.app(), protocol, origin).inspect_err(|code| {
             let reason = code.reason();
             tracing::info!(
-                app = hub.app().id,
+                app = channels.app().id,
                 code = code.code(),
                 reason,
                 origin,
                 "connection refused"
             );
         })?;
-        Ok(hub.clone())
+        Ok(channels.clone())
     }
 
     fn key<'p>(&self, path: &'p str) -> Option<&'p str> {
@@ -123,16 +122,33 @@ impl Door {
         early: Bytes,
         tasks: &TaskTracker,
     ) {
-        match upgrade.verdict.and_then(|hub| Place::take(&hub)) {
+        let newcomer = Newcomer { stream, deflate: upgrade.deflate, answer, early };
+        match upgrade.verdict.map(|channels| Place::ask(&channels)) {
+            Ok(Admission::Decided(verdict)) => self.receive(newcomer, verdict, tasks),
+            Err(code) => self.receive(newcomer, Err(code), tasks),
+            // A task of its own, so that the connection's need not keep room for the question.
+            Ok(Admission::Asked(asked)) => {
+                let (door, followers) = (self.clone(), tasks.clone());
+                tasks.spawn(async move {
+                    let verdict = asked.answer().await;
+                    door.receive(newcomer, verdict, &followers);
+                });
+            }
+        }
+    }
+
+    fn receive(
+        self: &Arc<Self>,
+        newcomer: Newcomer,
+        verdict: Result<Place, CloseCode>,
+        tasks: &TaskTracker,
+    ) {
+        let Newcomer { stream, deflate, answer, early } = newcomer;
+        match verdict {
             Ok(place) => {
-                let link = Arc::new(Link::new(stream, upgrade.deflate));
-                tasks.spawn(connection::open(
-                    self.clone(),
-                    place,
-                    link,
-                    Frame::verbatim(&answer),
-                    early,
-                ));
+                let link = Arc::new(Link::new(stream, deflate));
+                let (door, answer) = (self.clone(), Frame::verbatim(&answer));
+                tasks.spawn(connection::open(door, place, link, answer, early));
             }
             Err(code) => {
                 self.node.metrics().closed(code);
@@ -140,6 +156,14 @@ impl Door {
             }
         }
     }
+}
+
+/// A connection whose handshake is not answered yet.
+struct Newcomer {
+    stream: TcpStream,
+    deflate: bool,
+    answer: Vec<u8>,
+    early: Bytes,
 }
 
 /// What is wrong with a handshake; answered over HTTP, since there is no WebSocket yet.

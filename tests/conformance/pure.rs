@@ -17,9 +17,9 @@ use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use resound::config::Config;
 use resound::http::{Api, BodyLimits, router};
-use resound::hub::{EventCache, Hub, Outlet, ShardLimits, Shards};
+use resound::hub::{EventCache, Outlet, ShardLimits, Shards};
 use resound::metrics::Metrics;
-use resound::node::{Node, Place, Socket};
+use resound::node::{Channels, Node, Place, Socket};
 use resound::protocol::admission::admit;
 use resound::protocol::{CloseCode, server_message};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
@@ -128,15 +128,15 @@ impl Pure {
     }
 
     /// What the door checks before a socket is opened.
-    fn admitted(&self, target: &str, origin: Option<&str>) -> Result<Arc<Hub>, CloseCode> {
+    fn admitted(&self, target: &str, origin: Option<&str>) -> Result<Arc<Channels>, CloseCode> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let path = path.strip_prefix(self.prefix.as_str()).ok_or(CloseCode::PathNotFound)?;
         let key = path.strip_prefix("/app/").filter(|key| !key.is_empty() && !key.contains('/'));
-        let hub = self.node.hub_by_key(key.ok_or(CloseCode::PathNotFound)?);
-        let hub = hub.ok_or(CloseCode::ApplicationDoesNotExist)?;
+        let channels = self.node.channels_by_key(key.ok_or(CloseCode::PathNotFound)?);
+        let channels = channels.ok_or(CloseCode::ApplicationDoesNotExist)?;
         let protocol = query.split('&').find_map(|pair| pair.strip_prefix("protocol="));
-        admit(hub.app(), protocol, origin)?;
-        Ok(hub.clone())
+        admit(channels.app(), protocol, origin)?;
+        Ok(channels.clone())
     }
 
     fn client(&mut self, name: &str) -> Result<&mut Client, String> {
@@ -158,7 +158,7 @@ impl Stage for Pure {
         let outlet = Arc::new(Memory(wire.clone()));
         let opened = self
             .admitted(target, origin)
-            .and_then(|hub| Place::take(&hub))
+            .and_then(|channels| Place::take(&channels))
             .map(|place| Socket::open(&self.node, place, new_id, self.now, outlet, None));
         if let Err(code) = opened {
             let reason = server_message::closing_error(code);

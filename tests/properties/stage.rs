@@ -60,7 +60,7 @@ impl Stage {
         let witnesses = HashMap::from([("1".to_owned(), witness)]);
         let node = Node::new(&Apps::new([app]).unwrap(), &inboxes, cache(), metrics, witnesses);
         Self {
-            hub: node.hub_by_id("1").unwrap().clone(),
+            hub: node.channels_by_id("1").unwrap().hub().clone(),
             node,
             shards,
             record,
@@ -140,7 +140,8 @@ impl Stage {
         let wire = Arc::new(Wire::default());
         let outlet =
             Arc::new(Memory { wire: wire.clone(), reads_deflated: place.is_multiple_of(3) });
-        let taken = Place::take(&self.hub).expect("no bound on connections");
+        let taken =
+            Place::take(self.node.channels_by_id("1").unwrap()).expect("no bound on connections");
         let socket = Socket::open(&self.node, taken, new_id, self.now, outlet, None);
         self.clients[place] = Some(Client { id: socket.id(), socket: Some(socket), wire });
     }

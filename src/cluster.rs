@@ -1,0 +1,281 @@
+//! Talking to other nodes through Redis, which is the wire and the directory.
+//!
+//! Owns what the nodes have in common: one order per channel, one roster, one count, one sender of
+//! each webhook. Knows no sockets but their ids and no hub: what is to be done on this node comes
+//! out as [`Effect`]s. The logic is [`Core`], which has neither network nor clock; [`redis`] carries
+//! its requests.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use ::redis::PushInfo;
+use parking_lot::Mutex;
+use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
+
+use crate::app::App;
+use crate::config::RedisConfig;
+use crate::metrics::Metrics;
+use redis::{Broken, Heard, Link};
+
+mod channel;
+mod connections;
+mod core;
+mod effect;
+mod message;
+mod numbers;
+mod outcome;
+mod publishing;
+pub mod redis;
+mod request;
+mod roster;
+mod spot;
+mod watchlists;
+
+pub use connections::Place;
+pub use core::Core;
+pub use effect::{Action, Cached, Effect, Newcomer, Shared, Told};
+pub use message::{Change, Event, Message};
+pub use outcome::{Count, Outcome, Present};
+pub use request::{Answer, Asked, Beat, Facts, Look, Publish, Query, Reply, Request, State};
+pub use spot::Spot;
+
+/// Names one process among all that ever were: drawn at its start.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct NodeId(pub u64);
+
+impl NodeId {
+    /// A new one. 0 is nobody.
+    pub fn random() -> Self {
+        Self(rand::random_range(1..=u64::MAX))
+    }
+}
+
+impl fmt::Debug for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:016x}", self.0)
+    }
+}
+
+impl fmt::Display for NodeId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// What the cluster is told at the start.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// What every key and topic begins with.
+    pub prefix: String,
+    /// A node that says nothing for so long is gone.
+    pub lease: Duration,
+    /// How long an event waits for Redis before this node's sockets get it anyway.
+    pub patience: Duration,
+    /// Bytes of events that may wait for Redis.
+    pub queue_bytes: usize,
+    /// Events are kept, so that a node that was cut off gets what it missed.
+    pub streams: Option<Streams>,
+    /// How long cache channels remember their last event.
+    pub cache_ttl: Duration,
+}
+
+/// How much is kept of each channel.
+#[derive(Debug, Clone, Copy)]
+pub struct Streams {
+    /// For how long after the last event.
+    pub retention: Duration,
+    /// How many events.
+    pub events: usize,
+}
+
+impl Settings {
+    /// How often a node says that it lives: often enough that a dead one is found, and its channels
+    /// are cleaned up, within the lease.
+    pub fn beat(&self) -> Duration {
+        self.lease / 10
+    }
+
+    /// For how long one beat holds.
+    pub fn beat_holds(&self) -> Duration {
+        self.lease * 8 / 10
+    }
+}
+
+/// The cluster as the node uses it: the [`Core`] under one lock, and the link that carries its
+/// requests.
+pub struct Cluster {
+    core: Mutex<Core>,
+    carry_out: Box<dyn Fn(Effect) + Send + Sync>,
+    node: NodeId,
+    settings: Settings,
+    app_ids: Vec<String>,
+    /// Requests wait to be taken.
+    asked: Notify,
+    /// Fewer bytes wait than before.
+    emptied: Notify,
+    /// The link that is listened to.
+    link: AtomicU64,
+    broken: AtomicBool,
+    /// The first attempt to connect is over.
+    tried: CancellationToken,
+    metrics: Arc<Metrics>,
+}
+
+impl Cluster {
+    /// A node that has not met Redis yet. `carry_out` does on this node what is decided here; it is
+    /// called under a lock and takes no other time than a hub takes.
+    pub fn new(
+        node: NodeId,
+        settings: Settings,
+        apps: Vec<Arc<App>>,
+        metrics: Arc<Metrics>,
+        carry_out: Box<dyn Fn(Effect) + Send + Sync>,
+    ) -> Self {
+        Self {
+            app_ids: apps.iter().map(|app| app.id.clone()).collect(),
+            node,
+            core: Mutex::new(Core::new(node, settings.clone(), apps, Instant::now())),
+            settings,
+            carry_out,
+            asked: Notify::new(),
+            emptied: Notify::new(),
+            link: AtomicU64::new(0),
+            broken: AtomicBool::new(false),
+            tried: CancellationToken::new(),
+            metrics,
+        }
+    }
+
+    /// Connects to Redis and stays connected, for as long as the future lives.
+    pub fn link(
+        self: &Arc<Self>,
+        redis: &RedisConfig,
+        timeout: Duration,
+    ) -> Result<impl Future<Output = ()> + Send + use<>, Broken> {
+        Ok(Link::new(self.clone(), redis, timeout)?.run())
+    }
+
+    /// Does something with the core, and then what follows from it on this node, in order.
+    pub fn act<R>(&self, act: impl FnOnce(&mut Core) -> R) -> R {
+        let mut core = self.core.lock();
+        let result = act(&mut core);
+        for effect in core.effects() {
+            (self.carry_out)(effect);
+        }
+        if core.has_requests() {
+            self.asked.notify_one();
+        }
+        result
+    }
+
+    /// Looks something up; `None` while Redis is away.
+    pub async fn query(&self, query: Query) -> Option<Answer> {
+        let (waiter, answer) = oneshot::channel();
+        if !self.act(|core| core.query(query, waiter)) {
+            return None;
+        }
+        answer.await.ok()
+    }
+
+    /// Whether Redis is there.
+    pub fn is_connected(&self) -> bool {
+        self.core.lock().is_connected()
+    }
+
+    /// Resolves once the first attempt to connect has worked or failed.
+    pub async fn tried(&self) {
+        self.tried.cancelled().await;
+    }
+
+    /// Resolves once there is room for more events on their way to Redis.
+    pub async fn room(&self) {
+        let is_full = || self.core.lock().waiting_bytes() > self.settings.queue_bytes;
+        while is_full() {
+            let emptied = self.emptied.notified();
+            if is_full() {
+                emptied.await;
+            }
+        }
+    }
+
+    /// Resolves once nothing is under way, or Redis is away.
+    pub async fn settled(&self) {
+        let is_under_way = || {
+            let core = self.core.lock();
+            core.is_connected() && core.unsettled() > 0
+        };
+        while is_under_way() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    }
+
+    fn next_link(&self) -> u64 {
+        self.broken.store(false, Ordering::Relaxed);
+        self.link.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn is_broken(&self) -> bool {
+        self.broken.load(Ordering::Relaxed)
+    }
+
+    fn connected(&self, run: &str) {
+        self.act(|core| core.connected(run, Instant::now()));
+        self.metrics.cluster.connected(true);
+        self.tried.cancel();
+    }
+
+    fn disconnected(&self) {
+        self.link.fetch_add(1, Ordering::Relaxed);
+        self.act(Core::disconnected);
+        self.metrics.cluster.connected(false);
+    }
+
+    fn failed(&self) {
+        self.tried.cancel();
+    }
+
+    fn tick(&self) {
+        let (unshared, alive, unsettled) = self.act(|core| {
+            core.tick(Instant::now());
+            (core.take_unshared(), core.alive(), core.unsettled())
+        });
+        self.metrics.cluster.unshared(unshared);
+        self.metrics.cluster.alive(alive, unsettled);
+        self.emptied.notify_waiters();
+    }
+
+    fn requests(&self) -> Vec<Request> {
+        self.core.lock().requests()
+    }
+
+    async fn has_requests(&self) {
+        self.asked.notified().await;
+    }
+
+    fn replied(&self, reply: Reply) {
+        self.act(|core| core.replied(reply, Instant::now()));
+        self.emptied.notify_waiters();
+    }
+
+    fn hear(&self, link: u64, push: PushInfo) {
+        if self.link.load(Ordering::Relaxed) != link {
+            return;
+        }
+        match Heard::read(&push) {
+            Heard::Message { topic, payload } => {
+                if !self.act(|core| core.message(topic, payload, Instant::now())) {
+                    self.metrics.cluster.foreign();
+                }
+            }
+            Heard::Subscribed { topic } => self.act(|core| core.subscribed(topic)),
+            Heard::Gone => {
+                self.broken.store(true, Ordering::Relaxed);
+                self.asked.notify_one();
+            }
+            Heard::Other => {}
+        }
+    }
+}

@@ -1,0 +1,512 @@
+//! One channel as a node sees it: its own sockets there, what the directory said last, who waits.
+//!
+//! Pure. What has to be done on the node is written into a list of [`Effect`]s, in order. Refuses
+//! to know how requests travel.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use indexmap::{IndexMap, IndexSet};
+
+use super::effect::{Action, Cached, Effect, Newcomer, Told};
+use super::message::{Change, Event, Message};
+use super::outcome::{Count, Outcome};
+use super::request::{Asked, Facts, State};
+use super::roster::Roster;
+use super::spot::Spot;
+use super::{NodeId, numbers::Numbers};
+use crate::protocol::{Frame, Member, SocketId, server_message};
+
+/// In the roster of a user's own channel, whoever is signed in stands under this name.
+const SIGNED_IN: &str = "";
+
+/// One channel that somebody on this node is in, or watches.
+pub(super) struct Channel {
+    pub(super) spot: Spot,
+    pub(super) app_id: String,
+    pub(super) facts: Facts,
+    /// Sockets of this node, those that wait included.
+    sockets: HashSet<SocketId>,
+    /// Sockets here that watch the user whose own channel this is.
+    pub(super) watchers: u32,
+    /// What this node asked to hear.
+    pub(super) service: Service,
+    /// It stands in the queue of requests.
+    pub(super) queued: bool,
+    /// Outcomes that have not come yet.
+    pub(super) unanswered: u32,
+    /// Since when nobody here has needed it.
+    pub(super) idle_since: Option<Instant>,
+    /// The roster is that of the directory.
+    pub(super) current: bool,
+    users: HashMap<Arc<str>, Local>,
+    /// Users whose row has changed since the directory was told.
+    changed: IndexSet<Arc<str>>,
+    /// Those it is being told of.
+    under_way: Vec<Arc<str>>,
+    waiting: IndexMap<SocketId, Waiting>,
+    roster: Roster,
+    numbers: Numbers,
+    /// All of this node's rows are to be told, and the roster compared.
+    compare: bool,
+}
+
+/// Whether the topic is heard.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Service {
+    Off,
+    /// Subscribed to, not confirmed: what still comes is from before.
+    Asked,
+    On,
+}
+
+/// A user of this node.
+struct Local {
+    sockets: u32,
+    info: Box<str>,
+}
+
+/// A socket that was not answered yet.
+struct Waiting {
+    user_id: Option<Arc<str>>,
+    /// The request whose outcome answers it.
+    request: Option<u64>,
+    silent: bool,
+    left: bool,
+    /// It subscribed again meanwhile, so often.
+    again: u32,
+}
+
+/// Who joins.
+pub(super) struct Joining<'a> {
+    pub(super) socket: SocketId,
+    pub(super) member: Option<&'a Member>,
+    /// It asked for nothing and is answered nothing: it signed in.
+    pub(super) silent: bool,
+}
+
+impl Channel {
+    pub(super) fn new(spot: Spot, app_id: String, facts: Facts) -> Self {
+        Self {
+            spot,
+            app_id,
+            facts,
+            sockets: HashSet::new(),
+            watchers: 0,
+            service: Service::Off,
+            queued: false,
+            unanswered: 0,
+            idle_since: None,
+            current: false,
+            users: HashMap::new(),
+            changed: IndexSet::new(),
+            under_way: Vec::new(),
+            waiting: IndexMap::new(),
+            roster: Roster::default(),
+            numbers: Numbers::default(),
+            compare: false,
+        }
+    }
+
+    /// Nobody here needs it, and nothing is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        let needed = self.is_occupied() || self.watchers > 0;
+        !needed && !self.queued && self.unanswered == 0
+    }
+
+    /// Sockets of this node are in it.
+    pub(super) fn is_occupied(&self) -> bool {
+        !self.sockets.is_empty()
+    }
+
+    /// Sockets of this node, and users as far as it knows: all there is without Redis.
+    pub(super) fn counts(&self) -> (u32, u32) {
+        (self.sockets.len() as u32, self.roster.members().len() as u32)
+    }
+
+    /// The members as far as this node knows.
+    pub(super) fn user_ids(&self) -> impl Iterator<Item = &str> {
+        self.roster.members().map(|(user_id, _)| user_id)
+    }
+
+    /// Whether the user is signed in, on the user's own channel.
+    pub(super) fn is_online(&self) -> bool {
+        self.roster.contains(SIGNED_IN)
+    }
+
+    pub(super) fn has_doubts(&self) -> bool {
+        self.roster.has_doubts()
+    }
+
+    /// A socket joins. It is answered when the directory has it.
+    pub(super) fn join(&mut self, joining: &Joining<'_>) {
+        self.idle_since = None;
+        self.sockets.insert(joining.socket);
+        let user_id = match (joining.member, self.spot.user_id()) {
+            (Some(member), _) => Some((member.user_id.clone(), member.info_json())),
+            (None, Some(_)) => Some((SIGNED_IN.into(), "")),
+            (None, None) => None,
+        };
+        if let Some((user_id, info)) = &user_id {
+            let local = Local { sockets: 0, info: (*info).into() };
+            let local = self.users.entry(user_id.clone()).or_insert(local);
+            local.sockets += 1;
+            if local.sockets == 1 {
+                self.changed.insert(user_id.clone());
+            }
+        }
+        let user_id = user_id.map(|(user_id, _)| user_id);
+        let (request, silent) = (None, joining.silent);
+        let waiting = Waiting { user_id, request, silent, left: false, again: 0 };
+        self.waiting.insert(joining.socket, waiting);
+    }
+
+    /// A socket leaves.
+    pub(super) fn leave(
+        &mut self,
+        socket: SocketId,
+        user_id: Option<&str>,
+        effects: &mut Vec<Effect>,
+    ) {
+        // One that was refused meanwhile has left already.
+        if !self.sockets.remove(&socket) {
+            return;
+        }
+        let signed_in = self.spot.user_id().map(|_| SIGNED_IN);
+        if let Some(user_id) = user_id.or(signed_in) {
+            self.row_left(user_id);
+        }
+        match self.waiting.get_mut(&socket) {
+            Some(waiting) => waiting.left = true,
+            None => self.act(Action::Unseat(socket), effects),
+        }
+    }
+
+    fn row_left(&mut self, user_id: &str) {
+        let Some(local) = self.users.get_mut(user_id) else { return };
+        local.sockets -= 1;
+        if local.sockets == 0
+            && let Some((user_id, _)) = self.users.remove_entry(user_id)
+        {
+            self.changed.insert(user_id);
+        }
+    }
+
+    /// What this node has, to be told under this request.
+    pub(super) fn state(
+        &mut self,
+        request: u64,
+        topic: Arc<str>,
+        members_max: usize,
+        keeps: bool,
+    ) -> State {
+        let compare = std::mem::take(&mut self.compare);
+        let changed = std::mem::take(&mut self.changed);
+        self.under_way.extend(changed.iter().cloned());
+        let row = |user_id: Arc<str>| {
+            let info = self.users.get(&user_id).map(|local| local.info.clone());
+            (user_id, info)
+        };
+        let rows = if compare {
+            self.users.iter().map(|(id, local)| (id.clone(), Some(local.info.clone()))).collect()
+        } else {
+            changed.into_iter().map(row).collect()
+        };
+        let mut newcomers = false;
+        for waiting in self.waiting.values_mut().filter(|waiting| waiting.request.is_none()) {
+            waiting.request = Some(request);
+            newcomers = true;
+        }
+        self.unanswered += 1;
+        let asked = Asked {
+            whole: compare,
+            // Who is seated already stays, whatever others did meanwhile.
+            bounded: self.spot.is_presence() && !compare,
+            roster: self.spot.has_roster() && (compare || !self.current),
+            cached: newcomers && self.spot.is_cache(),
+            missed: keeps && self.numbers.is_comparing(),
+        };
+        State {
+            request,
+            topic,
+            app_id: self.app_id.clone(),
+            name: self.spot.text.clone(),
+            count: self.sockets.len() as u32,
+            facts: self.facts,
+            asked,
+            members_max,
+            known: self.numbers.known(),
+            rows,
+        }
+    }
+
+    /// The directory's answer. Returns false if somebody was refused, which it has to be told.
+    pub(super) fn outcome(
+        &mut self,
+        request: u64,
+        outcome: Outcome<'_>,
+        incomplete: bool,
+        node: NodeId,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        self.unanswered = self.unanswered.saturating_sub(1);
+        if self.unanswered == 0 {
+            self.under_way.clear();
+        }
+        let missed = self.numbers.compared(outcome.number, &outcome.missed);
+        self.act_if(missed > 0, Action::Missed(missed), effects);
+        self.catch_up(&outcome.missed, node, effects);
+        match outcome.roster {
+            Some(there) => {
+                let difference = self.roster.reconcile(there, incomplete);
+                difference
+                    .removed
+                    .iter()
+                    .for_each(|user_id| self.announce_removed(user_id, effects));
+                difference.added.iter().for_each(|user_id| self.announce_added(user_id, effects));
+            }
+            None => {
+                outcome
+                    .removed
+                    .iter()
+                    .for_each(|user_id| self.removed(user_id, incomplete, effects));
+                for user_id in &outcome.added {
+                    let info = self.users.get(*user_id).map(|local| local.info.clone());
+                    self.added(user_id, &info.unwrap_or_else(|| "null".into()), effects);
+                }
+            }
+        }
+        self.current = true;
+        self.act_if(outcome.tell_occupied, Action::Tell(Told::Occupied), effects);
+        for user_id in &outcome.tell_added {
+            self.act(Action::Tell(Told::MemberAdded((*user_id).into())), effects);
+        }
+        let cached = outcome.cached.map(|text| Frame::text(text.as_bytes()));
+        let accepted = self.answer(request, &outcome.refused, cached.as_ref(), effects);
+        self.act_if(outcome.tell_miss, Action::Tell(Told::CacheMiss), effects);
+        if outcome.count == Count::Told {
+            self.tell_count(outcome.total, effects);
+            self.act(Action::Tell(Told::SubscriptionCount(outcome.total as usize)), effects);
+        }
+        accepted
+    }
+
+    /// Answers those who waited for this request.
+    fn answer(
+        &mut self,
+        request: u64,
+        refused: &[&str],
+        cached: Option<&Frame>,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        let mut all_accepted = true;
+        let answered = |_: &SocketId, waiting: &mut Waiting| waiting.request == Some(request);
+        let waiting: Vec<_> = self.waiting.extract_if(.., answered).collect();
+        for (socket, waiting) in waiting {
+            let refused = waiting.user_id.as_ref().filter(|user_id| refused.contains(&&***user_id));
+            if let Some(user_id) = refused {
+                all_accepted = false;
+                if !waiting.left {
+                    self.sockets.remove(&socket);
+                    self.row_left(user_id);
+                }
+                self.act(Action::Refuse(socket), effects);
+                continue;
+            }
+            let cached = match (self.spot.is_cache(), cached) {
+                (false, _) => Cached::NotKept,
+                (true, Some(frame)) => Cached::Event(frame.clone()),
+                (true, None) => Cached::Miss,
+            };
+            self.greet(socket, &waiting, cached, effects);
+        }
+        all_accepted
+    }
+
+    fn greet(
+        &self,
+        socket: SocketId,
+        waiting: &Waiting,
+        cached: Cached,
+        effects: &mut Vec<Effect>,
+    ) {
+        let answer = self.spot.name.as_ref().filter(|_| !waiting.silent).map(|name| {
+            let data = match self.spot.is_presence() {
+                true => server_message::presence(self.roster.members()),
+                false => "{}".to_owned(),
+            };
+            server_message::subscription_succeeded(name, &data)
+        });
+        let again = answer.clone();
+        let newcomer = Newcomer { answer, cached };
+        let action = match waiting.left {
+            true => Action::Answer(socket, newcomer),
+            false => Action::Seat(socket, newcomer),
+        };
+        self.act(action, effects);
+        for _ in 0..waiting.again {
+            let newcomer = Newcomer { answer: again.clone(), cached: Cached::NotKept };
+            self.act(Action::Answer(socket, newcomer), effects);
+        }
+    }
+
+    /// Answers a second subscription like the first; one that waits is answered when the first is.
+    pub(super) fn confirm(&mut self, socket: SocketId, effects: &mut Vec<Effect>) {
+        if let Some(waiting) = self.waiting.get_mut(&socket) {
+            waiting.again += 1;
+            return;
+        }
+        let waiting = Waiting { user_id: None, request: None, silent: false, left: true, again: 0 };
+        self.greet(socket, &waiting, Cached::NotKept, effects);
+    }
+
+    /// Another node changed something.
+    pub(super) fn change(
+        &mut self,
+        change: &Change<'_>,
+        incomplete: bool,
+        effects: &mut Vec<Effect>,
+    ) {
+        // Before the roster came it holds nothing to be changed, and the one that comes has it all.
+        if self.service != Service::On || !self.current {
+            return;
+        }
+        change.removed.iter().for_each(|user_id| self.removed(user_id, incomplete, effects));
+        change.added.iter().for_each(|(user_id, info)| self.added(user_id, info, effects));
+        if let Some(count) = change.count {
+            self.tell_count(count, effects);
+        }
+    }
+
+    /// An event arrived from the topic; `ours` if it is to be delivered.
+    pub(super) fn event(&mut self, event: &Event<'_>, ours: bool, effects: &mut Vec<Effect>) {
+        if self.service != Service::On {
+            return;
+        }
+        let Some(missed) = self.numbers.arrived(event.number) else { return };
+        self.act_if(missed > 0, Action::Missed(missed), effects);
+        if ours {
+            self.deliver(&Frame::text(event.text.as_bytes()), event.except, effects);
+        }
+    }
+
+    /// Delivers on this node.
+    pub(super) fn deliver(
+        &self,
+        frame: &Frame,
+        except: Option<SocketId>,
+        effects: &mut Vec<Effect>,
+    ) {
+        self.act_if(self.spot.is_cache(), Action::Keep(frame.clone()), effects);
+        self.act_if(self.is_occupied(), Action::Deliver(frame.clone(), except), effects);
+    }
+
+    /// What was published while this node did not hear, as far as it was kept. Of its own it has
+    /// delivered everything.
+    fn catch_up(&self, missed: &[&[u8]], node: NodeId, effects: &mut Vec<Effect>) {
+        for message in missed {
+            if let Some(Message::Event(event)) = Message::read(message)
+                && event.origin != node
+            {
+                self.deliver(&Frame::text(event.text.as_bytes()), event.except, effects);
+            }
+        }
+    }
+
+    /// An event of this node was delivered without being heard: it may or may not be numbered.
+    pub(super) fn delivered_unheard(&mut self) {
+        self.numbers.delivered_unheard();
+    }
+
+    /// Redis is gone: from now on this node serves what it has. What was under way may have arrived
+    /// or not; here it counts as done.
+    pub(super) fn lost(&mut self, effects: &mut Vec<Effect>) {
+        (self.service, self.current) = (Service::Off, false);
+        (self.queued, self.unanswered) = (false, 0);
+        let under_way = std::mem::take(&mut self.under_way);
+        self.changed.extend(under_way);
+        self.serve_alone(effects);
+    }
+
+    /// Without Redis: users come and go as this node sees it, and those who wait are answered.
+    pub(super) fn serve_alone(&mut self, effects: &mut Vec<Effect>) {
+        for user_id in std::mem::take(&mut self.changed) {
+            match self.users.get(&user_id).map(|local| local.info.clone()) {
+                Some(info) => self.added(&user_id, &info, effects),
+                None => self.removed(&user_id, false, effects),
+            }
+        }
+        for (socket, waiting) in std::mem::take(&mut self.waiting) {
+            let cached = if self.spot.is_cache() { Cached::Local } else { Cached::NotKept };
+            self.greet(socket, &waiting, cached, effects);
+        }
+    }
+
+    /// Redis is back: everything is told again, everything compared.
+    pub(super) fn compare(&mut self, keeps: bool) {
+        self.compare = true;
+        self.numbers.compare(keeps);
+    }
+
+    /// The roster is to be compared once more, now that every node has spoken.
+    pub(super) fn dispel_doubts(&mut self) {
+        self.compare = true;
+    }
+
+    fn added(&mut self, user_id: &str, info: &str, effects: &mut Vec<Effect>) {
+        let user_id: Arc<str> = user_id.into();
+        if self.roster.add(&user_id, info) {
+            self.announce_added(&user_id, effects);
+        }
+    }
+
+    fn removed(&mut self, user_id: &str, incomplete: bool, effects: &mut Vec<Effect>) {
+        if incomplete {
+            self.roster.doubt(user_id);
+        } else if self.roster.remove(user_id) {
+            self.announce_removed(user_id, effects);
+        }
+    }
+
+    fn announce_added(&self, user_id: &str, effects: &mut Vec<Effect>) {
+        if let Some(name) = self.spot.name.as_ref().filter(|name| name.is_presence()) {
+            let frame = server_message::member_added(name, user_id, self.roster.info(user_id));
+            return self.act_if(self.is_occupied(), Action::Deliver(frame, None), effects);
+        }
+        self.tell_watchers(true, effects);
+    }
+
+    fn announce_removed(&self, user_id: &str, effects: &mut Vec<Effect>) {
+        if let Some(name) = self.spot.name.as_ref().filter(|name| name.is_presence()) {
+            let frame = server_message::member_removed(name, user_id);
+            return self.act_if(self.is_occupied(), Action::Deliver(frame, None), effects);
+        }
+        self.tell_watchers(false, effects);
+    }
+
+    fn tell_watchers(&self, online: bool, effects: &mut Vec<Effect>) {
+        if let Some(user_id) = self.spot.user_id().filter(|_| self.watchers > 0) {
+            effects.push(Effect::Watchers { app: self.spot.app, user_id: user_id.into(), online });
+        }
+    }
+
+    fn tell_count(&self, count: u32, effects: &mut Vec<Effect>) {
+        if let Some(name) = self.spot.name.as_ref().filter(|_| self.is_occupied()) {
+            let frame = server_message::subscription_count(name, count as usize);
+            self.act(Action::Deliver(frame, None), effects);
+        }
+    }
+
+    fn act(&self, action: Action, effects: &mut Vec<Effect>) {
+        if let Some(channel) = self.spot.name.clone() {
+            effects.push(Effect::Channel { app: self.spot.app, channel, action });
+        }
+    }
+
+    fn act_if(&self, is_so: bool, action: Action, effects: &mut Vec<Effect>) {
+        if is_so {
+            self.act(action, effects);
+        }
+    }
+}

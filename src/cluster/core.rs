@@ -1,0 +1,460 @@
+//! The whole of the cluster's logic on one node, without a network and without a clock.
+//!
+//! Three kinds of methods: what the node does ([`join`](Core::join), [`publish`](Core::publish) …),
+//! what comes from Redis ([`connected`](Core::connected), [`message`](Core::message),
+//! [`replied`](Core::replied), [`disconnected`](Core::disconnected)) and time
+//! ([`tick`](Core::tick)). Two things come out and are to be taken after every call:
+//! [`requests`](Core::requests) for Redis, [`effects`](Core::effects) for this node.
+
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use indexmap::IndexMap;
+use tokio::sync::oneshot;
+
+use super::channel::{Channel, Joining, Service};
+use super::connections::{Connections, Place};
+use super::effect::{Effect, Shared};
+use super::message::{self, Message};
+use super::outcome::Count;
+use super::publishing::{New, Publishing};
+use super::request::{Answer, Query, Reply};
+use super::spot::Spot;
+use super::watchlists::{self, Watchlists};
+use super::{NodeId, Settings};
+use crate::app::App;
+use crate::protocol::{Frame, Member, SocketId, User};
+
+mod duties;
+mod queue;
+
+use queue::{Queued, Sent};
+
+/// Pusher's interval for counts of more than a hundred subscribers.
+const COUNT_AGAIN: Duration = Duration::from_secs(5);
+
+/// How long an event waits for Redis to come back, where events are not kept: older ones would
+/// surprise more than help.
+const WAITS_FOR_REDIS: Duration = Duration::from_secs(30);
+
+/// One node's part of the cluster.
+pub struct Core {
+    node: NodeId,
+    settings: Settings,
+    apps: Vec<Arc<App>>,
+    channels: HashMap<Arc<str>, Channel>,
+    link: Link,
+    /// Which Redis it was, to know whether it may have lost something.
+    run: Option<String>,
+    /// Until then the directory may be incomplete.
+    incomplete_until: Option<Instant>,
+    queue: VecDeque<Queued>,
+    sent: VecDeque<Sent>,
+    next_request: u64,
+    asked: HashMap<u64, Arc<str>>,
+    publishing: Publishing,
+    connections: Vec<Connections>,
+    watchlists: Watchlists,
+    beat_at: Instant,
+    /// On this link.
+    has_beaten: bool,
+    idle: VecDeque<(Instant, Arc<str>)>,
+    counts_due: IndexMap<Arc<str>, Instant>,
+    alive: u32,
+    effects: Vec<Effect>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Link {
+    Away,
+    Up,
+}
+
+impl Core {
+    /// A node of its own, which has not met Redis yet.
+    pub fn new(node: NodeId, settings: Settings, apps: Vec<Arc<App>>, now: Instant) -> Self {
+        Self {
+            node,
+            channels: HashMap::new(),
+            link: Link::Away,
+            run: None,
+            incomplete_until: None,
+            queue: VecDeque::new(),
+            sent: VecDeque::new(),
+            next_request: 0,
+            asked: HashMap::new(),
+            publishing: Publishing::new(node),
+            connections: apps.iter().map(|_| Connections::default()).collect(),
+            watchlists: Watchlists::default(),
+            beat_at: now,
+            has_beaten: false,
+            idle: VecDeque::new(),
+            counts_due: IndexMap::new(),
+            alive: 0,
+            effects: Vec::new(),
+            settings,
+            apps,
+        }
+    }
+
+    // What the node does.
+
+    /// A socket joins a channel; `silent` if it asked for nothing.
+    pub fn join(&mut self, spot: &Spot, socket: SocketId, member: Option<&Member>, silent: bool) {
+        let topic = self.channel(spot);
+        if let Some(channel) = self.channels.get_mut(&topic) {
+            channel.join(&Joining { socket, member, silent });
+        }
+        self.changed(&topic);
+    }
+
+    /// A socket leaves a channel.
+    pub fn leave(&mut self, spot: &Spot, socket: SocketId, user_id: Option<&str>) {
+        let topic = self.topic(spot);
+        let Some(channel) = self.channels.get_mut(&topic) else { return };
+        channel.leave(socket, user_id, &mut self.effects);
+        self.changed(&topic);
+    }
+
+    /// Answers a second subscription like the first.
+    pub fn confirm(&mut self, spot: &Spot, socket: SocketId) {
+        let topic = self.topic(spot);
+        if let Some(channel) = self.channels.get_mut(&topic) {
+            channel.confirm(socket, &mut self.effects);
+        }
+    }
+
+    /// Publishes a client's message on a channel; whoever waits is told how far it went.
+    pub fn publish(
+        &mut self,
+        spot: Spot,
+        frame: Frame,
+        except: Option<SocketId>,
+        waiter: Option<oneshot::Sender<Shared>>,
+        now: Instant,
+    ) {
+        let topic = self.topic(&spot);
+        let serial = self.publishing.add(New { spot, topic, frame, except, waiter }, now);
+        if self.link == Link::Up {
+            return self.queue.push_back(Queued::Publish(serial));
+        }
+        let mut waiters = Vec::new();
+        if let Some(delivery) = self.publishing.deliver(serial, &mut waiters) {
+            self.deliver(&delivery);
+        }
+        self.effects.append(&mut waiters);
+    }
+
+    /// A socket belongs to a user now, and watches others.
+    pub fn sign_in(&mut self, app: usize, socket: SocketId, user: &User) {
+        self.join(&Spot::user(app, &user.id), socket, None, true);
+        if !self.apps[app].watchlist_events || user.watchlist.is_empty() {
+            return;
+        }
+        let mut waiting = watchlists::Waiting {
+            app,
+            socket,
+            watchlist: user.watchlist.clone(),
+            missing: HashSet::new(),
+        };
+        for user_id in &user.watchlist {
+            let topic = self.channel(&Spot::user(app, user_id));
+            let Some(channel) = self.channels.get_mut(&topic) else { continue };
+            (channel.watchers, channel.idle_since) = (channel.watchers + 1, None);
+            // Its own coming is under way too.
+            if self.link == Link::Up && (!channel.current || *user_id == user.id) {
+                waiting.missing.insert(topic.clone());
+                self.changed(&topic);
+            }
+        }
+        match waiting.missing.is_empty() {
+            true => self.tell_watchlist(waiting),
+            false => self.watchlists.add(waiting),
+        }
+    }
+
+    /// A signed-in socket is gone.
+    pub fn sign_out(&mut self, app: usize, socket: SocketId, user: &User, now: Instant) {
+        self.watchlists.forget(socket);
+        self.leave(&Spot::user(app, &user.id), socket, None);
+        if !self.apps[app].watchlist_events {
+            return;
+        }
+        for user_id in &user.watchlist {
+            let topic = self.topic(&Spot::user(app, user_id));
+            if let Some(channel) = self.channels.get_mut(&topic) {
+                channel.watchers = channel.watchers.saturating_sub(1);
+                self.rest(&topic, now);
+            }
+        }
+    }
+
+    /// Closes a user's connections on every node.
+    pub fn terminate(&mut self, app: usize, user_id: &str, waiter: oneshot::Sender<Shared>) {
+        if self.link == Link::Away {
+            self.effects.push(Effect::Terminate { app, user_id: user_id.into() });
+            return self.effects.push(Effect::Published(waiter, Shared::NodeOnly));
+        }
+        let message = message::terminate(&self.apps[app].id, user_id);
+        self.queue.push_back(Queued::Broadcast(message, Some(waiter)));
+    }
+
+    /// Asks for a place among the app's sockets.
+    pub fn take_place(&mut self, app: usize) -> Place {
+        let most = self.apps[app].limits.connections;
+        let place = self.connections[app].take(most, self.link == Link::Away);
+        self.count_connections(app);
+        place
+    }
+
+    /// Gives one back.
+    pub fn release_place(&mut self, app: usize) {
+        self.connections[app].release();
+        self.count_connections(app);
+    }
+
+    /// Looks something up in the directory; `false` if Redis is away.
+    pub fn query(&mut self, query: Query, waiter: oneshot::Sender<Answer>) -> bool {
+        if self.link == Link::Up {
+            self.queue.push_back(Queued::Query(query, waiter));
+        }
+        self.link == Link::Up
+    }
+
+    /// This node leaves: whatever it still has in the directory is taken out at once.
+    pub fn depart(&mut self) {
+        if self.link == Link::Up {
+            self.queue.push_back(Queued::Reap { node: self.node, leaving: true });
+        }
+    }
+
+    // What comes from Redis.
+
+    /// The link is there. `run` names the Redis process: another one may have lost what was said.
+    pub fn connected(&mut self, run: &str, now: Instant) {
+        self.link = Link::Up;
+        let changed = self.run.as_deref().is_some_and(|before| before != run);
+        self.incomplete_until = changed.then(|| now + self.settings.lease);
+        self.run = Some(run.to_owned());
+        self.queue.push_back(Queued::Listen(self.own_topic()));
+        self.queue.push_back(Queued::Listen(self.common_topic()));
+        self.queue.push_back(Queued::Beat);
+        self.beat_at = now + self.settings.beat();
+        self.tell_everything();
+        self.queue.extend(self.publishing.unsent().into_iter().map(Queued::Publish));
+    }
+
+    /// The link is gone, or Redis does not answer: this node serves what it has.
+    pub fn disconnected(&mut self) {
+        self.link = Link::Away;
+        (self.alive, self.has_beaten) = (0, false);
+        self.queue.clear();
+        self.sent.clear();
+        self.asked.clear();
+        let mut waiters = Vec::new();
+        let keeps = self.settings.streams.is_some();
+        for (delivery, was_sent) in self.publishing.lost(keeps, &mut waiters) {
+            self.deliver(&delivery);
+            let channel = self.channels.get_mut(&delivery.0).filter(|_| was_sent);
+            channel.into_iter().for_each(Channel::delivered_unheard);
+        }
+        self.channels.values_mut().for_each(|channel| channel.lost(&mut self.effects));
+        self.channels.retain(|_, channel| !channel.is_idle());
+        self.idle.clear();
+        for (connections, app) in self.connections.iter_mut().zip(&self.apps) {
+            connections.lost(app.limits.connections, &mut self.effects);
+        }
+        self.effects.append(&mut waiters);
+        self.watchlists.take().into_iter().for_each(|waiting| self.tell_watchlist(waiting));
+    }
+
+    /// A topic is heard from now on.
+    pub fn subscribed(&mut self, topic: &str) {
+        if let Some(channel) = self.channels.get_mut(topic)
+            && channel.service == Service::Asked
+        {
+            channel.service = Service::On;
+        }
+    }
+
+    /// A message on a topic; `false` if it is none of ours.
+    pub fn message(&mut self, topic: &str, payload: &[u8], now: Instant) -> bool {
+        match Message::read(payload) {
+            Some(Message::Event(event)) => {
+                let Some(channel) = self.channels.get_mut(topic) else { return true };
+                let ours = event.origin != self.node || self.publishing.heard(event.serial);
+                channel.event(&event, ours, &mut self.effects);
+                true
+            }
+            Some(Message::Change(change)) => {
+                let incomplete = self.is_incomplete(now);
+                let Some(channel) = self.channels.get_mut(topic) else { return true };
+                // What it changed itself, a node learns from the outcome.
+                if change.origin != self.node {
+                    channel.change(&change, incomplete, &mut self.effects);
+                }
+                true
+            }
+            Some(Message::Outcome(request, outcome)) => {
+                let incomplete = self.is_incomplete(now);
+                let Some(topic) = self.asked.remove(&request) else { return false };
+                let Some(channel) = self.channels.get_mut(&topic) else { return true };
+                if outcome.count == Count::Later {
+                    self.counts_due.insert(topic.clone(), now + COUNT_AGAIN);
+                }
+                let accepted =
+                    channel.outcome(request, outcome, incomplete, self.node, &mut self.effects);
+                let known = self.watchlists.known(&topic);
+                known.into_iter().for_each(|waiting| self.tell_watchlist(waiting));
+                if accepted {
+                    self.rest(&topic, now);
+                } else {
+                    self.changed(&topic);
+                }
+                true
+            }
+            Some(Message::Terminate { app, user_id }) => {
+                let app = self.apps.iter().position(|known| known.id == app);
+                let terminate = |app| Effect::Terminate { app, user_id: user_id.into() };
+                self.effects.extend(app.map(terminate));
+                true
+            }
+            None => false,
+        }
+    }
+
+    /// The next answer on the side, in the order of the requests.
+    pub fn replied(&mut self, reply: Reply, now: Instant) {
+        match (self.sent.pop_front(), reply) {
+            (Some(Sent::Publish(serial)), Reply::Published(number)) => {
+                self.published(serial, number);
+            }
+            (_, Reply::Beat(beat)) => self.beat(beat, now),
+            (Some(Sent::Reap { node, leaving }), Reply::Reaped(Some(1..))) => {
+                self.queue.push_back(Queued::Reap { node, leaving });
+            }
+            (_, Reply::References(all)) => self.compare_references(&all),
+            (Some(Sent::Connections(app)), Reply::Connections { granted, .. }) => {
+                if self.connections[app].granted(granted, &mut self.effects) {
+                    self.count_connections(app);
+                }
+            }
+            (Some(Sent::Broadcast(waiter)), _) => {
+                let told = waiter.map(|waiter| Effect::Published(waiter, Shared::Cluster));
+                self.effects.extend(told);
+            }
+            (Some(Sent::Query(waiter)), Reply::Answer(answer)) => {
+                self.effects.push(Effect::Answered(waiter, answer));
+            }
+            _ => {}
+        }
+    }
+
+    // Time.
+
+    /// Time has passed.
+    pub fn tick(&mut self, now: Instant) {
+        let kept = self.settings.streams.map_or(WAITS_FOR_REDIS, |streams| streams.retention);
+        self.publishing.expire(kept, self.settings.queue_bytes, now);
+        if self.link == Link::Away {
+            return;
+        }
+        if now >= self.beat_at {
+            self.beat_at = now + self.settings.beat();
+            self.queue.push_back(Queued::Beat);
+        }
+        for serial in self.publishing.overdue(self.settings.patience, now) {
+            let mut waiters = Vec::new();
+            if let Some(delivery) = self.publishing.deliver(serial, &mut waiters) {
+                self.deliver(&delivery);
+            }
+            self.effects.append(&mut waiters);
+        }
+        self.dispel_doubts(now);
+        while self.counts_due.first().is_some_and(|(_, &at)| at <= now) {
+            if let Some((topic, _)) = self.counts_due.shift_remove_index(0) {
+                self.changed(&topic);
+            }
+        }
+        self.unsubscribe_idle(now);
+    }
+
+    // What comes out.
+
+    /// Takes what is to be done on this node, in order.
+    pub fn effects(&mut self) -> Vec<Effect> {
+        std::mem::take(&mut self.effects)
+    }
+
+    /// Whether requests are waiting to be taken.
+    pub fn has_requests(&self) -> bool {
+        !self.queue.is_empty()
+    }
+
+    /// Sockets and users of a channel as far as this node knows.
+    pub fn counts_here(&self, spot: &Spot) -> (u32, u32) {
+        self.channels.get(&self.topic(spot)).map(Channel::counts).unwrap_or_default()
+    }
+
+    /// Members of a channel as far as this node knows.
+    pub fn members_here(&self, spot: &Spot) -> Vec<Arc<str>> {
+        let channel = self.channels.get(&self.topic(spot));
+        channel.map(|channel| channel.user_ids().map(Arc::from).collect()).unwrap_or_default()
+    }
+
+    /// Occupied channels as far as this node knows: name, sockets, users; in order of name.
+    pub fn occupied_here(&self, app: usize, prefix: &str) -> Vec<(String, u32, u32)> {
+        let matches = |channel: &&Channel| {
+            let name_matches = channel.spot.text.starts_with(prefix);
+            channel.spot.app == app && channel.facts.listed && channel.is_occupied() && name_matches
+        };
+        let mut all: Vec<_> = self
+            .channels
+            .values()
+            .filter(matches)
+            .map(|channel| {
+                let (sockets, users) = channel.counts();
+                (channel.spot.text.to_string(), sockets, users)
+            })
+            .collect();
+        all.sort();
+        all
+    }
+
+    /// Whether Redis is there.
+    pub fn is_connected(&self) -> bool {
+        self.link == Link::Up
+    }
+
+    /// Nodes that live, this one included; 0 without Redis.
+    pub fn alive(&self) -> u32 {
+        self.alive
+    }
+
+    /// Bytes of events that wait for Redis.
+    pub fn waiting_bytes(&self) -> usize {
+        self.publishing.bytes()
+    }
+
+    /// Events that other nodes did not get, since the last time it was asked.
+    pub fn take_unshared(&mut self) -> u64 {
+        self.publishing.take_unshared()
+    }
+
+    /// What was asked of Redis and is not done: 0 when nothing is under way.
+    pub fn unsettled(&self) -> usize {
+        let waiting: usize = self.connections.iter().map(Connections::waiting).sum();
+        self.queue.len() + self.sent.len() + self.asked.len() + self.publishing.len() + waiting
+    }
+
+    /// Sockets of an app on this node.
+    pub fn open(&self, app: usize) -> u32 {
+        self.connections[app].open()
+    }
+
+    /// Channels this node hears or has.
+    pub fn channel_count(&self) -> usize {
+        self.channels.len()
+    }
+}

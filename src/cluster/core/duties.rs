@@ -1,0 +1,230 @@
+//! What a node does without being told: looking after its channels, saying that it lives, cleaning
+//! up after those that do not, telling webhooks what is due.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::{Core, Link, Queued};
+use crate::cluster::channel::{Channel, Service};
+use crate::cluster::effect::{Action, Effect, Told};
+use crate::cluster::publishing::Delivery;
+use crate::cluster::request::{Beat, Facts, read_reference};
+use crate::cluster::spot::Spot;
+use crate::cluster::watchlists;
+
+/// How long a topic is heard after the last socket left: pages that change leave and come back.
+const LINGER: Duration = Duration::from_secs(5);
+
+impl Core {
+    /// What a channel is called between nodes.
+    pub fn topic(&self, spot: &Spot) -> Arc<str> {
+        spot.topic(&self.settings.prefix, &self.apps[spot.app].id)
+    }
+
+    /// Where the directory answers this node.
+    pub fn own_topic(&self) -> Arc<str> {
+        format!("{}:node:{}", self.settings.prefix, self.node).into()
+    }
+
+    /// What every node hears.
+    pub fn common_topic(&self) -> Arc<str> {
+        format!("{}:all", self.settings.prefix).into()
+    }
+
+    /// The topic of a channel that is to exist.
+    pub(super) fn channel(&mut self, spot: &Spot) -> Arc<str> {
+        let topic = self.topic(spot);
+        if !self.channels.contains_key(&topic) {
+            let app = &self.apps[spot.app];
+            let is_user = spot.user_id().is_some();
+            let facts = Facts {
+                listed: !is_user,
+                roster: spot.has_roster(),
+                webhooks: !is_user && !app.webhooks.is_empty(),
+                counts: !spot.has_roster() && app.subscription_count_events,
+            };
+            let channel = Channel::new(spot.clone(), app.id.clone(), facts);
+            self.channels.insert(topic.clone(), channel);
+        }
+        topic
+    }
+
+    /// A channel has something to say: to Redis, or to itself where that is away.
+    pub(super) fn changed(&mut self, topic: &Arc<str>) {
+        let Some(channel) = self.channels.get_mut(topic) else { return };
+        if self.link == Link::Away {
+            channel.serve_alone(&mut self.effects);
+            if channel.is_idle() {
+                self.channels.remove(topic);
+            }
+        } else if !channel.queued {
+            channel.queued = true;
+            self.queue.push_back(Queued::State(topic.clone()));
+        }
+    }
+
+    /// Nothing is under way on a channel any more; perhaps nobody needs it.
+    pub(super) fn rest(&mut self, topic: &Arc<str>, now: Instant) {
+        let Some(channel) = self.channels.get_mut(topic).filter(|channel| channel.is_idle()) else {
+            return;
+        };
+        if self.link == Link::Away {
+            self.channels.remove(topic);
+        } else if channel.idle_since.is_none() {
+            channel.idle_since = Some(now);
+            self.idle.push_back((now, topic.clone()));
+        }
+    }
+
+    pub(super) fn unsubscribe_idle(&mut self, now: Instant) {
+        while let Some((since, _)) = self.idle.front()
+            && now.duration_since(*since) >= LINGER
+        {
+            let Some((since, topic)) = self.idle.pop_front() else { return };
+            let Some(channel) = self.channels.get(&topic) else { continue };
+            // Needed again since then, or idle for the second time.
+            if channel.idle_since != Some(since) || !channel.is_idle() {
+                continue;
+            }
+            if channel.service != Service::Off {
+                self.queue.push_back(Queued::Unsubscribe(topic.clone()));
+            }
+            self.channels.remove(&topic);
+        }
+    }
+
+    pub(super) fn deliver(&mut self, (topic, spot, frame, except): &Delivery) {
+        match self.channels.get(topic) {
+            Some(channel) => channel.deliver(frame, *except, &mut self.effects),
+            // Nobody is there, but a newcomer may come while Redis is away.
+            None if spot.is_cache() && self.link == Link::Away => {
+                let channel = spot.name.clone();
+                let keep = |channel| Effect::Channel {
+                    app: spot.app,
+                    channel,
+                    action: Action::Keep(frame.clone()),
+                };
+                self.effects.extend(channel.map(keep));
+            }
+            None => {}
+        }
+    }
+
+    /// Redis has an event of this node. It will be heard back where the topic is heard, unless Redis
+    /// knows of no subscriber: then it has lost this node's rows.
+    pub(super) fn published(&mut self, serial: u64, number: u64) {
+        let Some(topic) = self.publishing.topic(serial) else { return };
+        let channel = self.channels.get(&topic);
+        let hears = channel.is_some_and(|channel| channel.service == Service::On);
+        let mut waiters = Vec::new();
+        let delivery = self.publishing.confirmed(serial, hears && number > 0, &mut waiters);
+        if let Some(delivery) = delivery {
+            self.deliver(&delivery);
+        }
+        self.effects.append(&mut waiters);
+    }
+
+    /// Everything this node has is told again and compared.
+    pub(super) fn tell_everything(&mut self) {
+        let keeps = self.settings.streams.is_some();
+        self.queue.push_back(Queued::References);
+        for (topic, channel) in &mut self.channels {
+            channel.compare(keeps);
+            if !channel.queued {
+                channel.queued = true;
+                self.queue.push_back(Queued::State(topic.clone()));
+            }
+        }
+        (0..self.apps.len()).for_each(|app| self.count_connections(app));
+    }
+
+    /// Channels that the directory has this node in, although it left them while Redis was away.
+    pub(super) fn compare_references(&mut self, all: &[String]) {
+        for (app_id, name) in all.iter().filter_map(|reference| read_reference(reference)) {
+            let Some(app) = self.apps.iter().position(|app| app.id == app_id) else { continue };
+            let spot = Spot::read(app, name);
+            if self.channels.contains_key(&self.topic(&spot)) {
+                continue;
+            }
+            let topic = self.channel(&spot);
+            let keeps = self.settings.streams.is_some();
+            self.channels.get_mut(&topic).into_iter().for_each(|channel| channel.compare(keeps));
+            self.changed(&topic);
+        }
+    }
+
+    pub(super) fn beat(&mut self, beat: Beat, now: Instant) {
+        self.alive = beat.alive;
+        for node in beat.dead {
+            self.queue.push_back(Queued::Reap { node, leaving: false });
+        }
+        for due in beat.due {
+            self.tell_due(&due);
+        }
+        // Somebody may have cleaned up after this node; the first beat of a link comes before its
+        // rows anyway.
+        if beat.lapsed && self.has_beaten {
+            tracing::warn!(node = %self.node, "this node was silent for longer than its lease");
+            self.tell_everything();
+        }
+        self.has_beaten = true;
+        self.beat_at = self.beat_at.min(now + self.settings.beat());
+    }
+
+    /// A leave that nobody has undone on any node.
+    fn tell_due(&mut self, held: &str) {
+        let mut parts = held.splitn(4, '\0').skip(1);
+        let (Some(app_id), Some(name), Some(user_id)) = (parts.next(), parts.next(), parts.next())
+        else {
+            return;
+        };
+        let Some(app) = self.apps.iter().position(|app| app.id == app_id) else { return };
+        let told = match user_id {
+            "" => Told::Vacated,
+            user_id => Told::MemberRemoved(user_id.into()),
+        };
+        let channel = Spot::read(app, name).name;
+        let tell = |channel| Effect::Channel { app, channel, action: Action::Tell(told) };
+        self.effects.extend(channel.map(tell));
+    }
+
+    pub(super) fn count_connections(&mut self, app: usize) {
+        if self.link == Link::Up && !self.connections[app].queued {
+            self.connections[app].queued = true;
+            self.queue.push_back(Queued::Connections(app));
+        }
+    }
+
+    pub(super) fn tell_watchlist(&mut self, waiting: watchlists::Waiting) {
+        let watchlists::Waiting { app, socket, watchlist, .. } = waiting;
+        let is_online = |user_id: &Arc<str>| {
+            let topic = self.topic(&Spot::user(app, user_id));
+            self.channels.get(&topic).is_some_and(Channel::is_online)
+        };
+        let (online, offline) = watchlist.into_iter().partition(is_online);
+        self.effects.push(Effect::Watchlist { app, socket, online, offline });
+    }
+
+    /// What the directory says may be incomplete: its data was lost, and not every node has spoken.
+    pub(super) fn is_incomplete(&self, now: Instant) -> bool {
+        self.incomplete_until.is_some_and(|until| now < until)
+    }
+
+    /// Every node has spoken: whom this one doubted is compared once more.
+    pub(super) fn dispel_doubts(&mut self, now: Instant) {
+        if self.incomplete_until.is_none_or(|until| now < until) {
+            return;
+        }
+        self.incomplete_until = None;
+        let doubted: Vec<Arc<str>> = self
+            .channels
+            .iter_mut()
+            .filter(|(_, channel)| channel.has_doubts())
+            .map(|(topic, channel)| {
+                channel.dispel_doubts();
+                topic.clone()
+            })
+            .collect();
+        doubted.iter().for_each(|topic| self.changed(topic));
+    }
+}

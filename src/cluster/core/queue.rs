@@ -1,0 +1,102 @@
+//! What stands in line for Redis, and what the answers belong to.
+//!
+//! A state is written down when its turn comes, so whatever happens on a channel until then is said
+//! at once: a thousand joins within one round trip are one request.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::Core;
+use crate::cluster::NodeId;
+use crate::cluster::channel::Service;
+use crate::cluster::effect::Shared;
+use crate::cluster::request::{Answer, Query, Request};
+
+/// Requests of one batch: what one write and one round trip carry.
+const BATCH: usize = 512;
+
+/// One thing to be asked.
+pub(super) enum Queued {
+    Listen(Arc<str>),
+    Unsubscribe(Arc<str>),
+    State(Arc<str>),
+    Publish(u64),
+    Beat,
+    Reap { node: NodeId, leaving: bool },
+    References,
+    Connections(usize),
+    Broadcast(Vec<u8>, Option<oneshot::Sender<Shared>>),
+    Query(Query, oneshot::Sender<Answer>),
+}
+
+/// What an answer belongs to.
+pub(super) enum Sent {
+    Nothing,
+    Publish(u64),
+    Reap { node: NodeId, leaving: bool },
+    Connections(usize),
+    Broadcast(Option<oneshot::Sender<Shared>>),
+    Query(oneshot::Sender<Answer>),
+}
+
+impl Core {
+    /// Takes the next requests, in order; their answers come to [`replied`](Self::replied).
+    pub fn requests(&mut self) -> Vec<Request> {
+        let mut batch = Vec::new();
+        while batch.len() < BATCH {
+            let Some(queued) = self.queue.pop_front() else { break };
+            self.make(queued, &mut batch);
+        }
+        batch
+    }
+
+    fn make(&mut self, queued: Queued, batch: &mut Vec<Request>) {
+        let (request, sent) = match queued {
+            Queued::Listen(topic) => (Request::Subscribe(topic), Sent::Nothing),
+            Queued::Unsubscribe(topic) => (Request::Unsubscribe(topic), Sent::Nothing),
+            Queued::State(topic) => return self.make_state(&topic, batch),
+            Queued::Publish(serial) => match self.publishing.request(serial) {
+                Some(publish) => (Request::Publish(publish), Sent::Publish(serial)),
+                None => return,
+            },
+            Queued::Beat => {
+                let tells = self.apps.iter().any(|app| !app.webhooks.is_empty());
+                (Request::Beat { lease: self.settings.beat_holds(), tells }, Sent::Nothing)
+            }
+            Queued::Reap { node, leaving } => {
+                (Request::Reap { node, leaving }, Sent::Reap { node, leaving })
+            }
+            Queued::References => (Request::References, Sent::Nothing),
+            Queued::Connections(app) => {
+                self.connections[app].queued = false;
+                let (open, wanted) = self.connections[app].request();
+                let (app_id, most) = (self.apps[app].id.clone(), self.apps[app].limits.connections);
+                (Request::Connections { app_id, open, wanted, most }, Sent::Connections(app))
+            }
+            Queued::Broadcast(message, waiter) => {
+                (Request::Broadcast(message), Sent::Broadcast(waiter))
+            }
+            Queued::Query(query, waiter) => (Request::Query(query), Sent::Query(waiter)),
+        };
+        batch.push(request);
+        self.sent.push_back(sent);
+    }
+
+    fn make_state(&mut self, topic: &Arc<str>, batch: &mut Vec<Request>) {
+        let Some(channel) = self.channels.get_mut(topic) else { return };
+        channel.queued = false;
+        if channel.service == Service::Off {
+            channel.service = Service::Asked;
+            batch.push(Request::Subscribe(topic.clone()));
+            self.sent.push_back(Sent::Nothing);
+        }
+        self.next_request += 1;
+        let keeps = self.settings.streams.is_some();
+        let members_max = self.apps[channel.spot.app].limits.presence_members;
+        let state = channel.state(self.next_request, topic.clone(), members_max, keeps);
+        self.asked.insert(self.next_request, topic.clone());
+        batch.push(Request::State(Box::new(state)));
+        self.sent.push_back(Sent::Nothing);
+    }
+}

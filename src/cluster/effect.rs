@@ -1,0 +1,125 @@
+//! What the cluster wants done on this node, in the order given. Values only: [`node`](crate::node)
+//! carries them out on the hubs, a test writes them down.
+
+use std::sync::Arc;
+
+use tokio::sync::oneshot;
+
+use super::request::Answer;
+use crate::protocol::{ChannelName, Frame, SocketId};
+
+/// One thing to do.
+#[derive(Debug)]
+pub enum Effect {
+    /// On a channel.
+    Channel {
+        /// The app, by its place in the configuration.
+        app: usize,
+        /// The channel.
+        channel: ChannelName,
+        /// What.
+        action: Action,
+    },
+    /// Whoever watches this user is told.
+    Watchers {
+        /// The app.
+        app: usize,
+        /// Who came or went.
+        user_id: Arc<str>,
+        /// Which of the two.
+        online: bool,
+    },
+    /// A socket is told who of its watchlist is there.
+    Watchlist {
+        /// The app.
+        app: usize,
+        /// The socket.
+        socket: SocketId,
+        /// Who is.
+        online: Vec<Arc<str>>,
+        /// Who is not.
+        offline: Vec<Arc<str>>,
+    },
+    /// This user's connections are closed.
+    Terminate {
+        /// The app.
+        app: usize,
+        /// The user.
+        user_id: Arc<str>,
+    },
+    /// Somebody who waited for an event to be published goes on.
+    Published(oneshot::Sender<Shared>, Shared),
+    /// Somebody who waited for a place goes on: with it, or refused.
+    Place(oneshot::Sender<bool>, bool),
+    /// Somebody who waited for an answer goes on.
+    Answered(oneshot::Sender<Answer>, Answer),
+}
+
+/// What is done on a channel.
+#[derive(Debug)]
+pub enum Action {
+    /// The socket is told these and then everything that is published.
+    Seat(SocketId, Newcomer),
+    /// It was answered, but has left since.
+    Answer(SocketId, Newcomer),
+    /// It receives no more.
+    Unseat(SocketId),
+    /// It cannot join: the channel is full.
+    Refuse(SocketId),
+    /// All but one are told this.
+    Deliver(Frame, Option<SocketId>),
+    /// The newest event of a cache channel; kept here for the time without Redis.
+    Keep(Frame),
+    /// Webhooks are told.
+    Tell(Told),
+    /// So many events were lost on the way to this node.
+    Missed(u64),
+}
+
+/// What a newcomer is told first.
+#[derive(Debug)]
+pub struct Newcomer {
+    /// The answer to the subscription; a user's own channel is joined without one.
+    pub answer: Option<Frame>,
+    /// The channel's last event.
+    pub cached: Cached,
+}
+
+/// The last event of a channel.
+#[derive(Debug)]
+pub enum Cached {
+    /// It keeps none.
+    NotKept,
+    /// This.
+    Event(Frame),
+    /// There is none.
+    Miss,
+    /// Redis is away: what this node remembers.
+    Local,
+}
+
+/// What webhooks are told by this node, and by no other.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Told {
+    /// The first subscriber.
+    Occupied,
+    /// The last one is gone for a while.
+    Vacated,
+    /// A user came.
+    MemberAdded(Arc<str>),
+    /// A user is gone for a while.
+    MemberRemoved(Arc<str>),
+    /// A subscriber found no cached event.
+    CacheMiss,
+    /// The subscribers were counted.
+    SubscriptionCount(usize),
+}
+
+/// How far an event went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Shared {
+    /// To every node that serves its channel.
+    Cluster,
+    /// To this node's sockets only; the others get it when Redis is back, if that is soon.
+    NodeOnly,
+}

@@ -1,0 +1,132 @@
+//! The numbers of a channel's events: where one is missing, an event was lost on its way here.
+//!
+//! Pure. Redis numbers the events of an occupied channel without holes, and a subscription hears
+//! them in order, so a hole can only come from a time in which this node did not hear.
+
+use super::message::{Event, Message};
+
+/// Numbers further apart than this are of two series: a series begins with the microsecond in
+/// which the channel was occupied.
+const SERIES: u64 = 1_000_000;
+
+/// What one node knows of the numbers of one channel.
+#[derive(Debug, Default)]
+pub(super) struct Numbers {
+    /// The last one that is accounted for; 0 before the first.
+    last: u64,
+    /// Not heard for a while, and not compared yet.
+    comparing: Option<Comparing>,
+    /// Events of this node that were delivered without being heard back.
+    unheard: u64,
+}
+
+#[derive(Debug)]
+struct Comparing {
+    /// How many were delivered meanwhile.
+    heard: u64,
+    /// The comparison will bring what was missed, what is heard meanwhile included.
+    keeps: bool,
+}
+
+impl Numbers {
+    /// The last number that is accounted for.
+    pub(super) fn known(&self) -> u64 {
+        self.last
+    }
+
+    /// An event was heard: how many are missing before it, or `None` if it is known.
+    pub(super) fn arrived(&mut self, number: u64) -> Option<u64> {
+        if let Some(comparing) = &mut self.comparing {
+            comparing.heard += 1;
+            return (!comparing.keeps).then_some(0);
+        }
+        if self.last > 0 && number <= self.last {
+            return None;
+        }
+        let missed = if self.last == 0 { 0 } else { number - self.last - 1 };
+        self.last = number;
+        Some(if missed < SERIES { missed } else { 0 })
+    }
+
+    /// An event of this node was delivered although Redis has not confirmed it.
+    pub(super) fn delivered_unheard(&mut self) {
+        self.unheard += 1;
+    }
+
+    pub(super) fn is_comparing(&self) -> bool {
+        self.comparing.is_some()
+    }
+
+    /// There was a time without hearing; the next outcome tells what was in it. `keeps`: it also
+    /// brings the events.
+    pub(super) fn compare(&mut self, keeps: bool) {
+        if self.last > 0 {
+            self.comparing = Some(Comparing { heard: 0, keeps });
+        }
+    }
+
+    /// The directory says where it is, and which events it has kept since: how many are lost.
+    pub(super) fn compared(&mut self, number: u64, kept: &[&[u8]]) -> u64 {
+        let (last, unheard) = (self.last, std::mem::take(&mut self.unheard));
+        self.last = number;
+        let Some(Comparing { heard, keeps }) = self.comparing.take() else { return 0 };
+        let since = number.saturating_sub(last);
+        if since >= SERIES {
+            return 0;
+        }
+        match kept.first().and_then(|first| number_of(first)) {
+            Some(first) => first.saturating_sub(last + 1),
+            None if keeps => since.saturating_sub(unheard),
+            None => since.saturating_sub(heard).saturating_sub(unheard),
+        }
+    }
+}
+
+fn number_of(message: &[u8]) -> Option<u64> {
+    match Message::read(message)? {
+        Message::Event(Event { number, .. }) => Some(number),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Numbers;
+
+    #[test]
+    fn a_hole_is_counted_and_a_known_number_is_nothing_new() {
+        let mut numbers = Numbers::default();
+        assert_eq!(numbers.compared(100, &[]), 0, "the first comparison is where it begins");
+        assert_eq!(numbers.arrived(101), Some(0));
+        assert_eq!(numbers.arrived(101), None);
+        assert_eq!(numbers.arrived(104), Some(2));
+    }
+
+    #[test]
+    fn what_was_published_while_nobody_listened_is_counted_at_the_comparison() {
+        let mut numbers = Numbers::default();
+        numbers.compared(100, &[]);
+        numbers.delivered_unheard();
+        numbers.compare(false);
+        assert_eq!(numbers.arrived(108), Some(0), "delivered while comparing");
+        assert_eq!(numbers.compared(108, &[]), 6, "8 since then: one heard, one of its own");
+        assert_eq!(numbers.arrived(109), Some(0));
+    }
+
+    #[test]
+    fn what_the_comparison_brings_is_not_delivered_before() {
+        let mut numbers = Numbers::default();
+        numbers.compared(100, &[]);
+        numbers.compare(true);
+        assert_eq!(numbers.arrived(102), None);
+        assert_eq!(numbers.compared(102, &[]), 2, "it was kept no longer");
+    }
+
+    #[test]
+    fn another_series_is_no_hole() {
+        let mut numbers = Numbers::default();
+        numbers.compared(1_700_000_000_000_000, &[]);
+        numbers.compare(false);
+        assert_eq!(numbers.compared(1_700_000_900_000_000, &[]), 0);
+    }
+}

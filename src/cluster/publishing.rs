@@ -1,0 +1,228 @@
+//! Events of this node on their way through Redis: who waits for them, and what becomes of them if
+//! Redis does not answer.
+//!
+//! Pure. Each event is delivered on this node exactly once: when it is heard back, or when patience
+//! or the link ends, whichever comes first.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::NodeId;
+use super::effect::{Effect, Shared};
+use super::message::event_head;
+use super::request::Publish;
+use super::spot::Spot;
+use crate::protocol::{Frame, SocketId};
+
+/// What an event costs beyond its frame while it is under way.
+const OVERHEAD_BYTES: usize = 256;
+
+/// All events of this node that are not done with.
+pub(super) struct Publishing {
+    node: NodeId,
+    next: u64,
+    pending: BTreeMap<u64, Pending>,
+    bytes: usize,
+    /// Events that other nodes did not get.
+    unshared: u64,
+}
+
+/// One of them.
+pub(super) struct Pending {
+    pub(super) spot: Spot,
+    pub(super) topic: Arc<str>,
+    pub(super) frame: Frame,
+    pub(super) except: Option<SocketId>,
+    waiter: Option<oneshot::Sender<Shared>>,
+    since: Instant,
+    /// On this node.
+    delivered: bool,
+    sent: bool,
+    replied: bool,
+    again: bool,
+}
+
+/// An event that somebody publishes here.
+pub(super) struct New {
+    pub(super) spot: Spot,
+    pub(super) topic: Arc<str>,
+    pub(super) frame: Frame,
+    pub(super) except: Option<SocketId>,
+    pub(super) waiter: Option<oneshot::Sender<Shared>>,
+}
+
+/// What is now to be delivered on this node: where, what, to whom not.
+pub(super) type Delivery = (Arc<str>, Spot, Frame, Option<SocketId>);
+
+impl Publishing {
+    pub(super) fn new(node: NodeId) -> Self {
+        Self { node, next: 0, pending: BTreeMap::new(), bytes: 0, unshared: 0 }
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.pending.len()
+    }
+
+    /// Bytes that wait for Redis.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// How many events other nodes did not get, since the last time.
+    pub(super) fn take_unshared(&mut self) -> u64 {
+        std::mem::take(&mut self.unshared)
+    }
+
+    /// Takes an event in and numbers it.
+    pub(super) fn add(&mut self, new: New, now: Instant) -> u64 {
+        let New { spot, topic, frame, except, waiter } = new;
+        self.next += 1;
+        self.bytes += frame.len() + OVERHEAD_BYTES;
+        let (delivered, sent, replied, again) = Default::default();
+        let pending = Pending {
+            spot,
+            topic,
+            frame,
+            except,
+            waiter,
+            since: now,
+            delivered,
+            sent,
+            replied,
+            again,
+        };
+        self.pending.insert(self.next, pending);
+        self.next
+    }
+
+    /// Where an event goes.
+    pub(super) fn topic(&self, serial: u64) -> Option<Arc<str>> {
+        self.pending.get(&serial).map(|pending| pending.topic.clone())
+    }
+
+    /// The request of an event, which is sent with this.
+    pub(super) fn request(&mut self, serial: u64) -> Option<Publish> {
+        let pending = self.pending.get_mut(&serial)?;
+        pending.sent = true;
+        Some(Publish {
+            topic: pending.topic.clone(),
+            head: event_head(self.node, serial, pending.except),
+            frame: pending.frame.clone(),
+            cached: pending.spot.is_cache(),
+            again: pending.again,
+        })
+    }
+
+    /// An event of this node was heard back; true if it is to be delivered now.
+    pub(super) fn heard(&mut self, serial: u64) -> bool {
+        let Some(pending) = self.pending.get_mut(&serial) else { return false };
+        let ours = !std::mem::replace(&mut pending.delivered, true);
+        if pending.replied {
+            self.remove(serial);
+        }
+        ours
+    }
+
+    /// Redis has it. Whoever waits goes on; `heard_back` says whether this node will hear it.
+    pub(super) fn confirmed(
+        &mut self,
+        serial: u64,
+        heard_back: bool,
+        effects: &mut Vec<Effect>,
+    ) -> Option<Delivery> {
+        let pending = self.pending.get_mut(&serial)?;
+        pending.replied = true;
+        let waiter = pending.waiter.take();
+        let delivery = (!heard_back).then(|| pending.deliver()).flatten();
+        if pending.delivered {
+            self.remove(serial);
+        }
+        effects.extend(waiter.map(|waiter| Effect::Published(waiter, Shared::Cluster)));
+        delivery
+    }
+
+    /// Delivers one event without waiting for Redis.
+    pub(super) fn deliver(&mut self, serial: u64, effects: &mut Vec<Effect>) -> Option<Delivery> {
+        let pending = self.pending.get_mut(&serial)?;
+        let waiter = pending.waiter.take();
+        effects.extend(waiter.map(|waiter| Effect::Published(waiter, Shared::NodeOnly)));
+        let delivery = pending.deliver();
+        if pending.replied {
+            self.remove(serial);
+        }
+        delivery
+    }
+
+    /// Events that Redis has not answered for so long.
+    pub(super) fn overdue(&self, patience: Duration, now: Instant) -> Vec<u64> {
+        let waits = |(_, pending): &(&u64, &Pending)| !pending.delivered;
+        let is_overdue =
+            |(_, pending): &(&u64, &Pending)| now.duration_since(pending.since) >= patience;
+        // Numbered in order of time: the first that is not overdue ends it.
+        let overdue = self.pending.iter().take_while(is_overdue).filter(waits);
+        overdue.map(|(&serial, _)| serial).collect()
+    }
+
+    /// The link is lost: what is now to be delivered on this node, in order, and whether it was sent.
+    /// Of what was sent nobody knows whether it arrived. Where events are kept, Redis can tell next
+    /// time; elsewhere none is sent twice.
+    pub(super) fn lost(&mut self, keeps: bool, effects: &mut Vec<Effect>) -> Vec<(Delivery, bool)> {
+        let mut deliveries = Vec::new();
+        for pending in self.pending.values_mut() {
+            let waiter = pending.waiter.take();
+            effects.extend(waiter.map(|waiter| Effect::Published(waiter, Shared::NodeOnly)));
+            deliveries.extend(pending.deliver().map(|delivery| (delivery, pending.sent)));
+        }
+        self.pending.retain(|_, pending| {
+            let (confirmed, unknown) = (pending.replied, pending.sent && !pending.replied);
+            let stays = !confirmed && (keeps || !unknown);
+            if !stays {
+                self.bytes -= pending.frame.len() + OVERHEAD_BYTES;
+                self.unshared += u64::from(!confirmed);
+            }
+            (pending.sent, pending.again) = (false, pending.again || pending.sent);
+            stays
+        });
+        deliveries
+    }
+
+    /// What is to be sent now that Redis is back, in order.
+    pub(super) fn unsent(&self) -> Vec<u64> {
+        self.pending
+            .iter()
+            .filter(|(_, pending)| !pending.sent)
+            .map(|(&serial, _)| serial)
+            .collect()
+    }
+
+    /// Forgets what waits too long for Redis to come back, and the oldest of what is too much.
+    pub(super) fn expire(&mut self, kept: Duration, bytes_max: usize, now: Instant) {
+        while let Some((&oldest, pending)) = self.pending.first_key_value() {
+            let is_old = now.duration_since(pending.since) > kept;
+            let waits = pending.delivered && !pending.sent;
+            if !(waits && (is_old || self.bytes > bytes_max)) {
+                return;
+            }
+            self.unshared += 1;
+            self.remove(oldest);
+        }
+    }
+
+    fn remove(&mut self, serial: u64) {
+        if let Some(pending) = self.pending.remove(&serial) {
+            self.bytes -= pending.frame.len() + OVERHEAD_BYTES;
+        }
+    }
+}
+
+impl Pending {
+    fn deliver(&mut self) -> Option<Delivery> {
+        if std::mem::replace(&mut self.delivered, true) {
+            return None;
+        }
+        Some((self.topic.clone(), self.spot.clone(), self.frame.clone(), self.except))
+    }
+}

@@ -1,0 +1,210 @@
+//! The link to Redis: one connection that carries everything, kept up for as long as the node lives.
+//!
+//! Owns connecting again, batches and time-outs. One connection (RESP3) carries requests, their
+//! answers and what is heard on topics, so that all of it has one order. Knows no channels: what is
+//! to be said comes from the [`Core`](super::Core), what is heard goes to it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, Value};
+
+use super::Cluster;
+use crate::config::RedisConfig;
+
+mod address;
+mod commands;
+mod replies;
+mod scripts;
+
+use address::Source;
+use commands::Commands;
+use scripts::Scripts;
+
+/// How often time is looked at: patience, beats, channels nobody needs.
+const TICK: Duration = Duration::from_millis(25);
+
+/// Between two attempts to connect.
+const AGAIN: Duration = Duration::from_millis(200);
+
+/// Keeps the link of a node up until it is dropped.
+pub(super) struct Link {
+    cluster: Arc<Cluster>,
+    source: Source,
+    commands: Commands,
+    timeout: Duration,
+}
+
+/// Why a link ended, or never began.
+#[derive(Debug, thiserror::Error)]
+pub enum Broken {
+    /// Redis or the network said so.
+    #[error("{0}")]
+    Redis(#[from] RedisError),
+    /// Redis answered what it never answers.
+    #[error("Redis answered {0} with something unexpected: is another version running there?")]
+    Answer(&'static str),
+    /// Not the kind of Redis that can be used.
+    #[error(
+        "this is a Redis Cluster, which is not supported: use one Redis or Valkey, or Sentinel"
+    )]
+    RedisCluster,
+}
+
+impl Link {
+    pub(super) fn new(
+        cluster: Arc<Cluster>,
+        redis: &RedisConfig,
+        timeout: Duration,
+    ) -> Result<Self, Broken> {
+        let source = Source::new(redis)?;
+        let (settings, app_ids) = (cluster.settings.clone(), cluster.app_ids.clone());
+        let commands = Commands::new(cluster.node, settings, app_ids);
+        Ok(Self { cluster, source, commands, timeout })
+    }
+
+    /// Connects, serves, and begins again, for ever.
+    pub(super) async fn run(mut self) {
+        let mut said = false;
+        loop {
+            // Whatever a link that is given up still brings is not listened to.
+            let (cluster, generation) = (self.cluster.clone(), self.cluster.next_link());
+            let hear = move |push: PushInfo| {
+                cluster.hear(generation, push);
+                Ok::<(), ()>(())
+            };
+            let broken = match self.connect(hear).await {
+                Ok((connection, run, scripts)) => {
+                    said = false;
+                    tracing::info!(redis = %self.source, "connected to Redis");
+                    self.cluster.connected(&run);
+                    let broken = self.serve(connection, &scripts).await;
+                    self.cluster.disconnected();
+                    broken
+                }
+                Err(broken) => {
+                    self.cluster.failed();
+                    broken
+                }
+            };
+            if !std::mem::replace(&mut said, true) {
+                tracing::error!(redis = %self.source, error = %broken, "Redis is away: this node serves its own sockets, and tries again");
+            }
+            self.pause().await;
+        }
+    }
+
+    /// Time goes on while nobody answers.
+    async fn pause(&self) {
+        let mut ticks = tokio::time::interval(TICK);
+        let over = tokio::time::sleep(AGAIN);
+        tokio::pin!(over);
+        loop {
+            tokio::select! {
+                () = &mut over => return,
+                _ = ticks.tick() => self.cluster.tick(),
+            }
+        }
+    }
+
+    async fn connect(
+        &mut self,
+        hear: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
+    ) -> Result<(MultiplexedConnection, String, Scripts), Broken> {
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(self.timeout))
+            .set_response_timeout(Some(self.timeout))
+            .set_push_sender(hear);
+        let cluster = self.cluster.clone();
+        let connect = async {
+            let mut connection = self.source.connect(&config).await?;
+            let info: String =
+                redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
+            let fact = |name: &str| {
+                info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+            };
+            if fact("redis_mode") == Some("cluster") {
+                return Err(Broken::RedisCluster);
+            }
+            let run = fact("run_id").unwrap_or_default().to_owned();
+            let scripts = Scripts::load(&mut connection).await?;
+            Ok((connection, run, scripts))
+        };
+        tokio::pin!(connect);
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            tokio::select! {
+                connected = &mut connect => return connected,
+                _ = ticks.tick() => cluster.tick(),
+            }
+        }
+    }
+
+    /// Carries batch after batch until something breaks. One is under way at a time: what comes
+    /// meanwhile goes with the next.
+    async fn serve(&self, mut connection: MultiplexedConnection, scripts: &Scripts) -> Broken {
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            let batch = self.cluster.requests();
+            if batch.is_empty() {
+                tokio::select! {
+                    () = self.cluster.has_requests() => {}
+                    _ = ticks.tick() => self.cluster.tick(),
+                }
+                if self.cluster.is_broken() {
+                    return Broken::Redis(closed());
+                }
+                continue;
+            }
+            let pipeline = self.commands.pipeline(&batch, scripts);
+            let answers = pipeline.query_async::<Vec<Value>>(&mut connection);
+            tokio::pin!(answers);
+            let answers = loop {
+                tokio::select! {
+                    answers = &mut answers => break answers,
+                    _ = ticks.tick() => self.cluster.tick(),
+                }
+            };
+            let answers = match answers {
+                Ok(answers) => answers,
+                Err(error) => return error.into(),
+            };
+            for (request, answer) in batch.iter().zip(answers) {
+                match replies::read(request, answer) {
+                    Some(reply) => self.cluster.replied(reply),
+                    None => return Broken::Answer(commands::name(request)),
+                }
+            }
+        }
+    }
+}
+
+fn closed() -> RedisError {
+    std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()
+}
+
+/// A push as the core takes it: topic, and payload where it is a message.
+pub(super) enum Heard<'a> {
+    Message { topic: &'a str, payload: &'a [u8] },
+    Subscribed { topic: &'a str },
+    Gone,
+    Other,
+}
+
+impl<'a> Heard<'a> {
+    pub(super) fn read(push: &'a PushInfo) -> Self {
+        let text = |at: usize| match push.data.get(at) {
+            Some(Value::BulkString(bytes)) => Some(&**bytes),
+            Some(Value::SimpleString(text)) => Some(text.as_bytes()),
+            _ => None,
+        };
+        let topic = text(0).and_then(|topic| std::str::from_utf8(topic).ok());
+        match (&push.kind, topic, text(1)) {
+            (PushKind::Message, Some(topic), Some(payload)) => Self::Message { topic, payload },
+            (PushKind::Subscribe, Some(topic), _) => Self::Subscribed { topic },
+            (PushKind::Disconnection, ..) => Self::Gone,
+            _ => Self::Other,
+        }
+    }
+}

@@ -1,0 +1,24 @@
+-- Publishes one event of a channel, numbered, to the nodes that serve it. Returns its number, 0 if
+-- nobody is subscribed.
+-- KEYS  channel
+-- ARGV  head, text, milliseconds to cache it or '', milliseconds to keep it or '', events kept, 1 if it
+--       may have been published before
+local base, kept_ms = KEYS[1], tonumber(ARGV[4])
+local live = redis.call('EXISTS', base .. ':n') == 1
+local number = 0
+if ARGV[6] == '1' and kept_ms then
+  for _, entry in ipairs(redis.call('XREVRANGE', base .. ':x', '+', '-', 'COUNT', 128)) do
+    if string.sub(entry[2][2], 1, #ARGV[1]) == ARGV[1] then return tonumber(string.match(entry[1], '^%d+')) end
+  end
+end
+if live or (kept_ms and redis.call('EXISTS', base .. ':q') == 1) then
+  number = redis.call('INCR', base .. ':q')
+  local message = ARGV[1] .. struct.pack('>I8', number) .. ARGV[2]
+  if kept_ms then
+    redis.call('XADD', base .. ':x', 'MAXLEN', '~', ARGV[5], string.format('%.0f-0', number), 'm', message)
+    redis.call('PEXPIRE', base .. ':x', kept_ms)
+  end
+  if live then redis.call('PUBLISH', base, message) end
+end
+if ARGV[3] ~= '' then redis.call('SET', base .. ':e', ARGV[2], 'PX', ARGV[3]) end
+return number

@@ -1,0 +1,236 @@
+//! What a node asks of the directory, and what it is answered.
+//!
+//! Plain data: [`redis`](super::redis) makes commands of it, a test makes a directory of its own.
+//! Everything that must stand in the order of the channels is answered on the node's topic
+//! ([`Message::Outcome`](super::Message)); what is here is answered on the side.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::NodeId;
+use crate::protocol::Frame;
+
+/// One request. All of one node are carried out in the order they are made.
+#[derive(Debug, Clone)]
+pub enum Request {
+    /// Hear a topic from now on.
+    Subscribe(Arc<str>),
+    /// Hear it no more.
+    Unsubscribe(Arc<str>),
+    /// Publish an event on its channel.
+    Publish(Publish),
+    /// Say what this node has in a channel.
+    State(Box<State>),
+    /// Say that this node lives.
+    Beat {
+        /// For how long it may be silent.
+        lease: Duration,
+        /// Whether it tells webhooks, and so takes the leaves that are due.
+        tells: bool,
+    },
+    /// Take a dead node (or this one, when it leaves) out of some of its channels.
+    Reap {
+        /// Which.
+        node: NodeId,
+        /// Even if it lives.
+        leaving: bool,
+    },
+    /// Which channels the directory has this node in.
+    References,
+    /// How many sockets of an app there are here, and how many want to be.
+    Connections {
+        /// The app's id.
+        app_id: String,
+        /// Open here.
+        open: u32,
+        /// Open here and waiting to.
+        wanted: u32,
+        /// The app's bound, over all nodes.
+        most: Option<u32>,
+    },
+    /// Tell every node.
+    Broadcast(Vec<u8>),
+    /// Look something up.
+    Query(Query),
+}
+
+/// An event on its way.
+#[derive(Debug, Clone)]
+pub struct Publish {
+    /// The channel's.
+    pub topic: Arc<str>,
+    /// The message up to the number that the directory gives it.
+    pub head: Vec<u8>,
+    /// What the subscribers get.
+    pub frame: Frame,
+    /// Kept for newcomers, on cache channels.
+    pub cached: bool,
+    /// It may have been published before, over a link that was lost.
+    pub again: bool,
+}
+
+/// What one node has in one channel, in absolute terms: saying it twice is saying it once.
+#[derive(Debug, Clone)]
+pub struct State {
+    /// The number under which the outcome comes.
+    pub request: u64,
+    /// The channel's topic.
+    pub topic: Arc<str>,
+    /// The app's id.
+    pub app_id: String,
+    /// The channel's name.
+    pub name: Arc<str>,
+    /// Sockets of this node.
+    pub count: u32,
+    /// What kind of channel it is.
+    pub facts: Facts,
+    /// What else is asked.
+    pub asked: Asked,
+    /// Distinct users the channel may have.
+    pub members_max: usize,
+    /// The number of the last event this node knows.
+    pub known: u64,
+    /// Users of this node who came (with their info) or went since the last time.
+    pub rows: Vec<(Arc<str>, Option<Box<str>>)>,
+}
+
+/// What the directory has to know of a channel to look after it without its nodes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Facts {
+    /// It is shown in lists.
+    pub listed: bool,
+    /// It has a roster.
+    pub roster: bool,
+    /// Webhooks want to hear of it.
+    pub webhooks: bool,
+    /// Its subscribers want to hear how many they are.
+    pub counts: bool,
+}
+
+/// What a node asks while it says its state.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Asked {
+    /// The rows are all there are: others of this node are stale.
+    pub whole: bool,
+    /// Newcomers may be refused.
+    pub bounded: bool,
+    /// Who is there.
+    pub roster: bool,
+    /// The cached event.
+    pub cached: bool,
+    /// The events since the known number, where they are kept.
+    pub missed: bool,
+}
+
+/// What can be looked up.
+#[derive(Debug, Clone)]
+pub enum Query {
+    /// Sockets, users and cached event of the channel with this topic.
+    Look(Arc<str>),
+    /// The occupied channels of an app whose names begin so.
+    Occupied {
+        /// The app's id.
+        app_id: String,
+        /// The beginning.
+        prefix: String,
+    },
+    /// The members of the channel with this topic.
+    Members(Arc<str>),
+    /// The connections of an app.
+    Connections(String),
+}
+
+/// An answer on the side.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Reply {
+    /// It is done.
+    Done,
+    /// The event's number; 0 where nobody is subscribed.
+    Published(u64),
+    /// Who lives.
+    Beat(Beat),
+    /// How many channels of the node are left; `None` if it lives.
+    Reaped(Option<u64>),
+    /// Each as [`Facts`], app id and name.
+    References(Vec<String>),
+    /// How many sockets this node may have open, and how many there are on all nodes.
+    Connections {
+        /// Here.
+        granted: u32,
+        /// Everywhere.
+        total: u32,
+    },
+    /// What was looked up.
+    Answer(Answer),
+}
+
+/// The answer to a beat.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Beat {
+    /// This node was given up, or new: what it had may be gone.
+    pub lapsed: bool,
+    /// Nodes that live.
+    pub alive: u32,
+    /// Nodes that do not.
+    pub dead: Vec<NodeId>,
+    /// Leaves that webhooks are to be told of now: each a reference and a user, or no user.
+    pub due: Vec<String>,
+}
+
+/// What was looked up.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// Of one channel.
+    Look(Look),
+    /// Name, sockets, users; in order of name.
+    Occupied(Vec<(String, u32, u32)>),
+    /// In order of arrival.
+    Members(Vec<String>),
+    /// On all nodes.
+    Connections(u32),
+}
+
+/// What there is to be said of one channel.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Look {
+    /// Subscribed sockets.
+    pub sockets: u32,
+    /// Distinct users.
+    pub users: u32,
+    /// The cached event and for how long it is kept.
+    pub cached: Option<(String, Duration)>,
+}
+
+impl Facts {
+    /// As letters, the way scripts read them.
+    pub(super) fn letters(self) -> String {
+        let all =
+            [('l', self.listed), ('r', self.roster), ('w', self.webhooks), ('s', self.counts)];
+        all.into_iter().filter(|(_, is_so)| *is_so).map(|(letter, _)| letter).collect()
+    }
+}
+
+impl Asked {
+    pub(super) fn letters(self) -> String {
+        let all = [
+            ('o', self.whole),
+            ('b', self.bounded),
+            ('f', self.roster),
+            ('c', self.cached),
+            ('m', self.cached),
+            ('x', self.missed),
+        ];
+        all.into_iter().filter(|(_, is_so)| *is_so).map(|(letter, _)| letter).collect()
+    }
+}
+
+/// How a channel is called in the directory: facts, app and name, so that whoever finds it there can
+/// look after it.
+pub(super) fn reference(facts: Facts, app_id: &str, name: &str) -> String {
+    format!("{}\0{app_id}\0{name}", facts.letters())
+}
+
+/// App id and name of a reference.
+pub(super) fn read_reference(text: &str) -> Option<(&str, &str)> {
+    text.split_once('\0')?.1.split_once('\0')
+}

@@ -1,0 +1,65 @@
+//! What is counted of the link to the other nodes.
+
+use std::sync::atomic::AtomicI64;
+
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::gauge::Gauge;
+use prometheus_client::registry::Registry;
+
+/// Counters and gauges of the cluster; all zero on a node of its own.
+#[derive(Default)]
+pub struct ClusterMetrics {
+    connected: Gauge,
+    lost: Counter,
+    nodes: Gauge,
+    unsettled: Gauge<i64, AtomicI64>,
+    missed: Counter,
+    unshared: Counter,
+    foreign: Counter,
+}
+
+impl ClusterMetrics {
+    pub(super) fn register(&self, r: &mut Registry) {
+        let r = r.sub_registry_with_prefix("cluster");
+        r.register("connected", "1 while the link to Redis is up", self.connected.clone());
+        r.register("links_lost", "Times the link to Redis was lost", self.lost.clone());
+        r.register("nodes", "Nodes that live, as Redis knows them", self.nodes.clone());
+        let unsettled = self.unsettled.clone();
+        r.register("unsettled", "Requests to Redis that are not done", unsettled);
+        let missed = self.missed.clone();
+        r.register("events_missed", "Events of other nodes that were lost on the way", missed);
+        let unshared = self.unshared.clone();
+        r.register("events_unshared", "Events of this node that others may not have got", unshared);
+        let foreign = self.foreign.clone();
+        r.register("messages_foreign", "Messages on our topics that are none of ours", foreign);
+    }
+
+    /// The link is up, or gone.
+    pub fn connected(&self, is_so: bool) {
+        self.connected.set(i64::from(is_so));
+        if !is_so {
+            self.lost.inc();
+        }
+    }
+
+    /// So many nodes live, and so many requests are not done.
+    pub fn alive(&self, nodes: u32, unsettled: usize) {
+        self.nodes.set(i64::from(nodes));
+        self.unsettled.set(i64::try_from(unsettled).unwrap_or(i64::MAX));
+    }
+
+    /// So many events did not reach this node.
+    pub fn missed(&self, events: u64) {
+        self.missed.inc_by(events);
+    }
+
+    /// So many events of this node did not reach others.
+    pub fn unshared(&self, events: u64) {
+        self.unshared.inc_by(events);
+    }
+
+    /// Somebody else publishes on our topics.
+    pub fn foreign(&self) {
+        self.foreign.inc();
+    }
+}

@@ -1,0 +1,115 @@
+//! Carrying out on the hubs what the cluster has decided, in the order in which it was decided.
+//!
+//! Decides nothing itself. Runs under the cluster's lock and takes only those of the hub.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::refusals::Refusals;
+use super::socket::refuse;
+use crate::cluster::{Action, Cached, Effect, Newcomer, Told};
+use crate::hub::{Hub, Occurrence, What, Witness};
+use crate::metrics::Metrics;
+use crate::protocol::session::presence_full;
+use crate::protocol::{ChannelName, Frame, SocketId, server_message};
+
+/// One app's part of this node.
+pub(super) struct Local {
+    pub(super) hub: Arc<Hub>,
+    pub(super) witness: Option<Arc<dyn Witness>>,
+}
+
+/// All of this node, as the cluster's effects need it.
+pub(super) struct Stage {
+    /// In the order of the configuration.
+    pub(super) apps: Vec<Local>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) refusals: Arc<Refusals>,
+}
+
+impl Stage {
+    pub(super) fn carry_out(&self, effect: Effect) {
+        match effect {
+            Effect::Channel { app, channel, action } => {
+                self.on_channel(&self.apps[app], &channel, action);
+            }
+            Effect::Watchers { app, user_id, online } => {
+                self.apps[app].hub.tell_watchers_of(&user_id, online);
+            }
+            Effect::Watchlist { app, socket, online, offline } => {
+                self.apps[app].hub.tell_watchlist(socket, &online, &offline);
+            }
+            Effect::Terminate { app, user_id } => {
+                let hub = &self.apps[app].hub;
+                let sockets = hub.terminate_user(&user_id);
+                tracing::info!(app = hub.app().id, %user_id, sockets, "user terminated");
+            }
+            // Whoever waited may be gone.
+            Effect::Published(waiter, shared) => drop(waiter.send(shared)),
+            Effect::Place(waiter, taken) => drop(waiter.send(taken)),
+            Effect::Answered(waiter, answer) => drop(waiter.send(answer)),
+        }
+    }
+
+    fn on_channel(&self, local: &Local, name: &ChannelName, action: Action) {
+        let hub = &local.hub;
+        match action {
+            Action::Seat(socket, newcomer) => hub.seat(socket, name, first(hub, name, newcomer)),
+            Action::Answer(socket, newcomer) => {
+                let frames = first(hub, name, newcomer);
+                frames.into_iter().flatten().for_each(|frame| hub.send(socket, frame));
+            }
+            Action::Unseat(socket) => hub.unseat(socket, name),
+            Action::Refuse(socket) => self.refuse(hub, name, socket),
+            Action::Deliver(frame, except) => hub.deliver(name, &frame, except),
+            Action::Keep(frame) => hub.keep(name, frame, Instant::now()),
+            Action::Tell(told) => {
+                if let Some(witness) = &local.witness {
+                    let (channel, what) = (name.clone(), what(told));
+                    witness.saw(Occurrence { channel, what, waited: true });
+                }
+            }
+            Action::Missed(events) => self.missed(hub, name, events),
+        }
+    }
+
+    fn refuse(&self, hub: &Hub, name: &ChannelName, socket: SocketId) {
+        self.refusals.add(socket, name.clone());
+        let action = presence_full(name, hub.app().limits.presence_members);
+        refuse(hub, &self.metrics, socket, action);
+    }
+
+    /// A hole is never silent.
+    fn missed(&self, hub: &Hub, name: &ChannelName, events: u64) {
+        self.metrics.cluster.missed(events);
+        tracing::warn!(app = hub.app().id, channel = %name, events, "events of other nodes were lost on the way to this one");
+        if let Some(event) = &hub.app().gap_event {
+            let data = format!("{{\"missed\":{events}}}");
+            let event = server_message::Event::new(event, Some(&data));
+            hub.deliver(name, &event.frame(name), None);
+        }
+    }
+}
+
+/// What a newcomer is told before anything else.
+fn first(hub: &Hub, name: &ChannelName, newcomer: Newcomer) -> [Option<Frame>; 2] {
+    let miss = || server_message::cache_miss(name);
+    let cached = match newcomer.cached {
+        Cached::NotKept => None,
+        Cached::Event(frame) => Some(frame),
+        Cached::Miss => Some(miss()),
+        Cached::Local => Some(hub.kept(name, Instant::now()).unwrap_or_else(miss)),
+    };
+    [newcomer.answer, cached]
+}
+
+fn what(told: Told) -> What {
+    match told {
+        Told::Occupied => What::Occupied,
+        Told::Vacated => What::Vacated,
+        Told::MemberAdded(user_id) => What::MemberAdded(user_id),
+        Told::MemberRemoved(user_id) => What::MemberRemoved(user_id),
+        Told::CacheMiss => What::CacheMiss,
+        Told::SubscriptionCount(count) => What::SubscriptionCount(count),
+    }
+}

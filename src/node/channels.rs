@@ -1,0 +1,276 @@
+//! The channels of one app, as the doors see them: of this node, or of all nodes.
+//!
+//! The one place where hub and cluster meet. Without a cluster the hub decides, at once; with one,
+//! the cluster decides and the hub is told (see [`carrying`](super::carrying)).
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use crate::app::App;
+use crate::cluster::{Answer, Cluster, Look, Query, Shared, Spot};
+use crate::hub::{ChannelCounts, Hub, Occurrence, PresenceFull, What, Witness};
+use crate::protocol::server_message::{self, Event};
+use crate::protocol::session::Relay;
+use crate::protocol::{ChannelName, Frame, Member, SocketId, User};
+
+/// The channels of one app.
+pub struct Channels {
+    hub: Arc<Hub>,
+    membership: Option<Membership>,
+}
+
+/// Being one of several nodes.
+pub(super) struct Membership {
+    pub(super) cluster: Arc<Cluster>,
+    /// The app, by its place in the configuration.
+    pub(super) app: usize,
+    pub(super) witness: Option<Arc<dyn Witness>>,
+}
+
+/// An event that was accepted.
+#[derive(Debug)]
+pub enum Triggered {
+    /// It was delivered: to so many sockets, all of them here.
+    Delivered(usize),
+    /// It is on its way to all nodes.
+    Published(oneshot::Receiver<Shared>),
+}
+
+/// The last event of a cache channel, as the HTTP API shows it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LastEvent {
+    /// Its data.
+    pub data: Arc<str>,
+    /// Seconds it will still be kept.
+    pub ttl: u64,
+}
+
+impl Triggered {
+    /// Waits until Redis has it. False if only this node's sockets got it: Redis is away.
+    pub async fn reached_all(self) -> bool {
+        match self {
+            Self::Delivered(_) => true,
+            Self::Published(shared) => !matches!(shared.await, Ok(Shared::NodeOnly)),
+        }
+    }
+}
+
+impl Channels {
+    pub(super) fn new(hub: Arc<Hub>, membership: Option<Membership>) -> Self {
+        Self { hub, membership }
+    }
+
+    /// The app whose channels these are.
+    pub fn app(&self) -> &Arc<App> {
+        self.hub.app()
+    }
+
+    /// This node's part.
+    pub fn hub(&self) -> &Arc<Hub> {
+        &self.hub
+    }
+
+    pub(super) fn membership(&self) -> Option<&Membership> {
+        self.membership.as_ref()
+    }
+
+    /// Joins a channel. In a cluster the answer comes later, and so may a refusal.
+    pub(super) fn subscribe(
+        &self,
+        socket: SocketId,
+        name: &ChannelName,
+        member: Option<&Member>,
+        now: Instant,
+    ) -> Result<(), PresenceFull> {
+        let Some(membership) = &self.membership else {
+            return self.hub.subscribe(socket, name, member, now);
+        };
+        if let Some(member) = member {
+            self.hub.joined_as(&member.user_id, socket);
+        }
+        let spot = membership.spot(name);
+        membership.cluster.act(|core| core.join(&spot, socket, member, false));
+        Ok(())
+    }
+
+    /// Answers a second subscription like the first.
+    pub(super) fn confirm(&self, socket: SocketId, name: &ChannelName) {
+        match &self.membership {
+            None => self.hub.confirm(socket, name),
+            Some(membership) => {
+                let spot = membership.spot(name);
+                membership.cluster.act(|core| core.confirm(&spot, socket));
+            }
+        }
+    }
+
+    /// Leaves a channel.
+    pub(super) fn unsubscribe(
+        &self,
+        socket: SocketId,
+        name: &ChannelName,
+        user_id: Option<&Arc<str>>,
+        now: Instant,
+    ) {
+        let Some(membership) = &self.membership else {
+            return self.hub.unsubscribe(socket, name, user_id, now);
+        };
+        if let Some(user_id) = user_id {
+            self.hub.left_as(user_id, socket);
+        }
+        let spot = membership.spot(name);
+        membership.cluster.act(|core| core.leave(&spot, socket, user_id.map(|id| &**id)));
+    }
+
+    /// Delivers a client event to the channel's other subscribers.
+    pub(super) fn publish(&self, relay: Relay, except: SocketId, now: Instant) {
+        let Some(membership) = &self.membership else { return self.hub.publish(relay, except) };
+        let Relay { channel, frame, event, data, user_id } = relay;
+        let spot = membership.spot(&channel);
+        membership.cluster.act(|core| core.publish(spot, frame, Some(except), None, now));
+        if let Some(witness) = &membership.witness {
+            let what = What::ClientEvent { event, data, socket_id: except, user_id };
+            witness.saw(Occurrence { channel, what, waited: true });
+        }
+    }
+
+    /// A socket belongs to a user now.
+    pub(super) fn sign_in(&self, socket: SocketId, user: &User, answer: Frame) {
+        let Some(membership) = &self.membership else {
+            return self.hub.sign_in(socket, user, answer);
+        };
+        self.hub.signed_in(socket, user, answer);
+        membership.cluster.act(|core| core.sign_in(membership.app, socket, user));
+    }
+
+    /// A signed-in socket is gone.
+    pub(super) fn sign_out(&self, socket: SocketId, user: &User, now: Instant) {
+        let Some(membership) = &self.membership else { return self.hub.sign_out(socket, user) };
+        self.hub.signed_out(socket, user);
+        membership.cluster.act(|core| core.sign_out(membership.app, socket, user, now));
+    }
+
+    /// Publishes an event of a back end, and keeps it for newcomers on cache channels.
+    pub fn trigger(
+        &self,
+        name: &ChannelName,
+        event: &Event<'_>,
+        data: &str,
+        except: Option<SocketId>,
+        now: Instant,
+    ) -> Triggered {
+        let Some(membership) = &self.membership else {
+            return Triggered::Delivered(self.hub.trigger(name, event, data, except, now));
+        };
+        let (waiter, shared) = oneshot::channel();
+        let (spot, frame) = (membership.spot(name), event.frame(name));
+        membership.cluster.act(|core| core.publish(spot, frame, except, Some(waiter), now));
+        Triggered::Published(shared)
+    }
+
+    /// Resolves once there is room for more events: back-pressure for publishers.
+    pub async fn room(&self) {
+        self.hub.room().await;
+        if let Some(membership) = &self.membership {
+            membership.cluster.room().await;
+        }
+    }
+
+    /// The counts of one channel; `None` when it is not occupied.
+    pub async fn counts(&self, name: &ChannelName) -> Option<ChannelCounts> {
+        let Some(membership) = &self.membership else { return self.hub.counts(name) };
+        let look = membership.look(name).await;
+        let (sockets, users) = match look {
+            Some(Look { sockets, users, .. }) => (sockets, users),
+            None => membership.cluster.act(|core| core.counts_here(&membership.spot(name))),
+        };
+        (sockets > 0).then(|| counts(name, sockets, users))
+    }
+
+    /// Every occupied channel whose name starts with `prefix`, sorted by name.
+    pub async fn occupied(&self, prefix: &str) -> Vec<(ChannelName, ChannelCounts)> {
+        let Some(membership) = &self.membership else { return self.hub.occupied(prefix) };
+        let query = Query::Occupied { app_id: self.app().id.clone(), prefix: prefix.to_owned() };
+        let all = match membership.cluster.query(query).await {
+            Some(Answer::Occupied(all)) => all,
+            _ => membership.cluster.act(|core| core.occupied_here(membership.app, prefix)),
+        };
+        let named = all.into_iter().filter_map(|(name, sockets, users)| {
+            let name = ChannelName::parse(&name, usize::MAX).ok()?;
+            let counts = counts(&name, sockets, users);
+            Some((name, counts))
+        });
+        named.collect()
+    }
+
+    /// The distinct members of a presence channel, in order of arrival.
+    pub async fn members(&self, name: &ChannelName) -> Vec<Arc<str>> {
+        let Some(membership) = &self.membership else { return self.hub.members(name) };
+        let topic = membership.topic(name);
+        match membership.cluster.query(Query::Members(topic)).await {
+            Some(Answer::Members(members)) => members.into_iter().map(Arc::from).collect(),
+            _ => membership.cluster.act(|core| core.members_here(&membership.spot(name))),
+        }
+    }
+
+    /// The last event of a cache channel.
+    pub async fn last_event(&self, name: &ChannelName, now: Instant) -> Option<LastEvent> {
+        let here = || {
+            let (data, ttl) = self.hub.last_event(name, now)?;
+            Some(LastEvent { data, ttl })
+        };
+        let Some(membership) = &self.membership else { return here() };
+        let Some(look) = membership.look(name).await else { return here() };
+        let (text, left) = look.cached?;
+        let data = server_message::data_of(&Frame::text(text.as_bytes()))?;
+        Some(LastEvent { data: data.into(), ttl: left.as_secs() })
+    }
+
+    /// Open sockets of the app.
+    pub async fn socket_count(&self) -> u32 {
+        let Some(membership) = &self.membership else { return self.hub.socket_count() };
+        let query = Query::Connections(self.app().id.clone());
+        match membership.cluster.query(query).await {
+            Some(Answer::Connections(count)) => count,
+            _ => membership.cluster.act(|core| core.open(membership.app)),
+        }
+    }
+
+    /// Closes every socket of this user, on every node.
+    pub async fn terminate_user(&self, user_id: &str) {
+        let Some(membership) = &self.membership else {
+            self.hub.terminate_user(user_id);
+            return;
+        };
+        let (waiter, told) = oneshot::channel();
+        membership.cluster.act(|core| core.terminate(membership.app, user_id, waiter));
+        // An error is the link gone in between: the next best thing is done here.
+        if told.await.is_err() {
+            self.hub.terminate_user(user_id);
+        }
+    }
+}
+
+impl Membership {
+    fn spot(&self, name: &ChannelName) -> Spot {
+        Spot::channel(self.app, name)
+    }
+
+    fn topic(&self, name: &ChannelName) -> Arc<str> {
+        self.cluster.act(|core| core.topic(&self.spot(name)))
+    }
+
+    async fn look(&self, name: &ChannelName) -> Option<Look> {
+        match self.cluster.query(Query::Look(self.topic(name))).await? {
+            Answer::Look(look) => Some(look),
+            _ => None,
+        }
+    }
+}
+
+fn counts(name: &ChannelName, sockets: u32, users: u32) -> ChannelCounts {
+    let user_count = name.is_presence().then_some(users as usize);
+    ChannelCounts { subscription_count: sockets as usize, user_count }
+}
