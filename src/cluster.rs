@@ -25,12 +25,14 @@ mod connections;
 mod core;
 mod effect;
 mod message;
+mod newcomers;
 mod numbers;
 mod outcome;
 mod publishing;
 pub mod redis;
 mod request;
 mod roster;
+mod rows;
 mod spot;
 mod watchlists;
 
@@ -260,11 +262,11 @@ impl Cluster {
         self.emptied.notify_waiters();
     }
 
-    fn hear(&self, link: u64, push: PushInfo) {
+    fn hear(&self, link: u64, push: &PushInfo) {
         if self.link.load(Ordering::Relaxed) != link {
             return;
         }
-        match Heard::read(&push) {
+        match Heard::read(push) {
             Heard::Message { topic, payload } => {
                 if !self.act(|core| core.message(topic, payload, Instant::now())) {
                     self.metrics.cluster.foreign();

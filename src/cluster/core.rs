@@ -17,7 +17,6 @@ use super::channel::{Channel, Joining, Service};
 use super::connections::{Connections, Place};
 use super::effect::{Effect, Shared};
 use super::message::{self, Message};
-use super::outcome::Count;
 use super::publishing::{New, Publishing};
 use super::request::{Answer, Query, Reply};
 use super::spot::Spot;
@@ -28,11 +27,9 @@ use crate::protocol::{Frame, Member, SocketId, User};
 
 mod duties;
 mod queue;
+mod view;
 
 use queue::{Queued, Sent};
-
-/// Pusher's interval for counts of more than a hundred subscribers.
-const COUNT_AGAIN: Duration = Duration::from_secs(5);
 
 /// How long an event waits for Redis to come back, where events are not kept: older ones would
 /// surprise more than help.
@@ -283,8 +280,9 @@ impl Core {
         match Message::read(payload) {
             Some(Message::Event(event)) => {
                 let Some(channel) = self.channels.get_mut(topic) else { return true };
-                let ours = event.origin != self.node || self.publishing.heard(event.serial);
-                channel.event(&event, ours, &mut self.effects);
+                let own = event.origin == self.node;
+                let due = !own || self.publishing.heard(event.serial);
+                channel.event(&event, (own, due), &mut self.effects);
                 true
             }
             Some(Message::Change(change)) => {
@@ -296,24 +294,7 @@ impl Core {
                 }
                 true
             }
-            Some(Message::Outcome(request, outcome)) => {
-                let incomplete = self.is_incomplete(now);
-                let Some(topic) = self.asked.remove(&request) else { return false };
-                let Some(channel) = self.channels.get_mut(&topic) else { return true };
-                if outcome.count == Count::Later {
-                    self.counts_due.insert(topic.clone(), now + COUNT_AGAIN);
-                }
-                let accepted =
-                    channel.outcome(request, outcome, incomplete, self.node, &mut self.effects);
-                let known = self.watchlists.known(&topic);
-                known.into_iter().for_each(|waiting| self.tell_watchlist(waiting));
-                if accepted {
-                    self.rest(&topic, now);
-                } else {
-                    self.changed(&topic);
-                }
-                true
-            }
+            Some(Message::Outcome(request, outcome)) => self.outcome(request, outcome, now),
             Some(Message::Terminate { app, user_id }) => {
                 let app = self.apps.iter().position(|known| known.id == app);
                 let terminate = |app| Effect::Terminate { app, user_id: user_id.into() };
@@ -336,9 +317,7 @@ impl Core {
             }
             (_, Reply::References(all)) => self.compare_references(&all),
             (Some(Sent::Connections(app)), Reply::Connections { granted, .. }) => {
-                if self.connections[app].granted(granted, &mut self.effects) {
-                    self.count_connections(app);
-                }
+                self.granted(app, granted);
             }
             (Some(Sent::Broadcast(waiter)), _) => {
                 let told = waiter.map(|waiter| Effect::Published(waiter, Shared::Cluster));
@@ -392,69 +371,8 @@ impl Core {
         !self.queue.is_empty()
     }
 
-    /// Sockets and users of a channel as far as this node knows.
-    pub fn counts_here(&self, spot: &Spot) -> (u32, u32) {
-        self.channels.get(&self.topic(spot)).map(Channel::counts).unwrap_or_default()
-    }
-
-    /// Members of a channel as far as this node knows.
-    pub fn members_here(&self, spot: &Spot) -> Vec<Arc<str>> {
-        let channel = self.channels.get(&self.topic(spot));
-        channel.map(|channel| channel.user_ids().map(Arc::from).collect()).unwrap_or_default()
-    }
-
-    /// Occupied channels as far as this node knows: name, sockets, users; in order of name.
-    pub fn occupied_here(&self, app: usize, prefix: &str) -> Vec<(String, u32, u32)> {
-        let matches = |channel: &&Channel| {
-            let name_matches = channel.spot.text.starts_with(prefix);
-            channel.spot.app == app && channel.facts.listed && channel.is_occupied() && name_matches
-        };
-        let mut all: Vec<_> = self
-            .channels
-            .values()
-            .filter(matches)
-            .map(|channel| {
-                let (sockets, users) = channel.counts();
-                (channel.spot.text.to_string(), sockets, users)
-            })
-            .collect();
-        all.sort();
-        all
-    }
-
     /// Whether Redis is there.
     pub fn is_connected(&self) -> bool {
         self.link == Link::Up
-    }
-
-    /// Nodes that live, this one included; 0 without Redis.
-    pub fn alive(&self) -> u32 {
-        self.alive
-    }
-
-    /// Bytes of events that wait for Redis.
-    pub fn waiting_bytes(&self) -> usize {
-        self.publishing.bytes()
-    }
-
-    /// Events that other nodes did not get, since the last time it was asked.
-    pub fn take_unshared(&mut self) -> u64 {
-        self.publishing.take_unshared()
-    }
-
-    /// What was asked of Redis and is not done: 0 when nothing is under way.
-    pub fn unsettled(&self) -> usize {
-        let waiting: usize = self.connections.iter().map(Connections::waiting).sum();
-        self.queue.len() + self.sent.len() + self.asked.len() + self.publishing.len() + waiting
-    }
-
-    /// Sockets of an app on this node.
-    pub fn open(&self, app: usize) -> u32 {
-        self.connections[app].open()
-    }
-
-    /// Channels this node hears or has.
-    pub fn channel_count(&self) -> usize {
-        self.channels.len()
     }
 }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Core, Link, Queued};
 use crate::cluster::channel::{Channel, Service};
 use crate::cluster::effect::{Action, Effect, Told};
+use crate::cluster::outcome::{Count, Outcome};
 use crate::cluster::publishing::Delivery;
 use crate::cluster::request::{Beat, Facts, read_reference};
 use crate::cluster::spot::Spot;
@@ -14,6 +15,9 @@ use crate::cluster::watchlists;
 
 /// How long a topic is heard after the last socket left: pages that change leave and come back.
 const LINGER: Duration = Duration::from_secs(5);
+
+/// Pusher's interval for counts of more than a hundred subscribers.
+const COUNT_AGAIN: Duration = Duration::from_secs(5);
 
 impl Core {
     /// What a channel is called between nodes.
@@ -122,6 +126,33 @@ impl Core {
             self.deliver(&delivery);
         }
         self.effects.append(&mut waiters);
+    }
+
+    /// The directory's answer on a channel; false if nothing was asked under this number.
+    pub(super) fn outcome(&mut self, request: u64, outcome: Outcome<'_>, now: Instant) -> bool {
+        let incomplete = self.is_incomplete(now);
+        let Some(topic) = self.asked.remove(&request) else { return false };
+        let Some(channel) = self.channels.get_mut(&topic) else { return true };
+        if outcome.count == Count::Later {
+            self.counts_due.insert(topic.clone(), now + COUNT_AGAIN);
+        }
+        let accepted = channel.outcome(request, outcome, incomplete, self.node, &mut self.effects);
+        let known = self.watchlists.known(&topic);
+        known.into_iter().for_each(|waiting| self.tell_watchlist(waiting));
+        if accepted {
+            self.rest(&topic, now);
+        } else {
+            self.changed(&topic);
+        }
+        true
+    }
+
+    /// So many sockets of an app may be open here.
+    pub(super) fn granted(&mut self, app: usize, granted: u32) {
+        let tell_again = self.connections[app].granted(granted, &mut self.effects);
+        if tell_again {
+            self.count_connections(app);
+        }
     }
 
     /// Everything this node has is told again and compared.
