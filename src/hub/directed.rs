@@ -44,9 +44,8 @@ impl Hub {
         self.users.left(user_id, socket);
     }
 
-    /// A socket belongs to a user now, and is told so.
-    pub fn signed_in(&self, socket: SocketId, user: &User, answer: Frame) {
-        self.shards.send(socket, answer);
+    /// A socket belongs to a user now.
+    pub fn signed_in(&self, socket: SocketId, user: &User) {
         self.sign_ins.lock().sign_in(socket, user);
     }
 

@@ -137,11 +137,11 @@ impl Channels {
     }
 
     /// A socket belongs to a user now.
-    pub(super) fn sign_in(&self, socket: SocketId, user: &User, answer: Frame) {
+    pub(super) fn sign_in(&self, socket: SocketId, user: &User) {
         let Some(membership) = &self.membership else {
-            return self.hub.sign_in(socket, user, answer);
+            return self.hub.sign_in(socket, user);
         };
-        self.hub.signed_in(socket, user, answer);
+        self.hub.signed_in(socket, user);
         membership.cluster.act(|core| core.sign_in(membership.app, socket, user));
     }
 
