@@ -129,7 +129,7 @@ impl Core {
     }
 
     /// The directory's answer on a channel; false if nothing was asked under this number.
-    pub(super) fn outcome(&mut self, request: u64, outcome: Outcome<'_>, now: Instant) -> bool {
+    pub(super) fn outcome(&mut self, request: u64, outcome: &Outcome<'_>, now: Instant) -> bool {
         let incomplete = self.is_incomplete(now);
         let Some(topic) = self.asked.remove(&request) else { return false };
         let Some(channel) = self.channels.get_mut(&topic) else { return true };
@@ -163,7 +163,7 @@ impl Core {
             channel.compare(keeps);
             if !channel.queued {
                 channel.queued = true;
-                self.queue.push_back(Queued::State(topic.clone()));
+                self.backlog.push_back(topic.clone());
             }
         }
         (0..self.apps.len()).for_each(|app| self.count_connections(app));
