@@ -66,6 +66,8 @@ pub struct Core {
 enum Link {
     Away,
     Up,
+    /// What stands in line is still sent, and nothing more comes to stand there.
+    Leaving,
 }
 
 impl Core {
@@ -189,7 +191,7 @@ impl Core {
 
     /// Closes a user's connections on every node.
     pub fn terminate(&mut self, app: usize, user_id: &str, waiter: oneshot::Sender<Shared>) {
-        if self.link == Link::Away {
+        if self.link != Link::Up {
             self.effects.push(Effect::Terminate { app, user_id: user_id.into() });
             return self.effects.push(Effect::Published(waiter, Shared::NodeOnly));
         }
@@ -200,7 +202,7 @@ impl Core {
     /// Asks for a place among the app's sockets.
     pub fn take_place(&mut self, app: usize) -> Place {
         let most = self.apps[app].limits.connections;
-        let place = self.connections[app].take(most, self.link == Link::Away);
+        let place = self.connections[app].take(most, self.link != Link::Up);
         self.count_connections(app);
         place
     }
@@ -223,6 +225,7 @@ impl Core {
     pub fn depart(&mut self) {
         if self.link == Link::Up {
             self.queue.push_back(Queued::Reap { node: self.node, leaving: true });
+            self.link = Link::Leaving;
         }
     }
 
@@ -336,7 +339,7 @@ impl Core {
     pub fn tick(&mut self, now: Instant) {
         let kept = self.settings.streams.map_or(WAITS_FOR_REDIS, |streams| streams.retention);
         self.publishing.expire(kept, self.settings.queue_bytes, now);
-        if self.link == Link::Away {
+        if self.link != Link::Up {
             return;
         }
         if now >= self.beat_at {
@@ -373,6 +376,6 @@ impl Core {
 
     /// Whether Redis is there.
     pub fn is_connected(&self) -> bool {
-        self.link == Link::Up
+        self.link != Link::Away
     }
 }

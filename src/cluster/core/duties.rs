@@ -56,7 +56,7 @@ impl Core {
     /// A channel has something to say: to Redis, or to itself where that is away.
     pub(super) fn changed(&mut self, topic: &Arc<str>) {
         let Some(channel) = self.channels.get_mut(topic) else { return };
-        if self.link == Link::Away {
+        if self.link != Link::Up {
             channel.serve_alone(&mut self.effects);
             if channel.is_idle() {
                 self.channels.remove(topic);
@@ -72,7 +72,7 @@ impl Core {
         let Some(channel) = self.channels.get_mut(topic).filter(|channel| channel.is_idle()) else {
             return;
         };
-        if self.link == Link::Away {
+        if self.link != Link::Up {
             self.channels.remove(topic);
         } else if channel.idle_since.is_none() {
             channel.idle_since = Some(now);
@@ -102,7 +102,7 @@ impl Core {
         match self.channels.get(topic) {
             Some(channel) => channel.deliver(frame, *except, *kept, &mut self.effects),
             // Nobody is there, but a newcomer may come while Redis is away.
-            None if *kept && self.link == Link::Away => {
+            None if *kept && self.link != Link::Up => {
                 let channel = spot.name.clone();
                 let keep = |channel| Effect::Channel {
                     app: spot.app,
