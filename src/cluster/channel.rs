@@ -326,18 +326,19 @@ impl Channel {
         let Some(missed) = self.numbers.arrived(event.number, own) else { return };
         self.act_if(missed > 0, Action::Missed(missed), effects);
         if due {
-            self.deliver(&Frame::text(event.text.as_bytes()), event.except, effects);
+            self.deliver(&Frame::text(event.text.as_bytes()), event.except, event.kept, effects);
         }
     }
 
-    /// Delivers on this node.
+    /// Delivers on this node; what a cache channel remembers is `kept`.
     pub(super) fn deliver(
         &self,
         frame: &Frame,
         except: Option<SocketId>,
+        kept: bool,
         effects: &mut Vec<Effect>,
     ) {
-        self.act_if(self.spot.is_cache(), Action::Keep(frame.clone()), effects);
+        self.act_if(kept && self.spot.is_cache(), Action::Keep(frame.clone()), effects);
         self.act_if(self.is_occupied(), Action::Deliver(frame.clone(), except), effects);
     }
 
@@ -348,7 +349,12 @@ impl Channel {
             if let Some(Message::Event(event)) = Message::read(message)
                 && event.origin != node
             {
-                self.deliver(&Frame::text(event.text.as_bytes()), event.except, effects);
+                self.deliver(
+                    &Frame::text(event.text.as_bytes()),
+                    event.except,
+                    event.kept,
+                    effects,
+                );
             }
         }
     }

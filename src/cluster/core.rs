@@ -260,7 +260,7 @@ impl Core {
         let keeps = self.settings.streams.is_some();
         for (delivery, was_sent) in self.publishing.lost(keeps, &mut waiters) {
             self.deliver(&delivery);
-            let channel = self.channels.get_mut(&delivery.0).filter(|_| was_sent);
+            let channel = self.channels.get_mut(&delivery.topic).filter(|_| was_sent);
             channel.into_iter().for_each(Channel::delivered_unheard);
         }
         self.channels.values_mut().for_each(|channel| channel.lost(&mut self.effects));

@@ -27,7 +27,7 @@ struct Probe {
 }
 
 impl TestCluster {
-    /// So many nodes with [`REVERB_APP`], which wait long before they give Redis up.
+    /// So many nodes with [`REVERB_APP`], all up, which wait long before they give Redis up.
     pub async fn start(redis: &TestRedis, nodes: usize) -> Self {
         Self::with(redis, nodes, REVERB_APP).await
     }
@@ -43,6 +43,7 @@ impl TestCluster {
         for _ in 0..nodes {
             cluster.join(&redis.url, toml).await;
         }
+        cluster.settle().await;
         cluster
     }
 

@@ -97,11 +97,12 @@ impl Core {
         }
     }
 
-    pub(super) fn deliver(&mut self, (topic, spot, frame, except): &Delivery) {
+    pub(super) fn deliver(&mut self, delivery: &Delivery) {
+        let Delivery { topic, spot, frame, except, kept } = delivery;
         match self.channels.get(topic) {
-            Some(channel) => channel.deliver(frame, *except, &mut self.effects),
+            Some(channel) => channel.deliver(frame, *except, *kept, &mut self.effects),
             // Nobody is there, but a newcomer may come while Redis is away.
-            None if spot.is_cache() && self.link != Link::Up => {
+            None if *kept && self.link != Link::Up => {
                 let channel = spot.name.clone();
                 let keep = |channel| Effect::Channel {
                     app: spot.app,
