@@ -257,11 +257,11 @@ impl Core {
         self.sent.clear();
         self.asked.clear();
         let mut waiters = Vec::new();
-        let keeps = self.settings.streams.is_some();
-        for (delivery, was_sent) in self.publishing.lost(keeps, &mut waiters) {
-            self.deliver(&delivery);
-            let channel = self.channels.get_mut(&delivery.topic).filter(|_| was_sent);
-            channel.into_iter().for_each(Channel::delivered_unheard);
+        let lost = self.publishing.lost(&mut waiters);
+        lost.deliveries.iter().for_each(|delivery| self.deliver(delivery));
+        for (topic, serial) in lost.unheard {
+            let channel = self.channels.get_mut(&topic);
+            channel.into_iter().for_each(|channel| channel.delivered_unheard(serial));
         }
         self.channels.values_mut().for_each(|channel| channel.lost(&mut self.effects));
         self.channels.retain(|_, channel| !channel.is_idle());
