@@ -8,7 +8,7 @@ use crate::protocol::{Frame, SocketId};
 
 impl Channel {
     /// Another node changed something.
-    pub(super) fn change(
+    pub(in crate::cluster) fn change(
         &mut self,
         change: &Change<'_>,
         incomplete: bool,
@@ -27,7 +27,7 @@ impl Channel {
 
     /// An event arrived from the topic; `due` if it is still to be delivered here, `own` if this
     /// node published it.
-    pub(super) fn event(
+    pub(in crate::cluster) fn event(
         &mut self,
         event: &Event<'_>,
         (own, due): (bool, bool),
@@ -45,7 +45,7 @@ impl Channel {
     }
 
     /// Delivers on this node; what a cache channel remembers is `kept`.
-    pub(super) fn deliver(
+    pub(in crate::cluster) fn deliver(
         &self,
         frame: &Frame,
         except: Option<SocketId>,
@@ -74,7 +74,7 @@ impl Channel {
     }
 
     /// An event of this node was delivered without being heard: it may or may not be numbered.
-    pub(super) fn delivered_unheard(&mut self, serial: u64) {
+    pub(in crate::cluster) fn delivered_unheard(&mut self, serial: u64) {
         self.numbers.delivered_unheard(serial);
     }
 }
