@@ -2,7 +2,7 @@
 
 use crate::bystander::Bystander;
 use crate::harness::TestServer;
-use crate::program::Program;
+use crate::harness::Program;
 use crate::requests::{EVENT, EVENTS, ask, content_length, request, signed};
 use crate::wire::Wire;
 
