@@ -1,5 +1,6 @@
 //! The built program as a process of its own: its log, its memory, its end.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -14,6 +15,8 @@ pub struct Program {
     pub address: SocketAddr,
     child: Child,
     log: UnboundedReceiver<String>,
+    /// What it said before it had started.
+    early: VecDeque<String>,
 }
 
 impl Program {
@@ -48,8 +51,10 @@ impl Program {
             }
         });
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut program = Self { address, child, log };
-        let line = program.says("server started").await;
+        let mut program = Self { address, child, log, early: VecDeque::new() };
+        let mut early = VecDeque::new();
+        let line = program.hears("server started", |line| early.push_back(line)).await;
+        program.early = early;
         let address = line.split("address=").nth(1).and_then(|rest| rest.split(' ').next());
         program.address = address.and_then(|text| text.parse().ok()).expect("an address");
         program
@@ -57,11 +62,21 @@ impl Program {
 
     /// Waits for a line of the log.
     pub async fn says(&mut self, part: &str) -> String {
+        while let Some(line) = self.early.pop_front() {
+            if line.contains(part) {
+                return line;
+            }
+        }
+        self.hears(part, drop).await
+    }
+
+    async fn hears(&mut self, part: &str, mut other: impl FnMut(String)) -> String {
         let found = async {
             while let Some(line) = self.log.recv().await {
                 if line.contains(part) {
                     return line;
                 }
+                other(line);
             }
             panic!("the program ended without saying {part:?}");
         };
