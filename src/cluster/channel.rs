@@ -7,8 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::effect::{Action, Cached, Effect, Told};
-use super::message::{Change, Event, Message};
+use super::effect::{Action, Cached, Effect, Newcomer, Told};
 use super::newcomers::{Newcomers, Waiting};
 use super::outcome::{Count, Outcome};
 use super::request::{Asked, Facts, State};
@@ -18,6 +17,7 @@ use super::spot::Spot;
 use super::{NodeId, numbers::Numbers};
 use crate::protocol::{Frame, Member, SocketId};
 
+mod hearing;
 mod telling;
 
 /// In the roster of a user's own channel, whoever is signed in stands under this name.
@@ -48,6 +48,8 @@ pub(super) struct Channel {
     numbers: Numbers,
     /// All of this node's rows are to be told, and the roster compared.
     compare: bool,
+    /// The directory has had sockets of this node in it.
+    known: bool,
 }
 
 /// Whether the topic is heard.
@@ -57,14 +59,6 @@ pub(super) enum Service {
     /// Subscribed to, not confirmed: what still comes is from before.
     Asked,
     On,
-}
-
-/// Who joins.
-pub(super) struct Joining<'a> {
-    pub(super) socket: SocketId,
-    pub(super) member: Option<&'a Member>,
-    /// It asked for nothing and is answered nothing: it signed in.
-    pub(super) silent: bool,
 }
 
 impl Channel {
@@ -85,6 +79,7 @@ impl Channel {
             roster: Roster::default(),
             numbers: Numbers::default(),
             compare: false,
+            known: false,
         }
     }
 
@@ -104,6 +99,12 @@ impl Channel {
         (self.sockets.len() as u32, self.roster.members().len() as u32)
     }
 
+    /// About how many bytes its roster is; 4 KB where this node does not know it yet.
+    pub(super) fn roster_bytes(&self) -> usize {
+        let bytes = |(user_id, info): (&str, &str)| user_id.len() + info.len() + 16;
+        self.roster.members().map(bytes).sum::<usize>().max(4096)
+    }
+
     /// The members as far as this node knows.
     pub(super) fn user_ids(&self) -> impl Iterator<Item = &str> {
         self.roster.members().map(|(user_id, _)| user_id)
@@ -119,10 +120,10 @@ impl Channel {
     }
 
     /// A socket joins. It is answered when the directory has it.
-    pub(super) fn join(&mut self, joining: &Joining<'_>) {
+    pub(super) fn join(&mut self, socket: SocketId, member: Option<&Member>) {
         self.idle_since = None;
-        self.sockets.insert(joining.socket);
-        let user = match (joining.member, self.spot.user_id()) {
+        self.sockets.insert(socket);
+        let user = match (member, self.spot.user_id()) {
             (Some(member), _) => Some((member.user_id.clone(), member.info_json())),
             (None, Some(_)) => Some((SIGNED_IN.into(), "")),
             (None, None) => None,
@@ -130,7 +131,7 @@ impl Channel {
         if let Some((user_id, info)) = &user {
             self.rows.join(user_id, info);
         }
-        self.newcomers.add(joining.socket, user.map(|(user_id, _)| user_id), joining.silent);
+        self.newcomers.add(socket, user.map(|(user_id, _)| user_id));
     }
 
     /// A socket leaves.
@@ -192,43 +193,23 @@ impl Channel {
     pub(super) fn outcome(
         &mut self,
         request: u64,
-        outcome: Outcome<'_>,
+        outcome: &Outcome<'_>,
         incomplete: bool,
         node: NodeId,
         effects: &mut Vec<Effect>,
     ) -> bool {
         self.unanswered = self.unanswered.saturating_sub(1);
+        let missed = self.numbers.compared(outcome.number, outcome.own, &outcome.missed);
+        self.act_if(missed > 0, Action::Missed(missed), effects);
+        self.catch_up(&outcome.missed, node, effects);
+        let news = self.news(outcome, incomplete);
+        self.mirror(outcome, incomplete, effects);
+        self.current = true;
+        self.known = self.is_occupied();
         if self.unanswered == 0 {
             self.rows.arrived();
         }
-        let missed = self.numbers.compared(outcome.number, &outcome.missed);
-        self.act_if(missed > 0, Action::Missed(missed), effects);
-        self.catch_up(&outcome.missed, node, effects);
-        match outcome.roster {
-            Some(there) => {
-                let difference = self.roster.reconcile(there, incomplete);
-                difference
-                    .removed
-                    .iter()
-                    .for_each(|user_id| self.announce_removed(user_id, effects));
-                difference.added.iter().for_each(|user_id| self.announce_added(user_id, effects));
-            }
-            None => {
-                outcome
-                    .removed
-                    .iter()
-                    .for_each(|user_id| self.removed(user_id, incomplete, effects));
-                for user_id in &outcome.added {
-                    let info = self.rows.info(user_id).unwrap_or("null").to_owned();
-                    self.added(user_id, &info, effects);
-                }
-            }
-        }
-        self.current = true;
-        self.act_if(outcome.tell_occupied, Action::Tell(Told::Occupied), effects);
-        for user_id in &outcome.tell_added {
-            self.act(Action::Tell(Told::MemberAdded((*user_id).into())), effects);
-        }
+        news.into_iter().for_each(|told| self.act(Action::Tell(told), effects));
         let cached = outcome.cached.map(|text| Frame::text(text.as_bytes()));
         let accepted = self.answer(request, &outcome.refused, cached.as_ref(), effects);
         self.act_if(outcome.tell_miss, Action::Tell(Told::CacheMiss), effects);
@@ -239,6 +220,33 @@ impl Channel {
         accepted
     }
 
+    /// What webhooks are to be told. A directory that has lost its data takes for new whoever is told
+    /// again: then only who came meanwhile is.
+    fn news(&self, outcome: &Outcome<'_>, incomplete: bool) -> Vec<Told> {
+        let is_new = |user_id: &&&str| {
+            !incomplete || !self.roster.contains(user_id) || self.rows.came_alone(user_id)
+        };
+        let occupied = outcome.tell_occupied && !(incomplete && self.known);
+        let added = outcome.tell_added.iter().filter(is_new);
+        let added = added.map(|user_id| Told::MemberAdded((*user_id).into()));
+        occupied.then_some(Told::Occupied).into_iter().chain(added).collect()
+    }
+
+    /// The roster becomes what the directory says.
+    fn mirror(&mut self, outcome: &Outcome<'_>, incomplete: bool, effects: &mut Vec<Effect>) {
+        let Some(there) = &outcome.roster else {
+            outcome.removed.iter().for_each(|user_id| self.removed(user_id, incomplete, effects));
+            for user_id in &outcome.added {
+                let info = self.rows.info(user_id).unwrap_or("null").to_owned();
+                self.added(user_id, &info, effects);
+            }
+            return;
+        };
+        let difference = self.roster.reconcile(there.clone(), incomplete);
+        difference.removed.iter().for_each(|user_id| self.announce_removed(user_id, effects));
+        difference.added.iter().for_each(|user_id| self.announce_added(user_id, effects));
+    }
+
     /// Answers those who waited for this request.
     fn answer(
         &mut self,
@@ -247,16 +255,21 @@ impl Channel {
         cached: Option<&Frame>,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        let mut all_accepted = true;
-        for (socket, waiting) in self.newcomers.answered(request, refused) {
+        let newcomers = self.newcomers.answered(request, refused);
+        if newcomers.is_empty() {
+            return true;
+        }
+        let (first, mut all_accepted) = (self.said_first(), true);
+        for (socket, waiting) in newcomers {
             let refused = waiting.user_id.as_ref().filter(|user_id| refused.contains(&&***user_id));
             if let Some(user_id) = refused {
                 all_accepted = false;
-                if !waiting.left {
+                let user_id = Some(user_id.clone()).filter(|_| !waiting.left);
+                if let Some(user_id) = &user_id {
                     self.sockets.remove(&socket);
                     self.rows.leave(user_id);
                 }
-                self.act(Action::Refuse(socket), effects);
+                self.act(Action::Refuse(socket, user_id), effects);
                 continue;
             }
             let cached = match (self.spot.is_cache(), cached) {
@@ -264,7 +277,8 @@ impl Channel {
                 (true, Some(frame)) => Cached::Event(frame.clone()),
                 (true, None) => Cached::Miss,
             };
-            self.greet(socket, &waiting, cached, effects);
+            let answer = first.clone();
+            self.greet(socket, &waiting, Newcomer { answer, cached }, effects);
         }
         all_accepted
     }
@@ -276,77 +290,8 @@ impl Channel {
             return;
         }
         let waiting = Waiting::gone();
-        self.greet(socket, &waiting, Cached::NotKept, effects);
-    }
-
-    /// Another node changed something.
-    pub(super) fn change(
-        &mut self,
-        change: &Change<'_>,
-        incomplete: bool,
-        effects: &mut Vec<Effect>,
-    ) {
-        // Before the roster came it holds nothing to be changed, and the one that comes has it all.
-        if self.service != Service::On || !self.current {
-            return;
-        }
-        change.removed.iter().for_each(|user_id| self.removed(user_id, incomplete, effects));
-        change.added.iter().for_each(|(user_id, info)| self.added(user_id, info, effects));
-        if let Some(count) = change.count {
-            self.tell_count(count, effects);
-        }
-    }
-
-    /// An event arrived from the topic; `due` if it is still to be delivered here, `own` if this
-    /// node published it.
-    pub(super) fn event(
-        &mut self,
-        event: &Event<'_>,
-        (own, due): (bool, bool),
-        effects: &mut Vec<Effect>,
-    ) {
-        if self.service != Service::On {
-            return;
-        }
-        let Some(missed) = self.numbers.arrived(event.number, own) else { return };
-        self.act_if(missed > 0, Action::Missed(missed), effects);
-        if due {
-            self.deliver(&Frame::text(event.text.as_bytes()), event.except, event.kept, effects);
-        }
-    }
-
-    /// Delivers on this node; what a cache channel remembers is `kept`.
-    pub(super) fn deliver(
-        &self,
-        frame: &Frame,
-        except: Option<SocketId>,
-        kept: bool,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.act_if(kept && self.spot.is_cache(), Action::Keep(frame.clone()), effects);
-        self.act_if(self.is_occupied(), Action::Deliver(frame.clone(), except), effects);
-    }
-
-    /// What was published while this node did not hear, as far as it was kept. Of its own it has
-    /// delivered everything.
-    fn catch_up(&self, missed: &[&[u8]], node: NodeId, effects: &mut Vec<Effect>) {
-        for message in missed {
-            if let Some(Message::Event(event)) = Message::read(message)
-                && event.origin != node
-            {
-                self.deliver(
-                    &Frame::text(event.text.as_bytes()),
-                    event.except,
-                    event.kept,
-                    effects,
-                );
-            }
-        }
-    }
-
-    /// An event of this node was delivered without being heard: it may or may not be numbered.
-    pub(super) fn delivered_unheard(&mut self) {
-        self.numbers.delivered_unheard();
+        let newcomer = Newcomer { answer: self.said_first(), cached: Cached::NotKept };
+        self.greet(socket, &waiting, newcomer, effects);
     }
 
     /// Redis is gone: from now on this node serves what it has. What was under way may have arrived
@@ -366,9 +311,12 @@ impl Channel {
                 None => self.removed(&user_id, false, effects),
             }
         }
-        for (socket, waiting) in self.newcomers.take() {
+        let newcomers = self.newcomers.take();
+        let first = if newcomers.is_empty() { None } else { self.said_first() };
+        for (socket, waiting) in newcomers {
             let cached = if self.spot.is_cache() { Cached::Local } else { Cached::NotKept };
-            self.greet(socket, &waiting, cached, effects);
+            let answer = first.clone();
+            self.greet(socket, &waiting, Newcomer { answer, cached }, effects);
         }
     }
 

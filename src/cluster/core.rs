@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 use tokio::sync::oneshot;
 
-use super::channel::{Channel, Joining, Service};
+use super::channel::{Channel, Service};
 use super::connections::{Connections, Place};
 use super::effect::{Effect, Shared};
 use super::message::{self, Message};
@@ -40,13 +40,16 @@ pub struct Core {
     node: NodeId,
     settings: Settings,
     apps: Vec<Arc<App>>,
-    channels: HashMap<Arc<str>, Channel>,
+    /// In an order that the same calls bring about each time.
+    channels: IndexMap<Arc<str>, Channel>,
     link: Link,
     /// Which Redis it was, to know whether it may have lost something.
     run: Option<String>,
     /// Until then the directory may be incomplete.
     incomplete_until: Option<Instant>,
     queue: VecDeque<Queued>,
+    /// Channels that are to be told again.
+    backlog: VecDeque<Arc<str>>,
     sent: VecDeque<Sent>,
     next_request: u64,
     asked: HashMap<u64, Arc<str>>,
@@ -75,11 +78,12 @@ impl Core {
     pub fn new(node: NodeId, settings: Settings, apps: Vec<Arc<App>>, now: Instant) -> Self {
         Self {
             node,
-            channels: HashMap::new(),
+            channels: IndexMap::new(),
             link: Link::Away,
             run: None,
             incomplete_until: None,
             queue: VecDeque::new(),
+            backlog: VecDeque::new(),
             sent: VecDeque::new(),
             next_request: 0,
             asked: HashMap::new(),
@@ -99,11 +103,11 @@ impl Core {
 
     // What the node does.
 
-    /// A socket joins a channel; `silent` if it asked for nothing.
-    pub fn join(&mut self, spot: &Spot, socket: SocketId, member: Option<&Member>, silent: bool) {
+    /// A socket joins a channel. A user's own channel is joined by signing in, without an answer.
+    pub fn join(&mut self, spot: &Spot, socket: SocketId, member: Option<&Member>) {
         let topic = self.channel(spot);
         if let Some(channel) = self.channels.get_mut(&topic) {
-            channel.join(&Joining { socket, member, silent });
+            channel.join(socket, member);
         }
         self.changed(&topic);
     }
@@ -147,7 +151,7 @@ impl Core {
 
     /// A socket belongs to a user now, and watches others.
     pub fn sign_in(&mut self, app: usize, socket: SocketId, user: &User) {
-        self.join(&Spot::user(app, &user.id), socket, None, true);
+        self.join(&Spot::user(app, &user.id), socket, None);
         if !self.apps[app].watchlist_events || user.watchlist.is_empty() {
             return;
         }
@@ -250,14 +254,15 @@ impl Core {
         self.link = Link::Away;
         (self.alive, self.has_beaten) = (0, false);
         self.queue.clear();
+        self.backlog.clear();
         self.sent.clear();
         self.asked.clear();
         let mut waiters = Vec::new();
-        let keeps = self.settings.streams.is_some();
-        for (delivery, was_sent) in self.publishing.lost(keeps, &mut waiters) {
-            self.deliver(&delivery);
-            let channel = self.channels.get_mut(&delivery.topic).filter(|_| was_sent);
-            channel.into_iter().for_each(Channel::delivered_unheard);
+        let lost = self.publishing.lost(&mut waiters);
+        lost.deliveries.iter().for_each(|delivery| self.deliver(delivery));
+        for (topic, serial) in lost.unheard {
+            let channel = self.channels.get_mut(&topic);
+            channel.into_iter().for_each(|channel| channel.delivered_unheard(serial));
         }
         self.channels.values_mut().for_each(|channel| channel.lost(&mut self.effects));
         self.channels.retain(|_, channel| !channel.is_idle());
@@ -297,7 +302,7 @@ impl Core {
                 }
                 true
             }
-            Some(Message::Outcome(request, outcome)) => self.outcome(request, outcome, now),
+            Some(Message::Outcome(request, outcome)) => self.outcome(request, &outcome, now),
             Some(Message::Terminate { app, user_id }) => {
                 let app = self.apps.iter().position(|known| known.id == app);
                 let terminate = |app| Effect::Terminate { app, user_id: user_id.into() };
@@ -371,7 +376,7 @@ impl Core {
 
     /// Whether requests are waiting to be taken.
     pub fn has_requests(&self) -> bool {
-        !self.queue.is_empty()
+        !(self.queue.is_empty() && self.backlog.is_empty())
     }
 
     /// Whether Redis is there.

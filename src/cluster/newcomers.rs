@@ -17,8 +17,6 @@ pub(super) struct Newcomers(IndexMap<SocketId, Waiting>);
 pub(super) struct Waiting {
     /// As whom it joined.
     pub(super) user_id: Option<Arc<str>>,
-    /// It asked for nothing and is answered nothing: it signed in.
-    pub(super) silent: bool,
     /// It has left meanwhile, and is answered all the same.
     pub(super) left: bool,
     /// It subscribed again meanwhile, so often.
@@ -35,8 +33,12 @@ impl Waiting {
 }
 
 impl Newcomers {
-    pub(super) fn add(&mut self, socket: SocketId, user_id: Option<Arc<str>>, silent: bool) {
-        self.0.insert(socket, Waiting { user_id, silent, ..Waiting::default() });
+    pub(super) fn add(&mut self, socket: SocketId, user_id: Option<Arc<str>>) {
+        let before = self.0.insert(socket, Waiting { user_id, ..Waiting::default() });
+        // It left and came back before it was answered: both are answered now.
+        if let (Some(before), Some(waiting)) = (before, self.0.get_mut(&socket)) {
+            waiting.again = before.again + 1;
+        }
     }
 
     /// One that waits, if it does.
@@ -66,7 +68,7 @@ impl Newcomers {
     }
 
     /// Takes all.
-    pub(super) fn take(&mut self) -> impl Iterator<Item = (SocketId, Waiting)> + use<> {
-        std::mem::take(&mut self.0).into_iter()
+    pub(super) fn take(&mut self) -> Vec<(SocketId, Waiting)> {
+        std::mem::take(&mut self.0).into_iter().collect()
     }
 }

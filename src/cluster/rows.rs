@@ -2,19 +2,20 @@
 //!
 //! Pure. A row is absolute (here, or not), so that it can be told again after any loss.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 
 /// All of one channel.
 #[derive(Default)]
 pub(super) struct Rows {
-    users: HashMap<Arc<str>, Local>,
+    users: IndexMap<Arc<str>, Local>,
     /// Whose row has changed since the directory was told.
     changed: IndexSet<Arc<str>>,
     /// Those it is being told of.
     under_way: Vec<Arc<str>>,
+    /// Who came while there was no directory to be told.
+    alone: IndexSet<Arc<str>>,
 }
 
 /// A user of this node.
@@ -42,7 +43,7 @@ impl Rows {
         let Some(local) = self.users.get_mut(user_id) else { return };
         local.sockets -= 1;
         if local.sockets == 0
-            && let Some((user_id, _)) = self.users.remove_entry(user_id)
+            && let Some((user_id, _)) = self.users.swap_remove_entry(user_id)
         {
             self.changed.insert(user_id);
         }
@@ -68,6 +69,7 @@ impl Rows {
     /// Everything that was told has arrived.
     pub(super) fn arrived(&mut self) {
         self.under_way.clear();
+        self.alone.clear();
     }
 
     /// What was told may not have arrived: it counts as not told.
@@ -78,7 +80,19 @@ impl Rows {
     /// What has changed, for a node that tells nobody but itself.
     pub(super) fn take_changed(&mut self) -> Vec<Row> {
         let changed = std::mem::take(&mut self.changed);
-        changed.into_iter().map(|user_id| self.row(user_id)).collect()
+        let rows: Vec<Row> = changed.into_iter().map(|user_id| self.row(user_id)).collect();
+        for (user_id, info) in &rows {
+            match info {
+                Some(_) => drop(self.alone.insert(user_id.clone())),
+                None => drop(self.alone.swap_remove(user_id)),
+            }
+        }
+        rows
+    }
+
+    /// Whether the directory has never been told of this user.
+    pub(super) fn came_alone(&self, user_id: &str) -> bool {
+        self.alone.contains(user_id)
     }
 
     fn row(&self, user_id: Arc<str>) -> Row {

@@ -91,7 +91,7 @@ impl Channels {
             self.hub.joined_as(&member.user_id, socket);
         }
         let spot = membership.spot(name);
-        membership.cluster.act(|core| core.join(&spot, socket, member, false));
+        membership.cluster.act(|core| core.join(&spot, socket, member));
         Ok(())
     }
 

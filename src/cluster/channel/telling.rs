@@ -5,25 +5,28 @@ use std::sync::Arc;
 use super::Channel;
 use crate::cluster::effect::{Action, Cached, Effect, Newcomer};
 use crate::cluster::newcomers::Waiting;
-use crate::protocol::{SocketId, server_message};
+use crate::protocol::{Frame, SocketId, server_message};
 
 impl Channel {
+    /// The answer to a subscription, made once for all who are answered together. A user's own
+    /// channel is joined without one.
+    pub(super) fn said_first(&self) -> Option<Frame> {
+        let name = self.spot.name.as_ref().filter(|_| self.spot.user_id().is_none())?;
+        let data = match self.spot.is_presence() {
+            true => server_message::presence(self.roster.members()),
+            false => "{}".to_owned(),
+        };
+        Some(server_message::subscription_succeeded(name, &data))
+    }
+
     pub(super) fn greet(
         &self,
         socket: SocketId,
         waiting: &Waiting,
-        cached: Cached,
+        newcomer: Newcomer,
         effects: &mut Vec<Effect>,
     ) {
-        let answer = self.spot.name.as_ref().filter(|_| !waiting.silent).map(|name| {
-            let data = match self.spot.is_presence() {
-                true => server_message::presence(self.roster.members()),
-                false => "{}".to_owned(),
-            };
-            server_message::subscription_succeeded(name, &data)
-        });
-        let again = answer.clone();
-        let newcomer = Newcomer { answer, cached };
+        let again = newcomer.answer.clone();
         let action = match waiting.left {
             true => Action::Answer(socket, newcomer),
             false => Action::Seat(socket, newcomer),

@@ -59,7 +59,7 @@ impl Core {
         if self.link != Link::Up {
             channel.serve_alone(&mut self.effects);
             if channel.is_idle() {
-                self.channels.remove(topic);
+                self.channels.swap_remove(topic);
             }
         } else if !channel.queued {
             channel.queued = true;
@@ -73,7 +73,7 @@ impl Core {
             return;
         };
         if self.link != Link::Up {
-            self.channels.remove(topic);
+            self.channels.swap_remove(topic);
         } else if channel.idle_since.is_none() {
             channel.idle_since = Some(now);
             self.idle.push_back((now, topic.clone()));
@@ -93,7 +93,7 @@ impl Core {
             if channel.service != Service::Off {
                 self.queue.push_back(Queued::Unsubscribe(topic.clone()));
             }
-            self.channels.remove(&topic);
+            self.channels.swap_remove(&topic);
         }
     }
 
@@ -119,8 +119,11 @@ impl Core {
     /// knows of no subscriber: then it has lost this node's rows.
     pub(super) fn published(&mut self, serial: u64, number: u64) {
         let Some(topic) = self.publishing.topic(serial) else { return };
-        let channel = self.channels.get(&topic);
-        let hears = channel.is_some_and(|channel| channel.service == Service::On);
+        let channel = self.channels.get_mut(&topic);
+        let hears = channel.as_ref().is_some_and(|channel| channel.service == Service::On);
+        if let Some(channel) = channel.filter(|_| !hears && number > 0) {
+            channel.delivered_unheard(serial);
+        }
         let mut waiters = Vec::new();
         let delivery = self.publishing.confirmed(serial, hears && number > 0, &mut waiters);
         if let Some(delivery) = delivery {
@@ -130,7 +133,7 @@ impl Core {
     }
 
     /// The directory's answer on a channel; false if nothing was asked under this number.
-    pub(super) fn outcome(&mut self, request: u64, outcome: Outcome<'_>, now: Instant) -> bool {
+    pub(super) fn outcome(&mut self, request: u64, outcome: &Outcome<'_>, now: Instant) -> bool {
         let incomplete = self.is_incomplete(now);
         let Some(topic) = self.asked.remove(&request) else { return false };
         let Some(channel) = self.channels.get_mut(&topic) else { return true };
@@ -164,7 +167,7 @@ impl Core {
             channel.compare(keeps);
             if !channel.queued {
                 channel.queued = true;
-                self.queue.push_back(Queued::State(topic.clone()));
+                self.backlog.push_back(topic.clone());
             }
         }
         (0..self.apps.len()).for_each(|app| self.count_connections(app));

@@ -57,7 +57,12 @@ impl Core {
     /// What was asked of Redis and is not done: 0 when nothing is under way.
     pub fn unsettled(&self) -> usize {
         let waiting: usize = self.connections.iter().map(Connections::waiting).sum();
-        self.queue.len() + self.sent.len() + self.asked.len() + self.publishing.len() + waiting
+        self.queue.len()
+            + self.backlog.len()
+            + self.sent.len()
+            + self.asked.len()
+            + self.publishing.len()
+            + waiting
     }
 
     /// Sockets of an app on this node.

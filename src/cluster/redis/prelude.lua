@@ -2,8 +2,8 @@
 --   :n  node -> its sockets; t the total, a the last arrival, c the count that was told last
 --   :m  user -> arrival, nodes, info
 --   :q  the number of the last event      :x  the events, where they are kept
---   :e  the cached event                  :d  exists for a while after a count was told
---   :z  exists for a while after a cache miss was told
+--   :p  node -> the serial of its last event :e  the cached event
+--   :d  exists for a while after a count was told, :z after a cache miss was told
 local function text(s) return struct.pack('>I4', #s) .. s end
 
 local function texts(all)
@@ -48,6 +48,15 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- A node that was given up and speaks all the same is a node again: or what it says would stay behind
+-- if it died before its next beat.
+local function enlist(nodes, node, lease)
+  if redis.call('HEXISTS', nodes, node) == 0 then
+    local now = now_ms()
+    redis.call('HSET', nodes, node, struct.pack('>I8I8', now + lease, now))
+  end
+end
+
 -- Sets how many sockets a node has in a channel; returns what it had, and the totals before and after.
 local function seats(base, occupied, name, node, count, kept_ms)
   local rows = base .. ':n'
@@ -66,7 +75,7 @@ local function seats(base, occupied, name, node, count, kept_ms)
   elseif total <= 0 then
     redis.call('DEL', rows, base .. ':m')
     if occupied then redis.call('ZREM', occupied, name) end
-    if not kept_ms then redis.call('DEL', base .. ':q')
+    if not kept_ms then redis.call('DEL', base .. ':q', base .. ':p')
     else redis.call('PEXPIRE', base .. ':q', kept_ms) end
   end
   return had, before, total
