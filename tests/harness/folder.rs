@@ -1,7 +1,7 @@
 //! A temporary folder that goes when its test does.
 
-use std::fs;
 use std::path::PathBuf;
+use std::{fmt, fs};
 
 /// Dropping it removes it and what is in it.
 pub struct Folder(PathBuf);
@@ -16,7 +16,7 @@ impl Folder {
 
     /// The path of a file in it.
     pub fn path(&self, name: &str) -> String {
-        self.0.join(name).to_str().expect("a path in UTF-8").to_owned()
+        format!("{self}/{name}")
     }
 
     /// Writes a file; its path.
@@ -24,6 +24,12 @@ impl Folder {
         let path = self.path(name);
         fs::write(&path, text).expect("a folder that can be written to");
         path
+    }
+}
+
+impl fmt::Display for Folder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.0.display(), f)
     }
 }
 

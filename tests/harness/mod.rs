@@ -12,6 +12,7 @@
 pub mod backend;
 pub mod cluster;
 pub mod folder;
+pub mod program;
 pub mod redis;
 pub mod server;
 pub mod socket;
@@ -22,6 +23,7 @@ use std::time::Duration;
 pub use backend::{Answer, Backend};
 pub use cluster::TestCluster;
 pub use folder::Folder;
+pub use program::Program;
 pub use redis::TestRedis;
 pub use server::TestServer;
 pub use socket::TestSocket;

@@ -206,7 +206,7 @@ impl Drop for Process {
 
 /// Of two options of one name the later counts.
 fn arguments(port: u16, folder: &Folder, options: &[&str]) -> Vec<String> {
-    let (port, folder) = (port.to_string(), folder.path(""));
+    let (port, folder) = (port.to_string(), folder.to_string());
     let own = ["--bind", "127.0.0.1", "--port", "$port", "--dir", "$folder", "--save", ""];
     let all = own.iter().chain(&["--appendonly", "no"]).chain(options);
     all.map(|text| text.replace("$port", &port).replace("$folder", &folder)).collect()

@@ -117,6 +117,16 @@ impl TestSocket {
         self.subscribe_with(channel, data).await
     }
 
+    /// Signs in and hears the answer.
+    pub async fn sign_in(&mut self, user_data: &str) -> Value {
+        let auth = signed(&format!("{}::user::{user_data}", self.id));
+        let data = json!({ "auth": auth, "user_data": user_data });
+        self.say(&json!({ "event": "pusher:signin", "data": data }).to_string()).await;
+        let answer = self.hear_json().await;
+        assert_eq!(answer["event"], "pusher:signin_success", "{answer}");
+        answer
+    }
+
     async fn subscribe_with(&mut self, channel: &str, data: Value) -> Value {
         self.say(&json!({ "event": "pusher:subscribe", "data": data }).to_string()).await;
         let answer = self.hear_json().await;
@@ -127,12 +137,13 @@ impl TestSocket {
 
     /// `key:signature` for this socket, by an implementation of its own.
     pub fn auth(&self, channel: &str, channel_data: Option<&str>) -> String {
-        let mut signed = format!("{}:{channel}", self.id);
-        if let Some(channel_data) = channel_data {
-            signed = format!("{signed}:{channel_data}");
-        }
-        let mut mac = Hmac::<Sha256>::new_from_slice(b"reverb-secret").unwrap();
-        mac.update(signed.as_bytes());
-        format!("reverb-key:{}", hex::encode(mac.finalize().into_bytes()))
+        let data = channel_data.map(|data| format!(":{data}")).unwrap_or_default();
+        signed(&format!("{}:{channel}{data}", self.id))
     }
+}
+
+fn signed(text: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(b"reverb-secret").unwrap();
+    mac.update(text.as_bytes());
+    format!("reverb-key:{}", hex::encode(mac.finalize().into_bytes()))
 }

@@ -1,8 +1,8 @@
 //! Bodies in every form HTTP/1.1 has, and those that are too large or from nobody.
 
 use crate::bystander::Bystander;
+use crate::harness::Program;
 use crate::harness::TestServer;
-use crate::program::Program;
 use crate::requests::{EVENT, EVENTS, ask, content_length, request, signed};
 use crate::wire::Wire;
 

@@ -6,8 +6,8 @@ use std::time::Instant;
 use serde_json::Value;
 
 use crate::bystander::{APP, Bystander, backend};
+use crate::harness::Program;
 use crate::harness::{TestServer, TestSocket, eventually};
-use crate::program::Program;
 use crate::wire::{HEAR_PONG, SAY_PING, TEXT, Wire, frame, handshake};
 
 fn subscribe(channel: &str) -> Vec<u8> {

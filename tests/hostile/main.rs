@@ -17,7 +17,6 @@ mod limits;
 mod malformed_frames;
 mod malformed_http;
 mod order;
-mod program;
 mod races;
 mod requests;
 mod rosters;

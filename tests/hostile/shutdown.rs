@@ -6,9 +6,9 @@ use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
 use crate::bystander::{APP, Bystander, backend};
+use crate::harness::Program;
 use crate::harness::server::REVERB_APP;
 use crate::harness::{TestServer, TestSocket, eventually};
-use crate::program::Program;
 use crate::wire::{PING, SAY_PING, TEXT, Wire, frame, handshake};
 
 const UP: &str = "GET /up HTTP/1.1\r\nHost: x\r\n\r\n";

@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use crate::bystander::{Bystander, backend};
+use crate::harness::Program;
 use crate::harness::server::REVERB_APP;
 use crate::harness::{TestServer, TestSocket, eventually};
-use crate::program::Program;
 use crate::wire::{Farewell, HEAR_PONG, PING, SAY_PING, TEXT, Wire, frame};
 
 const SLOW_READERS: &str = "resound_slow_readers_closed_total";

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::bystander::{Bystander, backend};
 use crate::harness::eventually;
-use crate::program::{Memory, Program};
+use crate::harness::program::{Memory, Program};
 use crate::wire::{CLOSE, TEXT, Wire, frame, handshake};
 
 const TRIGGERS: usize = 100_000;

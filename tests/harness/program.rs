@@ -1,5 +1,6 @@
 //! The built program as a process of its own: its log, its memory, its end.
 
+use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
@@ -7,23 +8,25 @@ use std::process::{Child, Command, Stdio};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use crate::harness::within;
+use super::within;
 
 /// A running server. Dropping it kills it.
-pub(crate) struct Program {
-    pub(crate) address: SocketAddr,
+pub struct Program {
+    pub address: SocketAddr,
     child: Child,
     log: UnboundedReceiver<String>,
+    /// What it said before it had started.
+    early: VecDeque<String>,
 }
 
 impl Program {
     /// Serves Reverb's test app on a free port, with further variables.
-    pub(crate) async fn start(variables: &[(&str, &str)]) -> Self {
+    pub async fn start(variables: &[(&str, &str)]) -> Self {
         Self::spawn(Command::new(env!("CARGO_BIN_EXE_resound")), variables).await
     }
 
     /// The same with a hard limit of open files.
-    pub(crate) async fn start_with_open_files(most: u32, variables: &[(&str, &str)]) -> Self {
+    pub async fn start_with_open_files(most: u32, variables: &[(&str, &str)]) -> Self {
         let mut command = Command::new("/bin/sh");
         command.args(["-c", &format!("ulimit -n {most} && exec \"$0\" \"$@\"")]);
         command.arg(env!("CARGO_BIN_EXE_resound"));
@@ -48,20 +51,32 @@ impl Program {
             }
         });
         let address = SocketAddr::from(([127, 0, 0, 1], 0));
-        let mut program = Self { address, child, log };
-        let line = program.says("server started").await;
+        let mut program = Self { address, child, log, early: VecDeque::new() };
+        let mut early = VecDeque::new();
+        let line = program.hears("server started", |line| early.push_back(line)).await;
+        program.early = early;
         let address = line.split("address=").nth(1).and_then(|rest| rest.split(' ').next());
         program.address = address.and_then(|text| text.parse().ok()).expect("an address");
         program
     }
 
     /// Waits for a line of the log.
-    pub(crate) async fn says(&mut self, part: &str) -> String {
+    pub async fn says(&mut self, part: &str) -> String {
+        while let Some(line) = self.early.pop_front() {
+            if line.contains(part) {
+                return line;
+            }
+        }
+        self.hears(part, drop).await
+    }
+
+    async fn hears(&mut self, part: &str, mut other: impl FnMut(String)) -> String {
         let found = async {
             while let Some(line) = self.log.recv().await {
                 if line.contains(part) {
                     return line;
                 }
+                other(line);
             }
             panic!("the program ended without saying {part:?}");
         };
@@ -69,32 +84,32 @@ impl Program {
     }
 
     /// How many lines were logged since the last look, which are then forgotten.
-    pub(crate) fn lines_logged(&mut self) -> usize {
+    pub fn lines_logged(&mut self) -> usize {
         std::iter::from_fn(|| self.log.try_recv().ok()).count()
     }
 
-    pub(crate) fn terminate(&self) {
+    pub fn terminate(&self) {
         let pid = self.child.id().to_string();
         assert!(Command::new("kill").args(["-TERM", &pid]).status().unwrap().success());
     }
 
     /// Waits for the end; what the program still says is dropped.
-    pub(crate) async fn exit_code(mut self) -> Option<i32> {
+    pub async fn exit_code(mut self) -> Option<i32> {
         within("the program to end", async { while self.log.recv().await.is_some() {} }).await;
         self.child.wait().unwrap().code()
     }
 
     /// Resident bytes.
-    pub(crate) fn resident(&self) -> u64 {
+    pub fn resident(&self) -> u64 {
         self.memory().resident()
     }
 
-    pub(crate) fn memory(&self) -> Memory {
+    pub fn memory(&self) -> Memory {
         Memory { process: self.child.id() }
     }
 
     /// Processor time so far, in hundredths of a second.
-    pub(crate) fn cpu_centiseconds(&self) -> u64 {
+    pub fn cpu_centiseconds(&self) -> u64 {
         let stat = fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
         // Behind the name in brackets: state is field 3, utime 14, stime 15.
         let fields: Vec<&str> = stat.rsplit(')').next().unwrap().split_whitespace().collect();
@@ -104,13 +119,13 @@ impl Program {
 
 /// The memory of a program, for whoever does not own it.
 #[derive(Clone, Copy)]
-pub(crate) struct Memory {
+pub struct Memory {
     process: u32,
 }
 
 impl Memory {
     /// Resident bytes.
-    pub(crate) fn resident(self) -> u64 {
+    pub fn resident(self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process)).unwrap();
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("VmRSS");
         line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024

@@ -1,0 +1,143 @@
+//! Whoever else publishes on the topics of a cluster is counted and not listened to.
+
+use futures_util::StreamExt;
+use redis::aio::PubSub;
+
+use crate::harness::redis::{TestRedis, is_left_out};
+use crate::harness::{TestCluster, within};
+use crate::stage::{assert_events_flow, members, subscribers};
+
+/// The head of an event: whatever is shorter is none.
+const HEAD: usize = 35;
+
+/// Every topic somebody of this cluster hears.
+async fn topics(redis: &TestRedis, cluster: &TestCluster) -> Vec<String> {
+    let mut topics: Vec<String> =
+        redis.ask(&["PUBSUB", "CHANNELS", &format!("{}*", cluster.prefix)]).await;
+    topics.sort();
+    topics
+}
+
+/// Messages of the cluster itself, one of each kind, as they were heard on its topics.
+async fn real_messages(redis: &TestRedis, cluster: &TestCluster) -> Vec<Vec<u8>> {
+    let client = redis::Client::open(&*redis.url).unwrap();
+    let mut heard: PubSub = client.get_async_pubsub().await.unwrap();
+    heard.psubscribe(format!("{}*", cluster.prefix)).await.unwrap();
+    let mut socket = cluster.nodes[0].connect().await;
+    socket.subscribe_signed("presence-other", Some(r#"{"user_id":"1"}"#)).await;
+    let mut backend = cluster.nodes[0].backend();
+    backend.trigger("presence-other", "news", "{}").await;
+    backend.post("/users/nobody/terminate_connections", "{}").await;
+    let mut messages = Vec::new();
+    let mut stream = heard.on_message();
+    for kind in *b"COET" {
+        let found = async {
+            loop {
+                let message = stream.next().await.expect("Redis goes on");
+                if message.get_payload_bytes()[2] == kind {
+                    return message.get_payload_bytes().to_vec();
+                }
+            }
+        };
+        messages.push(within("a message of each kind", found).await);
+    }
+    messages
+}
+
+/// Nothing of which is a message of this version.
+fn garbage(real: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut garbage: Vec<Vec<u8>> = vec![
+        Vec::new(),
+        b"R".to_vec(),
+        b"R\x01".to_vec(),
+        b"R\x01?".to_vec(),
+        br#"{"event":"news","data":"{}","channel":"orders"}"#.to_vec(),
+        // Reverb's own message on its own topic.
+        br#"{"type":"message","application":"a:1:{}","payload":{}}"#.to_vec(),
+        // Lists and texts as long as a number can say.
+        [&b"R\x01C"[..], &[0; 8], &[0xff; 64]].concat(),
+        [&b"R\x01O"[..], &[0; 21], &[0xff; 64]].concat(),
+        [&b"R\x01T"[..], &[0xff; 64]].concat(),
+        // No text.
+        [&b"R\x01E"[..], &[1; HEAD], &[0xff, 0xfe]].concat(),
+    ];
+    for message in real {
+        let whole = if matches!(message[2], b'E' | b'K') { HEAD - 1 } else { message.len() - 1 };
+        garbage.extend((0..whole).step_by(3).map(|length| message[..length].to_vec()));
+        let mut next_version = message.clone();
+        next_version[1] += 1;
+        garbage.push(next_version);
+    }
+    let random = |length: usize| (0..length).map(|_| rand::random()).collect::<Vec<u8>>();
+    garbage.extend((1..200).map(|length| [&[0][..], &random(length)].concat()));
+    garbage
+}
+
+#[tokio::test]
+async fn what_is_no_message_is_counted_and_forgotten() {
+    if is_left_out() {
+        return;
+    }
+    let redis = TestRedis::shared().await;
+    let cluster = TestCluster::start(&redis, 2).await;
+    let mut sockets = subscribers(&cluster, "orders").await;
+    let mut members = members(&cluster, "presence-room").await;
+    let garbage = garbage(&real_messages(&redis, &cluster).await);
+    let mut published = 0;
+    for topic in topics(&redis, &cluster).await {
+        for message in &garbage {
+            published += redis.publish(&topic, message).await;
+        }
+    }
+    cluster.settle().await;
+    let counted =
+        cluster.nodes.iter().map(|node| node.metric("resound_cluster_messages_foreign_total"));
+    assert_eq!(counted.sum::<f64>(), f64::from(published));
+    assert!(f64::from(published) > garbage.len() as f64 * 4.0);
+    for member in &mut members {
+        assert_eq!(member.hear_all().await, Vec::<String>::new());
+    }
+    assert_events_flow(&cluster, &mut sockets, "orders").await;
+    assert_events_flow(&cluster, &mut members, "presence-room").await;
+}
+
+/// Well-formed messages that lie: nobody but their channel may notice.
+#[tokio::test]
+async fn what_lies_on_one_channel_harms_no_other() {
+    if is_left_out() {
+        return;
+    }
+    let redis = TestRedis::shared().await;
+    let cluster = TestCluster::start(&redis, 2).await;
+    let mut sockets = subscribers(&cluster, "orders").await;
+    let _others = subscribers(&cluster, "lies").await;
+    let _members = members(&cluster, "presence-lies").await;
+    let number = |number: u64| [&b"R\x01E"[..], &[7; 24], &number.to_be_bytes(), b"{}"].concat();
+    let lies: Vec<Vec<u8>> = real_messages(&redis, &cluster)
+        .await
+        .into_iter()
+        .chain([0, 1, u64::MAX - 1, u64::MAX, 0].map(number))
+        .collect();
+    let all = topics(&redis, &cluster).await;
+    for topic in all.iter().filter(|topic| !topic.contains("orders")) {
+        for lie in &lies {
+            redis.publish(topic, lie).await;
+        }
+    }
+    // Comparing after that is arithmetic with the largest number there is.
+    let _: i64 = redis.ask(&["CLIENT", "KILL", "TYPE", "pubsub"]).await;
+    assert_links_come_back(&cluster).await;
+    assert_events_flow(&cluster, &mut sockets, "orders").await;
+}
+
+async fn assert_links_come_back(cluster: &TestCluster) {
+    let is_back = |node: &crate::harness::TestServer| {
+        node.metric("resound_cluster_links_lost_total") >= 1.0
+            && node.metric("resound_cluster_connected") == 1.0
+    };
+    crate::harness::eventually("the links to come back", async || {
+        cluster.nodes.iter().all(is_back)
+    })
+    .await;
+    cluster.settle().await;
+}

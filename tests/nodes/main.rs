@@ -1,0 +1,17 @@
+//! Several nodes on a real Redis: how they reach it, what is on it, what becomes of them when it is
+//! hostile, empty or gone.
+
+#![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod access;
+mod failover;
+mod foreign;
+mod losses;
+mod refusals;
+mod secrets;
+mod stage;
+mod tls;
+mod topics;

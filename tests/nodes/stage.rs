@@ -1,0 +1,73 @@
+//! What most of these tests begin with, and how they see that nodes work together.
+
+use serde_json::Value;
+
+use crate::harness::{TestCluster, TestServer, TestSocket, eventually};
+
+/// A subscriber of one public channel on every node.
+pub(crate) async fn subscribers(cluster: &TestCluster, channel: &str) -> Vec<TestSocket> {
+    let mut sockets = Vec::new();
+    for node in &cluster.nodes {
+        let mut socket = node.connect().await;
+        socket.subscribe(channel).await;
+        sockets.push(socket);
+    }
+    cluster.settle().await;
+    sockets
+}
+
+/// Somebody on every node, on a presence channel; what they heard of each other is behind them.
+pub(crate) async fn members(cluster: &TestCluster, channel: &str) -> Vec<TestSocket> {
+    let mut sockets = Vec::new();
+    for (at, node) in cluster.nodes.iter().enumerate() {
+        let mut socket = node.connect().await;
+        let data = format!(r#"{{"user_id":"{at}","user_info":{{}}}}"#);
+        socket.subscribe_signed(channel, Some(&data)).await;
+        sockets.push(socket);
+    }
+    cluster.settle().await;
+    for socket in &mut sockets {
+        socket.hear_all().await;
+    }
+    sockets
+}
+
+/// An event that any node accepts reaches all of these, once and as the next they hear.
+pub(crate) async fn assert_events_flow(
+    cluster: &TestCluster,
+    sockets: &mut [TestSocket],
+    channel: &str,
+) {
+    for (at, node) in cluster.nodes.iter().enumerate() {
+        let data = format!("from node {at}");
+        node.backend().trigger(channel, "news", &data).await;
+        for socket in &mut *sockets {
+            let heard = socket.hear_json().await;
+            assert_eq!(
+                (heard["event"].as_str(), heard["data"].as_str()),
+                (Some("news"), Some(&*data))
+            );
+        }
+    }
+}
+
+/// Waits until all nodes are linked to Redis, or none is.
+pub(crate) async fn linked(cluster: &TestCluster, is_so: bool) {
+    let wanted = f64::from(u8::from(is_so));
+    eventually(if is_so { "all links" } else { "no link" }, async || {
+        cluster.nodes.iter().all(|node| node.metric("resound_cluster_connected") == wanted)
+    })
+    .await;
+}
+
+/// Waits until this path of the HTTP API has this answer.
+pub(crate) async fn answers(
+    node: &TestServer,
+    path: &str,
+    parameters: &[(&str, &str)],
+    answer: &Value,
+) {
+    let mut backend = node.backend();
+    let what = format!("{path} to be {answer}");
+    eventually(&what, async || backend.get(path, parameters).await.json() == *answer).await;
+}
