@@ -1,4 +1,4 @@
-// Owns the one door through which suites reach the harness: server, application, clients, waiting, webhooks, clusters.
+// Owns the one door through which suites reach the harness: server, application, clients, waiting, webhooks, clusters, traffic.
 
 export * from './harness/backend.mjs';
 export * from './harness/clients.mjs';
@@ -6,5 +6,6 @@ export * from './harness/cluster.mjs';
 export * from './harness/redis.mjs';
 export * from './harness/server.mjs';
 export * from './harness/suite.mjs';
+export * from './harness/traffic.mjs';
 export * from './harness/until.mjs';
 export * from './harness/webhooks.mjs';
