@@ -25,12 +25,14 @@ mod connections;
 mod core;
 mod effect;
 mod message;
+mod newcomers;
 mod numbers;
 mod outcome;
 mod publishing;
 pub mod redis;
 mod request;
 mod roster;
+mod rows;
 mod spot;
 mod watchlists;
 
@@ -162,6 +164,8 @@ impl Cluster {
     pub fn act<R>(&self, act: impl FnOnce(&mut Core) -> R) -> R {
         let mut core = self.core.lock();
         let result = act(&mut core);
+        // Before anybody hears of it: who does, and looks then, sees what is still under way.
+        self.metrics.cluster.unsettled(core.unsettled());
         for effect in core.effects() {
             (self.carry_out)(effect);
         }
@@ -238,12 +242,12 @@ impl Cluster {
     }
 
     fn tick(&self) {
-        let (unshared, alive, unsettled) = self.act(|core| {
+        let (unshared, alive) = self.act(|core| {
             core.tick(Instant::now());
-            (core.take_unshared(), core.alive(), core.unsettled())
+            (core.take_unshared(), core.alive())
         });
         self.metrics.cluster.unshared(unshared);
-        self.metrics.cluster.alive(alive, unsettled);
+        self.metrics.cluster.alive(alive);
         self.emptied.notify_waiters();
     }
 
@@ -260,11 +264,11 @@ impl Cluster {
         self.emptied.notify_waiters();
     }
 
-    fn hear(&self, link: u64, push: PushInfo) {
+    fn hear(&self, link: u64, push: &PushInfo) {
         if self.link.load(Ordering::Relaxed) != link {
             return;
         }
-        match Heard::read(&push) {
+        match Heard::read(push) {
             Heard::Message { topic, payload } => {
                 if !self.act(|core| core.message(topic, payload, Instant::now())) {
                     self.metrics.cluster.foreign();

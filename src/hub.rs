@@ -169,10 +169,9 @@ impl Hub {
         }
     }
 
-    /// A socket belongs to a user now: joins the user's channel, is answered, is told who of its
-    /// watchlist is there, and those who watch the user are told.
-    pub fn sign_in(&self, socket: SocketId, user: &User, answer: Frame) {
-        self.shards.send(socket, answer);
+    /// A socket belongs to a user now: joins the user's channel, is told who of its watchlist is
+    /// there, and those who watch the user are told.
+    pub fn sign_in(&self, socket: SocketId, user: &User) {
         if let Some(own) = self.channel_of(user) {
             self.registry.with(&own, |channel| channel.seat(&self.shards, socket, [None, None]));
         }

@@ -62,6 +62,8 @@ pub struct Server {
     workers: Vec<Worker>,
     shards: Arc<Shards>,
     cluster: Option<Arc<Cluster>>,
+    /// Not without Redis.
+    required: bool,
     metrics: Arc<Metrics>,
     background: JoinSet<()>,
     stopping: CancellationToken,
@@ -96,8 +98,12 @@ impl Server {
             }
         };
         let node = Arc::new(node);
-        if let Some((cluster, settings)) = node.cluster().zip(config.cluster.as_ref()) {
-            membership::join(cluster, settings, &mut background).await?;
+        let mut link = membership::link(&node, config)?;
+        if listeners.len() > 1 {
+            link = link.and_then(|link| {
+                background.spawn(link);
+                None
+            });
         }
         background.spawn(tick(node.clone()));
         let stopping = CancellationToken::new();
@@ -105,16 +111,20 @@ impl Server {
         let workers = listeners.into_iter().zip(all_shards).enumerate();
         let workers = workers.map(|(index, (listener, shard))| {
             let entrance = Arc::new(entrance(index));
-            Worker { index, listener, entrance, shards: shards.clone(), shard }
+            // A single worker carries the link too: an event then wakes no other thread.
+            let link = link.take();
+            Worker { index, listener, entrance, shards: shards.clone(), shard, link }
         });
         let (workers, drain) = (workers.collect(), config.server.drain);
         let cluster = node.cluster().cloned();
+        let required = config.cluster.as_ref().is_some_and(|cluster| cluster.required);
         Ok(Self {
             address,
             exposition,
             workers,
             shards,
             cluster,
+            required,
             metrics,
             background,
             stopping,
@@ -148,6 +158,10 @@ impl Server {
         for worker in std::mem::take(&mut self.workers) {
             worker.start(life.clone())?;
         }
+        if let Some(cluster) = &self.cluster {
+            membership::joined(cluster, self.required).await?;
+        }
+        life.open.cancel();
         let stopping = &self.stopping;
         let draining = async {
             stop.await;
@@ -169,12 +183,12 @@ impl Server {
             () = connections => {}
             () = overdue => tracing::warn!("the drain took all its time; what is left is cut off"),
         }
-        life.over.cancel();
-        life.threads.close();
-        life.threads.wait().await;
         if let Some(cluster) = &self.cluster {
             membership::leave(cluster).await;
         }
+        life.over.cancel();
+        life.threads.close();
+        life.threads.wait().await;
         Ok(())
     }
 }

@@ -3,20 +3,22 @@
 //! Pure. What has to be done on the node is written into a list of [`Effect`]s, in order. Refuses
 //! to know how requests travel.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use indexmap::{IndexMap, IndexSet};
-
 use super::effect::{Action, Cached, Effect, Newcomer, Told};
 use super::message::{Change, Event, Message};
+use super::newcomers::{Newcomers, Waiting};
 use super::outcome::{Count, Outcome};
 use super::request::{Asked, Facts, State};
 use super::roster::Roster;
+use super::rows::Rows;
 use super::spot::Spot;
 use super::{NodeId, numbers::Numbers};
-use crate::protocol::{Frame, Member, SocketId, server_message};
+use crate::protocol::{Frame, Member, SocketId};
+
+mod telling;
 
 /// In the roster of a user's own channel, whoever is signed in stands under this name.
 const SIGNED_IN: &str = "";
@@ -40,16 +42,14 @@ pub(super) struct Channel {
     pub(super) idle_since: Option<Instant>,
     /// The roster is that of the directory.
     pub(super) current: bool,
-    users: HashMap<Arc<str>, Local>,
-    /// Users whose row has changed since the directory was told.
-    changed: IndexSet<Arc<str>>,
-    /// Those it is being told of.
-    under_way: Vec<Arc<str>>,
-    waiting: IndexMap<SocketId, Waiting>,
+    rows: Rows,
+    newcomers: Newcomers,
     roster: Roster,
     numbers: Numbers,
     /// All of this node's rows are to be told, and the roster compared.
     compare: bool,
+    /// The directory has had sockets of this node in it.
+    known: bool,
 }
 
 /// Whether the topic is heard.
@@ -59,31 +59,6 @@ pub(super) enum Service {
     /// Subscribed to, not confirmed: what still comes is from before.
     Asked,
     On,
-}
-
-/// A user of this node.
-struct Local {
-    sockets: u32,
-    info: Box<str>,
-}
-
-/// A socket that was not answered yet.
-struct Waiting {
-    user_id: Option<Arc<str>>,
-    /// The request whose outcome answers it.
-    request: Option<u64>,
-    silent: bool,
-    left: bool,
-    /// It subscribed again meanwhile, so often.
-    again: u32,
-}
-
-/// Who joins.
-pub(super) struct Joining<'a> {
-    pub(super) socket: SocketId,
-    pub(super) member: Option<&'a Member>,
-    /// It asked for nothing and is answered nothing: it signed in.
-    pub(super) silent: bool,
 }
 
 impl Channel {
@@ -99,13 +74,12 @@ impl Channel {
             unanswered: 0,
             idle_since: None,
             current: false,
-            users: HashMap::new(),
-            changed: IndexSet::new(),
-            under_way: Vec::new(),
-            waiting: IndexMap::new(),
+            rows: Rows::default(),
+            newcomers: Newcomers::default(),
             roster: Roster::default(),
             numbers: Numbers::default(),
             compare: false,
+            known: false,
         }
     }
 
@@ -125,6 +99,12 @@ impl Channel {
         (self.sockets.len() as u32, self.roster.members().len() as u32)
     }
 
+    /// About how many bytes its roster is; 4 KB where this node does not know it yet.
+    pub(super) fn roster_bytes(&self) -> usize {
+        let bytes = |(user_id, info): (&str, &str)| user_id.len() + info.len() + 16;
+        self.roster.members().map(bytes).sum::<usize>().max(4096)
+    }
+
     /// The members as far as this node knows.
     pub(super) fn user_ids(&self) -> impl Iterator<Item = &str> {
         self.roster.members().map(|(user_id, _)| user_id)
@@ -140,26 +120,18 @@ impl Channel {
     }
 
     /// A socket joins. It is answered when the directory has it.
-    pub(super) fn join(&mut self, joining: &Joining<'_>) {
+    pub(super) fn join(&mut self, socket: SocketId, member: Option<&Member>) {
         self.idle_since = None;
-        self.sockets.insert(joining.socket);
-        let user_id = match (joining.member, self.spot.user_id()) {
+        self.sockets.insert(socket);
+        let user = match (member, self.spot.user_id()) {
             (Some(member), _) => Some((member.user_id.clone(), member.info_json())),
             (None, Some(_)) => Some((SIGNED_IN.into(), "")),
             (None, None) => None,
         };
-        if let Some((user_id, info)) = &user_id {
-            let local = Local { sockets: 0, info: (*info).into() };
-            let local = self.users.entry(user_id.clone()).or_insert(local);
-            local.sockets += 1;
-            if local.sockets == 1 {
-                self.changed.insert(user_id.clone());
-            }
+        if let Some((user_id, info)) = &user {
+            self.rows.join(user_id, info);
         }
-        let user_id = user_id.map(|(user_id, _)| user_id);
-        let (request, silent) = (None, joining.silent);
-        let waiting = Waiting { user_id, request, silent, left: false, again: 0 };
-        self.waiting.insert(joining.socket, waiting);
+        self.newcomers.add(socket, user.map(|(user_id, _)| user_id));
     }
 
     /// A socket leaves.
@@ -175,21 +147,11 @@ impl Channel {
         }
         let signed_in = self.spot.user_id().map(|_| SIGNED_IN);
         if let Some(user_id) = user_id.or(signed_in) {
-            self.row_left(user_id);
+            self.rows.leave(user_id);
         }
-        match self.waiting.get_mut(&socket) {
+        match self.newcomers.get_mut(socket) {
             Some(waiting) => waiting.left = true,
             None => self.act(Action::Unseat(socket), effects),
-        }
-    }
-
-    fn row_left(&mut self, user_id: &str) {
-        let Some(local) = self.users.get_mut(user_id) else { return };
-        local.sockets -= 1;
-        if local.sockets == 0
-            && let Some((user_id, _)) = self.users.remove_entry(user_id)
-        {
-            self.changed.insert(user_id);
         }
     }
 
@@ -202,22 +164,8 @@ impl Channel {
         keeps: bool,
     ) -> State {
         let compare = std::mem::take(&mut self.compare);
-        let changed = std::mem::take(&mut self.changed);
-        self.under_way.extend(changed.iter().cloned());
-        let row = |user_id: Arc<str>| {
-            let info = self.users.get(&user_id).map(|local| local.info.clone());
-            (user_id, info)
-        };
-        let rows = if compare {
-            self.users.iter().map(|(id, local)| (id.clone(), Some(local.info.clone()))).collect()
-        } else {
-            changed.into_iter().map(row).collect()
-        };
-        let mut newcomers = false;
-        for waiting in self.waiting.values_mut().filter(|waiting| waiting.request.is_none()) {
-            waiting.request = Some(request);
-            newcomers = true;
-        }
+        let rows = self.rows.tell(compare);
+        let newcomers = self.newcomers.ask(request);
         self.unanswered += 1;
         let asked = Asked {
             whole: compare,
@@ -245,43 +193,23 @@ impl Channel {
     pub(super) fn outcome(
         &mut self,
         request: u64,
-        outcome: Outcome<'_>,
+        outcome: &Outcome<'_>,
         incomplete: bool,
         node: NodeId,
         effects: &mut Vec<Effect>,
     ) -> bool {
         self.unanswered = self.unanswered.saturating_sub(1);
-        if self.unanswered == 0 {
-            self.under_way.clear();
-        }
         let missed = self.numbers.compared(outcome.number, &outcome.missed);
         self.act_if(missed > 0, Action::Missed(missed), effects);
         self.catch_up(&outcome.missed, node, effects);
-        match outcome.roster {
-            Some(there) => {
-                let difference = self.roster.reconcile(there, incomplete);
-                difference
-                    .removed
-                    .iter()
-                    .for_each(|user_id| self.announce_removed(user_id, effects));
-                difference.added.iter().for_each(|user_id| self.announce_added(user_id, effects));
-            }
-            None => {
-                outcome
-                    .removed
-                    .iter()
-                    .for_each(|user_id| self.removed(user_id, incomplete, effects));
-                for user_id in &outcome.added {
-                    let info = self.users.get(*user_id).map(|local| local.info.clone());
-                    self.added(user_id, &info.unwrap_or_else(|| "null".into()), effects);
-                }
-            }
-        }
+        let news = self.news(outcome, incomplete);
+        self.mirror(outcome, incomplete, effects);
         self.current = true;
-        self.act_if(outcome.tell_occupied, Action::Tell(Told::Occupied), effects);
-        for user_id in &outcome.tell_added {
-            self.act(Action::Tell(Told::MemberAdded((*user_id).into())), effects);
+        self.known = self.is_occupied();
+        if self.unanswered == 0 {
+            self.rows.arrived();
         }
+        news.into_iter().for_each(|told| self.act(Action::Tell(told), effects));
         let cached = outcome.cached.map(|text| Frame::text(text.as_bytes()));
         let accepted = self.answer(request, &outcome.refused, cached.as_ref(), effects);
         self.act_if(outcome.tell_miss, Action::Tell(Told::CacheMiss), effects);
@@ -292,6 +220,33 @@ impl Channel {
         accepted
     }
 
+    /// What webhooks are to be told. A directory that has lost its data takes for new whoever is told
+    /// again: then only who came meanwhile is.
+    fn news(&self, outcome: &Outcome<'_>, incomplete: bool) -> Vec<Told> {
+        let is_new = |user_id: &&&str| {
+            !incomplete || !self.roster.contains(user_id) || self.rows.came_alone(user_id)
+        };
+        let occupied = outcome.tell_occupied && !(incomplete && self.known);
+        let added = outcome.tell_added.iter().filter(is_new);
+        let added = added.map(|user_id| Told::MemberAdded((*user_id).into()));
+        occupied.then_some(Told::Occupied).into_iter().chain(added).collect()
+    }
+
+    /// The roster becomes what the directory says.
+    fn mirror(&mut self, outcome: &Outcome<'_>, incomplete: bool, effects: &mut Vec<Effect>) {
+        let Some(there) = &outcome.roster else {
+            outcome.removed.iter().for_each(|user_id| self.removed(user_id, incomplete, effects));
+            for user_id in &outcome.added {
+                let info = self.rows.info(user_id).unwrap_or("null").to_owned();
+                self.added(user_id, &info, effects);
+            }
+            return;
+        };
+        let difference = self.roster.reconcile(there.clone(), incomplete);
+        difference.removed.iter().for_each(|user_id| self.announce_removed(user_id, effects));
+        difference.added.iter().for_each(|user_id| self.announce_added(user_id, effects));
+    }
+
     /// Answers those who waited for this request.
     fn answer(
         &mut self,
@@ -300,18 +255,21 @@ impl Channel {
         cached: Option<&Frame>,
         effects: &mut Vec<Effect>,
     ) -> bool {
-        let mut all_accepted = true;
-        let answered = |_: &SocketId, waiting: &mut Waiting| waiting.request == Some(request);
-        let waiting: Vec<_> = self.waiting.extract_if(.., answered).collect();
-        for (socket, waiting) in waiting {
+        let newcomers = self.newcomers.answered(request, refused);
+        if newcomers.is_empty() {
+            return true;
+        }
+        let (first, mut all_accepted) = (self.said_first(), true);
+        for (socket, waiting) in newcomers {
             let refused = waiting.user_id.as_ref().filter(|user_id| refused.contains(&&***user_id));
             if let Some(user_id) = refused {
                 all_accepted = false;
-                if !waiting.left {
+                let user_id = Some(user_id.clone()).filter(|_| !waiting.left);
+                if let Some(user_id) = &user_id {
                     self.sockets.remove(&socket);
-                    self.row_left(user_id);
+                    self.rows.leave(user_id);
                 }
-                self.act(Action::Refuse(socket), effects);
+                self.act(Action::Refuse(socket, user_id), effects);
                 continue;
             }
             let cached = match (self.spot.is_cache(), cached) {
@@ -319,46 +277,21 @@ impl Channel {
                 (true, Some(frame)) => Cached::Event(frame.clone()),
                 (true, None) => Cached::Miss,
             };
-            self.greet(socket, &waiting, cached, effects);
+            let answer = first.clone();
+            self.greet(socket, &waiting, Newcomer { answer, cached }, effects);
         }
         all_accepted
     }
 
-    fn greet(
-        &self,
-        socket: SocketId,
-        waiting: &Waiting,
-        cached: Cached,
-        effects: &mut Vec<Effect>,
-    ) {
-        let answer = self.spot.name.as_ref().filter(|_| !waiting.silent).map(|name| {
-            let data = match self.spot.is_presence() {
-                true => server_message::presence(self.roster.members()),
-                false => "{}".to_owned(),
-            };
-            server_message::subscription_succeeded(name, &data)
-        });
-        let again = answer.clone();
-        let newcomer = Newcomer { answer, cached };
-        let action = match waiting.left {
-            true => Action::Answer(socket, newcomer),
-            false => Action::Seat(socket, newcomer),
-        };
-        self.act(action, effects);
-        for _ in 0..waiting.again {
-            let newcomer = Newcomer { answer: again.clone(), cached: Cached::NotKept };
-            self.act(Action::Answer(socket, newcomer), effects);
-        }
-    }
-
     /// Answers a second subscription like the first; one that waits is answered when the first is.
     pub(super) fn confirm(&mut self, socket: SocketId, effects: &mut Vec<Effect>) {
-        if let Some(waiting) = self.waiting.get_mut(&socket) {
+        if let Some(waiting) = self.newcomers.get_mut(socket) {
             waiting.again += 1;
             return;
         }
-        let waiting = Waiting { user_id: None, request: None, silent: false, left: true, again: 0 };
-        self.greet(socket, &waiting, Cached::NotKept, effects);
+        let waiting = Waiting::gone();
+        let newcomer = Newcomer { answer: self.said_first(), cached: Cached::NotKept };
+        self.greet(socket, &waiting, newcomer, effects);
     }
 
     /// Another node changed something.
@@ -379,26 +312,33 @@ impl Channel {
         }
     }
 
-    /// An event arrived from the topic; `ours` if it is to be delivered.
-    pub(super) fn event(&mut self, event: &Event<'_>, ours: bool, effects: &mut Vec<Effect>) {
+    /// An event arrived from the topic; `due` if it is still to be delivered here, `own` if this
+    /// node published it.
+    pub(super) fn event(
+        &mut self,
+        event: &Event<'_>,
+        (own, due): (bool, bool),
+        effects: &mut Vec<Effect>,
+    ) {
         if self.service != Service::On {
             return;
         }
-        let Some(missed) = self.numbers.arrived(event.number) else { return };
+        let Some(missed) = self.numbers.arrived(event.number, own) else { return };
         self.act_if(missed > 0, Action::Missed(missed), effects);
-        if ours {
-            self.deliver(&Frame::text(event.text.as_bytes()), event.except, effects);
+        if due {
+            self.deliver(&Frame::text(event.text.as_bytes()), event.except, event.kept, effects);
         }
     }
 
-    /// Delivers on this node.
+    /// Delivers on this node; what a cache channel remembers is `kept`.
     pub(super) fn deliver(
         &self,
         frame: &Frame,
         except: Option<SocketId>,
+        kept: bool,
         effects: &mut Vec<Effect>,
     ) {
-        self.act_if(self.spot.is_cache(), Action::Keep(frame.clone()), effects);
+        self.act_if(kept && self.spot.is_cache(), Action::Keep(frame.clone()), effects);
         self.act_if(self.is_occupied(), Action::Deliver(frame.clone(), except), effects);
     }
 
@@ -409,7 +349,12 @@ impl Channel {
             if let Some(Message::Event(event)) = Message::read(message)
                 && event.origin != node
             {
-                self.deliver(&Frame::text(event.text.as_bytes()), event.except, effects);
+                self.deliver(
+                    &Frame::text(event.text.as_bytes()),
+                    event.except,
+                    event.kept,
+                    effects,
+                );
             }
         }
     }
@@ -424,22 +369,24 @@ impl Channel {
     pub(super) fn lost(&mut self, effects: &mut Vec<Effect>) {
         (self.service, self.current) = (Service::Off, false);
         (self.queued, self.unanswered) = (false, 0);
-        let under_way = std::mem::take(&mut self.under_way);
-        self.changed.extend(under_way);
+        self.rows.lost();
         self.serve_alone(effects);
     }
 
     /// Without Redis: users come and go as this node sees it, and those who wait are answered.
     pub(super) fn serve_alone(&mut self, effects: &mut Vec<Effect>) {
-        for user_id in std::mem::take(&mut self.changed) {
-            match self.users.get(&user_id).map(|local| local.info.clone()) {
+        for (user_id, info) in self.rows.take_changed() {
+            match info {
                 Some(info) => self.added(&user_id, &info, effects),
                 None => self.removed(&user_id, false, effects),
             }
         }
-        for (socket, waiting) in std::mem::take(&mut self.waiting) {
+        let newcomers = self.newcomers.take();
+        let first = if newcomers.is_empty() { None } else { self.said_first() };
+        for (socket, waiting) in newcomers {
             let cached = if self.spot.is_cache() { Cached::Local } else { Cached::NotKept };
-            self.greet(socket, &waiting, cached, effects);
+            let answer = first.clone();
+            self.greet(socket, &waiting, Newcomer { answer, cached }, effects);
         }
     }
 
@@ -452,61 +399,5 @@ impl Channel {
     /// The roster is to be compared once more, now that every node has spoken.
     pub(super) fn dispel_doubts(&mut self) {
         self.compare = true;
-    }
-
-    fn added(&mut self, user_id: &str, info: &str, effects: &mut Vec<Effect>) {
-        let user_id: Arc<str> = user_id.into();
-        if self.roster.add(&user_id, info) {
-            self.announce_added(&user_id, effects);
-        }
-    }
-
-    fn removed(&mut self, user_id: &str, incomplete: bool, effects: &mut Vec<Effect>) {
-        if incomplete {
-            self.roster.doubt(user_id);
-        } else if self.roster.remove(user_id) {
-            self.announce_removed(user_id, effects);
-        }
-    }
-
-    fn announce_added(&self, user_id: &str, effects: &mut Vec<Effect>) {
-        if let Some(name) = self.spot.name.as_ref().filter(|name| name.is_presence()) {
-            let frame = server_message::member_added(name, user_id, self.roster.info(user_id));
-            return self.act_if(self.is_occupied(), Action::Deliver(frame, None), effects);
-        }
-        self.tell_watchers(true, effects);
-    }
-
-    fn announce_removed(&self, user_id: &str, effects: &mut Vec<Effect>) {
-        if let Some(name) = self.spot.name.as_ref().filter(|name| name.is_presence()) {
-            let frame = server_message::member_removed(name, user_id);
-            return self.act_if(self.is_occupied(), Action::Deliver(frame, None), effects);
-        }
-        self.tell_watchers(false, effects);
-    }
-
-    fn tell_watchers(&self, online: bool, effects: &mut Vec<Effect>) {
-        if let Some(user_id) = self.spot.user_id().filter(|_| self.watchers > 0) {
-            effects.push(Effect::Watchers { app: self.spot.app, user_id: user_id.into(), online });
-        }
-    }
-
-    fn tell_count(&self, count: u32, effects: &mut Vec<Effect>) {
-        if let Some(name) = self.spot.name.as_ref().filter(|_| self.is_occupied()) {
-            let frame = server_message::subscription_count(name, count as usize);
-            self.act(Action::Deliver(frame, None), effects);
-        }
-    }
-
-    fn act(&self, action: Action, effects: &mut Vec<Effect>) {
-        if let Some(channel) = self.spot.name.clone() {
-            effects.push(Effect::Channel { app: self.spot.app, channel, action });
-        }
-    }
-
-    fn act_if(&self, is_so: bool, action: Action, effects: &mut Vec<Effect>) {
-        if is_so {
-            self.act(action, effects);
-        }
     }
 }

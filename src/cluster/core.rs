@@ -13,11 +13,10 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 use tokio::sync::oneshot;
 
-use super::channel::{Channel, Joining, Service};
+use super::channel::{Channel, Service};
 use super::connections::{Connections, Place};
 use super::effect::{Effect, Shared};
 use super::message::{self, Message};
-use super::outcome::Count;
 use super::publishing::{New, Publishing};
 use super::request::{Answer, Query, Reply};
 use super::spot::Spot;
@@ -28,11 +27,9 @@ use crate::protocol::{Frame, Member, SocketId, User};
 
 mod duties;
 mod queue;
+mod view;
 
 use queue::{Queued, Sent};
-
-/// Pusher's interval for counts of more than a hundred subscribers.
-const COUNT_AGAIN: Duration = Duration::from_secs(5);
 
 /// How long an event waits for Redis to come back, where events are not kept: older ones would
 /// surprise more than help.
@@ -50,6 +47,8 @@ pub struct Core {
     /// Until then the directory may be incomplete.
     incomplete_until: Option<Instant>,
     queue: VecDeque<Queued>,
+    /// Channels that are to be told again.
+    backlog: VecDeque<Arc<str>>,
     sent: VecDeque<Sent>,
     next_request: u64,
     asked: HashMap<u64, Arc<str>>,
@@ -69,6 +68,8 @@ pub struct Core {
 enum Link {
     Away,
     Up,
+    /// What stands in line is still sent, and nothing more comes to stand there.
+    Leaving,
 }
 
 impl Core {
@@ -81,6 +82,7 @@ impl Core {
             run: None,
             incomplete_until: None,
             queue: VecDeque::new(),
+            backlog: VecDeque::new(),
             sent: VecDeque::new(),
             next_request: 0,
             asked: HashMap::new(),
@@ -100,11 +102,11 @@ impl Core {
 
     // What the node does.
 
-    /// A socket joins a channel; `silent` if it asked for nothing.
-    pub fn join(&mut self, spot: &Spot, socket: SocketId, member: Option<&Member>, silent: bool) {
+    /// A socket joins a channel. A user's own channel is joined by signing in, without an answer.
+    pub fn join(&mut self, spot: &Spot, socket: SocketId, member: Option<&Member>) {
         let topic = self.channel(spot);
         if let Some(channel) = self.channels.get_mut(&topic) {
-            channel.join(&Joining { socket, member, silent });
+            channel.join(socket, member);
         }
         self.changed(&topic);
     }
@@ -148,7 +150,7 @@ impl Core {
 
     /// A socket belongs to a user now, and watches others.
     pub fn sign_in(&mut self, app: usize, socket: SocketId, user: &User) {
-        self.join(&Spot::user(app, &user.id), socket, None, true);
+        self.join(&Spot::user(app, &user.id), socket, None);
         if !self.apps[app].watchlist_events || user.watchlist.is_empty() {
             return;
         }
@@ -192,7 +194,7 @@ impl Core {
 
     /// Closes a user's connections on every node.
     pub fn terminate(&mut self, app: usize, user_id: &str, waiter: oneshot::Sender<Shared>) {
-        if self.link == Link::Away {
+        if self.link != Link::Up {
             self.effects.push(Effect::Terminate { app, user_id: user_id.into() });
             return self.effects.push(Effect::Published(waiter, Shared::NodeOnly));
         }
@@ -203,7 +205,7 @@ impl Core {
     /// Asks for a place among the app's sockets.
     pub fn take_place(&mut self, app: usize) -> Place {
         let most = self.apps[app].limits.connections;
-        let place = self.connections[app].take(most, self.link == Link::Away);
+        let place = self.connections[app].take(most, self.link != Link::Up);
         self.count_connections(app);
         place
     }
@@ -226,6 +228,7 @@ impl Core {
     pub fn depart(&mut self) {
         if self.link == Link::Up {
             self.queue.push_back(Queued::Reap { node: self.node, leaving: true });
+            self.link = Link::Leaving;
         }
     }
 
@@ -250,13 +253,14 @@ impl Core {
         self.link = Link::Away;
         (self.alive, self.has_beaten) = (0, false);
         self.queue.clear();
+        self.backlog.clear();
         self.sent.clear();
         self.asked.clear();
         let mut waiters = Vec::new();
         let keeps = self.settings.streams.is_some();
         for (delivery, was_sent) in self.publishing.lost(keeps, &mut waiters) {
             self.deliver(&delivery);
-            let channel = self.channels.get_mut(&delivery.0).filter(|_| was_sent);
+            let channel = self.channels.get_mut(&delivery.topic).filter(|_| was_sent);
             channel.into_iter().for_each(Channel::delivered_unheard);
         }
         self.channels.values_mut().for_each(|channel| channel.lost(&mut self.effects));
@@ -283,8 +287,9 @@ impl Core {
         match Message::read(payload) {
             Some(Message::Event(event)) => {
                 let Some(channel) = self.channels.get_mut(topic) else { return true };
-                let ours = event.origin != self.node || self.publishing.heard(event.serial);
-                channel.event(&event, ours, &mut self.effects);
+                let own = event.origin == self.node;
+                let due = !own || self.publishing.heard(event.serial);
+                channel.event(&event, (own, due), &mut self.effects);
                 true
             }
             Some(Message::Change(change)) => {
@@ -296,24 +301,7 @@ impl Core {
                 }
                 true
             }
-            Some(Message::Outcome(request, outcome)) => {
-                let incomplete = self.is_incomplete(now);
-                let Some(topic) = self.asked.remove(&request) else { return false };
-                let Some(channel) = self.channels.get_mut(&topic) else { return true };
-                if outcome.count == Count::Later {
-                    self.counts_due.insert(topic.clone(), now + COUNT_AGAIN);
-                }
-                let accepted =
-                    channel.outcome(request, outcome, incomplete, self.node, &mut self.effects);
-                let known = self.watchlists.known(&topic);
-                known.into_iter().for_each(|waiting| self.tell_watchlist(waiting));
-                if accepted {
-                    self.rest(&topic, now);
-                } else {
-                    self.changed(&topic);
-                }
-                true
-            }
+            Some(Message::Outcome(request, outcome)) => self.outcome(request, &outcome, now),
             Some(Message::Terminate { app, user_id }) => {
                 let app = self.apps.iter().position(|known| known.id == app);
                 let terminate = |app| Effect::Terminate { app, user_id: user_id.into() };
@@ -336,9 +324,7 @@ impl Core {
             }
             (_, Reply::References(all)) => self.compare_references(&all),
             (Some(Sent::Connections(app)), Reply::Connections { granted, .. }) => {
-                if self.connections[app].granted(granted, &mut self.effects) {
-                    self.count_connections(app);
-                }
+                self.granted(app, granted);
             }
             (Some(Sent::Broadcast(waiter)), _) => {
                 let told = waiter.map(|waiter| Effect::Published(waiter, Shared::Cluster));
@@ -357,7 +343,7 @@ impl Core {
     pub fn tick(&mut self, now: Instant) {
         let kept = self.settings.streams.map_or(WAITS_FOR_REDIS, |streams| streams.retention);
         self.publishing.expire(kept, self.settings.queue_bytes, now);
-        if self.link == Link::Away {
+        if self.link != Link::Up {
             return;
         }
         if now >= self.beat_at {
@@ -389,72 +375,11 @@ impl Core {
 
     /// Whether requests are waiting to be taken.
     pub fn has_requests(&self) -> bool {
-        !self.queue.is_empty()
-    }
-
-    /// Sockets and users of a channel as far as this node knows.
-    pub fn counts_here(&self, spot: &Spot) -> (u32, u32) {
-        self.channels.get(&self.topic(spot)).map(Channel::counts).unwrap_or_default()
-    }
-
-    /// Members of a channel as far as this node knows.
-    pub fn members_here(&self, spot: &Spot) -> Vec<Arc<str>> {
-        let channel = self.channels.get(&self.topic(spot));
-        channel.map(|channel| channel.user_ids().map(Arc::from).collect()).unwrap_or_default()
-    }
-
-    /// Occupied channels as far as this node knows: name, sockets, users; in order of name.
-    pub fn occupied_here(&self, app: usize, prefix: &str) -> Vec<(String, u32, u32)> {
-        let matches = |channel: &&Channel| {
-            let name_matches = channel.spot.text.starts_with(prefix);
-            channel.spot.app == app && channel.facts.listed && channel.is_occupied() && name_matches
-        };
-        let mut all: Vec<_> = self
-            .channels
-            .values()
-            .filter(matches)
-            .map(|channel| {
-                let (sockets, users) = channel.counts();
-                (channel.spot.text.to_string(), sockets, users)
-            })
-            .collect();
-        all.sort();
-        all
+        !(self.queue.is_empty() && self.backlog.is_empty())
     }
 
     /// Whether Redis is there.
     pub fn is_connected(&self) -> bool {
-        self.link == Link::Up
-    }
-
-    /// Nodes that live, this one included; 0 without Redis.
-    pub fn alive(&self) -> u32 {
-        self.alive
-    }
-
-    /// Bytes of events that wait for Redis.
-    pub fn waiting_bytes(&self) -> usize {
-        self.publishing.bytes()
-    }
-
-    /// Events that other nodes did not get, since the last time it was asked.
-    pub fn take_unshared(&mut self) -> u64 {
-        self.publishing.take_unshared()
-    }
-
-    /// What was asked of Redis and is not done: 0 when nothing is under way.
-    pub fn unsettled(&self) -> usize {
-        let waiting: usize = self.connections.iter().map(Connections::waiting).sum();
-        self.queue.len() + self.sent.len() + self.asked.len() + self.publishing.len() + waiting
-    }
-
-    /// Sockets of an app on this node.
-    pub fn open(&self, app: usize) -> u32 {
-        self.connections[app].open()
-    }
-
-    /// Channels this node hears or has.
-    pub fn channel_count(&self) -> usize {
-        self.channels.len()
+        self.link != Link::Away
     }
 }

@@ -64,8 +64,8 @@ pub enum Action {
     Answer(SocketId, Newcomer),
     /// It receives no more.
     Unseat(SocketId),
-    /// It cannot join: the channel is full.
-    Refuse(SocketId),
+    /// It cannot join as this user: the channel is full. `None` if it has left already.
+    Refuse(SocketId, Option<Arc<str>>),
     /// All but one are told this.
     Deliver(Frame, Option<SocketId>),
     /// The newest event of a cache channel; kept here for the time without Redis.

@@ -38,6 +38,8 @@ pub struct Event<'a> {
     pub serial: u64,
     /// The socket that must not receive it.
     pub except: Option<SocketId>,
+    /// Cache channels remember it: it comes from a back end.
+    pub kept: bool,
     /// Its number in the channel: without holes as long as nothing is lost.
     pub number: u64,
     /// The client's message.
@@ -58,8 +60,13 @@ pub struct Change<'a> {
 }
 
 /// The head of an event, up to its number, which the directory writes.
-pub(super) fn event_head(origin: NodeId, serial: u64, except: Option<SocketId>) -> Vec<u8> {
-    let mut head = head(b'E', origin);
+pub(super) fn event_head(
+    origin: NodeId,
+    serial: u64,
+    except: Option<SocketId>,
+    kept: bool,
+) -> Vec<u8> {
+    let mut head = head(if kept { b'K' } else { b'E' }, origin);
     head.extend_from_slice(&serial.to_be_bytes());
     let (first, second) = except.map_or((0, 0), SocketId::halves);
     head.extend_from_slice(&first.to_be_bytes());
@@ -96,7 +103,7 @@ impl<'a> Message<'a> {
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut rest = Reader(bytes.strip_prefix(&VERSION)?);
         let message = match rest.byte()? {
-            b'E' => return Event::read(rest).map(Self::Event),
+            kind @ (b'E' | b'K') => return Event::read(rest, kind == b'K').map(Self::Event),
             b'C' => Self::Change(Change::read(&mut rest)?),
             b'O' => Self::Outcome(rest.u64()?, Outcome::read(&mut rest)?),
             b'T' => Self::Terminate { app: rest.text()?, user_id: rest.text()? },
@@ -107,11 +114,12 @@ impl<'a> Message<'a> {
 }
 
 impl<'a> Event<'a> {
-    fn read(mut rest: Reader<'a>) -> Option<Self> {
+    fn read(mut rest: Reader<'a>, kept: bool) -> Option<Self> {
         let (origin, serial) = (NodeId(rest.u64()?), rest.u64()?);
         let except = SocketId::of_halves(rest.u32()?, rest.u32()?);
         let number = rest.u64()?;
-        Some(Self { origin, serial, except, number, text: std::str::from_utf8(rest.0).ok()? })
+        let text = std::str::from_utf8(rest.0).ok()?;
+        Some(Self { origin, serial, except, kept, number, text })
     }
 }
 

@@ -34,11 +34,12 @@ impl Numbers {
         self.last
     }
 
-    /// An event was heard: how many are missing before it, or `None` if it is known.
-    pub(super) fn arrived(&mut self, number: u64) -> Option<u64> {
+    /// An event was heard: how many are missing before it, or `None` if it is known, or will be
+    /// brought by the comparison, which brings none of this node's `own`.
+    pub(super) fn arrived(&mut self, number: u64, own: bool) -> Option<u64> {
         if let Some(comparing) = &mut self.comparing {
             comparing.heard += 1;
-            return (!comparing.keeps).then_some(0);
+            return (own || !comparing.keeps).then_some(0);
         }
         if self.last > 0 && number <= self.last {
             return None;
@@ -97,9 +98,9 @@ mod tests {
     fn a_hole_is_counted_and_a_known_number_is_nothing_new() {
         let mut numbers = Numbers::default();
         assert_eq!(numbers.compared(100, &[]), 0, "the first comparison is where it begins");
-        assert_eq!(numbers.arrived(101), Some(0));
-        assert_eq!(numbers.arrived(101), None);
-        assert_eq!(numbers.arrived(104), Some(2));
+        assert_eq!(numbers.arrived(101, false), Some(0));
+        assert_eq!(numbers.arrived(101, false), None);
+        assert_eq!(numbers.arrived(104, false), Some(2));
     }
 
     #[test]
@@ -108,9 +109,9 @@ mod tests {
         numbers.compared(100, &[]);
         numbers.delivered_unheard();
         numbers.compare(false);
-        assert_eq!(numbers.arrived(108), Some(0), "delivered while comparing");
+        assert_eq!(numbers.arrived(108, false), Some(0), "delivered while comparing");
         assert_eq!(numbers.compared(108, &[]), 6, "8 since then: one heard, one of its own");
-        assert_eq!(numbers.arrived(109), Some(0));
+        assert_eq!(numbers.arrived(109, false), Some(0));
     }
 
     #[test]
@@ -118,7 +119,8 @@ mod tests {
         let mut numbers = Numbers::default();
         numbers.compared(100, &[]);
         numbers.compare(true);
-        assert_eq!(numbers.arrived(102), None);
+        assert_eq!(numbers.arrived(101, true), Some(0));
+        assert_eq!(numbers.arrived(102, false), None);
         assert_eq!(numbers.compared(102, &[]), 2, "it was kept no longer");
     }
 

@@ -36,6 +36,7 @@ pub(super) struct Pending {
     pub(super) topic: Arc<str>,
     pub(super) frame: Frame,
     pub(super) except: Option<SocketId>,
+    kept: bool,
     waiter: Option<oneshot::Sender<Shared>>,
     since: Instant,
     /// On this node.
@@ -54,8 +55,14 @@ pub(super) struct New {
     pub(super) waiter: Option<oneshot::Sender<Shared>>,
 }
 
-/// What is now to be delivered on this node: where, what, to whom not.
-pub(super) type Delivery = (Arc<str>, Spot, Frame, Option<SocketId>);
+/// What is now to be delivered on this node.
+pub(super) struct Delivery {
+    pub(super) topic: Arc<str>,
+    pub(super) spot: Spot,
+    pub(super) frame: Frame,
+    pub(super) except: Option<SocketId>,
+    pub(super) kept: bool,
+}
 
 impl Publishing {
     pub(super) fn new(node: NodeId) -> Self {
@@ -82,11 +89,14 @@ impl Publishing {
         self.next += 1;
         self.bytes += frame.len() + OVERHEAD_BYTES;
         let (delivered, sent, replied, again) = Default::default();
+        // Only a back end waits, and only its events are kept.
+        let kept = waiter.is_some() && spot.is_cache();
         let pending = Pending {
             spot,
             topic,
             frame,
             except,
+            kept,
             waiter,
             since: now,
             delivered,
@@ -109,9 +119,9 @@ impl Publishing {
         pending.sent = true;
         Some(Publish {
             topic: pending.topic.clone(),
-            head: event_head(self.node, serial, pending.except),
+            head: event_head(self.node, serial, pending.except, pending.kept),
             frame: pending.frame.clone(),
-            cached: pending.spot.is_cache(),
+            cached: pending.kept,
             again: pending.again,
         })
     }
@@ -223,6 +233,12 @@ impl Pending {
         if std::mem::replace(&mut self.delivered, true) {
             return None;
         }
-        Some((self.topic.clone(), self.spot.clone(), self.frame.clone(), self.except))
+        Some(Delivery {
+            topic: self.topic.clone(),
+            spot: self.spot.clone(),
+            frame: self.frame.clone(),
+            except: self.except,
+            kept: self.kept,
+        })
     }
 }

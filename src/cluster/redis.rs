@@ -71,7 +71,7 @@ impl Link {
             // Whatever a link that is given up still brings is not listened to.
             let (cluster, generation) = (self.cluster.clone(), self.cluster.next_link());
             let hear = move |push: PushInfo| {
-                cluster.hear(generation, push);
+                cluster.hear(generation, &push);
                 Ok::<(), ()>(())
             };
             let broken = match self.connect(hear).await {

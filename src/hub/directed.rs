@@ -44,10 +44,9 @@ impl Hub {
         self.users.left(user_id, socket);
     }
 
-    /// A socket belongs to a user now, and is told so.
-    pub fn signed_in(&self, socket: SocketId, user: &User, answer: Frame) {
-        self.shards.send(socket, answer);
-        self.sign_ins.lock().sign_in(socket, user);
+    /// A socket belongs to a user now. It watches nobody before it is told who is there.
+    pub fn signed_in(&self, socket: SocketId, user: &User) {
+        self.sign_ins.lock().arrive(socket, &user.id);
     }
 
     /// It is gone.
@@ -55,8 +54,10 @@ impl Hub {
         self.sign_ins.lock().sign_out(socket, user);
     }
 
-    /// A socket is told who of its watchlist is there.
+    /// A socket is told who of its watchlist is there, and from now on who comes and goes.
     pub fn tell_watchlist(&self, socket: SocketId, online: &[Arc<str>], offline: &[Arc<str>]) {
+        let mut sign_ins = self.sign_ins.lock();
+        [online, offline].into_iter().for_each(|user_ids| sign_ins.watch(socket, user_ids));
         let lists = [("online", online), ("offline", offline)];
         self.shards.send(socket, server_message::watchlist_events(lists));
     }

@@ -28,16 +28,26 @@ pub(super) struct SignedIn {
 impl SignIns {
     /// A socket signs in.
     pub(super) fn sign_in(&mut self, socket: SocketId, user: &User) -> SignedIn {
-        let sockets = self.sockets.entry(user.id.clone()).or_default();
-        let first = sockets.is_empty();
-        sockets.insert(socket);
+        let first = self.arrive(socket, &user.id);
         let tell = if first { sockets_of(&self.watchers, &user.id) } else { Vec::new() };
-        for watched in &user.watchlist {
-            self.watchers.entry(watched.clone()).or_default().insert(socket);
-        }
+        self.watch(socket, &user.watchlist);
         let is_online = |id: &Arc<str>| self.sockets.contains_key(id);
         let (online, offline) = user.watchlist.iter().cloned().partition(is_online);
         SignedIn { online, offline, tell }
+    }
+
+    /// A socket belongs to a user; true if it is the user's first.
+    pub(super) fn arrive(&mut self, socket: SocketId, user_id: &Arc<str>) -> bool {
+        let sockets = self.sockets.entry(user_id.clone()).or_default();
+        sockets.insert(socket);
+        sockets.len() == 1
+    }
+
+    /// A socket is told of these users from now on.
+    pub(super) fn watch(&mut self, socket: SocketId, user_ids: &[Arc<str>]) {
+        for watched in user_ids {
+            self.watchers.entry(watched.clone()).or_default().insert(socket);
+        }
     }
 
     /// A signed-in socket is gone; returns the sockets to tell if it was the user's last.

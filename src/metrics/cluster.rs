@@ -42,10 +42,14 @@ impl ClusterMetrics {
         }
     }
 
-    /// So many nodes live, and so many requests are not done.
-    pub fn alive(&self, nodes: u32, unsettled: usize) {
+    /// So many nodes live.
+    pub fn alive(&self, nodes: u32) {
         self.nodes.set(i64::from(nodes));
-        self.unsettled.set(i64::try_from(unsettled).unwrap_or(i64::MAX));
+    }
+
+    /// So many requests are not done.
+    pub fn unsettled(&self, requests: usize) {
+        self.unsettled.set(i64::try_from(requests).unwrap_or(i64::MAX));
     }
 
     /// So many events did not reach this node.

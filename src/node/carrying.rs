@@ -60,7 +60,13 @@ impl Stage {
                 frames.into_iter().flatten().for_each(|frame| hub.send(socket, frame));
             }
             Action::Unseat(socket) => hub.unseat(socket, name),
-            Action::Refuse(socket) => self.refuse(hub, name, socket),
+            Action::Refuse(socket, user_id) => {
+                if let Some(user_id) = user_id {
+                    hub.left_as(&user_id, socket);
+                    self.refusals.add(socket, name.clone());
+                }
+                self.refuse(hub, name, socket);
+            }
             Action::Deliver(frame, except) => hub.deliver(name, &frame, except),
             Action::Keep(frame) => hub.keep(name, frame, Instant::now()),
             Action::Tell(told) => {
@@ -74,7 +80,6 @@ impl Stage {
     }
 
     fn refuse(&self, hub: &Hub, name: &ChannelName, socket: SocketId) {
-        self.refusals.add(socket, name.clone());
         let action = presence_full(name, hub.app().limits.presence_members);
         refuse(hub, &self.metrics, socket, action);
     }

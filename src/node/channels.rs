@@ -91,7 +91,7 @@ impl Channels {
             self.hub.joined_as(&member.user_id, socket);
         }
         let spot = membership.spot(name);
-        membership.cluster.act(|core| core.join(&spot, socket, member, false));
+        membership.cluster.act(|core| core.join(&spot, socket, member));
         Ok(())
     }
 
@@ -137,19 +137,20 @@ impl Channels {
     }
 
     /// A socket belongs to a user now.
-    pub(super) fn sign_in(&self, socket: SocketId, user: &User, answer: Frame) {
+    pub(super) fn sign_in(&self, socket: SocketId, user: &User) {
         let Some(membership) = &self.membership else {
-            return self.hub.sign_in(socket, user, answer);
+            return self.hub.sign_in(socket, user);
         };
-        self.hub.signed_in(socket, user, answer);
+        self.hub.signed_in(socket, user);
         membership.cluster.act(|core| core.sign_in(membership.app, socket, user));
     }
 
     /// A signed-in socket is gone.
     pub(super) fn sign_out(&self, socket: SocketId, user: &User, now: Instant) {
         let Some(membership) = &self.membership else { return self.hub.sign_out(socket, user) };
-        self.hub.signed_out(socket, user);
+        // First of all its list is not told any more, which would make it a watcher again.
         membership.cluster.act(|core| core.sign_out(membership.app, socket, user, now));
+        self.hub.signed_out(socket, user);
     }
 
     /// Publishes an event of a back end, and keeps it for newcomers on cache channels.

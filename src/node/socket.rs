@@ -122,7 +122,7 @@ impl Socket {
                 self.channels().unsubscribe(id, &channel, user_id.as_ref(), now);
             }
             Action::Publish(relay) => self.channels().publish(relay, id, now),
-            Action::SignIn { user, answer } => self.channels().sign_in(id, &user, answer),
+            Action::SignIn { user } => self.channels().sign_in(id, &user),
             Action::Close(code) => self.hub().end(id, code),
         }
     }

@@ -51,12 +51,10 @@ pub enum Action {
     },
     /// Relay a client event to the channel's other subscribers.
     Publish(Relay),
-    /// The socket belongs to a user now: answer, then tell whoever watches that user.
+    /// The socket belongs to a user now, who watches others and is watched.
     SignIn {
         /// The user.
         user: User,
-        /// `pusher:signin_success`.
-        answer: Frame,
     },
     /// Say why and close.
     Close(CloseCode),
@@ -291,7 +289,9 @@ impl Session {
         let cut = user.watchlist_over.map(|ids| {
             reject(4302, format!("The watchlist has {ids} ids; the first {most} are watched"))
         });
-        std::iter::once(Action::SignIn { user, answer }).chain(cut).collect()
+        // Who of the list is there comes last: nodes may have to look it up.
+        let said = std::iter::once(Action::Send(answer)).chain(cut);
+        said.chain(std::iter::once(Action::SignIn { user })).collect()
     }
 
     fn unsubscribe(&mut self, channel: &str) -> Vec<Action> {

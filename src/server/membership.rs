@@ -1,13 +1,13 @@
 //! Joining the cluster and leaving it: what the configuration says of it, put together.
 
-use std::sync::Arc;
+use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::bail;
-use tokio::task::JoinSet;
 
 use crate::cluster::{Cluster, NodeId, Settings, Streams};
-use crate::config::{ClusterConfig, Config};
+use crate::config::Config;
+use crate::node::Node;
 
 /// How long a node that leaves waits for Redis to hear it; who does not is cleaned up after.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -30,19 +30,24 @@ pub(super) fn of(config: &Config) -> Option<(NodeId, Settings)> {
     Some((NodeId::random(), settings))
 }
 
-/// Connects to Redis, and waits until that has worked or failed once: the first event after the start
-/// is to reach every node. Without Redis the node serves its own sockets, unless it is required.
-pub(super) async fn join(
-    cluster: &Arc<Cluster>,
-    config: &ClusterConfig,
-    background: &mut JoinSet<()>,
-) -> anyhow::Result<()> {
-    background.spawn(cluster.link(&config.redis, config.timeout)?);
+/// What keeps the link to Redis up.
+pub(super) type Link = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The link of a node of several.
+pub(super) fn link(node: &Node, config: &Config) -> anyhow::Result<Option<Link>> {
+    let Some((cluster, config)) = node.cluster().zip(config.cluster.as_ref()) else {
+        return Ok(None);
+    };
+    Ok(Some(Box::pin(cluster.link(&config.redis, config.timeout)?)))
+}
+
+/// Waits until connecting has worked or failed once: the first event after the start is to reach
+/// every node. Without Redis the node serves its own sockets, unless it is required.
+pub(super) async fn joined(cluster: &Cluster, required: bool) -> anyhow::Result<()> {
     cluster.tried().await;
-    if config.required && !cluster.is_connected() {
-        let address = &config.redis.address;
+    if required && !cluster.is_connected() {
         bail!(
-            "Redis at {address} cannot be used (the log says why), and cluster.required is true: start it, or correct cluster.url"
+            "Redis cannot be used (the log says why), and cluster.required is true: start it, or correct cluster.url"
         );
     }
     Ok(())

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::accept::Entrance;
+use super::membership::Link;
 use crate::hub::{Shard, Shards};
 
 /// What a worker serves.
@@ -26,6 +27,8 @@ pub(super) struct Worker {
     pub(super) entrance: Arc<Entrance>,
     pub(super) shards: Arc<Shards>,
     pub(super) shard: Shard,
+    /// What else runs on this thread.
+    pub(super) link: Option<Link>,
 }
 
 /// How the workers of a server end.
@@ -33,6 +36,8 @@ pub(super) struct Worker {
 pub(super) struct Life {
     /// The connections, and the loops that accept them.
     pub(super) tasks: TaskTracker,
+    /// The first is taken: until then they wait in the kernel.
+    pub(super) open: CancellationToken,
     /// Nobody new is taken.
     pub(super) closed: CancellationToken,
     /// What is left is dropped.
@@ -72,10 +77,13 @@ impl Worker {
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(self.listener)?;
             let accept = self.entrance.accept(listener, life.tasks.clone(), life.closed.clone());
+            let open = life.open.clone();
             tokio::spawn(async move {
+                open.cancelled().await;
                 accept.await;
                 drop(accepting);
             });
+            self.link.map(tokio::spawn);
             let shard = tokio::spawn(self.shards.run(self.index, self.shard));
             tokio::spawn(keep_a_timer_near());
             tokio::select! {

@@ -1,9 +1,10 @@
 //! The Pusher protocol as this server speaks it: transcripts of what is said and heard.
 //!
-//! Every file under `transcripts/` is played twice: on the rules alone ([`pure`], simulated time)
-//! and against a whole server ([`port`]). `CONFORMANCE_TARGET=127.0.0.1:8080` plays them against
-//! any other server as well and prints where it differs. The language is described in
-//! [`transcript`]; README.md says which decision each file stands for.
+//! Every file under `transcripts/` is played three times: on the rules alone ([`pure`], simulated
+//! time), against a whole server, and against three nodes that share a Redis ([`port`]).
+//! `CONFORMANCE_TARGET=127.0.0.1:8080` plays them against any other server as well and prints where
+//! it differs. The language is described in [`transcript`]; README.md says which decision each file
+//! stands for.
 
 #![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
 
@@ -26,6 +27,7 @@ use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use harness::TestRedis;
 use play::{Failure, play};
 use port::Port;
 use pure::Pure;
@@ -35,6 +37,9 @@ use transcript::{Mode, Transcript};
 
 /// Servers that run at once; each holds a few descriptors, of which a process may have 1024.
 const STAGES: usize = 16;
+
+/// Clusters that run at once: three servers each.
+const CLUSTERS: usize = 6;
 
 /// Where this suite's files are.
 fn folder() -> PathBuf {
@@ -81,18 +86,36 @@ async fn the_rules_follow_every_transcript() {
     report(all.len(), &failures);
 }
 
-/// Many at once: where a transcript differs, it may wait in vain up to the deadline.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_follows_every_transcript() {
+    play_all(Mode::Port, STAGES, None).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_nodes_follow_every_transcript() {
+    if harness::redis::is_left_out() {
+        return;
+    }
+    let redis = Arc::new(TestRedis::start().await);
+    play_all(Mode::Cluster, CLUSTERS, Some(redis)).await;
+}
+
+/// Many at once: where a transcript differs, it may wait in vain up to the deadline. With a Redis
+/// on several nodes each.
+async fn play_all(mode: Mode, stages: usize, redis: Option<Arc<TestRedis>>) {
     let all: Vec<Transcript> =
-        transcripts().into_iter().filter(|transcript| transcript.plays(Mode::Port)).collect();
-    let (count, stages) = (all.len(), Arc::new(Semaphore::new(STAGES)));
+        transcripts().into_iter().filter(|transcript| transcript.plays(mode)).collect();
+    let (count, stages) = (all.len(), Arc::new(Semaphore::new(stages)));
     let mut plays = JoinSet::new();
     for transcript in all {
-        let stages = stages.clone();
+        let (stages, redis) = (stages.clone(), redis.clone());
         plays.spawn(async move {
             let _one = stages.acquire_owned().await;
-            play(&mut Port::of_our_own(&transcript).await, &transcript).await.err()
+            let mut stage = match &redis {
+                None => Port::of_our_own(&transcript).await,
+                Some(redis) => Port::of_a_cluster(&transcript, redis).await,
+            };
+            play(&mut stage, &transcript).await.err()
         });
     }
     let failures: Vec<Failure> = plays.join_all().await.into_iter().flatten().collect();

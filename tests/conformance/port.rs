@@ -1,8 +1,10 @@
-//! The stage with a server: WebSocket clients and HTTP requests over TCP.
+//! The stage with a server, or with several nodes of one: WebSocket clients and HTTP requests over
+//! TCP.
 //!
 //! Waits for events, each with a deadline, and never for time. After everything a client says it
 //! waits for the pong of a ping frame: by then the server has acted on it, so steps of different
-//! clients happen in the order they are written in.
+//! clients happen in the order they are written in. Of several nodes each client and each request
+//! gets the next one, and after each step all nodes have heard of it.
 
 use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
@@ -16,7 +18,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use crate::harness::{Backend, DEADLINE, TestServer};
+use crate::harness::{Backend, DEADLINE, TestCluster, TestRedis, TestServer};
 use crate::play::{Heard, Stage};
 use crate::transcript::{Frame, Request, Transcript};
 
@@ -26,14 +28,26 @@ const SETTLED: &str = "settled?";
 /// Another server is not waited for as long: where it differs, every wait is one in vain.
 const PATIENCE: Duration = Duration::from_secs(1);
 
+/// Nodes of a cluster that follows transcripts: with two, the other node is always the right one.
+const NODES: usize = 3;
+
 /// A server and those who are connected to it.
 pub(crate) struct Port {
-    address: SocketAddr,
-    /// `None` where it is not ours: it runs as long as this.
-    _server: Option<TestServer>,
-    backend: Backend,
+    house: House,
+    /// Where the nodes are, and a back end for each.
+    nodes: Vec<(SocketAddr, Backend)>,
+    /// How many sockets were opened, and how many requests made.
+    opened: usize,
+    asked: usize,
     clients: HashMap<String, Client>,
     patience: Duration,
+}
+
+/// Whose server it is; ours run as long as this.
+enum House {
+    One(#[expect(dead_code, reason = "held")] TestServer),
+    Cluster(TestCluster),
+    Others,
 }
 
 struct Client {
@@ -47,15 +61,29 @@ impl Port {
     /// Our server, as the transcript configures it.
     pub(crate) async fn of_our_own(transcript: &Transcript) -> Self {
         let server = TestServer::with(&transcript.toml()).await;
-        let address = server.address;
-        Self { _server: Some(server), patience: DEADLINE, ..Self::of_others(address) }
+        let addresses = [server.address];
+        Self::new(House::One(server), &addresses, DEADLINE)
+    }
+
+    /// Several nodes of our server.
+    pub(crate) async fn of_a_cluster(transcript: &Transcript, redis: &TestRedis) -> Self {
+        let cluster = TestCluster::with(redis, NODES, &transcript.toml()).await;
+        let addresses: Vec<_> = cluster.nodes.iter().map(|node| node.address).collect();
+        Self::new(House::Cluster(cluster), &addresses, DEADLINE)
     }
 
     /// A server that runs already, whatever it is.
     pub(crate) fn of_others(address: SocketAddr) -> Self {
-        let backend = Backend::new(address, "123456", "reverb-key", "reverb-secret");
-        let clients = HashMap::new();
-        Self { address, _server: None, backend, clients, patience: PATIENCE }
+        Self::new(House::Others, &[address], PATIENCE)
+    }
+
+    fn new(house: House, addresses: &[SocketAddr], patience: Duration) -> Self {
+        let backend = |&address: &SocketAddr| {
+            (address, Backend::new(address, "123456", "reverb-key", "reverb-secret"))
+        };
+        let nodes = addresses.iter().map(backend).collect();
+        let (opened, asked, clients) = Default::default();
+        Self { house, nodes, opened, asked, clients, patience }
     }
 
     /// Everybody goes, so that the next transcript starts on an empty stage.
@@ -68,9 +96,10 @@ impl Port {
     /// that does not say so is not waited for.
     async fn notice(&mut self) {
         let most = self.clients.values().filter(|client| !client.closed).count() as u64;
+        let backend = &mut self.nodes[0].1;
         let noticed = async {
             loop {
-                let answer = self.backend.get("/connections", &[]).await;
+                let answer = backend.get("/connections", &[]).await;
                 let said: Option<Value> = serde_json::from_str(&answer.body).ok();
                 let there = said.and_then(|said| said["connections"].as_u64());
                 if there.is_none_or(|there| there <= most) {
@@ -82,6 +111,13 @@ impl Port {
         let _ = timeout(self.patience, noticed).await;
     }
 
+    /// Until what was caused on one node has happened on all.
+    async fn settle(&self) {
+        if let House::Cluster(cluster) = &self.house {
+            cluster.settle().await;
+        }
+    }
+
     fn client(&mut self, name: &str) -> Result<(&mut Client, Duration), String> {
         let client = self.clients.get_mut(name).ok_or(format!("{name} is not open"))?;
         Ok((client, self.patience))
@@ -90,7 +126,9 @@ impl Port {
 
 impl Stage for Port {
     async fn open(&mut self, name: &str, target: &str, origin: Option<&str>) -> Result<(), String> {
-        let url = format!("ws://{}{target}", self.address);
+        let address = self.nodes[self.opened % self.nodes.len()].0;
+        self.opened += 1;
+        let url = format!("ws://{address}{target}");
         let mut request = url.into_client_request().map_err(|error| error.to_string())?;
         if let Some(origin) = origin {
             let origin = origin.parse().map_err(|_| format!("{origin} is no header"))?;
@@ -109,6 +147,7 @@ impl Stage for Port {
         };
         let closed = stream.is_none();
         self.clients.insert(name.to_owned(), Client { stream, heard, closed });
+        self.settle().await;
         Ok(())
     }
 
@@ -116,6 +155,7 @@ impl Stage for Port {
         let (client, patience) = self.client(name)?;
         client.send(frame).await?;
         client.settle(patience).await;
+        self.settle().await;
         Ok(())
     }
 
@@ -136,10 +176,14 @@ impl Stage for Port {
     async fn drop(&mut self, name: &str) {
         self.clients.remove(name);
         self.notice().await;
+        self.settle().await;
     }
 
     async fn request(&mut self, request: &Request, target: &str, body: &str) -> (u16, String) {
-        let answer = self.backend.send(&request.method, target, body).await;
+        let next = self.asked % self.nodes.len();
+        self.asked += 1;
+        let answer = self.nodes[next].1.send(&request.method, target, body).await;
+        self.settle().await;
         (answer.status, answer.body)
     }
 

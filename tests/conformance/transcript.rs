@@ -11,6 +11,7 @@
 //! # app: accept_client_events_from = "all"                a line of the [[apps]] entry
 //! # config: cache.ttl_seconds = 60                        a line of the configuration
 //! # only: pure, a port has no simulated clock             `pure` or `port`, and why
+//! # cluster: why                                          it is not played on three nodes
 //!
 //! A connects                                    opens /app/reverb-key?protocol=7, is greeted
 //! A opens /app/x?protocol=7 from https://a.b    any target, optionally with an Origin header
@@ -44,11 +45,13 @@ use std::time::Duration;
 
 use crate::line;
 
-/// Which of the two ways a transcript is played.
+/// Which of the three ways a transcript is played.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Mode {
     Pure,
     Port,
+    /// Over the ports of three nodes that are one cluster.
+    Cluster,
 }
 
 /// One file.
@@ -61,6 +64,8 @@ pub(crate) struct Transcript {
     pub(crate) app: String,
     pub(crate) config: String,
     only: Option<Mode>,
+    /// One node differs from three.
+    one_node: bool,
     pub(crate) steps: Vec<Step>,
 }
 
@@ -130,7 +135,8 @@ pub(crate) struct Request {
 impl Transcript {
     pub(crate) fn parse(name: &str, text: &str) -> Result<Self, String> {
         let [mut title, mut app, mut config] = [const { String::new() }; 3];
-        let (mut only, mut steps, mut others) = (None, Vec::new(), Others::default());
+        let (mut only, mut one_node) = (None, false);
+        let (mut steps, mut others) = (Vec::new(), Others::default());
         for (index, line) in text.lines().enumerate() {
             let at = |problem: &str| format!("{name}:{}: {problem}: {line}", index + 1);
             match line.strip_prefix('#') {
@@ -143,6 +149,8 @@ impl Transcript {
                         "app" => app = format!("{app}{value}\n"),
                         "config" => config = format!("{config}{value}\n"),
                         "only" => only = Some(mode(value).ok_or_else(|| at("pure|port, why"))?),
+                        "cluster" if value.is_empty() => return Err(at("why?")),
+                        "cluster" => one_node = true,
                         "pusher" => others.pusher = Some(value.to_owned()),
                         "reverb-does" => others.reverb = Some(value.to_owned()),
                         "soketi-does" => others.soketi = Some(value.to_owned()),
@@ -170,12 +178,15 @@ impl Transcript {
         if waits && only != Some(Mode::Pure) {
             return Err(format!("{name}:1: \"advance\" needs \"# only: pure, …\""));
         }
-        Ok(Self { name: name.to_owned(), title, others, app, config, only, steps })
+        Ok(Self { name: name.to_owned(), title, others, app, config, only, one_node, steps })
     }
 
     /// Whether it can be played this way.
     pub(crate) fn plays(&self, mode: Mode) -> bool {
-        self.only.is_none_or(|only| only == mode)
+        match mode {
+            Mode::Pure | Mode::Port => self.only.is_none_or(|only| only == mode),
+            Mode::Cluster => self.plays(Mode::Port) && !self.one_node,
+        }
     }
 
     /// The configuration it is played under: Reverb's test app, and a second one.

@@ -10,6 +10,9 @@
 )]
 
 pub mod backend;
+pub mod cluster;
+pub mod folder;
+pub mod redis;
 pub mod server;
 pub mod socket;
 
@@ -17,6 +20,9 @@ use std::future::Future;
 use std::time::Duration;
 
 pub use backend::{Answer, Backend};
+pub use cluster::TestCluster;
+pub use folder::Folder;
+pub use redis::TestRedis;
 pub use server::TestServer;
 pub use socket::TestSocket;
 

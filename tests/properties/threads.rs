@@ -114,7 +114,8 @@ impl Peer {
         if !self.signed_in {
             hub.sign_out(self.id, &self.user);
         } else {
-            hub.sign_in(self.id, &self.user, signin_success("{}"));
+            hub.send(self.id, signin_success("{}"));
+            hub.sign_in(self.id, &self.user);
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Core, Link, Queued};
 use crate::cluster::channel::{Channel, Service};
 use crate::cluster::effect::{Action, Effect, Told};
+use crate::cluster::outcome::{Count, Outcome};
 use crate::cluster::publishing::Delivery;
 use crate::cluster::request::{Beat, Facts, read_reference};
 use crate::cluster::spot::Spot;
@@ -14,6 +15,9 @@ use crate::cluster::watchlists;
 
 /// How long a topic is heard after the last socket left: pages that change leave and come back.
 const LINGER: Duration = Duration::from_secs(5);
+
+/// Pusher's interval for counts of more than a hundred subscribers.
+const COUNT_AGAIN: Duration = Duration::from_secs(5);
 
 impl Core {
     /// What a channel is called between nodes.
@@ -52,7 +56,7 @@ impl Core {
     /// A channel has something to say: to Redis, or to itself where that is away.
     pub(super) fn changed(&mut self, topic: &Arc<str>) {
         let Some(channel) = self.channels.get_mut(topic) else { return };
-        if self.link == Link::Away {
+        if self.link != Link::Up {
             channel.serve_alone(&mut self.effects);
             if channel.is_idle() {
                 self.channels.remove(topic);
@@ -68,7 +72,7 @@ impl Core {
         let Some(channel) = self.channels.get_mut(topic).filter(|channel| channel.is_idle()) else {
             return;
         };
-        if self.link == Link::Away {
+        if self.link != Link::Up {
             self.channels.remove(topic);
         } else if channel.idle_since.is_none() {
             channel.idle_since = Some(now);
@@ -93,11 +97,12 @@ impl Core {
         }
     }
 
-    pub(super) fn deliver(&mut self, (topic, spot, frame, except): &Delivery) {
+    pub(super) fn deliver(&mut self, delivery: &Delivery) {
+        let Delivery { topic, spot, frame, except, kept } = delivery;
         match self.channels.get(topic) {
-            Some(channel) => channel.deliver(frame, *except, &mut self.effects),
+            Some(channel) => channel.deliver(frame, *except, *kept, &mut self.effects),
             // Nobody is there, but a newcomer may come while Redis is away.
-            None if spot.is_cache() && self.link == Link::Away => {
+            None if *kept && self.link != Link::Up => {
                 let channel = spot.name.clone();
                 let keep = |channel| Effect::Channel {
                     app: spot.app,
@@ -124,6 +129,33 @@ impl Core {
         self.effects.append(&mut waiters);
     }
 
+    /// The directory's answer on a channel; false if nothing was asked under this number.
+    pub(super) fn outcome(&mut self, request: u64, outcome: &Outcome<'_>, now: Instant) -> bool {
+        let incomplete = self.is_incomplete(now);
+        let Some(topic) = self.asked.remove(&request) else { return false };
+        let Some(channel) = self.channels.get_mut(&topic) else { return true };
+        if outcome.count == Count::Later {
+            self.counts_due.insert(topic.clone(), now + COUNT_AGAIN);
+        }
+        let accepted = channel.outcome(request, outcome, incomplete, self.node, &mut self.effects);
+        let known = self.watchlists.known(&topic);
+        known.into_iter().for_each(|waiting| self.tell_watchlist(waiting));
+        if accepted {
+            self.rest(&topic, now);
+        } else {
+            self.changed(&topic);
+        }
+        true
+    }
+
+    /// So many sockets of an app may be open here.
+    pub(super) fn granted(&mut self, app: usize, granted: u32) {
+        let tell_again = self.connections[app].granted(granted, &mut self.effects);
+        if tell_again {
+            self.count_connections(app);
+        }
+    }
+
     /// Everything this node has is told again and compared.
     pub(super) fn tell_everything(&mut self) {
         let keeps = self.settings.streams.is_some();
@@ -132,7 +164,7 @@ impl Core {
             channel.compare(keeps);
             if !channel.queued {
                 channel.queued = true;
-                self.queue.push_back(Queued::State(topic.clone()));
+                self.backlog.push_back(topic.clone());
             }
         }
         (0..self.apps.len()).for_each(|app| self.count_connections(app));

@@ -16,6 +16,10 @@ use crate::cluster::request::{Answer, Query, Request};
 /// Requests of one batch: what one write and one round trip carry.
 const BATCH: usize = 512;
 
+/// About how many bytes a batch may make Redis send back to this node, rosters and events of its own.
+/// It cuts off a subscriber for whom 32 MB wait, and it may have some waiting already.
+const BATCH_BYTES: usize = 4 << 20;
+
 /// One thing to be asked.
 pub(super) enum Queued {
     Listen(Arc<str>),
@@ -41,24 +45,37 @@ pub(super) enum Sent {
 }
 
 impl Core {
-    /// Takes the next requests, in order; their answers come to [`replied`](Self::replied).
+    /// Takes the next requests, in order; their answers come to [`replied`](Self::replied). What is
+    /// told again after a loss fills the second half of a batch: 100 000 channels take seconds, in
+    /// which events go on.
     pub fn requests(&mut self) -> Vec<Request> {
-        let mut batch = Vec::new();
-        while batch.len() < BATCH {
-            let Some(queued) = self.queue.pop_front() else { break };
-            self.make(queued, &mut batch);
+        let (mut batch, mut bytes) = (Vec::new(), 0);
+        while batch.len() < BATCH && bytes < BATCH_BYTES {
+            let first_half = batch.len() < BATCH / 2;
+            let backlog = |core: &mut Self| Some(Queued::State(core.backlog.pop_front()?));
+            let next = match first_half {
+                true => self.queue.pop_front().or_else(|| backlog(self)),
+                false => backlog(self).or_else(|| self.queue.pop_front()),
+            };
+            let Some(next) = next else { break };
+            bytes += self.make(next, &mut batch);
         }
         batch
     }
 
-    fn make(&mut self, queued: Queued, batch: &mut Vec<Request>) {
+    /// Adds a request to a batch; returns about how many bytes come back to this node.
+    fn make(&mut self, queued: Queued, batch: &mut Vec<Request>) -> usize {
+        let mut bytes = 0;
         let (request, sent) = match queued {
             Queued::Listen(topic) => (Request::Subscribe(topic), Sent::Nothing),
             Queued::Unsubscribe(topic) => (Request::Unsubscribe(topic), Sent::Nothing),
             Queued::State(topic) => return self.make_state(&topic, batch),
             Queued::Publish(serial) => match self.publishing.request(serial) {
-                Some(publish) => (Request::Publish(publish), Sent::Publish(serial)),
-                None => return,
+                Some(publish) => {
+                    bytes = publish.frame.len();
+                    (Request::Publish(publish), Sent::Publish(serial))
+                }
+                None => return 0,
             },
             Queued::Beat => {
                 let tells = self.apps.iter().any(|app| !app.webhooks.is_empty());
@@ -81,10 +98,11 @@ impl Core {
         };
         batch.push(request);
         self.sent.push_back(sent);
+        bytes
     }
 
-    fn make_state(&mut self, topic: &Arc<str>, batch: &mut Vec<Request>) {
-        let Some(channel) = self.channels.get_mut(topic) else { return };
+    fn make_state(&mut self, topic: &Arc<str>, batch: &mut Vec<Request>) -> usize {
+        let Some(channel) = self.channels.get_mut(topic) else { return 0 };
         channel.queued = false;
         if channel.service == Service::Off {
             channel.service = Service::Asked;
@@ -96,7 +114,9 @@ impl Core {
         let members_max = self.apps[channel.spot.app].limits.presence_members;
         let state = channel.state(self.next_request, topic.clone(), members_max, keeps);
         self.asked.insert(self.next_request, topic.clone());
+        let bytes = if state.asked.roster { channel.roster_bytes() } else { 0 };
         batch.push(Request::State(Box::new(state)));
         self.sent.push_back(Sent::Nothing);
+        bytes
     }
 }

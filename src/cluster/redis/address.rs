@@ -18,7 +18,7 @@ pub(super) struct Source {
 }
 
 enum Clients {
-    One(Client),
+    One(Box<Client>),
     Sentinel(Box<SentinelClient>),
 }
 
@@ -27,16 +27,8 @@ impl Source {
         // The first caller in the process wins, and every caller brings the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = match &redis.address {
-            RedisAddress::Tcp { host, port, tls: false } => {
-                Clients::One(client(redis, ConnectionAddr::Tcp(host.clone(), *port))?)
-            }
-            RedisAddress::Tcp { host, port, tls: true } => {
-                let (host, port) = (host.clone(), *port);
-                let (insecure, tls_params) = (false, None);
-                Clients::One(client(
-                    redis,
-                    ConnectionAddr::TcpTls { host, port, insecure, tls_params },
-                )?)
+            RedisAddress::Tcp { host, port, tls } => {
+                Clients::One(client(redis, tcp(host, *port, *tls))?)
             }
             RedisAddress::Unix(path) => {
                 Clients::One(client(redis, ConnectionAddr::Unix(path.clone()))?)
@@ -61,7 +53,15 @@ impl Source {
     }
 }
 
-fn client(redis: &RedisConfig, address: ConnectionAddr) -> Result<Client, RedisError> {
+fn tcp(host: &str, port: u16, tls: bool) -> ConnectionAddr {
+    let (host, insecure, tls_params) = (host.to_owned(), false, None);
+    match tls {
+        false => ConnectionAddr::Tcp(host, port),
+        true => ConnectionAddr::TcpTls { host, port, insecure, tls_params },
+    }
+}
+
+fn client(redis: &RedisConfig, address: ConnectionAddr) -> Result<Box<Client>, RedisError> {
     let mut settings = RedisConnectionInfo::default()
         .set_db(redis.database)
         .set_protocol(ProtocolVersion::RESP3)
@@ -73,10 +73,10 @@ fn client(redis: &RedisConfig, address: ConnectionAddr) -> Result<Client, RedisE
         settings = settings.set_password(password.reveal());
     }
     let info = address.into_connection_info()?.set_redis_settings(settings);
-    match &redis.ca {
-        None => Client::open(info),
-        Some(_) => Client::build_with_tls(info, certificates(redis)),
-    }
+    Ok(Box::new(match &redis.ca {
+        None => Client::open(info)?,
+        Some(_) => Client::build_with_tls(info, certificates(redis))?,
+    }))
 }
 
 fn sentinel(
@@ -85,20 +85,10 @@ fn sentinel(
     master: &str,
     tls: bool,
 ) -> Result<SentinelClient, RedisError> {
-    let address = |(host, port): &(String, u16)| match tls {
-        false => ConnectionAddr::Tcp(host.clone(), *port),
-        true => ConnectionAddr::TcpTls {
-            host: host.clone(),
-            port: *port,
-            insecure: false,
-            tls_params: None,
-        },
-    };
-    let addresses = sentinels.iter().map(address);
-    let mut builder =
-        SentinelClientBuilder::new(addresses, master.to_owned(), SentinelServerType::Master)?
-            .set_client_to_redis_protocol(ProtocolVersion::RESP3)
-            .set_client_to_redis_db(redis.database);
+    let addresses = sentinels.iter().map(|(host, port)| tcp(host, *port, tls));
+    let mut builder = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?
+        .set_client_to_redis_protocol(ProtocolVersion::RESP3)
+        .set_client_to_redis_db(redis.database);
     if let Some(username) = &redis.username {
         builder = builder.set_client_to_redis_username(username);
     }

@@ -45,9 +45,10 @@ impl Commands {
             Request::Reap { node, leaving } => self.reap(*node, *leaving, scripts),
             Request::References => plain("SMEMBERS", &self.references(self.node)),
             Request::Connections { app_id, open, wanted, most } => {
-                let mut cmd = script(&scripts.connections, &[&self.connections(app_id)]);
+                let keys = [&*self.connections(app_id), &self.nodes()];
+                let mut cmd = script(&scripts.connections, &keys);
                 let most = most.map(|most| most.to_string()).unwrap_or_default();
-                cmd.arg(self.node_key()).arg(open).arg(wanted).arg(most);
+                cmd.arg(self.node_key()).arg(open).arg(wanted).arg(most).arg(self.lease_ms());
                 cmd
             }
             Request::Broadcast(message) => {
@@ -74,7 +75,8 @@ impl Commands {
 
     fn state(&self, state: &State, scripts: &Scripts) -> Cmd {
         let occupied = self.occupied(&state.app_id);
-        let keys = [&*state.topic, &self.references(self.node), &occupied, &self.held()];
+        let (references, held, nodes) = (self.references(self.node), self.held(), self.nodes());
+        let keys = [&*state.topic, &references, &occupied, &held, &nodes];
         let mut cmd = script(&scripts.state, &keys);
         let flags = state.facts.letters() + &state.asked.letters();
         cmd.arg(self.node_key())
@@ -88,7 +90,8 @@ impl Commands {
             .arg(state.members_max)
             .arg(HOLD_MS)
             .arg(self.kept_ms())
-            .arg(state.known);
+            .arg(state.known)
+            .arg(self.lease_ms());
         for (user_id, info) in &state.rows {
             let sign = if info.is_some() { "+" } else { "-" };
             cmd.arg(sign).arg(&**user_id).arg(info.as_deref().unwrap_or_default());
@@ -124,6 +127,10 @@ impl Commands {
 
     fn node_key(&self) -> Vec<u8> {
         self.node.0.to_be_bytes().to_vec()
+    }
+
+    fn lease_ms(&self) -> u64 {
+        self.settings.beat_holds().as_millis() as u64
     }
 
     fn own_topic(&self) -> String {

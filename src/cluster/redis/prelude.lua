@@ -48,6 +48,15 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
+-- A node that was given up and speaks all the same is a node again: or what it says would stay behind
+-- if it died before its next beat.
+local function enlist(nodes, node, lease)
+  if redis.call('HEXISTS', nodes, node) == 0 then
+    local now = now_ms()
+    redis.call('HSET', nodes, node, struct.pack('>I8I8', now + lease, now))
+  end
+end
+
 -- Sets how many sockets a node has in a channel; returns what it had, and the totals before and after.
 local function seats(base, occupied, name, node, count, kept_ms)
   local rows = base .. ':n'

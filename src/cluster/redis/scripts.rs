@@ -25,7 +25,7 @@ impl Scripts {
             include_str!("publish.lua").to_owned(),
             with_prelude(include_str!("beat.lua")),
             with_prelude(include_str!("reap.lua")),
-            include_str!("connections.lua").to_owned(),
+            with_prelude(include_str!("connections.lua")),
             include_str!("occupied.lua").to_owned(),
             include_str!("look.lua").to_owned(),
         ];

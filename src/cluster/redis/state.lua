@@ -1,8 +1,8 @@
 -- One node says what it has in one channel: absolute numbers and the rows of its users, so that saying
 -- it again changes nothing. Answers on the node's own topic, tells the others on the channel's.
--- KEYS  channel, the node's references, the app's occupied channels, held leaves
+-- KEYS  channel, the node's references, the app's occupied channels, held leaves, nodes
 -- ARGV  node, head of the change, own topic, head of the outcome, flags, reference, name, count,
---       members_max, hold_ms, kept_ms or '', last number known, then for each row: + or -, user, info
+--       members_max, hold_ms, kept_ms or '', last number known, lease_ms, then for each row: + or -, user, info
 -- flags l listed, r roster, b bounded, o only these rows, f fetch the roster, c fetch the cached event,
 --       m miss is told, w webhooks, s subscription counts, x fetch events since
 local base, held = KEYS[1], KEYS[4]
@@ -12,7 +12,7 @@ local function asked(letter) return string.find(flags, letter, 1, true) ~= nil e
 
 local members, refused, added, infos, removed, told = base .. ':m', {}, {}, {}, {}, {}
 local mine = {}
-for at = 13, #ARGV, 3 do
+for at = 14, #ARGV, 3 do
   local user, info = ARGV[at + 1], ARGV[at + 2]
   if ARGV[at] == '-' then
     if withdraw(members, node, user) then removed[#removed + 1] = user end
@@ -44,8 +44,12 @@ end
 
 -- After the rows: with the last socket of the channel go all its keys.
 local _, before, total = seats(base, asked('l') and KEYS[3], name, node, count, kept_ms)
-if count > 0 then redis.call('SADD', KEYS[2], reference)
-else redis.call('SREM', KEYS[2], reference) end
+if count > 0 then
+  enlist(KEYS[5], node, tonumber(ARGV[13]))
+  redis.call('SADD', KEYS[2], reference)
+else
+  redis.call('SREM', KEYS[2], reference)
+end
 
 local tell = 0
 if asked('w') then

@@ -1,0 +1,96 @@
+//! What is told on this node of a channel: to newcomers, to those who are there, to those who watch.
+
+use std::sync::Arc;
+
+use super::Channel;
+use crate::cluster::effect::{Action, Cached, Effect, Newcomer};
+use crate::cluster::newcomers::Waiting;
+use crate::protocol::{Frame, SocketId, server_message};
+
+impl Channel {
+    /// The answer to a subscription, made once for all who are answered together. A user's own
+    /// channel is joined without one.
+    pub(super) fn said_first(&self) -> Option<Frame> {
+        let name = self.spot.name.as_ref().filter(|_| self.spot.user_id().is_none())?;
+        let data = match self.spot.is_presence() {
+            true => server_message::presence(self.roster.members()),
+            false => "{}".to_owned(),
+        };
+        Some(server_message::subscription_succeeded(name, &data))
+    }
+
+    pub(super) fn greet(
+        &self,
+        socket: SocketId,
+        waiting: &Waiting,
+        newcomer: Newcomer,
+        effects: &mut Vec<Effect>,
+    ) {
+        let again = newcomer.answer.clone();
+        let action = match waiting.left {
+            true => Action::Answer(socket, newcomer),
+            false => Action::Seat(socket, newcomer),
+        };
+        self.act(action, effects);
+        for _ in 0..waiting.again {
+            let newcomer = Newcomer { answer: again.clone(), cached: Cached::NotKept };
+            self.act(Action::Answer(socket, newcomer), effects);
+        }
+    }
+
+    pub(super) fn added(&mut self, user_id: &str, info: &str, effects: &mut Vec<Effect>) {
+        let user_id: Arc<str> = user_id.into();
+        if self.roster.add(&user_id, info) {
+            self.announce_added(&user_id, effects);
+        }
+    }
+
+    pub(super) fn removed(&mut self, user_id: &str, incomplete: bool, effects: &mut Vec<Effect>) {
+        if incomplete {
+            self.roster.doubt(user_id);
+        } else if self.roster.remove(user_id) {
+            self.announce_removed(user_id, effects);
+        }
+    }
+
+    pub(super) fn announce_added(&self, user_id: &str, effects: &mut Vec<Effect>) {
+        if let Some(name) = self.spot.name.as_ref().filter(|name| name.is_presence()) {
+            let frame = server_message::member_added(name, user_id, self.roster.info(user_id));
+            return self.act_if(self.is_occupied(), Action::Deliver(frame, None), effects);
+        }
+        self.tell_watchers(true, effects);
+    }
+
+    pub(super) fn announce_removed(&self, user_id: &str, effects: &mut Vec<Effect>) {
+        if let Some(name) = self.spot.name.as_ref().filter(|name| name.is_presence()) {
+            let frame = server_message::member_removed(name, user_id);
+            return self.act_if(self.is_occupied(), Action::Deliver(frame, None), effects);
+        }
+        self.tell_watchers(false, effects);
+    }
+
+    pub(super) fn tell_watchers(&self, online: bool, effects: &mut Vec<Effect>) {
+        if let Some(user_id) = self.spot.user_id().filter(|_| self.watchers > 0) {
+            effects.push(Effect::Watchers { app: self.spot.app, user_id: user_id.into(), online });
+        }
+    }
+
+    pub(super) fn tell_count(&self, count: u32, effects: &mut Vec<Effect>) {
+        if let Some(name) = self.spot.name.as_ref().filter(|_| self.is_occupied()) {
+            let frame = server_message::subscription_count(name, count as usize);
+            self.act(Action::Deliver(frame, None), effects);
+        }
+    }
+
+    pub(super) fn act(&self, action: Action, effects: &mut Vec<Effect>) {
+        if let Some(channel) = self.spot.name.clone() {
+            effects.push(Effect::Channel { app: self.spot.app, channel, action });
+        }
+    }
+
+    pub(super) fn act_if(&self, is_so: bool, action: Action, effects: &mut Vec<Effect>) {
+        if is_so {
+            self.act(action, effects);
+        }
+    }
+}

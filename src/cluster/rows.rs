@@ -1,0 +1,140 @@
+//! The users this node has in one channel, and which of them the directory has not been told of.
+//!
+//! Pure. A row is absolute (here, or not), so that it can be told again after any loss.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use indexmap::IndexSet;
+
+/// All of one channel.
+#[derive(Default)]
+pub(super) struct Rows {
+    users: HashMap<Arc<str>, Local>,
+    /// Whose row has changed since the directory was told.
+    changed: IndexSet<Arc<str>>,
+    /// Those it is being told of.
+    under_way: Vec<Arc<str>>,
+    /// Who came while there was no directory to be told.
+    alone: IndexSet<Arc<str>>,
+}
+
+/// A user of this node.
+struct Local {
+    sockets: u32,
+    info: Box<str>,
+}
+
+/// A user, with an info if the user is here.
+pub(super) type Row = (Arc<str>, Option<Box<str>>);
+
+impl Rows {
+    /// One socket of a user comes.
+    pub(super) fn join(&mut self, user_id: &Arc<str>, info: &str) {
+        let local = Local { sockets: 0, info: info.into() };
+        let local = self.users.entry(user_id.clone()).or_insert(local);
+        local.sockets += 1;
+        if local.sockets == 1 {
+            self.changed.insert(user_id.clone());
+        }
+    }
+
+    /// One goes.
+    pub(super) fn leave(&mut self, user_id: &str) {
+        let Some(local) = self.users.get_mut(user_id) else { return };
+        local.sockets -= 1;
+        if local.sockets == 0
+            && let Some((user_id, _)) = self.users.remove_entry(user_id)
+        {
+            self.changed.insert(user_id);
+        }
+    }
+
+    /// The info of a user who is here.
+    pub(super) fn info(&self, user_id: &str) -> Option<&str> {
+        self.users.get(user_id).map(|local| &*local.info)
+    }
+
+    /// What is to be told: everything, or what has changed since it was told last.
+    pub(super) fn tell(&mut self, everything: bool) -> Vec<Row> {
+        let changed = std::mem::take(&mut self.changed);
+        self.under_way.extend(changed.iter().cloned());
+        if everything {
+            let row =
+                |(user_id, local): (&Arc<str>, &Local)| (user_id.clone(), Some(local.info.clone()));
+            return self.users.iter().map(row).collect();
+        }
+        changed.into_iter().map(|user_id| self.row(user_id)).collect()
+    }
+
+    /// Everything that was told has arrived.
+    pub(super) fn arrived(&mut self) {
+        self.under_way.clear();
+        self.alone.clear();
+    }
+
+    /// What was told may not have arrived: it counts as not told.
+    pub(super) fn lost(&mut self) {
+        self.changed.extend(self.under_way.drain(..));
+    }
+
+    /// What has changed, for a node that tells nobody but itself.
+    pub(super) fn take_changed(&mut self) -> Vec<Row> {
+        let changed = std::mem::take(&mut self.changed);
+        let rows: Vec<Row> = changed.into_iter().map(|user_id| self.row(user_id)).collect();
+        for (user_id, info) in &rows {
+            match info {
+                Some(_) => drop(self.alone.insert(user_id.clone())),
+                None => drop(self.alone.swap_remove(user_id)),
+            }
+        }
+        rows
+    }
+
+    /// Whether the directory has never been told of this user.
+    pub(super) fn came_alone(&self, user_id: &str) -> bool {
+        self.alone.contains(user_id)
+    }
+
+    fn row(&self, user_id: Arc<str>) -> Row {
+        let info = self.info(&user_id).map(Box::from);
+        (user_id, info)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Rows;
+
+    fn told(rows: &mut Rows, everything: bool) -> Vec<(String, bool)> {
+        let row = |(user_id, info): super::Row| (user_id.to_string(), info.is_some());
+        rows.tell(everything).into_iter().map(row).collect()
+    }
+
+    #[test]
+    fn what_has_changed_is_told_once() {
+        let mut rows = Rows::default();
+        let (ann, bob) = ("ann".into(), "bob".into());
+        rows.join(&ann, "1");
+        rows.join(&ann, "2");
+        rows.join(&bob, "3");
+        assert_eq!(told(&mut rows, false), [("ann".into(), true), ("bob".into(), true)]);
+        rows.leave("ann");
+        rows.leave("bob");
+        assert_eq!(told(&mut rows, false), [("bob".into(), false)], "ann has another tab");
+        assert_eq!(told(&mut rows, true), [("ann".into(), true)]);
+        assert_eq!(rows.info("ann"), Some("1"));
+    }
+
+    #[test]
+    fn what_was_under_way_when_the_link_broke_is_told_again() {
+        let mut rows = Rows::default();
+        rows.join(&"ann".into(), "1");
+        rows.tell(false);
+        rows.arrived();
+        rows.leave("ann");
+        rows.tell(false);
+        rows.lost();
+        assert_eq!(told(&mut rows, false), [("ann".into(), false)]);
+    }
+}

@@ -1,0 +1,220 @@
+//! A real Redis of a test's own, on a free port: started, stood still, killed, asked.
+//!
+//! Nothing outlives it: the process is ended by its id when whoever holds it is gone, and what it
+//! wrote is removed.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{Ipv4Addr, TcpListener};
+use std::ops::Range;
+use std::process::{Child, Command, Stdio};
+use std::sync::{Arc, Weak};
+
+use redis::aio::MultiplexedConnection;
+use redis::{Client, FromRedisValue};
+use tokio::sync::Mutex;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+
+use super::{Folder, within};
+
+/// Below the ports the kernel gives to connections, so that one can be had again after a restart.
+const PORTS: Range<u16> = 10_000..32_000;
+
+/// The one that tests share which want none of their own.
+static SHARED: Mutex<Weak<TestRedis>> = Mutex::const_new(Weak::new());
+
+/// A running `redis-server`.
+pub struct TestRedis {
+    pub port: u16,
+    /// Where it writes.
+    pub folder: Folder,
+    /// How a test reaches it; a test that gave it a password changes it.
+    pub url: String,
+    arguments: Vec<String>,
+    process: Process,
+}
+
+/// A process and its log. Dropping it kills it.
+pub struct Process {
+    child: Child,
+    log: UnboundedReceiver<String>,
+}
+
+/// Whether tests that need a Redis are left out, because there is none here. `tests/run` asks for
+/// all suites (`TEST_SUITES=all`), and then they fail instead.
+pub fn is_left_out() -> bool {
+    let mut command = Command::new("redis-server");
+    let found = command.arg("--version").stdout(Stdio::null()).status();
+    if found.is_ok_and(|status| status.success()) {
+        return false;
+    }
+    #[allow(clippy::disallowed_methods, reason = "no configuration: it says what is to be tested")]
+    let wanted = std::env::var("TEST_SUITES").unwrap_or_default();
+    assert_ne!(wanted, "all", "redis-server is missing: install the package redis-server");
+    let name = std::thread::current().name().unwrap_or_default().to_owned();
+    // Past the test runner, which shows nothing of a test that passes.
+    let text = format!("LEFT OUT: {name} (redis-server is missing); tests/run installs it\n");
+    let _ = std::io::stderr().write_all(text.as_bytes());
+    true
+}
+
+impl TestRedis {
+    /// One that forgets everything when it ends.
+    pub async fn start() -> Self {
+        Self::with(&[]).await
+    }
+
+    /// One that every test of this process uses at the same time: what keeps them apart is the
+    /// prefix.
+    pub async fn shared() -> Arc<Self> {
+        let mut shared = SHARED.lock().await;
+        if let Some(running) = shared.upgrade() {
+            return running;
+        }
+        let started = Arc::new(Self::start().await);
+        *shared = Arc::downgrade(&started);
+        started
+    }
+
+    /// One that writes down every command, and knows everything again after a restart.
+    pub async fn persistent() -> Self {
+        Self::with(&["--appendonly", "yes", "--appendfsync", "always"]).await
+    }
+
+    /// With further options; `$port` and `$folder` in them are its own.
+    pub async fn with(options: &[&str]) -> Self {
+        Self::within_folder(Folder::new(), options).await
+    }
+
+    /// The same with a folder that holds files already.
+    pub async fn within_folder(folder: Folder, options: &[&str]) -> Self {
+        // Another process may take the port in between: then another one is tried.
+        for _ in 0..20 {
+            let port = free_port();
+            let arguments = arguments(port, &folder, options);
+            if let Some(process) = Process::start(&arguments, "eady to accept connections").await {
+                let url = format!("redis://127.0.0.1:{port}");
+                return Self { port, folder, url, arguments, process };
+            }
+        }
+        panic!("redis-server ends at once with the options {options:?}");
+    }
+
+    /// Ends it as a crash of its machine would.
+    pub fn kill(&mut self) {
+        self.process.kill();
+    }
+
+    /// Starts it again where it was, after [`kill`](Self::kill): empty unless it is persistent.
+    pub async fn restart(&mut self) {
+        let process = Process::start(&self.arguments, "eady to accept connections").await;
+        self.process = process.expect("a Redis that started before starts again");
+    }
+
+    /// It stands still: connections stay and nobody is answered.
+    pub fn stop(&self) {
+        self.process.signal("STOP");
+    }
+
+    /// It goes on.
+    pub fn go_on(&self) {
+        self.process.signal("CONT");
+    }
+
+    /// A connection of a test.
+    pub async fn connection(&self) -> MultiplexedConnection {
+        let client = Client::open(&*self.url).expect("a valid address");
+        let connected = within("Redis", client.get_multiplexed_async_connection()).await;
+        connected.expect("a connection to Redis")
+    }
+
+    /// Says one command, as `redis-cli` does.
+    pub async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        let mut command = redis::cmd(words[0]);
+        command.arg(&words[1..]);
+        let mut connection = self.connection().await;
+        let answer = within("an answer of Redis", command.query_async(&mut connection)).await;
+        answer.unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    /// Publishes any bytes; how many hear them.
+    pub async fn publish(&self, topic: &str, message: &[u8]) -> u32 {
+        let mut command = redis::cmd("PUBLISH");
+        command.arg(topic).arg(message);
+        let mut connection = self.connection().await;
+        within("an answer", command.query_async(&mut connection)).await.expect("it is published")
+    }
+
+    /// Waits for a line of its log.
+    pub async fn says(&mut self, part: &str) -> String {
+        self.process.says(part).await
+    }
+}
+
+impl Process {
+    /// A server that says `ready`; `None` if it ends before.
+    pub async fn start(arguments: &[String], ready: &str) -> Option<Self> {
+        let mut command = Command::new("redis-server");
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
+        let started = command.spawn();
+        let mut child = started.expect("redis-server, of the package redis-server, is installed");
+        let lines = BufReader::new(child.stdout.take().unwrap()).lines();
+        let (line_heard, log) = unbounded_channel();
+        std::thread::spawn(move || {
+            for line in lines.map_while(Result::ok) {
+                let _ = line_heard.send(line);
+            }
+        });
+        let mut process = Self { child, log };
+        process.hears(ready).await.map(|_| process)
+    }
+
+    /// Waits for a line of its log.
+    pub async fn says(&mut self, part: &str) -> String {
+        self.hears(part).await.unwrap_or_else(|| panic!("Redis ended without saying {part:?}"))
+    }
+
+    async fn hears(&mut self, part: &str) -> Option<String> {
+        let heard = async {
+            loop {
+                let line = self.log.recv().await?;
+                if line.contains(part) {
+                    return Some(line);
+                }
+            }
+        };
+        within(part, heard).await
+    }
+
+    /// Ends it without giving it a chance.
+    pub fn kill(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+
+    fn signal(&self, signal: &str) {
+        let id = self.child.id().to_string();
+        let sent = Command::new("kill").args([&format!("-{signal}"), &*id]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill -{signal} {id}");
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.kill();
+    }
+}
+
+/// Of two options of one name the later counts.
+fn arguments(port: u16, folder: &Folder, options: &[&str]) -> Vec<String> {
+    let (port, folder) = (port.to_string(), folder.path(""));
+    let own = ["--bind", "127.0.0.1", "--port", "$port", "--dir", "$folder", "--save", ""];
+    let all = own.iter().chain(&["--appendonly", "no"]).chain(options);
+    all.map(|text| text.replace("$port", &port).replace("$folder", &folder)).collect()
+}
+
+/// A port nobody listens on right now.
+pub fn free_port() -> u16 {
+    let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
+    let tried = std::iter::repeat_with(|| rand::random_range(PORTS));
+    tried.take(1000).find(is_free).expect("a free port")
+}
