@@ -2,8 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { setTimeout as pause } from 'node:timers/promises';
-import { listener, mark, ownCluster, publisher, until } from '../harness.mjs';
+import { listener, mark, overflow, ownCluster, publisher } from '../harness.mjs';
 
 const LEASE = 5000;
 const SILENCE = 1500;
@@ -167,8 +166,7 @@ describe('the link between a node and Redis', { concurrency: true }, () => {
   test('a node that stands still until Redis drops it (output buffer): it is back by itself, and counts exactly what was lost', async (t) => {
     const { cluster, ears } = await town(t, {}, { flowsOn: [] });
     const still = cluster.nodes[2];
-    await overflow(cluster, still);
-    const flow = { name: 'flood', node: cluster.nodes[0], answered: flooded(cluster), refused: [], slowest: 0 };
+    const flow = { name: 'flood', node: cluster.nodes[0], answered: await overflow(cluster, still, CHANNEL), refused: [], slowest: 0 };
     still.server.thaw();
     await still.untilMetric('links_lost_total', 1);
     await settle(cluster, ears, []);
@@ -178,23 +176,3 @@ describe('the link between a node and Redis', { concurrency: true }, () => {
     cluster.assertAllRun();
   });
 });
-
-const EVENT_BYTES = 100_000;
-const floods = new WeakMap();
-const flooded = (cluster) => floods.get(cluster);
-
-/** Freezes `still` and publishes until Redis has closed its connection, as the log of Redis says. */
-async function overflow(cluster, still) {
-  await cluster.redis.ask('CONFIG', 'SET', 'client-output-buffer-limit', 'pubsub 1mb 1mb 1');
-  still.server.freeze();
-  const padding = 'x'.repeat(EVENT_BYTES);
-  const wasClosed = () => cluster.redis.log.includes('output buffer limits');
-  let number = 0;
-  while (!wasClosed()) {
-    assert.ok(number < 1000, 'a hundred megabytes did not fill the buffer');
-    await cluster.nodes[0].pusher.trigger(CHANNEL, 'e', ['flood', number, padding]);
-    number += 1;
-  }
-  for (let more = 0; more < 5; more += 1, number += 1) await cluster.nodes[0].pusher.trigger(CHANNEL, 'e', ['flood', number, '']);
-  floods.set(cluster, number);
-}

@@ -233,7 +233,7 @@ export function ledger(pusher, channel) {
   const book = { present: null, told: new Inbox(channel), faults: [] };
   const fault = (what) => book.faults.push(`${what} (${pusher.connection.socket_id})`);
   const take = {
-    'pusher_internal:subscription_succeeded': ({ presence }) => (book.present = new Set(presence.ids)),
+    'pusher_internal:subscription_succeeded': ({ presence: list }) => (book.present = new Set(list?.ids)),
     'pusher_internal:member_added': ({ user_id: id }) => {
       if (!book.present || book.present.has(id)) fault(`added, but not new: ${id}`);
       book.present?.add(id);

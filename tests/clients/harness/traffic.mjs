@@ -9,6 +9,9 @@ import { Inbox } from './until.mjs';
 // Between two events of one publisher.
 const BREATH = 10;
 const CATCH_UP = 15_000;
+// Events that are large, and how many of them are enough for any buffer.
+const FLOOD_BYTES = 95_000;
+const FLOOD = 1000;
 
 /** Publishes 0, 1, 2 … on `channel` through `node`, each when the one before was answered, until `stop()`. */
 export function publisher(node, name, channel, padding = '') {
@@ -39,7 +42,7 @@ export function publisher(node, name, channel, padding = '') {
 export async function listener(t, node, user, channel) {
   const pusher = await connectPusher(t, node, user);
   const book = ledger(pusher, channel);
-  const ear = new Ear(node, pusher, book);
+  const ear = new Ear(node, pusher, user, book);
   const subscription = pusher.subscribe(channel);
   subscription.bind('e', ([name, number]) => ear.hear(name, number));
   subscription.bind('resync', ({ missed }) => ear.gaps.push(missed));
@@ -54,8 +57,8 @@ class Ear {
   gaps = [];
   markers = new Inbox('markers');
 
-  constructor(node, pusher, book) {
-    Object.assign(this, { node, pusher, book });
+  constructor(node, pusher, user, book) {
+    Object.assign(this, { node, pusher, user, book });
   }
 
   hear(name, number) {
@@ -89,7 +92,7 @@ class Ear {
   lost(flow) {
     const numbers = this.numbers(flow.name);
     const wrong = numbers.findIndex((number, at) => at > 0 && number <= numbers[at - 1]);
-    assert.ok(wrong < 0, `of ${flow.name}: ${numbers[wrong]} after ${numbers[wrong - 1]}`);
+    assert.ok(wrong < 0, `${this.user} heard of ${flow.name}: ${numbers.slice(Math.max(0, wrong - 6), wrong + 4)}`);
     return flow.answered - numbers.length;
   }
 
@@ -98,4 +101,23 @@ class Ear {
     const times = this.times.filter((one) => one.name === name).map(({ at }) => at);
     return Math.max(...times.slice(1).map((at, before) => at - times[before]));
   }
+}
+
+/**
+ * Freezes `still` and publishes on `channel` through another node until Redis has closed the connection of `still` because too
+ * much waits for it; a few more follow. Gives the number of events, which listeners know as the publisher `flood`.
+ */
+export async function overflow(cluster, still, channel) {
+  await cluster.redis.ask('CONFIG', 'SET', 'client-output-buffer-limit', 'pubsub 1mb 1mb 1');
+  const { pusher } = cluster.nodes.find((node) => node !== still);
+  still.server.freeze();
+  let number = 0;
+  const publish = async (padding) => {
+    assert.ok(number < FLOOD, 'so much did not fill the buffer');
+    await pusher.trigger(channel, 'e', ['flood', number, padding]);
+    number += 1;
+  };
+  while (!cluster.redis.log.includes('output buffer limits')) await publish('x'.repeat(FLOOD_BYTES));
+  for (let more = 0; more < 5; more += 1) await publish('');
+  return number;
 }
