@@ -7,7 +7,7 @@ import { connectPusher, ledger, mark, roundTrip, sharedCluster, subscribed } fro
 const SEED = 20_260_727;
 const USERS = 60;
 const NODES = 3;
-const STEPS = 8000;
+const STEPS = 4000;
 const CHANNELS = ['presence-storm-a', 'presence-storm-b'];
 // How many tabs act at the same time.
 const LANES = 12;
