@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use axum::Router;
 use axum::body::Body;
+use axum::extract::State;
 use axum::http::{Method, Request, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
@@ -23,7 +24,7 @@ mod users;
 
 pub use exposition::exposition;
 
-use crate::node::Node;
+use crate::node::{Node, Standing};
 use refusal::Refusal;
 
 /// Bounds of one request, from the configuration.
@@ -54,6 +55,7 @@ pub fn router(api: Api) -> Router {
     let at = |path: &str| format!("{}{path}", api.prefix);
     Router::new()
         .route(&at("/up"), get(health))
+        .route(&at("/ready"), get(ready))
         .route(&at("/app/{key}"), get(upgrade_required))
         .route(&at("/apps/{app_id}/events"), post(events::trigger))
         .route(&at("/apps/{app_id}/batch_events"), post(events::trigger_batch))
@@ -72,6 +74,18 @@ pub fn router(api: Api) -> Router {
 /// Unsigned: Laravel's and every load balancer's health check.
 async fn health() -> Response {
     json("{\"health\":\"OK\"}".to_owned())
+}
+
+/// Unsigned too: how this node stands to the others. It is ready without Redis, since it serves its
+/// own sockets then; were it not, Redis alone could take every node out of the load balancer.
+async fn ready(State(api): State<Arc<Api>>) -> Response {
+    json(match api.node.standing() {
+        Standing::Alone => r#"{"ready":true,"cluster":"off"}"#.to_owned(),
+        Standing::Degraded => r#"{"ready":true,"cluster":"degraded"}"#.to_owned(),
+        Standing::Connected { nodes } => {
+            format!(r#"{{"ready":true,"cluster":"connected","nodes":{nodes}}}"#)
+        }
+    })
 }
 
 /// The answer to everything while the server drains; load balancers then look elsewhere.

@@ -38,6 +38,20 @@ pub struct Node {
     cluster: Option<Arc<Cluster>>,
 }
 
+/// How a node stands to the others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Standing {
+    /// There are none.
+    Alone,
+    /// It meets them through Redis.
+    Connected {
+        /// How many live, this one included.
+        nodes: u32,
+    },
+    /// Redis is away: it serves its own sockets.
+    Degraded,
+}
+
 /// What happens on the channels of an app is told to whom, by the app's id.
 pub type Witnesses = HashMap<String, Arc<dyn Witness>>;
 
@@ -128,6 +142,18 @@ impl Node {
     /// What the node counts.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// How it stands to the others.
+    pub fn standing(&self) -> Standing {
+        match &self.cluster {
+            None => Standing::Alone,
+            Some(cluster) if cluster.is_connected() => {
+                // Before the first beat is answered it knows of itself.
+                Standing::Connected { nodes: cluster.act(|core| core.alive()).max(1) }
+            }
+            Some(_) => Standing::Degraded,
+        }
     }
 
     /// What connects it to other nodes.

@@ -8,7 +8,6 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::effect::{Action, Cached, Effect, Newcomer, Told};
-use super::message::{Change, Event, Message};
 use super::newcomers::{Newcomers, Waiting};
 use super::outcome::{Count, Outcome};
 use super::request::{Asked, Facts, State};
@@ -18,6 +17,7 @@ use super::spot::Spot;
 use super::{NodeId, numbers::Numbers};
 use crate::protocol::{Frame, Member, SocketId};
 
+mod hearing;
 mod telling;
 
 /// In the roster of a user's own channel, whoever is signed in stands under this name.
@@ -199,7 +199,7 @@ impl Channel {
         effects: &mut Vec<Effect>,
     ) -> bool {
         self.unanswered = self.unanswered.saturating_sub(1);
-        let missed = self.numbers.compared(outcome.number, &outcome.missed);
+        let missed = self.numbers.compared(outcome.number, outcome.own, &outcome.missed);
         self.act_if(missed > 0, Action::Missed(missed), effects);
         self.catch_up(&outcome.missed, node, effects);
         let news = self.news(outcome, incomplete);
@@ -292,76 +292,6 @@ impl Channel {
         let waiting = Waiting::gone();
         let newcomer = Newcomer { answer: self.said_first(), cached: Cached::NotKept };
         self.greet(socket, &waiting, newcomer, effects);
-    }
-
-    /// Another node changed something.
-    pub(super) fn change(
-        &mut self,
-        change: &Change<'_>,
-        incomplete: bool,
-        effects: &mut Vec<Effect>,
-    ) {
-        // Before the roster came it holds nothing to be changed, and the one that comes has it all.
-        if self.service != Service::On || !self.current {
-            return;
-        }
-        change.removed.iter().for_each(|user_id| self.removed(user_id, incomplete, effects));
-        change.added.iter().for_each(|(user_id, info)| self.added(user_id, info, effects));
-        if let Some(count) = change.count {
-            self.tell_count(count, effects);
-        }
-    }
-
-    /// An event arrived from the topic; `due` if it is still to be delivered here, `own` if this
-    /// node published it.
-    pub(super) fn event(
-        &mut self,
-        event: &Event<'_>,
-        (own, due): (bool, bool),
-        effects: &mut Vec<Effect>,
-    ) {
-        if self.service != Service::On {
-            return;
-        }
-        let Some(missed) = self.numbers.arrived(event.number, own) else { return };
-        self.act_if(missed > 0, Action::Missed(missed), effects);
-        if due {
-            self.deliver(&Frame::text(event.text.as_bytes()), event.except, event.kept, effects);
-        }
-    }
-
-    /// Delivers on this node; what a cache channel remembers is `kept`.
-    pub(super) fn deliver(
-        &self,
-        frame: &Frame,
-        except: Option<SocketId>,
-        kept: bool,
-        effects: &mut Vec<Effect>,
-    ) {
-        self.act_if(kept && self.spot.is_cache(), Action::Keep(frame.clone()), effects);
-        self.act_if(self.is_occupied(), Action::Deliver(frame.clone(), except), effects);
-    }
-
-    /// What was published while this node did not hear, as far as it was kept. Of its own it has
-    /// delivered everything.
-    fn catch_up(&self, missed: &[&[u8]], node: NodeId, effects: &mut Vec<Effect>) {
-        for message in missed {
-            if let Some(Message::Event(event)) = Message::read(message)
-                && event.origin != node
-            {
-                self.deliver(
-                    &Frame::text(event.text.as_bytes()),
-                    event.except,
-                    event.kept,
-                    effects,
-                );
-            }
-        }
-    }
-
-    /// An event of this node was delivered without being heard: it may or may not be numbered.
-    pub(super) fn delivered_unheard(&mut self) {
-        self.numbers.delivered_unheard();
     }
 
     /// Redis is gone: from now on this node serves what it has. What was under way may have arrived

@@ -40,7 +40,8 @@ pub struct Core {
     node: NodeId,
     settings: Settings,
     apps: Vec<Arc<App>>,
-    channels: HashMap<Arc<str>, Channel>,
+    /// In an order that the same calls bring about each time.
+    channels: IndexMap<Arc<str>, Channel>,
     link: Link,
     /// Which Redis it was, to know whether it may have lost something.
     run: Option<String>,
@@ -77,7 +78,7 @@ impl Core {
     pub fn new(node: NodeId, settings: Settings, apps: Vec<Arc<App>>, now: Instant) -> Self {
         Self {
             node,
-            channels: HashMap::new(),
+            channels: IndexMap::new(),
             link: Link::Away,
             run: None,
             incomplete_until: None,
@@ -257,11 +258,11 @@ impl Core {
         self.sent.clear();
         self.asked.clear();
         let mut waiters = Vec::new();
-        let keeps = self.settings.streams.is_some();
-        for (delivery, was_sent) in self.publishing.lost(keeps, &mut waiters) {
-            self.deliver(&delivery);
-            let channel = self.channels.get_mut(&delivery.topic).filter(|_| was_sent);
-            channel.into_iter().for_each(Channel::delivered_unheard);
+        let lost = self.publishing.lost(&mut waiters);
+        lost.deliveries.iter().for_each(|delivery| self.deliver(delivery));
+        for (topic, serial) in lost.unheard {
+            let channel = self.channels.get_mut(&topic);
+            channel.into_iter().for_each(|channel| channel.delivered_unheard(serial));
         }
         self.channels.values_mut().for_each(|channel| channel.lost(&mut self.effects));
         self.channels.retain(|_, channel| !channel.is_idle());

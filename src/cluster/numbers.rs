@@ -16,8 +16,8 @@ pub(super) struct Numbers {
     last: u64,
     /// Not heard for a while, and not compared yet.
     comparing: Option<Comparing>,
-    /// Events of this node that were delivered without being heard back.
-    unheard: u64,
+    /// Serials of this node's own events that it has delivered and not heard back.
+    unheard: Vec<u64>,
 }
 
 #[derive(Debug)]
@@ -35,11 +35,14 @@ impl Numbers {
     }
 
     /// An event was heard: how many are missing before it, or `None` if it is known, or will be
-    /// brought by the comparison, which brings none of this node's `own`.
-    pub(super) fn arrived(&mut self, number: u64, own: bool) -> Option<u64> {
+    /// brought by the comparison, which brings none of this node's `own` (by serial).
+    pub(super) fn arrived(&mut self, number: u64, own: Option<u64>) -> Option<u64> {
+        if let Some(serial) = own {
+            self.unheard.retain(|unheard| *unheard != serial);
+        }
         if let Some(comparing) = &mut self.comparing {
             comparing.heard += 1;
-            return (own || !comparing.keeps).then_some(0);
+            return (own.is_some() || !comparing.keeps).then_some(0);
         }
         if self.last > 0 && number <= self.last {
             return None;
@@ -49,9 +52,9 @@ impl Numbers {
         Some(if missed < SERIES { missed } else { 0 })
     }
 
-    /// An event of this node was delivered although Redis has not confirmed it.
-    pub(super) fn delivered_unheard(&mut self) {
-        self.unheard += 1;
+    /// An event of this node was delivered, and Redis may or may not have numbered it.
+    pub(super) fn delivered_unheard(&mut self, serial: u64) {
+        self.unheard.push(serial);
     }
 
     pub(super) fn is_comparing(&self) -> bool {
@@ -66,8 +69,9 @@ impl Numbers {
         }
     }
 
-    /// The directory says where it is, and which events it has kept since: how many are lost.
-    pub(super) fn compared(&mut self, number: u64, kept: &[&[u8]]) -> u64 {
+    /// The directory says where it is, up to which serial it has numbered this node's events, and
+    /// which events it has kept since: how many are lost.
+    pub(super) fn compared(&mut self, number: u64, own: u64, kept: &[&[u8]]) -> u64 {
         let (last, unheard) = (self.last, std::mem::take(&mut self.unheard));
         self.last = number;
         let Some(Comparing { heard, keeps }) = self.comparing.take() else { return 0 };
@@ -75,10 +79,11 @@ impl Numbers {
         if since >= SERIES {
             return 0;
         }
+        let own = unheard.into_iter().filter(|serial| *serial <= own).count() as u64;
         match kept.first().and_then(|first| number_of(first)) {
             Some(first) => first.saturating_sub(last + 1),
-            None if keeps => since.saturating_sub(unheard),
-            None => since.saturating_sub(heard).saturating_sub(unheard),
+            None if keeps => since.saturating_sub(own),
+            None => since.saturating_sub(heard + own),
         }
     }
 }
@@ -97,38 +102,43 @@ mod tests {
     #[test]
     fn a_hole_is_counted_and_a_known_number_is_nothing_new() {
         let mut numbers = Numbers::default();
-        assert_eq!(numbers.compared(100, &[]), 0, "the first comparison is where it begins");
-        assert_eq!(numbers.arrived(101, false), Some(0));
-        assert_eq!(numbers.arrived(101, false), None);
-        assert_eq!(numbers.arrived(104, false), Some(2));
+        assert_eq!(numbers.compared(100, 0, &[]), 0, "the first comparison is where it begins");
+        assert_eq!(numbers.arrived(101, None), Some(0));
+        assert_eq!(numbers.arrived(101, None), None);
+        assert_eq!(numbers.arrived(104, None), Some(2));
     }
 
     #[test]
     fn what_was_published_while_nobody_listened_is_counted_at_the_comparison() {
         let mut numbers = Numbers::default();
-        numbers.compared(100, &[]);
-        numbers.delivered_unheard();
+        numbers.compared(100, 0, &[]);
+        numbers.delivered_unheard(7);
+        numbers.delivered_unheard(8);
         numbers.compare(false);
-        assert_eq!(numbers.arrived(108, false), Some(0), "delivered while comparing");
-        assert_eq!(numbers.compared(108, &[]), 6, "8 since then: one heard, one of its own");
-        assert_eq!(numbers.arrived(109, false), Some(0));
+        assert_eq!(numbers.arrived(108, None), Some(0), "delivered while comparing");
+        assert_eq!(
+            numbers.compared(108, 7, &[]),
+            6,
+            "8 since then: one heard, one of its own; Redis never got the other"
+        );
+        assert_eq!(numbers.arrived(109, None), Some(0));
     }
 
     #[test]
     fn what_the_comparison_brings_is_not_delivered_before() {
         let mut numbers = Numbers::default();
-        numbers.compared(100, &[]);
+        numbers.compared(100, 0, &[]);
         numbers.compare(true);
-        assert_eq!(numbers.arrived(101, true), Some(0));
-        assert_eq!(numbers.arrived(102, false), None);
-        assert_eq!(numbers.compared(102, &[]), 2, "it was kept no longer");
+        assert_eq!(numbers.arrived(101, Some(7)), Some(0));
+        assert_eq!(numbers.arrived(102, None), None);
+        assert_eq!(numbers.compared(102, 0, &[]), 2, "it was kept no longer");
     }
 
     #[test]
     fn another_series_is_no_hole() {
         let mut numbers = Numbers::default();
-        numbers.compared(1_700_000_000_000_000, &[]);
+        numbers.compared(1_700_000_000_000_000, 0, &[]);
         numbers.compare(false);
-        assert_eq!(numbers.compared(1_700_000_900_000_000, &[]), 0);
+        assert_eq!(numbers.compared(1_700_000_900_000_000, 0, &[]), 0);
     }
 }

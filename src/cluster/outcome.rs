@@ -10,6 +10,8 @@ use super::message::Reader;
 pub struct Outcome<'a> {
     /// The number of the channel's last event.
     pub number: u64,
+    /// The serial of this node's last event there, if the roster was to be compared.
+    pub own: u64,
     /// Subscribed sockets of all nodes.
     pub total: u32,
     /// This made the channel occupied and webhooks are to be told so, by this node.
@@ -66,13 +68,15 @@ const TELL_MISS: u8 = 32;
 
 impl<'a> Outcome<'a> {
     pub(super) fn read(rest: &mut Reader<'a>) -> Option<Self> {
-        let (number, total, flags) = (rest.u64()?, rest.u32()?, rest.byte()?);
+        let (number, own) = (rest.u64()?, rest.u64()?);
+        let (total, flags) = (rest.u32()?, rest.byte()?);
         let has = |flag: u8| flags & flag != 0;
         let present = |rest: &mut Reader<'a>| {
             Some(Present { arrival: rest.u64()?, user_id: rest.text()?, info: rest.text()? })
         };
         Some(Self {
             number,
+            own,
             total,
             tell_occupied: has(TELL_OCCUPIED),
             count: match (has(COUNT_TOLD), has(COUNT_LATER)) {

@@ -42,6 +42,8 @@ pub(super) struct Pending {
     /// On this node.
     delivered: bool,
     sent: bool,
+    /// Back from Redis.
+    heard: bool,
     replied: bool,
     again: bool,
 }
@@ -53,6 +55,15 @@ pub(super) struct New {
     pub(super) frame: Frame,
     pub(super) except: Option<SocketId>,
     pub(super) waiter: Option<oneshot::Sender<Shared>>,
+}
+
+/// What the end of a link leaves to be done.
+#[derive(Default)]
+pub(super) struct Lost {
+    /// To be delivered on this node.
+    pub(super) deliveries: Vec<Delivery>,
+    /// Topics and serials of what was sent and not heard back.
+    pub(super) unheard: Vec<(Arc<str>, u64)>,
 }
 
 /// What is now to be delivered on this node.
@@ -88,7 +99,7 @@ impl Publishing {
         let New { spot, topic, frame, except, waiter } = new;
         self.next += 1;
         self.bytes += frame.len() + OVERHEAD_BYTES;
-        let (delivered, sent, replied, again) = Default::default();
+        let (delivered, sent, heard, replied, again) = Default::default();
         // Only a back end waits, and only its events are kept.
         let kept = waiter.is_some() && spot.is_cache();
         let pending = Pending {
@@ -101,6 +112,7 @@ impl Publishing {
             since: now,
             delivered,
             sent,
+            heard,
             replied,
             again,
         };
@@ -129,11 +141,12 @@ impl Publishing {
     /// An event of this node was heard back; true if it is to be delivered now.
     pub(super) fn heard(&mut self, serial: u64) -> bool {
         let Some(pending) = self.pending.get_mut(&serial) else { return false };
-        let ours = !std::mem::replace(&mut pending.delivered, true);
+        let due = !std::mem::replace(&mut pending.delivered, true);
+        pending.heard = true;
         if pending.replied {
             self.remove(serial);
         }
-        ours
+        due
     }
 
     /// Redis has it. Whoever waits goes on; `heard_back` says whether this node will hear it.
@@ -147,7 +160,7 @@ impl Publishing {
         pending.replied = true;
         let waiter = pending.waiter.take();
         let delivery = (!heard_back).then(|| pending.deliver()).flatten();
-        if pending.delivered {
+        if pending.heard || !heard_back {
             self.remove(serial);
         }
         effects.extend(waiter.map(|waiter| Effect::Published(waiter, Shared::Cluster)));
@@ -159,11 +172,7 @@ impl Publishing {
         let pending = self.pending.get_mut(&serial)?;
         let waiter = pending.waiter.take();
         effects.extend(waiter.map(|waiter| Effect::Published(waiter, Shared::NodeOnly)));
-        let delivery = pending.deliver();
-        if pending.replied {
-            self.remove(serial);
-        }
-        delivery
+        pending.deliver()
     }
 
     /// Events that Redis has not answered for so long.
@@ -176,27 +185,27 @@ impl Publishing {
         overdue.map(|(&serial, _)| serial).collect()
     }
 
-    /// The link is lost: what is now to be delivered on this node, in order, and whether it was sent.
-    /// Of what was sent nobody knows whether it arrived. Where events are kept, Redis can tell next
-    /// time; elsewhere none is sent twice.
-    pub(super) fn lost(&mut self, keeps: bool, effects: &mut Vec<Effect>) -> Vec<(Delivery, bool)> {
-        let mut deliveries = Vec::new();
-        for pending in self.pending.values_mut() {
+    /// The link is lost: what is now to be delivered on this node, in order. What Redis has not
+    /// confirmed is sent again when it is back, which can tell what it has taken already.
+    pub(super) fn lost(&mut self, effects: &mut Vec<Effect>) -> Lost {
+        let mut lost = Lost::default();
+        for (&serial, pending) in &mut self.pending {
             let waiter = pending.waiter.take();
             effects.extend(waiter.map(|waiter| Effect::Published(waiter, Shared::NodeOnly)));
-            deliveries.extend(pending.deliver().map(|delivery| (delivery, pending.sent)));
-        }
-        self.pending.retain(|_, pending| {
-            let (confirmed, unknown) = (pending.replied, pending.sent && !pending.replied);
-            let stays = !confirmed && (keeps || !unknown);
-            if !stays {
-                self.bytes -= pending.frame.len() + OVERHEAD_BYTES;
-                self.unshared += u64::from(!confirmed);
+            lost.deliveries.extend(pending.deliver());
+            if pending.sent && !pending.heard {
+                lost.unheard.push((pending.topic.clone(), serial));
             }
-            (pending.sent, pending.again) = (false, pending.again || pending.sent);
-            stays
+            (pending.again, pending.sent) = (pending.again || pending.sent, false);
+        }
+        let bytes = &mut self.bytes;
+        self.pending.retain(|_, pending| {
+            if pending.replied {
+                *bytes -= pending.frame.len() + OVERHEAD_BYTES;
+            }
+            !pending.replied
         });
-        deliveries
+        lost
     }
 
     /// What is to be sent now that Redis is back, in order.

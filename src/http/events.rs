@@ -7,7 +7,7 @@ use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use axum::http::StatusCode;
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
@@ -60,13 +60,13 @@ pub(super) async fn trigger(request: Signed) -> Result<Response, Refusal> {
     let body: Body<'_> =
         parse(&request.body, "{\"name\":\"…\",\"data\":\"…\",\"channels\":[\"…\"]}")?;
     let trigger = check(&body, &request.channels.app().limits)?;
-    publish(&request, std::slice::from_ref(&trigger)).await;
-    let Some(info) = trigger.info else { return Ok(json("{}".to_owned())) };
+    let reach = publish(&request, std::slice::from_ref(&trigger)).await;
+    let Some(info) = trigger.info else { return Ok(reach.told(json("{}".to_owned()))) };
     let mut channels: BTreeMap<&str, Attributes> = BTreeMap::new();
     for name in &trigger.channels {
         channels.insert(name.as_str(), attributes(&request.channels, name, info).await);
     }
-    Ok(json_of(&BTreeMap::from([("channels", channels)])))
+    Ok(reach.told(json_of(&BTreeMap::from([("channels", channels)]))))
 }
 
 /// `POST /apps/{id}/channels/{name}/events`, deprecated: name and socket in the query, and the body
@@ -84,8 +84,8 @@ pub(super) async fn trigger_one(request: Signed) -> Result<Response, Refusal> {
         info: None,
     };
     let trigger = check(&body, &request.channels.app().limits)?;
-    publish(&request, std::slice::from_ref(&trigger)).await;
-    Ok((StatusCode::ACCEPTED, json("{}".to_owned())).into_response())
+    let reach = publish(&request, std::slice::from_ref(&trigger)).await;
+    Ok(reach.told((StatusCode::ACCEPTED, json("{}".to_owned())).into_response()))
 }
 
 /// `POST /apps/{id}/batch_events`: all are checked before any is delivered.
@@ -110,9 +110,9 @@ pub(super) async fn trigger_batch(request: Signed) -> Result<Response, Refusal> 
         one_channel.map_err(|refusal| refusal.within(&format!("batch[{index}]")))
     });
     let triggers: Vec<Trigger<'_>> = checked.collect::<Result<_, _>>()?;
-    publish(&request, &triggers).await;
+    let reach = publish(&request, &triggers).await;
     if triggers.iter().all(|trigger| trigger.info.is_none()) {
-        return Ok(json("{}".to_owned()));
+        return Ok(reach.told(json("{}".to_owned())));
     }
     let mut answers: Vec<Attributes> = Vec::with_capacity(triggers.len());
     for trigger in &triggers {
@@ -121,7 +121,7 @@ pub(super) async fn trigger_batch(request: Signed) -> Result<Response, Refusal> 
             _ => Attributes::default(),
         });
     }
-    Ok(json_of(&BTreeMap::from([("batch", answers)])))
+    Ok(reach.told(json_of(&BTreeMap::from([("batch", answers)]))))
 }
 
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], example: &str) -> Result<T, Refusal> {
@@ -207,13 +207,35 @@ fn check_channels(body: &Body<'_>, limits: &AppLimits) -> Result<Vec<ChannelName
     Ok(channels)
 }
 
+/// How far a request's events went.
+#[derive(Clone, Copy)]
+enum Reach {
+    Everybody,
+    /// Redis is away: the sockets of this node have them.
+    ThisNode,
+}
+
+impl Reach {
+    /// The answer stays what SDKs expect; who wants to know looks at the header.
+    fn told(self, mut answer: Response) -> Response {
+        if let Self::ThisNode = self {
+            answer.headers_mut().insert("resound-reach", HeaderValue::from_static("node"));
+        }
+        answer
+    }
+}
+
 /// Publishes all of it, in order, and waits until it is on its way to every node.
-async fn publish(request: &Signed, triggers: &[Trigger<'_>]) {
+async fn publish(request: &Signed, triggers: &[Trigger<'_>]) -> Reach {
     request.channels.room().await;
     let started = triggers.iter().flat_map(|trigger| start(request, trigger)).collect::<Vec<_>>();
+    let mut reach = Reach::Everybody;
     for triggered in started {
-        triggered.reached_all().await;
+        if !triggered.reached_all().await {
+            reach = Reach::ThisNode;
+        }
     }
+    reach
 }
 
 fn start(request: &Signed, trigger: &Trigger<'_>) -> Vec<Triggered> {

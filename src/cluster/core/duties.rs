@@ -59,7 +59,7 @@ impl Core {
         if self.link != Link::Up {
             channel.serve_alone(&mut self.effects);
             if channel.is_idle() {
-                self.channels.remove(topic);
+                self.channels.swap_remove(topic);
             }
         } else if !channel.queued {
             channel.queued = true;
@@ -73,7 +73,7 @@ impl Core {
             return;
         };
         if self.link != Link::Up {
-            self.channels.remove(topic);
+            self.channels.swap_remove(topic);
         } else if channel.idle_since.is_none() {
             channel.idle_since = Some(now);
             self.idle.push_back((now, topic.clone()));
@@ -93,7 +93,7 @@ impl Core {
             if channel.service != Service::Off {
                 self.queue.push_back(Queued::Unsubscribe(topic.clone()));
             }
-            self.channels.remove(&topic);
+            self.channels.swap_remove(&topic);
         }
     }
 
@@ -119,8 +119,11 @@ impl Core {
     /// knows of no subscriber: then it has lost this node's rows.
     pub(super) fn published(&mut self, serial: u64, number: u64) {
         let Some(topic) = self.publishing.topic(serial) else { return };
-        let channel = self.channels.get(&topic);
-        let hears = channel.is_some_and(|channel| channel.service == Service::On);
+        let channel = self.channels.get_mut(&topic);
+        let hears = channel.as_ref().is_some_and(|channel| channel.service == Service::On);
+        if let Some(channel) = channel.filter(|_| !hears && number > 0) {
+            channel.delivered_unheard(serial);
+        }
         let mut waiters = Vec::new();
         let delivery = self.publishing.confirmed(serial, hears && number > 0, &mut waiters);
         if let Some(delivery) = delivery {

@@ -2,8 +2,8 @@
 --   :n  node -> its sockets; t the total, a the last arrival, c the count that was told last
 --   :m  user -> arrival, nodes, info
 --   :q  the number of the last event      :x  the events, where they are kept
---   :e  the cached event                  :d  exists for a while after a count was told
---   :z  exists for a while after a cache miss was told
+--   :p  node -> the serial of its last event :e  the cached event
+--   :d  exists for a while after a count was told, :z after a cache miss was told
 local function text(s) return struct.pack('>I4', #s) .. s end
 
 local function texts(all)
@@ -75,7 +75,7 @@ local function seats(base, occupied, name, node, count, kept_ms)
   elseif total <= 0 then
     redis.call('DEL', rows, base .. ':m')
     if occupied then redis.call('ZREM', occupied, name) end
-    if not kept_ms then redis.call('DEL', base .. ':q')
+    if not kept_ms then redis.call('DEL', base .. ':q', base .. ':p')
     else redis.call('PEXPIRE', base .. ':q', kept_ms) end
   end
   return had, before, total

@@ -1,22 +1,26 @@
--- Publishes one event of a channel, numbered, to the nodes that serve it. Returns its number, 0 if
--- nobody is subscribed.
+-- Publishes one event of a channel, numbered, to the nodes that serve it. Returns its number; 0 if
+-- nobody is subscribed, or if it was published before.
 -- KEYS  channel
--- ARGV  head, text, milliseconds to cache it or '', milliseconds to keep it or '', events kept, 1 if it
---       may have been published before
-local base, kept_ms = KEYS[1], tonumber(ARGV[4])
+-- ARGV  head (3 bytes, node, serial, ...), text, milliseconds to cache it or '', milliseconds to keep it
+--       or '', events kept, 1 if it may have been published before
+local base, kept_ms, taken = KEYS[1], tonumber(ARGV[4]), KEYS[1] .. ':p'
+local node, serial = string.sub(ARGV[1], 4, 11), (struct.unpack('>I8', ARGV[1], 12))
+if ARGV[6] == '1' and tonumber(redis.call('HGET', taken, node) or '0') >= serial then return 0 end
 local live = redis.call('EXISTS', base .. ':n') == 1
 local number = 0
-if ARGV[6] == '1' and kept_ms then
-  for _, entry in ipairs(redis.call('XREVRANGE', base .. ':x', '+', '-', 'COUNT', 128)) do
-    if string.sub(entry[2][2], 1, #ARGV[1]) == ARGV[1] then return tonumber(string.match(entry[1], '^%d+')) end
-  end
-end
 if live or (kept_ms and redis.call('EXISTS', base .. ':q') == 1) then
   number = redis.call('INCR', base .. ':q')
+  -- The last of each node: who was cut off asks what became of its own. Of nodes that are long gone
+  -- not more than a few are remembered.
+  if redis.call('HSET', taken, node, serial) == 1 and redis.call('HLEN', taken) > 256 then
+    redis.call('DEL', taken)
+    redis.call('HSET', taken, node, serial)
+  end
   local message = ARGV[1] .. struct.pack('>I8', number) .. ARGV[2]
   if kept_ms then
     redis.call('XADD', base .. ':x', 'MAXLEN', '~', ARGV[5], string.format('%.0f-0', number), 'm', message)
     redis.call('PEXPIRE', base .. ':x', kept_ms)
+    redis.call('PEXPIRE', taken, kept_ms)
   end
   if live then redis.call('PUBLISH', base, message) end
 end

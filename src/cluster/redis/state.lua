@@ -91,6 +91,7 @@ if asked('x') then
 end
 tail[#tail + 1] = texts(missed)
 local number = tonumber(redis.call('GET', base .. ':q') or '0')
+local own = asked('o') and tonumber(redis.call('HGET', base .. ':p', node) or '0') or 0
 return redis.call('PUBLISH', ARGV[3], ARGV[4]
-  .. struct.pack('>I8I4B', number, math.max(total, 0), tell)
+  .. struct.pack('>I8I8I4B', number, own, math.max(total, 0), tell)
   .. texts(refused) .. texts(added) .. texts(removed) .. texts(told) .. table.concat(tail))
