@@ -50,6 +50,8 @@ pub(super) struct Channel {
     compare: bool,
     /// The directory has had sockets of this node in it.
     known: bool,
+    /// How many subscribers this node's were told there are.
+    counted: u32,
 }
 
 /// Whether the topic is heard.
@@ -80,6 +82,7 @@ impl Channel {
             numbers: Numbers::default(),
             compare: false,
             known: false,
+            counted: 0,
         }
     }
 
@@ -213,9 +216,16 @@ impl Channel {
         let cached = outcome.cached.map(|text| Frame::text(text.as_bytes()));
         let accepted = self.answer(request, &outcome.refused, cached.as_ref(), effects);
         self.act_if(outcome.tell_miss, Action::Tell(Told::CacheMiss), effects);
-        if outcome.count == Count::Told {
-            self.tell_count(outcome.total, effects);
-            self.act(Action::Tell(Told::SubscriptionCount(outcome.total as usize)), effects);
+        match outcome.count {
+            Count::Told => {
+                self.tell_count(outcome.total, effects);
+                self.act(Action::Tell(Told::SubscriptionCount(outcome.total as usize)), effects);
+            }
+            // Told to all others while this node did not hear.
+            Count::No if self.facts.counts && self.counted != outcome.total => {
+                self.tell_count(outcome.total, effects);
+            }
+            Count::No | Count::Later => {}
         }
         accepted
     }

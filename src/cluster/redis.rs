@@ -34,6 +34,8 @@ pub(super) struct Link {
     source: Source,
     commands: Commands,
     timeout: Duration,
+    /// The Redis process of the last link, and the link's number there.
+    last: Option<(String, u64)>,
 }
 
 /// Why a link ended, or never began.
@@ -61,7 +63,7 @@ impl Link {
         let source = Source::new(redis)?;
         let (settings, app_ids) = (cluster.settings.clone(), cluster.app_ids.clone());
         let commands = Commands::new(cluster.node, settings, app_ids);
-        Ok(Self { cluster, source, commands, timeout })
+        Ok(Self { cluster, source, commands, timeout, last: None })
     }
 
     /// Connects, serves, and begins again, for ever.
@@ -117,20 +119,7 @@ impl Link {
             .set_response_timeout(Some(self.timeout))
             .set_push_sender(hear);
         let cluster = self.cluster.clone();
-        let connect = async {
-            let mut connection = self.source.connect(&config).await?;
-            let info: String =
-                redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
-            let fact = |name: &str| {
-                info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
-            };
-            if fact("redis_mode") == Some("cluster") {
-                return Err(Broken::RedisCluster);
-            }
-            let run = fact("run_id").unwrap_or_default().to_owned();
-            let scripts = Scripts::load(&mut connection).await?;
-            Ok((connection, run, scripts))
-        };
+        let connect = self.introduce(&config);
         tokio::pin!(connect);
         let mut ticks = tokio::time::interval(TICK);
         loop {
@@ -139,6 +128,37 @@ impl Link {
                 _ = ticks.tick() => cluster.tick(),
             }
         }
+    }
+
+    /// A connection, the Redis process at its end, and the scripts there.
+    async fn introduce(
+        &mut self,
+        config: &AsyncConnectionConfig,
+    ) -> Result<(MultiplexedConnection, String, Scripts), Broken> {
+        let mut connection = self.source.connect(config).await?;
+        let mut hello = redis::pipe();
+        hello.cmd("INFO").arg("server").cmd("CLIENT").arg("ID");
+        let (info, id): (String, u64) = hello.query_async(&mut connection).await?;
+        let fact =
+            |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        if fact("redis_mode") == Some("cluster") {
+            return Err(Broken::RedisCluster);
+        }
+        let run = fact("run_id").unwrap_or_default().to_owned();
+        // What the last link still has under way must not be carried out after what this one says:
+        // a state says everything, and an old one would undo a new one.
+        if let Some((_, last)) = self.last.take().filter(|(before, _)| *before == run) {
+            let mut kill = redis::cmd("CLIENT");
+            kill.arg("KILL").arg("ID").arg(last);
+            let killed: Result<Value, RedisError> = kill.query_async(&mut connection).await;
+            // An ACL may forbid it; a connection that is broken says so with the next command.
+            killed.err().into_iter().for_each(|error| {
+                tracing::debug!(%error, "the last connection to Redis could not be closed");
+            });
+        }
+        self.last = Some((run.clone(), id));
+        let scripts = Scripts::load(&mut connection).await?;
+        Ok((connection, run, scripts))
     }
 
     /// Carries batch after batch until something breaks. One is under way at a time: what comes

@@ -56,9 +56,19 @@ impl Place {
 
 impl Asked {
     /// The answer.
-    pub async fn answer(self) -> Result<Place, CloseCode> {
-        let taken = self.answer.await.unwrap_or(false);
-        taken.then(|| Place(self.channels)).ok_or(CloseCode::OverConnectionLimit)
+    pub async fn answer(mut self) -> Result<Place, CloseCode> {
+        let taken = (&mut self.answer).await.unwrap_or(false);
+        taken.then(|| Place(self.channels.clone())).ok_or(CloseCode::OverConnectionLimit)
+    }
+}
+
+/// Whoever asked is gone: what was granted meanwhile is given back.
+impl Drop for Asked {
+    fn drop(&mut self) {
+        self.answer.close();
+        if self.answer.try_recv() == Ok(true) {
+            drop(Place(self.channels.clone()));
+        }
     }
 }
 

@@ -1,8 +1,11 @@
-// Owns the one door through which suites reach the harness: server, application, clients, waiting, webhooks.
+// Owns the one door through which suites reach the harness: server, application, clients, waiting, webhooks, clusters, traffic.
 
 export * from './harness/backend.mjs';
 export * from './harness/clients.mjs';
+export * from './harness/cluster.mjs';
+export * from './harness/redis.mjs';
 export * from './harness/server.mjs';
 export * from './harness/suite.mjs';
+export * from './harness/traffic.mjs';
 export * from './harness/until.mjs';
 export * from './harness/webhooks.mjs';

@@ -1,4 +1,4 @@
-//! Suites that need more than Rust: stock clients in Node, Python and Chromium, and Nginx.
+//! Suites that need more than Rust: stock clients in Node, Python and Chromium, Nginx, and Redis.
 //!
 //! Without being asked for them, says in plain sight which ones were left out; `tests/run` asks
 //! (`TEST_SUITES=all`), and then a suite that cannot run fails.
@@ -12,11 +12,12 @@
 use std::process::{Command, ExitCode};
 
 /// Each suite's name, as `tests/clients/run` knows it, and what it is.
-const SUITES: [(&str, &str); 4] = [
+const SUITES: [(&str, &str); 5] = [
     ("node", "pusher-js, Laravel Echo and the pusher server SDK in Node"),
     ("browser", "Laravel Echo and echo-vue in Chromium"),
     ("python", "the pusher server SDK of PyPI"),
     ("nginx", "stock clients through Nginx"),
+    ("cluster", "stock clients of several nodes over Redis"),
 ];
 
 fn main() -> ExitCode {

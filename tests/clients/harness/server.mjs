@@ -5,9 +5,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { endWithUs } from './process.mjs';
 import { until, within } from './until.mjs';
 
-const HOST = '127.0.0.1';
+export const HOST = '127.0.0.1';
 // Below the range the kernel hands to outgoing connections, so that nobody takes the port between a kill and a restart.
 const FIRST_PORT = 20_000;
 const LAST_PORT = 30_000;
@@ -64,7 +65,7 @@ class Server {
       stream.on('data', (bytes) => (this.#log = (this.#log + bytes).slice(-LOG_KEPT)));
     }
     this.#child = child;
-    process.once('exit', () => child.kill('SIGKILL'));
+    endWithUs(child);
     this.#exit = new Promise((resolve) => {
       child.once('error', (error) => resolve({ code: null, signal: error.message }));
       child.once('exit', (code, signal) => resolve({ code, signal }));
@@ -98,6 +99,21 @@ class Server {
   /** Ends the process without any warning (SIGKILL). */
   async kill() {
     return this.#end('SIGKILL');
+  }
+
+  /** Stops the process where it stands (SIGSTOP), as a machine that is overwhelmed does. */
+  freeze() {
+    this.#child.kill('SIGSTOP');
+  }
+
+  /** Lets a frozen process go on. */
+  thaw() {
+    this.#child.kill('SIGCONT');
+  }
+
+  /** Whether the process runs. */
+  get isRunning() {
+    return this.#child !== null && this.#child.exitCode === null && this.#child.signalCode === null;
   }
 
   async #end(signal) {

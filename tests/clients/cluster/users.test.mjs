@@ -1,0 +1,86 @@
+// Owns signed-in users over several nodes: events to them, watchlists, terminating them.
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { closes, connectPusher, Inbox, openPusher, roundTrip, sharedCluster, signedIn, state, subscribed, until } from '../harness.mjs';
+
+describe('signed-in users over three nodes', () => {
+  const shared = sharedCluster();
+
+  async function signIn(t, at, user, watchlist) {
+    shared.cluster.backend.watchlists.set(user, watchlist);
+    const pusher = openPusher(t, shared.nodes[at], user);
+    const heard = new Inbox(`${user} on node ${at}`);
+    pusher.user.bind_global((event, data) => event.startsWith('pusher:') || heard.put([event, data]));
+    for (const name of ['online', 'offline']) pusher.user.watchlist.bind(name, ({ user_ids: ids }) => heard.put([name, ids]));
+    await signedIn(pusher);
+    return { pusher, heard };
+  }
+
+  test('an event to a user, sent on each node, reaches all connections of that user once and nobody else', async (t) => {
+    const ada = await Promise.all([0, 1, 2, 2].map((at) => signIn(t, at, 'ada')));
+    const bob = await signIn(t, 1, 'bob');
+    for (const [at, { pusher }] of shared.nodes.entries()) await pusher.sendToUser('ada', 'e', at);
+    await shared.nodes[0].pusher.sendToUser('bob', 'e', 'end');
+    for (const { heard } of ada) assert.deepEqual(await heard.until(3), [['e', 0], ['e', 1], ['e', 2]]);
+    assert.deepEqual(await bob.heard.until(1), [['e', 'end']]);
+  });
+
+  test('a user who signs in is reached from every node at once', async (t) => {
+    for (let round = 0; round < 6; round += 1) {
+      const { pusher, heard } = await signIn(t, round % 3, 'eve');
+      await shared.nodes[(round + 1) % 3].pusher.sendToUser('eve', 'e', round);
+      assert.deepEqual(await heard.until(1), [['e', round]]);
+      pusher.disconnect();
+    }
+  });
+
+  test('a watcher hears one online for a user who signs in on two other nodes, and one offline when both are gone', async (t) => {
+    const watcher = await signIn(t, 0, 'watcher', ['friend', 'stranger']);
+    const told = () => watcher.heard.items.map(([what, data]) => [what, data]);
+    const mark = async (data) => {
+      for (const { pusher } of shared.nodes) await pusher.sendToUser('watcher', 'marker', data);
+      await watcher.heard.until((items) => items.filter(([, one]) => one === data).length === shared.nodes.length);
+    };
+    // The own channel of a user exists on the nodes where the user is signed in: when it is gone, the directory knows.
+    const rows = async () => Number(await shared.cluster.redis.ask('HGET', 'resound{123456:#server-to-user-friend}:n', 't'));
+    const second = await signIn(t, 1, 'friend');
+    await mark('one');
+    const third = await signIn(t, 2, 'friend');
+    await mark('two');
+    second.pusher.disconnect();
+    await until(async () => (await rows()) === 1, 'the first one being gone');
+    await mark('one left');
+    third.pusher.disconnect();
+    await watcher.heard.until((items) => items.at(-1)[0] === 'offline');
+    await mark('none');
+    const without = told().filter(([what]) => what !== 'marker');
+    assert.deepEqual(without, [['offline', ['friend', 'stranger']], ['online', ['friend']], ['offline', ['friend']]]);
+    const order = told().map(([what, data]) => (what === 'marker' ? data : what));
+    assert.ok(order.indexOf('online') < order.indexOf('one') && order.lastIndexOf('offline') > order.lastIndexOf('one left'), order.join());
+  });
+
+  test('right after signing in a watcher is told who is online on other nodes', async (t) => {
+    await signIn(t, 1, 'present_1');
+    await signIn(t, 2, 'present_2');
+    const { heard } = await signIn(t, 0, 'late', ['present_1', 'absent', 'present_2']);
+    const items = await heard.until(2);
+    assert.deepEqual(items.map(([what, ids]) => [what, [...ids].sort()]), [['online', ['present_1', 'present_2']], ['offline', ['absent']]]);
+  });
+
+  test('a user is terminated by a node where the user is not, on all nodes, with 4009; others stay', async (t) => {
+    const closed = closes(t);
+    const gone = await Promise.all([0, 1].map((at) => signIn(t, at, 'thief')));
+    const present = await connectPusher(t, shared.nodes[0], 'thief');
+    await subscribed(present.subscribe('presence-room'));
+    const other = await signIn(t, 1, 'honest');
+    const answer = await shared.nodes[2].pusher.terminateUserConnections('thief');
+    assert.equal(await answer.text(), '{}');
+    for (const pusher of [...gone.map((one) => one.pusher), present]) await state(pusher, 'disconnected');
+    assert.deepEqual(await closed.until(3), [4009, 4009, 4009]);
+    await roundTrip(other.pusher);
+    assert.equal(other.pusher.connection.state, 'connected');
+    await shared.cluster.untilPresent('presence-room', []);
+    await signIn(t, 1, 'thief');
+  });
+});

@@ -1,0 +1,67 @@
+// Owns the way from one node to Redis: a TCP proxy in a process of its own, so that it can be stopped as a cable is cut.
+//
+// Run as a program it is the proxy: `node cable.mjs <port> <port of Redis>`.
+
+import { fork } from 'node:child_process';
+import { connect, createServer } from 'node:net';
+import { fileURLToPath } from 'node:url';
+import { endWithUs } from './process.mjs';
+import { freePort, HOST } from './server.mjs';
+import { within } from './until.mjs';
+
+const PROGRAM = fileURLToPath(import.meta.url);
+
+/** Lays a cable to `redis`; nodes use its `port`. */
+export async function layCable(redis) {
+  const cable = new Cable(await freePort());
+  await cable.start(redis.port);
+  return cable;
+}
+
+class Cable {
+  /** The port from which Redis sees the last connection come. */
+  source = null;
+  #child = null;
+
+  constructor(port) {
+    this.port = port;
+  }
+
+  async start(target) {
+    this.#child = endWithUs(fork(PROGRAM, [String(this.port), String(target)]));
+    const listens = new Promise((resolve) => {
+      this.#child.on('message', (message) => (message === 'listens' ? resolve() : (this.source = message)));
+    });
+    await within(listens, 'the proxy listening');
+  }
+
+  /** From now on nothing comes through, in neither direction, and neither end is told. */
+  cut() {
+    this.#child.kill('SIGSTOP');
+  }
+
+  /** Everything goes on, and what was held arrives. */
+  mend() {
+    this.#child.kill('SIGCONT');
+  }
+
+  dispose() {
+    this.#child?.kill('SIGKILL');
+  }
+}
+
+function run(port, target) {
+  const server = createServer((near) => {
+    const far = connect(target, HOST);
+    far.once('connect', () => process.send(far.localPort));
+    for (const [one, other] of [[near, far], [far, near]]) {
+      one.setNoDelay(true);
+      one.on('error', () => other.destroy());
+      one.on('close', () => other.destroy());
+      one.pipe(other);
+    }
+  });
+  server.listen(port, HOST, () => process.send('listens'));
+}
+
+if (process.argv[1] === PROGRAM) run(Number(process.argv[2]), Number(process.argv[3]));

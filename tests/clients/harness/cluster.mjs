@@ -1,0 +1,274 @@
+// Owns several nodes over one Redis, what is asked of all of them at once, and the door in front of them.
+
+import assert from 'node:assert/strict';
+import { connect, createServer } from 'node:net';
+import { after, before } from 'node:test';
+import { channelInfo, sdk, startBackend } from './backend.mjs';
+import { layCable } from './cable.mjs';
+import { subscribed } from './clients.mjs';
+import { startRedis } from './redis.mjs';
+import { APP, freePort, HOST, startServer } from './server.mjs';
+import { Inbox, until } from './until.mjs';
+
+const PREFIX = 'resound';
+
+/**
+ * Starts Redis and `nodes` servers that share it.
+ *
+ * `app`: settings of the app, or a function that tells them; `cluster`: keys of [cluster]; `redis`: how Redis is started, or
+ * `false`: its port is known and nothing listens there; `cables`: each node reaches Redis through a cable of its own.
+ */
+export async function startCluster({ nodes = 3, app, cluster = {}, redis = {}, cables = false } = {}) {
+  const made = new Cluster(nodes, typeof app === 'function' ? app() : app, cluster);
+  try {
+    await made.start(redis, cables);
+  } catch (failure) {
+    await made.dispose();
+    throw failure;
+  }
+  return made;
+}
+
+/** The same for one test. */
+export async function ownCluster(t, options) {
+  const cluster = await startCluster(options);
+  t.after(() => cluster.dispose());
+  return cluster;
+}
+
+/** The same for all tests of a file or of a `describe`; the object is filled before the first one runs. */
+export function sharedCluster(options) {
+  const shared = {};
+  before(async () => {
+    shared.cluster = await startCluster(options);
+    shared.nodes = shared.cluster.nodes;
+  });
+  after(() => shared.cluster?.dispose());
+  return shared;
+}
+
+export class Cluster {
+  /** Each is a world of its own: `server`, `backend` and `pusher`, as the harness of one server takes them. */
+  nodes = [];
+  #wanted;
+  #door = null;
+
+  constructor(wanted, app, settings) {
+    this.#wanted = wanted;
+    this.app = app;
+    this.settings = settings;
+  }
+
+  async start(redis, cables) {
+    this.redis = await startRedis(redis || {});
+    if (!redis) await this.redis.kill();
+    this.backend = await startBackend({ host: HOST, port: 1 });
+    const starts = Array.from({ length: this.#wanted }, () => this.#startNode(cables));
+    const outcomes = await Promise.allSettled(starts);
+    this.nodes = outcomes.flatMap(({ value }) => value ?? []);
+    const failed = outcomes.find(({ reason }) => reason);
+    if (failed) throw failed.reason;
+  }
+
+  async #startNode(cables) {
+    const cable = cables ? await layCable(this.redis) : null;
+    const metrics = await freePort();
+    const sections = {
+      cluster: { enabled: true, port: (cable ?? this.redis).port, ...this.settings },
+      metrics: { listen: `${HOST}:${metrics}` },
+    };
+    try {
+      return new Node(await startServer({ app: this.app, sections }), this, metrics, cable);
+    } catch (failure) {
+      cable?.dispose();
+      throw failure;
+    }
+  }
+
+  /** One more node; it is started when this resolves. */
+  async add() {
+    const node = await this.#startNode(false);
+    this.nodes.push(node);
+    return node;
+  }
+
+  /** A world whose connections go to one running node after another, as through a load balancer. */
+  async door() {
+    this.#door ??= await openDoor(this);
+    return { server: this.#door, backend: this.backend };
+  }
+
+  /** Users of a presence channel as Redis has them, sorted. */
+  async directory(channel) {
+    return (await this.redis.ask('HKEYS', `${PREFIX}{${APP.id}:${channel}}:m`)).sort();
+  }
+
+  /** Waits until every running node says this of a channel. */
+  async untilAllSay(channel, info, wanted, deadline) {
+    const said = async () => Promise.all(this.running.map((node) => channelInfo(node.pusher, channel, info)));
+    let last;
+    const agreed = async () => {
+      last = await said();
+      return last.every((one) => Object.entries(wanted).every(([key, value]) => one[key] === value));
+    };
+    await until(agreed, () => `${channel} being ${JSON.stringify(wanted)} on all nodes, not ${JSON.stringify(last)},`, deadline);
+  }
+
+  /** Waits until the HTTP API of every running node, and Redis, have exactly these users; `[]` is a vacant channel. */
+  async untilPresent(channel, users, deadline) {
+    const wanted = [...users].sort();
+    let last;
+    const agreed = async () => {
+      last = await Promise.all([this.directory(channel), ...this.running.map((node) => node.users(channel))]);
+      return last.every((one) => JSON.stringify(one) === JSON.stringify(wanted));
+    };
+    await until(agreed, () => `${channel} having ${wanted} in Redis and on each node, not ${JSON.stringify(last)},`, deadline);
+  }
+
+  /** Waits until all running nodes are connected, and count this many. */
+  async untilJoined(count = this.running.length, deadline) {
+    const joined = async () => {
+      const all = await Promise.all(this.running.map(({ metric }) => Promise.all([metric('connected'), metric('nodes')])));
+      return all.every(([connected, nodes]) => connected === 1 && nodes === count);
+    };
+    await until(joined, `${count} nodes in the cluster`, deadline);
+  }
+
+  get running() {
+    return this.nodes.filter(({ server }) => server.isRunning);
+  }
+
+  /** No node has ended by itself. */
+  assertAllRun() {
+    for (const { server } of this.nodes) assert.ok(server.isRunning, `a node has ended; its log:\n${server.log}`);
+  }
+
+  async dispose() {
+    this.#door?.close();
+    await this.backend?.stop();
+    await Promise.all(this.nodes.map((node) => node.dispose()));
+    await this.redis?.dispose();
+  }
+}
+
+class Node {
+  constructor(server, cluster, metrics, cable) {
+    this.server = server;
+    this.backend = cluster.backend;
+    this.pusher = sdk(server);
+    this.cable = cable;
+    this.#metrics = `http://${HOST}:${metrics}/metrics`;
+  }
+
+  #metrics;
+
+  /** What the node counts under resound_cluster_`name`, a counter's `_total` included. */
+  metric = async (name) => {
+    const text = await (await fetch(this.#metrics, { headers: { connection: 'close' } })).text();
+    const line = new RegExp(`^resound_cluster_${name} (\\d+)$`, 'm').exec(text);
+    if (!line) throw new Error(`no metric resound_cluster_${name} among\n${text}`);
+    return Number(line[1]);
+  };
+
+  /** Waits until the metric is this. */
+  untilMetric(name, wanted, deadline) {
+    let last;
+    const is = async () => (last = await this.metric(name)) === wanted;
+    return until(is, () => `resound_cluster_${name} being ${wanted}, not ${last},`, deadline);
+  }
+
+  /** Users of a presence channel as the HTTP API has them, sorted. */
+  async users(channel) {
+    const answer = await this.pusher.get({ path: `/channels/${channel}/users` });
+    return (await answer.json()).users.map(({ id }) => id).sort();
+  }
+
+  async dispose() {
+    await this.server.dispose();
+    this.cable?.dispose();
+  }
+}
+
+async function openDoor(cluster) {
+  let turn = 0;
+  const open = new Set();
+  const server = createServer((near) => {
+    near.setNoDelay(true);
+    near.on('error', () => near.destroy());
+    open.add(near);
+    near.on('close', () => open.delete(near));
+    turn += 1;
+    const { running } = cluster;
+    forward(near, running.map((_, at) => running[(turn + at) % running.length].server.port));
+  });
+  const port = await freePort();
+  await new Promise((ready) => server.listen(port, HOST, ready));
+  const close = () => {
+    server.close();
+    open.forEach((socket) => socket.destroy());
+  };
+  return { host: HOST, port, url: `http://${HOST}:${port}`, close };
+}
+
+/** To the first of `ports` that accepts. */
+function forward(near, [port, ...others]) {
+  if (port === undefined) return near.destroy();
+  const far = connect(port, HOST);
+  far.once('error', () => forward(near, others));
+  return far.once('connect', () => {
+    far.removeAllListeners('error');
+    far.on('error', () => near.destroy());
+    far.on('close', () => near.destroy());
+    near.on('close', () => far.destroy());
+    far.setNoDelay(true);
+    near.pipe(far).pipe(near);
+  });
+}
+
+/**
+ * What one client is told of one presence channel, from now on: `present` (null while it is not subscribed), everything in
+ * order in `told`, and in `faults` what cannot follow from what was told before.
+ */
+export function ledger(pusher, channel) {
+  const book = { present: null, told: new Inbox(channel), faults: [] };
+  const fault = (what) => book.faults.push(`${what} (${pusher.connection.socket_id})`);
+  const take = {
+    'pusher_internal:subscription_succeeded': ({ presence: list }) => (book.present = new Set(list?.ids)),
+    'pusher_internal:member_added': ({ user_id: id }) => {
+      if (!book.present || book.present.has(id)) fault(`added, but not new: ${id}`);
+      book.present?.add(id);
+    },
+    'pusher_internal:member_removed': ({ user_id: id }) => {
+      if (!book.present?.delete(id)) fault(`removed, but not there: ${id}`);
+    },
+  };
+  pusher.connection.bind('connected', () => (book.present = null));
+  pusher.connection.bind('message', ({ event, channel: name, data }) => {
+    if (name !== channel) return;
+    take[event]?.(data);
+    book.told.put([event.replace('pusher_internal:', ''), data?.user_id ?? data]);
+  });
+  return book;
+}
+
+/** Subscribes and keeps the ledger from the first word. */
+export async function present(pusher, channel) {
+  const book = ledger(pusher, channel);
+  await subscribed(pusher.subscribe(channel));
+  return book;
+}
+
+let marks = 0;
+
+/**
+ * Triggers a marker on `node` and waits until all of `inboxes`, which hold [event, data] of one channel, have it: what was
+ * said there before it is in them. Gives the items of each without any markers.
+ */
+export async function mark(node, channel, inboxes, deadline) {
+  marks += 1;
+  const number = marks;
+  await node.pusher.trigger(channel, 'marker', number);
+  const marked = (items) => items.some(([event, data]) => event === 'marker' && data === number);
+  const all = await Promise.all(inboxes.map((inbox) => inbox.until(marked, deadline)));
+  return all.map((items) => items.filter(([event]) => event !== 'marker'));
+}
