@@ -200,6 +200,8 @@ impl Core {
         // rows anyway.
         if beat.lapsed && self.has_beaten {
             tracing::warn!(node = %self.node, "this node was silent for longer than its lease");
+            // Or Redis has lost everything: then the other nodes have yet to notice.
+            self.incomplete_until = Some(now + self.settings.lease);
             self.tell_everything();
         }
         self.has_beaten = true;
