@@ -20,6 +20,10 @@ const BATCH: usize = 512;
 /// It cuts off a subscriber for whom 32 MB wait, and it may have some waiting already.
 const BATCH_BYTES: usize = 4 << 20;
 
+/// What is taken for the events of one channel that were missed: at most 64 KB and one event come
+/// back, nearly always none.
+const MISSED_BYTES: usize = 16 << 10;
+
 /// One thing to be asked.
 pub(super) enum Queued {
     Listen(Arc<str>),
@@ -114,7 +118,8 @@ impl Core {
         let members_max = self.apps[channel.spot.app].limits.presence_members;
         let state = channel.state(self.next_request, topic.clone(), members_max, keeps);
         self.asked.insert(self.next_request, topic.clone());
-        let bytes = if state.asked.roster { channel.roster_bytes() } else { 0 };
+        let roster = if state.asked.roster { channel.roster_bytes() } else { 0 };
+        let bytes = roster + if state.asked.missed { MISSED_BYTES } else { 0 };
         batch.push(Request::State(Box::new(state)));
         self.sent.push_back(Sent::Nothing);
         bytes
