@@ -42,6 +42,8 @@ pub(super) struct Pending {
     /// On this node.
     delivered: bool,
     sent: bool,
+    /// Its topic was listened to when it was sent.
+    listens: bool,
     /// Back from Redis.
     heard: bool,
     replied: bool,
@@ -99,7 +101,7 @@ impl Publishing {
         let New { spot, topic, frame, except, waiter } = new;
         self.next += 1;
         self.bytes += frame.len() + OVERHEAD_BYTES;
-        let (delivered, sent, heard, replied, again) = Default::default();
+        let (delivered, sent, listens, heard, replied, again) = Default::default();
         // Only a back end waits, and only its events are kept.
         let kept = waiter.is_some() && spot.is_cache();
         let pending = Pending {
@@ -112,6 +114,7 @@ impl Publishing {
             since: now,
             delivered,
             sent,
+            listens,
             heard,
             replied,
             again,
@@ -125,10 +128,10 @@ impl Publishing {
         self.pending.get(&serial).map(|pending| pending.topic.clone())
     }
 
-    /// The request of an event, which is sent with this.
-    pub(super) fn request(&mut self, serial: u64) -> Option<Publish> {
+    /// The request of an event, which is sent with this; `listens` says whether its topic is heard.
+    pub(super) fn request(&mut self, serial: u64, listens: bool) -> Option<Publish> {
         let pending = self.pending.get_mut(&serial)?;
-        pending.sent = true;
+        (pending.sent, pending.listens) = (true, listens);
         Some(Publish {
             topic: pending.topic.clone(),
             head: event_head(self.node, serial, pending.except, pending.kept),
@@ -149,22 +152,24 @@ impl Publishing {
         due
     }
 
-    /// Redis has it. Whoever waits goes on; `heard_back` says whether this node will hear it.
+    /// Redis has taken it, for subscribers (`live`) or for nobody. Whoever waits goes on. Returns
+    /// whether it will be heard back, and what is to be delivered now if not.
     pub(super) fn confirmed(
         &mut self,
         serial: u64,
-        heard_back: bool,
+        live: bool,
         effects: &mut Vec<Effect>,
-    ) -> Option<Delivery> {
-        let pending = self.pending.get_mut(&serial)?;
+    ) -> (bool, Option<Delivery>) {
+        let Some(pending) = self.pending.get_mut(&serial) else { return (true, None) };
         pending.replied = true;
+        let comes_back = live && pending.listens;
         let waiter = pending.waiter.take();
-        let delivery = (!heard_back).then(|| pending.deliver()).flatten();
-        if pending.heard || !heard_back {
+        let delivery = (!comes_back).then(|| pending.deliver()).flatten();
+        if pending.heard || !comes_back {
             self.remove(serial);
         }
         effects.extend(waiter.map(|waiter| Effect::Published(waiter, Shared::Cluster)));
-        delivery
+        (comes_back, delivery)
     }
 
     /// Delivers one event without waiting for Redis.

@@ -7,10 +7,10 @@ use crate::stage::{assert_events_flow, linked, members, subscribers};
 
 /// What the user of a node must be allowed, and nothing else: the keys and topics below the prefix,
 /// and these commands, those of the scripts included. The same line stands in README.md.
-const ACL: &str = "~$prefix:* ~$prefix{* &$prefix:* &$prefix{* -@all +hello +auth +select +info +script|load +evalsha +subscribe +unsubscribe +publish \
+const ACL: &str = "~$prefix:* ~$prefix{* &$prefix:* &$prefix{* -@all +hello +auth +select +info +client|id +client|kill +script|load +evalsha +subscribe +unsubscribe +publish \
                    +smembers +sadd +srem +spop +scard +hgetall +hvals +hget +hset +hdel +hlen \
                    +hincrby +zadd +zrem +zrangebylex +zrangebyscore +get +set +incr +del +exists \
-                   +persist +pexpire +pttl +xadd +xrange +xrevrange +time";
+                   +persist +pexpire +pttl +xadd +xrange +time";
 
 /// What makes nodes ask Redis more than the defaults do; nobody answers the webhook.
 const EVERYTHING: &str = "subscription_count_events = true\nmax_connections = 50\n\

@@ -11,7 +11,7 @@ use super::Core;
 use crate::cluster::NodeId;
 use crate::cluster::channel::Service;
 use crate::cluster::effect::Shared;
-use crate::cluster::request::{Answer, Query, Request};
+use crate::cluster::request::{Answer, Publish, Query, Request};
 
 /// Requests of one batch: what one write and one round trip carry.
 const BATCH: usize = 512;
@@ -74,7 +74,7 @@ impl Core {
             Queued::Listen(topic) => (Request::Subscribe(topic), Sent::Nothing),
             Queued::Unsubscribe(topic) => (Request::Unsubscribe(topic), Sent::Nothing),
             Queued::State(topic) => return self.make_state(&topic, batch),
-            Queued::Publish(serial) => match self.publishing.request(serial) {
+            Queued::Publish(serial) => match self.publish_request(serial) {
                 Some(publish) => {
                     bytes = publish.frame.len();
                     (Request::Publish(publish), Sent::Publish(serial))
@@ -103,6 +103,12 @@ impl Core {
         batch.push(request);
         self.sent.push_back(sent);
         bytes
+    }
+
+    fn publish_request(&mut self, serial: u64) -> Option<Publish> {
+        let channel = self.channels.get(&self.publishing.topic(serial)?);
+        let listens = channel.is_some_and(|channel| channel.service != Service::Off);
+        self.publishing.request(serial, listens)
     }
 
     fn make_state(&mut self, topic: &Arc<str>, batch: &mut Vec<Request>) -> usize {
