@@ -118,14 +118,8 @@ impl Core {
     /// Redis has an event of this node. It will be heard back where the topic is heard, unless Redis
     /// knows of no subscriber: then it has lost this node's rows.
     pub(super) fn published(&mut self, serial: u64, number: u64) {
-        let Some(topic) = self.publishing.topic(serial) else { return };
-        let channel = self.channels.get_mut(&topic);
-        let hears = channel.as_ref().is_some_and(|channel| channel.service == Service::On);
-        if let Some(channel) = channel.filter(|_| !hears && number > 0) {
-            channel.delivered_unheard(serial);
-        }
         let mut waiters = Vec::new();
-        let delivery = self.publishing.confirmed(serial, hears && number > 0, &mut waiters);
+        let delivery = self.publishing.confirmed(serial, number > 0, &mut waiters);
         if let Some(delivery) = delivery {
             self.deliver(&delivery);
         }

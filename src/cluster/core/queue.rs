@@ -11,7 +11,7 @@ use super::Core;
 use crate::cluster::NodeId;
 use crate::cluster::channel::Service;
 use crate::cluster::effect::Shared;
-use crate::cluster::request::{Answer, Query, Request};
+use crate::cluster::request::{Answer, Publish, Query, Request};
 
 /// Requests of one batch: what one write and one round trip carry.
 const BATCH: usize = 512;
@@ -70,7 +70,7 @@ impl Core {
             Queued::Listen(topic) => (Request::Subscribe(topic), Sent::Nothing),
             Queued::Unsubscribe(topic) => (Request::Unsubscribe(topic), Sent::Nothing),
             Queued::State(topic) => return self.make_state(&topic, batch),
-            Queued::Publish(serial) => match self.publishing.request(serial) {
+            Queued::Publish(serial) => match self.make_publish(serial) {
                 Some(publish) => {
                     bytes = publish.frame.len();
                     (Request::Publish(publish), Sent::Publish(serial))
@@ -99,6 +99,18 @@ impl Core {
         batch.push(request);
         self.sent.push_back(sent);
         bytes
+    }
+
+    /// Whether an event comes back is decided by what was sent before it: the answer comes when the
+    /// whole batch is done, and by then its topic may be heard that was not heard yet.
+    fn make_publish(&mut self, serial: u64) -> Option<Publish> {
+        let channel = self.publishing.topic(serial).and_then(|topic| self.channels.get_mut(&topic));
+        let hears = channel.as_ref().is_some_and(|channel| channel.service != Service::Off);
+        channel
+            .filter(|_| !hears)
+            .into_iter()
+            .for_each(|channel| channel.delivered_unheard(serial));
+        self.publishing.request(serial, hears)
     }
 
     fn make_state(&mut self, topic: &Arc<str>, batch: &mut Vec<Request>) -> usize {
