@@ -134,6 +134,7 @@ async fn everything(cluster: &mut TestCluster) {
     for node in &cluster.nodes {
         let mut socket = node.connect().await;
         socket.subscribe_signed("private-cache-x", None).await;
+        socket.hear_all().await;
         let data = r#"{"id":"7","watchlist":["8"]}"#;
         socket.sign_in(data).await;
         sockets.push(socket);
