@@ -138,7 +138,7 @@ fn lost(node: &TestServer) -> f64 {
 async fn everything(cluster: &mut TestCluster) {
     linked(cluster, true).await;
     cluster.settle().await;
-    let _members = members(cluster, "presence-cache-room").await;
+    let members = members(cluster, "presence-cache-room").await;
     let mut sockets = Vec::new();
     for node in &cluster.nodes {
         let mut socket = node.connect().await;
@@ -157,6 +157,7 @@ async fn everything(cluster: &mut TestCluster) {
     for mut socket in sockets {
         socket.hear_close().await;
     }
+    drop(members);
     let mut leaver = cluster.nodes.pop().unwrap();
     leaver.stop();
     leaver.ended().await;
