@@ -287,10 +287,10 @@ impl Core {
         match Message::read(payload) {
             Some(Message::Event(event)) => {
                 let own = event.origin == self.node;
+                // It has been heard, even if nobody is there any more.
                 let due = !own || self.publishing.heard(event.serial);
-                if let Some(channel) = self.channels.get_mut(topic) {
-                    channel.event(&event, (own, due), &mut self.effects);
-                }
+                let Some(channel) = self.channels.get_mut(topic) else { return true };
+                channel.event(&event, (own, due), &mut self.effects);
                 true
             }
             Some(Message::Change(change)) => {

@@ -3,6 +3,8 @@
 //! Pure. Redis numbers the events of an occupied channel without holes, and a subscription hears
 //! them in order, so a hole can only come from a time in which this node did not hear.
 
+use std::collections::BTreeSet;
+
 use super::message::{Event, Message};
 
 /// Numbers further apart than this are of two series: a series begins with the microsecond in
@@ -17,7 +19,7 @@ pub(super) struct Numbers {
     /// Not heard for a while, and not compared yet.
     comparing: Option<Comparing>,
     /// Serials of this node's own events that it has delivered and not heard back.
-    unheard: Vec<u64>,
+    unheard: BTreeSet<u64>,
 }
 
 #[derive(Debug)]
@@ -38,7 +40,7 @@ impl Numbers {
     /// brought by the comparison, which brings none of this node's `own` (by serial).
     pub(super) fn arrived(&mut self, number: u64, own: Option<u64>) -> Option<u64> {
         if let Some(serial) = own {
-            self.unheard.retain(|unheard| *unheard != serial);
+            self.unheard.remove(&serial);
         }
         if let Some(comparing) = &mut self.comparing {
             comparing.heard += 1;
@@ -54,7 +56,7 @@ impl Numbers {
 
     /// An event of this node was delivered, and Redis may or may not have numbered it.
     pub(super) fn delivered_unheard(&mut self, serial: u64) {
-        self.unheard.push(serial);
+        self.unheard.insert(serial);
     }
 
     pub(super) fn is_comparing(&self) -> bool {

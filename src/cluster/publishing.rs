@@ -42,8 +42,8 @@ pub(super) struct Pending {
     /// On this node.
     delivered: bool,
     sent: bool,
-    /// Its topic was listened to when it was sent.
-    listens: bool,
+    /// Its topic was subscribed to before it was sent.
+    hears: bool,
     /// Back from Redis.
     heard: bool,
     replied: bool,
@@ -101,7 +101,7 @@ impl Publishing {
         let New { spot, topic, frame, except, waiter } = new;
         self.next += 1;
         self.bytes += frame.len() + OVERHEAD_BYTES;
-        let (delivered, sent, listens, heard, replied, again) = Default::default();
+        let (delivered, sent, hears, heard, replied, again) = Default::default();
         // Only a back end waits, and only its events are kept.
         let kept = waiter.is_some() && spot.is_cache();
         let pending = Pending {
@@ -114,7 +114,7 @@ impl Publishing {
             since: now,
             delivered,
             sent,
-            listens,
+            hears,
             heard,
             replied,
             again,
@@ -128,10 +128,10 @@ impl Publishing {
         self.pending.get(&serial).map(|pending| pending.topic.clone())
     }
 
-    /// The request of an event, which is sent with this; `listens` says whether its topic is heard.
-    pub(super) fn request(&mut self, serial: u64, listens: bool) -> Option<Publish> {
+    /// The request of an event, which is sent with this; `hears` says whether it comes back here.
+    pub(super) fn request(&mut self, serial: u64, hears: bool) -> Option<Publish> {
         let pending = self.pending.get_mut(&serial)?;
-        (pending.sent, pending.listens) = (true, listens);
+        (pending.sent, pending.hears) = (true, hears);
         Some(Publish {
             topic: pending.topic.clone(),
             head: event_head(self.node, serial, pending.except, pending.kept),
@@ -152,24 +152,23 @@ impl Publishing {
         due
     }
 
-    /// Redis has taken it, for subscribers (`live`) or for nobody. Whoever waits goes on. Returns
-    /// whether it will be heard back, and what is to be delivered now if not.
+    /// Redis has it, and `numbered` it if anybody is subscribed. Whoever waits goes on.
     pub(super) fn confirmed(
         &mut self,
         serial: u64,
-        live: bool,
+        numbered: bool,
         effects: &mut Vec<Effect>,
-    ) -> (bool, Option<Delivery>) {
-        let Some(pending) = self.pending.get_mut(&serial) else { return (true, None) };
+    ) -> Option<Delivery> {
+        let pending = self.pending.get_mut(&serial)?;
         pending.replied = true;
-        let comes_back = live && pending.listens;
         let waiter = pending.waiter.take();
-        let delivery = (!comes_back).then(|| pending.deliver()).flatten();
-        if pending.heard || !comes_back {
+        let heard_back = pending.hears && numbered;
+        let delivery = (!heard_back).then(|| pending.deliver()).flatten();
+        if pending.heard || !heard_back {
             self.remove(serial);
         }
         effects.extend(waiter.map(|waiter| Effect::Published(waiter, Shared::Cluster)));
-        (comes_back, delivery)
+        delivery
     }
 
     /// Delivers one event without waiting for Redis.

@@ -118,14 +118,10 @@ impl Core {
     /// Redis has taken an event of this node. With number 0 it knows of no subscriber: if there are
     /// some here, it has lost this node's rows.
     pub(super) fn published(&mut self, serial: u64, number: u64) {
-        let Some(topic) = self.publishing.topic(serial) else { return };
         let mut waiters = Vec::new();
-        let (comes_back, delivery) = self.publishing.confirmed(serial, number > 0, &mut waiters);
+        let delivery = self.publishing.confirmed(serial, number > 0, &mut waiters);
         if let Some(delivery) = delivery {
             self.deliver(&delivery);
-        }
-        if let Some(channel) = self.channels.get_mut(&topic).filter(|_| number > 0 && !comes_back) {
-            channel.delivered_unheard(serial);
         }
         self.effects.append(&mut waiters);
     }

@@ -74,7 +74,7 @@ impl Core {
             Queued::Listen(topic) => (Request::Subscribe(topic), Sent::Nothing),
             Queued::Unsubscribe(topic) => (Request::Unsubscribe(topic), Sent::Nothing),
             Queued::State(topic) => return self.make_state(&topic, batch),
-            Queued::Publish(serial) => match self.publish_request(serial) {
+            Queued::Publish(serial) => match self.make_publish(serial) {
                 Some(publish) => {
                     bytes = publish.frame.len();
                     (Request::Publish(publish), Sent::Publish(serial))
@@ -105,10 +105,16 @@ impl Core {
         bytes
     }
 
-    fn publish_request(&mut self, serial: u64) -> Option<Publish> {
-        let channel = self.channels.get(&self.publishing.topic(serial)?);
-        let listens = channel.is_some_and(|channel| channel.service != Service::Off);
-        self.publishing.request(serial, listens)
+    /// Whether an event comes back is decided by what was sent before it: the answer comes when the
+    /// whole batch is done, and by then its topic may be heard that was not heard yet.
+    fn make_publish(&mut self, serial: u64) -> Option<Publish> {
+        let channel = self.publishing.topic(serial).and_then(|topic| self.channels.get_mut(&topic));
+        let hears = channel.as_ref().is_some_and(|channel| channel.service != Service::Off);
+        channel
+            .filter(|_| !hears)
+            .into_iter()
+            .for_each(|channel| channel.delivered_unheard(serial));
+        self.publishing.request(serial, hears)
     }
 
     fn make_state(&mut self, topic: &Arc<str>, batch: &mut Vec<Request>) -> usize {
