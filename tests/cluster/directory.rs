@@ -26,7 +26,6 @@ const DUE_AT_ONCE: usize = 100;
 #[derive(Clone)]
 pub(crate) struct Rules {
     pub(crate) prefix: String,
-    pub(crate) app_ids: Vec<String>,
     /// Milliseconds and number of what is kept of each channel.
     pub(crate) streams: Option<(u64, usize)>,
     pub(crate) cache_ms: u64,
@@ -145,7 +144,7 @@ impl Directory {
         due.sort();
         due.truncate(DUE_AT_ONCE);
         let due: Vec<String> = due.into_iter().map(|(_, leave)| leave).collect();
-        due.iter().for_each(|leave| drop(self.held.remove(leave)));
+        self.held.retain(|leave, _| !due.contains(leave));
         let decided = due.iter().map(|leave| decision(leave, false)).collect();
         let beat = Beat { lapsed: before.is_none(), alive, dead, due };
         Done { decided, ..Done::reply(Reply::Beat(beat)) }
@@ -158,7 +157,7 @@ impl Directory {
         }
         let all = self.references.entry(node).or_default();
         let some: Vec<String> = all.iter().take(REAPED_AT_ONCE).cloned().collect();
-        some.iter().for_each(|reference| drop(all.remove(reference)));
+        all.retain(|reference| !some.contains(reference));
         let left = all.len() as u64;
         let mut said = Vec::new();
         for reference in &some {
@@ -167,7 +166,7 @@ impl Directory {
         if left == 0 {
             self.references.remove(&node);
             self.nodes.remove(&node);
-            self.connections.values_mut().for_each(|nodes| drop(nodes.remove(&node)));
+            self.connections.values_mut().for_each(|nodes| nodes.retain(|other, _| *other != node));
         }
         Done { said, ..Done::reply(Reply::Reaped(Some(left))) }
     }

@@ -1,6 +1,6 @@
 //! What kind of schedule it is: how many nodes, how slow the network, which faults, which app.
 
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use resound::app::{App, Webhook};
@@ -93,14 +93,14 @@ impl Profile {
     pub(crate) fn rules(&self) -> Rules {
         Rules {
             prefix: "resound".to_owned(),
-            app_ids: vec!["1".to_owned()],
             streams: self.streams.then_some((RETENTION / MILLI, 1000)),
             cache_ms: CACHE / MILLI,
         }
     }
 
     pub(crate) fn app(&self) -> Arc<App> {
-        let mut app = shipped_app();
+        static SHIPPED: LazyLock<App> = LazyLock::new(shipped_app);
+        let mut app = SHIPPED.clone();
         app.limits.connections = self.bound;
         app.limits.presence_members = self.members_max;
         Arc::new(app)

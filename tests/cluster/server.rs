@@ -123,7 +123,7 @@ impl Server {
     /// A connection ended.
     pub(crate) fn forget(&mut self, connection: ConnectionId) {
         self.connections.remove(&connection);
-        self.subscribers.values_mut().for_each(|all| drop(all.remove(&connection)));
+        self.subscribers.values_mut().for_each(|all| all.retain(|of| *of != connection));
         self.inbox.retain(|(of, _)| *of != connection);
     }
 

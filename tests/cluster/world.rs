@@ -64,6 +64,14 @@ struct Asking {
     place: oneshot::Receiver<bool>,
 }
 
+/// The last socket of a user on a machine left a channel.
+struct Absence {
+    at: u64,
+    machine: usize,
+    /// There is none on others either.
+    is_everywhere: bool,
+}
+
 /// What webhooks were told, and in which operation of the directory that was decided.
 pub(crate) struct Told {
     pub(crate) operation: Operation,
@@ -90,8 +98,7 @@ pub(crate) struct World {
     pub(crate) events: Vec<Event>,
     unanswered: Vec<usize>,
     pub(crate) told: Vec<Told>,
-    /// When the last socket of a user left a channel, each time.
-    pub(crate) absences: BTreeMap<(Arc<str>, String), Vec<u64>>,
+    absences: BTreeMap<(Arc<str>, String), Vec<Absence>>,
     /// Processes that ended, and what they counted.
     pub(crate) ended: Vec<u64>,
     /// What they had counted as not shared.

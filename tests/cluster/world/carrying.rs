@@ -6,7 +6,7 @@ use std::sync::Arc;
 use resound::cluster::{Action, Cached, Effect, Newcomer, Shared, Told as Webhook};
 use resound::protocol::{Frame, SocketId};
 
-use super::{Happening, Told, World};
+use super::{Absence, Happening, Told, World};
 use crate::client::{Client, Heard};
 use crate::directory::Decision;
 use crate::profile::LEASE;
@@ -152,16 +152,22 @@ impl World {
                     }
                 }
             }
-            Heard::Removed(user) => self.removal_has_a_reason(name, user),
+            Heard::Removed(user) => self.removal_has_a_reason(socket, name, user),
             _ => {}
         }
     }
 
-    /// Nobody flickers: whoever is told gone was gone, or its node was.
-    fn removal_has_a_reason(&mut self, name: &Arc<str>, user: &str) {
+    /// Nobody flickers: whoever is told gone was gone, or its node was. A node without Redis goes by
+    /// its own sockets: who left here may be elsewhere, and nobody can say so.
+    fn removal_has_a_reason(&mut self, socket: SocketId, name: &Arc<str>, user: &str) {
         let earliest = self.now.saturating_sub(UNDER_WAY);
+        let at = self.clients[&socket].machine;
+        let is_alone = !self.machines[at].link.is_connected;
+        let counts = |absence: &Absence| {
+            absence.at >= earliest && (absence.is_everywhere || is_alone && absence.machine == at)
+        };
         let absences = self.absences.get(&(name.clone(), user.to_owned()));
-        let was_absent = absences.is_some_and(|all| all.iter().any(|at| *at >= earliest));
+        let was_absent = absences.is_some_and(|all| all.iter().any(counts));
         let was_reaped = self.server.reaped.iter().any(|(_, at)| *at >= earliest);
         if !was_absent && !was_reaped {
             self.is_wrong(format!("{user} is told gone from {name} and has been there all the time"));
@@ -218,12 +224,15 @@ impl World {
 
     /// The last socket of a user may have left a channel.
     pub(super) fn absent(&mut self, name: &Arc<str>, socket: SocketId) {
-        let Some(user) = self.clients.get(&socket).map(|client| client.user) else { return };
+        let Some(&Client { user, machine, .. }) = self.clients.get(&socket) else { return };
         let is_there =
-            |client: &Client| client.user == user && client.views.contains_key(name);
-        if !self.clients.values().any(is_there) {
+            |client: &&Client| client.user == user && client.views.contains_key(name);
+        let mut there = self.clients.values().filter(is_there).peekable();
+        let is_everywhere = there.peek().is_none();
+        if there.all(|client| client.machine != machine) {
             let key = (name.clone(), user.to_owned());
-            self.absences.entry(key).or_default().push(self.now);
+            let absence = Absence { at: self.now, machine, is_everywhere };
+            self.absences.entry(key).or_default().push(absence);
         }
     }
 
