@@ -40,7 +40,8 @@ pub struct Core {
     node: NodeId,
     settings: Settings,
     apps: Vec<Arc<App>>,
-    channels: HashMap<Arc<str>, Channel>,
+    /// In an order that the same calls bring about each time.
+    channels: IndexMap<Arc<str>, Channel>,
     link: Link,
     /// Which Redis it was, to know whether it may have lost something.
     run: Option<String>,
@@ -77,7 +78,7 @@ impl Core {
     pub fn new(node: NodeId, settings: Settings, apps: Vec<Arc<App>>, now: Instant) -> Self {
         Self {
             node,
-            channels: HashMap::new(),
+            channels: IndexMap::new(),
             link: Link::Away,
             run: None,
             incomplete_until: None,

@@ -4,7 +4,7 @@
 //! announced once. After Redis lost its data, who is missing there is doubted, not gone: their node
 //! may not have said so again yet.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
@@ -61,11 +61,10 @@ impl Roster {
         incomplete: bool,
     ) -> Difference {
         there.sort_by_key(|present| present.arrival);
-        let mut before: HashMap<Arc<str>, Box<str>> =
-            std::mem::take(&mut self.present).into_iter().collect();
+        let mut before = std::mem::take(&mut self.present);
         let mut difference = Difference::default();
         for Present { user_id, info, .. } in there {
-            let known = before.remove_entry(user_id);
+            let known = before.swap_remove_entry(user_id);
             let (user_id, info) = known.unwrap_or_else(|| {
                 let user_id: Arc<str> = user_id.into();
                 difference.added.push(user_id.clone());

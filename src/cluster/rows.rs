@@ -2,15 +2,14 @@
 //!
 //! Pure. A row is absolute (here, or not), so that it can be told again after any loss.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
-use indexmap::IndexSet;
+use indexmap::{IndexMap, IndexSet};
 
 /// All of one channel.
 #[derive(Default)]
 pub(super) struct Rows {
-    users: HashMap<Arc<str>, Local>,
+    users: IndexMap<Arc<str>, Local>,
     /// Whose row has changed since the directory was told.
     changed: IndexSet<Arc<str>>,
     /// Those it is being told of.
@@ -44,7 +43,7 @@ impl Rows {
         let Some(local) = self.users.get_mut(user_id) else { return };
         local.sockets -= 1;
         if local.sockets == 0
-            && let Some((user_id, _)) = self.users.remove_entry(user_id)
+            && let Some((user_id, _)) = self.users.swap_remove_entry(user_id)
         {
             self.changed.insert(user_id);
         }

@@ -59,7 +59,7 @@ impl Core {
         if self.link != Link::Up {
             channel.serve_alone(&mut self.effects);
             if channel.is_idle() {
-                self.channels.remove(topic);
+                self.channels.swap_remove(topic);
             }
         } else if !channel.queued {
             channel.queued = true;
@@ -73,7 +73,7 @@ impl Core {
             return;
         };
         if self.link != Link::Up {
-            self.channels.remove(topic);
+            self.channels.swap_remove(topic);
         } else if channel.idle_since.is_none() {
             channel.idle_since = Some(now);
             self.idle.push_back((now, topic.clone()));
@@ -93,7 +93,7 @@ impl Core {
             if channel.service != Service::Off {
                 self.queue.push_back(Queued::Unsubscribe(topic.clone()));
             }
-            self.channels.remove(&topic);
+            self.channels.swap_remove(&topic);
         }
     }
 
