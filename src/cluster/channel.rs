@@ -50,6 +50,8 @@ pub(super) struct Channel {
     compare: bool,
     /// The directory has had sockets of this node in it.
     known: bool,
+    /// The number of subscribers that was told here last.
+    counted: Option<u32>,
 }
 
 /// Whether the topic is heard.
@@ -80,6 +82,7 @@ impl Channel {
             numbers: Numbers::default(),
             compare: false,
             known: false,
+            counted: None,
         }
     }
 
@@ -216,6 +219,12 @@ impl Channel {
         if outcome.count == Count::Told {
             self.tell_count(outcome.total, effects);
             self.act(Action::Tell(Told::SubscriptionCount(outcome.total as usize)), effects);
+        } else if self.facts.counts
+            && outcome.count == Count::No
+            && self.counted != Some(outcome.total)
+        {
+            // It was told while this node did not hear.
+            self.tell_count(outcome.total, effects);
         }
         accepted
     }
