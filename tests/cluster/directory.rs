@@ -29,6 +29,7 @@ pub(crate) struct Rules {
     /// Milliseconds and number of what is kept of each channel.
     pub(crate) streams: Option<(u64, usize)>,
     pub(crate) cache_ms: u64,
+    pub(crate) beat_holds_ms: u64,
 }
 
 /// Until when a node lives, and since when without a break.
@@ -93,7 +94,7 @@ impl Directory {
                 Done::reply(Reply::References(all))
             }
             Request::Connections { app_id, open, wanted, most } => {
-                Done::reply(self.connections(node, app_id, (*open, *wanted), *most))
+                Done::reply(self.connections(node, app_id, (*open, *wanted), *most, now))
             }
             Request::Broadcast(message) => {
                 let topic = format!("{}:all", self.rules.prefix).into();
@@ -139,8 +140,12 @@ impl Directory {
         let may_judge = now - since >= lease;
         let dead = self.nodes.iter().filter(|(_, life)| may_judge && !is_alive(life));
         let dead = dead.map(|(&node, _)| NodeId(node)).collect();
-        let mut due: Vec<_> =
-            self.held.iter().filter(|(_, due)| tells && **due <= now).map(|(a, b)| (*b, a.clone())).collect();
+        let mut due: Vec<_> = self
+            .held
+            .iter()
+            .filter(|(_, due)| tells && **due <= now)
+            .map(|(a, b)| (*b, a.clone()))
+            .collect();
         due.sort();
         due.truncate(DUE_AT_ONCE);
         let due: Vec<String> = due.into_iter().map(|(_, leave)| leave).collect();
@@ -177,6 +182,7 @@ impl Directory {
         app_id: &str,
         (open, wanted): (u32, u32),
         most: Option<u32>,
+        now: u64,
     ) -> Reply {
         let all = self.connections.entry(app_id.to_owned()).or_default();
         let others: u32 = all.iter().filter(|(other, _)| **other != node).map(|(_, n)| n).sum();
@@ -185,8 +191,15 @@ impl Directory {
         all.remove(&node);
         if granted > 0 {
             all.insert(node, granted);
+            self.enlist(node, now);
         }
         Reply::Connections { granted, total: others + granted }
+    }
+
+    /// A node that speaks is a node, whether or not it was given up.
+    fn enlist(&mut self, node: u64, now: u64) {
+        let (deadline, since) = (now / 1000 + self.rules.beat_holds_ms, now / 1000);
+        self.nodes.entry(node).or_insert(Life { deadline, since });
     }
 
     fn look_up(&mut self, query: &Query, now: u64) -> Answer {
@@ -235,11 +248,11 @@ impl Directory {
         self.connections.get(app_id).map_or(0, |nodes| nodes.values().sum())
     }
 
-    /// The kinds of keys there are of a channel.
+    /// The keys of a channel that do not expire.
     pub(crate) fn keys(&mut self, topic: &str, now: u64) -> Vec<&'static str> {
         let Some(channel) = self.channels.get_mut(topic) else { return Vec::new() };
         channel.expire(now / 1000);
-        channel.keys(self.rules.streams.is_some())
+        channel.keys()
     }
 
     /// Every channel of which there ever was anything.

@@ -60,8 +60,7 @@ impl Profile {
             6..8 => Faults::Short,
             _ => Faults::All,
         };
-        let latencies =
-            [(50, 500), (50, 500), (MILLI, 20 * MILLI), (50, 150 * MILLI)];
+        let latencies = [(50, 500), (50, 500), (MILLI, 20 * MILLI), (50, 150 * MILLI)];
         let gaps = [(0, 2 * MILLI), (0, 50 * MILLI), (0, 300 * MILLI), (0, 1500 * MILLI)];
         Self {
             machines: random.between((2, 5)) as usize,
@@ -82,10 +81,9 @@ impl Profile {
             lease: Duration::from_micros(LEASE),
             patience: Duration::from_millis(250),
             queue_bytes: QUEUE_BYTES,
-            streams: self.streams.then_some(Streams {
-                retention: Duration::from_micros(RETENTION),
-                events: 1000,
-            }),
+            streams: self
+                .streams
+                .then_some(Streams { retention: Duration::from_micros(RETENTION), events: 1000 }),
             cache_ttl: Duration::from_micros(CACHE),
         }
     }
@@ -95,6 +93,7 @@ impl Profile {
             prefix: "resound".to_owned(),
             streams: self.streams.then_some((RETENTION / MILLI, 1000)),
             cache_ms: CACHE / MILLI,
+            beat_holds_ms: LEASE * 8 / 10 / MILLI,
         }
     }
 

@@ -70,6 +70,10 @@ pub(crate) struct Server {
     pub(crate) accepted: Vec<Accepted>,
     /// Nodes that were taken out although they lived, with the time.
     pub(crate) reaped: Vec<(u64, u64)>,
+    /// Which node said when what it has in which channel.
+    pub(crate) states: Vec<(u64, Arc<str>, u64)>,
+    /// When it started again.
+    pub(crate) starts: Vec<u64>,
 }
 
 /// 1 January 2024, in microseconds.
@@ -93,6 +97,8 @@ impl Server {
             decided,
             accepted,
             reaped,
+            states: Vec::new(),
+            starts: Vec::new(),
         }
     }
 
@@ -136,7 +142,8 @@ impl Server {
     }
 
     /// A new process, with the data of the last one or without.
-    pub(crate) fn start(&mut self, keeps_data: bool) {
+    pub(crate) fn start(&mut self, keeps_data: bool, now: u64) {
+        self.starts.push(now);
         (self.is_up, self.run) = (true, self.run + 1);
         if !keeps_data {
             self.directory = Directory::new(self.directory.rules.clone());
@@ -154,8 +161,13 @@ impl Server {
             self.directory.carry_out(node, &request, Self::clock(now));
         let life = self.life;
         let decided = decided.into_iter();
-        self.decided.extend(decided.map(|decision| Decided { operation, connection, decision, life }));
-        self.take_note(&request, &reply, now);
+        self.decided.extend(decided.map(|decision| Decided {
+            operation,
+            connection,
+            decision,
+            life,
+        }));
+        self.take_note(node, &request, &reply, now);
         let mut written = Vec::new();
         match request {
             Request::Subscribe(topic) => {
@@ -193,8 +205,9 @@ impl Server {
         heard.map(|(topic, _)| topic.clone()).collect()
     }
 
-    fn take_note(&mut self, request: &Request, reply: &Reply, now: u64) {
+    fn take_note(&mut self, node: u64, request: &Request, reply: &Reply, now: u64) {
         match (request, reply) {
+            (Request::State(state), _) => self.states.push((node, state.topic.clone(), now)),
             (Request::Publish(publish), &Reply::Published(number)) => {
                 let event = crate::events::number_of(publish.frame.payload()).unwrap();
                 self.accepted.push(Accepted { event, number, life: self.life });

@@ -57,7 +57,9 @@ fn all_know_the_same(world: &World, name: &str) -> Result<(), String> {
     let topic = format!("resound{{1:{name}}}");
     let sockets = subscribed(world, name).count() as i64;
     let there = world.server.directory.sockets(&topic);
-    ensure(there == sockets, || format!("{name} has {sockets} sockets, the directory says {there}"))?;
+    ensure(there == sockets, || {
+        format!("{name} has {sockets} sockets, the directory says {there}")
+    })?;
     let is_presence = name.starts_with("presence-");
     let users: BTreeSet<&str> = match (is_presence, name.starts_with('#')) {
         (true, _) => subscribed(world, name).map(|(client, _)| client.user).collect(),
@@ -70,9 +72,10 @@ fn all_know_the_same(world: &World, name: &str) -> Result<(), String> {
     for (at, machine) in world.machines.iter().enumerate() {
         let mirror = machine.core.members_here(&world.spot_of(name));
         let mirrored: BTreeSet<&str> = mirror.iter().map(|user| &**user).collect();
-        let is_needed = world.clients.values().any(|client| {
-            client.machine == at && client.views.contains_key(name)
-        });
+        let is_needed = world
+            .clients
+            .values()
+            .any(|client| client.machine == at && client.views.contains_key(name));
         ensure(mirrored == users || !is_needed && mirrored.is_empty(), || {
             format!("{name} has {users:?}, machine {at} says {mirrored:?}")
         })?;
@@ -86,9 +89,8 @@ fn all_know_the_same(world: &World, name: &str) -> Result<(), String> {
         ensure(!is_presence || told == users, || {
             format!("{name} has {users:?}, {socket} was told {told:?}")
         })?;
-        let wrong_info = view.members.iter().find(|(user, info)| {
-            **info != format!("{{\"name\":\"{user}\"}}")
-        });
+        let wrong_info =
+            view.members.iter().find(|(user, info)| **info != format!("{{\"name\":\"{user}\"}}"));
         ensure(wrong_info.is_none(), || format!("{socket} in {name} was told {wrong_info:?}"))?;
         let counted = view.count.is_none_or(|count| count == sockets as u64);
         ensure(counted, || format!("{name} has {sockets}, {socket} was told {:?}", view.count))?;

@@ -52,7 +52,9 @@ pub(crate) enum Happening {
     Answered(ConnectionId),
     LinkHeals(usize),
     RedisGoesOn,
-    RedisStarts { keeps_data: bool },
+    RedisStarts {
+        keeps_data: bool,
+    },
     MachineStarts(usize),
     MachineEnds(usize, u64),
 }

@@ -94,11 +94,12 @@ impl Channel {
         Told::Now
     }
 
-    pub(super) fn keys(&self, keeps: bool) -> Vec<&'static str> {
+    /// Those that do not expire by themselves.
+    pub(super) fn keys(&self) -> Vec<&'static str> {
         let all = [
             (self.rows.is_some(), "n"),
             (!self.members.is_empty(), "m"),
-            (self.number.as_ref().is_some_and(|number| number.until.is_none() || !keeps), "q"),
+            (self.number.as_ref().is_some_and(|number| number.until.is_none()), "q"),
         ];
         all.into_iter().filter(|(is_there, _)| *is_there).map(|(_, key)| key).collect()
     }

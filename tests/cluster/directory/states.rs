@@ -8,6 +8,9 @@ use super::channel::{Channel, Member, Number, Told};
 use super::messages::{self, Said};
 use super::{Decision, Directory, Done, HOLD_MS, decision};
 
+/// How long a vacated channel remembers its number: longer than a node hears it without need.
+const COUNTS_ON_MS: u64 = 10_000;
+
 /// Sockets of a channel before and after a change.
 struct Totals {
     before: i64,
@@ -34,6 +37,7 @@ impl Directory {
         let references = self.references.entry(node).or_default();
         if count > 0 {
             references.insert(reference.clone());
+            self.enlist(node, now);
         } else {
             references.remove(&reference);
         }
@@ -98,21 +102,19 @@ impl Directory {
         }
         rows.total = before - had + count;
         let after = rows.total;
-        let kept_ms = self.rules.streams.map(|(kept_ms, _)| kept_ms);
+        let kept_ms = self.rules.streams.map_or(COUNTS_ON_MS, |(kept_ms, _)| kept_ms);
         if before == 0 && after > 0 {
             listed.into_iter().for_each(|app_id| {
                 self.occupied.entry(app_id.to_owned()).or_default().insert(name.to_owned());
             });
-            let number = channel.number.get_or_insert(Number { value: now, until: None });
-            number.until = number.until.filter(|_| kept_ms.is_none());
+            channel.number.get_or_insert(Number { value: now, until: None }).until = None;
         } else if after <= 0 {
             channel.rows = None;
             channel.members.clear();
             if let Some(names) = listed.and_then(|app_id| self.occupied.get_mut(app_id)) {
                 names.remove(name);
             }
-            let until = kept_ms.map(|kept_ms| now / 1000 + kept_ms);
-            channel.number = channel.number.take().filter(|_| until.is_some());
+            let until = Some(now / 1000 + kept_ms);
             channel.number.iter_mut().for_each(|number| number.until = until);
         }
         Totals { before, after }
@@ -198,9 +200,8 @@ fn outcome(
     if tell_miss {
         channel.missed_until = now / 1000 + HOLD_MS;
     }
-    let present = |(user, member): (&String, &Member)| {
-        (member.arrival, user.clone(), member.info.clone())
-    };
+    let present =
+        |(user, member): (&String, &Member)| (member.arrival, user.clone(), member.info.clone());
     let since = channel.events.iter().filter(|(number, _)| *number > state.known);
     Said {
         number: channel.number.as_ref().map_or(0, |number| number.value),
@@ -221,12 +222,8 @@ fn outcome(
 
 /// Facts, app and name, as nodes write them.
 fn reference(facts: Facts, app_id: &str, name: &str) -> String {
-    let letters = [
-        (facts.listed, 'l'),
-        (facts.roster, 'r'),
-        (facts.webhooks, 'w'),
-        (facts.counts, 's'),
-    ];
+    let letters =
+        [(facts.listed, 'l'), (facts.roster, 'r'), (facts.webhooks, 'w'), (facts.counts, 's')];
     let letters: String = letters.iter().filter(|(is_so, _)| *is_so).map(|(_, one)| one).collect();
     format!("{letters}\0{app_id}\0{name}")
 }

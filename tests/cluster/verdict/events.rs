@@ -8,6 +8,7 @@ use std::sync::Arc;
 use resound::protocol::SocketId;
 
 use super::{ensure, nothing_broke};
+use crate::client::{Client, View};
 use crate::profile::Faults;
 use crate::world::World;
 
@@ -36,11 +37,10 @@ fn lost(world: &World) -> Lost {
     let mut lost = Lost::new();
     for (number, event) in world.events.iter().enumerate() {
         let missing = |socket: &&SocketId| {
-            let view = |client: &crate::client::Client| {
-                let view = client.views.get(&event.channel);
-                view.is_some_and(|view| view.since <= event.at && !view.heard.contains(&number))
-            };
-            world.clients.get(socket).is_some_and(view)
+            let Some(client) = world.clients.get(socket) else { return false };
+            let Some(view) = client.views.get(&event.channel) else { return false };
+            let is_missing = view.since <= event.at && !view.heard.contains(&number);
+            is_missing && event.at >= counts_from(world, client, view, &event.channel)
         };
         let missing = event.expected.iter().filter(missing);
         lost.extend(missing.map(|socket| (number, world.clients[socket].machine)));
@@ -48,12 +48,23 @@ fn lost(world: &World) -> Lost {
     lost
 }
 
+/// From when on a node can know what a socket should have heard.
+fn counts_from(world: &World, client: &Client, view: &View, channel: &str) -> u64 {
+    let Some(seated) = view.seated_alone else { return 0 };
+    let (node, topic) = (world.machines[client.machine].id, format!("resound{{1:{channel}}}"));
+    let is_first =
+        |(of, on, at): &&(u64, Arc<str>, u64)| *of == node && **on == *topic && *at > seated;
+    world.server.states.iter().find(is_first).map_or(u64::MAX, |(.., at)| *at)
+}
+
 /// What nobody can count is left out:
 /// - an event whose node crashed before Redis had it: whoever published it was told nothing;
 /// - an event that Redis had, and lost with its data;
 /// - an event that was published while Redis had forgotten a node: it had lost its data and the
 ///   node had not spoken again, or the node had been silent for longer than its lease. Where events
-///   are kept the second is no excuse.
+///   are kept the second is no excuse;
+/// - an event that was published before the directory had told a node the number of a channel that its
+///   sockets joined while Redis was away: the node cannot know that there was one.
 fn unexcused(world: &World, lost: Lost) -> Lost {
     let is_excused = |&(event, machine): &(usize, usize)| {
         let node = world.machines[machine].id;
@@ -101,7 +112,8 @@ fn others_are_unshared(world: &World, lost: &Lost) -> Result<(), String> {
         ensure(unshared >= events.len() as u64, || {
             format!("node {origin} shared {events:?} with nobody, and counted {unshared}")
         })?;
-        let shared: Vec<_> = events.iter().filter(|&&event| world.was_shared(event).is_some()).collect();
+        let shared: Vec<_> =
+            events.iter().filter(|&&event| world.was_shared(event).is_some()).collect();
         ensure(shared.is_empty(), || format!("{shared:?} were said to be shared, and were not"))?;
     }
     Ok(())

@@ -83,7 +83,10 @@ impl World {
                     self.is_wrong(format!("{socket} loses a seat in {name} that it has not"));
                 }
             }
-            Action::Refuse(socket) => {
+            Action::Refuse(socket, None) => {
+                self.note(|| format!("{socket} is refused, and has left"))
+            }
+            Action::Refuse(socket, Some(_)) => {
                 let client = self.clients.get_mut(&socket);
                 let view = client.and_then(|client| client.views.remove(name));
                 if view.is_some_and(|view| view.is_answered) {
@@ -107,6 +110,11 @@ impl World {
         }
         if !self.machines[at].hub.seats.entry(name.clone()).or_default().insert(socket) {
             return self.is_wrong(format!("{socket} is seated in {name} for the second time"));
+        }
+        let now = self.now;
+        if !self.machines[at].link.is_connected {
+            let view = self.clients.get_mut(&socket).and_then(|client| client.views.get_mut(name));
+            view.into_iter().for_each(|view| view.seated_alone = Some(now));
         }
         match newcomer.answer {
             Some(answer) => self.hear(socket, name, &Heard::read(answer.payload())),
@@ -148,7 +156,9 @@ impl World {
                     // The cached event may have been heard in a subscription before this one.
                     let is_first = self.clients[&socket].views[name].heard.len() == 1;
                     if !(is_first && event_is.channel == *name) {
-                        self.is_wrong(format!("{socket} hears event {event} in {name}: is news {is_news}"));
+                        self.is_wrong(format!(
+                            "{socket} hears event {event} in {name}: is news {is_news}"
+                        ));
                     }
                 }
             }
@@ -160,7 +170,7 @@ impl World {
     /// Nobody flickers: whoever is told gone was gone, or its node was. A node without Redis goes by
     /// its own sockets: who left here may be elsewhere, and nobody can say so.
     fn removal_has_a_reason(&mut self, socket: SocketId, name: &Arc<str>, user: &str) {
-        let earliest = self.now.saturating_sub(UNDER_WAY);
+        let earliest = self.earliest_under_way();
         let at = self.clients[&socket].machine;
         let is_alone = !self.machines[at].link.is_connected;
         let counts = |absence: &Absence| {
@@ -170,8 +180,22 @@ impl World {
         let was_absent = absences.is_some_and(|all| all.iter().any(counts));
         let was_reaped = self.server.reaped.iter().any(|(_, at)| *at >= earliest);
         if !was_absent && !was_reaped {
-            self.is_wrong(format!("{user} is told gone from {name} and has been there all the time"));
+            self.is_wrong(format!(
+                "{user} is told gone from {name} and has been there all the time"
+            ));
         }
+    }
+
+    /// Since when a leave may be under way. After each start of Redis leaves are doubted for a lease,
+    /// since not every node may have spoken.
+    fn earliest_under_way(&self) -> u64 {
+        let mut earliest = self.now.saturating_sub(UNDER_WAY);
+        for start in self.server.starts.iter().rev().filter(|start| **start <= self.now) {
+            if *start + LEASE >= earliest {
+                earliest = earliest.min(start.saturating_sub(UNDER_WAY));
+            }
+        }
+        earliest
     }
 
     fn hear_of(&mut self, socket: SocketId, user: &str, online: bool) {
@@ -225,8 +249,7 @@ impl World {
     /// The last socket of a user may have left a channel.
     pub(super) fn absent(&mut self, name: &Arc<str>, socket: SocketId) {
         let Some(&Client { user, machine, .. }) = self.clients.get(&socket) else { return };
-        let is_there =
-            |client: &&Client| client.user == user && client.views.contains_key(name);
+        let is_there = |client: &&Client| client.user == user && client.views.contains_key(name);
         let mut there = self.clients.values().filter(is_there).peekable();
         let is_everywhere = there.peek().is_none();
         if there.all(|client| client.machine != machine) {

@@ -167,7 +167,7 @@ impl World {
 
     pub(super) fn redis_starts(&mut self, keeps_data: bool) {
         if !self.server.is_up {
-            self.server.start(keeps_data);
+            self.server.start(keeps_data, self.now);
             self.write_down("Redis is back");
         }
     }
@@ -180,7 +180,8 @@ impl World {
             return;
         }
         let topic = topics[self.random.below(topics.len() as u64) as usize].clone();
-        let heads = [&b"R\x01E"[..], b"R\x01C", b"R\x01O", b"R\x01T", b"R\x02E", b"R", b"", b"\xff"];
+        let heads =
+            [&b"R\x01E"[..], b"R\x01C", b"R\x01O", b"R\x01T", b"R\x02E", b"R", b"", b"\xff"];
         let mut payload = heads[self.random.below(heads.len() as u64) as usize].to_vec();
         for _ in 0..self.random.below(60) {
             let byte = if self.random.percent(60) { 0 } else { self.random.below(256) as u8 };

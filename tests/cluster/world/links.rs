@@ -182,7 +182,8 @@ impl World {
             Item::Reply(reply, operation) => {
                 machine.link.replies.push((reply, operation));
                 if machine.link.replies.len() == machine.link.asked {
-                    let later = if self.random.percent(80) { 0 } else { self.random.below(5 * MILLI) };
+                    let later =
+                        if self.random.percent(80) { 0 } else { self.random.below(5 * MILLI) };
                     self.plan(later, Happening::Answered(connection));
                 }
             }

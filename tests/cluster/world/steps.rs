@@ -92,7 +92,17 @@ impl World {
         if let Some(most) = self.profile.bound.filter(|most| !is_alone && open > *most) {
             self.is_wrong(format!("{open} sockets are open, {most} may be"));
         }
-        self.opens(at, true);
+        // A node that leaves closes what has just opened.
+        match self.machines[at].is_leaving {
+            false => self.opens(at, true),
+            true => self.place_left(at),
+        }
+    }
+
+    fn place_left(&mut self, at: usize) {
+        self.machines[at].places -= 1;
+        self.machines[at].core.release_place(0);
+        self.after(at, OUTSIDER);
     }
 
     fn opens(&mut self, at: usize, has_place: bool) {
@@ -122,7 +132,7 @@ impl World {
         client.views.insert(name.into(), View { since, ..View::default() });
         let spot = self.spot_of(name);
         let member = name.starts_with("presence-").then(|| member(user));
-        self.machines[at].core.join(&spot, socket, member.as_ref(), false);
+        self.machines[at].core.join(&spot, socket, member.as_ref());
         self.after(at, OUTSIDER);
     }
 
@@ -209,9 +219,7 @@ impl World {
         names.iter().for_each(|name| self.leave(socket, name));
         self.clients.remove(&socket);
         if has_place {
-            self.machines[at].places -= 1;
-            self.machines[at].core.release_place(0);
-            self.after(at, OUTSIDER);
+            self.place_left(at);
         }
     }
 
@@ -225,12 +233,12 @@ impl World {
         for _ in 0..self.random.between((1, 3)) {
             // The HTTP API waits for room.
             if self.machines[at].core.waiting_bytes() <= QUEUE_BYTES {
-                self.publish(at, &name, except);
+                self.publish(at, &name, except, By::BackEnd);
             }
         }
     }
 
-    fn publish(&mut self, at: usize, name: &Arc<str>, except: Option<SocketId>) {
+    fn publish(&mut self, at: usize, name: &Arc<str>, except: Option<SocketId>, by: By) {
         let (event, now) = (self.events.len(), self.instant());
         let filling = self.random.below(400) as usize;
         let frame = events::frame(event, filling);
@@ -240,7 +248,10 @@ impl World {
         };
         let expected: Vec<SocketId> = self.clients.iter().filter_map(hears).collect();
         self.write_down(&format!("machine {at}: event {event} on {name}, not to {except:?}"));
-        let (waiter, answer) = oneshot::channel();
+        let (waiter, answer) = match by {
+            By::BackEnd => Some(oneshot::channel()).unzip(),
+            By::Client => (None, None),
+        };
         self.events.push(Event {
             channel: name.clone(),
             origin: self.machines[at].id,
@@ -248,11 +259,11 @@ impl World {
             expected,
             except,
             answer: None,
-            waiter: Some(answer),
+            waiter: answer,
         });
-        self.unanswered.push(event);
+        self.unanswered.extend(waiter.is_some().then_some(event));
         let spot = self.spot_of(name);
-        self.machines[at].core.publish(spot, frame, except, Some(waiter), now);
+        self.machines[at].core.publish(spot, frame, except, waiter, now);
         self.after(at, OUTSIDER);
     }
 
@@ -261,17 +272,20 @@ impl World {
         let client = &self.clients[&socket];
         let at = client.machine;
         let mut views = client.views.iter().filter(|(_, view)| view.is_answered);
-        let Some(name) = views.find(|(name, _)| name.starts_with('p')).map(|(name, _)| name.clone())
+        let Some(name) =
+            views.find(|(name, _)| name.starts_with('p')).map(|(name, _)| name.clone())
         else {
             return;
         };
         if self.machines[at].core.waiting_bytes() <= QUEUE_BYTES {
-            self.publish(at, &name, Some(socket));
+            self.publish(at, &name, Some(socket), By::Client);
         }
     }
 
     fn back_end_terminates(&mut self) {
-        let (Some(at), Some(user)) = (self.some_machine(), self.random.pick(&USERS)) else { return };
+        let (Some(at), Some(user)) = (self.some_machine(), self.random.pick(&USERS)) else {
+            return;
+        };
         self.write_down(&format!("machine {at} terminates {user}"));
         let (waiter, _) = oneshot::channel();
         self.machines[at].core.terminate(0, user, waiter);
@@ -286,13 +300,21 @@ impl World {
         let here: Vec<SocketId> = here.map(|(&socket, _)| socket).collect();
         for socket in here {
             let views = self.clients[&socket].views.keys();
-            let names: Vec<Arc<str>> = views.filter(|name| !name.starts_with('#')).cloned().collect();
+            let names: Vec<Arc<str>> =
+                views.filter(|name| !name.starts_with('#')).cloned().collect();
             for name in names {
                 self.leave(socket, &name);
                 self.join(socket, &name);
             }
         }
     }
+}
+
+/// Who publishes. A back end waits for an answer, a client does not.
+#[derive(Clone, Copy)]
+enum By {
+    BackEnd,
+    Client,
 }
 
 fn own_channel(user: &str) -> Arc<str> {
