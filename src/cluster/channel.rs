@@ -158,6 +158,11 @@ impl Channel {
         }
     }
 
+    /// What is published from now on will be heard back: it is asked for, and sockets were told of.
+    pub(super) fn hears_back(&self) -> bool {
+        self.service != Service::Off && !self.newcomers.are_unasked(self.sockets.len())
+    }
+
     /// What this node has, to be told under this request.
     pub(super) fn state(
         &mut self,

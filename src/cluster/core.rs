@@ -287,9 +287,9 @@ impl Core {
     pub fn message(&mut self, topic: &str, payload: &[u8], now: Instant) -> bool {
         match Message::read(payload) {
             Some(Message::Event(event)) => {
-                let Some(channel) = self.channels.get_mut(topic) else { return true };
                 let own = event.origin == self.node;
                 let due = !own || self.publishing.heard(event.serial);
+                let Some(channel) = self.channels.get_mut(topic) else { return true };
                 channel.event(&event, (own, due), &mut self.effects);
                 true
             }

@@ -115,6 +115,20 @@ impl Core {
         }
     }
 
+    /// An event goes to Redis and will not be heard back: whoever is here gets it now, and not whoever
+    /// joins behind it.
+    pub(super) fn deliver_unheard(&mut self, topic: &str, serial: u64) {
+        if self.channels.get(topic).is_some_and(Channel::hears_back) {
+            return;
+        }
+        if let Some(delivery) = self.publishing.unheard(serial) {
+            self.deliver(&delivery);
+            let channel = self.channels.get_mut(topic);
+            let channel = channel.filter(|channel| channel.service == Service::Off);
+            channel.into_iter().for_each(Channel::delivered_unheard);
+        }
+    }
+
     /// Redis has an event of this node. It will be heard back where the topic is heard, unless Redis
     /// knows of no subscriber: then it has lost this node's rows.
     pub(super) fn published(&mut self, serial: u64, number: u64) {

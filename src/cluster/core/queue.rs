@@ -72,6 +72,7 @@ impl Core {
             Queued::State(topic) => return self.make_state(&topic, batch),
             Queued::Publish(serial) => match self.publishing.request(serial) {
                 Some(publish) => {
+                    self.deliver_unheard(&publish.topic, serial);
                     bytes = publish.frame.len();
                     (Request::Publish(publish), Sent::Publish(serial))
                 }
