@@ -120,9 +120,7 @@ impl Directory {
             if let Some((kept_ms, events)) = streams {
                 channel.keep(number, message.clone(), (now / 1000 + kept_ms, events));
             }
-            if is_live {
-                said.push((publish.topic.clone(), message));
-            }
+            said.push((publish.topic.clone(), message));
         }
         if publish.cached {
             channel.cached = Some((text.to_owned(), now / 1000 + self.rules.cache_ms));

@@ -18,7 +18,8 @@ if live or (kept_ms and redis.call('EXISTS', base .. ':q') == 1) then
     redis.call('XADD', base .. ':x', 'MAXLEN', '~', ARGV[5], string.format('%.0f-0', number), 'm', message)
     redis.call('PEXPIRE', base .. ':x', kept_ms)
   end
-  if live then redis.call('PUBLISH', base, message) end
+  -- Even where nobody is subscribed any more: nodes that still hear it must see no hole.
+  redis.call('PUBLISH', base, message)
 end
 if ARGV[3] ~= '' then redis.call('SET', base .. ':e', ARGV[2], 'PX', ARGV[3]) end
 return number
