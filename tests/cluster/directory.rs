@@ -113,6 +113,9 @@ impl Directory {
             return Done::reply(Reply::Published(number));
         }
         let is_live = channel.rows.is_some();
+        if let Some((kept_ms, _)) = streams.filter(|_| publish.cached) {
+            channel.begin(now, Some(now / 1000 + kept_ms));
+        }
         let (mut number, mut said) = (0, Vec::new());
         if is_live || streams.is_some() && channel.number.is_some() {
             number = channel.next_number();

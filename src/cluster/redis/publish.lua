@@ -11,6 +11,11 @@ if ARGV[6] == '1' and kept_ms then
     if string.sub(entry[2][2], 1, #ARGV[1]) == ARGV[1] then return tonumber(string.match(entry[1], '^%d+')) end
   end
 end
+-- What is cached is kept too, or it would be heard again by who was told it from the cache.
+if kept_ms and ARGV[3] ~= '' then
+  local time = redis.call('TIME')
+  redis.call('SET', base .. ':q', string.format('%d%06d', time[1], time[2]), 'PX', kept_ms, 'NX')
+end
 if live or (kept_ms and redis.call('EXISTS', base .. ':q') == 1) then
   number = redis.call('INCR', base .. ':q')
   local message = ARGV[1] .. struct.pack('>I8', number) .. ARGV[2]

@@ -55,6 +55,11 @@ impl Channel {
         last.find(|(_, message)| message.starts_with(head)).map(|(number, _)| *number)
     }
 
+    /// Numbers begin with the microsecond, unless they have begun.
+    pub(super) fn begin(&mut self, now: u64, until: Option<u64>) {
+        self.number.get_or_insert(Number { value: now, until });
+    }
+
     pub(super) fn next_number(&mut self) -> u64 {
         let number = self.number.get_or_insert(Number { value: 0, until: None });
         number.value += 1;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use resound::cluster::{Facts, Reply, State};
 
-use super::channel::{Channel, Member, Number, Told};
+use super::channel::{Channel, Member, Told};
 use super::messages::{self, Said};
 use super::{Decision, Directory, Done, HOLD_MS, decision};
 
@@ -107,7 +107,8 @@ impl Directory {
             listed.into_iter().for_each(|app_id| {
                 self.occupied.entry(app_id.to_owned()).or_default().insert(name.to_owned());
             });
-            channel.number.get_or_insert(Number { value: now, until: None }).until = None;
+            channel.begin(now, None);
+            channel.number.iter_mut().for_each(|number| number.until = None);
         } else if after <= 0 {
             channel.rows = None;
             channel.members.clear();

@@ -39,11 +39,14 @@ fn each_is_told_once(world: &World) -> Result<(), String> {
         })?;
     }
     // What was on its way to a node whose link ended, or that ended itself, is lost. Whoever came
-    // before Redis lost its data is not told a second time.
+    // before Redis lost its data is not told a second time; a node that was given up while Redis
+    // restarted cannot tell whether its data is what it was, and takes it for lost.
     let living: BTreeSet<_> =
         world.machines.iter().filter_map(|machine| machine.link.connection).collect();
     let untold = open.values().find(|decided| {
-        let is_told_again = decided.life > 1 && decided.decision.came;
+        let maybe_lost = decided.life > 1
+            || !world.server.starts.is_empty() && !world.server.reaped.is_empty();
+        let is_told_again = maybe_lost && decided.decision.came;
         nothing_broke(world) || living.contains(&decided.connection) && !is_told_again
     });
     ensure(untold.is_none(), || format!("never told: {:?}", untold.map(|one| &one.decision)))
