@@ -76,7 +76,8 @@ impl Connections {
     pub(super) fn lost(&mut self, most: Option<u32>, effects: &mut Vec<Effect>) {
         (self.asked, self.queued) = (0, false);
         for waiter in std::mem::take(&mut self.waiting) {
-            let takes = most.is_none_or(|most| self.open < most);
+            // Whoever is gone meanwhile takes nothing.
+            let takes = !waiter.is_closed() && most.is_none_or(|most| self.open < most);
             self.open += u32::from(takes);
             effects.push(Effect::Place(waiter, takes));
         }

@@ -138,7 +138,8 @@ impl Core {
         let Some(topic) = self.asked.remove(&request) else { return false };
         let Some(channel) = self.channels.get_mut(&topic) else { return true };
         if outcome.count == Count::Later {
-            self.counts_due.insert(topic.clone(), now + COUNT_AGAIN);
+            // The first time stays: in order of arrival is in order of time.
+            self.counts_due.entry(topic.clone()).or_insert(now + COUNT_AGAIN);
         }
         let accepted = channel.outcome(request, outcome, incomplete, self.node, &mut self.effects);
         let known = self.watchlists.known(&topic);
@@ -200,6 +201,8 @@ impl Core {
         // rows anyway.
         if beat.lapsed && self.has_beaten {
             tracing::warn!(node = %self.node, "this node was silent for longer than its lease");
+            // Or Redis has lost everything: then the other nodes have yet to notice.
+            self.incomplete_until = Some(now + self.settings.lease);
             self.tell_everything();
         }
         self.has_beaten = true;
