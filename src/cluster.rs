@@ -37,7 +37,7 @@ mod spot;
 mod watchlists;
 
 pub use connections::Place;
-pub use core::Core;
+pub use core::{Core, Identity};
 pub use effect::{Action, Cached, Effect, Newcomer, Shared, Told};
 pub use message::{Change, Event, Message};
 pub use outcome::{Count, Outcome, Present};
@@ -216,6 +216,10 @@ impl Cluster {
         }
     }
 
+    fn prefix(&self) -> &str {
+        &self.settings.prefix
+    }
+
     fn next_link(&self) -> u64 {
         self.broken.store(false, Ordering::Relaxed);
         self.link.fetch_add(1, Ordering::Relaxed) + 1
@@ -225,8 +229,8 @@ impl Cluster {
         self.broken.load(Ordering::Relaxed)
     }
 
-    fn connected(&self, run: &str) {
-        self.act(|core| core.connected(run, Instant::now()));
+    fn connected(&self, redis: Identity) {
+        self.act(|core| core.connected(redis, Instant::now()));
         self.metrics.cluster.connected(true);
         self.tried.cancel();
     }

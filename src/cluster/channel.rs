@@ -7,6 +7,7 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::core::Reliance;
 use super::effect::{Action, Cached, Effect, Newcomer, Told};
 use super::newcomers::{Newcomers, Waiting};
 use super::outcome::{Count, Outcome};
@@ -192,21 +193,23 @@ impl Channel {
         }
     }
 
-    /// The directory's answer. Returns false if somebody was refused, which it has to be told.
+    /// The directory's answer. Returns false if it has to be told more: that somebody was refused, or
+    /// that this node wants the rest of what it missed.
     pub(super) fn outcome(
         &mut self,
         request: u64,
         outcome: &Outcome<'_>,
-        incomplete: bool,
+        reliance: Reliance,
         node: NodeId,
         effects: &mut Vec<Effect>,
     ) -> bool {
         self.unanswered = self.unanswered.saturating_sub(1);
-        let missed = self.numbers.compared(outcome.number, outcome.own, &outcome.missed);
+        let numbers = (outcome.number, outcome.own);
+        let missed = self.numbers.compared(numbers, &outcome.missed, outcome.more);
         self.act_if(missed > 0, Action::Missed(missed), effects);
         self.catch_up(&outcome.missed, node, effects);
-        let news = self.news(outcome, incomplete);
-        self.mirror(outcome, incomplete, effects);
+        let news = self.news(outcome, reliance.forgetful);
+        self.mirror(outcome, reliance.incomplete, effects);
         self.current = true;
         self.known = self.is_occupied();
         if self.unanswered == 0 {
@@ -227,16 +230,16 @@ impl Channel {
             }
             Count::No | Count::Later => {}
         }
-        accepted
+        accepted && !outcome.more
     }
 
     /// What webhooks are to be told. A directory that has lost its data takes for new whoever is told
     /// again: then only who came meanwhile is.
-    fn news(&self, outcome: &Outcome<'_>, incomplete: bool) -> Vec<Told> {
+    fn news(&self, outcome: &Outcome<'_>, forgetful: bool) -> Vec<Told> {
         let is_new = |user_id: &&&str| {
-            !incomplete || !self.roster.contains(user_id) || self.rows.came_alone(user_id)
+            !forgetful || !self.roster.contains(user_id) || self.rows.came_alone(user_id)
         };
-        let occupied = outcome.tell_occupied && !(incomplete && self.known);
+        let occupied = outcome.tell_occupied && !(forgetful && self.known);
         let added = outcome.tell_added.iter().filter(is_new);
         let added = added.map(|user_id| Told::MemberAdded((*user_id).into()));
         occupied.then_some(Told::Occupied).into_iter().chain(added).collect()

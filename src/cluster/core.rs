@@ -26,9 +26,14 @@ use crate::app::App;
 use crate::protocol::{Frame, Member, SocketId, User};
 
 mod duties;
+mod memory;
 mod queue;
 mod view;
 
+pub use memory::Identity;
+pub(super) use memory::Reliance;
+
+use memory::Memory;
 use queue::{Queued, Sent};
 
 /// How long an event waits for Redis to come back, where events are not kept: older ones would
@@ -43,10 +48,7 @@ pub struct Core {
     /// In an order that the same calls bring about each time.
     channels: IndexMap<Arc<str>, Channel>,
     link: Link,
-    /// Which Redis it was, to know whether it may have lost something.
-    run: Option<String>,
-    /// Until then the directory may be incomplete.
-    incomplete_until: Option<Instant>,
+    memory: Memory,
     queue: VecDeque<Queued>,
     /// Channels that are to be told again.
     backlog: VecDeque<Arc<str>>,
@@ -80,8 +82,7 @@ impl Core {
             node,
             channels: IndexMap::new(),
             link: Link::Away,
-            run: None,
-            incomplete_until: None,
+            memory: Memory::new(settings.lease),
             queue: VecDeque::new(),
             backlog: VecDeque::new(),
             sent: VecDeque::new(),
@@ -235,12 +236,10 @@ impl Core {
 
     // What comes from Redis.
 
-    /// The link is there. `run` names the Redis process: another one may have lost what was said.
-    pub fn connected(&mut self, run: &str, now: Instant) {
+    /// The link is there, and which Redis is at its end.
+    pub fn connected(&mut self, redis: Identity, now: Instant) {
         self.link = Link::Up;
-        let changed = self.run.as_deref().is_some_and(|before| before != run);
-        self.incomplete_until = changed.then(|| now + self.settings.lease);
-        self.run = Some(run.to_owned());
+        self.memory.met(redis, now);
         self.queue.push_back(Queued::Listen(self.own_topic()));
         self.queue.push_back(Queued::Listen(self.common_topic()));
         self.queue.push_back(Queued::Beat);
@@ -287,14 +286,15 @@ impl Core {
     pub fn message(&mut self, topic: &str, payload: &[u8], now: Instant) -> bool {
         match Message::read(payload) {
             Some(Message::Event(event)) => {
-                let Some(channel) = self.channels.get_mut(topic) else { return true };
                 let own = event.origin == self.node;
+                // It has been heard, even if nobody is there any more.
                 let due = !own || self.publishing.heard(event.serial);
+                let Some(channel) = self.channels.get_mut(topic) else { return true };
                 channel.event(&event, (own, due), &mut self.effects);
                 true
             }
             Some(Message::Change(change)) => {
-                let incomplete = self.is_incomplete(now);
+                let incomplete = self.memory.reliance(now).incomplete;
                 let Some(channel) = self.channels.get_mut(topic) else { return true };
                 // What it changed itself, a node learns from the outcome.
                 if change.origin != self.node {

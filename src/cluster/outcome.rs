@@ -34,6 +34,8 @@ pub struct Outcome<'a> {
     pub cached: Option<&'a str>,
     /// Events since the number the node had, if they are kept.
     pub missed: Vec<&'a [u8]>,
+    /// There may be more of them: ask again.
+    pub more: bool,
 }
 
 /// Whether subscribers are told how many they are.
@@ -65,6 +67,7 @@ const COUNT_LATER: u8 = 4;
 const HAS_ROSTER: u8 = 8;
 const HAS_CACHED: u8 = 16;
 const TELL_MISS: u8 = 32;
+const MORE_MISSED: u8 = 64;
 
 impl<'a> Outcome<'a> {
     pub(super) fn read(rest: &mut Reader<'a>) -> Option<Self> {
@@ -92,6 +95,7 @@ impl<'a> Outcome<'a> {
             roster: if has(HAS_ROSTER) { Some(rest.list(present)?) } else { None },
             cached: if has(HAS_CACHED) { Some(rest.text()?) } else { None },
             missed: rest.list(Reader::bytes)?,
+            more: has(MORE_MISSED),
         })
     }
 }

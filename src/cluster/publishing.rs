@@ -42,6 +42,8 @@ pub(super) struct Pending {
     /// On this node.
     delivered: bool,
     sent: bool,
+    /// Its topic was subscribed to before it was sent.
+    hears: bool,
     /// Back from Redis.
     heard: bool,
     replied: bool,
@@ -99,7 +101,7 @@ impl Publishing {
         let New { spot, topic, frame, except, waiter } = new;
         self.next += 1;
         self.bytes += frame.len() + OVERHEAD_BYTES;
-        let (delivered, sent, heard, replied, again) = Default::default();
+        let (delivered, sent, hears, heard, replied, again) = Default::default();
         // Only a back end waits, and only its events are kept.
         let kept = waiter.is_some() && spot.is_cache();
         let pending = Pending {
@@ -112,6 +114,7 @@ impl Publishing {
             since: now,
             delivered,
             sent,
+            hears,
             heard,
             replied,
             again,
@@ -125,10 +128,10 @@ impl Publishing {
         self.pending.get(&serial).map(|pending| pending.topic.clone())
     }
 
-    /// The request of an event, which is sent with this.
-    pub(super) fn request(&mut self, serial: u64) -> Option<Publish> {
+    /// The request of an event, which is sent with this; `hears` says whether it comes back here.
+    pub(super) fn request(&mut self, serial: u64, hears: bool) -> Option<Publish> {
         let pending = self.pending.get_mut(&serial)?;
-        pending.sent = true;
+        (pending.sent, pending.hears) = (true, hears);
         Some(Publish {
             topic: pending.topic.clone(),
             head: event_head(self.node, serial, pending.except, pending.kept),
@@ -149,16 +152,17 @@ impl Publishing {
         due
     }
 
-    /// Redis has it. Whoever waits goes on; `heard_back` says whether this node will hear it.
+    /// Redis has it, and `numbered` it if anybody is subscribed. Whoever waits goes on.
     pub(super) fn confirmed(
         &mut self,
         serial: u64,
-        heard_back: bool,
+        numbered: bool,
         effects: &mut Vec<Effect>,
     ) -> Option<Delivery> {
         let pending = self.pending.get_mut(&serial)?;
         pending.replied = true;
         let waiter = pending.waiter.take();
+        let heard_back = pending.hears && numbered;
         let delivery = (!heard_back).then(|| pending.deliver()).flatten();
         if pending.heard || !heard_back {
             self.remove(serial);

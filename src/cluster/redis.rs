@@ -10,7 +10,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, Value};
 
-use super::Cluster;
+use super::{Cluster, Identity, NodeId};
 use crate::config::RedisConfig;
 
 mod address;
@@ -77,10 +77,10 @@ impl Link {
                 Ok::<(), ()>(())
             };
             let broken = match self.connect(hear).await {
-                Ok((connection, run, scripts)) => {
+                Ok((connection, identity, scripts)) => {
                     said = false;
                     tracing::info!(redis = %self.source, "connected to Redis");
-                    self.cluster.connected(&run);
+                    self.cluster.connected(identity);
                     let broken = self.serve(connection, &scripts).await;
                     self.cluster.disconnected();
                     broken
@@ -113,7 +113,7 @@ impl Link {
     async fn connect(
         &mut self,
         hear: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
-    ) -> Result<(MultiplexedConnection, String, Scripts), Broken> {
+    ) -> Result<(MultiplexedConnection, Identity, Scripts), Broken> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.timeout))
             .set_response_timeout(Some(self.timeout))
@@ -130,11 +130,11 @@ impl Link {
         }
     }
 
-    /// A connection, the Redis process at its end, and the scripts there.
+    /// A connection, the Redis at its end, and the scripts there.
     async fn introduce(
         &mut self,
         config: &AsyncConnectionConfig,
-    ) -> Result<(MultiplexedConnection, String, Scripts), Broken> {
+    ) -> Result<(MultiplexedConnection, Identity, Scripts), Broken> {
         let mut connection = self.source.connect(config).await?;
         let mut hello = redis::pipe();
         hello.cmd("INFO").arg("server").cmd("CLIENT").arg("ID");
@@ -157,8 +157,19 @@ impl Link {
             });
         }
         self.last = Some((run.clone(), id));
+        let epoch = self.epoch(&mut connection).await?;
         let scripts = Scripts::load(&mut connection).await?;
-        Ok((connection, run, scripts))
+        Ok((connection, Identity { run, epoch }, scripts))
+    }
+
+    /// Which data is there: what the first node that found none has drawn.
+    async fn epoch(&self, connection: &mut MultiplexedConnection) -> Result<String, RedisError> {
+        let key = commands::epoch(self.cluster.prefix());
+        let mut ask = redis::pipe();
+        ask.cmd("SET").arg(&key).arg(NodeId::random().to_string()).arg("NX").ignore();
+        ask.cmd("GET").arg(&key);
+        let (epoch,): (String,) = ask.query_async(connection).await?;
+        Ok(epoch)
     }
 
     /// Carries batch after batch until something breaks. One is under way at a time: what comes

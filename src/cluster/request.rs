@@ -175,6 +175,8 @@ pub struct Beat {
     pub dead: Vec<NodeId>,
     /// Leaves that webhooks are to be told of now: each a reference and a user, or no user.
     pub due: Vec<String>,
+    /// Of the directory's data: another one if it was lost.
+    pub epoch: String,
 }
 
 /// What was looked up.

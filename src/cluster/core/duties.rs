@@ -115,17 +115,11 @@ impl Core {
         }
     }
 
-    /// Redis has an event of this node. It will be heard back where the topic is heard, unless Redis
-    /// knows of no subscriber: then it has lost this node's rows.
+    /// Redis has taken an event of this node. With number 0 it knows of no subscriber: if there are
+    /// some here, it has lost this node's rows.
     pub(super) fn published(&mut self, serial: u64, number: u64) {
-        let Some(topic) = self.publishing.topic(serial) else { return };
-        let channel = self.channels.get_mut(&topic);
-        let hears = channel.as_ref().is_some_and(|channel| channel.service == Service::On);
-        if let Some(channel) = channel.filter(|_| !hears && number > 0) {
-            channel.delivered_unheard(serial);
-        }
         let mut waiters = Vec::new();
-        let delivery = self.publishing.confirmed(serial, hears && number > 0, &mut waiters);
+        let delivery = self.publishing.confirmed(serial, number > 0, &mut waiters);
         if let Some(delivery) = delivery {
             self.deliver(&delivery);
         }
@@ -134,14 +128,14 @@ impl Core {
 
     /// The directory's answer on a channel; false if nothing was asked under this number.
     pub(super) fn outcome(&mut self, request: u64, outcome: &Outcome<'_>, now: Instant) -> bool {
-        let incomplete = self.is_incomplete(now);
+        let reliance = self.memory.reliance(now);
         let Some(topic) = self.asked.remove(&request) else { return false };
         let Some(channel) = self.channels.get_mut(&topic) else { return true };
         if outcome.count == Count::Later {
             // The first time stays: in order of arrival is in order of time.
             self.counts_due.entry(topic.clone()).or_insert(now + COUNT_AGAIN);
         }
-        let accepted = channel.outcome(request, outcome, incomplete, self.node, &mut self.effects);
+        let accepted = channel.outcome(request, outcome, reliance, self.node, &mut self.effects);
         let known = self.watchlists.known(&topic);
         known.into_iter().for_each(|waiting| self.tell_watchlist(waiting));
         if accepted {
@@ -199,10 +193,13 @@ impl Core {
         }
         // Somebody may have cleaned up after this node; the first beat of a link comes before its
         // rows anyway.
-        if beat.lapsed && self.has_beaten {
-            tracing::warn!(node = %self.node, "this node was silent for longer than its lease");
-            // Or Redis has lost everything: then the other nodes have yet to notice.
-            self.incomplete_until = Some(now + self.settings.lease);
+        let forgotten = self.memory.heard(&beat.epoch, now);
+        if forgotten {
+            tracing::warn!("Redis has lost its data: this node tells it again what it has");
+        } else if beat.lapsed && self.has_beaten {
+            tracing::warn!("this node was silent for longer than its lease");
+        }
+        if forgotten || beat.lapsed && self.has_beaten {
             self.tell_everything();
         }
         self.has_beaten = true;
@@ -243,17 +240,11 @@ impl Core {
         self.effects.push(Effect::Watchlist { app, socket, online, offline });
     }
 
-    /// What the directory says may be incomplete: its data was lost, and not every node has spoken.
-    pub(super) fn is_incomplete(&self, now: Instant) -> bool {
-        self.incomplete_until.is_some_and(|until| now < until)
-    }
-
     /// Every node has spoken: whom this one doubted is compared once more.
     pub(super) fn dispel_doubts(&mut self, now: Instant) {
-        if self.incomplete_until.is_none_or(|until| now < until) {
+        if !self.memory.is_complete_again(now) {
             return;
         }
-        self.incomplete_until = None;
         let doubted: Vec<Arc<str>> = self
             .channels
             .iter_mut()

@@ -11,7 +11,7 @@ use super::Core;
 use crate::cluster::NodeId;
 use crate::cluster::channel::Service;
 use crate::cluster::effect::Shared;
-use crate::cluster::request::{Answer, Query, Request};
+use crate::cluster::request::{Answer, Publish, Query, Request};
 
 /// Requests of one batch: what one write and one round trip carry.
 const BATCH: usize = 512;
@@ -19,6 +19,10 @@ const BATCH: usize = 512;
 /// About how many bytes a batch may make Redis send back to this node, rosters and events of its own.
 /// It cuts off a subscriber for whom 32 MB wait, and it may have some waiting already.
 const BATCH_BYTES: usize = 4 << 20;
+
+/// What is taken for the events of one channel that were missed: at most 64 KB and one event come
+/// back, nearly always none.
+const MISSED_BYTES: usize = 16 << 10;
 
 /// One thing to be asked.
 pub(super) enum Queued {
@@ -70,7 +74,7 @@ impl Core {
             Queued::Listen(topic) => (Request::Subscribe(topic), Sent::Nothing),
             Queued::Unsubscribe(topic) => (Request::Unsubscribe(topic), Sent::Nothing),
             Queued::State(topic) => return self.make_state(&topic, batch),
-            Queued::Publish(serial) => match self.publishing.request(serial) {
+            Queued::Publish(serial) => match self.make_publish(serial) {
                 Some(publish) => {
                     bytes = publish.frame.len();
                     (Request::Publish(publish), Sent::Publish(serial))
@@ -101,6 +105,18 @@ impl Core {
         bytes
     }
 
+    /// Whether an event comes back is decided by what was sent before it: the answer comes when the
+    /// whole batch is done, and by then its topic may be heard that was not heard yet.
+    fn make_publish(&mut self, serial: u64) -> Option<Publish> {
+        let channel = self.publishing.topic(serial).and_then(|topic| self.channels.get_mut(&topic));
+        let hears = channel.as_ref().is_some_and(|channel| channel.service != Service::Off);
+        channel
+            .filter(|_| !hears)
+            .into_iter()
+            .for_each(|channel| channel.delivered_unheard(serial));
+        self.publishing.request(serial, hears)
+    }
+
     fn make_state(&mut self, topic: &Arc<str>, batch: &mut Vec<Request>) -> usize {
         let Some(channel) = self.channels.get_mut(topic) else { return 0 };
         channel.queued = false;
@@ -114,7 +130,8 @@ impl Core {
         let members_max = self.apps[channel.spot.app].limits.presence_members;
         let state = channel.state(self.next_request, topic.clone(), members_max, keeps);
         self.asked.insert(self.next_request, topic.clone());
-        let bytes = if state.asked.roster { channel.roster_bytes() } else { 0 };
+        let roster = if state.asked.roster { channel.roster_bytes() } else { 0 };
+        let bytes = roster + if state.asked.missed { MISSED_BYTES } else { 0 };
         batch.push(Request::State(Box::new(state)));
         self.sent.push_back(Sent::Nothing);
         bytes

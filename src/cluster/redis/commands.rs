@@ -38,8 +38,10 @@ impl Commands {
             Request::Publish(publish) => self.publish(publish, scripts),
             Request::State(state) => self.state(state, scripts),
             Request::Beat { lease, tells } => {
-                let mut cmd = script(&scripts.beat, &[&self.nodes(), &self.held()]);
+                let keys = [&*self.nodes(), &self.held(), &epoch(&self.settings.prefix)];
+                let mut cmd = script(&scripts.beat, &keys);
                 cmd.arg(self.node_key()).arg(lease.as_millis() as u64).arg(u8::from(*tells));
+                cmd.arg(NodeId::random().to_string());
                 cmd
             }
             Request::Reap { node, leaving } => self.reap(*node, *leaving, scripts),
@@ -161,6 +163,11 @@ impl Commands {
         let kept = self.settings.streams.map(|streams| streams.retention.as_millis().to_string());
         kept.unwrap_or_default()
     }
+}
+
+/// The key that is there as long as Redis has not lost its data.
+pub(super) fn epoch(prefix: &str) -> String {
+    format!("{prefix}:epoch")
 }
 
 fn plain(name: &str, key: &str) -> Cmd {

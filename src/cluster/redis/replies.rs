@@ -35,13 +35,14 @@ fn texts(answer: Value) -> Option<Vec<String>> {
 }
 
 fn beat(answer: Value) -> Option<Beat> {
-    let (lapsed, alive, dead, due): (u8, u32, Vec<Vec<u8>>, Value) = take(answer)?;
+    let (lapsed, alive, dead, due, epoch): (u8, u32, Vec<Vec<u8>>, Value, String) = take(answer)?;
     let node = |id: Vec<u8>| Some(NodeId(u64::from_be_bytes(id.try_into().ok()?)));
     Some(Beat {
         lapsed: lapsed == 1,
         alive,
         dead: dead.into_iter().filter_map(node).collect(),
         due: texts(due)?,
+        epoch,
     })
 }
 

@@ -1,0 +1,120 @@
+//! Whether the directory may have forgotten something, and until when.
+//!
+//! Another Redis process may lack the last writes (a failover) or all of them; an epoch that has
+//! changed says that all is gone. Until every node has spoken again, for which a lease is enough, who is
+//! missing there is not gone.
+
+use std::time::{Duration, Instant};
+
+/// Which Redis it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    /// Its process.
+    pub run: String,
+    /// Its data: drawn by the first node that found none.
+    pub epoch: String,
+}
+
+/// How far the directory can be relied on.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(in crate::cluster) struct Reliance {
+    /// It may lack what other nodes have.
+    pub(in crate::cluster) incomplete: bool,
+    /// It takes for new what is told again.
+    pub(in crate::cluster) forgetful: bool,
+}
+
+/// What a node remembers of the directory.
+pub(super) struct Memory {
+    lease: Duration,
+    known: Option<Identity>,
+    incomplete_until: Option<Instant>,
+    forgetful_until: Option<Instant>,
+}
+
+impl Memory {
+    pub(super) fn new(lease: Duration) -> Self {
+        Self { lease, known: None, incomplete_until: None, forgetful_until: None }
+    }
+
+    /// A link is there.
+    pub(super) fn met(&mut self, identity: Identity, now: Instant) {
+        if let Some(known) = &self.known {
+            let until = Some(now + self.lease);
+            if known.run != identity.run {
+                self.incomplete_until = until;
+            }
+            if known.epoch != identity.epoch {
+                (self.incomplete_until, self.forgetful_until) = (until, until);
+            }
+        }
+        self.known = Some(identity);
+    }
+
+    /// The epoch while the link is there; true if all was forgotten.
+    pub(super) fn heard(&mut self, epoch: &str, now: Instant) -> bool {
+        let Some(known) = self.known.as_mut().filter(|known| known.epoch != epoch) else {
+            return false;
+        };
+        epoch.clone_into(&mut known.epoch);
+        let until = Some(now + self.lease);
+        (self.incomplete_until, self.forgetful_until) = (until, until);
+        true
+    }
+
+    pub(super) fn reliance(&self, now: Instant) -> Reliance {
+        let is_before = |until: Option<Instant>| until.is_some_and(|until| now < until);
+        Reliance {
+            incomplete: is_before(self.incomplete_until),
+            forgetful: is_before(self.forgetful_until),
+        }
+    }
+
+    /// True once, when every node has spoken.
+    pub(super) fn is_complete_again(&mut self, now: Instant) -> bool {
+        self.incomplete_until.take_if(|until| *until <= now).is_some()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::{Identity, Memory, Reliance};
+
+    const LEASE: Duration = Duration::from_secs(5);
+
+    fn identity(run: &str, epoch: &str) -> Identity {
+        Identity { run: run.into(), epoch: epoch.into() }
+    }
+
+    fn met_again(run: &str, epoch: &str, relied: (bool, bool)) {
+        let (mut memory, now) = (Memory::new(LEASE), Instant::now());
+        memory.met(identity("a", "1"), now);
+        assert_eq!(memory.reliance(now), Reliance::default());
+        memory.met(identity(run, epoch), now);
+        let (incomplete, forgetful) = relied;
+        assert_eq!(memory.reliance(now), Reliance { incomplete, forgetful }, "{run} {epoch}");
+        assert_eq!(memory.reliance(now + LEASE), Reliance::default());
+        assert_eq!(memory.is_complete_again(now + LEASE), incomplete);
+        assert!(!memory.is_complete_again(now + LEASE), "once");
+    }
+
+    #[test]
+    fn another_process_may_lack_something_and_another_epoch_lacks_all() {
+        met_again("a", "1", (false, false));
+        met_again("b", "1", (true, false));
+        met_again("b", "2", (true, true));
+        met_again("a", "2", (true, true));
+    }
+
+    #[test]
+    fn what_is_forgotten_under_way_is_noticed_once() {
+        let (mut memory, now) = (Memory::new(LEASE), Instant::now());
+        memory.met(identity("a", "1"), now);
+        assert!(!memory.heard("1", now));
+        assert!(memory.heard("2", now));
+        assert!(!memory.heard("2", now));
+        assert!(memory.reliance(now).forgetful);
+    }
+}
