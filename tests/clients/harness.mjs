@@ -3,6 +3,7 @@
 export * from './harness/backend.mjs';
 export * from './harness/clients.mjs';
 export * from './harness/cluster.mjs';
+export * from './harness/random.mjs';
 export * from './harness/redis.mjs';
 export * from './harness/server.mjs';
 export * from './harness/suite.mjs';

@@ -67,7 +67,6 @@ async function assertSamePresence(cluster, ears, since) {
 }
 
 const told = (ears) => ears.map(({ book }) => book.told.items.length);
-const killOne = (cluster, { cable }) => cluster.redis.ask('CLIENT', 'KILL', 'ADDR', `127.0.0.1:${cable.source}`);
 
 describe('the link between a node and Redis', { concurrency: true }, () => {
   test('killed while others publish: the node counts exactly what its clients lost, and tells them with the gap event', async (t) => {
@@ -75,7 +74,7 @@ describe('the link between a node and Redis', { concurrency: true }, () => {
     const since = told(ears);
     const [, , killed] = cluster.nodes;
     for (let round = 1; round <= 3; round += 1) {
-      await killOne(cluster, killed);
+      await cluster.killLink(killed);
       await killed.untilMetric('links_lost_total', round);
       await killed.untilMetric('connected', 1);
     }
@@ -91,7 +90,7 @@ describe('the link between a node and Redis', { concurrency: true }, () => {
     const since = told(ears);
     const [, , killed] = cluster.nodes;
     for (let round = 1; round <= 8; round += 1) {
-      await killOne(cluster, killed);
+      await cluster.killLink(killed);
       await killed.untilMetric('links_lost_total', round);
       await killed.untilMetric('connected', 1);
     }

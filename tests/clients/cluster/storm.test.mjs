@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { connectPusher, ledger, mark, roundTrip, sharedCluster, subscribed } from '../harness.mjs';
+import { connectPusher, ledger, mark, random, roundTrip, sharedCluster, subscribed } from '../harness.mjs';
 
 const SEED = 20_260_727;
 const USERS = 60;
@@ -11,17 +11,6 @@ const STEPS = 4000;
 const CHANNELS = ['presence-storm-a', 'presence-storm-b'];
 // How many tabs act at the same time.
 const LANES = 12;
-
-/** Numbers below `below`, the same ones for the same seed. */
-function random(seed) {
-  let state = seed >>> 0;
-  return (below) => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
 
 describe('a storm over three nodes', () => {
   const shared = sharedCluster({ nodes: NODES });

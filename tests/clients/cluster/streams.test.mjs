@@ -51,7 +51,7 @@ describe('streams', { concurrency: true }, () => {
   test('the connection of one node is killed while the others publish', async (t) => {
     const { cluster, ears, flows } = await town(t, { cables: true });
     for (let round = 1; round <= 4; round += 1) {
-      await cluster.redis.ask('CLIENT', 'KILL', 'ADDR', `127.0.0.1:${cluster.nodes[1].cable.source}`);
+      await cluster.killLink(cluster.nodes[1]);
       await cluster.nodes[1].untilMetric('links_lost_total', round);
       await cluster.nodes[1].untilMetric('connected', 1);
     }

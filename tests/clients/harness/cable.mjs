@@ -19,8 +19,7 @@ export async function layCable(redis) {
 }
 
 class Cable {
-  /** The port from which Redis sees the last connection come. */
-  source = null;
+  #sources = new Set();
   #child = null;
 
   constructor(port) {
@@ -30,9 +29,18 @@ class Cable {
   async start(target) {
     this.#child = endWithUs(fork(PROGRAM, [String(this.port), String(target)]));
     const listens = new Promise((resolve) => {
-      this.#child.on('message', (message) => (message === 'listens' ? resolve() : (this.source = message)));
+      this.#child.on('message', ({ opened, closed }) => {
+        if (opened) this.#sources.add(opened);
+        else if (closed) this.#sources.delete(closed);
+        else resolve();
+      });
     });
     await within(listens, 'the proxy listening');
+  }
+
+  /** Where the connections through the cable come from, as Redis sees it. */
+  get addresses() {
+    return [...this.#sources].map((port) => `${HOST}:${port}`);
   }
 
   /** From now on nothing comes through, in neither direction, and neither end is told. */
@@ -53,7 +61,11 @@ class Cable {
 function run(port, target) {
   const server = createServer((near) => {
     const far = connect(target, HOST);
-    far.once('connect', () => process.send(far.localPort));
+    far.once('connect', () => {
+      const port = far.localPort;
+      process.send({ opened: port });
+      far.once('close', () => process.send({ closed: port }));
+    });
     for (const [one, other] of [[near, far], [far, near]]) {
       one.setNoDelay(true);
       one.on('error', () => other.destroy());
@@ -61,7 +73,7 @@ function run(port, target) {
       one.pipe(other);
     }
   });
-  server.listen(port, HOST, () => process.send('listens'));
+  server.listen(port, HOST, () => process.send({}));
 }
 
 if (process.argv[1] === PROGRAM) run(Number(process.argv[2]), Number(process.argv[3]));

@@ -98,6 +98,12 @@ export class Cluster {
     return { server: this.#door, backend: this.backend };
   }
 
+  /** Has Redis end the connections that come through the cable of `node`, as `CLIENT KILL` of an operator does. */
+  async killLink({ cable }) {
+    const kill = (address) => this.redis.ask('CLIENT', 'KILL', 'ADDR', address).then(() => true, () => false);
+    await until(async () => (await Promise.all(cable.addresses.map(kill))).includes(true), 'a connection being killed');
+  }
+
   /** Users of a presence channel as Redis has them, sorted. */
   async directory(channel) {
     return (await this.redis.ask('HKEYS', `${PREFIX}{${APP.id}:${channel}}:m`)).sort();
@@ -175,6 +181,12 @@ class Node {
     let last;
     const is = async () => (last = await this.metric(name)) === wanted;
     return until(is, () => `resound_cluster_${name} being ${wanted}, not ${last},`, deadline);
+  }
+
+  /** How the node says that it stands to the others. */
+  async ready() {
+    const answer = await fetch(`${this.server.url}/ready`, { headers: { connection: 'close' } });
+    return { status: answer.status, ...(await answer.json()) };
   }
 
   /** Users of a presence channel as the HTTP API has them, sorted. */
