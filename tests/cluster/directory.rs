@@ -17,6 +17,8 @@ use channel::Channel;
 
 /// How long a leave is held before webhooks hear of it.
 const HOLD_MS: u64 = 3000;
+/// How long a vacated channel remembers its numbers: longer than a node hears it without need.
+const COUNTS_ON_MS: u64 = 10_000;
 /// Channels that one clean-up takes a node out of.
 const REAPED_AT_ONCE: usize = 64;
 /// Leaves that one beat takes.
@@ -121,9 +123,14 @@ impl Directory {
             channel.begin(now, Some(now / 1000 + kept_ms));
         }
         let (mut number, mut said) = (0, Vec::new());
-        if is_live || streams.is_some() && channel.number.is_some() {
+        let is_numbered = is_live || streams.is_some() && channel.number.is_some();
+        if is_numbered || publish.cached {
+            let alone = (!is_live).then_some(COUNTS_ON_MS);
+            let kept_ms = streams.map(|(kept_ms, _)| kept_ms).or(alone);
+            channel.take(node, serial, kept_ms.map(|kept_ms| now / 1000 + kept_ms));
+        }
+        if is_numbered {
             number = channel.next_number();
-            channel.take(node, serial, streams.map(|(kept_ms, _)| now / 1000 + kept_ms));
             let message = messages::event(&publish.head, number, text);
             if let Some((kept_ms, events)) = streams {
                 channel.keep(number, message.clone(), (now / 1000 + kept_ms, events));

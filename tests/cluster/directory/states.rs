@@ -6,10 +6,7 @@ use resound::cluster::{Facts, Reply, State};
 
 use super::channel::{Channel, Member, Told};
 use super::messages::{self, Said};
-use super::{Decision, Directory, Done, HOLD_MS, decision};
-
-/// How long a vacated channel remembers its number: longer than a node hears it without need.
-const COUNTS_ON_MS: u64 = 10_000;
+use super::{COUNTS_ON_MS, Decision, Directory, Done, HOLD_MS, decision};
 
 /// Events, and about how many bytes of them, that one outcome brings.
 const MISSED_AT_ONCE: usize = 64;
