@@ -17,6 +17,8 @@ use channel::Channel;
 
 /// How long a leave is held before webhooks hear of it.
 const HOLD_MS: u64 = 3000;
+/// How long a vacated channel remembers its numbers: longer than a node hears it without need.
+const COUNTS_ON_MS: u64 = 10_000;
 /// Channels that one clean-up takes a node out of.
 const REAPED_AT_ONCE: usize = 64;
 /// Leaves that one beat takes.
@@ -121,9 +123,15 @@ impl Directory {
             channel.begin(now, Some(now / 1000 + kept_ms));
         }
         let (mut number, mut said) = (0, Vec::new());
-        if is_live || streams.is_some() && channel.number.is_some() {
-            number = channel.next_number();
+        let is_numbered = is_live || streams.is_some() && channel.number.is_some();
+        if is_numbered || publish.cached {
             channel.take(node, serial);
+            if !is_live {
+                channel.taken_until = Some(now / 1000 + COUNTS_ON_MS);
+            }
+        }
+        if is_numbered {
+            number = channel.next_number();
             let message = messages::event(&publish.head, number, text);
             if let Some((kept_ms, events)) = streams {
                 let until = now / 1000 + kept_ms;

@@ -6,14 +6,11 @@ use resound::cluster::{Facts, Reply, State};
 
 use super::channel::{Channel, Member, Told};
 use super::messages::{self, Said};
-use super::{Decision, Directory, Done, HOLD_MS, decision};
+use super::{COUNTS_ON_MS, Decision, Directory, Done, HOLD_MS, decision};
 
 /// What is told at once of what a node has missed.
 const PART_EVENTS: usize = 64;
 const PART_BYTES: usize = 65536;
-
-/// How long a vacated channel remembers its number: longer than a node hears it without need.
-const COUNTS_ON_MS: u64 = 10_000;
 
 /// Sockets of a channel before and after a change.
 struct Totals {
