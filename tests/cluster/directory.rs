@@ -19,6 +19,8 @@ use channel::Channel;
 const HOLD_MS: u64 = 3000;
 /// How long a vacated channel remembers its numbers: longer than a node hears it without need.
 const COUNTS_ON_MS: u64 = 10_000;
+/// How long a vacated channel remembers the last event of each node.
+const TAKEN_MS: u64 = 60_000;
 /// Channels that one clean-up takes a node out of.
 const REAPED_AT_ONCE: usize = 64;
 /// Leaves that one beat takes.
@@ -134,9 +136,7 @@ impl Directory {
             number = channel.next_number();
             let message = messages::event(&publish.head, number, text);
             if let Some((kept_ms, events)) = streams {
-                let until = now / 1000 + kept_ms;
-                channel.keep(number, message.clone(), (until, events));
-                channel.taken_until = Some(until);
+                channel.keep(number, message.clone(), (now / 1000 + kept_ms, events));
             }
             said.push((publish.topic.clone(), message));
         }
