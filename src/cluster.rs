@@ -256,7 +256,7 @@ impl Cluster {
     }
 
     fn requests(&self) -> Vec<Request> {
-        self.core.lock().requests()
+        self.act(Core::requests)
     }
 
     async fn has_requests(&self) {

@@ -52,7 +52,7 @@ pub(super) struct Channel {
     /// The directory has had sockets of this node in it.
     known: bool,
     /// How many subscribers this node's were told there are.
-    counted: u32,
+    counted: Option<u32>,
 }
 
 /// Whether the topic is heard.
@@ -83,7 +83,7 @@ impl Channel {
             numbers: Numbers::default(),
             compare: false,
             known: false,
-            counted: 0,
+            counted: None,
         }
     }
 
@@ -159,6 +159,11 @@ impl Channel {
         }
     }
 
+    /// What is published from now on will be heard back: it is asked for, and sockets were told of.
+    pub(super) fn hears_back(&self) -> bool {
+        self.service != Service::Off && !self.newcomers.are_unasked(self.sockets.len())
+    }
+
     /// What this node has, to be told under this request.
     pub(super) fn state(
         &mut self,
@@ -225,7 +230,7 @@ impl Channel {
                 self.act(Action::Tell(Told::SubscriptionCount(outcome.total as usize)), effects);
             }
             // Told to all others while this node did not hear.
-            Count::No if self.facts.counts && self.counted != outcome.total => {
+            Count::No if self.facts.counts && self.counted != Some(outcome.total) => {
                 self.tell_count(outcome.total, effects);
             }
             Count::No | Count::Later => {}

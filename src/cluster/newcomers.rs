@@ -46,6 +46,12 @@ impl Newcomers {
         self.0.get_mut(&socket)
     }
 
+    /// Whether so many sockets are all newcomers of whom nothing was told yet.
+    pub(super) fn are_unasked(&self, sockets: usize) -> bool {
+        let is_unasked = |waiting: &&Waiting| waiting.request.is_none() && !waiting.left;
+        self.0.len() >= sockets && self.0.values().filter(is_unasked).count() >= sockets
+    }
+
     /// Whoever waits for no request yet waits for this one; false if that is nobody.
     pub(super) fn ask(&mut self, request: u64) -> bool {
         let mut some = false;

@@ -179,6 +179,11 @@ impl Publishing {
         pending.deliver()
     }
 
+    /// An event that this node will not hear back is delivered as it is sent.
+    pub(super) fn unheard(&mut self, serial: u64) -> Option<Delivery> {
+        self.pending.get_mut(&serial)?.deliver()
+    }
+
     /// Events that Redis has not answered for so long.
     pub(super) fn overdue(&self, patience: Duration, now: Instant) -> Vec<u64> {
         let waits = |(_, pending): &(&u64, &Pending)| !pending.delivered;

@@ -76,7 +76,7 @@ impl Channel {
     }
 
     pub(super) fn tell_count(&mut self, count: u32, effects: &mut Vec<Effect>) {
-        self.counted = count;
+        self.counted = Some(count);
         if let Some(name) = self.spot.name.as_ref().filter(|_| self.is_occupied()) {
             let frame = server_message::subscription_count(name, count as usize);
             self.act(Action::Deliver(frame, None), effects);

@@ -115,6 +115,18 @@ impl Core {
         }
     }
 
+    /// An event goes to Redis and will not be heard back: whoever is here gets it now, and not whoever
+    /// joins behind it.
+    pub(super) fn deliver_unheard(&mut self, topic: &str, serial: u64) {
+        if let Some(delivery) = self.publishing.unheard(serial) {
+            self.deliver(&delivery);
+        }
+        let channel = self.channels.get_mut(topic);
+        if let Some(channel) = channel.filter(|channel| channel.service == Service::Off) {
+            channel.delivered_unheard(serial);
+        }
+    }
+
     /// Redis has taken an event of this node. With number 0 it knows of no subscriber: if there are
     /// some here, it has lost this node's rows.
     pub(super) fn published(&mut self, serial: u64, number: u64) {

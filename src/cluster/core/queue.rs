@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 
 use super::Core;
 use crate::cluster::NodeId;
-use crate::cluster::channel::Service;
+use crate::cluster::channel::{Channel, Service};
 use crate::cluster::effect::Shared;
 use crate::cluster::request::{Answer, Publish, Query, Request};
 
@@ -108,13 +108,12 @@ impl Core {
     /// Whether an event comes back is decided by what was sent before it: the answer comes when the
     /// whole batch is done, and by then its topic may be heard that was not heard yet.
     fn make_publish(&mut self, serial: u64) -> Option<Publish> {
-        let channel = self.publishing.topic(serial).and_then(|topic| self.channels.get_mut(&topic));
-        let hears = channel.as_ref().is_some_and(|channel| channel.service != Service::Off);
-        channel
-            .filter(|_| !hears)
-            .into_iter()
-            .for_each(|channel| channel.delivered_unheard(serial));
-        self.publishing.request(serial, hears)
+        let topic = self.publishing.topic(serial)?;
+        let comes_back = self.channels.get(&topic).is_some_and(Channel::hears_back);
+        if !comes_back {
+            self.deliver_unheard(&topic, serial);
+        }
+        self.publishing.request(serial, comes_back)
     }
 
     fn make_state(&mut self, topic: &Arc<str>, batch: &mut Vec<Request>) -> usize {

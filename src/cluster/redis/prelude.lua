@@ -71,12 +71,15 @@ local function seats(base, occupied, name, node, count, kept_ms)
     if occupied then redis.call('ZADD', occupied, 0, name) end
     local time = redis.call('TIME')
     redis.call('SET', base .. ':q', string.format('%d%06d', time[1], time[2]), 'NX')
-    if kept_ms then redis.call('PERSIST', base .. ':q') end
+    redis.call('PERSIST', base .. ':q')
+    redis.call('PERSIST', base .. ':p')
   elseif total <= 0 then
     redis.call('DEL', rows, base .. ':m')
     if occupied then redis.call('ZREM', occupied, name) end
-    if not kept_ms then redis.call('DEL', base .. ':q', base .. ':p')
-    else redis.call('PEXPIRE', base .. ':q', kept_ms) end
+    -- Who still hears the topic must not take another series for a hole: until nobody does, a channel
+    -- that is occupied again goes on counting.
+    redis.call('PEXPIRE', base .. ':q', kept_ms or 10000)
+    redis.call('PEXPIRE', base .. ':p', kept_ms or 10000)
   end
   return had, before, total
 end

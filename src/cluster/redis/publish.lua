@@ -8,6 +8,11 @@ local node, serial = string.sub(ARGV[1], 4, 11), (struct.unpack('>I8', ARGV[1], 
 if ARGV[6] == '1' and tonumber(redis.call('HGET', taken, node) or '0') >= serial then return 0 end
 local live = redis.call('EXISTS', base .. ':n') == 1
 local number = 0
+-- What is cached is kept too, or it would be heard again by who was told it from the cache.
+if kept_ms and ARGV[3] ~= '' then
+  local time = redis.call('TIME')
+  redis.call('SET', base .. ':q', string.format('%d%06d', time[1], time[2]), 'PX', kept_ms, 'NX')
+end
 if live or (kept_ms and redis.call('EXISTS', base .. ':q') == 1) then
   number = redis.call('INCR', base .. ':q')
   -- The last of each node: who was cut off asks what became of its own. Of nodes that are long gone
@@ -22,7 +27,8 @@ if live or (kept_ms and redis.call('EXISTS', base .. ':q') == 1) then
     redis.call('PEXPIRE', base .. ':x', kept_ms)
     redis.call('PEXPIRE', taken, kept_ms)
   end
-  if live then redis.call('PUBLISH', base, message) end
+  -- Even where nobody is subscribed any more: nodes that still hear it must see no hole.
+  redis.call('PUBLISH', base, message)
 end
 if ARGV[3] ~= '' then redis.call('SET', base .. ':e', ARGV[2], 'PX', ARGV[3]) end
 return number

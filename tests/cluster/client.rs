@@ -1,0 +1,135 @@
+//! One client: what it asked for, what it was told, and whether that makes sense to it.
+//!
+//! Knows nothing but what a client can know: everything here holds for what it hears, in the order
+//! in which it hears it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use serde_json::Value;
+
+/// Members as a client knows them: id and info.
+pub(crate) type Members = BTreeMap<String, String>;
+
+/// A socket and what it was told.
+pub(crate) struct Client {
+    pub(crate) machine: usize,
+    /// As whom it joins presence channels, and signs in.
+    pub(crate) user: &'static str,
+    pub(crate) is_signed_in: bool,
+    pub(crate) watchlist: Vec<&'static str>,
+    /// Who of them is there, once it was told.
+    pub(crate) online: Option<BTreeMap<String, bool>>,
+    pub(crate) views: BTreeMap<Arc<str>, View>,
+    /// Every event it ever heard.
+    pub(crate) heard: BTreeSet<usize>,
+    pub(crate) has_place: bool,
+}
+
+/// One subscription as its client sees it.
+#[derive(Default)]
+pub(crate) struct View {
+    pub(crate) since: u64,
+    /// Seated while its node was without Redis, which had not said where the channel's numbers are.
+    pub(crate) seated_alone: Option<u64>,
+    pub(crate) is_answered: bool,
+    pub(crate) members: Members,
+    /// Events in the order they were heard, the cached one included.
+    pub(crate) heard: Vec<usize>,
+    pub(crate) count: Option<u64>,
+}
+
+/// What a message says.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    Event(usize),
+    Succeeded(Members),
+    Added(String, String),
+    Removed(String),
+    Count(u64),
+    CacheMiss,
+}
+
+impl Heard {
+    pub(crate) fn read(payload: &[u8]) -> Self {
+        if let Some(event) = crate::events::number_of(payload) {
+            return Self::Event(event);
+        }
+        let message: Value = serde_json::from_slice(payload).unwrap();
+        let data = message["data"].as_str().unwrap_or("null");
+        let data: Value = serde_json::from_str(data).unwrap();
+        let user = || data["user_id"].as_str().unwrap().to_owned();
+        match message["event"].as_str().unwrap() {
+            "pusher_internal:subscription_succeeded" => Self::Succeeded(members(&data)),
+            "pusher_internal:member_added" => Self::Added(user(), data["user_info"].to_string()),
+            "pusher_internal:member_removed" => Self::Removed(user()),
+            "pusher_internal:subscription_count" => {
+                Self::Count(data["subscription_count"].as_u64().unwrap())
+            }
+            "pusher:cache_miss" => Self::CacheMiss,
+            other => panic!("nobody says {other}"),
+        }
+    }
+}
+
+fn members(data: &Value) -> Members {
+    let Some(hash) = data["presence"]["hash"].as_object() else { return Members::new() };
+    let ids = data["presence"]["ids"].as_array().unwrap();
+    assert_eq!(ids.len(), hash.len(), "a roster that contradicts itself: {data}");
+    hash.iter().map(|(user, info)| (user.clone(), info.to_string())).collect()
+}
+
+impl View {
+    /// A message for this subscription. `Err` says what cannot be.
+    pub(crate) fn hear(&mut self, heard: &Heard) -> Result<(), String> {
+        match heard {
+            Heard::Succeeded(members) if !self.is_answered => {
+                (self.is_answered, self.members) = (true, members.clone());
+            }
+            Heard::Succeeded(members) if *members == self.members => {}
+            Heard::Succeeded(members) => {
+                return Err(format!("told {members:?} again, knew {:?}", self.members));
+            }
+            _ if !self.is_answered => return Err(format!("{heard:?} before the answer")),
+            Heard::Event(event) => self.heard.push(*event),
+            Heard::Added(user, info) => {
+                if self.members.insert(user.clone(), info.clone()).is_some() {
+                    return Err(format!("{user} added, who was there"));
+                }
+            }
+            Heard::Removed(user) => {
+                if self.members.remove(user).is_none() {
+                    return Err(format!("{user} removed, who was not there"));
+                }
+            }
+            Heard::Count(count) => self.count = Some(*count),
+            Heard::CacheMiss => {}
+        }
+        Ok(())
+    }
+}
+
+impl Client {
+    pub(crate) fn new(machine: usize, user: &'static str, watchlist: Vec<&'static str>) -> Self {
+        let (is_signed_in, online, views, heard, has_place) = Default::default();
+        Self { machine, user, is_signed_in, watchlist, online, views, heard, has_place }
+    }
+
+    /// Who of its watchlist is there and who is not.
+    pub(crate) fn hear_watchlist(&mut self, online: &[Arc<str>], offline: &[Arc<str>]) {
+        let there = online.iter().map(|user| (user.to_string(), true));
+        let gone = offline.iter().map(|user| (user.to_string(), false));
+        self.online = Some(there.chain(gone).collect());
+    }
+
+    /// Somebody of its watchlist came or went. Before it was told of all of them, that says nothing.
+    pub(crate) fn hear_of(&mut self, user: &str, is_online: bool) -> Result<(), String> {
+        let Some(known) = self.online.as_mut().and_then(|online| online.get_mut(user)) else {
+            return Ok(());
+        };
+        if std::mem::replace(known, is_online) == is_online {
+            return Err(format!("{user} is online: {is_online}, which it knew"));
+        }
+        Ok(())
+    }
+}

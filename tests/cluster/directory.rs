@@ -1,0 +1,295 @@
+//! The directory, written plainly: what Redis holds for the nodes, and what its scripts do with it.
+//!
+//! Shares no code with the scripts; [`scripts`](crate::scripts) holds both against each other. Knows
+//! neither connections nor subscribers: what is published comes out as topic and payload.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+
+use resound::cluster::{Answer, Beat, Look, NodeId, Query, Reply, Request};
+
+pub(crate) mod channel;
+pub(crate) mod messages;
+mod states;
+
+use channel::Channel;
+
+/// How long a leave is held before webhooks hear of it.
+const HOLD_MS: u64 = 3000;
+/// Channels that one clean-up takes a node out of.
+const REAPED_AT_ONCE: usize = 64;
+/// Leaves that one beat takes.
+const DUE_AT_ONCE: usize = 100;
+
+/// What all nodes of one cluster agree on.
+#[derive(Clone)]
+pub(crate) struct Rules {
+    pub(crate) prefix: String,
+    /// Milliseconds and number of what is kept of each channel.
+    pub(crate) streams: Option<(u64, usize)>,
+    pub(crate) cache_ms: u64,
+    pub(crate) beat_holds_ms: u64,
+}
+
+/// Until when a node lives, and since when without a break.
+#[derive(Clone, Copy)]
+struct Life {
+    deadline: u64,
+    since: u64,
+}
+
+/// What webhooks are to be told, decided here and told by one node.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Decision {
+    pub(crate) app_id: String,
+    pub(crate) channel: String,
+    /// `None`: the channel itself was occupied or vacated.
+    pub(crate) user: Option<String>,
+    pub(crate) came: bool,
+}
+
+/// What a request brings about.
+pub(crate) struct Done {
+    pub(crate) reply: Reply,
+    /// Topic and payload, in order.
+    pub(crate) said: Vec<(Arc<str>, Vec<u8>)>,
+    pub(crate) decided: Vec<Decision>,
+}
+
+impl Done {
+    fn reply(reply: Reply) -> Self {
+        Self { reply, said: Vec::new(), decided: Vec::new() }
+    }
+}
+
+/// Everything Redis knows.
+pub(crate) struct Directory {
+    pub(crate) rules: Rules,
+    /// Of its data: another one when it begins empty.
+    pub(crate) epoch: String,
+    nodes: BTreeMap<u64, Life>,
+    references: BTreeMap<u64, BTreeSet<String>>,
+    /// Reference and user of each leave that is held, and when it is due.
+    held: BTreeMap<String, u64>,
+    occupied: BTreeMap<String, BTreeSet<String>>,
+    connections: BTreeMap<String, BTreeMap<u64, u32>>,
+    channels: BTreeMap<Arc<str>, Channel>,
+}
+
+impl Directory {
+    pub(crate) fn new(rules: Rules, epoch: String) -> Self {
+        let (nodes, references, held, occupied, connections, channels) = Default::default();
+        Self { rules, epoch, nodes, references, held, occupied, connections, channels }
+    }
+
+    /// Carries out one request of a node. `now` in microseconds since 1970.
+    pub(crate) fn carry_out(&mut self, node: u64, request: &Request, now: u64) -> Done {
+        match request {
+            Request::Subscribe(_) | Request::Unsubscribe(_) => Done::reply(Reply::Done),
+            Request::Publish(publish) => self.publish(publish, now),
+            Request::State(state) => self.state(node, state, now),
+            Request::Beat { lease, tells } => self.beat(node, *lease, *tells, now),
+            Request::Reap { node, leaving } => self.reap(node.0, *leaving, now),
+            Request::References => {
+                let all = self.references.get(&node).into_iter().flatten().cloned().collect();
+                Done::reply(Reply::References(all))
+            }
+            Request::Connections { app_id, open, wanted, most } => {
+                Done::reply(self.connections(node, app_id, (*open, *wanted), *most, now))
+            }
+            Request::Broadcast(message) => {
+                let topic = format!("{}:all", self.rules.prefix).into();
+                Done { said: vec![(topic, message.clone())], ..Done::reply(Reply::Done) }
+            }
+            Request::Query(query) => Done::reply(Reply::Answer(self.look_up(query, now))),
+        }
+    }
+
+    fn publish(&mut self, publish: &resound::cluster::Publish, now: u64) -> Done {
+        let streams = self.rules.streams;
+        let text = std::str::from_utf8(publish.frame.payload()).unwrap();
+        let channel = self.channels.entry(publish.topic.clone()).or_default();
+        channel.expire(now / 1000);
+        let word = |at: usize| u64::from_be_bytes(publish.head[at..at + 8].try_into().unwrap());
+        let (node, serial) = (word(3), word(11));
+        if publish.again && channel.last_of(node) >= serial {
+            return Done::reply(Reply::Published(0));
+        }
+        let is_live = channel.rows.is_some();
+        if let Some((kept_ms, _)) = streams.filter(|_| publish.cached) {
+            channel.begin(now, Some(now / 1000 + kept_ms));
+        }
+        let (mut number, mut said) = (0, Vec::new());
+        if is_live || streams.is_some() && channel.number.is_some() {
+            number = channel.next_number();
+            channel.take(node, serial, streams.map(|(kept_ms, _)| now / 1000 + kept_ms));
+            let message = messages::event(&publish.head, number, text);
+            if let Some((kept_ms, events)) = streams {
+                channel.keep(number, message.clone(), (now / 1000 + kept_ms, events));
+            }
+            said.push((publish.topic.clone(), message));
+        }
+        if publish.cached {
+            channel.cached = Some((text.to_owned(), now / 1000 + self.rules.cache_ms));
+        }
+        Done { said, ..Done::reply(Reply::Published(number)) }
+    }
+
+    fn beat(&mut self, node: u64, lease: Duration, tells: bool, now: u64) -> Done {
+        let (now, lease) = (now / 1000, lease.as_millis() as u64);
+        let before = self.nodes.get(&node).filter(|life| life.deadline >= now).copied();
+        let since = before.map_or(now, |life| life.since);
+        self.nodes.insert(node, Life { deadline: now + lease, since });
+        let is_alive = |life: &Life| life.deadline >= now;
+        let alive = self.nodes.values().filter(|life| is_alive(life)).count() as u32;
+        let may_judge = now - since >= lease;
+        let dead = self.nodes.iter().filter(|(_, life)| may_judge && !is_alive(life));
+        let dead = dead.map(|(&node, _)| NodeId(node)).collect();
+        let mut due: Vec<_> = self
+            .held
+            .iter()
+            .filter(|(_, due)| tells && **due <= now)
+            .map(|(a, b)| (*b, a.clone()))
+            .collect();
+        due.sort();
+        due.truncate(DUE_AT_ONCE);
+        let due: Vec<String> = due.into_iter().map(|(_, leave)| leave).collect();
+        self.held.retain(|leave, _| !due.contains(leave));
+        let decided = due.iter().map(|leave| decision(leave, false)).collect();
+        let epoch = self.epoch.clone();
+        let beat = Beat { lapsed: before.is_none(), alive, dead, due, epoch };
+        Done { decided, ..Done::reply(Reply::Beat(beat)) }
+    }
+
+    fn reap(&mut self, node: u64, leaving: bool, now: u64) -> Done {
+        let lives = self.nodes.get(&node).is_some_and(|life| life.deadline >= now / 1000);
+        if lives && !leaving {
+            return Done::reply(Reply::Reaped(None));
+        }
+        let all = self.references.entry(node).or_default();
+        let some: Vec<String> = all.iter().take(REAPED_AT_ONCE).cloned().collect();
+        all.retain(|reference| !some.contains(reference));
+        let left = all.len() as u64;
+        let mut said = Vec::new();
+        for reference in &some {
+            said.extend(self.take_out(node, reference, now));
+        }
+        if left == 0 {
+            self.references.remove(&node);
+            self.nodes.remove(&node);
+            self.connections.values_mut().for_each(|nodes| nodes.retain(|other, _| *other != node));
+        }
+        Done { said, ..Done::reply(Reply::Reaped(Some(left))) }
+    }
+
+    fn connections(
+        &mut self,
+        node: u64,
+        app_id: &str,
+        (open, wanted): (u32, u32),
+        most: Option<u32>,
+        now: u64,
+    ) -> Reply {
+        let all = self.connections.entry(app_id.to_owned()).or_default();
+        let others: u32 = all.iter().filter(|(other, _)| **other != node).map(|(_, n)| n).sum();
+        let bounded = |most: u32| open.max(wanted.min(most.saturating_sub(others)));
+        let granted = most.map_or(wanted, bounded);
+        all.remove(&node);
+        if granted > 0 {
+            all.insert(node, granted);
+            self.enlist(node, now);
+        }
+        Reply::Connections { granted, total: others + granted }
+    }
+
+    /// A node that speaks is a node, whether or not it was given up.
+    fn enlist(&mut self, node: u64, now: u64) {
+        let (deadline, since) = (now / 1000 + self.rules.beat_holds_ms, now / 1000);
+        self.nodes.entry(node).or_insert(Life { deadline, since });
+    }
+
+    fn look_up(&mut self, query: &Query, now: u64) -> Answer {
+        self.channels.values_mut().for_each(|channel| channel.expire(now / 1000));
+        match query {
+            Query::Look(topic) => Answer::Look(self.look(topic, now)),
+            Query::Occupied { app_id, prefix } => {
+                let names = self.occupied.get(app_id).into_iter().flatten();
+                let names = names.filter(|name| name.starts_with(prefix));
+                let one = |name: &String| {
+                    let look = self.look(&self.topic(app_id, name), now);
+                    (name.clone(), look.sockets, look.users)
+                };
+                Answer::Occupied(names.map(one).collect())
+            }
+            Query::Members(topic) => Answer::Members(self.roster(topic)),
+            Query::Connections(app_id) => Answer::Connections(self.open(app_id)),
+        }
+    }
+
+    fn look(&self, topic: &str, now: u64) -> Look {
+        let Some(channel) = self.channels.get(topic) else { return Look::default() };
+        let sockets = channel.rows.as_ref().map_or(0, |rows| rows.total.max(0) as u32);
+        let left = |until: u64| Duration::from_millis(until - now / 1000);
+        let cached = channel.cached.clone().map(|(text, until)| (text, left(until)));
+        Look { sockets, users: channel.members.len() as u32, cached }
+    }
+
+    /// Users of a channel, in order of arrival.
+    pub(crate) fn roster(&self, topic: &str) -> Vec<String> {
+        let Some(channel) = self.channels.get(topic) else { return Vec::new() };
+        let mut all: Vec<_> =
+            channel.members.iter().map(|(user, member)| (member.arrival, user.clone())).collect();
+        all.sort();
+        all.into_iter().map(|(_, user)| user).collect()
+    }
+
+    /// Sockets of a channel.
+    pub(crate) fn sockets(&self, topic: &str) -> i64 {
+        let rows = self.channels.get(topic).and_then(|channel| channel.rows.as_ref());
+        rows.map_or(0, |rows| rows.total)
+    }
+
+    /// Sockets of an app.
+    pub(crate) fn open(&self, app_id: &str) -> u32 {
+        self.connections.get(app_id).map_or(0, |nodes| nodes.values().sum())
+    }
+
+    /// The keys of a channel that do not expire.
+    pub(crate) fn keys(&mut self, topic: &str, now: u64) -> Vec<&'static str> {
+        let Some(channel) = self.channels.get_mut(topic) else { return Vec::new() };
+        channel.expire(now / 1000);
+        channel.keys()
+    }
+
+    /// Every channel of which there ever was anything.
+    pub(crate) fn topics(&self) -> Vec<Arc<str>> {
+        self.channels.keys().cloned().collect()
+    }
+
+    /// Channels of an app that lists show.
+    pub(crate) fn listed(&self, app_id: &str) -> Vec<String> {
+        self.occupied.get(app_id).into_iter().flatten().cloned().collect()
+    }
+
+    /// Nodes of which something is left, and the references and connections of others.
+    pub(crate) fn remembered_nodes(&self) -> BTreeSet<u64> {
+        let with_references = self.references.iter().filter(|(_, all)| !all.is_empty());
+        let mut all: BTreeSet<u64> = with_references.map(|(&node, _)| node).collect();
+        all.extend(self.nodes.keys());
+        all.extend(self.connections.values().flat_map(BTreeMap::keys));
+        all
+    }
+
+    fn topic(&self, app_id: &str, name: &str) -> Arc<str> {
+        format!("{}{{{app_id}:{name}}}", self.rules.prefix).into()
+    }
+}
+
+/// What is decided of a leave that was held, or undone by a return.
+fn decision(leave: &str, came: bool) -> Decision {
+    let mut parts = leave.splitn(4, '\0').skip(1);
+    let mut next = || parts.next().unwrap().to_owned();
+    let (app_id, channel, user) = (next(), next(), next());
+    Decision { app_id, channel, user: Some(user).filter(|user| !user.is_empty()), came }
+}

@@ -1,0 +1,143 @@
+//! What the directory holds of one channel, key by key, each with its time to live.
+
+use std::collections::BTreeMap;
+
+/// A user of a channel, on whatever nodes.
+pub(crate) struct Member {
+    pub(crate) arrival: u64,
+    pub(super) nodes: Vec<u64>,
+    pub(crate) info: String,
+}
+
+/// Who has how many sockets there.
+#[derive(Default)]
+pub(crate) struct Rows {
+    pub(crate) by_node: BTreeMap<u64, i64>,
+    pub(crate) total: i64,
+    pub(super) arrivals: u64,
+    pub(super) told: Option<i64>,
+}
+
+/// A number, and until when it is remembered.
+pub(super) struct Number {
+    pub(super) value: u64,
+    pub(super) until: Option<u64>,
+}
+
+/// The last event that was taken of each node, and until when that is remembered.
+#[derive(Default)]
+pub(super) struct Taken {
+    pub(super) serials: BTreeMap<u64, u64>,
+    pub(super) until: Option<u64>,
+}
+
+/// One channel. Times are milliseconds; 0 is never.
+#[derive(Default)]
+pub(crate) struct Channel {
+    pub(crate) rows: Option<Rows>,
+    pub(crate) members: BTreeMap<String, Member>,
+    pub(super) number: Option<Number>,
+    pub(super) events: Vec<(u64, Vec<u8>)>,
+    events_until: u64,
+    pub(super) taken: Option<Taken>,
+    pub(crate) cached: Option<(String, u64)>,
+    pub(super) counted_until: u64,
+    pub(super) missed_until: u64,
+}
+
+impl Channel {
+    /// Forgets what is remembered no longer.
+    pub(super) fn expire(&mut self, now: u64) {
+        if self.number.as_ref().is_some_and(|number| number.until.is_some_and(|at| at < now)) {
+            self.number = None;
+        }
+        if self.taken.as_ref().is_some_and(|taken| taken.until.is_some_and(|at| at < now)) {
+            self.taken = None;
+        }
+        if self.events_until < now {
+            self.events.clear();
+        }
+        self.cached = self.cached.take().filter(|(_, until)| *until >= now);
+    }
+
+    /// The serial of the last event that was taken of a node.
+    pub(super) fn last_of(&self, node: u64) -> u64 {
+        let serial = |taken: &Taken| taken.serials.get(&node).copied();
+        self.taken.as_ref().and_then(serial).unwrap_or(0)
+    }
+
+    /// An event of a node is taken.
+    pub(super) fn take(&mut self, node: u64, serial: u64, until: Option<u64>) {
+        let taken = self.taken.get_or_insert_default();
+        taken.serials.insert(node, serial);
+        taken.until = until.or(taken.until);
+    }
+
+    /// The number, and the last event of each node, are remembered until then.
+    pub(super) fn remember(&mut self, until: Option<u64>) {
+        self.number.iter_mut().for_each(|number| number.until = until);
+        self.taken.iter_mut().for_each(|taken| taken.until = until);
+    }
+
+    /// Numbers begin with the microsecond, unless they have begun.
+    pub(super) fn begin(&mut self, now: u64, until: Option<u64>) {
+        self.number.get_or_insert(Number { value: now, until });
+    }
+
+    pub(super) fn next_number(&mut self) -> u64 {
+        let number = self.number.get_or_insert(Number { value: 0, until: None });
+        number.value += 1;
+        number.value
+    }
+
+    pub(super) fn keep(&mut self, number: u64, message: Vec<u8>, (until, most): (u64, usize)) {
+        self.events.push((number, message));
+        let over = self.events.len().saturating_sub(most);
+        self.events.drain(..over);
+        self.events_until = until;
+    }
+
+    /// Takes a node off a user; true if it was the last.
+    pub(super) fn withdraw(&mut self, node: u64, user: &str) -> bool {
+        let Some(member) = self.members.get_mut(user) else { return false };
+        let Some(at) = member.nodes.iter().position(|other| *other == node) else { return false };
+        member.nodes.remove(at);
+        let is_gone = member.nodes.is_empty();
+        if is_gone {
+            self.members.remove(user);
+        }
+        is_gone
+    }
+
+    /// Whether subscribers are told their number now, later or not at all.
+    pub(super) fn told_count(&mut self, now: u64) -> Told {
+        let Some(rows) = self.rows.as_mut().filter(|rows| rows.total > 0) else { return Told::No };
+        if rows.told == Some(rows.total) {
+            return Told::No;
+        }
+        if rows.total > 100 && self.counted_until >= now {
+            return Told::Later;
+        }
+        rows.told = Some(rows.total);
+        self.counted_until = now + 5000;
+        Told::Now
+    }
+
+    /// Those that do not expire by themselves.
+    pub(super) fn keys(&self) -> Vec<&'static str> {
+        let all = [
+            (self.rows.is_some(), "n"),
+            (!self.members.is_empty(), "m"),
+            (self.number.as_ref().is_some_and(|number| number.until.is_none()), "q"),
+            (self.taken.as_ref().is_some_and(|taken| taken.until.is_none()), "p"),
+        ];
+        all.into_iter().filter(|(is_there, _)| *is_there).map(|(_, key)| key).collect()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Told {
+    No,
+    Now,
+    Later,
+}

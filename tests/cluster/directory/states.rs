@@ -1,0 +1,251 @@
+//! What a node has in a channel becomes what all nodes have, and the others and webhooks are told.
+
+use std::sync::Arc;
+
+use resound::cluster::{Facts, Reply, State};
+
+use super::channel::{Channel, Member, Told};
+use super::messages::{self, Said};
+use super::{Decision, Directory, Done, HOLD_MS, decision};
+
+/// How long a vacated channel remembers its number: longer than a node hears it without need.
+const COUNTS_ON_MS: u64 = 10_000;
+
+/// Events, and about how many bytes of them, that one outcome brings.
+const MISSED_AT_ONCE: usize = 64;
+const MISSED_BYTES: usize = 65_536;
+
+/// Sockets of a channel before and after a change.
+struct Totals {
+    before: i64,
+    after: i64,
+}
+
+/// Users whom a request changed.
+#[derive(Default)]
+struct Changed {
+    refused: Vec<String>,
+    added: Vec<(String, String)>,
+    removed: Vec<String>,
+}
+
+impl Directory {
+    pub(super) fn state(&mut self, node: u64, state: &State, now: u64) -> Done {
+        let mut channel = self.channels.remove(&state.topic).unwrap_or_default();
+        channel.expire(now / 1000);
+        let changed = change_rows(&mut channel, node, state);
+        let listed = state.facts.listed.then_some(&*state.app_id);
+        let count = i64::from(state.count);
+        let totals = self.seats(&mut channel, (listed, &state.name), (node, count), now);
+        let reference = reference(state.facts, &state.app_id, &state.name);
+        let references = self.references.entry(node).or_default();
+        if count > 0 {
+            references.insert(reference.clone());
+            self.enlist(node, now);
+        } else {
+            references.remove(&reference);
+        }
+        let decided = match state.facts.webhooks {
+            true => self.decide(&reference, &changed, &totals, now),
+            false => Vec::new(),
+        };
+        let told = if state.facts.counts { channel.told_count(now / 1000) } else { Told::No };
+        let announced = (told == Told::Now).then_some(totals.after as u32).unwrap_or_default();
+        let mut said = Vec::new();
+        let change = messages::change(node, &changed.removed, &changed.added, announced);
+        said.extend(change.map(|change| (state.topic.clone(), change)));
+        let outcome =
+            outcome(&mut channel, (node, state), (changed, totals.after, told, &decided), now);
+        let own_topic = format!("{}:node:{node:016x}", self.rules.prefix);
+        said.push((own_topic.into(), messages::outcome(state.request, &outcome)));
+        self.channels.insert(state.topic.clone(), channel);
+        Done { reply: Reply::Done, said, decided }
+    }
+
+    /// Takes a node out of a channel that it can no longer leave itself.
+    pub(super) fn take_out(
+        &mut self,
+        node: u64,
+        reference: &str,
+        now: u64,
+    ) -> Option<(Arc<str>, Vec<u8>)> {
+        let (letters, place) = reference.split_once('\0')?;
+        let (app_id, name) = place.split_once('\0')?;
+        let topic = self.topic(app_id, name);
+        let mut channel = self.channels.remove(&topic).unwrap_or_default();
+        channel.expire(now / 1000);
+        let users: Vec<String> = channel.members.keys().cloned().collect();
+        let users = users.into_iter().filter(|_| letters.contains('r'));
+        let removed: Vec<String> = users.filter(|user| channel.withdraw(node, user)).collect();
+        let listed = letters.contains('l').then_some(app_id);
+        let totals = self.seats(&mut channel, (listed, name), (node, 0), now);
+        if letters.contains('w') {
+            let due = now / 1000 + HOLD_MS;
+            removed.iter().for_each(|user| self.hold(reference, user, due));
+            if totals.before > 0 && totals.after <= 0 {
+                self.hold(reference, "", due);
+            }
+        }
+        let told = letters.contains('s') && channel.told_count(now / 1000) == Told::Now;
+        let count = told.then_some(totals.after as u32).unwrap_or_default();
+        self.channels.insert(topic.clone(), channel);
+        messages::change(0, &removed, &[], count).map(|change| (topic, change))
+    }
+
+    fn seats(
+        &mut self,
+        channel: &mut Channel,
+        (listed, name): (Option<&str>, &str),
+        (node, count): (u64, i64),
+        now: u64,
+    ) -> Totals {
+        let before = channel.rows.as_ref().map_or(0, |rows| rows.total);
+        let rows = channel.rows.get_or_insert_default();
+        let had = rows.by_node.remove(&node).unwrap_or(0);
+        if count > 0 {
+            rows.by_node.insert(node, count);
+        }
+        rows.total = before - had + count;
+        let after = rows.total;
+        let kept_ms = self.rules.streams.map_or(COUNTS_ON_MS, |(kept_ms, _)| kept_ms);
+        if before == 0 && after > 0 {
+            listed.into_iter().for_each(|app_id| {
+                self.occupied.entry(app_id.to_owned()).or_default().insert(name.to_owned());
+            });
+            channel.begin(now, None);
+            channel.remember(None);
+        } else if after <= 0 {
+            channel.rows = None;
+            channel.members.clear();
+            if let Some(names) = listed.and_then(|app_id| self.occupied.get_mut(app_id)) {
+                names.remove(name);
+            }
+            channel.remember(Some(now / 1000 + kept_ms));
+        }
+        Totals { before, after }
+    }
+
+    fn decide(
+        &mut self,
+        reference: &str,
+        changed: &Changed,
+        totals: &Totals,
+        now: u64,
+    ) -> Vec<Decision> {
+        let due = now / 1000 + HOLD_MS;
+        let mut decided = Vec::new();
+        if totals.before == 0 && totals.after > 0 && !self.cancel(reference, "") {
+            decided.push(decision(&format!("{reference}\0"), true));
+        }
+        changed.removed.iter().for_each(|user| self.hold(reference, user, due));
+        for (user, _) in &changed.added {
+            if !self.cancel(reference, user) {
+                decided.push(decision(&format!("{reference}\0{user}"), true));
+            }
+        }
+        if totals.before > 0 && totals.after <= 0 {
+            self.hold(reference, "", due);
+        }
+        decided
+    }
+
+    fn hold(&mut self, reference: &str, user: &str, due: u64) {
+        self.held.insert(format!("{reference}\0{user}"), due);
+    }
+
+    fn cancel(&mut self, reference: &str, user: &str) -> bool {
+        self.held.remove(&format!("{reference}\0{user}")).is_some()
+    }
+}
+
+fn change_rows(channel: &mut Channel, node: u64, state: &State) -> Changed {
+    let mut changed = Changed::default();
+    for (user, info) in &state.rows {
+        let Some(info) = info else {
+            if channel.withdraw(node, user) {
+                changed.removed.push(user.to_string());
+            }
+            continue;
+        };
+        if let Some(member) = channel.members.get_mut(&**user) {
+            if !member.nodes.contains(&node) {
+                member.nodes.push(node);
+            }
+        } else if state.asked.bounded && channel.members.len() >= state.members_max {
+            changed.refused.push(user.to_string());
+        } else {
+            let rows = channel.rows.get_or_insert_default();
+            rows.arrivals += 1;
+            let (arrival, nodes) = (rows.arrivals, vec![node]);
+            let member = Member { arrival, nodes, info: info.to_string() };
+            channel.members.insert(user.to_string(), member);
+            changed.added.push((user.to_string(), info.to_string()));
+        }
+    }
+    if state.asked.whole {
+        let is_told = |user: &String| {
+            state.rows.iter().any(|(mine, info)| **mine == **user && info.is_some())
+        };
+        let others: Vec<String> =
+            channel.members.keys().filter(|user| !is_told(user)).cloned().collect();
+        changed.removed.extend(others.into_iter().filter(|user| channel.withdraw(node, user)));
+    }
+    changed
+}
+
+fn outcome(
+    channel: &mut Channel,
+    (node, state): (u64, &State),
+    (changed, total, told, decided): (Changed, i64, Told, &[Decision]),
+    now: u64,
+) -> Said {
+    let asked = &state.asked;
+    let cached = channel.cached.as_ref().filter(|_| asked.cached).map(|(text, _)| text.clone());
+    let tell_miss = asked.cached && cached.is_none() && channel.missed_until < now / 1000;
+    if tell_miss {
+        channel.missed_until = now / 1000 + HOLD_MS;
+    }
+    let present =
+        |(user, member): (&String, &Member)| (member.arrival, user.clone(), member.info.clone());
+    let (missed, more) =
+        if asked.missed { missed(channel, state.known) } else { Default::default() };
+    Said {
+        number: channel.number.as_ref().map_or(0, |number| number.value),
+        own: if asked.whole { channel.last_of(node) } else { 0 },
+        total: total.max(0) as u32,
+        tell_occupied: decided.iter().any(|one| one.user.is_none()),
+        count_told: told == Told::Now,
+        count_later: told == Told::Later,
+        tell_miss,
+        refused: changed.refused,
+        added: changed.added.into_iter().map(|(user, _)| user).collect(),
+        removed: changed.removed,
+        tell_added: decided.iter().filter_map(|one| one.user.clone()).collect(),
+        roster: asked.roster.then(|| channel.members.iter().map(present).collect()),
+        cached,
+        missed,
+        more,
+    }
+}
+
+/// What was published since a number: a part of it at a time, and whether there may be more.
+fn missed(channel: &Channel, known: u64) -> (Vec<Vec<u8>>, bool) {
+    let since = channel.events.iter().filter(|(number, _)| *number > known);
+    let (mut missed, mut bytes): (Vec<Vec<u8>>, usize) = Default::default();
+    for (_, message) in since {
+        bytes += message.len();
+        missed.push(message.clone());
+        if missed.len() == MISSED_AT_ONCE || bytes > MISSED_BYTES {
+            return (missed, true);
+        }
+    }
+    (missed, false)
+}
+
+/// Facts, app and name, as nodes write them.
+fn reference(facts: Facts, app_id: &str, name: &str) -> String {
+    let letters =
+        [(facts.listed, 'l'), (facts.roster, 'r'), (facts.webhooks, 'w'), (facts.counts, 's')];
+    let letters: String = letters.iter().filter(|(is_so, _)| *is_so).map(|(_, one)| one).collect();
+    format!("{letters}\0{app_id}\0{name}")
+}

@@ -1,0 +1,80 @@
+//! One machine of the cluster: the core under test, where its link stands, and the least a node must
+//! have of a hub: who is seated where, what is kept, who watches whom.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Instant;
+
+use resound::app::App;
+use resound::cluster::{Core, NodeId, Reply, Settings};
+use resound::protocol::{Frame, SocketId};
+
+use crate::server::{ConnectionId, Operation};
+
+/// A machine, on which one process after the other runs.
+pub(crate) struct Machine {
+    pub(crate) core: Core,
+    /// Of the process that runs.
+    pub(crate) id: u64,
+    pub(crate) is_up: bool,
+    /// It takes no more sockets: it will end soon.
+    pub(crate) is_leaving: bool,
+    pub(crate) link: Link,
+    pub(crate) hub: Hub,
+    /// Counted by this process: events lost on the way to a channel here.
+    pub(crate) missed: BTreeMap<Arc<str>, u64>,
+    /// Counted by this process: events that others did not get.
+    pub(crate) unshared: u64,
+    /// Sockets of an app with a bound that hold a place.
+    pub(crate) places: u32,
+}
+
+/// Where the link to Redis stands.
+#[derive(Default)]
+pub(crate) struct Link {
+    pub(crate) connection: Option<ConnectionId>,
+    /// The handshake is over.
+    pub(crate) is_connected: bool,
+    /// Requests of the batch under way, and its number.
+    pub(crate) asked: usize,
+    pub(crate) batch: u32,
+    pub(crate) replies: Vec<(Reply, Operation)>,
+    pub(crate) will_pump: bool,
+    /// Nothing gets through until then; it arrives late.
+    pub(crate) held_until: u64,
+    /// The same, and it never arrives.
+    pub(crate) lost_until: u64,
+}
+
+/// What a node does as it is told.
+#[derive(Default)]
+pub(crate) struct Hub {
+    pub(crate) seats: BTreeMap<Arc<str>, BTreeSet<SocketId>>,
+    pub(crate) kept: BTreeMap<Arc<str>, Frame>,
+    pub(crate) watchers: BTreeMap<Arc<str>, BTreeSet<SocketId>>,
+}
+
+impl Machine {
+    /// A process that has just started.
+    pub(crate) fn start(id: u64, settings: Settings, app: Arc<App>, now: Instant) -> Self {
+        Self {
+            core: Core::new(NodeId(id), settings, vec![app], now),
+            id,
+            is_up: true,
+            is_leaving: false,
+            link: Link::default(),
+            hub: Hub::default(),
+            missed: BTreeMap::new(),
+            unshared: 0,
+            places: 0,
+        }
+    }
+
+    pub(crate) fn takes_sockets(&self) -> bool {
+        self.is_up && !self.is_leaving
+    }
+
+    pub(crate) fn is_seated(&self, channel: &str, socket: SocketId) -> bool {
+        self.hub.seats.get(channel).is_some_and(|seats| seats.contains(&socket))
+    }
+}

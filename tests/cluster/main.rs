@@ -1,0 +1,18 @@
+//! The cluster in a simulation, and the simulated Redis held against the real one.
+//!
+//! Nodes with the real core, a network and a Redis of the test's own, random schedules and faults:
+//! [`simulation`]. What is checked at the end of each is written in [`verdict`]. A schedule that
+//! fails is printed with its seed; `SIMULATION_SEED=<seed> cargo test --test cluster` plays it again.
+
+#![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
+
+mod client;
+mod directory;
+mod events;
+mod machine;
+mod profile;
+mod random;
+mod server;
+mod simulation;
+mod verdict;
+mod world;

@@ -1,0 +1,127 @@
+//! What kind of schedule it is: how many nodes, how slow the network, which faults, which app.
+
+use std::sync::{Arc, LazyLock};
+use std::time::Duration;
+
+use resound::app::{App, Webhook};
+use resound::cluster::{Settings, Streams};
+use resound::config::{Config, File, Sources};
+
+use crate::directory::Rules;
+use crate::random::Random;
+
+pub(crate) const MILLI: u64 = 1000;
+pub(crate) const SECOND: u64 = 1_000_000;
+
+pub(crate) const LEASE: u64 = 5 * SECOND;
+/// After which the link of a node gives up, as the shipped configuration has it.
+pub(crate) const TIMEOUT: u64 = SECOND;
+/// Longer than any fault, so that what was kept is still there.
+const RETENTION: u64 = 120 * SECOND;
+pub(crate) const QUEUE_BYTES: usize = 4096;
+const CACHE: u64 = 60 * SECOND;
+
+/// Which faults there are.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Faults {
+    /// Nothing breaks.
+    None,
+    /// Links break and machines crash; Redis stays.
+    Links,
+    /// Redis pauses, restarts with its data and ends connections; links break, all for less than a
+    /// lease.
+    Short,
+    /// Everything, for any time, and Redis may lose its data.
+    All,
+}
+
+/// Drawn first, from the seed.
+#[derive(Debug, Clone)]
+pub(crate) struct Profile {
+    pub(crate) machines: usize,
+    pub(crate) steps: usize,
+    pub(crate) faults: Faults,
+    pub(crate) streams: bool,
+    /// Microseconds of one way, least and most.
+    pub(crate) latency: (u64, u64),
+    /// Microseconds between two steps.
+    pub(crate) gap: (u64, u64),
+    pub(crate) bound: Option<u32>,
+    pub(crate) members_max: usize,
+    /// Somebody else publishes rubbish on the topics.
+    pub(crate) hostile: bool,
+}
+
+impl Profile {
+    pub(crate) fn draw(random: &mut Random, steps: usize) -> Self {
+        let faults = match random.below(10) {
+            0..4 => Faults::None,
+            4..6 => Faults::Links,
+            6..8 => Faults::Short,
+            _ => Faults::All,
+        };
+        let latencies = [(50, 500), (50, 500), (MILLI, 20 * MILLI), (50, 150 * MILLI)];
+        let gaps = [(0, 2 * MILLI), (0, 50 * MILLI), (0, 300 * MILLI), (0, 1500 * MILLI)];
+        Self {
+            machines: random.between((2, 5)) as usize,
+            steps,
+            faults,
+            streams: random.percent(35),
+            latency: latencies[random.below(4) as usize],
+            gap: gaps[random.below(4) as usize],
+            bound: random.percent(25).then(|| random.between((1, 8)) as u32),
+            members_max: if random.percent(15) { 2 } else { 100 },
+            hostile: random.percent(15),
+        }
+    }
+
+    pub(crate) fn settings(&self) -> Settings {
+        Settings {
+            prefix: "resound".to_owned(),
+            lease: Duration::from_micros(LEASE),
+            patience: Duration::from_millis(250),
+            queue_bytes: QUEUE_BYTES,
+            streams: self
+                .streams
+                .then_some(Streams { retention: Duration::from_micros(RETENTION), events: 1000 }),
+            cache_ttl: Duration::from_micros(CACHE),
+        }
+    }
+
+    pub(crate) fn rules(&self) -> Rules {
+        Rules {
+            prefix: "resound".to_owned(),
+            streams: self.streams.then_some((RETENTION / MILLI, 1000)),
+            cache_ms: CACHE / MILLI,
+            beat_holds_ms: LEASE * 8 / 10 / MILLI,
+        }
+    }
+
+    pub(crate) fn app(&self) -> Arc<App> {
+        static SHIPPED: LazyLock<App> = LazyLock::new(shipped_app);
+        let mut app = SHIPPED.clone();
+        app.limits.connections = self.bound;
+        app.limits.presence_members = self.members_max;
+        Arc::new(app)
+    }
+}
+
+/// An app as the configuration has it if nothing is said, with everything switched on.
+pub(crate) fn shipped_app() -> App {
+    let text = "[[apps]]\nid = \"1\"\nkey = \"key\"\nsecret = \"secret\"\n".to_owned();
+    let file = File { name: "cluster.toml".to_owned(), text };
+    let sources = Sources { file: Some(file), ..Sources::default() };
+    let apps = Config::new(&sources).expect("a valid configuration").apps;
+    let mut app = (**apps.by_id("1").unwrap()).clone();
+    app.watchlist_events = true;
+    app.subscription_count_events = true;
+    app.webhooks = vec![Webhook {
+        url: "http://localhost/".to_owned(),
+        events: Vec::new(),
+        channel_prefix: String::new(),
+        channel_suffix: String::new(),
+        headers: Vec::new(),
+        batch_window: Duration::ZERO,
+    }];
+    app
+}

@@ -1,0 +1,223 @@
+//! The Redis process of the simulation: connections, who hears which topic, and how it stands
+//! still, restarts and forgets. What requests mean is the [`Directory`]'s business.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use resound::cluster::{Identity, Reply, Request};
+
+use crate::directory::{Decision, Directory, Done, Rules};
+
+/// Names one connection among all there ever were.
+pub(crate) type ConnectionId = u32;
+
+/// What Redis writes on a connection.
+#[derive(Clone)]
+pub(crate) enum Item {
+    /// The handshake is done; this names the process.
+    Welcome(Identity),
+    /// Nobody listens there.
+    Refused,
+    /// The answer to a request.
+    Reply(Reply, Operation),
+    /// A push: this topic is heard from now on.
+    Subscribed(Arc<str>),
+    /// A push: a message on a topic.
+    Message(Arc<str>, Rc<[u8]>, Operation),
+    /// The end of the stream.
+    Gone,
+}
+
+/// The number of a request among all that were carried out; what an outsider says has none.
+pub(crate) type Operation = u64;
+
+/// What an outsider's messages belong to.
+pub(crate) const OUTSIDER: Operation = 0;
+
+/// A decision, and on which connection its node is told of it.
+pub(crate) struct Decided {
+    pub(crate) operation: Operation,
+    pub(crate) connection: ConnectionId,
+    pub(crate) decision: Decision,
+    pub(crate) life: u32,
+}
+
+/// An event that got its number, or none because nobody was subscribed.
+pub(crate) struct Accepted {
+    pub(crate) event: usize,
+    pub(crate) number: u64,
+    pub(crate) life: u32,
+}
+
+/// One Redis, its data, and what it has decided so far.
+pub(crate) struct Server {
+    pub(crate) directory: Directory,
+    /// Changes with every start.
+    run: u32,
+    /// Changes whenever the data is lost.
+    pub(crate) life: u32,
+    pub(crate) is_up: bool,
+    pub(crate) paused_until: u64,
+    /// The most microseconds a request takes, where it takes any.
+    pub(crate) slow: u64,
+    pub(crate) busy_until: u64,
+    pub(crate) inbox: VecDeque<(ConnectionId, Request)>,
+    connections: BTreeMap<ConnectionId, u64>,
+    subscribers: BTreeMap<Arc<str>, BTreeSet<ConnectionId>>,
+    operations: Operation,
+    pub(crate) decided: Vec<Decided>,
+    pub(crate) accepted: Vec<Accepted>,
+    /// Nodes that were taken out although they lived, with the time.
+    pub(crate) reaped: Vec<(u64, u64)>,
+    /// Which node said when what it has in which channel.
+    pub(crate) states: Vec<(u64, Arc<str>, u64)>,
+    /// When it started again.
+    pub(crate) starts: Vec<u64>,
+}
+
+/// 1 January 2024, in microseconds.
+const EPOCH: u64 = 1_704_067_200_000_000;
+
+impl Server {
+    pub(crate) fn new(rules: Rules) -> Self {
+        let (inbox, connections, subscribers, decided, accepted, reaped) = Default::default();
+        Self {
+            directory: Directory::new(rules, "life 1".to_owned()),
+            run: 1,
+            life: 1,
+            is_up: true,
+            paused_until: 0,
+            slow: 0,
+            busy_until: 0,
+            inbox,
+            connections,
+            subscribers,
+            operations: OUTSIDER,
+            decided,
+            accepted,
+            reaped,
+            states: Vec::new(),
+            starts: Vec::new(),
+        }
+    }
+
+    /// What the clock of Redis says.
+    pub(crate) fn clock(now: u64) -> u64 {
+        EPOCH + now
+    }
+
+    /// A node connects. Whatever it said before over another connection that is not carried out yet
+    /// never will be: a new link ends the one before.
+    pub(crate) fn connect(&mut self, connection: ConnectionId, node: u64) -> Item {
+        if !self.is_up {
+            return Item::Refused;
+        }
+        let before = self.connections.iter().filter(|(_, of)| **of == node).map(|(&id, _)| id);
+        for stale in before.collect::<Vec<_>>() {
+            self.forget(stale);
+        }
+        self.connections.insert(connection, node);
+        let (run, epoch) = (format!("run {}", self.run), self.directory.epoch.clone());
+        Item::Welcome(Identity { run, epoch })
+    }
+
+    /// Whether the connection is there as far as Redis knows.
+    pub(crate) fn has(&self, connection: ConnectionId) -> bool {
+        self.connections.contains_key(&connection)
+    }
+
+    /// A connection ended.
+    pub(crate) fn forget(&mut self, connection: ConnectionId) {
+        self.connections.remove(&connection);
+        self.subscribers.values_mut().for_each(|all| all.retain(|of| *of != connection));
+        self.inbox.retain(|(of, _)| *of != connection);
+    }
+
+    /// The process ends; returns the connections that end with it.
+    pub(crate) fn stop(&mut self) -> Vec<ConnectionId> {
+        self.is_up = false;
+        self.inbox.clear();
+        self.subscribers.clear();
+        std::mem::take(&mut self.connections).into_keys().collect()
+    }
+
+    /// A new process, with the data of the last one or without.
+    pub(crate) fn start(&mut self, keeps_data: bool, now: u64) {
+        self.starts.push(now);
+        (self.is_up, self.run) = (true, self.run + 1);
+        if !keeps_data {
+            self.life += 1;
+            let epoch = format!("life {}", self.life);
+            self.directory = Directory::new(self.directory.rules.clone(), epoch);
+        }
+    }
+
+    /// Carries out the next request; returns what is written on which connections, in order.
+    pub(crate) fn carry_out(&mut self, now: u64) -> Vec<(ConnectionId, Item)> {
+        let Some((connection, request)) = self.inbox.pop_front() else { return Vec::new() };
+        let Some(&node) = self.connections.get(&connection) else { return Vec::new() };
+        self.operations += 1;
+        let operation = self.operations;
+        let Done { reply, said, decided } =
+            self.directory.carry_out(node, &request, Self::clock(now));
+        let life = self.life;
+        let decided = decided.into_iter();
+        self.decided.extend(decided.map(|decision| Decided {
+            operation,
+            connection,
+            decision,
+            life,
+        }));
+        self.take_note(node, &request, &reply, now);
+        let mut written = Vec::new();
+        match request {
+            Request::Subscribe(topic) => {
+                self.subscribers.entry(topic.clone()).or_default().insert(connection);
+                written.push((connection, Item::Subscribed(topic)));
+            }
+            Request::Unsubscribe(topic) => {
+                self.subscribers.entry(topic).or_default().remove(&connection);
+            }
+            _ => {}
+        }
+        written.push((connection, Item::Reply(reply, operation)));
+        for (topic, payload) in said {
+            written.extend(self.publish(&topic, &payload, operation));
+        }
+        written
+    }
+
+    /// What is published goes to whoever hears the topic now.
+    pub(crate) fn publish(
+        &self,
+        topic: &Arc<str>,
+        payload: &[u8],
+        operation: Operation,
+    ) -> Vec<(ConnectionId, Item)> {
+        let Some(hearers) = self.subscribers.get(topic) else { return Vec::new() };
+        let payload: Rc<[u8]> = payload.into();
+        let item = || Item::Message(topic.clone(), payload.clone(), operation);
+        hearers.iter().map(|&hearer| (hearer, item())).collect()
+    }
+
+    /// Topics that somebody hears.
+    pub(crate) fn topics(&self) -> Vec<Arc<str>> {
+        let heard = self.subscribers.iter().filter(|(_, hearers)| !hearers.is_empty());
+        heard.map(|(topic, _)| topic.clone()).collect()
+    }
+
+    fn take_note(&mut self, node: u64, request: &Request, reply: &Reply, now: u64) {
+        match (request, reply) {
+            (Request::State(state), _) => self.states.push((node, state.topic.clone(), now)),
+            (Request::Publish(publish), &Reply::Published(number)) => {
+                let event = crate::events::number_of(publish.frame.payload()).unwrap();
+                self.accepted.push(Accepted { event, number, life: self.life });
+            }
+            (Request::Reap { node, leaving: false }, Reply::Reaped(Some(_))) => {
+                self.reaped.push((node.0, now));
+            }
+            _ => {}
+        }
+    }
+}

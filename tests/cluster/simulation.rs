@@ -1,0 +1,79 @@
+//! Random schedules of the whole cluster, many of them, each from one number.
+
+use std::fmt::Write;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::profile::Profile;
+use crate::verdict::verdict;
+use crate::world::World;
+
+/// Threads that play, each its share of the seeds.
+const THREADS: u64 = 2;
+
+fn play(seed: u64, steps: usize, adjust: fn(&mut Profile)) -> Result<(), (String, Vec<String>)> {
+    let mut world = World::new(seed, steps, adjust);
+    let profile = format!("{:?}", world.profile);
+    let played = catch_unwind(AssertUnwindSafe(|| {
+        world.run()?;
+        verdict(&mut world)
+    }));
+    let why = match played {
+        Ok(Ok(())) => return Ok(()),
+        Ok(Err(why)) => why,
+        Err(panic) => {
+            let text = panic.downcast_ref::<String>().cloned();
+            let text = text.or(panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+            format!("panicked: {}", text.unwrap_or_default())
+        }
+    };
+    Err((why, [vec![profile], std::mem::take(&mut world.trace)].concat()))
+}
+
+/// The shortest part of a schedule that fails, in words.
+fn failure(seed: u64, steps: usize, adjust: fn(&mut Profile)) -> Option<String> {
+    let mut failed = play(seed, steps, adjust).err().map(|failed| (steps, failed))?;
+    for fewer in 1..steps {
+        if let Err(shorter) = play(seed, fewer, adjust) {
+            failed = (fewer, shorter);
+            break;
+        }
+    }
+    let (steps, (why, trace)) = failed;
+    let mut text = format!("SIMULATION_SEED={seed}, {steps} steps: {why}\n");
+    trace.iter().for_each(|line| writeln!(text, "  {line}").unwrap());
+    Some(text)
+}
+
+/// Plays so many schedules of so many steps, or the one whose seed is asked for.
+fn play_all(first: u64, count: u64, steps: usize, adjust: fn(&mut Profile)) {
+    let asked = std::env::var("SIMULATION_SEED").ok();
+    if let Some(seed) = asked.map(|seed| seed.parse().expect("SIMULATION_SEED is a number")) {
+        if (first..first + count).contains(&seed)
+            && let Some(text) = failure(seed, steps, adjust)
+        {
+            panic!("{text}");
+        }
+        return;
+    }
+    let failures: Vec<String> = std::thread::scope(|scope| {
+        let share = |thread| {
+            move || {
+                let seeds = (first..first + count).filter(|seed| seed % THREADS == thread);
+                seeds.filter_map(|seed| failure(seed, steps, adjust)).take(1).collect::<Vec<_>>()
+            }
+        };
+        let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(share(thread))).collect();
+        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+    });
+    assert!(failures.is_empty(), "\n{}", failures.join("\n"));
+}
+
+#[test]
+fn short_schedules() {
+    play_all(0, 10_000, 45, |_| {});
+}
+
+#[test]
+fn long_schedules() {
+    play_all(1_000_000, 300, 400, |_| {});
+}

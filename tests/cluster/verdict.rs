@@ -1,0 +1,172 @@
+//! What must be so at the end, when nothing is broken and time has passed: clients, mirrors and
+//! directory know the same, nothing is left over, every event and every webhook is accounted for.
+//!
+//! The truth is what clients asked for and were not refused; nothing here looks at how the cluster
+//! comes to it.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use crate::client::{Client, View};
+use crate::profile::Faults;
+use crate::server::Server;
+use crate::world::{CHANNELS, USERS, World};
+
+mod events;
+mod webhooks;
+
+/// Whether everything is as it must be. `Err` says what is not.
+pub(crate) fn verdict(world: &mut World) -> Result<(), String> {
+    everybody_is_there(world)?;
+    let own = USERS.iter().map(|user| format!("#server-to-user-{user}"));
+    let names: Vec<String> = CHANNELS.iter().map(|name| (*name).to_owned()).chain(own).collect();
+    for name in &names {
+        all_know_the_same(world, name)?;
+    }
+    connections_are_counted(world)?;
+    nothing_is_left(world, &names)?;
+    watchers_know(world)?;
+    events::are_accounted_for(world)?;
+    webhooks::alternate(world)
+}
+
+fn ensure(is_so: bool, text: impl FnOnce() -> String) -> Result<(), String> {
+    if is_so { Ok(()) } else { Err(text()) }
+}
+
+fn everybody_is_there(world: &World) -> Result<(), String> {
+    for (at, machine) in world.machines.iter().enumerate() {
+        ensure(machine.is_up && machine.core.is_connected(), || format!("machine {at} is away"))?;
+        // A beat may be under way at any time.
+        let unsettled = machine.core.unsettled();
+        ensure(unsettled <= 1, || format!("{unsettled} things are under way on machine {at}"))?;
+        let bytes = machine.core.waiting_bytes();
+        ensure(bytes == 0, || format!("{bytes} bytes of events wait on machine {at}"))?;
+        let alive = machine.core.alive() as usize;
+        ensure(alive == world.machines.len(), || format!("machine {at} sees {alive} nodes"))?;
+    }
+    Ok(())
+}
+
+/// Who is subscribed to a channel.
+fn subscribed<'a>(world: &'a World, name: &'a str) -> impl Iterator<Item = (&'a Client, &'a View)> {
+    world.clients.values().filter_map(move |client| Some((client, client.views.get(name)?)))
+}
+
+fn all_know_the_same(world: &World, name: &str) -> Result<(), String> {
+    let topic = format!("resound{{1:{name}}}");
+    let sockets = subscribed(world, name).count() as i64;
+    let there = world.server.directory.sockets(&topic);
+    ensure(there == sockets, || {
+        format!("{name} has {sockets} sockets, the directory says {there}")
+    })?;
+    let is_presence = name.starts_with("presence-");
+    let users: BTreeSet<&str> = match (is_presence, name.starts_with('#')) {
+        (true, _) => subscribed(world, name).map(|(client, _)| client.user).collect(),
+        (_, true) => subscribed(world, name).map(|_| "").collect(),
+        _ => BTreeSet::new(),
+    };
+    let roster = world.server.directory.roster(&topic);
+    let known: BTreeSet<&str> = roster.iter().map(|user| &**user).collect();
+    ensure(known == users, || format!("{name} has {users:?}, the directory says {roster:?}"))?;
+    for (at, machine) in world.machines.iter().enumerate() {
+        let mirror = machine.core.members_here(&world.spot_of(name));
+        let mirrored: BTreeSet<&str> = mirror.iter().map(|user| &**user).collect();
+        let is_needed = world
+            .clients
+            .values()
+            .any(|client| client.machine == at && client.views.contains_key(name));
+        ensure(mirrored == users || !is_needed && mirrored.is_empty(), || {
+            format!("{name} has {users:?}, machine {at} says {mirrored:?}")
+        })?;
+        let seats = machine.hub.seats.get(name).map_or(0, BTreeSet::len);
+        let here = subscribed(world, name).filter(|(client, _)| client.machine == at).count();
+        ensure(seats == here, || format!("{here} of machine {at} are in {name}, {seats} seated"))?;
+    }
+    for (socket, client) in &world.clients {
+        let Some(view) = client.views.get(name) else { continue };
+        let told: BTreeSet<&str> = view.members.keys().map(|user| &**user).collect();
+        ensure(!is_presence || told == users, || {
+            format!("{name} has {users:?}, {socket} was told {told:?}")
+        })?;
+        let wrong_info =
+            view.members.iter().find(|(user, info)| **info != format!("{{\"name\":\"{user}\"}}"));
+        ensure(wrong_info.is_none(), || format!("{socket} in {name} was told {wrong_info:?}"))?;
+        let counted = view.count.is_none_or(|count| count == sockets as u64);
+        ensure(counted, || format!("{name} has {sockets}, {socket} was told {:?}", view.count))?;
+    }
+    Ok(())
+}
+
+fn connections_are_counted(world: &World) -> Result<(), String> {
+    if world.profile.bound.is_none() {
+        return Ok(());
+    }
+    for (at, machine) in world.machines.iter().enumerate() {
+        let open = world.clients.values().filter(|client| client.machine == at).count();
+        let counted = machine.core.open(0) as usize;
+        ensure(open == counted, || format!("machine {at} has {open} sockets, counts {counted}"))?;
+    }
+    let (open, counted) = (world.clients.len() as u32, world.server.directory.open("1"));
+    ensure(open == counted, || format!("{open} sockets are open, the directory says {counted}"))
+}
+
+/// Of a channel that nobody is in there are no keys, of a node that is gone neither.
+fn nothing_is_left(world: &mut World, names: &[String]) -> Result<(), String> {
+    let now = Server::clock(world.now);
+    let occupied: BTreeSet<Arc<str>> =
+        world.clients.values().flat_map(|client| client.views.keys().cloned()).collect();
+    for topic in world.server.directory.topics() {
+        let name = topic.trim_start_matches("resound{1:").trim_end_matches('}');
+        let keys = world.server.directory.keys(&topic, now);
+        let is_known = names.iter().any(|known| known == name);
+        ensure(is_known && (keys.is_empty() || occupied.contains(name)), || {
+            format!("nobody is in {name}, and there is still {keys:?}")
+        })?;
+    }
+    let listed: BTreeSet<String> = world.server.directory.listed("1").into_iter().collect();
+    let should: BTreeSet<String> = occupied
+        .iter()
+        .filter(|name| !name.starts_with('#'))
+        .map(|name| name.to_string())
+        .collect();
+    ensure(listed == should, || format!("listed are {listed:?}, occupied {should:?}"))?;
+    let living: BTreeSet<u64> = world.machines.iter().map(|machine| machine.id).collect();
+    let remembered = world.server.directory.remembered_nodes();
+    ensure(remembered.is_subset(&living), || {
+        format!("nodes {living:?} live, the directory remembers {remembered:?}")
+    })
+}
+
+fn watchers_know(world: &World) -> Result<(), String> {
+    let is_online = |user: &str| {
+        world.clients.values().any(|client| client.is_signed_in && client.user == user)
+    };
+    for (socket, client) in world.clients.iter().filter(|(_, client)| client.is_signed_in) {
+        if client.watchlist.is_empty() {
+            continue;
+        }
+        let Some(online) = &client.online else {
+            return Err(format!("{socket} was never told its watchlist"));
+        };
+        // Its own user it knows of; its other sockets are not told of each other.
+        let should: BTreeMap<&str, bool> = client
+            .watchlist
+            .iter()
+            .filter(|user| **user != client.user)
+            .map(|user| (*user, is_online(user)))
+            .collect();
+        let told: BTreeMap<&str, bool> = online
+            .iter()
+            .filter(|(user, _)| **user != client.user)
+            .map(|(user, is_online)| (&**user, *is_online))
+            .collect();
+        ensure(told == should, || format!("{socket} watches {should:?}, was told {told:?}"))?;
+    }
+    Ok(())
+}
+
+/// Nothing can have got lost on the way.
+fn nothing_broke(world: &World) -> bool {
+    world.profile.faults == Faults::None
+}

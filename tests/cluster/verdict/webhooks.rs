@@ -1,0 +1,53 @@
+//! What webhooks are told makes sense: whoever came had gone, whoever went had come, and each was
+//! told by one node.
+//!
+//! The order is that in which the directory decided. Two nodes call back ends independently of each
+//! other, so no other order can be promised.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::{ensure, nothing_broke};
+use crate::server::Decided;
+use crate::world::World;
+
+pub(super) fn alternate(world: &World) -> Result<(), String> {
+    let mut there = BTreeMap::new();
+    let mut life = 1;
+    for decided in &world.server.decided {
+        // Redis that lost its data knows of nobody, and decides anew.
+        if std::mem::replace(&mut life, decided.life) != decided.life {
+            there.clear();
+        }
+        let decision = &decided.decision;
+        let before = there.insert((&decision.channel, &decision.user), decision.came);
+        ensure(before.unwrap_or(false) != decision.came, || {
+            format!("decided twice in a row: {decision:?}")
+        })?;
+    }
+    each_is_told_once(world)
+}
+
+fn each_is_told_once(world: &World) -> Result<(), String> {
+    let mut open: BTreeMap<_, &Decided> = BTreeMap::new();
+    for decided in &world.server.decided {
+        open.insert((decided.operation, &decided.decision), decided);
+    }
+    for told in &world.told {
+        let decided = open.remove(&(told.operation, &told.decision));
+        ensure(decided.is_some(), || {
+            format!("told, and decided by nobody or told before: {:?}", told.decision)
+        })?;
+    }
+    // What was on its way to a node whose link ended, or that ended itself, is lost. Whoever came
+    // before Redis lost its data is not told a second time; a node that was given up while Redis
+    // restarted cannot tell whether its data is what it was, and takes it for lost.
+    let living: BTreeSet<_> =
+        world.machines.iter().filter_map(|machine| machine.link.connection).collect();
+    let untold = open.values().find(|decided| {
+        let maybe_lost =
+            decided.life > 1 || !world.server.starts.is_empty() && !world.server.reaped.is_empty();
+        let is_told_again = maybe_lost && decided.decision.came;
+        nothing_broke(world) || living.contains(&decided.connection) && !is_told_again
+    });
+    ensure(untold.is_none(), || format!("never told: {:?}", untold.map(|one| &one.decision)))
+}

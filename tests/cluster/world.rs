@@ -1,0 +1,262 @@
+//! Everything there is in a simulation, and time, which goes from one thing that happens to the next.
+//!
+//! One thread, no clock, no sockets: what happens follows from the seed.
+
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use resound::app::App;
+use resound::cluster::Settings;
+use resound::protocol::SocketId;
+use tokio::sync::oneshot;
+
+use crate::client::Client;
+use crate::directory::Decision;
+use crate::events::Event;
+use crate::machine::Machine;
+use crate::profile::{LEASE, MILLI, Profile, SECOND};
+use crate::random::Random;
+use crate::server::{ConnectionId, Item, Operation, Server};
+
+mod carrying;
+mod faults;
+mod links;
+mod steps;
+
+pub(crate) use steps::{CHANNELS, USERS};
+
+use links::Connection;
+
+/// How often a node looks at the time. The shipped link does it more often; what matters is that it
+/// is finer than every wait.
+const TICK: u64 = 100 * MILLI;
+
+/// After the last step: what is held back is told, what nobody needs is left, the dead are cleaned
+/// up, and every node has said everything again.
+const SETTLES: u64 = 3 * LEASE + 6 * SECOND;
+
+/// Something that will happen.
+pub(crate) enum Happening {
+    Step,
+    Tick(usize, u64),
+    Pump(usize, u64),
+    Connect(usize, u64),
+    /// Redis has not answered the handshake, or this batch.
+    TimedOut(ConnectionId, u32),
+    ToRedis(ConnectionId, Vec<resound::cluster::Request>),
+    Hello(ConnectionId),
+    FromRedis(ConnectionId, Vec<Item>),
+    /// All answers of a batch are there; they are read a little later.
+    Answered(ConnectionId),
+    LinkHeals(usize),
+    RedisGoesOn,
+    RedisStarts {
+        keeps_data: bool,
+    },
+    MachineStarts(usize),
+    MachineEnds(usize, u64),
+}
+
+/// A socket that waits for a place.
+struct Asking {
+    machine: usize,
+    id: u64,
+    place: oneshot::Receiver<bool>,
+}
+
+/// The last socket of a user on a machine left a channel.
+struct Absence {
+    at: u64,
+    machine: usize,
+    /// There is none on others either.
+    is_everywhere: bool,
+}
+
+/// What webhooks were told, and in which operation of the directory that was decided.
+pub(crate) struct Told {
+    pub(crate) operation: Operation,
+    pub(crate) decision: Decision,
+}
+
+/// The whole of it.
+pub(crate) struct World {
+    pub(crate) profile: Profile,
+    pub(crate) now: u64,
+    start: Instant,
+    random: Random,
+    agenda: BinaryHeap<Reverse<(u64, u64)>>,
+    happenings: BTreeMap<u64, Happening>,
+    happened: u64,
+    settings: Settings,
+    app: Arc<App>,
+    pub(crate) server: Server,
+    pub(crate) machines: Vec<Machine>,
+    pub(crate) connections: Vec<Connection>,
+    pub(crate) clients: BTreeMap<SocketId, Client>,
+    asking: Vec<Asking>,
+    closing: Vec<SocketId>,
+    pub(crate) events: Vec<Event>,
+    unanswered: Vec<usize>,
+    pub(crate) told: Vec<Told>,
+    absences: BTreeMap<(Arc<str>, String), Vec<Absence>>,
+    /// Processes that ended, and what they counted.
+    pub(crate) ended: Vec<u64>,
+    /// What they had counted as not shared.
+    pub(crate) unshared: BTreeMap<u64, u64>,
+    next_id: u64,
+    next_socket: u32,
+    steps_left: usize,
+    pub(crate) trace: Vec<String>,
+    verbose: bool,
+    wrong: Option<String>,
+}
+
+impl World {
+    pub(crate) fn new(seed: u64, steps: usize, adjust: impl FnOnce(&mut Profile)) -> Self {
+        let mut random = Random::new(seed);
+        let mut profile = Profile::draw(&mut random, steps);
+        adjust(&mut profile);
+        let (settings, app, start) = (profile.settings(), profile.app(), Instant::now());
+        let mut world = Self {
+            now: 0,
+            start,
+            random,
+            agenda: BinaryHeap::new(),
+            happenings: BTreeMap::new(),
+            happened: 0,
+            settings,
+            app,
+            server: Server::new(profile.rules()),
+            machines: Vec::new(),
+            connections: Vec::new(),
+            clients: BTreeMap::new(),
+            asking: Vec::new(),
+            closing: Vec::new(),
+            events: Vec::new(),
+            unanswered: Vec::new(),
+            told: Vec::new(),
+            absences: BTreeMap::new(),
+            ended: Vec::new(),
+            unshared: BTreeMap::new(),
+            next_id: 0,
+            next_socket: 0,
+            steps_left: profile.steps,
+            trace: Vec::new(),
+            verbose: std::env::var("SIMULATION_VERBOSE").is_ok(),
+            wrong: None,
+            profile,
+        };
+        for _ in 0..world.profile.machines {
+            let machine = world.new_process();
+            world.machines.push(machine);
+        }
+        (0..world.machines.len()).for_each(|at| world.started(at));
+        world.plan(SECOND, Happening::Step);
+        world
+    }
+
+    /// Plays all steps and lets everything settle.
+    pub(crate) fn run(&mut self) -> Result<(), String> {
+        while self.steps_left > 0 {
+            self.happen()?;
+        }
+        self.heal();
+        self.settle(SETTLES)
+    }
+
+    /// Lets time pass in which nobody does anything.
+    pub(crate) fn settle(&mut self, time: u64) -> Result<(), String> {
+        let end = self.now + time;
+        while self.agenda.peek().is_some_and(|Reverse((at, _))| *at <= end) {
+            self.happen()?;
+        }
+        self.now = end;
+        Ok(())
+    }
+
+    fn happen(&mut self) -> Result<(), String> {
+        let Reverse((at, number)) = self.agenda.pop().unwrap();
+        self.now = at;
+        match self.happenings.remove(&number).unwrap() {
+            Happening::Step => self.step(),
+            Happening::Tick(at, id) => self.tick(at, id),
+            Happening::Pump(at, id) => self.pump(at, id),
+            Happening::Connect(at, id) => self.connect(at, id),
+            Happening::TimedOut(connection, batch) => self.timed_out(connection, batch),
+            Happening::ToRedis(connection, requests) => self.reached_redis(connection, requests),
+            Happening::Hello(connection) => self.hello(connection),
+            Happening::FromRedis(connection, items) => self.reached_node(connection, items),
+            Happening::Answered(connection) => self.answered(connection),
+            Happening::LinkHeals(at) => self.link_heals(at),
+            Happening::RedisGoesOn => self.redis_works(),
+            Happening::RedisStarts { keeps_data } => self.redis_starts(keeps_data),
+            Happening::MachineStarts(at) => self.machine_starts(at),
+            Happening::MachineEnds(at, id) => self.machine_ends(at, id),
+        }
+        self.wrong.take().map_or(Ok(()), Err)
+    }
+
+    fn plan(&mut self, after: u64, happening: Happening) {
+        self.happened += 1;
+        self.agenda.push(Reverse((self.now + after, self.happened)));
+        self.happenings.insert(self.happened, happening);
+    }
+
+    pub(crate) fn instant(&self) -> Instant {
+        self.start + Duration::from_micros(self.now)
+    }
+
+    fn new_process(&mut self) -> Machine {
+        self.next_id += 1;
+        let now = self.instant();
+        Machine::start(self.next_id, self.settings.clone(), self.app.clone(), now)
+    }
+
+    fn started(&mut self, at: usize) {
+        let id = self.machines[at].id;
+        self.plan(0, Happening::Connect(at, id));
+        let first = self.random.below(TICK);
+        self.plan(first, Happening::Tick(at, id));
+    }
+
+    fn tick(&mut self, at: usize, id: u64) {
+        if !self.is_running(at, id) {
+            return;
+        }
+        let now = self.instant();
+        let machine = &mut self.machines[at];
+        machine.core.tick(now);
+        machine.unshared += machine.core.take_unshared();
+        let waiting = machine.core.waiting_bytes();
+        // One event more may have been let in while there was room.
+        if waiting > crate::profile::QUEUE_BYTES + 1024 && !machine.core.is_connected() {
+            self.is_wrong(format!("{waiting} bytes wait on machine {at}"));
+        }
+        self.after(at, crate::server::OUTSIDER);
+        self.plan(TICK, Happening::Tick(at, id));
+    }
+
+    fn is_running(&self, at: usize, id: u64) -> bool {
+        self.machines[at].id == id && self.machines[at].is_up
+    }
+
+    /// The first thing that is wrong ends the simulation.
+    fn is_wrong(&mut self, text: String) {
+        if self.wrong.is_none() {
+            self.wrong = Some(format!("at {} µs: {text}", self.now));
+        }
+    }
+
+    fn note(&mut self, text: impl FnOnce() -> String) {
+        if self.verbose {
+            let text = text();
+            self.trace.push(format!("{:>10}     {text}", self.now));
+        }
+    }
+
+    fn write_down(&mut self, text: &str) {
+        self.trace.push(format!("{:>10} {text}", self.now));
+    }
+}

@@ -1,0 +1,266 @@
+//! What the core wants done is done, and compared with what may be: nobody is seated who does not
+//! want to be, nobody hears what it cannot make sense of.
+
+use std::sync::Arc;
+
+use resound::cluster::{Action, Cached, Effect, Newcomer, Shared, Told as Webhook};
+use resound::protocol::{Frame, SocketId};
+
+use super::{Absence, Happening, Told, World};
+use crate::client::{Client, Heard};
+use crate::directory::Decision;
+use crate::profile::LEASE;
+use crate::server::Operation;
+
+/// For how long a leave may be under way to a client: links that break and begin again included.
+const UNDER_WAY: u64 = 2 * LEASE;
+
+impl World {
+    /// After whatever was done with the core of a machine.
+    pub(super) fn after(&mut self, at: usize, operation: Operation) {
+        let effects = self.machines[at].core.effects();
+        for effect in effects {
+            self.carry_out(at, effect, operation);
+        }
+        self.hear_answers();
+        for socket in std::mem::take(&mut self.closing) {
+            self.close(socket);
+        }
+        let machine = &mut self.machines[at];
+        if machine.core.has_requests() && !machine.link.will_pump {
+            machine.link.will_pump = true;
+            let (id, later) = (machine.id, self.random.below(300));
+            self.plan(later, Happening::Pump(at, id));
+        }
+    }
+
+    fn carry_out(&mut self, at: usize, effect: Effect, operation: Operation) {
+        self.note(|| format!("machine {at}: {effect:?}"));
+        match effect {
+            Effect::Channel { channel, action, .. } => {
+                let channel: Arc<str> = channel.as_str().into();
+                self.on_channel(at, &channel, action, operation);
+            }
+            Effect::Watchers { user_id, online, .. } => {
+                let watchers = self.machines[at].hub.watchers.get(&user_id).cloned();
+                for socket in watchers.unwrap_or_default() {
+                    self.hear_of(socket, &user_id, online);
+                }
+            }
+            Effect::Watchlist { socket, online, offline, .. } => {
+                match self.clients.get_mut(&socket) {
+                    Some(client) => client.hear_watchlist(&online, &offline),
+                    None => self.is_wrong(format!("{socket} is gone and told its watchlist")),
+                }
+            }
+            Effect::Terminate { user_id, .. } => {
+                let is_theirs = |client: &Client| {
+                    client.machine == at && client.is_signed_in && *client.user == *user_id
+                };
+                let theirs = self.clients.iter().filter(|(_, client)| is_theirs(client));
+                let theirs: Vec<SocketId> = theirs.map(|(&socket, _)| socket).collect();
+                self.closing.extend(theirs);
+            }
+            Effect::Published(waiter, shared) => drop(waiter.send(shared)),
+            Effect::Place(waiter, taken) => drop(waiter.send(taken)),
+            Effect::Answered(waiter, answer) => drop(waiter.send(answer)),
+        }
+    }
+
+    fn on_channel(&mut self, at: usize, name: &Arc<str>, action: Action, operation: Operation) {
+        match action {
+            Action::Seat(socket, newcomer) => self.seat(at, name, socket, newcomer),
+            Action::Answer(socket, newcomer) => {
+                // A subscription that was given up is answered too; its client does not listen.
+                let is_seated = self.machines[at].is_seated(name, socket);
+                if is_seated && let Some(answer) = newcomer.answer {
+                    self.hear(socket, name, &Heard::read(answer.payload()));
+                }
+            }
+            Action::Unseat(socket) => {
+                let seats = self.machines[at].hub.seats.entry(name.clone()).or_default();
+                if !seats.remove(&socket) {
+                    self.is_wrong(format!("{socket} loses a seat in {name} that it has not"));
+                }
+            }
+            Action::Refuse(socket, None) => {
+                self.note(|| format!("{socket} is refused, and has left"))
+            }
+            Action::Refuse(socket, Some(_)) => {
+                let client = self.clients.get_mut(&socket);
+                let view = client.and_then(|client| client.views.remove(name));
+                if view.is_some_and(|view| view.is_answered) {
+                    self.is_wrong(format!("{socket} is refused in {name}, where it is seated"));
+                }
+                self.absent(name, socket);
+            }
+            Action::Deliver(frame, except) => self.deliver(at, name, &frame, except),
+            Action::Keep(frame) => drop(self.machines[at].hub.kept.insert(name.clone(), frame)),
+            Action::Tell(told) => self.tell(name, told, operation),
+            Action::Missed(events) => {
+                *self.machines[at].missed.entry(name.clone()).or_default() += events;
+            }
+        }
+    }
+
+    fn seat(&mut self, at: usize, name: &Arc<str>, socket: SocketId, newcomer: Newcomer) {
+        let client = self.clients.get(&socket).filter(|client| client.machine == at);
+        if !client.is_some_and(|client| client.views.contains_key(name)) {
+            return self.is_wrong(format!("{socket} is seated in {name}, where it is not"));
+        }
+        if !self.machines[at].hub.seats.entry(name.clone()).or_default().insert(socket) {
+            return self.is_wrong(format!("{socket} is seated in {name} for the second time"));
+        }
+        let now = self.now;
+        if !self.machines[at].link.is_connected {
+            let view = self.clients.get_mut(&socket).and_then(|client| client.views.get_mut(name));
+            view.into_iter().for_each(|view| view.seated_alone = Some(now));
+        }
+        match newcomer.answer {
+            Some(answer) => self.hear(socket, name, &Heard::read(answer.payload())),
+            None => self.hear(socket, name, &Heard::Succeeded(Default::default())),
+        }
+        let kept = || self.machines[at].hub.kept.get(name).cloned();
+        let cached: Option<Frame> = match newcomer.cached {
+            Cached::NotKept | Cached::Miss => None,
+            Cached::Event(frame) => Some(frame),
+            Cached::Local => kept(),
+        };
+        if let Some(frame) = cached {
+            self.hear(socket, name, &Heard::read(frame.payload()));
+        }
+    }
+
+    fn deliver(&mut self, at: usize, name: &Arc<str>, frame: &Frame, except: Option<SocketId>) {
+        let heard = Heard::read(frame.payload());
+        let seats = self.machines[at].hub.seats.get(name).cloned().unwrap_or_default();
+        for socket in seats.into_iter().filter(|socket| Some(*socket) != except) {
+            self.hear(socket, name, &heard);
+        }
+    }
+
+    fn hear(&mut self, socket: SocketId, name: &Arc<str>, heard: &Heard) {
+        let client = self.clients.get_mut(&socket);
+        let Some(client) = client.filter(|client| client.views.contains_key(name)) else {
+            return self.is_wrong(format!("{socket} hears {heard:?} in {name}, where it is not"));
+        };
+        let view = client.views.get_mut(name).unwrap();
+        if let Err(why) = view.hear(heard) {
+            return self.is_wrong(format!("{socket} in {name}: {why}"));
+        }
+        match heard {
+            Heard::Event(event) => {
+                let is_news = client.heard.insert(*event);
+                let event_is = &self.events[*event];
+                if !is_news || event_is.channel != *name || event_is.except == Some(socket) {
+                    // The cached event may have been heard in a subscription before this one.
+                    let is_first = self.clients[&socket].views[name].heard.len() == 1;
+                    if !(is_first && event_is.channel == *name) {
+                        self.is_wrong(format!(
+                            "{socket} hears event {event} in {name}: is news {is_news}"
+                        ));
+                    }
+                }
+            }
+            Heard::Removed(user) => self.removal_has_a_reason(socket, name, user),
+            _ => {}
+        }
+    }
+
+    /// Nobody flickers: whoever is told gone was gone, or its node was. A node without Redis goes by
+    /// its own sockets: who left here may be elsewhere, and nobody can say so.
+    fn removal_has_a_reason(&mut self, socket: SocketId, name: &Arc<str>, user: &str) {
+        let earliest = self.earliest_under_way();
+        let at = self.clients[&socket].machine;
+        let is_alone = !self.machines[at].link.is_connected;
+        let counts = |absence: &Absence| {
+            absence.at >= earliest && (absence.is_everywhere || is_alone && absence.machine == at)
+        };
+        let absences = self.absences.get(&(name.clone(), user.to_owned()));
+        let was_absent = absences.is_some_and(|all| all.iter().any(counts));
+        let was_reaped = self.server.reaped.iter().any(|(_, at)| *at >= earliest);
+        if !was_absent && !was_reaped {
+            self.is_wrong(format!(
+                "{user} is told gone from {name} and has been there all the time"
+            ));
+        }
+    }
+
+    /// Since when a leave may be under way. After each start of Redis leaves are doubted for a lease,
+    /// since not every node may have spoken.
+    fn earliest_under_way(&self) -> u64 {
+        let mut earliest = self.now.saturating_sub(UNDER_WAY);
+        for start in self.server.starts.iter().rev().filter(|start| **start <= self.now) {
+            if *start + LEASE >= earliest {
+                earliest = earliest.min(start.saturating_sub(UNDER_WAY));
+            }
+        }
+        earliest
+    }
+
+    fn hear_of(&mut self, socket: SocketId, user: &str, online: bool) {
+        let Some(client) = self.clients.get_mut(&socket) else {
+            return self.is_wrong(format!("{socket} is gone and told of {user}"));
+        };
+        // Its own sockets know already.
+        if client.is_signed_in && client.user == user {
+            return;
+        }
+        if let Err(why) = client.hear_of(user, online) {
+            self.is_wrong(format!("{socket} watches {user}: {why}"));
+        }
+    }
+
+    fn tell(&mut self, name: &Arc<str>, told: Webhook, operation: Operation) {
+        let (user, came) = match told {
+            Webhook::Occupied => (None, true),
+            Webhook::Vacated => (None, false),
+            Webhook::MemberAdded(user) => (Some(user.to_string()), true),
+            Webhook::MemberRemoved(user) => (Some(user.to_string()), false),
+            Webhook::CacheMiss | Webhook::SubscriptionCount(_) => return,
+        };
+        let (app_id, channel) = ("1".to_owned(), name.to_string());
+        self.told.push(Told { operation, decision: Decision { app_id, channel, user, came } });
+    }
+
+    /// Publishers and those who wait for a place go on.
+    fn hear_answers(&mut self) {
+        let (now, events) = (self.now, &mut self.events);
+        self.unanswered.retain(|&event| {
+            let event = &mut events[event];
+            let Ok(shared) = event.waiter.as_mut().unwrap().try_recv() else { return true };
+            event.answer = Some((shared, now));
+            false
+        });
+        let mut asking = std::mem::take(&mut self.asking);
+        asking.retain_mut(|asking| match asking.place.try_recv() {
+            Ok(is_taken) => {
+                if is_taken && self.is_running(asking.machine, asking.id) {
+                    self.place_taken(asking.machine);
+                }
+                false
+            }
+            Err(tokio::sync::oneshot::error::TryRecvError::Empty) => true,
+            Err(tokio::sync::oneshot::error::TryRecvError::Closed) => false,
+        });
+        self.asking.extend(asking);
+    }
+
+    /// The last socket of a user may have left a channel.
+    pub(super) fn absent(&mut self, name: &Arc<str>, socket: SocketId) {
+        let Some(&Client { user, machine, .. }) = self.clients.get(&socket) else { return };
+        let is_there = |client: &&Client| client.user == user && client.views.contains_key(name);
+        let mut there = self.clients.values().filter(is_there).peekable();
+        let is_everywhere = there.peek().is_none();
+        if there.all(|client| client.machine != machine) {
+            let key = (name.clone(), user.to_owned());
+            let absence = Absence { at: self.now, machine, is_everywhere };
+            self.absences.entry(key).or_default().push(absence);
+        }
+    }
+
+    /// Whether an event reached Redis as far as its publisher knows.
+    pub(crate) fn was_shared(&self, event: usize) -> Option<u64> {
+        self.events[event].answer.filter(|(shared, _)| *shared == Shared::Cluster).map(|(_, at)| at)
+    }
+}
