@@ -9,6 +9,7 @@ use resound::protocol::{Frame, SocketId};
 use super::{Absence, Happening, Told, World};
 use crate::client::{Client, Heard};
 use crate::directory::Decision;
+use crate::events::Event;
 use crate::profile::LEASE;
 use crate::server::Operation;
 
@@ -133,8 +134,14 @@ impl World {
 
     fn deliver(&mut self, at: usize, name: &Arc<str>, frame: &Frame, except: Option<SocketId>) {
         let heard = Heard::read(frame.payload());
+        if let Heard::Event(event) = heard {
+            self.machines[at].delivered.insert(event);
+        }
         let seats = self.machines[at].hub.seats.get(name).cloned().unwrap_or_default();
         for socket in seats.into_iter().filter(|socket| Some(*socket) != except) {
+            if let Heard::Event(event) = heard {
+                self.event_is_for(socket, name, event);
+            }
             self.hear(socket, name, &heard);
         }
     }
@@ -150,17 +157,7 @@ impl World {
         }
         match heard {
             Heard::Event(event) => {
-                let is_news = client.heard.insert(*event);
-                let event_is = &self.events[*event];
-                if !is_news || event_is.channel != *name || event_is.except == Some(socket) {
-                    // The cached event may have been heard in a subscription before this one.
-                    let is_first = self.clients[&socket].views[name].heard.len() == 1;
-                    if !(is_first && event_is.channel == *name) {
-                        self.is_wrong(format!(
-                            "{socket} hears event {event} in {name}: is news {is_news}"
-                        ));
-                    }
-                }
+                client.heard.insert(*event);
             }
             Heard::Added(..) => self.changes_heard += 1,
             Heard::Removed(user) => {
@@ -168,6 +165,18 @@ impl World {
                 self.removal_has_a_reason(socket, name, user);
             }
             _ => {}
+        }
+    }
+
+    /// Nobody hears an event twice, from the cache and on the wire neither; only Redis that has lost
+    /// its data cannot know that it had it. The cached one may be an old acquaintance.
+    fn event_is_for(&mut self, socket: SocketId, name: &Arc<str>, event: usize) {
+        let knows = |client: &Client| client.heard.contains(&event);
+        let is_news = !self.clients.get(&socket).is_some_and(knows);
+        let was_forgotten = self.server.was_forgotten(event);
+        let Event { channel, except, .. } = &self.events[event];
+        if !(is_news || was_forgotten) || channel != name || *except == Some(socket) {
+            self.is_wrong(format!("{socket} hears event {event} in {name}: is news {is_news}"));
         }
     }
 
