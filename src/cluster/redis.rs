@@ -19,7 +19,7 @@ mod courier;
 mod replies;
 mod scripts;
 
-pub use courier::Courier;
+pub use courier::{Courier, Messages};
 
 use address::Source;
 use commands::Commands;

@@ -12,6 +12,7 @@ use crate::directory::Directory;
 use crate::harness::redis::is_left_out;
 use crate::harness::{TestRedis, eventually};
 use crate::random::Random;
+use crate::simulation::asked_for;
 
 mod likeness;
 mod requests;
@@ -157,8 +158,7 @@ async fn random_requests_are_answered_alike() {
         return;
     }
     let redis = TestRedis::start().await;
-    let asked = std::env::var("SCRIPTS_SEED").ok();
-    let seeds = match asked.map(|seed| seed.parse().expect("SCRIPTS_SEED is a number")) {
+    let seeds = match asked_for("SCRIPTS_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..SEQUENCES,
     };

@@ -46,13 +46,9 @@ fn failure(seed: u64, steps: usize, adjust: fn(&mut Profile)) -> Option<String> 
 
 /// Plays so many schedules of so many steps, or the one whose seed is asked for.
 fn play_all(first: u64, count: u64, steps: usize, adjust: fn(&mut Profile)) {
-    let number = |name: &str| {
-        let text = std::env::var(name).ok()?;
-        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name} is a number, not {text}")))
-    };
     // Other schedules than those of every run.
-    let first = first + number("SIMULATION_FIRST").unwrap_or(0);
-    if let Some(seed) = number("SIMULATION_SEED") {
+    let first = first + asked_for("SIMULATION_FIRST").unwrap_or(0);
+    if let Some(seed) = asked_for("SIMULATION_SEED") {
         if (first..first + count).contains(&seed)
             && let Some(text) = failure(seed, steps, adjust)
         {
@@ -61,6 +57,13 @@ fn play_all(first: u64, count: u64, steps: usize, adjust: fn(&mut Profile)) {
         return;
     }
     every_seed(first..first + count, |seed| failure(seed, steps, adjust).map_or(Ok(()), Err));
+}
+
+/// What whoever runs the tests asks for: a number.
+pub(crate) fn asked_for(name: &str) -> Option<u64> {
+    #[allow(clippy::disallowed_methods, reason = "no configuration: it says what is to be tested")]
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text}")))
 }
 
 /// Runs a check for every seed, on all threads; of each thread the first failure is told.

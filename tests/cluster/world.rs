@@ -139,7 +139,7 @@ pub(crate) struct World {
     steps_left: usize,
     pub(crate) trace: Vec<String>,
     verbose: bool,
-    wrong: Option<String>,
+    wrong: Option<(u64, String)>,
 }
 
 impl World {
@@ -173,7 +173,7 @@ impl World {
             next_socket: 0,
             steps_left: profile.steps,
             trace: Vec::new(),
-            verbose: std::env::var("SIMULATION_VERBOSE").is_ok(),
+            verbose: crate::simulation::asked_for("SIMULATION_VERBOSE").is_some(),
             wrong: None,
             profile,
         };
@@ -229,7 +229,10 @@ impl World {
             Happening::MachineStarts(at) => self.machine_starts(at),
             Happening::MachineEnds(at, id) => self.machine_ends(at, id),
         }
-        self.wrong.take().map_or(Ok(()), Err)
+        match self.wrong.take() {
+            Some((at, why)) => Err(format!("at {at} µs: {why}")),
+            None => Ok(()),
+        }
     }
 
     fn plan(&mut self, after: u64, happening: Happening) {
@@ -278,9 +281,7 @@ impl World {
 
     /// The first thing that is wrong ends the simulation.
     fn is_wrong(&mut self, text: String) {
-        if self.wrong.is_none() {
-            self.wrong = Some(format!("at {} µs: {text}", self.now));
-        }
+        self.wrong.get_or_insert((self.now, text));
     }
 
     fn note(&mut self, text: impl FnOnce() -> String) {

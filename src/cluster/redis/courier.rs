@@ -18,12 +18,15 @@ use crate::config::RedisConfig;
 /// How long one answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
 
+/// Topic and payload of each message.
+pub type Messages = Vec<(String, Vec<u8>)>;
+
 /// A connection that speaks for one node.
 pub struct Courier {
     connection: MultiplexedConnection,
     commands: Commands,
     scripts: Scripts,
-    heard: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
+    heard: Arc<Mutex<Messages>>,
 }
 
 impl Courier {
@@ -34,7 +37,7 @@ impl Courier {
         settings: Settings,
         app_ids: Vec<String>,
     ) -> Result<Self, Broken> {
-        let heard = Arc::new(Mutex::new(Vec::new()));
+        let heard = Arc::new(Mutex::new(Messages::new()));
         let keep = heard.clone();
         let hear = move |push: PushInfo| {
             if let Heard::Message { topic, payload } = Heard::read(&push) {
@@ -62,9 +65,9 @@ impl Courier {
         batch.iter().zip(answers).map(read).collect()
     }
 
-    /// Topic and payload of every message since the last time. What was published before an answer
+    /// Every message since the last time. What was published before an answer
     /// is there when the answer to the request behind it is.
-    pub fn take_heard(&self) -> Vec<(String, Vec<u8>)> {
+    pub fn take_heard(&self) -> Messages {
         std::mem::take(&mut *self.heard.lock())
     }
 }
