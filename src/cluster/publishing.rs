@@ -179,6 +179,11 @@ impl Publishing {
         pending.deliver()
     }
 
+    /// Whether an event of this node came back.
+    pub(super) fn was_heard(&self, serial: u64) -> bool {
+        self.pending.get(&serial).is_some_and(|pending| pending.heard)
+    }
+
     /// An event that this node will not hear back is delivered as it is sent.
     pub(super) fn unheard(&mut self, serial: u64) -> Option<Delivery> {
         self.pending.get_mut(&serial)?.deliver()

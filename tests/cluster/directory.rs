@@ -17,6 +17,10 @@ use channel::Channel;
 
 /// How long a leave is held before webhooks hear of it.
 const HOLD_MS: u64 = 3000;
+/// How long a vacated channel remembers its numbers: longer than a node hears it without need.
+const COUNTS_ON_MS: u64 = 10_000;
+/// How long a vacated channel remembers the last event of each node.
+const TAKEN_MS: u64 = 60_000;
 /// Channels that one clean-up takes a node out of.
 const REAPED_AT_ONCE: usize = 64;
 /// Leaves that one beat takes.
@@ -66,8 +70,6 @@ impl Done {
 /// Everything Redis knows.
 pub(crate) struct Directory {
     pub(crate) rules: Rules,
-    /// Of its data: another one when it begins empty.
-    pub(crate) epoch: String,
     nodes: BTreeMap<u64, Life>,
     references: BTreeMap<u64, BTreeSet<String>>,
     /// Reference and user of each leave that is held, and when it is due.
@@ -75,12 +77,14 @@ pub(crate) struct Directory {
     occupied: BTreeMap<String, BTreeSet<String>>,
     connections: BTreeMap<String, BTreeMap<u64, u32>>,
     channels: BTreeMap<Arc<str>, Channel>,
+    epoch: Option<String>,
 }
 
 impl Directory {
-    pub(crate) fn new(rules: Rules, epoch: String) -> Self {
+    pub(crate) fn new(rules: Rules) -> Self {
         let (nodes, references, held, occupied, connections, channels) = Default::default();
-        Self { rules, epoch, nodes, references, held, occupied, connections, channels }
+        let epoch = None;
+        Self { rules, nodes, references, held, occupied, connections, channels, epoch }
     }
 
     /// Carries out one request of a node. `now` in microseconds since 1970.
@@ -111,9 +115,9 @@ impl Directory {
         let text = std::str::from_utf8(publish.frame.payload()).unwrap();
         let channel = self.channels.entry(publish.topic.clone()).or_default();
         channel.expire(now / 1000);
-        let word = |at: usize| u64::from_be_bytes(publish.head[at..at + 8].try_into().unwrap());
-        let (node, serial) = (word(3), word(11));
-        if publish.again && channel.last_of(node) >= serial {
+        let part = |at: usize| u64::from_be_bytes(publish.head[at..at + 8].try_into().unwrap());
+        let (node, serial) = (part(3), part(11));
+        if publish.again && channel.taken.get(&node).is_some_and(|taken| *taken >= serial) {
             return Done::reply(Reply::Published(0));
         }
         let is_live = channel.rows.is_some();
@@ -121,9 +125,15 @@ impl Directory {
             channel.begin(now, Some(now / 1000 + kept_ms));
         }
         let (mut number, mut said) = (0, Vec::new());
-        if is_live || streams.is_some() && channel.number.is_some() {
+        let is_numbered = is_live || streams.is_some() && channel.number.is_some();
+        if is_numbered || publish.cached {
+            channel.take(node, serial);
+            if !is_live {
+                channel.taken_until = Some(now / 1000 + COUNTS_ON_MS);
+            }
+        }
+        if is_numbered {
             number = channel.next_number();
-            channel.take(node, serial, streams.map(|(kept_ms, _)| now / 1000 + kept_ms));
             let message = messages::event(&publish.head, number, text);
             if let Some((kept_ms, events)) = streams {
                 channel.keep(number, message.clone(), (now / 1000 + kept_ms, events));
@@ -157,9 +167,14 @@ impl Directory {
         let due: Vec<String> = due.into_iter().map(|(_, leave)| leave).collect();
         self.held.retain(|leave, _| !due.contains(leave));
         let decided = due.iter().map(|leave| decision(leave, false)).collect();
-        let epoch = self.epoch.clone();
+        let epoch = self.epoch(node, now);
         let beat = Beat { lapsed: before.is_none(), alive, dead, due, epoch };
         Done { decided, ..Done::reply(Reply::Beat(beat)) }
+    }
+
+    /// Which data this is: drawn by the first node that finds none.
+    pub(crate) fn epoch(&mut self, node: u64, now: u64) -> String {
+        self.epoch.get_or_insert_with(|| format!("{node:016x} at {now}")).clone()
     }
 
     fn reap(&mut self, node: u64, leaving: bool, now: u64) -> Done {

@@ -40,6 +40,8 @@ pub(crate) struct Link {
     pub(crate) batch: u32,
     pub(crate) replies: Vec<(Reply, Operation)>,
     pub(crate) will_pump: bool,
+    /// From when to when there was no link, each time.
+    pub(crate) outages: Vec<(u64, u64)>,
     /// Nothing gets through until then; it arrives late.
     pub(crate) held_until: u64,
     /// The same, and it never arrives.

@@ -83,7 +83,7 @@ impl Server {
     pub(crate) fn new(rules: Rules) -> Self {
         let (inbox, connections, subscribers, decided, accepted, reaped) = Default::default();
         Self {
-            directory: Directory::new(rules, "life 1".to_owned()),
+            directory: Directory::new(rules),
             run: 1,
             life: 1,
             is_up: true,
@@ -109,7 +109,7 @@ impl Server {
 
     /// A node connects. Whatever it said before over another connection that is not carried out yet
     /// never will be: a new link ends the one before.
-    pub(crate) fn connect(&mut self, connection: ConnectionId, node: u64) -> Item {
+    pub(crate) fn connect(&mut self, connection: ConnectionId, node: u64, now: u64) -> Item {
         if !self.is_up {
             return Item::Refused;
         }
@@ -118,8 +118,8 @@ impl Server {
             self.forget(stale);
         }
         self.connections.insert(connection, node);
-        let (run, epoch) = (format!("run {}", self.run), self.directory.epoch.clone());
-        Item::Welcome(Identity { run, epoch })
+        let epoch = self.directory.epoch(node, now);
+        Item::Welcome(Identity { run: format!("run {}", self.run), epoch })
     }
 
     /// Whether the connection is there as far as Redis knows.
@@ -147,9 +147,8 @@ impl Server {
         self.starts.push(now);
         (self.is_up, self.run) = (true, self.run + 1);
         if !keeps_data {
+            self.directory = Directory::new(self.directory.rules.clone());
             self.life += 1;
-            let epoch = format!("life {}", self.life);
-            self.directory = Directory::new(self.directory.rules.clone(), epoch);
         }
     }
 

@@ -46,8 +46,13 @@ fn failure(seed: u64, steps: usize, adjust: fn(&mut Profile)) -> Option<String> 
 
 /// Plays so many schedules of so many steps, or the one whose seed is asked for.
 fn play_all(first: u64, count: u64, steps: usize, adjust: fn(&mut Profile)) {
-    let asked = std::env::var("SIMULATION_SEED").ok();
-    if let Some(seed) = asked.map(|seed| seed.parse().expect("SIMULATION_SEED is a number")) {
+    let number = |name: &str| {
+        let text = std::env::var(name).ok()?;
+        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name} is a number, not {text}")))
+    };
+    // Other schedules than those of every run.
+    let first = first + number("SIMULATION_FIRST").unwrap_or(0);
+    if let Some(seed) = number("SIMULATION_SEED") {
         if (first..first + count).contains(&seed)
             && let Some(text) = failure(seed, steps, adjust)
         {

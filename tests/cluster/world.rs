@@ -2,7 +2,7 @@
 //!
 //! One thread, no clock, no sockets: what happens follows from the seed.
 
-use std::cmp::Reverse;
+use std::cmp::Ordering;
 use std::collections::{BTreeMap, BinaryHeap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -35,7 +35,7 @@ const TICK: u64 = 100 * MILLI;
 
 /// After the last step: what is held back is told, what nobody needs is left, the dead are cleaned
 /// up, and every node has said everything again.
-const SETTLES: u64 = 3 * LEASE + 6 * SECOND;
+const SETTLES: u64 = 2 * LEASE + 5 * SECOND;
 
 /// Something that will happen.
 pub(crate) enum Happening {
@@ -58,6 +58,34 @@ pub(crate) enum Happening {
     MachineStarts(usize),
     MachineEnds(usize, u64),
 }
+
+/// The same with its time. Of two at one time that which was planned first comes first.
+struct Planned {
+    at: u64,
+    number: u64,
+    happening: Happening,
+}
+
+impl Ord for Planned {
+    /// The earliest is the greatest, as a heap wants it.
+    fn cmp(&self, other: &Self) -> Ordering {
+        (other.at, other.number).cmp(&(self.at, self.number))
+    }
+}
+
+impl PartialOrd for Planned {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Planned {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for Planned {}
 
 /// A socket that waits for a place.
 struct Asking {
@@ -86,8 +114,7 @@ pub(crate) struct World {
     pub(crate) now: u64,
     start: Instant,
     random: Random,
-    agenda: BinaryHeap<Reverse<(u64, u64)>>,
-    happenings: BTreeMap<u64, Happening>,
+    agenda: BinaryHeap<Planned>,
     happened: u64,
     settings: Settings,
     app: Arc<App>,
@@ -124,7 +151,6 @@ impl World {
             start,
             random,
             agenda: BinaryHeap::new(),
-            happenings: BTreeMap::new(),
             happened: 0,
             settings,
             app,
@@ -169,7 +195,7 @@ impl World {
     /// Lets time pass in which nobody does anything.
     pub(crate) fn settle(&mut self, time: u64) -> Result<(), String> {
         let end = self.now + time;
-        while self.agenda.peek().is_some_and(|Reverse((at, _))| *at <= end) {
+        while self.agenda.peek().is_some_and(|planned| planned.at <= end) {
             self.happen()?;
         }
         self.now = end;
@@ -177,9 +203,9 @@ impl World {
     }
 
     fn happen(&mut self) -> Result<(), String> {
-        let Reverse((at, number)) = self.agenda.pop().unwrap();
+        let Planned { at, happening, .. } = self.agenda.pop().unwrap();
         self.now = at;
-        match self.happenings.remove(&number).unwrap() {
+        match happening {
             Happening::Step => self.step(),
             Happening::Tick(at, id) => self.tick(at, id),
             Happening::Pump(at, id) => self.pump(at, id),
@@ -200,8 +226,8 @@ impl World {
 
     fn plan(&mut self, after: u64, happening: Happening) {
         self.happened += 1;
-        self.agenda.push(Reverse((self.now + after, self.happened)));
-        self.happenings.insert(self.happened, happening);
+        let (at, number) = (self.now + after, self.happened);
+        self.agenda.push(Planned { at, number, happening });
     }
 
     pub(crate) fn instant(&self) -> Instant {

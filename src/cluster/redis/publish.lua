@@ -13,19 +13,22 @@ if kept_ms and ARGV[3] ~= '' then
   local time = redis.call('TIME')
   redis.call('SET', base .. ':q', string.format('%d%06d', time[1], time[2]), 'PX', kept_ms, 'NX')
 end
-if live or (kept_ms and redis.call('EXISTS', base .. ':q') == 1) then
-  number = redis.call('INCR', base .. ':q')
+local numbered = live or (kept_ms and redis.call('EXISTS', base .. ':q') == 1)
+if numbered or ARGV[3] ~= '' then
   -- The last of each node: who was cut off asks what became of its own. Of nodes that are long gone
   -- not more than a few are remembered.
   if redis.call('HSET', taken, node, serial) == 1 and redis.call('HLEN', taken) > 256 then
     redis.call('DEL', taken)
     redis.call('HSET', taken, node, serial)
   end
+  if kept_ms or not live then redis.call('PEXPIRE', taken, kept_ms or 60000) end
+end
+if numbered then
+  number = redis.call('INCR', base .. ':q')
   local message = ARGV[1] .. struct.pack('>I8', number) .. ARGV[2]
   if kept_ms then
     redis.call('XADD', base .. ':x', 'MAXLEN', '~', ARGV[5], string.format('%.0f-0', number), 'm', message)
     redis.call('PEXPIRE', base .. ':x', kept_ms)
-    redis.call('PEXPIRE', taken, kept_ms)
   end
   -- Even where nobody is subscribed any more: nodes that still hear it must see no hole.
   redis.call('PUBLISH', base, message)

@@ -24,22 +24,17 @@ pub(super) struct Number {
     pub(super) until: Option<u64>,
 }
 
-/// The last event that was taken of each node, and until when that is remembered.
-#[derive(Default)]
-pub(super) struct Taken {
-    pub(super) serials: BTreeMap<u64, u64>,
-    pub(super) until: Option<u64>,
-}
-
 /// One channel. Times are milliseconds; 0 is never.
 #[derive(Default)]
 pub(crate) struct Channel {
     pub(crate) rows: Option<Rows>,
     pub(crate) members: BTreeMap<String, Member>,
     pub(super) number: Option<Number>,
+    /// The serial of the last event of each node that got a number.
+    pub(super) taken: BTreeMap<u64, u64>,
+    pub(super) taken_until: Option<u64>,
     pub(super) events: Vec<(u64, Vec<u8>)>,
     events_until: u64,
-    pub(super) taken: Option<Taken>,
     pub(crate) cached: Option<(String, u64)>,
     pub(super) counted_until: u64,
     pub(super) missed_until: u64,
@@ -51,32 +46,21 @@ impl Channel {
         if self.number.as_ref().is_some_and(|number| number.until.is_some_and(|at| at < now)) {
             self.number = None;
         }
-        if self.taken.as_ref().is_some_and(|taken| taken.until.is_some_and(|at| at < now)) {
-            self.taken = None;
-        }
         if self.events_until < now {
             self.events.clear();
+        }
+        if self.taken_until.is_some_and(|until| until < now) {
+            (self.taken, self.taken_until) = (BTreeMap::new(), None);
         }
         self.cached = self.cached.take().filter(|(_, until)| *until >= now);
     }
 
-    /// The serial of the last event that was taken of a node.
-    pub(super) fn last_of(&self, node: u64) -> u64 {
-        let serial = |taken: &Taken| taken.serials.get(&node).copied();
-        self.taken.as_ref().and_then(serial).unwrap_or(0)
-    }
-
-    /// An event of a node is taken.
-    pub(super) fn take(&mut self, node: u64, serial: u64, until: Option<u64>) {
-        let taken = self.taken.get_or_insert_default();
-        taken.serials.insert(node, serial);
-        taken.until = until.or(taken.until);
-    }
-
-    /// The number, and the last event of each node, are remembered until then.
-    pub(super) fn remember(&mut self, until: Option<u64>) {
-        self.number.iter_mut().for_each(|number| number.until = until);
-        self.taken.iter_mut().for_each(|taken| taken.until = until);
+    /// Remembers the last event of a node; of nodes that are long gone not more than a few.
+    pub(super) fn take(&mut self, node: u64, serial: u64) {
+        if self.taken.insert(node, serial).is_none() && self.taken.len() > 256 {
+            self.taken.clear();
+            self.taken.insert(node, serial);
+        }
     }
 
     /// Numbers begin with the microsecond, unless they have begun.
@@ -129,7 +113,6 @@ impl Channel {
             (self.rows.is_some(), "n"),
             (!self.members.is_empty(), "m"),
             (self.number.as_ref().is_some_and(|number| number.until.is_none()), "q"),
-            (self.taken.as_ref().is_some_and(|taken| taken.until.is_none()), "p"),
         ];
         all.into_iter().filter(|(is_there, _)| *is_there).map(|(_, key)| key).collect()
     }

@@ -6,14 +6,11 @@ use resound::cluster::{Facts, Reply, State};
 
 use super::channel::{Channel, Member, Told};
 use super::messages::{self, Said};
-use super::{Decision, Directory, Done, HOLD_MS, decision};
+use super::{COUNTS_ON_MS, Decision, Directory, Done, HOLD_MS, decision};
 
-/// How long a vacated channel remembers its number: longer than a node hears it without need.
-const COUNTS_ON_MS: u64 = 10_000;
-
-/// Events, and about how many bytes of them, that one outcome brings.
-const MISSED_AT_ONCE: usize = 64;
-const MISSED_BYTES: usize = 65_536;
+/// What is told at once of what a node has missed.
+const PART_EVENTS: usize = 64;
+const PART_BYTES: usize = 65536;
 
 /// Sockets of a channel before and after a change.
 struct Totals {
@@ -113,14 +110,18 @@ impl Directory {
                 self.occupied.entry(app_id.to_owned()).or_default().insert(name.to_owned());
             });
             channel.begin(now, None);
-            channel.remember(None);
+            channel.number.iter_mut().for_each(|number| number.until = None);
+            channel.taken_until = None;
         } else if after <= 0 {
             channel.rows = None;
             channel.members.clear();
             if let Some(names) = listed.and_then(|app_id| self.occupied.get_mut(app_id)) {
                 names.remove(name);
             }
-            channel.remember(Some(now / 1000 + kept_ms));
+            let until = Some(now / 1000 + kept_ms);
+            channel.number.iter_mut().for_each(|number| number.until = until);
+            let taken_ms = self.rules.streams.map_or(TAKEN_MS, |(kept_ms, _)| kept_ms);
+            channel.taken_until = Some(now / 1000 + taken_ms);
         }
         Totals { before, after }
     }
@@ -207,11 +208,9 @@ fn outcome(
     }
     let present =
         |(user, member): (&String, &Member)| (member.arrival, user.clone(), member.info.clone());
-    let (missed, more) =
-        if asked.missed { missed(channel, state.known) } else { Default::default() };
+    let (missed, more) = missed(channel, state);
     Said {
         number: channel.number.as_ref().map_or(0, |number| number.value),
-        own: if asked.whole { channel.last_of(node) } else { 0 },
         total: total.max(0) as u32,
         tell_occupied: decided.iter().any(|one| one.user.is_none()),
         count_told: told == Told::Now,
@@ -223,19 +222,20 @@ fn outcome(
         tell_added: decided.iter().filter_map(|one| one.user.clone()).collect(),
         roster: asked.roster.then(|| channel.members.iter().map(present).collect()),
         cached,
+        own: channel.taken.get(&node).copied().filter(|_| asked.whole).unwrap_or_default(),
         missed,
         more,
     }
 }
 
-/// What was published since a number: a part of it at a time, and whether there may be more.
-fn missed(channel: &Channel, known: u64) -> (Vec<Vec<u8>>, bool) {
-    let since = channel.events.iter().filter(|(number, _)| *number > known);
-    let (mut missed, mut bytes): (Vec<Vec<u8>>, usize) = Default::default();
-    for (_, message) in since {
+/// The next part of what a node has missed, and whether it is not all.
+fn missed(channel: &Channel, state: &State) -> (Vec<Vec<u8>>, bool) {
+    let (mut missed, mut bytes) = (Vec::new(), 0);
+    let since = channel.events.iter().filter(|(number, _)| *number > state.known);
+    for (_, message) in since.filter(|_| state.asked.missed) {
         bytes += message.len();
         missed.push(message.clone());
-        if missed.len() == MISSED_AT_ONCE || bytes > MISSED_BYTES {
+        if missed.len() == PART_EVENTS || bytes > PART_BYTES {
             return (missed, true);
         }
     }

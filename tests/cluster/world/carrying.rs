@@ -170,8 +170,8 @@ impl World {
     /// Nobody flickers: whoever is told gone was gone, or its node was. A node without Redis goes by
     /// its own sockets: who left here may be elsewhere, and nobody can say so.
     fn removal_has_a_reason(&mut self, socket: SocketId, name: &Arc<str>, user: &str) {
-        let earliest = self.earliest_under_way();
         let at = self.clients[&socket].machine;
+        let earliest = self.earliest_under_way(at);
         let is_alone = !self.machines[at].link.is_connected;
         let counts = |absence: &Absence| {
             absence.at >= earliest && (absence.is_everywhere || is_alone && absence.machine == at)
@@ -186,13 +186,17 @@ impl World {
         }
     }
 
-    /// Since when a leave may be under way. After each start of Redis leaves are doubted for a lease,
-    /// since not every node may have spoken.
-    fn earliest_under_way(&self) -> u64 {
+    /// Since when a leave may be under way to a machine. While its link is gone it hears of none, and
+    /// after each start of Redis leaves are doubted for a lease, since not every node may have spoken.
+    fn earliest_under_way(&self, at: usize) -> u64 {
+        let starts = self.server.starts.iter().map(|start| (*start, start + LEASE));
+        let outages = self.machines[at].link.outages.iter().copied();
+        let mut delays: Vec<(u64, u64)> = starts.chain(outages).collect();
+        delays.sort_unstable();
         let mut earliest = self.now.saturating_sub(UNDER_WAY);
-        for start in self.server.starts.iter().rev().filter(|start| **start <= self.now) {
-            if *start + LEASE >= earliest {
-                earliest = earliest.min(start.saturating_sub(UNDER_WAY));
+        for (from, to) in delays.into_iter().rev() {
+            if to >= earliest {
+                earliest = earliest.min(from.saturating_sub(UNDER_WAY));
             }
         }
         earliest
@@ -250,13 +254,27 @@ impl World {
     pub(super) fn absent(&mut self, name: &Arc<str>, socket: SocketId) {
         let Some(&Client { user, machine, .. }) = self.clients.get(&socket) else { return };
         let is_there = |client: &&Client| client.user == user && client.views.contains_key(name);
-        let mut there = self.clients.values().filter(is_there).peekable();
-        let is_everywhere = there.peek().is_none();
-        if there.all(|client| client.machine != machine) {
+        let there = self.clients.values().filter(is_there);
+        // Until the directory has heard of a socket, its user is not there for others.
+        let is_known = |client: &Client| {
+            client.views[name].is_answered && self.known_from(client, name) <= self.now
+        };
+        let is_everywhere = !there.clone().any(is_known);
+        if is_everywhere || there.clone().all(|client| client.machine != machine) {
             let key = (name.clone(), user.to_owned());
             let absence = Absence { at: self.now, machine, is_everywhere };
             self.absences.entry(key).or_default().push(absence);
         }
+    }
+
+    /// From when on the directory and the node know of each other in this subscription of a client.
+    pub(crate) fn known_from(&self, client: &Client, name: &str) -> u64 {
+        let view = &client.views[name];
+        let Some(seated) = view.seated_alone else { return view.since };
+        let (node, topic) = (self.machines[client.machine].id, format!("resound{{1:{name}}}"));
+        let is_first =
+            |(of, on, at): &&(u64, Arc<str>, u64)| *of == node && **on == *topic && *at > seated;
+        self.server.states.iter().find(is_first).map_or(u64::MAX, |(.., at)| *at)
     }
 
     /// Whether an event reached Redis as far as its publisher knows.

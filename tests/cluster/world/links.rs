@@ -66,7 +66,7 @@ impl World {
             return;
         }
         let node = self.connections[connection as usize].node;
-        let item = self.server.connect(connection, node);
+        let item = self.server.connect(connection, node, self.now);
         self.send_down(vec![(connection, item)]);
     }
 
@@ -124,6 +124,12 @@ impl World {
             if self.server.slow > 0 {
                 self.server.busy_until = self.now + self.random.below(self.server.slow);
             }
+            if self.verbose {
+                let (connection, request) = self.server.inbox.front().unwrap();
+                let at = self.connections[*connection as usize].machine;
+                let text = format!("Redis, of machine {at}: {request:?}");
+                self.note(|| text);
+            }
             let written = self.server.carry_out(self.now);
             self.send_down(written);
         }
@@ -164,10 +170,14 @@ impl World {
         let now = self.instant();
         let machine = &mut self.machines[at];
         match item {
-            Item::Welcome(redis) => {
+            Item::Welcome(identity) => {
                 machine.link.is_connected = true;
-                machine.core.connected(redis.clone(), now);
-                self.note(|| format!("machine {at} is connected to {redis:?}"));
+                if let Some(outage) = machine.link.outages.last_mut() {
+                    outage.1 = self.now;
+                }
+                let text = format!("machine {at} is connected to {identity:?}");
+                machine.core.connected(identity, now);
+                self.note(|| text);
                 self.after(at, OUTSIDER);
             }
             Item::Refused | Item::Gone => self.disconnect(connection),
@@ -227,6 +237,7 @@ impl World {
         (link.connection, link.asked) = (None, 0);
         link.replies.clear();
         if was_connected {
+            self.machines[at].link.outages.push((self.now, u64::MAX));
             self.machines[at].core.disconnected();
             self.note(|| format!("machine {at} is disconnected"));
             self.after(at, OUTSIDER);
