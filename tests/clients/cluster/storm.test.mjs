@@ -9,8 +9,8 @@ const USERS = 60;
 const NODES = 3;
 const STEPS = 4000;
 const CHANNELS = ['presence-storm-a', 'presence-storm-b'];
-// What Redis still knows of a vacant channel it forgets within ten seconds.
-const FORGOTTEN = 10_000;
+// What Redis still knows of a vacant channel it forgets within a minute.
+const FORGOTTEN = 60_000;
 // How many tabs act at the same time.
 const LANES = 12;
 
