@@ -255,7 +255,7 @@ impl Channel {
         let Some(there) = &outcome.roster else {
             outcome.removed.iter().for_each(|user_id| self.removed(user_id, incomplete, effects));
             for user_id in &outcome.added {
-                let info = self.rows.info(user_id).unwrap_or("null").to_owned();
+                let info = self.rows.told_info(user_id).unwrap_or("null").to_owned();
                 self.added(user_id, &info, effects);
             }
             return;

@@ -15,8 +15,11 @@ use crate::config::RedisConfig;
 
 mod address;
 mod commands;
+mod courier;
 mod replies;
 mod scripts;
+
+pub use courier::Courier;
 
 use address::Source;
 use commands::Commands;

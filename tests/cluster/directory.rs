@@ -67,6 +67,13 @@ impl Done {
     }
 }
 
+impl Rules {
+    /// How long a channel that is or becomes vacant remembers the last event of each node.
+    fn taken_ms(&self) -> u64 {
+        self.streams.map_or(TAKEN_MS, |(kept_ms, _)| kept_ms)
+    }
+}
+
 /// Everything Redis knows.
 pub(crate) struct Directory {
     pub(crate) rules: Rules,
@@ -128,8 +135,8 @@ impl Directory {
         let is_numbered = is_live || streams.is_some() && channel.number.is_some();
         if is_numbered || publish.cached {
             channel.take(node, serial);
-            if !is_live {
-                channel.taken_until = Some(now / 1000 + COUNTS_ON_MS);
+            if streams.is_some() || !is_live {
+                channel.taken_until = Some(now / 1000 + self.rules.taken_ms());
             }
         }
         if is_numbered {

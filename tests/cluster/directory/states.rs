@@ -120,8 +120,7 @@ impl Directory {
             }
             let until = Some(now / 1000 + kept_ms);
             channel.number.iter_mut().for_each(|number| number.until = until);
-            let taken_ms = self.rules.streams.map_or(TAKEN_MS, |(kept_ms, _)| kept_ms);
-            channel.taken_until = Some(now / 1000 + taken_ms);
+            channel.taken_until = Some(now / 1000 + self.rules.taken_ms());
         }
         Totals { before, after }
     }

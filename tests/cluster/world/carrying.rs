@@ -178,12 +178,20 @@ impl World {
         };
         let absences = self.absences.get(&(name.clone(), user.to_owned()));
         let was_absent = absences.is_some_and(|all| all.iter().any(counts));
-        let was_reaped = self.server.reaped.iter().any(|(_, at)| *at >= earliest);
+        let was_reaped =
+            self.server.reaped.iter().any(|reaped| self.back_from(*reaped) >= earliest);
         if !was_absent && !was_reaped {
             self.is_wrong(format!(
                 "{user} is told gone from {name} and has been there all the time"
             ));
         }
+    }
+
+    /// Until when those of a node that was given up are not there: until it is back.
+    fn back_from(&self, (node, at): (u64, u64)) -> u64 {
+        let machine = self.machines.iter().find(|machine| machine.id == node);
+        let outage = machine.and_then(|machine| machine.link.outages.last());
+        outage.map_or(at, |(_, until)| at.max(*until))
     }
 
     /// Since when a leave may be under way to a machine. While its link is gone it hears of none, and
