@@ -222,6 +222,15 @@ impl Publishing {
         lost
     }
 
+    /// Gives up what may have arrived before Redis lost its data.
+    pub(super) fn forget_doubtful(&mut self) {
+        let doubtful = self.pending.iter().filter(|(_, pending)| pending.again);
+        for serial in doubtful.map(|(&serial, _)| serial).collect::<Vec<_>>() {
+            self.unshared += 1;
+            self.remove(serial);
+        }
+    }
+
     /// What is to be sent now that Redis is back, in order.
     pub(super) fn unsent(&self) -> Vec<u64> {
         self.pending

@@ -4,6 +4,10 @@
 //! Left out of the comparison is what hangs on the clock: where a series of numbers begins, and how
 //! long something is still kept. What only time brings about is waited for in one test of its own.
 
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
 use resound::cluster::redis::{Broken, Courier};
 use resound::cluster::{Message, NodeId, Reply, Request};
 use resound::config::{RedisAddress, RedisConfig};
@@ -25,9 +29,17 @@ const SEQUENCES: u64 = 120;
 const REQUESTS: usize = 80;
 pub(crate) const NODES: u64 = 3;
 
+/// Topics and payloads.
+type Ear = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
+/// How long one answer may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Both of them, and the nodes' connections to the real one.
 pub(crate) struct Both {
     couriers: Vec<Courier>,
+    /// What each has heard since the last time.
+    ears: Vec<Ear>,
     pub(crate) directory: Directory,
     /// What each node has subscribed to, in the simulation.
     topics: Vec<Vec<String>>,
@@ -40,14 +52,22 @@ impl Both {
         let address = RedisAddress::Tcp { host, port: redis.port, tls };
         let (username, password, ca) = (None, None, None);
         let config = RedisConfig { address, username, password, database: 0, ca };
-        let mut couriers = Vec::new();
+        let (mut couriers, mut ears) = (Vec::new(), Vec::new());
         for node in 1..=NODES {
-            let (settings, apps) = (settings(prefix, streams), vec!["1".to_owned()]);
-            let courier = Courier::connect(&config, NodeId(node), settings, apps).await;
+            let identity = (NodeId(node), settings(prefix, streams));
+            let ear = Ear::default();
+            let heard = ear.clone();
+            let hear = move |topic: &str, payload: &[u8]| {
+                heard.lock().push((topic.to_owned(), payload.to_vec()));
+            };
+            let apps = vec!["1".to_owned()];
+            let courier = Courier::connect(&config, identity, apps, TIMEOUT, hear).await;
             couriers.push(courier.unwrap());
+            ears.push(ear);
         }
         Self {
             couriers,
+            ears,
             directory: Directory::new(rules(prefix, streams)),
             topics: vec![Vec::new(); NODES as usize],
             numbers: Numbers::default(),
@@ -105,9 +125,9 @@ impl Both {
         let mut heard = Vec::new();
         // The node that asked has to have its answer before the others are looked at.
         self.couriers[first as usize - 1].carry(&[Request::References]).await.unwrap();
-        for courier in &mut self.couriers {
+        for (courier, ear) in self.couriers.iter_mut().zip(&self.ears) {
             courier.carry(&[Request::References]).await.unwrap();
-            heard.push(courier.take_heard());
+            heard.push(std::mem::take(&mut *ear.lock()));
         }
         heard
     }
@@ -187,7 +207,7 @@ async fn what_the_real_directory_says_can_be_read() {
     let mut heard = Vec::new();
     eventually("the outcome", async || {
         both.couriers[0].carry(&[Request::References]).await.unwrap();
-        heard.extend(both.couriers[0].take_heard());
+        heard.append(&mut both.ears[0].lock());
         !heard.is_empty()
     })
     .await;

@@ -60,15 +60,24 @@ fn play_all(first: u64, count: u64, steps: usize, adjust: fn(&mut Profile)) {
         }
         return;
     }
+    every_seed(first..first + count, |seed| failure(seed, steps, adjust).map_or(Ok(()), Err));
+}
+
+/// Runs a check for every seed, on all threads; of each thread the first failure is told.
+pub(crate) fn every_seed(
+    seeds: std::ops::Range<u64>,
+    check: impl Fn(u64) -> Result<(), String> + Sync,
+) {
+    let (check, seeds) = (&check, &seeds);
     let failures: Vec<String> = std::thread::scope(|scope| {
         let share = |thread| {
             move || {
-                let seeds = (first..first + count).filter(|seed| seed % THREADS == thread);
-                seeds.filter_map(|seed| failure(seed, steps, adjust)).take(1).collect::<Vec<_>>()
+                let mut mine = seeds.clone().filter(|seed| seed % THREADS == thread);
+                mine.find_map(|seed| check(seed).err().map(|why| format!("seed {seed}: {why}")))
             }
         };
         let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(share(thread))).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
     });
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }

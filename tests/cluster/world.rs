@@ -127,6 +127,8 @@ pub(crate) struct World {
     pub(crate) events: Vec<Event>,
     unanswered: Vec<usize>,
     pub(crate) told: Vec<Told>,
+    /// How often somebody heard that a user came or went.
+    pub(crate) changes_heard: usize,
     absences: BTreeMap<(Arc<str>, String), Vec<Absence>>,
     /// Processes that ended, and what they counted.
     pub(crate) ended: Vec<u64>,
@@ -163,6 +165,7 @@ impl World {
             events: Vec::new(),
             unanswered: Vec::new(),
             told: Vec::new(),
+            changes_heard: 0,
             absences: BTreeMap::new(),
             ended: Vec::new(),
             unshared: BTreeMap::new(),
@@ -183,11 +186,16 @@ impl World {
         world
     }
 
-    /// Plays all steps and lets everything settle.
+    /// Plays all steps, makes everything whole and lets it settle.
     pub(crate) fn run(&mut self) -> Result<(), String> {
         while self.steps_left > 0 {
             self.happen()?;
         }
+        self.come_to_rest()
+    }
+
+    /// Everything works again, and time passes.
+    pub(crate) fn come_to_rest(&mut self) -> Result<(), String> {
         self.heal();
         self.settle(SETTLES)
     }

@@ -1,12 +1,13 @@
-//! One connection with no node behind it: carries requests as a node's link does, and keeps what is
-//! heard. Lets a test hold the directory's scripts against what they are meant to do.
+//! One connection: carries batches of requests to Redis and brings their answers.
+//!
+//! Knows no node and no core, so that a test can hold the directory's scripts against what they are
+//! meant to do.
 
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, PushInfo, Value};
+use redis::{AsyncConnectionConfig, PushInfo, RedisError, Value};
 
 use super::address::Source;
 use super::commands::{self, Commands};
@@ -15,41 +16,45 @@ use super::{Broken, Heard, replies};
 use crate::cluster::{NodeId, Reply, Request, Settings};
 use crate::config::RedisConfig;
 
-/// How long one answer may take.
-const TIMEOUT: Duration = Duration::from_secs(10);
-
 /// A connection that speaks for one node.
 pub struct Courier {
     connection: MultiplexedConnection,
-    commands: Commands,
+    commands: Arc<Commands>,
     scripts: Scripts,
-    heard: Arc<Mutex<Vec<(String, Vec<u8>)>>>,
 }
 
 impl Courier {
-    /// Connects, and makes the scripts known.
+    /// Makes the scripts known over a connection.
+    pub(super) async fn new(
+        mut connection: MultiplexedConnection,
+        commands: Arc<Commands>,
+    ) -> Result<Self, RedisError> {
+        let scripts = Scripts::load(&mut connection).await?;
+        Ok(Self { connection, commands, scripts })
+    }
+
+    /// Connects as a node would. `hear` is given topic and payload of every message: what was
+    /// published before an answer is heard before the answer to the request behind it.
     pub async fn connect(
         redis: &RedisConfig,
-        node: NodeId,
-        settings: Settings,
+        (node, settings): (NodeId, Settings),
         app_ids: Vec<String>,
+        timeout: Duration,
+        hear: impl Fn(&str, &[u8]) + Send + Sync + 'static,
     ) -> Result<Self, Broken> {
-        let heard = Arc::new(Mutex::new(Vec::new()));
-        let keep = heard.clone();
         let hear = move |push: PushInfo| {
             if let Heard::Message { topic, payload } = Heard::read(&push) {
-                keep.lock().push((topic.to_owned(), payload.to_vec()));
+                hear(topic, payload);
             }
             Ok::<(), ()>(())
         };
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(TIMEOUT))
-            .set_response_timeout(Some(TIMEOUT))
+            .set_connection_timeout(Some(timeout))
+            .set_response_timeout(Some(timeout))
             .set_push_sender(hear);
-        let mut connection = Source::new(redis)?.connect(&config).await?;
-        let scripts = Scripts::load(&mut connection).await?;
-        let commands = Commands::new(node, settings, app_ids);
-        Ok(Self { connection, commands, scripts, heard })
+        let connection = Source::new(redis)?.connect(&config).await?;
+        let commands = Arc::new(Commands::new(node, settings, app_ids));
+        Ok(Self::new(connection, commands).await?)
     }
 
     /// Carries a batch; its answers, in order.
@@ -60,11 +65,5 @@ impl Courier {
             replies::read(request, answer).ok_or(Broken::Answer(commands::name(request)))
         };
         batch.iter().zip(answers).map(read).collect()
-    }
-
-    /// Topic and payload of every message since the last time. What was published before an answer
-    /// is there when the answer to the request behind it is.
-    pub fn take_heard(&self) -> Vec<(String, Vec<u8>)> {
-        std::mem::take(&mut *self.heard.lock())
     }
 }

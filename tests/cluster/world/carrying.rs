@@ -162,7 +162,11 @@ impl World {
                     }
                 }
             }
-            Heard::Removed(user) => self.removal_has_a_reason(socket, name, user),
+            Heard::Added(..) => self.changes_heard += 1,
+            Heard::Removed(user) => {
+                self.changes_heard += 1;
+                self.removal_has_a_reason(socket, name, user);
+            }
             _ => {}
         }
     }
@@ -218,6 +222,7 @@ impl World {
         if client.is_signed_in && client.user == user {
             return;
         }
+        self.changes_heard += 1;
         if let Err(why) = client.hear_of(user, online) {
             self.is_wrong(format!("{socket} watches {user}: {why}"));
         }
