@@ -63,7 +63,7 @@ fn main() -> anyhow::Result<()> {
         _ => Cost::measure()?,
     };
     println!(
-        "| nodes | topics of a node | nodes that hear an event | Redis sends | with one topic for all | rows that beats read | events one Redis carries | with one topic for all |\n\
+        "| nodes | topics of a node | nodes that hear an event | Redis sends | with one topic for all | rows that beats read | events a second one Redis carries | with one topic for all |\n\
          |---|---|---|---|---|---|---|---|"
     );
     for nodes in NODES {
@@ -90,7 +90,7 @@ fn line(world: &World, cost: Cost) -> String {
     let kilobytes = |heard: f64| format!("{:.1}", heard * cost::MESSAGE_BYTES / 1000.0);
     let (alike, by_size) = (world.heard_alike, world.heard_by_size);
     format!(
-        "| {} | {:.0} | {alike:.1} / {by_size:.1} | {} / {} KB | {} KB | {} | {} / {} | {} |",
+        "| {} | {:.0} | {alike:.1} / {by_size:.1} | {} / {} KB | {} KB | {}/s | {} / {} | {} |",
         world.nodes,
         world.topics_of_a_node,
         kilobytes(alike),
@@ -104,8 +104,9 @@ fn line(world: &World, cost: Cost) -> String {
 }
 
 fn thousands(per_second: f64) -> String {
-    match per_second {
-        small if small < 1000.0 => format!("{small:.0}/s"),
-        large => format!("{:.1} k/s", large / 1000.0),
+    match per_second / 1000.0 {
+        large if large >= 10.0 => format!("{large:.0} k"),
+        middle if middle >= 1.0 => format!("{middle:.1} k"),
+        _ => format!("{per_second:.0}"),
     }
 }

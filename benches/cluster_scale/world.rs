@@ -6,7 +6,7 @@ use rand::RngExt;
 use rand::SeedableRng;
 use rand::rngs::StdRng;
 
-/// Nodes in one set.
+/// No more nodes than this.
 const NODES_MAX: usize = 256;
 
 /// A number of nodes with everybody connected.
@@ -22,7 +22,6 @@ pub(crate) struct World {
 impl World {
     /// Draws a node for every socket; the same each time.
     pub(crate) fn new(sockets: usize, channels: usize, nodes: usize) -> Self {
-        let nodes = nodes.min(NODES_MAX);
         let mut random = StdRng::seed_from_u64(nodes as u64);
         let (mut heard, mut heard_by_size, mut all) = (0.0, 0.0, 0.0);
         for size in sizes(sockets, channels) {

@@ -5,7 +5,7 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use resound::load::Phase;
+use resound::load::{Crowd, Phase};
 
 use super::{Figures, Row, Scale, Scenario, Subject};
 use crate::bound::{Bound, Unit};
@@ -81,11 +81,7 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
 }
 
 /// How much longer an event is on its topic than on the socket.
-fn head_bytes(
-    subject: &Subject,
-    redis: &Redis,
-    crowd: &mut resound::load::Crowd,
-) -> anyhow::Result<f64> {
+fn head_bytes(subject: &Subject, redis: &Redis, crowd: &mut Crowd) -> anyhow::Result<f64> {
     let mut client = Client::connect(subject.far())?;
     client.subscribe(subject, CHANNEL, None)?;
     let Heard::Text(_answer) = client.hear()? else { bail!("closed instead of subscribed") };
