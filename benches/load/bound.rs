@@ -11,6 +11,8 @@ pub(crate) enum Unit {
     Percent,
     Kilobytes,
     Bytes,
+    /// For each of something.
+    Each,
     /// A plain number: a count, a close code.
     Number,
 }
@@ -18,7 +20,10 @@ pub(crate) enum Unit {
 /// What a figure has to be.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Bound {
+    /// Nothing: it is told, to be compared.
+    Free,
     AtMost(f64),
+    AtLeast(f64),
     Exactly(f64),
     /// At most so many times the reference.
     AtMostTimes(f64, Reference),
@@ -38,7 +43,7 @@ pub(crate) enum Reference {
 impl Bound {
     pub(crate) fn reference(self) -> Option<Reference> {
         match self {
-            Self::AtMost(_) | Self::Exactly(_) => None,
+            Self::Free | Self::AtMost(_) | Self::AtLeast(_) | Self::Exactly(_) => None,
             Self::AtMostTimes(_, reference) | Self::AtLeastTimes(_, reference) => Some(reference),
         }
     }
@@ -46,7 +51,9 @@ impl Bound {
     /// Whether it holds; `None` without the reference it needs.
     pub(crate) fn holds(self, measured: f64, reference: Option<f64>) -> Option<bool> {
         match self {
+            Self::Free => Some(true),
             Self::AtMost(most) => Some(measured <= most),
+            Self::AtLeast(least) => Some(measured >= least),
             Self::Exactly(value) => Some(measured == value),
             Self::AtMostTimes(factor, _) => Some(measured <= factor * reference?),
             Self::AtLeastTimes(factor, _) => Some(measured >= factor * reference?),
@@ -56,7 +63,9 @@ impl Bound {
     /// As the table shows it.
     pub(crate) fn shown(self, unit: Unit) -> String {
         match self {
+            Self::Free => "–".to_owned(),
             Self::AtMost(most) => format!("≤ {}", unit.shown(most)),
+            Self::AtLeast(least) => format!("≥ {}", unit.shown(least)),
             Self::Exactly(value) => unit.shown(value),
             Self::AtMostTimes(factor, reference) => format!("≤ {factor} × {reference}"),
             Self::AtLeastTimes(1.0, reference) => format!("≥ {reference}"),
@@ -71,11 +80,13 @@ impl Unit {
         match self {
             Self::Microseconds => plain("µs"),
             Self::Milliseconds => plain("ms"),
-            Self::PerSecond if value >= 10_000.0 => format!("{:.0} k/s", value / 1000.0),
+            Self::PerSecond if value >= 100_000.0 => format!("{:.0} k/s", value / 1000.0),
+            Self::PerSecond if value >= 10_000.0 => format!("{:.1} k/s", value / 1000.0),
             Self::PerSecond => plain("/s"),
             Self::Percent => plain("%"),
             Self::Kilobytes => plain("KB"),
             Self::Bytes => format!("{value:.0} B"),
+            Self::Each => digits(value),
             Self::Number => format!("{value:.0}"),
         }
     }

@@ -22,6 +22,8 @@ pub(crate) struct Runs {
 pub(crate) enum Failure {
     /// The subject does not speak that part of the protocol.
     NotNegotiated,
+    /// It has nothing of that kind.
+    Missing,
     /// It went wrong; so.
     Error(String),
 }
@@ -47,8 +49,8 @@ impl Runs {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
-        let missing = || Failure::Error(format!("no figure is named {figure}"));
-        self.figures.get(figure).and_then(|values| median(values)).ok_or_else(missing)
+        let found = self.figures.get(figure).and_then(|values| median(values));
+        found.ok_or(Failure::Missing)
     }
 }
 

@@ -4,12 +4,14 @@
 //! and per request, memory per socket, isolation of channels from crowds and of crowds from one
 //! slow reader? Every scenario runs against the real binary as a process of its own, over
 //! loopback, in rounds; medians are told. The floor is the bare loop (`bare_loop.rs`), which is
-//! measured in the same rounds: one thread that writes one made frame to every socket.
+//! measured in the same rounds: one thread that writes one made frame to every socket. Of several
+//! nodes, two are measured on a real Redis, with both wires, beside one node that needs none.
 //!
 //! ```sh
 //! cargo bench --bench load                                  # all of it, about 20 minutes
 //! cargo bench --bench load -- --quick                       # shows that it works, in a minute
 //! cargo bench --bench load -- --only fan-out,api --rounds 3 --server target/release/resound
+//! cargo bench --bench load -- --only cluster                # what several nodes cost
 //! cargo bench --bench load -- --peer soketi,4711,http://127.0.0.1:6001,app-id,app-key,app-secret
 //! ```
 //!
@@ -35,6 +37,7 @@ use crate::machine::Machine;
 use crate::meter::Meter;
 use crate::options::Options;
 use crate::scenarios::{Scale, Scenario};
+use crate::sheet::Sheet;
 use crate::subject::Kind;
 use crate::table::{Results, Table};
 
@@ -46,9 +49,13 @@ mod figures;
 mod machine;
 mod meter;
 mod options;
+mod process;
+mod redis;
 mod scenarios;
+mod sheet;
 mod subject;
 mod table;
+mod traffic;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -63,23 +70,18 @@ fn main() -> ExitCode {
 }
 
 fn measure(options: &Options) -> anyhow::Result<ExitCode> {
-    let scenarios = chosen(&options.only)?;
+    check_names(&options.only)?;
     rlimit::increase_nofile_limit(u64::MAX)?;
     let program = options.server.clone();
     let program = program.unwrap_or_else(|| PathBuf::from(env!("CARGO_BIN_EXE_resound")));
-    let (ours, bare) = (Kind::Server(program), Kind::BareLoop);
-    let peers: Vec<Kind> = options.peers.iter().cloned().map(Box::new).map(Kind::Peer).collect();
     let started = Instant::now();
-    let scale = if options.quick { Scale::Quick } else { Scale::Full };
-    let (mut results, mut others) = (Results::new(), Vec::new());
-    for scenario in &scenarios {
-        let bare = scenario.bare_loop.then_some(&bare);
-        let subjects: Vec<&Kind> = [&ours].into_iter().chain(bare).chain(&peers).collect();
-        results
-            .insert(scenario.name, run(scenario, &subjects, options.rounds(), scale, &mut others));
+    let mut others = Vec::new();
+    let mut table = Table { text: String::new(), missed: 0, failed: 0 };
+    for sheet in Sheet::all(options, &program) {
+        if !sheet.scenarios.is_empty() {
+            table.append(&table::table(&sheet, &run_all(&sheet, options, &mut others)));
+        }
     }
-    let peers: Vec<&str> = peers.iter().map(Kind::name).collect();
-    let mut table = table::table(&scenarios, &results, (ours.name(), bare.name()), &peers);
     table.text.push_str(&circumstances(options, &others));
     print!("{}", table.text);
     eprintln!("{} s; {} bounds missed", started.elapsed().as_secs(), table.missed);
@@ -114,14 +116,24 @@ fn verdict(options: &Options, table: &Table) -> ExitCode {
     }
 }
 
-fn chosen(only: &[String]) -> anyhow::Result<Vec<&'static Scenario>> {
-    let all = &scenarios::ALL;
-    let names: Vec<&str> = all.iter().map(|scenario| scenario.name).collect();
-    for name in only {
-        ensure!(names.contains(&name.as_str()), "no scenario {name:?}; there are {names:?}");
+fn check_names(only: &[String]) -> anyhow::Result<()> {
+    let all = scenarios::ONE_SERVER.iter().chain(&scenarios::SEVERAL_NODES);
+    let all: Vec<&str> = all.map(|scenario| scenario.name).collect();
+    for chosen in only {
+        let is_there = all.iter().any(|name| sheet::names(chosen, name));
+        ensure!(is_there, "no scenario {chosen:?}; there are {all:?}");
     }
-    let is_chosen = |name: &str| only.is_empty() || only.iter().any(|chosen| chosen == name);
-    Ok(all.iter().filter(|scenario| is_chosen(scenario.name)).collect())
+    Ok(())
+}
+
+fn run_all(sheet: &Sheet, options: &Options, others: &mut Vec<f64>) -> Results {
+    let scale = if options.quick { Scale::Quick } else { Scale::Full };
+    let mut results = Results::new();
+    for scenario in &sheet.scenarios {
+        let subjects = sheet.subjects(scenario);
+        results.insert(scenario.name, run(scenario, &subjects, options.rounds(), scale, others));
+    }
+    results
 }
 
 /// Every subject in turn, round after round, so that what the machine does beside hits all alike.

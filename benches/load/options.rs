@@ -14,7 +14,7 @@ pub(crate) struct Options {
     /// One round with small numbers, in less than a minute: shows that all works, not how fast.
     #[arg(long)]
     pub(crate) quick: bool,
-    /// Only these scenarios.
+    /// Only these scenarios; `cluster` is all that begin so.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
     /// Runs of each scenario, whose medians are told; 5, or 1 with --quick.

@@ -9,6 +9,7 @@ use crate::subject::Subject;
 
 mod api;
 mod batch;
+mod cluster;
 mod connect;
 mod deflate;
 mod fan_out;
@@ -18,8 +19,8 @@ mod presence;
 mod slow_reader;
 mod whispers;
 
-/// Every scenario.
-pub(crate) const ALL: [Scenario; 10] = [
+/// What is asked of one server.
+pub(crate) const ONE_SERVER: [Scenario; 10] = [
     fan_out::SCENARIO,
     batch::SCENARIO,
     lanes::SCENARIO,
@@ -32,14 +33,17 @@ pub(crate) const ALL: [Scenario; 10] = [
     api::SCENARIO,
 ];
 
+/// What is asked of two nodes and their Redis.
+pub(crate) const SEVERAL_NODES: [Scenario; 3] = cluster::SCENARIOS;
+
 /// One situation a server may be in.
 pub(crate) struct Scenario {
     /// For `--only`.
     pub(crate) name: &'static str,
     /// Keys of `[[apps]]`, then sections, for the server's file.
     pub(crate) settings: &'static str,
-    /// Whether the bare loop is measured too.
-    pub(crate) bare_loop: bool,
+    /// Whether what stands beside ours is measured too.
+    pub(crate) beside: bool,
     /// One run on a fresh process.
     pub(crate) measure: fn(&Subject, Scale) -> anyhow::Result<Figures>,
     /// What is asked of its figures.

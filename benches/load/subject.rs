@@ -1,18 +1,20 @@
-//! The processes that are measured: this server, the bare loop, a peer that runs already.
+//! The processes that are measured: this server, two nodes and their Redis, the bare loop, a peer
+//! that runs already.
 //!
 //! Owns how each is started and that it ends. Refuses to know what is done to it.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::process::{Command, Stdio};
 
 use anyhow::Context;
 use resound::app::Secret;
 use resound::load::{Credentials, Target};
 
 use crate::options::Peer;
+use crate::process::{Folder, Process};
+use crate::redis::Redis;
 
 const ID: &str = "load";
 const KEY: &str = "load-key";
@@ -23,19 +25,59 @@ const SECRET: &str = "load-secret";
 pub(crate) enum Kind {
     /// This server, as the binary at that path.
     Server(PathBuf),
+    /// The same, beside two of it.
+    OneNode(PathBuf),
+    /// Two of it and one Redis.
+    TwoNodes(PathBuf, Wire),
     /// What the kernel allows.
     BareLoop,
     /// Another server.
     Peer(Box<Peer>),
 }
 
-/// One process under load.
+/// How events travel between nodes: a value of `cluster.wire`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wire {
+    Pubsub,
+    Streams,
+}
+
+/// One process under load, or the first of two.
 pub(crate) struct Subject {
     pub(crate) pid: u32,
     pub(crate) target: Target,
     pub(crate) credentials: Credentials,
     /// Killed when this is dropped; a peer is left alone.
     _process: Option<Process>,
+    /// Only of two nodes. Below the process, so that Redis outlives both.
+    beyond: Option<Box<Beyond>>,
+}
+
+/// What is behind the first node.
+struct Beyond {
+    node: Subject,
+    redis: Redis,
+}
+
+impl Subject {
+    /// The node where the subscribers of an event are: another one than this, if there is one.
+    pub(crate) fn far(&self) -> &Self {
+        self.beyond.as_ref().map_or(self, |beyond| &beyond.node)
+    }
+
+    /// What is between the nodes.
+    pub(crate) fn redis(&self) -> Option<&Redis> {
+        self.beyond.as_ref().map(|beyond| &beyond.redis)
+    }
+}
+
+impl Wire {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Pubsub => "pubsub",
+            Self::Streams => "streams",
+        }
+    }
 }
 
 impl Kind {
@@ -43,6 +85,8 @@ impl Kind {
     pub(crate) fn name(&self) -> &str {
         match self {
             Self::Server(_) => "Resound",
+            Self::OneNode(_) => "one node",
+            Self::TwoNodes(_, wire) => wire.name(),
             Self::BareLoop => "bare loop",
             Self::Peer(peer) => &peer.name,
         }
@@ -51,13 +95,15 @@ impl Kind {
     /// Starts it, unless it runs. `settings` are keys of the server's file, those of `[app]` first.
     pub(crate) fn start(&self, settings: &str) -> anyhow::Result<Subject> {
         match self {
-            Self::Server(program) => server(program, settings),
+            Self::Server(program) | Self::OneNode(program) => server(program, settings),
+            Self::TwoNodes(program, wire) => two_nodes(program, settings, *wire),
             Self::BareLoop => bare_loop(),
             Self::Peer(peer) => Ok(Subject {
                 pid: peer.pid,
                 target: peer.target.clone(),
                 credentials: peer.credentials.clone(),
                 _process: None,
+                beyond: None,
             }),
         }
     }
@@ -65,7 +111,7 @@ impl Kind {
 
 fn server(program: &Path, settings: &str) -> anyhow::Result<Subject> {
     let folder = Folder::new()?;
-    let file = folder.0.join("load.toml");
+    let file = folder.path().join("load.toml");
     let text = format!(
         "[[apps]]\nid = \"{ID}\"\nkey = \"{KEY}\"\nsecret = \"{SECRET}\"\n{settings}\n\
          [log]\nformat = \"json\"\n"
@@ -78,7 +124,7 @@ fn server(program: &Path, settings: &str) -> anyhow::Result<Subject> {
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
     let mut child = command.spawn().with_context(|| format!("cannot start {program:?}"))?;
     let stderr = child.stderr.take().context("the server's log")?;
-    let process = Process { child, _folder: Some(folder) };
+    let process = Process::new(child, Some(folder));
     let mut lines = BufReader::new(stderr).lines();
     let mut said = String::new();
     let address = lines.find_map(|line| {
@@ -90,7 +136,20 @@ fn server(program: &Path, settings: &str) -> anyhow::Result<Subject> {
     let address = address.with_context(|| format!("the server did not start: {said}"))?;
     // A full pipe would stop the server.
     std::thread::spawn(move || lines.for_each(drop));
-    process.at(&address)
+    subject(process, &address)
+}
+
+/// Two nodes of one thread each: more would take from each other what cores there are. A process
+/// that builds at the same time must not look like a Redis that is gone.
+fn two_nodes(program: &Path, settings: &str, wire: Wire) -> anyhow::Result<Subject> {
+    let redis = Redis::start()?;
+    let (url, wire) = (redis.url(), wire.name());
+    let settings = format!(
+        "{settings}\n[server]\nshards = 1\n[cluster]\nenabled = true\nrequired = true\n\
+         url = \"{url}\"\nwire = \"{wire}\"\ntimeout_ms = 4000\npatience_ms = 2000"
+    );
+    let (first, node) = (server(program, &settings)?, server(program, &settings)?);
+    Ok(Subject { beyond: Some(Box::new(Beyond { node, redis })), ..first })
 }
 
 fn bare_loop() -> anyhow::Result<Subject> {
@@ -98,52 +157,19 @@ fn bare_loop() -> anyhow::Result<Subject> {
     command.args(["--bare-loop", "0"]).stdin(Stdio::null()).stdout(Stdio::piped());
     let mut child = command.spawn().context("cannot start the bare loop")?;
     let stdout = child.stdout.take().context("the bare loop's address")?;
-    let process = Process { child, _folder: None };
+    let process = Process::new(child, None);
     let mut line = String::new();
     BufReader::new(stdout).read_line(&mut line)?;
-    process.at(line.trim())
+    subject(process, line.trim())
 }
 
-struct Process {
-    child: Child,
-    _folder: Option<Folder>,
-}
-
-impl Process {
-    fn at(self, address: &str) -> anyhow::Result<Subject> {
-        let secret = Secret::new(SECRET);
-        Ok(Subject {
-            pid: self.child.id(),
-            target: Target::parse(&format!("http://{address}"))?,
-            credentials: Credentials { app_id: ID.to_owned(), key: KEY.to_owned(), secret },
-            _process: Some(self),
-        })
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// A folder of its own, removed at the end.
-struct Folder(PathBuf);
-
-impl Folder {
-    fn new() -> anyhow::Result<Self> {
-        static COUNT: AtomicU32 = AtomicU32::new(0);
-        let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let name = format!("resound-load-{}-{count}", std::process::id());
-        let path = std::env::temp_dir().join(name);
-        fs::create_dir_all(&path).with_context(|| format!("cannot make {path:?}"))?;
-        Ok(Self(path))
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        let _ = fs::remove_dir_all(&self.0);
-    }
+fn subject(process: Process, address: &str) -> anyhow::Result<Subject> {
+    let secret = Secret::new(SECRET);
+    Ok(Subject {
+        pid: process.id(),
+        target: Target::parse(&format!("http://{address}"))?,
+        credentials: Credentials { app_id: ID.to_owned(), key: KEY.to_owned(), secret },
+        _process: Some(process),
+        beyond: None,
+    })
 }

@@ -93,11 +93,14 @@ impl Shards {
     pub async fn run(self: Arc<Self>, index: usize, mut shard: Shard) {
         let mut batch = Vec::new();
         loop {
-            if !shard.has_work() {
+            // Yielding makes the runtime ask the kernel for news at once. Where there is nothing left to do
+            // it asks anyway, and would do so twice.
+            if shard.has_work() || !self.inboxes[index].is_empty() {
+                tokio::task::yield_now().await;
+            } else {
                 self.inboxes[index].wait().await;
             }
             self.turn(index, &mut shard, &mut batch);
-            tokio::task::yield_now().await;
         }
     }
 
@@ -114,7 +117,7 @@ impl Shards {
     pub fn settle(&self, shards: &mut [Shard]) {
         let mut batch = Vec::new();
         let idle = |shards: &[Shard]| shards.iter().all(|shard| !shard.has_work());
-        while !(idle(shards) && self.inboxes.iter().all(|inbox| inbox.commands.lock().is_empty())) {
+        while !(idle(shards) && self.inboxes.iter().all(|inbox| inbox.is_empty())) {
             for (index, shard) in shards.iter_mut().enumerate() {
                 self.turn(index, shard, &mut batch);
             }
@@ -241,8 +244,12 @@ impl Inbox {
         self.emptied.notify_waiters();
     }
 
+    fn is_empty(&self) -> bool {
+        self.commands.lock().is_empty()
+    }
+
     async fn wait(&self) {
-        while self.commands.lock().is_empty() {
+        while self.is_empty() {
             self.filled.notified().await;
         }
     }

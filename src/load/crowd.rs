@@ -155,9 +155,10 @@ impl Crowd {
         let schedule = self.schedule(phase);
         let (record, before) = thread::scope(|scope| {
             let (done, all_done) = mpsc::channel::<()>();
+            let targets = self.targets(phase);
             let lanes: Vec<_> = (0..schedule.lanes)
                 .map(|lane| {
-                    let backend = self.backend(usize::from(lane) % board.plan.targets.len());
+                    let backend = self.backend(targets[usize::from(lane) % targets.len()]);
                     let (schedule, done) = (&schedule, done.clone());
                     scope.spawn(move || {
                         let record = schedule.run(lane, backend);
@@ -186,6 +187,14 @@ impl Crowd {
         let server = since(Usage::of_all(&phase.pids), before.0);
         let client = since(Usage::of_self(), before.1);
         schedule.measures(record, (server, client))
+    }
+
+    /// Where requests go.
+    fn targets(&self, phase: &Phase) -> Vec<usize> {
+        match &*phase.targets {
+            [] => (0..self.board.plan.targets.len()).collect(),
+            chosen => chosen.to_vec(),
+        }
     }
 
     fn backend(&self, target: usize) -> Backend {

@@ -49,6 +49,8 @@ pub struct Phase {
     pub batch: usize,
     /// The channels published to in turn, as indexes into the plan; empty is all.
     pub channels: Vec<usize>,
+    /// The nodes that requests go to in turn, as indexes into the plan; empty is all. HTTP only.
+    pub targets: Vec<usize>,
     /// How long to wait for the last deliveries.
     pub patience: Duration,
     /// Processes of the server, whose use is measured.
@@ -80,6 +82,7 @@ impl Phase {
             payload_bytes: 128,
             batch: 1,
             channels: Vec::new(),
+            targets: Vec::new(),
             patience: Duration::from_secs(10),
             pids: Vec::new(),
         }

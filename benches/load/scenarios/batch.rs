@@ -17,7 +17,7 @@ const SINGLE: Reference = Reference::Own { figure: "single_us", name: "ten singl
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "batch",
     settings: "",
-    bare_loop: false,
+    beside: false,
     measure,
     rows: &[Row {
         what: "10 events to that channel in one batch request: CPU per delivery",

@@ -13,7 +13,7 @@ use crate::subject::Subject;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "connect",
     settings: "",
-    bare_loop: true,
+    beside: true,
     measure,
     rows: &[
         Row {

@@ -18,7 +18,7 @@ const PLAIN_CPU: Reference = Reference::Own { figure: "plain_us", name: "uncompr
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "deflate",
     settings: "",
-    bare_loop: false,
+    beside: false,
     measure,
     rows: &[
         Row {

@@ -15,7 +15,7 @@ use crate::subject::Subject;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "fan-out",
     settings: "",
-    bare_loop: true,
+    beside: true,
     measure,
     rows: &[
         Row {

@@ -17,7 +17,7 @@ use crate::subject::Subject;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "idle",
     settings: "",
-    bare_loop: false,
+    beside: false,
     measure,
     rows: &[
         Row {

@@ -19,7 +19,7 @@ const ALONE_P50: Reference = Reference::Own { figure: "alone_p50_ms", name: "alo
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "lanes",
     settings: "",
-    bare_loop: false,
+    beside: false,
     measure,
     rows: &[
         Row {

@@ -15,7 +15,7 @@ use crate::subject::Subject;
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "presence",
     settings: "",
-    bare_loop: false,
+    beside: false,
     measure,
     rows: &[
         Row {

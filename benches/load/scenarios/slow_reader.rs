@@ -26,7 +26,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     name: "slow-reader",
     // It reads again, and finds out why it is closed, only when the others have been measured.
     settings: "[websocket]\noutbox_bytes = 1048576\nclose_timeout_seconds = 60",
-    bare_loop: false,
+    beside: false,
     measure,
     rows: &[
         Row {

@@ -17,7 +17,7 @@ const TRIGGERS: Reference = Reference::Own { figure: "trigger_us", name: "HTTP t
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "whispers",
     settings: "client_events_per_second = 0",
-    bare_loop: false,
+    beside: false,
     measure,
     rows: &[Row {
         what: "client events in groups of 10, 5 000 events/s in all: CPU per delivery",
