@@ -64,6 +64,12 @@ impl Numbers {
         }
     }
 
+    /// An event of this node is not sent any more. It may have been numbered; to count one too many as
+    /// missed is better than one too few.
+    pub(super) fn given_up(&mut self, serial: u64) {
+        self.unheard.remove(&serial);
+    }
+
     pub(super) fn is_comparing(&self) -> bool {
         self.comparing.is_some()
     }
