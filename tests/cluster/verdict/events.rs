@@ -93,8 +93,9 @@ fn numbered_ones_are_missed(world: &World, lost: &Lost) -> Result<(), String> {
     Ok(())
 }
 
-/// Nothing is counted as missed but events of others that Redis had and this node did not deliver.
-/// After Redis has lost its data it cannot be said what it had.
+/// Nothing is counted as missed but events of others that Redis had and this node did not deliver, and
+/// its own of which it has given up knowing. After Redis has lost its data it cannot be said what it
+/// had.
 fn nothing_else_is_missed(world: &World) -> Result<(), String> {
     if world.server.life > 1 {
         return Ok(());
@@ -103,8 +104,9 @@ fn nothing_else_is_missed(world: &World) -> Result<(), String> {
         for (channel, &missed) in &machine.missed {
             let may_be_missed = |accepted: &&Accepted| {
                 let event = &world.events[accepted.event];
-                let is_of_others = event.channel == *channel && event.origin != machine.id;
-                is_of_others && !machine.delivered.contains(&accepted.event)
+                let is_of_others =
+                    event.origin != machine.id && !machine.delivered.contains(&accepted.event);
+                event.channel == *channel && (is_of_others || machine.unshared > 0)
             };
             let most = world.server.accepted.iter().filter(may_be_missed).count() as u64;
             ensure(missed <= most, || {
