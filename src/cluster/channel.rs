@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::core::Reliance;
 use super::effect::{Action, Cached, Effect, Newcomer, Told};
-use super::newcomers::{Newcomers, Waiting};
+use super::newcomers::Newcomers;
 use super::outcome::{Count, Outcome};
 use super::request::{Asked, Facts, State};
 use super::roster::Roster;
@@ -255,7 +255,7 @@ impl Channel {
         let Some(there) = &outcome.roster else {
             outcome.removed.iter().for_each(|user_id| self.removed(user_id, incomplete, effects));
             for user_id in &outcome.added {
-                let info = self.rows.info(user_id).unwrap_or("null").to_owned();
+                let info = self.rows.told_info(user_id).unwrap_or("null").to_owned();
                 self.added(user_id, &info, effects);
             }
             return;
@@ -295,8 +295,7 @@ impl Channel {
                 (true, Some(frame)) => Cached::Event(frame.clone()),
                 (true, None) => Cached::Miss,
             };
-            let answer = first.clone();
-            self.greet(socket, &waiting, Newcomer { answer, cached }, effects);
+            self.greet(socket, &waiting, (first.clone(), cached), effects);
         }
         all_accepted
     }
@@ -307,9 +306,8 @@ impl Channel {
             waiting.again += 1;
             return;
         }
-        let waiting = Waiting::gone();
         let newcomer = Newcomer { answer: self.said_first(), cached: Cached::NotKept };
-        self.greet(socket, &waiting, newcomer, effects);
+        self.act(Action::Answer(socket, newcomer), effects);
     }
 
     /// Redis is gone: from now on this node serves what it has. What was under way may have arrived
@@ -333,8 +331,7 @@ impl Channel {
         let first = if newcomers.is_empty() { None } else { self.said_first() };
         for (socket, waiting) in newcomers {
             let cached = if self.spot.is_cache() { Cached::Local } else { Cached::NotKept };
-            let answer = first.clone();
-            self.greet(socket, &waiting, Newcomer { answer, cached }, effects);
+            self.greet(socket, &waiting, (first.clone(), cached), effects);
         }
     }
 

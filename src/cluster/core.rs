@@ -240,6 +240,10 @@ impl Core {
     pub fn connected(&mut self, redis: Identity, now: Instant) {
         self.link = Link::Up;
         self.memory.met(redis, now);
+        // Redis cannot tell any more what it had taken, and nobody is to hear an event twice.
+        if self.memory.reliance(now).forgetful {
+            self.publishing.forget_doubtful();
+        }
         self.queue.push_back(Queued::Listen(self.own_topic()));
         self.queue.push_back(Queued::Listen(self.common_topic()));
         self.queue.push_back(Queued::Beat);

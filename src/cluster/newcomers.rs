@@ -25,13 +25,6 @@ pub(super) struct Waiting {
     request: Option<u64>,
 }
 
-impl Waiting {
-    /// A socket that is only to be answered.
-    pub(super) fn gone() -> Self {
-        Self { left: true, ..Self::default() }
-    }
-}
-
 impl Newcomers {
     pub(super) fn add(&mut self, socket: SocketId, user_id: Option<Arc<str>>) {
         let before = self.0.insert(socket, Waiting { user_id, ..Waiting::default() });

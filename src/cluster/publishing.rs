@@ -179,6 +179,11 @@ impl Publishing {
         pending.deliver()
     }
 
+    /// Whether an event of this node came back.
+    pub(super) fn was_heard(&self, serial: u64) -> bool {
+        self.pending.get(&serial).is_some_and(|pending| pending.heard)
+    }
+
     /// An event that this node will not hear back is delivered as it is sent.
     pub(super) fn unheard(&mut self, serial: u64) -> Option<Delivery> {
         self.pending.get_mut(&serial)?.deliver()
@@ -215,6 +220,15 @@ impl Publishing {
             !pending.replied
         });
         lost
+    }
+
+    /// Gives up what may have arrived before Redis lost its data.
+    pub(super) fn forget_doubtful(&mut self) {
+        let doubtful = self.pending.iter().filter(|(_, pending)| pending.again);
+        for serial in doubtful.map(|(&serial, _)| serial).collect::<Vec<_>>() {
+            self.unshared += 1;
+            self.remove(serial);
+        }
     }
 
     /// What is to be sent now that Redis is back, in order.

@@ -15,12 +15,14 @@ use crate::config::RedisConfig;
 
 mod address;
 mod commands;
+mod courier;
 mod replies;
 mod scripts;
 
+pub use courier::Courier;
+
 use address::Source;
 use commands::Commands;
-use scripts::Scripts;
 
 /// How often time is looked at: patience, beats, channels nobody needs.
 const TICK: Duration = Duration::from_millis(25);
@@ -32,7 +34,7 @@ const AGAIN: Duration = Duration::from_millis(200);
 pub(super) struct Link {
     cluster: Arc<Cluster>,
     source: Source,
-    commands: Commands,
+    commands: Arc<Commands>,
     timeout: Duration,
     /// The Redis process of the last link, and the link's number there.
     last: Option<(String, u64)>,
@@ -62,7 +64,7 @@ impl Link {
     ) -> Result<Self, Broken> {
         let source = Source::new(redis)?;
         let (settings, app_ids) = (cluster.settings.clone(), cluster.app_ids.clone());
-        let commands = Commands::new(cluster.node, settings, app_ids);
+        let commands = Arc::new(Commands::new(cluster.node, settings, app_ids));
         Ok(Self { cluster, source, commands, timeout, last: None })
     }
 
@@ -77,11 +79,11 @@ impl Link {
                 Ok::<(), ()>(())
             };
             let broken = match self.connect(hear).await {
-                Ok((connection, identity, scripts)) => {
+                Ok((courier, identity)) => {
                     said = false;
                     tracing::info!(redis = %self.source, "connected to Redis");
                     self.cluster.connected(identity);
-                    let broken = self.serve(connection, &scripts).await;
+                    let broken = self.serve(courier).await;
                     self.cluster.disconnected();
                     broken
                 }
@@ -113,7 +115,7 @@ impl Link {
     async fn connect(
         &mut self,
         hear: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
-    ) -> Result<(MultiplexedConnection, Identity, Scripts), Broken> {
+    ) -> Result<(Courier, Identity), Broken> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(self.timeout))
             .set_response_timeout(Some(self.timeout))
@@ -130,11 +132,11 @@ impl Link {
         }
     }
 
-    /// A connection, the Redis at its end, and the scripts there.
+    /// A connection, and the Redis at its end.
     async fn introduce(
         &mut self,
         config: &AsyncConnectionConfig,
-    ) -> Result<(MultiplexedConnection, Identity, Scripts), Broken> {
+    ) -> Result<(Courier, Identity), Broken> {
         let mut connection = self.source.connect(config).await?;
         let mut hello = redis::pipe();
         hello.cmd("INFO").arg("server").cmd("CLIENT").arg("ID");
@@ -158,8 +160,8 @@ impl Link {
         }
         self.last = Some((run.clone(), id));
         let epoch = self.epoch(&mut connection).await?;
-        let scripts = Scripts::load(&mut connection).await?;
-        Ok((connection, Identity { run, epoch }, scripts))
+        let courier = Courier::new(connection, self.commands.clone()).await?;
+        Ok((courier, Identity { run, epoch }))
     }
 
     /// Which data is there: what the first node that found none has drawn.
@@ -174,7 +176,7 @@ impl Link {
 
     /// Carries batch after batch until something breaks. One is under way at a time: what comes
     /// meanwhile goes with the next.
-    async fn serve(&self, mut connection: MultiplexedConnection, scripts: &Scripts) -> Broken {
+    async fn serve(&self, mut courier: Courier) -> Broken {
         let mut ticks = tokio::time::interval(TICK);
         loop {
             let batch = self.cluster.requests();
@@ -188,8 +190,7 @@ impl Link {
                 }
                 continue;
             }
-            let pipeline = self.commands.pipeline(&batch, scripts);
-            let answers = pipeline.query_async::<Vec<Value>>(&mut connection);
+            let answers = courier.carry(&batch);
             tokio::pin!(answers);
             let answers = loop {
                 tokio::select! {
@@ -197,15 +198,9 @@ impl Link {
                     _ = ticks.tick() => self.cluster.tick(),
                 }
             };
-            let answers = match answers {
-                Ok(answers) => answers,
-                Err(error) => return error.into(),
-            };
-            for (request, answer) in batch.iter().zip(answers) {
-                match replies::read(request, answer) {
-                    Some(reply) => self.cluster.replied(reply),
-                    None => return Broken::Answer(commands::name(request)),
-                }
+            match answers {
+                Ok(answers) => answers.into_iter().for_each(|reply| self.cluster.replied(reply)),
+                Err(broken) => return broken,
             }
         }
     }

@@ -12,8 +12,8 @@ pub(super) struct Rows {
     users: IndexMap<Arc<str>, Local>,
     /// Whose row has changed since the directory was told.
     changed: IndexSet<Arc<str>>,
-    /// Those it is being told of.
-    under_way: Vec<Arc<str>>,
+    /// Those it is being told of, and what.
+    under_way: IndexMap<Arc<str>, Option<Box<str>>>,
     /// Who came while there was no directory to be told.
     alone: IndexSet<Arc<str>>,
 }
@@ -49,21 +49,31 @@ impl Rows {
         }
     }
 
+    /// The info the directory has been told of a user, who may have left again since.
+    pub(super) fn told_info(&self, user_id: &str) -> Option<&str> {
+        let told = self.under_way.get(user_id).and_then(|info| info.as_deref());
+        told.or_else(|| self.info(user_id))
+    }
+
     /// The info of a user who is here.
-    pub(super) fn info(&self, user_id: &str) -> Option<&str> {
+    fn info(&self, user_id: &str) -> Option<&str> {
         self.users.get(user_id).map(|local| &*local.info)
     }
 
     /// What is to be told: everything, or what has changed since it was told last.
     pub(super) fn tell(&mut self, everything: bool) -> Vec<Row> {
         let changed = std::mem::take(&mut self.changed);
-        self.under_way.extend(changed.iter().cloned());
+        let changed: Vec<Row> = changed.into_iter().map(|user_id| self.row(user_id)).collect();
+        for (user_id, info) in &changed {
+            let told = self.under_way.entry(user_id.clone()).or_default();
+            *told = told.take().or_else(|| info.clone());
+        }
         if everything {
             let row =
                 |(user_id, local): (&Arc<str>, &Local)| (user_id.clone(), Some(local.info.clone()));
             return self.users.iter().map(row).collect();
         }
-        changed.into_iter().map(|user_id| self.row(user_id)).collect()
+        changed
     }
 
     /// Everything that was told has arrived.
@@ -74,7 +84,7 @@ impl Rows {
 
     /// What was told may not have arrived: it counts as not told.
     pub(super) fn lost(&mut self) {
-        self.changed.extend(self.under_way.drain(..));
+        self.changed.extend(self.under_way.drain(..).map(|(user_id, _)| user_id));
     }
 
     /// What has changed, for a node that tells nobody but itself.
@@ -123,6 +133,18 @@ mod tests {
         assert_eq!(told(&mut rows, false), [("bob".into(), false)], "ann has another tab");
         assert_eq!(told(&mut rows, true), [("ann".into(), true)]);
         assert_eq!(rows.info("ann"), Some("1"));
+    }
+
+    #[test]
+    fn what_was_told_of_a_user_is_known_until_it_has_arrived() {
+        let mut rows = Rows::default();
+        rows.join(&"ann".into(), "1");
+        rows.tell(false);
+        rows.leave("ann");
+        rows.tell(false);
+        assert_eq!(rows.told_info("ann"), Some("1"));
+        rows.arrived();
+        assert_eq!(rows.told_info("ann"), None);
     }
 
     #[test]

@@ -262,7 +262,7 @@ impl Session {
     fn permit_own(&self, channel: &ChannelName) -> Result<Action, SubscriptionError> {
         let own = self.user.as_ref().map(|user| &*user.id);
         if own.is_some() && own == channel.user_id() {
-            return Ok(Action::Send(server_message::subscription_succeeded(channel, "{}")));
+            return Ok(Action::Confirm { channel: channel.clone() });
         }
         let error = "a #server-to-user- channel is for connections signed in as that user".into();
         Err(SubscriptionError { kind: "AuthError", error, status: 401 })

@@ -19,6 +19,8 @@ use channel::Channel;
 const HOLD_MS: u64 = 3000;
 /// How long a vacated channel remembers its numbers: longer than a node hears it without need.
 const COUNTS_ON_MS: u64 = 10_000;
+/// How long a vacated channel remembers the last event of each node.
+const TAKEN_MS: u64 = 60_000;
 /// Channels that one clean-up takes a node out of.
 const REAPED_AT_ONCE: usize = 64;
 /// Leaves that one beat takes.
@@ -62,6 +64,13 @@ pub(crate) struct Done {
 impl Done {
     fn reply(reply: Reply) -> Self {
         Self { reply, said: Vec::new(), decided: Vec::new() }
+    }
+}
+
+impl Rules {
+    /// How long a channel that is or becomes vacant remembers the last event of each node.
+    fn taken_ms(&self) -> u64 {
+        self.streams.map_or(TAKEN_MS, |(kept_ms, _)| kept_ms)
     }
 }
 
@@ -126,17 +135,15 @@ impl Directory {
         let is_numbered = is_live || streams.is_some() && channel.number.is_some();
         if is_numbered || publish.cached {
             channel.take(node, serial);
-            if !is_live {
-                channel.taken_until = Some(now / 1000 + COUNTS_ON_MS);
+            if streams.is_some() || !is_live {
+                channel.taken_until = Some(now / 1000 + self.rules.taken_ms());
             }
         }
         if is_numbered {
             number = channel.next_number();
             let message = messages::event(&publish.head, number, text);
             if let Some((kept_ms, events)) = streams {
-                let until = now / 1000 + kept_ms;
-                channel.keep(number, message.clone(), (until, events));
-                channel.taken_until = Some(until);
+                channel.keep(number, message.clone(), (now / 1000 + kept_ms, events));
             }
             said.push((publish.topic.clone(), message));
         }

@@ -21,6 +21,8 @@ pub(crate) struct Machine {
     pub(crate) is_leaving: bool,
     pub(crate) link: Link,
     pub(crate) hub: Hub,
+    /// Events that this process delivered.
+    pub(crate) delivered: BTreeSet<usize>,
     /// Counted by this process: events lost on the way to a channel here.
     pub(crate) missed: BTreeMap<Arc<str>, u64>,
     /// Counted by this process: events that others did not get.
@@ -66,6 +68,7 @@ impl Machine {
             is_leaving: false,
             link: Link::default(),
             hub: Hub::default(),
+            delivered: BTreeSet::new(),
             missed: BTreeMap::new(),
             unshared: 0,
             places: 0,

@@ -1,10 +1,23 @@
 //! The cluster in a simulation, and the simulated Redis held against the real one.
 //!
-//! Nodes with the real core, a network and a Redis of the test's own, random schedules and faults:
-//! [`simulation`]. What is checked at the end of each is written in [`verdict`]. A schedule that
-//! fails is printed with its seed; `SIMULATION_SEED=<seed> cargo test --test cluster` plays it again.
+//! Nodes with the real core, a network, a Redis and a clock of the test's own: random schedules with
+//! random faults ([`simulation`]), single faults ([`scenarios`]). What must be so at the end of each
+//! is written in [`verdict`]. [`scripts`] gives the same requests to the simulated Redis and to a real
+//! one.
+//!
+//! A schedule that fails is printed with its seed, cut down to the steps it needs:
+//!
+//! ```sh
+//! SIMULATION_SEED=42 cargo test --test cluster simulation     # plays it again,
+//! SIMULATION_VERBOSE=1 SIMULATION_SEED=42 ...                 # with everything that was said
+//! SIMULATION_FIRST=50000 cargo test --test cluster simulation # plays other ones
+//! SCRIPTS_SEED=7 cargo test --test cluster scripts            # one sequence for both directories
+//! ```
 
 #![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
+
+#[path = "../harness/mod.rs"]
+mod harness;
 
 mod client;
 mod directory;
@@ -12,6 +25,8 @@ mod events;
 mod machine;
 mod profile;
 mod random;
+mod scenarios;
+mod scripts;
 mod server;
 mod simulation;
 mod verdict;

@@ -43,10 +43,9 @@ pub(crate) struct Decided {
     pub(crate) life: u32,
 }
 
-/// An event that got its number, or none because nobody was subscribed.
+/// An event that Redis has taken.
 pub(crate) struct Accepted {
     pub(crate) event: usize,
-    pub(crate) number: u64,
     pub(crate) life: u32,
 }
 
@@ -200,6 +199,12 @@ impl Server {
         hearers.iter().map(|&hearer| (hearer, item())).collect()
     }
 
+    /// Whether an event was taken before the data was lost.
+    pub(crate) fn was_forgotten(&self, event: usize) -> bool {
+        let is_it = |accepted: &&Accepted| accepted.event == event && accepted.life != self.life;
+        self.life > 1 && self.accepted.iter().any(|accepted| is_it(&accepted))
+    }
+
     /// Topics that somebody hears.
     pub(crate) fn topics(&self) -> Vec<Arc<str>> {
         let heard = self.subscribers.iter().filter(|(_, hearers)| !hearers.is_empty());
@@ -209,9 +214,9 @@ impl Server {
     fn take_note(&mut self, node: u64, request: &Request, reply: &Reply, now: u64) {
         match (request, reply) {
             (Request::State(state), _) => self.states.push((node, state.topic.clone(), now)),
-            (Request::Publish(publish), &Reply::Published(number)) => {
+            (Request::Publish(publish), Reply::Published(_)) => {
                 let event = crate::events::number_of(publish.frame.payload()).unwrap();
-                self.accepted.push(Accepted { event, number, life: self.life });
+                self.accepted.push(Accepted { event, life: self.life });
             }
             (Request::Reap { node, leaving: false }, Reply::Reaped(Some(_))) => {
                 self.reaped.push((node.0, now));

@@ -46,13 +46,9 @@ fn failure(seed: u64, steps: usize, adjust: fn(&mut Profile)) -> Option<String> 
 
 /// Plays so many schedules of so many steps, or the one whose seed is asked for.
 fn play_all(first: u64, count: u64, steps: usize, adjust: fn(&mut Profile)) {
-    let number = |name: &str| {
-        let text = std::env::var(name).ok()?;
-        Some(text.parse::<u64>().unwrap_or_else(|_| panic!("{name} is a number, not {text}")))
-    };
     // Other schedules than those of every run.
-    let first = first + number("SIMULATION_FIRST").unwrap_or(0);
-    if let Some(seed) = number("SIMULATION_SEED") {
+    let first = first + asked_for("SIMULATION_FIRST").unwrap_or(0);
+    if let Some(seed) = asked_for("SIMULATION_SEED") {
         if (first..first + count).contains(&seed)
             && let Some(text) = failure(seed, steps, adjust)
         {
@@ -60,15 +56,31 @@ fn play_all(first: u64, count: u64, steps: usize, adjust: fn(&mut Profile)) {
         }
         return;
     }
+    every_seed(first..first + count, |seed| failure(seed, steps, adjust).map_or(Ok(()), Err));
+}
+
+/// What whoever runs the tests asks for: a number.
+pub(crate) fn asked_for(name: &str) -> Option<u64> {
+    #[allow(clippy::disallowed_methods, reason = "no configuration: it says what is to be tested")]
+    let text = std::env::var(name).ok()?;
+    Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text}")))
+}
+
+/// Runs a check for every seed, on all threads; of each thread the first failure is told.
+pub(crate) fn every_seed(
+    seeds: std::ops::Range<u64>,
+    check: impl Fn(u64) -> Result<(), String> + Sync,
+) {
+    let (check, seeds) = (&check, &seeds);
     let failures: Vec<String> = std::thread::scope(|scope| {
         let share = |thread| {
             move || {
-                let seeds = (first..first + count).filter(|seed| seed % THREADS == thread);
-                seeds.filter_map(|seed| failure(seed, steps, adjust)).take(1).collect::<Vec<_>>()
+                let mut mine = seeds.clone().filter(|seed| seed % THREADS == thread);
+                mine.find_map(|seed| check(seed).err().map(|why| format!("seed {seed}: {why}")))
             }
         };
         let threads: Vec<_> = (0..THREADS).map(|thread| scope.spawn(share(thread))).collect();
-        threads.into_iter().flat_map(|thread| thread.join().unwrap()).collect()
+        threads.into_iter().filter_map(|thread| thread.join().unwrap()).collect()
     });
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }

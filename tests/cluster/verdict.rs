@@ -53,7 +53,7 @@ fn subscribed<'a>(world: &'a World, name: &'a str) -> impl Iterator<Item = (&'a 
     world.clients.values().filter_map(move |client| Some((client, client.views.get(name)?)))
 }
 
-fn all_know_the_same(world: &World, name: &str) -> Result<(), String> {
+pub(crate) fn all_know_the_same(world: &World, name: &str) -> Result<(), String> {
     let topic = format!("resound{{1:{name}}}");
     let sockets = subscribed(world, name).count() as i64;
     let there = world.server.directory.sockets(&topic);
@@ -69,7 +69,7 @@ fn all_know_the_same(world: &World, name: &str) -> Result<(), String> {
     let roster = world.server.directory.roster(&topic);
     let known: BTreeSet<&str> = roster.iter().map(|user| &**user).collect();
     ensure(known == users, || format!("{name} has {users:?}, the directory says {roster:?}"))?;
-    for (at, machine) in world.machines.iter().enumerate() {
+    for (at, machine) in world.machines.iter().enumerate().filter(|(_, machine)| machine.is_up) {
         let mirror = machine.core.members_here(&world.spot_of(name));
         let mirrored: BTreeSet<&str> = mirror.iter().map(|user| &**user).collect();
         let is_needed = world

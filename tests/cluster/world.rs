@@ -127,6 +127,8 @@ pub(crate) struct World {
     pub(crate) events: Vec<Event>,
     unanswered: Vec<usize>,
     pub(crate) told: Vec<Told>,
+    /// How often somebody heard that a user came or went.
+    pub(crate) changes_heard: usize,
     absences: BTreeMap<(Arc<str>, String), Vec<Absence>>,
     /// Processes that ended, and what they counted.
     pub(crate) ended: Vec<u64>,
@@ -137,7 +139,7 @@ pub(crate) struct World {
     steps_left: usize,
     pub(crate) trace: Vec<String>,
     verbose: bool,
-    wrong: Option<String>,
+    wrong: Option<(u64, String)>,
 }
 
 impl World {
@@ -163,6 +165,7 @@ impl World {
             events: Vec::new(),
             unanswered: Vec::new(),
             told: Vec::new(),
+            changes_heard: 0,
             absences: BTreeMap::new(),
             ended: Vec::new(),
             unshared: BTreeMap::new(),
@@ -170,7 +173,7 @@ impl World {
             next_socket: 0,
             steps_left: profile.steps,
             trace: Vec::new(),
-            verbose: std::env::var("SIMULATION_VERBOSE").is_ok(),
+            verbose: crate::simulation::asked_for("SIMULATION_VERBOSE").is_some(),
             wrong: None,
             profile,
         };
@@ -183,11 +186,16 @@ impl World {
         world
     }
 
-    /// Plays all steps and lets everything settle.
+    /// Plays all steps, makes everything whole and lets it settle.
     pub(crate) fn run(&mut self) -> Result<(), String> {
         while self.steps_left > 0 {
             self.happen()?;
         }
+        self.come_to_rest()
+    }
+
+    /// Everything works again, and time passes.
+    pub(crate) fn come_to_rest(&mut self) -> Result<(), String> {
         self.heal();
         self.settle(SETTLES)
     }
@@ -221,7 +229,10 @@ impl World {
             Happening::MachineStarts(at) => self.machine_starts(at),
             Happening::MachineEnds(at, id) => self.machine_ends(at, id),
         }
-        self.wrong.take().map_or(Ok(()), Err)
+        match self.wrong.take() {
+            Some((at, why)) => Err(format!("at {at} µs: {why}")),
+            None => Ok(()),
+        }
     }
 
     fn plan(&mut self, after: u64, happening: Happening) {
@@ -270,9 +281,7 @@ impl World {
 
     /// The first thing that is wrong ends the simulation.
     fn is_wrong(&mut self, text: String) {
-        if self.wrong.is_none() {
-            self.wrong = Some(format!("at {} µs: {text}", self.now));
-        }
+        self.wrong.get_or_insert((self.now, text));
     }
 
     fn note(&mut self, text: impl FnOnce() -> String) {

@@ -13,5 +13,6 @@ mod losses;
 mod refusals;
 mod secrets;
 mod stage;
+mod storm;
 mod tls;
 mod topics;

@@ -8,10 +8,9 @@ use crate::cluster::newcomers::Waiting;
 use crate::protocol::{Frame, SocketId, server_message};
 
 impl Channel {
-    /// The answer to a subscription, made once for all who are answered together. A user's own
-    /// channel is joined without one.
+    /// The answer to a subscription, made once for all who are answered together.
     pub(super) fn said_first(&self) -> Option<Frame> {
-        let name = self.spot.name.as_ref().filter(|_| self.spot.user_id().is_none())?;
+        let name = self.spot.name.as_ref()?;
         let data = match self.spot.is_presence() {
             true => server_message::presence(self.roster.members()),
             false => "{}".to_owned(),
@@ -19,21 +18,24 @@ impl Channel {
         Some(server_message::subscription_succeeded(name, &data))
     }
 
+    /// Answers a newcomer, and again as often as it asked again. A user's own channel was joined by
+    /// signing in, which asks for no answer.
     pub(super) fn greet(
         &self,
         socket: SocketId,
         waiting: &Waiting,
-        newcomer: Newcomer,
+        (first, cached): (Option<Frame>, Cached),
         effects: &mut Vec<Effect>,
     ) {
-        let again = newcomer.answer.clone();
+        let answer = first.clone().filter(|_| self.spot.user_id().is_none());
+        let newcomer = Newcomer { answer, cached };
         let action = match waiting.left {
             true => Action::Answer(socket, newcomer),
             false => Action::Seat(socket, newcomer),
         };
         self.act(action, effects);
         for _ in 0..waiting.again {
-            let newcomer = Newcomer { answer: again.clone(), cached: Cached::NotKept };
+            let newcomer = Newcomer { answer: first.clone(), cached: Cached::NotKept };
             self.act(Action::Answer(socket, newcomer), effects);
         }
     }

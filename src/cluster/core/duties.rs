@@ -118,11 +118,14 @@ impl Core {
     /// An event goes to Redis and will not be heard back: whoever is here gets it now, and not whoever
     /// joins behind it.
     pub(super) fn deliver_unheard(&mut self, topic: &str, serial: u64) {
+        // One that is sent again may have been heard over the link before.
+        let was_heard = self.publishing.was_heard(serial);
         if let Some(delivery) = self.publishing.unheard(serial) {
             self.deliver(&delivery);
         }
         let channel = self.channels.get_mut(topic);
-        if let Some(channel) = channel.filter(|channel| channel.service == Service::Off) {
+        let is_off = |channel: &&mut Channel| channel.service == Service::Off && !was_heard;
+        if let Some(channel) = channel.filter(is_off) {
             channel.delivered_unheard(serial);
         }
     }

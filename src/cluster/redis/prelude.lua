@@ -79,7 +79,8 @@ local function seats(base, occupied, name, node, count, kept_ms)
     -- Who still hears the topic must not take another series for a hole: until nobody does, a channel
     -- that is occupied again goes on counting.
     redis.call('PEXPIRE', base .. ':q', kept_ms or 10000)
-    redis.call('PEXPIRE', base .. ':p', kept_ms or 10000)
+    -- Longer than an event waits to be sent again.
+    redis.call('PEXPIRE', base .. ':p', kept_ms or 60000)
   end
   return had, before, total
 end

@@ -21,7 +21,7 @@ if numbered or ARGV[3] ~= '' then
     redis.call('DEL', taken)
     redis.call('HSET', taken, node, serial)
   end
-  if kept_ms or not live then redis.call('PEXPIRE', taken, kept_ms or 10000) end
+  if kept_ms or not live then redis.call('PEXPIRE', taken, kept_ms or 60000) end
 end
 if numbered then
   number = redis.call('INCR', base .. ':q')

@@ -1,4 +1,5 @@
 // Owns everything breaking again and again, at random: while it lasts nobody is told what cannot be, and afterwards all agree.
+// CHAOS_SEED in the environment chooses another course of events.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';

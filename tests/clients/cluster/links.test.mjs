@@ -2,7 +2,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { listener, mark, overflow, ownCluster, publisher } from '../harness.mjs';
+import { listener, mark, overflow, ownCluster, publisher, ROOMY } from '../harness.mjs';
 
 const LEASE = 5000;
 const SILENCE = 1500;
@@ -163,7 +163,7 @@ describe('the link between a node and Redis', { concurrency: true }, () => {
   });
 
   test('a node that stands still until Redis drops it (output buffer): it is back by itself, and counts exactly what was lost', async (t) => {
-    const { cluster, ears } = await town(t, {}, { flowsOn: [] });
+    const { cluster, ears } = await town(t, { websocket: ROOMY }, { flowsOn: [] });
     const still = cluster.nodes[2];
     const flow = { name: 'flood', node: cluster.nodes[0], answered: await overflow(cluster, still, CHANNEL), refused: [], slowest: 0 };
     still.server.thaw();

@@ -44,9 +44,10 @@ describe('queries of the HTTP API, asked on each of three nodes', () => {
 
   test('one channel: occupied, user_count, subscription_count; vacant once the last one of all nodes has left', async (t) => {
     const name = 'presence-one';
-    assert.deepEqual(await everywhere(`/channels/${name}`, { info: 'user_count,subscription_count' }), { occupied: false, user_count: 0, subscription_count: 0 });
+    const asked = () => everywhere(`/channels/${name}`, { info: 'user_count,subscription_count' });
+    assert.deepEqual(await asked(), { occupied: false, user_count: 0, subscription_count: 0 });
     const clients = [await client(t, 0, 'ada', name), await client(t, 1, 'ada', name), await client(t, 2, 'bob', name)];
-    assert.deepEqual(await everywhere(`/channels/${name}`, { info: 'user_count,subscription_count' }), { occupied: true, user_count: 2, subscription_count: 3 });
+    assert.deepEqual(await asked(), { occupied: true, user_count: 2, subscription_count: 3 });
     for (const [at, expected] of [{ user_count: 2, subscription_count: 2 }, { user_count: 1, subscription_count: 1 }].entries()) {
       clients[at].disconnect();
       await shared.cluster.untilAllSay(name, 'user_count,subscription_count', expected);

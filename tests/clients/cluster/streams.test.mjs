@@ -4,7 +4,7 @@
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
-import { listener, mark, overflow, ownCluster, publisher } from '../harness.mjs';
+import { listener, mark, overflow, ownCluster, publisher, ROOMY } from '../harness.mjs';
 
 const SILENCE = 1500;
 const CHANNEL = 'private-stream';
@@ -93,7 +93,7 @@ describe('streams', { concurrency: true }, () => {
   });
 
   test('a node that stands still until Redis drops it (output buffer) catches up', async (t) => {
-    const cluster = await ownCluster(t, { cluster: { wire: 'streams' }, app: { gap_event: 'resync' } });
+    const cluster = await ownCluster(t, { cluster: { wire: 'streams' }, websocket: ROOMY, app: { gap_event: 'resync' } });
     const ears = await Promise.all(cluster.nodes.map((node, at) => listener(t, node, `u${at}`, CHANNEL)));
     const still = cluster.nodes[2];
     const answered = await overflow(cluster, still, CHANNEL);

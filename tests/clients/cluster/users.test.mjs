@@ -1,7 +1,8 @@
-// Owns signed-in users over several nodes: events to them, watchlists, terminating them.
+// Owns signed-in users over several nodes: events to them, watchlists, terminating them; and that an answer is no promise too early.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
+import { setTimeout as pause } from 'node:timers/promises';
 import { closes, connectPusher, Inbox, openPusher, roundTrip, sharedCluster, signedIn, state, subscribed, until } from '../harness.mjs';
 
 describe('signed-in users over three nodes', () => {
@@ -83,4 +84,46 @@ describe('signed-in users over three nodes', () => {
     await shared.cluster.untilPresent('presence-room', []);
     await signIn(t, 1, 'thief');
   });
+});
+
+// Redis may stand still for so long before it counts as away.
+const PATIENT = { timeout_ms: 4000 };
+const STILL = 300;
+
+describe('while Redis stands still for a moment', () => {
+  const shared = sharedCluster({ nodes: 2, cluster: PATIENT });
+
+  test('the channel of a user who signs in is answered once the other nodes can reach the user, and not before', async (t) => {
+    const eve = await connectPusher(t, shared.nodes[0], 'eve');
+    const heard = new Inbox('eve');
+    eve.user.bind('e', heard.put);
+    let answered = false;
+    shared.cluster.redis.freeze();
+    const done = signedIn(eve).then(() => (answered = true));
+    await pause(STILL);
+    const early = answered;
+    shared.cluster.redis.thaw();
+    await done;
+    await shared.nodes[1].pusher.sendToUser('eve', 'e', 'first');
+    assert.deepEqual(await heard.until(1), ['first']);
+    assert.equal(early, false, 'it was answered while nobody else could know');
+  });
+
+  for (const channel of ['still', 'private-still', 'presence-still', 'cache-still']) {
+    test(`${channel} is answered once the other nodes can reach the subscriber, and not before`, async (t) => {
+      const eve = await connectPusher(t, shared.nodes[0], 'eve');
+      const heard = new Inbox('eve');
+      let answered = false;
+      shared.cluster.redis.freeze();
+      const subscription = eve.subscribe(channel).bind('e', heard.put);
+      const done = subscribed(subscription).then(() => (answered = true));
+      await pause(STILL);
+      const early = answered;
+      shared.cluster.redis.thaw();
+      await done;
+      await shared.nodes[1].pusher.trigger(channel, 'e', 'first');
+      assert.deepEqual(await heard.until(1), ['first']);
+      assert.equal(early, false, 'it was answered while nobody else could know');
+    });
+  }
 });

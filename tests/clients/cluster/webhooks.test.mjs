@@ -155,7 +155,8 @@ describe('webhooks of three nodes', { concurrency: true }, () => {
     await cluster.nodes[0].server.stop();
     before.disconnect();
     await client(t, cluster.nodes[1], 'ada', channel);
-    const told = of(await toldInAll(t, endpoint, 'asked', cluster.running), ['channel_occupied', 'channel_vacated', 'member_added', 'member_removed']);
+    const kinds = ['channel_occupied', 'channel_vacated', 'member_added', 'member_removed'];
+    const told = of(await toldInAll(t, endpoint, 'asked', cluster.running), kinds);
     assert.deepEqual(told, [{ name: 'channel_occupied', channel }, { name: 'member_added', channel, user_id: 'ada' }]);
   });
 });

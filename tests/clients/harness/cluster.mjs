@@ -15,11 +15,12 @@ const PREFIX = 'resound';
 /**
  * Starts Redis and `nodes` servers that share it.
  *
- * `app`: settings of the app, or a function that tells them; `cluster`: keys of [cluster]; `redis`: how Redis is started, or
- * `false`: its port is known and nothing listens there; `cables`: each node reaches Redis through a cable of its own.
+ * `app`: settings of the app, or a function that tells them; `cluster`: keys of [cluster]; `websocket`: those of [websocket];
+ * `redis`: how Redis is started, or `false`: its port is known and nothing listens there; `cables`: each node reaches Redis
+ * through a cable of its own.
  */
-export async function startCluster({ nodes = 3, app, cluster = {}, redis = {}, cables = false } = {}) {
-  const made = new Cluster(nodes, typeof app === 'function' ? app() : app, cluster);
+export async function startCluster({ nodes = 3, app, cluster = {}, websocket = {}, redis = {}, cables = false } = {}) {
+  const made = new Cluster(nodes, typeof app === 'function' ? app() : app, { cluster, websocket });
   try {
     await made.start(redis, cables);
   } catch (failure) {
@@ -53,10 +54,10 @@ export class Cluster {
   #wanted;
   #door = null;
 
-  constructor(wanted, app, settings) {
+  constructor(wanted, app, sections) {
     this.#wanted = wanted;
     this.app = app;
-    this.settings = settings;
+    this.sections = sections;
   }
 
   async start(redis, cables) {
@@ -74,7 +75,8 @@ export class Cluster {
     const cable = cables ? await layCable(this.redis) : null;
     const metrics = await freePort();
     const sections = {
-      cluster: { enabled: true, port: (cable ?? this.redis).port, ...this.settings },
+      ...this.sections,
+      cluster: { enabled: true, port: (cable ?? this.redis).port, ...this.sections.cluster },
       metrics: { listen: `${HOST}:${metrics}` },
     };
     try {

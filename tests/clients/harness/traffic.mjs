@@ -13,6 +13,9 @@ const CATCH_UP = 15_000;
 const FLOOD_BYTES = 95_000;
 const FLOOD = 1000;
 
+/** Settings of [websocket] with which a client may have a whole flood before it. */
+export const ROOMY = { outbox_bytes: 2 * FLOOD * FLOOD_BYTES };
+
 /** Publishes 0, 1, 2 … on `channel` through `node`, each when the one before was answered, until `stop()`. */
 export function publisher(node, name, channel, padding = '') {
   const flow = { name, node, channel, answered: 0, slowest: 0, refused: [] };

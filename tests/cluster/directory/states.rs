@@ -47,7 +47,7 @@ impl Directory {
             false => Vec::new(),
         };
         let told = if state.facts.counts { channel.told_count(now / 1000) } else { Told::No };
-        let announced = (told == Told::Now).then_some(totals.after as u32).unwrap_or_default();
+        let announced = if told == Told::Now { totals.after as u32 } else { 0 };
         let mut said = Vec::new();
         let change = messages::change(node, &changed.removed, &changed.added, announced);
         said.extend(change.map(|change| (state.topic.clone(), change)));
@@ -84,7 +84,7 @@ impl Directory {
             }
         }
         let told = letters.contains('s') && channel.told_count(now / 1000) == Told::Now;
-        let count = told.then_some(totals.after as u32).unwrap_or_default();
+        let count = if told { totals.after as u32 } else { 0 };
         self.channels.insert(topic.clone(), channel);
         messages::change(0, &removed, &[], count).map(|change| (topic, change))
     }
@@ -120,7 +120,7 @@ impl Directory {
             }
             let until = Some(now / 1000 + kept_ms);
             channel.number.iter_mut().for_each(|number| number.until = until);
-            channel.taken_until = until;
+            channel.taken_until = Some(now / 1000 + self.rules.taken_ms());
         }
         Totals { before, after }
     }

@@ -9,6 +9,7 @@ use resound::protocol::{Frame, SocketId};
 use super::{Absence, Happening, Told, World};
 use crate::client::{Client, Heard};
 use crate::directory::Decision;
+use crate::events::Event;
 use crate::profile::LEASE;
 use crate::server::Operation;
 
@@ -133,8 +134,14 @@ impl World {
 
     fn deliver(&mut self, at: usize, name: &Arc<str>, frame: &Frame, except: Option<SocketId>) {
         let heard = Heard::read(frame.payload());
+        if let Heard::Event(event) = heard {
+            self.machines[at].delivered.insert(event);
+        }
         let seats = self.machines[at].hub.seats.get(name).cloned().unwrap_or_default();
         for socket in seats.into_iter().filter(|socket| Some(*socket) != except) {
+            if let Heard::Event(event) = heard {
+                self.event_is_for(socket, name, event);
+            }
             self.hear(socket, name, &heard);
         }
     }
@@ -150,20 +157,26 @@ impl World {
         }
         match heard {
             Heard::Event(event) => {
-                let is_news = client.heard.insert(*event);
-                let event_is = &self.events[*event];
-                if !is_news || event_is.channel != *name || event_is.except == Some(socket) {
-                    // The cached event may have been heard in a subscription before this one.
-                    let is_first = self.clients[&socket].views[name].heard.len() == 1;
-                    if !(is_first && event_is.channel == *name) {
-                        self.is_wrong(format!(
-                            "{socket} hears event {event} in {name}: is news {is_news}"
-                        ));
-                    }
-                }
+                client.heard.insert(*event);
             }
-            Heard::Removed(user) => self.removal_has_a_reason(socket, name, user),
+            Heard::Added(..) => self.changes_heard += 1,
+            Heard::Removed(user) => {
+                self.changes_heard += 1;
+                self.removal_has_a_reason(socket, name, user);
+            }
             _ => {}
+        }
+    }
+
+    /// Nobody hears an event twice, from the cache and on the wire neither; only Redis that has lost
+    /// its data cannot know that it had it. The cached one may be an old acquaintance.
+    fn event_is_for(&mut self, socket: SocketId, name: &Arc<str>, event: usize) {
+        let knows = |client: &Client| client.heard.contains(&event);
+        let is_news = !self.clients.get(&socket).is_some_and(knows);
+        let was_forgotten = self.server.was_forgotten(event);
+        let Event { channel, except, .. } = &self.events[event];
+        if !(is_news || was_forgotten) || channel != name || *except == Some(socket) {
+            self.is_wrong(format!("{socket} hears event {event} in {name}: is news {is_news}"));
         }
     }
 
@@ -178,12 +191,20 @@ impl World {
         };
         let absences = self.absences.get(&(name.clone(), user.to_owned()));
         let was_absent = absences.is_some_and(|all| all.iter().any(counts));
-        let was_reaped = self.server.reaped.iter().any(|(_, at)| *at >= earliest);
+        let was_reaped =
+            self.server.reaped.iter().any(|reaped| self.back_from(*reaped) >= earliest);
         if !was_absent && !was_reaped {
             self.is_wrong(format!(
                 "{user} is told gone from {name} and has been there all the time"
             ));
         }
+    }
+
+    /// Until when those of a node that was given up are not there: until it is back.
+    fn back_from(&self, (node, at): (u64, u64)) -> u64 {
+        let machine = self.machines.iter().find(|machine| machine.id == node);
+        let outage = machine.and_then(|machine| machine.link.outages.last());
+        outage.map_or(at, |(_, until)| at.max(*until))
     }
 
     /// Since when a leave may be under way to a machine. While its link is gone it hears of none, and
@@ -210,6 +231,7 @@ impl World {
         if client.is_signed_in && client.user == user {
             return;
         }
+        self.changes_heard += 1;
         if let Err(why) = client.hear_of(user, online) {
             self.is_wrong(format!("{socket} watches {user}: {why}"));
         }

@@ -124,6 +124,12 @@ impl World {
             if self.server.slow > 0 {
                 self.server.busy_until = self.now + self.random.below(self.server.slow);
             }
+            if self.verbose {
+                let (connection, request) = self.server.inbox.front().unwrap();
+                let at = self.connections[*connection as usize].machine;
+                let text = format!("Redis, of machine {at}: {request:?}");
+                self.note(|| text);
+            }
             let written = self.server.carry_out(self.now);
             self.send_down(written);
         }

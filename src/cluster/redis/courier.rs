@@ -1,0 +1,69 @@
+//! One connection: carries batches of requests to Redis and brings their answers.
+//!
+//! Knows no node and no core, so that a test can hold the directory's scripts against what they are
+//! meant to do.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{AsyncConnectionConfig, PushInfo, RedisError, Value};
+
+use super::address::Source;
+use super::commands::{self, Commands};
+use super::scripts::Scripts;
+use super::{Broken, Heard, replies};
+use crate::cluster::{NodeId, Reply, Request, Settings};
+use crate::config::RedisConfig;
+
+/// A connection that speaks for one node.
+pub struct Courier {
+    connection: MultiplexedConnection,
+    commands: Arc<Commands>,
+    scripts: Scripts,
+}
+
+impl Courier {
+    /// Makes the scripts known over a connection.
+    pub(super) async fn new(
+        mut connection: MultiplexedConnection,
+        commands: Arc<Commands>,
+    ) -> Result<Self, RedisError> {
+        let scripts = Scripts::load(&mut connection).await?;
+        Ok(Self { connection, commands, scripts })
+    }
+
+    /// Connects as a node would. `hear` is given topic and payload of every message: what was
+    /// published before an answer is heard before the answer to the request behind it.
+    pub async fn connect(
+        redis: &RedisConfig,
+        (node, settings): (NodeId, Settings),
+        app_ids: Vec<String>,
+        timeout: Duration,
+        hear: impl Fn(&str, &[u8]) + Send + Sync + 'static,
+    ) -> Result<Self, Broken> {
+        let hear = move |push: PushInfo| {
+            if let Heard::Message { topic, payload } = Heard::read(&push) {
+                hear(topic, payload);
+            }
+            Ok::<(), ()>(())
+        };
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(timeout))
+            .set_response_timeout(Some(timeout))
+            .set_push_sender(hear);
+        let connection = Source::new(redis)?.connect(&config).await?;
+        let commands = Arc::new(Commands::new(node, settings, app_ids));
+        Ok(Self::new(connection, commands).await?)
+    }
+
+    /// Carries a batch; its answers, in order.
+    pub async fn carry(&mut self, batch: &[Request]) -> Result<Vec<Reply>, Broken> {
+        let pipeline = self.commands.pipeline(batch, &self.scripts);
+        let answers: Vec<Value> = pipeline.query_async(&mut self.connection).await?;
+        let read = |(request, answer): (&Request, Value)| {
+            replies::read(request, answer).ok_or(Broken::Answer(commands::name(request)))
+        };
+        batch.iter().zip(answers).map(read).collect()
+    }
+}

@@ -1,0 +1,86 @@
+//! One fault each, in the middle of a quiet cluster: who is there stays there, and who is gone is told
+//! gone in time.
+
+use crate::profile::{Faults, LEASE, MILLI, SECOND};
+use crate::simulation::every_seed;
+use crate::verdict::{all_know_the_same, verdict};
+use crate::world::{CHANNELS, World};
+
+/// So many clusters.
+const SEEDS: u64 = 400;
+
+/// Shorter than a lease, the time to notice and to connect again included.
+const SHORT: (u64, u64) = (10 * MILLI, 2 * SECOND);
+
+/// Somebody is everywhere, and nothing is under way.
+fn quiet(seed: u64) -> Result<World, String> {
+    let mut world = World::new(seed, 60, |profile| {
+        (profile.faults, profile.hostile) = (Faults::None, false);
+    });
+    world.run()?;
+    verdict(&mut world)?;
+    // From now on things break; what is lost has to be counted.
+    world.profile.faults = Faults::All;
+    Ok(world)
+}
+
+fn something_short(world: &mut World, seed: u64) {
+    let machines = world.machines.len();
+    match seed % 8 {
+        0 => world.hold(0, SHORT),
+        1 => world.cut(0, SHORT),
+        2 => world.kill(0),
+        3 => (0..machines).for_each(|at| world.kill(at)),
+        4 => world.pause(SHORT),
+        5 => world.restart(true),
+        6 => world.restart(false),
+        _ => (0..machines).for_each(|at| world.hold(at, SHORT)),
+    }
+}
+
+/// Nobody hears that anybody came or went, since nobody did.
+fn nothing_is_heard(world: &mut World, time: u64) -> Result<(), String> {
+    let before = world.changes_heard;
+    world.settle(time)?;
+    world.come_to_rest()?;
+    verdict(world)?;
+    let changes = world.changes_heard - before;
+    if changes == 0 {
+        Ok(())
+    } else {
+        Err(format!("{changes} changes are heard: {:#?}", world.trace))
+    }
+}
+
+#[test]
+fn nobody_flickers() {
+    every_seed(0..SEEDS, |seed| {
+        let mut world = quiet(seed)?;
+        something_short(&mut world, seed);
+        nothing_is_heard(&mut world, 4 * SECOND)
+    });
+}
+
+#[test]
+fn a_redis_that_stands_still_for_long_is_no_end_of_anybody() {
+    every_seed(0..SEEDS / 4, |seed| {
+        let mut world = quiet(seed)?;
+        world.pause((10 * SECOND, 30 * SECOND));
+        nothing_is_heard(&mut world, 31 * SECOND)
+    });
+}
+
+#[test]
+fn a_crash_is_told_within_the_lease() {
+    every_seed(0..SEEDS, |seed| {
+        let mut world = quiet(seed)?;
+        world.crash(0);
+        // Half a beat more for the messages.
+        world.settle(LEASE + LEASE / 20)?;
+        for name in CHANNELS.iter().filter(|name| name.starts_with("presence-")) {
+            all_know_the_same(&world, name)?;
+        }
+        world.come_to_rest()?;
+        verdict(&mut world)
+    });
+}

@@ -1,0 +1,216 @@
+//! The simulated directory is the real one: the same requests are given to both, and both say the
+//! same.
+//!
+//! Left out of the comparison is what hangs on the clock: where a series of numbers begins, and how
+//! long something is still kept. What only time brings about is waited for in one test of its own.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+use resound::cluster::redis::{Broken, Courier};
+use resound::cluster::{Message, NodeId, Reply, Request};
+use resound::config::{RedisAddress, RedisConfig};
+
+use crate::directory::Directory;
+use crate::harness::redis::is_left_out;
+use crate::harness::{TestRedis, eventually};
+use crate::random::Random;
+use crate::simulation::asked_for;
+
+mod likeness;
+mod requests;
+mod waiting;
+
+use likeness::{Numbers, like_messages, like_reply};
+use requests::{Draw, rules, settings};
+
+/// Sequences of requests, each on keys of its own.
+const SEQUENCES: u64 = 120;
+const REQUESTS: usize = 80;
+pub(crate) const NODES: u64 = 3;
+
+/// Topics and payloads.
+type Ear = Arc<Mutex<Vec<(String, Vec<u8>)>>>;
+
+/// How long one answer may take.
+const TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Both of them, and the nodes' connections to the real one.
+pub(crate) struct Both {
+    couriers: Vec<Courier>,
+    /// What each has heard since the last time.
+    ears: Vec<Ear>,
+    pub(crate) directory: Directory,
+    /// What each node has subscribed to, in the simulation.
+    topics: Vec<Vec<String>>,
+    numbers: Numbers,
+}
+
+impl Both {
+    pub(crate) async fn new(redis: &TestRedis, prefix: &str, streams: bool) -> Self {
+        let (host, tls) = ("127.0.0.1".to_owned(), false);
+        let address = RedisAddress::Tcp { host, port: redis.port, tls };
+        let (username, password, ca) = (None, None, None);
+        let config = RedisConfig { address, username, password, database: 0, ca };
+        let (mut couriers, mut ears) = (Vec::new(), Vec::new());
+        for node in 1..=NODES {
+            let identity = (NodeId(node), settings(prefix, streams));
+            let ear = Ear::default();
+            let heard = ear.clone();
+            let hear = move |topic: &str, payload: &[u8]| {
+                heard.lock().push((topic.to_owned(), payload.to_vec()));
+            };
+            let apps = vec!["1".to_owned()];
+            let courier = Courier::connect(&config, identity, apps, TIMEOUT, hear).await;
+            couriers.push(courier.unwrap());
+            ears.push(ear);
+        }
+        Self {
+            couriers,
+            ears,
+            directory: Directory::new(rules(prefix, streams)),
+            topics: vec![Vec::new(); NODES as usize],
+            numbers: Numbers::default(),
+        }
+    }
+
+    /// Gives a request of a node to both, `later` milliseconds from now in the simulation. `Err`
+    /// says what differs.
+    pub(crate) async fn compare(
+        &mut self,
+        node: u64,
+        request: &Request,
+        later: u64,
+    ) -> Result<(), String> {
+        let (for_simulated, for_real) = self.numbers.of_both(request);
+        let done = self.directory.carry_out(node, &for_simulated, clock() + later * 1000);
+        let replies = self.couriers[node as usize - 1].carry(&[for_real]).await;
+        let reply = replies.map_err(|broken| format!("{request:?}: {broken}"))?.remove(0);
+        self.note_topics(node, request);
+        self.numbers.learn_reply(request, &reply, &done.reply);
+        for (at, heard) in self.heard(node).await.into_iter().enumerate() {
+            let hears = |topic: &str| self.topics[at].iter().any(|one| one == topic);
+            let said = done.said.iter().filter(|(topic, _)| hears(topic));
+            let said: Vec<_> =
+                said.map(|(topic, text)| (topic.to_string(), text.clone())).collect();
+            for ((_, real), (_, simulated)) in heard.iter().zip(&said) {
+                self.numbers.learn_messages(request, real, simulated);
+            }
+            let real = like_messages(&heard, |real| self.numbers.simulated(request, real));
+            same(request, node, (&real, &like_messages(&said, |number| number)))?;
+        }
+        let real = like_reply(reply, |real| self.numbers.simulated(request, real));
+        same(request, node, (&real, &like_reply(done.reply, |number| number)))
+    }
+
+    /// Asks the real one alone.
+    pub(crate) async fn ask(&mut self, node: u64, request: &Request) -> Result<Reply, Broken> {
+        let asked = std::slice::from_ref(request);
+        Ok(self.couriers[node as usize - 1].carry(asked).await?.remove(0))
+    }
+
+    fn note_topics(&mut self, node: u64, request: &Request) {
+        let topics = &mut self.topics[node as usize - 1];
+        match request {
+            Request::Subscribe(topic) => topics.push(topic.to_string()),
+            Request::Unsubscribe(topic) => topics.retain(|other| **other != **topic),
+            _ => {}
+        }
+        topics.sort();
+        topics.dedup();
+    }
+
+    /// What each node has heard. Behind the answer to one more request is all there will be.
+    async fn heard(&mut self, first: u64) -> Vec<Vec<(String, Vec<u8>)>> {
+        let mut heard = Vec::new();
+        // The node that asked has to have its answer before the others are looked at.
+        self.couriers[first as usize - 1].carry(&[Request::References]).await.unwrap();
+        for (courier, ear) in self.couriers.iter_mut().zip(&self.ears) {
+            courier.carry(&[Request::References]).await.unwrap();
+            heard.push(std::mem::take(&mut *ear.lock()));
+        }
+        heard
+    }
+}
+
+fn same<T: PartialEq + std::fmt::Debug>(
+    request: &Request,
+    node: u64,
+    (real, simulated): (&T, &T),
+) -> Result<(), String> {
+    if real == simulated {
+        return Ok(());
+    }
+    Err(format!(
+        "{request:?} of node {node}\n  Redis says\n{real:#?}\n  and should say\n{simulated:#?}"
+    ))
+}
+
+/// Microseconds since 1970: Redis on the same machine says the same.
+pub(crate) fn clock() -> u64 {
+    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    now.unwrap().as_micros() as u64
+}
+
+async fn play(redis: &TestRedis, seed: u64) -> Result<(), String> {
+    let mut random = Random::new(seed);
+    let (prefix, streams) = (format!("s{seed}"), random.percent(50));
+    let mut both = Both::new(redis, &prefix, streams).await;
+    let mut draw = Draw::new(prefix);
+    for node in 1..=NODES {
+        for request in draw.beginning(node) {
+            both.compare(node, &request, 0).await?;
+        }
+    }
+    for number in 0..REQUESTS {
+        let node = random.between((1, NODES));
+        let request = draw.request(&mut random, node);
+        let compared = both.compare(node, &request, 0).await;
+        compared.map_err(|why| format!("SCRIPTS_SEED={seed}, request {number}: {why}"))?;
+    }
+    Ok(())
+}
+
+#[tokio::test]
+async fn random_requests_are_answered_alike() {
+    if is_left_out() {
+        return;
+    }
+    let redis = TestRedis::start().await;
+    let seeds = match asked_for("SCRIPTS_SEED") {
+        Some(seed) => seed..seed + 1,
+        None => 0..SEQUENCES,
+    };
+    for seed in seeds {
+        play(&redis, seed).await.unwrap_or_else(|why| panic!("{why}"));
+    }
+}
+
+/// What the encoders of the test write is what the nodes read.
+#[tokio::test]
+async fn what_the_real_directory_says_can_be_read() {
+    if is_left_out() {
+        return;
+    }
+    let redis = TestRedis::start().await;
+    let mut both = Both::new(&redis, "read", false).await;
+    let mut draw = Draw::new("read".to_owned());
+    let mut random = Random::new(1);
+    for request in draw.beginning(1) {
+        both.compare(1, &request, 0).await.unwrap();
+    }
+    let state = std::iter::repeat_with(|| draw.request(&mut random, 1))
+        .find(|request| matches!(request, Request::State(_)))
+        .unwrap();
+    both.couriers[0].carry(&[state]).await.unwrap();
+    let mut heard = Vec::new();
+    eventually("the outcome", async || {
+        both.couriers[0].carry(&[Request::References]).await.unwrap();
+        heard.append(&mut both.ears[0].lock());
+        !heard.is_empty()
+    })
+    .await;
+    let read = |(_, payload): &(String, Vec<u8>)| Message::read(payload).is_some();
+    assert!(heard.iter().all(read), "{heard:?}");
+}

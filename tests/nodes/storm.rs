@@ -1,0 +1,270 @@
+//! A thousand users, three tabs each on each of three nodes, who come, remount and go at random: 9 000
+//! sockets without a transport, on a real Redis.
+//!
+//! Each socket checks what it hears as it hears it: nobody comes who is there, nobody goes who is not. In
+//! the end Redis, every node's mirror, every socket and the model agree.
+
+use std::collections::{BTreeSet, HashMap};
+use std::io::{self, IoSlice};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hmac::{Hmac, KeyInit, Mac};
+use parking_lot::Mutex;
+use rand::rngs::StdRng;
+use rand::seq::SliceRandom;
+use rand::{RngExt, SeedableRng};
+use resound::cluster::{NodeId, Settings, Spot};
+use resound::config::Config;
+use resound::hub::{EventCache, Outlet, Shard, ShardLimits, Shards};
+use resound::metrics::Metrics;
+use resound::node::{Admission, Node, Place, Socket};
+use resound::protocol::ChannelName;
+use serde_json::{Value, json};
+use sha2::Sha256;
+use tokio::task::JoinHandle;
+
+use crate::harness::redis::{TestRedis, is_left_out};
+use crate::harness::server::{REVERB_APP, config};
+use crate::harness::{TestCluster, eventually};
+
+const NODES: usize = 3;
+const USERS: usize = 1000;
+const TABS: usize = 3;
+/// Users of one channel: 450 sockets hear each of them come and go.
+const USERS_PER_CHANNEL: usize = 50;
+
+/// Who a socket believes is there; `None` before it was answered.
+#[derive(Default)]
+struct Heard {
+    present: Option<BTreeSet<String>>,
+    wrong: Option<String>,
+}
+
+/// A socket that takes everything at once, and checks it.
+#[derive(Default)]
+struct Ear(Mutex<Heard>);
+
+/// A tab: its socket while it is open, and what it hears.
+struct Tab {
+    node: usize,
+    user: usize,
+    open: Option<(Socket, Arc<Ear>)>,
+}
+
+/// A node without listeners.
+struct Machine {
+    node: Node,
+    shards: Mutex<Vec<Shard>>,
+    link: JoinHandle<()>,
+}
+
+impl Outlet for Ear {
+    fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        for slice in slices {
+            // One frame each: a socket that takes everything never has half of one.
+            let header = match slice[1] {
+                127 => 10,
+                126 => 4,
+                _ => 2,
+            };
+            if let Ok(message) = serde_json::from_slice(&slice[header..]) {
+                self.0.lock().hear(&message);
+            }
+        }
+        Ok(slices.iter().map(|slice| slice.len()).sum())
+    }
+
+    fn reads_deflated(&self) -> bool {
+        false
+    }
+
+    fn await_writable(&self) {}
+
+    fn ending(&self) {}
+
+    fn finish(&self) {}
+}
+
+impl Heard {
+    fn hear(&mut self, message: &Value) {
+        let data: Value = message["data"]
+            .as_str()
+            .and_then(|data| serde_json::from_str(data).ok())
+            .unwrap_or_default();
+        let user = data["user_id"].as_str().unwrap_or_default().to_owned();
+        let is_right = match (message["event"].as_str().unwrap_or_default(), &mut self.present) {
+            ("pusher_internal:subscription_succeeded", present) => {
+                let ids = data["presence"]["ids"].as_array().cloned().unwrap_or_default();
+                let ids = ids.iter().filter_map(|id| id.as_str().map(str::to_owned));
+                present.replace(ids.collect()).is_none()
+            }
+            ("pusher_internal:member_added", Some(present)) => present.insert(user),
+            ("pusher_internal:member_removed", Some(present)) => present.remove(&user),
+            ("pusher:connection_established", _) => true,
+            _ => false,
+        };
+        if !is_right && self.wrong.is_none() {
+            self.wrong = Some(message.to_string());
+        }
+    }
+}
+
+impl Machine {
+    fn start(config: &Config) -> Self {
+        let metrics = Arc::new(Metrics::default());
+        let bytes = 1 << 28;
+        let limits = ShardLimits {
+            shards: 1,
+            outbox_bytes: bytes,
+            inbox_bytes: bytes,
+            deflate_bytes_min: bytes,
+        };
+        let (shards, turned) = Shards::new(limits, &metrics);
+        let cluster = config.cluster.as_ref().unwrap();
+        let settings = Settings {
+            prefix: cluster.prefix.clone(),
+            lease: cluster.lease,
+            patience: cluster.patience,
+            queue_bytes: cluster.queue_bytes,
+            streams: None,
+            cache_ttl: Duration::from_secs(60),
+        };
+        let cache = EventCache::new(Duration::from_secs(60), bytes);
+        let identity = (NodeId::random(), settings);
+        let node =
+            Node::in_cluster(&config.apps, &shards, cache, metrics, &HashMap::new(), identity);
+        let link = node.cluster().unwrap().link(&cluster.redis, cluster.timeout).unwrap();
+        Self { node, shards: Mutex::new(turned), link: tokio::spawn(link) }
+    }
+
+    /// Everything that is queued reaches the ears.
+    fn turn(&self) {
+        self.node.shards().settle(&mut self.shards.lock());
+    }
+
+    fn is_settled(&self) -> bool {
+        self.node.cluster().unwrap().act(|core| core.unsettled()) == 0
+    }
+}
+
+impl Drop for Machine {
+    fn drop(&mut self) {
+        self.link.abort();
+    }
+}
+
+fn channel_of(user: usize) -> String {
+    format!("presence-room-{}", user / USERS_PER_CHANNEL)
+}
+
+impl Tab {
+    fn toggle(&mut self, machines: &[Machine]) {
+        if self.open.take().is_some() {
+            return;
+        }
+        let machine = &machines[self.node];
+        let channels = machine.node.channels_by_id("123456").unwrap();
+        let Admission::Decided(Ok(place)) = Place::ask(channels) else { panic!("no bound") };
+        let ear = Arc::new(Ear::default());
+        let id = machine.node.shards().new_socket_id(0);
+        let now = Instant::now();
+        let mut socket = Socket::open(&machine.node, place, id, now, ear.clone(), None);
+        let (channel, user) = (channel_of(self.user), format!("user-{}", self.user));
+        let channel_data = json!({ "user_id": user }).to_string();
+        let mut mac = Hmac::<Sha256>::new_from_slice(b"reverb-secret").unwrap();
+        mac.update(format!("{id}:{channel}:{channel_data}").as_bytes());
+        let auth = format!("reverb-key:{}", hex::encode(mac.finalize().into_bytes()));
+        let data = json!({ "channel": channel, "auth": auth, "channel_data": channel_data });
+        socket.receive(&json!({ "event": "pusher:subscribe", "data": data }).to_string(), now);
+        self.open = Some((socket, ear));
+    }
+}
+
+/// Who is where, by the tabs that are open.
+fn model(tabs: &[Tab]) -> HashMap<String, BTreeSet<String>> {
+    let mut rooms: HashMap<String, BTreeSet<String>> = HashMap::new();
+    for tab in tabs.iter().filter(|tab| tab.open.is_some()) {
+        rooms.entry(channel_of(tab.user)).or_default().insert(format!("user-{}", tab.user));
+    }
+    rooms
+}
+
+async fn settle(machines: &[Machine]) {
+    eventually("the storm to settle", async || {
+        machines.iter().for_each(Machine::turn);
+        // One more round trip on each link: what others published before is heard before its answer.
+        for machine in machines {
+            machine.node.channels_by_id("123456").unwrap().socket_count().await;
+        }
+        machines.iter().for_each(Machine::turn);
+        machines.iter().all(Machine::is_settled)
+    })
+    .await;
+}
+
+async fn assert_agreement(machines: &[Machine], tabs: &[Tab]) {
+    let rooms = model(tabs);
+    let nobody = BTreeSet::new();
+    for room in 0..USERS / USERS_PER_CHANNEL {
+        let channel = channel_of(room * USERS_PER_CHANNEL);
+        let expected = rooms.get(&channel).unwrap_or(&nobody);
+        let name = ChannelName::parse(&channel, 200).unwrap();
+        for machine in machines {
+            let channels = machine.node.channels_by_id("123456").unwrap();
+            let in_redis = channels.members(&name).await;
+            assert_eq!(
+                in_redis.iter().map(ToString::to_string).collect::<BTreeSet<_>>(),
+                *expected
+            );
+            let spot = Spot::channel(0, &name);
+            let here = machine.node.cluster().unwrap().act(|core| core.members_here(&spot));
+            let here: BTreeSet<_> = here.iter().map(ToString::to_string).collect();
+            assert!(here.is_empty() || here == *expected, "the mirror of {channel}: {here:?}");
+        }
+    }
+    for tab in tabs {
+        let Some((_, ear)) = &tab.open else { continue };
+        let heard = ear.0.lock();
+        assert_eq!(heard.wrong, None, "a tab of user {} on node {}", tab.user, tab.node);
+        let expected = rooms.get(&channel_of(tab.user)).unwrap();
+        assert_eq!(heard.present.as_ref(), Some(expected), "a tab of user {}", tab.user);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_storm_of_nine_thousand_tabs_ends_without_a_difference() {
+    if is_left_out() {
+        return;
+    }
+    let redis = TestRedis::shared().await;
+    let toml = format!("cluster.lease_seconds = 60\ncluster.timeout_ms = 20000\n{REVERB_APP}");
+    let config = config(&TestCluster::empty().toml(&redis.url, &toml));
+    let machines: Vec<Machine> = (0..NODES).map(|_| Machine::start(&config)).collect();
+    for machine in &machines {
+        machine.node.cluster().unwrap().tried().await;
+    }
+    let mut tabs: Vec<Tab> = (0..NODES * USERS * TABS)
+        .map(|at| Tab { node: at % NODES, user: at / NODES % USERS, open: None })
+        .collect();
+    let mut random = StdRng::seed_from_u64(2026);
+    for share in [100, 30, 30, 50] {
+        let mut order: Vec<usize> =
+            (0..tabs.len()).filter(|_| random.random_range(0..100) < share).collect();
+        order.shuffle(&mut random);
+        for chunk in order.chunks(256) {
+            for &at in chunk {
+                tabs[at].toggle(&machines);
+                // React mounts, unmounts and mounts again; some of it before the first answer.
+                if random.random_range(0..4) == 0 {
+                    tabs[at].toggle(&machines);
+                    tabs[at].toggle(&machines);
+                }
+            }
+            machines.iter().for_each(Machine::turn);
+            tokio::task::yield_now().await;
+        }
+        settle(&machines).await;
+        assert_agreement(&machines, &tabs).await;
+    }
+}
