@@ -199,12 +199,6 @@ impl Server {
         hearers.iter().map(|&hearer| (hearer, item())).collect()
     }
 
-    /// Whether an event was taken before the data was lost.
-    pub(crate) fn was_forgotten(&self, event: usize) -> bool {
-        let is_it = |accepted: &&Accepted| accepted.event == event && accepted.life != self.life;
-        self.life > 1 && self.accepted.iter().any(|accepted| is_it(&accepted))
-    }
-
     /// Topics that somebody hears.
     pub(crate) fn topics(&self) -> Vec<Arc<str>> {
         let heard = self.subscribers.iter().filter(|(_, hearers)| !hearers.is_empty());

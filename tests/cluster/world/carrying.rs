@@ -168,14 +168,13 @@ impl World {
         }
     }
 
-    /// Nobody hears an event twice, from the cache and on the wire neither; only Redis that has lost
-    /// its data cannot know that it had it. The cached one may be an old acquaintance.
+    /// Nobody hears an event twice, from the cache and then on the wire neither. The cached one itself
+    /// may be an old acquaintance.
     fn event_is_for(&mut self, socket: SocketId, name: &Arc<str>, event: usize) {
         let knows = |client: &Client| client.heard.contains(&event);
         let is_news = !self.clients.get(&socket).is_some_and(knows);
-        let was_forgotten = self.server.was_forgotten(event);
         let Event { channel, except, .. } = &self.events[event];
-        if !(is_news || was_forgotten) || channel != name || *except == Some(socket) {
+        if !is_news || channel != name || *except == Some(socket) {
             self.is_wrong(format!("{socket} hears event {event} in {name}: is news {is_news}"));
         }
     }

@@ -22,6 +22,10 @@ const BEAT: &str = include_str!("../../src/cluster/redis/beat.lua");
 /// What subscribers get: 128 bytes of data in a client's message.
 const TEXT: &str = r#"{"event":"load","data":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","channel":"load"}"#;
 
+/// Of the head, the topic and what Redis puts around them.
+const AROUND_BYTES: usize = 35 + TOPIC.len() + 40;
+pub(crate) const MESSAGE_BYTES: f64 = (TEXT.len() + AROUND_BYTES) as f64;
+
 const TOPIC: &str = "resound{load:load}";
 const EVENTS: usize = 60_000;
 const BEATS: usize = 8000;
@@ -30,16 +34,16 @@ const MANY: usize = 33;
 
 /// Microseconds of Redis.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Price {
+pub(crate) struct Cost {
     /// For an event that nobody hears.
     pub(crate) publish_us: f64,
     /// For each node that hears it.
     pub(crate) message_us: f64,
     /// For each row that a beat reads.
-    pub(crate) row_us: f64,
+    pub(crate) field_us: f64,
 }
 
-impl Price {
+impl Cost {
     pub(crate) fn measure() -> anyhow::Result<Self> {
         let redis = Redis::start()?;
         let mut connection = redis.connection()?;
@@ -55,7 +59,7 @@ impl Price {
         let message_us = ((many - few) / (MANY - FEW) as f64).max(0.0);
         let (two, all) = (beats(&redis, 2)?, beats(&redis, 202)?);
         let publish_us = few - message_us * FEW as f64;
-        Ok(Self { publish_us, message_us, row_us: ((all - two) / 200.0).max(0.0) })
+        Ok(Self { publish_us, message_us, field_us: ((all - two) / 200.0).max(0.0) })
     }
 }
 
