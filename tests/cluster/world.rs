@@ -272,7 +272,28 @@ impl World {
             self.is_wrong(format!("{waiting} bytes wait on machine {at}"));
         }
         self.after(at, crate::server::OUTSIDER);
+        self.lonely_ones_know_each_other(at);
         self.plan(TICK, Happening::Tick(at, id));
+    }
+
+    /// Without Redis a node serves what it has: whoever is here knows of whoever else is here.
+    fn lonely_ones_know_each_other(&mut self, at: usize) {
+        if self.machines[at].link.is_connected {
+            return;
+        }
+        let here = || self.clients.values().filter(|client| client.machine == at);
+        let views = here().flat_map(|client| &client.views);
+        for (name, view) in views.filter(|(name, _)| name.starts_with("presence-")) {
+            let there = here().filter(|client| client.views.contains_key(name));
+            let stranger =
+                there.map(|client| client.user).find(|user| !view.members.contains_key(*user));
+            if let Some(user) = stranger {
+                let text = format!(
+                    "{user} is in {name} on machine {at}, and somebody there does not know"
+                );
+                return self.is_wrong(text);
+            }
+        }
     }
 
     fn is_running(&self, at: usize, id: u64) -> bool {
