@@ -49,6 +49,8 @@ pub(super) struct Channel {
     numbers: Numbers,
     /// All of this node's rows are to be told, and the roster compared.
     compare: bool,
+    /// That was so, or is, on this link: the directory has nothing old of this node here.
+    pub(super) compared: bool,
     /// The directory has had sockets of this node in it.
     known: bool,
     /// How many subscribers this node's were told there are.
@@ -82,6 +84,7 @@ impl Channel {
             roster: Roster::default(),
             numbers: Numbers::default(),
             compare: false,
+            compared: false,
             known: false,
             counted: None,
         }
@@ -314,7 +317,7 @@ impl Channel {
     /// or not; here it counts as done.
     pub(super) fn lost(&mut self, effects: &mut Vec<Effect>) {
         (self.service, self.current) = (Service::Off, false);
-        (self.queued, self.unanswered) = (false, 0);
+        (self.queued, self.unanswered, self.compared) = (false, 0, false);
         self.rows.lost();
         self.serve_alone(effects);
     }
@@ -337,7 +340,7 @@ impl Channel {
 
     /// Redis is back: everything is told again, everything compared.
     pub(super) fn compare(&mut self, keeps: bool) {
-        self.compare = true;
+        (self.compare, self.compared) = (true, true);
         self.numbers.compare(keeps);
     }
 

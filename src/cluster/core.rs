@@ -347,7 +347,10 @@ impl Core {
     /// Time has passed.
     pub fn tick(&mut self, now: Instant) {
         let kept = self.settings.streams.map_or(WAITS_FOR_REDIS, |streams| streams.retention);
-        self.publishing.expire(kept, self.settings.queue_bytes, now);
+        for (topic, serial) in self.publishing.expire(kept, self.settings.queue_bytes, now) {
+            let channel = self.channels.get_mut(&topic);
+            channel.into_iter().for_each(|channel| channel.given_up(serial));
+        }
         if self.link != Link::Up {
             return;
         }

@@ -20,6 +20,8 @@ pub(super) struct Numbers {
     comparing: Option<Comparing>,
     /// Serials of this node's own events that it has delivered and not heard back.
     unheard: BTreeSet<u64>,
+    /// Up to this serial this node's own are accounted for, heard or not.
+    own: u64,
 }
 
 #[derive(Debug)]
@@ -56,7 +58,16 @@ impl Numbers {
 
     /// An event of this node was delivered, and Redis may or may not have numbered it.
     pub(super) fn delivered_unheard(&mut self, serial: u64) {
-        self.unheard.insert(serial);
+        // A comparison may have found it before the link broke once more.
+        if serial > self.own {
+            self.unheard.insert(serial);
+        }
+    }
+
+    /// An event of this node is not sent any more. It may have been numbered; to count one too many as
+    /// missed is better than one too few.
+    pub(super) fn given_up(&mut self, serial: u64) {
+        self.unheard.remove(&serial);
     }
 
     pub(super) fn is_comparing(&self) -> bool {
@@ -81,7 +92,7 @@ impl Numbers {
         more: bool,
     ) -> u64 {
         let (last, unheard) = (self.last, std::mem::take(&mut self.unheard));
-        self.last = number;
+        (self.last, self.own) = (number, self.own.max(own));
         let Some(Comparing { heard, keeps }) = self.comparing.take() else { return 0 };
         let since = number.saturating_sub(last);
         if since >= SERIES {

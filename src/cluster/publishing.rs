@@ -240,17 +240,26 @@ impl Publishing {
             .collect()
     }
 
-    /// Forgets what waits too long for Redis to come back, and the oldest of what is too much.
-    pub(super) fn expire(&mut self, kept: Duration, bytes_max: usize, now: Instant) {
+    /// Forgets what waits too long for Redis to come back, and the oldest of what is too much: topics
+    /// and serials of these.
+    pub(super) fn expire(
+        &mut self,
+        kept: Duration,
+        bytes_max: usize,
+        now: Instant,
+    ) -> Vec<(Arc<str>, u64)> {
+        let mut given_up = Vec::new();
         while let Some((&oldest, pending)) = self.pending.first_key_value() {
             let is_old = now.duration_since(pending.since) > kept;
             let waits = pending.delivered && !pending.sent;
             if !(waits && (is_old || self.bytes > bytes_max)) {
-                return;
+                break;
             }
             self.unshared += 1;
+            given_up.push((pending.topic.clone(), oldest));
             self.remove(oldest);
         }
+        given_up
     }
 
     fn remove(&mut self, serial: u64) {

@@ -69,8 +69,8 @@ pub(crate) struct Server {
     pub(crate) accepted: Vec<Accepted>,
     /// Nodes that were taken out although they lived, with the time.
     pub(crate) reaped: Vec<(u64, u64)>,
-    /// Which node said when what it has in which channel.
-    pub(crate) states: Vec<(u64, Arc<str>, u64)>,
+    /// On which connection a node said when what it has in which channel.
+    pub(crate) states: Vec<(ConnectionId, Arc<str>, u64)>,
     /// When it started again.
     pub(crate) starts: Vec<u64>,
 }
@@ -167,7 +167,7 @@ impl Server {
             decision,
             life,
         }));
-        self.take_note(node, &request, &reply, now);
+        self.take_note(connection, &request, &reply, now);
         let mut written = Vec::new();
         match request {
             Request::Subscribe(topic) => {
@@ -205,9 +205,9 @@ impl Server {
         heard.map(|(topic, _)| topic.clone()).collect()
     }
 
-    fn take_note(&mut self, node: u64, request: &Request, reply: &Reply, now: u64) {
+    fn take_note(&mut self, connection: ConnectionId, request: &Request, reply: &Reply, now: u64) {
         match (request, reply) {
-            (Request::State(state), _) => self.states.push((node, state.topic.clone(), now)),
+            (Request::State(state), _) => self.states.push((connection, state.topic.clone(), now)),
             (Request::Publish(publish), Reply::Published(_)) => {
                 let event = crate::events::number_of(publish.frame.payload()).unwrap();
                 self.accepted.push(Accepted { event, life: self.life });

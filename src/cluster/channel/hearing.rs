@@ -77,4 +77,9 @@ impl Channel {
     pub(in crate::cluster) fn delivered_unheard(&mut self, serial: u64) {
         self.numbers.delivered_unheard(serial);
     }
+
+    /// An event of this node is not sent any more.
+    pub(in crate::cluster) fn given_up(&mut self, serial: u64) {
+        self.numbers.given_up(serial);
+    }
 }

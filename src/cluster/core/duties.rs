@@ -188,7 +188,8 @@ impl Core {
         for (app_id, name) in all.iter().filter_map(|reference| read_reference(reference)) {
             let Some(app) = self.apps.iter().position(|app| app.id == app_id) else { continue };
             let spot = Spot::read(app, name);
-            if self.channels.contains_key(&self.topic(&spot)) {
+            // One that was begun on this link knows nothing of what was there before.
+            if self.channels.get(&self.topic(&spot)).is_some_and(|channel| channel.compared) {
                 continue;
             }
             let topic = self.channel(&spot);

@@ -10,8 +10,8 @@ use super::{Absence, Happening, Told, World};
 use crate::client::{Client, Heard};
 use crate::directory::Decision;
 use crate::events::Event;
-use crate::profile::LEASE;
-use crate::server::Operation;
+use crate::profile::{LEASE, TIMEOUT};
+use crate::server::{ConnectionId, Operation};
 
 /// For how long a leave may be under way to a client: links that break and begin again included.
 const UNDER_WAY: u64 = 2 * LEASE;
@@ -293,8 +293,12 @@ impl World {
         let view = &client.views[name];
         let Some(seated) = view.seated_alone else { return view.since };
         let (node, topic) = (self.machines[client.machine].id, format!("resound{{1:{name}}}"));
-        let is_first =
-            |(of, on, at): &&(u64, Arc<str>, u64)| *of == node && **on == *topic && *at > seated;
+        let is_first = |(connection, on, at): &&(ConnectionId, Arc<str>, u64)| {
+            let connection = &self.connections[*connection as usize];
+            // The answer to what was said on a link that ended never came.
+            let is_answered = connection.closed_at.is_none_or(|closed| closed > at + TIMEOUT);
+            connection.node == node && is_answered && **on == *topic && *at > seated
+        };
         self.server.states.iter().find(is_first).map_or(u64::MAX, |(.., at)| *at)
     }
 

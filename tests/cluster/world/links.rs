@@ -20,6 +20,8 @@ pub(crate) struct Connection {
     pub(crate) node: u64,
     /// The node still listens.
     pub(crate) is_open: bool,
+    /// When it ceased to.
+    pub(crate) closed_at: Option<u64>,
     /// Whatever is said on it gets lost.
     pub(crate) is_cut: bool,
     /// When the last thing under way arrives, in each direction.
@@ -40,6 +42,7 @@ impl World {
             machine: at,
             node: id,
             is_open: true,
+            closed_at: None,
             is_cut,
             up_at: 0,
             down_at: 0,
@@ -232,6 +235,7 @@ impl World {
     pub(super) fn disconnect(&mut self, connection: ConnectionId) {
         let Connection { machine: at, node, .. } = self.connections[connection as usize];
         self.connections[connection as usize].is_open = false;
+        self.connections[connection as usize].closed_at = Some(self.now);
         let link = &mut self.machines[at].link;
         let was_connected = std::mem::take(&mut link.is_connected);
         (link.connection, link.asked) = (None, 0);
