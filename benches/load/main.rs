@@ -8,7 +8,7 @@
 //! nodes, two are measured on a real Redis, with both wires, beside one node that needs none.
 //!
 //! ```sh
-//! cargo bench --bench load                                  # all of it, about 20 minutes
+//! cargo bench --bench load                                  # all of it, about 25 minutes
 //! cargo bench --bench load -- --quick                       # shows that it works, in a minute
 //! cargo bench --bench load -- --only fan-out,api --rounds 3 --server target/release/resound
 //! cargo bench --bench load -- --only cluster                # what several nodes cost

@@ -11,7 +11,7 @@ use resound::load::{Credentials, Target};
 #[derive(Debug, Parser)]
 #[command(name = "load", bin_name = "cargo bench --bench load --")]
 pub(crate) struct Options {
-    /// One round with small numbers, in less than a minute: shows that all works, not how fast.
+    /// One round with small numbers, in about a minute: shows that all works, not how fast.
     #[arg(long)]
     pub(crate) quick: bool,
     /// Only these scenarios; `cluster` is all that begin so.
