@@ -105,8 +105,7 @@ impl Entrance {
         closed: CancellationToken,
     ) {
         let HeadLimits { bytes, fields, pace } = self.limits;
-        // Who comes during a drain still gets an answer, until nobody is taken any more.
-        let last_call = if self.stopping.is_cancelled() { closed } else { self.stopping.clone() };
+        let last_call = self.last_call(visit.phase.clone(), closed);
         // Small frames must not wait for the acknowledgement of earlier ones.
         let _ = stream.set_nodelay(true);
         let io = TokioIo::new(Paced::new(stream, pace, visit.phase.clone()));
@@ -128,7 +127,7 @@ impl Entrance {
             .serve_connection(io, service);
         let served = tokio::select! {
             served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => served,
-            () = last_call.cancelled() => {
+            () = last_call => {
                 std::pin::Pin::new(&mut connection).graceful_shutdown();
                 poll_fn(|cx| connection.poll_without_shutdown(cx)).await
             }
@@ -143,6 +142,22 @@ impl Entrance {
             let parts = connection.into_parts();
             let (stream, answer) = parts.io.into_inner().into_inner();
             self.door.serve(upgrade, stream, answer, parts.read_buf, &tasks);
+        }
+    }
+
+    /// When a connection without a request is no longer waited for: when the drain begins, but
+    /// one whose first request may be on its way gets an answer until nobody is taken any more.
+    fn last_call(
+        &self,
+        phase: Arc<Phase>,
+        closed: CancellationToken,
+    ) -> impl Future<Output = ()> + use<> {
+        let stopping = self.stopping.clone();
+        async move {
+            stopping.cancelled().await;
+            if !phase.was_heard() {
+                closed.cancelled().await;
+            }
         }
     }
 

@@ -144,6 +144,31 @@ async fn connections_without_a_request_do_not_hold_the_drain() {
     ends_within(server, 8).await;
 }
 
+/// Who connected as the stop came, its request still on the way, is answered like a newcomer.
+#[tokio::test]
+async fn a_request_that_meets_the_stop_is_answered() {
+    let mut server = draining_within(20).await;
+    let socket = Wire::socket(server.address).await;
+    let (mut request, mut client) =
+        (Wire::open(server.address).await, Wire::open(server.address).await);
+    // They are accepted once one that came later is answered.
+    let mut later = Wire::open(server.address).await;
+    later.send(UP).await;
+    assert_eq!(later.reply().await.status, 200);
+    server.stop();
+    // The stop has reached the connections once one that is kept alive is closed.
+    later.ends().await;
+    request.send(UP).await;
+    let reply = request.reply().await;
+    assert_eq!(reply.status, 503, "{reply:?}");
+    request.ends().await;
+    client.send([handshake().into_bytes(), frame(TEXT, SAY_PING)].concat()).await;
+    assert_eq!(client.reply().await.status, 101);
+    assert_eq!(client.farewell().await.code, Some(4100));
+    drop((client, socket));
+    ends_within(server, 8).await;
+}
+
 /// Who came during the drain and says nothing waits for nothing.
 #[tokio::test]
 async fn a_late_connection_without_a_request_does_not_hold_the_drain() {
