@@ -16,6 +16,7 @@ use crate::config::RedisConfig;
 mod address;
 mod commands;
 mod courier;
+mod process;
 mod replies;
 mod scripts;
 
@@ -23,6 +24,7 @@ pub use courier::Courier;
 
 use address::Source;
 use commands::Commands;
+use process::Process;
 
 /// How often time is looked at: patience, beats, channels nobody needs.
 const TICK: Duration = Duration::from_millis(25);
@@ -54,6 +56,9 @@ pub enum Broken {
         "this is a Redis Cluster, which is not supported: use one Redis or Valkey, or Sentinel"
     )]
     RedisCluster,
+    /// The version that it says it has.
+    #[error("this Redis is {0}, which is too old: 6.2 is the oldest that can be used")]
+    TooOld(String),
 }
 
 impl Link {
@@ -141,12 +146,9 @@ impl Link {
         let mut hello = redis::pipe();
         hello.cmd("INFO").arg("server").cmd("CLIENT").arg("ID");
         let (info, id): (String, u64) = hello.query_async(&mut connection).await?;
-        let fact =
-            |name: &str| info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        if fact("redis_mode") == Some("cluster") {
-            return Err(Broken::RedisCluster);
-        }
-        let run = fact("run_id").unwrap_or_default().to_owned();
+        let process = Process::new(&info);
+        process.check()?;
+        let run = process.run().to_owned();
         // What the last link still has under way must not be carried out after what this one says:
         // a state says everything, and an old one would undo a new one.
         if let Some((_, last)) = self.last.take().filter(|(before, _)| *before == run) {

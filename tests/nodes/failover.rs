@@ -35,7 +35,7 @@ async fn nodes_follow_sentinel_to_another_redis() {
     let mut replica =
         TestRedis::with(&["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"])
             .await;
-    replica.says("MASTER <-> REPLICA sync: Finished with success").await;
+    replica.says("<-> REPLICA sync: Finished with success").await;
     let (mut sentinel, port) = sentinel(&folder, primary.port).await;
     sentinel.says("+slave").await;
 
