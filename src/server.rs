@@ -52,6 +52,9 @@ const DRAIN_STEP: Duration = Duration::from_millis(20);
 /// but after 4100 only one, which turns a restart of 20 ms into an absence of one second.
 const COMEBACK: Duration = Duration::from_millis(500);
 
+/// The same for a server without sockets: what was sent before the stop has arrived by then.
+const ON_THE_WAY: Duration = Duration::from_millis(100);
+
 /// The grain of what is put off: subscription counts, told every 5 s at most.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -317,7 +320,7 @@ async fn drain(shards: &Shards, time: Duration, closed: &CancellationToken) {
     let even = sockets.div_ceil(usize::try_from(steps).unwrap_or(1).max(1));
     let step = even.max(DRAIN_PER_SECOND_MIN * DRAIN_STEP.as_millis() as usize / 1000);
     let mut ticks = tokio::time::interval(DRAIN_STEP);
-    let mut close_at = Instant::now();
+    let mut close_at = Instant::now() + ON_THE_WAY;
     loop {
         ticks.tick().await;
         if shards.socket_count() > 0 {

@@ -93,10 +93,6 @@ impl Shard {
         !(self.seats.urgent.is_empty() && self.seats.bulk.is_empty())
     }
 
-    pub(super) fn socket_count(&self) -> usize {
-        self.seats.slab.len()
-    }
-
     pub(super) fn turn(&mut self, batch: &mut Vec<Command>) {
         for command in batch.drain(..) {
             self.apply(command);

@@ -107,10 +107,7 @@ impl Shards {
     /// One turn of one shard: its inbox, then a bounded number of writes.
     pub(super) fn turn(&self, index: usize, shard: &mut Shard, batch: &mut Vec<Command>) {
         self.inboxes[index].take(batch);
-        let before = shard.socket_count();
         shard.turn(batch);
-        let after = shard.socket_count();
-        self.sockets.fetch_add(after.wrapping_sub(before), Ordering::Relaxed);
     }
 
     /// Turns every shard until nothing moves: for tests, which have no runtime.
@@ -134,13 +131,15 @@ impl Shards {
         self.inboxes.len()
     }
 
-    /// Sockets the shards know of, those that are closing included.
+    /// Sockets that were opened and are not forgotten, those that are closing included. A client
+    /// that was greeted is among them: a drain must not take the server for empty.
     pub fn socket_count(&self) -> usize {
         self.sockets.load(Ordering::Relaxed)
     }
 
     /// Hands the write side of a new socket to its shard.
     pub fn open(&self, socket: SocketId, outlet: Arc<dyn Outlet>) {
+        self.sockets.fetch_add(1, Ordering::Relaxed);
         self.push(self.of(socket), Command::Open { socket, outlet });
     }
 
@@ -172,8 +171,9 @@ impl Shards {
         }
     }
 
-    /// The transport of a socket is gone.
+    /// The transport of a socket that was opened is gone; once.
     pub fn forget(&self, socket: SocketId) {
+        self.sockets.fetch_sub(1, Ordering::Relaxed);
         self.push(self.of(socket), Command::Forget { socket });
     }
 
@@ -263,5 +263,45 @@ impl Command {
             Self::Join { first, .. } => first.iter().flatten().map(Frame::len).sum(),
             _ => 0,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, IoSlice};
+    use std::sync::Arc;
+
+    use super::{Outlet, ShardLimits, Shards};
+    use crate::metrics::Metrics;
+
+    struct Nowhere;
+
+    impl Outlet for Nowhere {
+        fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+            Ok(bytes.iter().map(|bytes| bytes.len()).sum())
+        }
+        fn reads_deflated(&self) -> bool {
+            false
+        }
+        fn await_writable(&self) {}
+        fn ending(&self) {}
+        fn finish(&self) {}
+    }
+
+    #[test]
+    fn a_socket_counts_from_when_it_opens_until_it_is_forgotten() {
+        let limits =
+            ShardLimits { shards: 2, outbox_bytes: 1, inbox_bytes: 1, deflate_bytes_min: 1 };
+        let (shards, mut all) = Shards::new(limits, &Arc::new(Metrics::default()));
+        let (first, second) = (shards.new_socket_id(0), shards.new_socket_id(1));
+        shards.open(first, Arc::new(Nowhere));
+        shards.open(second, Arc::new(Nowhere));
+        assert_eq!(shards.socket_count(), 2, "before a shard has looked");
+        shards.settle(&mut all);
+        shards.end(first, crate::protocol::CloseCode::ReconnectNow);
+        shards.settle(&mut all);
+        assert_eq!(shards.socket_count(), 2, "it is closing");
+        shards.forget(first);
+        assert_eq!(shards.socket_count(), 1);
     }
 }

@@ -169,6 +169,20 @@ async fn a_request_that_meets_the_stop_is_answered() {
     ends_within(server, 8).await;
 }
 
+/// The same where nobody else is there: what was sent before the stop is answered.
+#[tokio::test]
+async fn a_request_that_meets_the_stop_of_an_empty_server_is_answered() {
+    for _ in 0..20 {
+        let mut server = draining_within(20).await;
+        let mut request = Wire::open(server.address).await;
+        request.send(UP).await;
+        server.stop();
+        let status = request.reply().await.status;
+        assert!(status == 200 || status == 503, "{status}");
+        ends_within(server, 8).await;
+    }
+}
+
 /// Who came during the drain and says nothing waits for nothing.
 #[tokio::test]
 async fn a_late_connection_without_a_request_does_not_hold_the_drain() {
