@@ -38,10 +38,10 @@ mod watchlists;
 
 pub use connections::Place;
 pub use core::{Core, Identity};
-pub use effect::{Action, Cached, Effect, Newcomer, Shared, Told};
+pub use effect::{Action, Cached, Effect, Missed, Newcomer, Shared, Told};
 pub use message::{Change, Event, Message};
 pub use outcome::{Count, Outcome, Present};
-pub use request::{Answer, Asked, Beat, Facts, Look, Publish, Query, Reply, Request, State};
+pub use request::{Answer, Asked, Beat, Facts, Look, Proof, Publish, Query, Reply, Request, State};
 pub use spot::Spot;
 
 /// Names one process among all that ever were: drawn at its start.
@@ -98,6 +98,11 @@ impl Settings {
     /// are cleaned up, within the lease.
     pub fn beat(&self) -> Duration {
         self.lease / 10
+    }
+
+    /// For how long Redis remembers at least which event of a node was its last.
+    pub fn taken_holds(&self) -> Duration {
+        self.streams.map_or(Duration::from_secs(60), |streams| streams.retention) * 8 / 10
     }
 
     /// For how long one beat holds.

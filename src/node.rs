@@ -7,6 +7,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
+use parking_lot::Mutex;
+
 use crate::app::Apps;
 use crate::cluster::{self, Cluster, NodeId};
 use crate::hub::{EventCache, Hub, Shards, Witness};
@@ -93,6 +95,7 @@ impl Node {
             apps: apps.iter().map(local).collect(),
             metrics: metrics.clone(),
             refusals: node.refusals.clone(),
+            loss_lines: Mutex::default(),
         };
         let hubs: Vec<_> =
             stage.apps.iter().map(|local| (local.hub.clone(), local.witness.clone())).collect();

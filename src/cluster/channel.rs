@@ -214,7 +214,7 @@ impl Channel {
         self.unanswered = self.unanswered.saturating_sub(1);
         let numbers = (outcome.number, outcome.own);
         let missed = self.numbers.compared(numbers, &outcome.missed, outcome.more);
-        self.act_if(missed > 0, Action::Missed(missed), effects);
+        self.tell_missed(missed, effects);
         self.catch_up(&outcome.missed, node, effects);
         let news = self.news(outcome, reliance.forgetful);
         self.mirror(outcome, reliance.incomplete, effects);
@@ -331,7 +331,11 @@ impl Channel {
             }
         }
         let newcomers = self.newcomers.take();
-        let first = if newcomers.is_empty() { None } else { self.said_first() };
+        if newcomers.is_empty() {
+            return;
+        }
+        self.numbers.begin_alone();
+        let first = self.said_first();
         for (socket, waiting) in newcomers {
             let cached = if self.spot.is_cache() { Cached::Local } else { Cached::NotKept };
             self.greet(socket, &waiting, (first.clone(), cached), effects);
@@ -342,6 +346,11 @@ impl Channel {
     pub(super) fn compare(&mut self, keeps: bool) {
         (self.compare, self.compared) = (true, true);
         self.numbers.compare(keeps);
+    }
+
+    /// Events may be lost that nobody can count.
+    pub(super) fn doubt_events(&mut self) {
+        self.numbers.doubt();
     }
 
     /// The roster is to be compared once more, now that every node has spoken.

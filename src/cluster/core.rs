@@ -239,14 +239,16 @@ impl Core {
     /// The link is there, and which Redis is at its end.
     pub fn connected(&mut self, redis: Identity, now: Instant) {
         self.link = Link::Up;
-        self.memory.met(redis, now);
+        if self.memory.met(redis, now) {
+            self.doubt_everything();
+        }
         // Redis cannot tell any more what it had taken, and nobody is to hear an event twice.
         if self.memory.reliance(now).forgetful {
             self.publishing.forget_doubtful();
         }
         self.queue.push_back(Queued::Listen(self.own_topic()));
         self.queue.push_back(Queued::Listen(self.common_topic()));
-        self.queue.push_back(Queued::Beat);
+        self.queue.push_back(Queued::Beat(self.proof(now)));
         self.beat_at = now + self.settings.beat();
         self.tell_everything();
         self.queue.extend(self.publishing.unsent().into_iter().map(Queued::Publish));
@@ -321,7 +323,7 @@ impl Core {
     pub fn replied(&mut self, reply: Reply, now: Instant) {
         match (self.sent.pop_front(), reply) {
             (Some(Sent::Publish(serial)), Reply::Published(number)) => {
-                self.published(serial, number);
+                self.published(serial, number, now);
             }
             (_, Reply::Beat(beat)) => self.beat(beat, now),
             (Some(Sent::Reap { node, leaving }), Reply::Reaped(Some(1..))) => {
@@ -356,7 +358,7 @@ impl Core {
         }
         if now >= self.beat_at {
             self.beat_at = now + self.settings.beat();
-            self.queue.push_back(Queued::Beat);
+            self.queue.push_back(Queued::Beat(None));
         }
         for serial in self.publishing.overdue(self.settings.patience, now) {
             let mut waiters = Vec::new();

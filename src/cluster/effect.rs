@@ -72,8 +72,17 @@ pub enum Action {
     Keep(Frame),
     /// Webhooks are told.
     Tell(Told),
-    /// So many events were lost on the way to this node.
-    Missed(u64),
+    /// Events were lost on the way to this node.
+    Missed(Missed),
+}
+
+/// What a channel's sockets on this node did not get.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Missed {
+    /// So many events of other nodes.
+    Events(u64),
+    /// Perhaps none: Redis has lost its count, or sockets came while it was away.
+    Unknown,
 }
 
 /// What a newcomer is told first.

@@ -39,6 +39,11 @@ impl Newcomers {
         self.0.get_mut(&socket)
     }
 
+    /// How many wait and have not left.
+    pub(super) fn present(&self) -> usize {
+        self.0.values().filter(|waiting| !waiting.left).count()
+    }
+
     /// Whether so many sockets are all newcomers of whom nothing was told yet.
     pub(super) fn are_unasked(&self, sockets: usize) -> bool {
         let is_unasked = |waiting: &&Waiting| waiting.request.is_none() && !waiting.left;

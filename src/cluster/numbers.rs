@@ -5,6 +5,7 @@
 
 use std::collections::BTreeSet;
 
+use super::effect::Missed;
 use super::message::{Event, Message};
 
 /// Numbers further apart than this are of two series: a series begins with the microsecond in
@@ -22,6 +23,21 @@ pub(super) struct Numbers {
     unheard: BTreeSet<u64>,
     /// Up to this serial this node's own are accounted for, heard or not.
     own: u64,
+    /// Some may be lost that the next comparison cannot count.
+    in_doubt: bool,
+}
+
+/// What an event that arrives is to this node.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Arrival {
+    /// Known, or to be brought by the comparison.
+    Old,
+    /// To be delivered, and what is missing before it.
+    New(Option<Missed>),
+}
+
+impl Arrival {
+    const NEXT: Self = Self::New(None);
 }
 
 #[derive(Debug)]
@@ -38,22 +54,21 @@ impl Numbers {
         self.last
     }
 
-    /// An event was heard: how many are missing before it, or `None` if it is known, or will be
-    /// brought by the comparison, which brings none of this node's `own` (by serial).
-    pub(super) fn arrived(&mut self, number: u64, own: Option<u64>) -> Option<u64> {
+    /// An event was heard. A comparison brings none of this node's `own` (by serial).
+    pub(super) fn arrived(&mut self, number: u64, own: Option<u64>) -> Arrival {
         if let Some(serial) = own {
             self.unheard.remove(&serial);
         }
         if let Some(comparing) = &mut self.comparing {
             comparing.heard += 1;
-            return (own.is_some() || !comparing.keeps).then_some(0);
+            let is_new = own.is_some() || !comparing.keeps;
+            return if is_new { Arrival::NEXT } else { Arrival::Old };
         }
         if self.last > 0 && number <= self.last {
-            return None;
+            return Arrival::Old;
         }
-        let missed = if self.last == 0 { 0 } else { number - self.last - 1 };
-        self.last = number;
-        Some(if missed < SERIES { missed } else { 0 })
+        let last = std::mem::replace(&mut self.last, number);
+        if last == 0 { Arrival::NEXT } else { Arrival::New(missed(number - last - 1)) }
     }
 
     /// An event of this node was delivered, and Redis may or may not have numbered it.
@@ -74,6 +89,17 @@ impl Numbers {
         self.comparing.is_some()
     }
 
+    /// Sockets are let in without the directory: if it has said no number yet, nobody can say
+    /// which events they should have got.
+    pub(super) fn begin_alone(&mut self) {
+        self.in_doubt |= self.last == 0;
+    }
+
+    /// The directory has lost data: what it says of this channel may be too little.
+    pub(super) fn doubt(&mut self) {
+        self.in_doubt |= self.last > 0;
+    }
+
     /// There was a time without hearing; the next outcome tells what was in it. `keeps`: it also
     /// brings the events.
     pub(super) fn compare(&mut self, keeps: bool) {
@@ -83,31 +109,41 @@ impl Numbers {
     }
 
     /// The directory says where it is, up to which serial it has numbered this node's events, and
-    /// which events it has kept since: how many are lost. With `more` of them to come, the comparison
+    /// which events it has kept since: what is lost. With `more` of them to come, the comparison
     /// goes on from the last of these.
     pub(super) fn compared(
         &mut self,
         (number, own): (u64, u64),
         kept: &[&[u8]],
         more: bool,
-    ) -> u64 {
+    ) -> Option<Missed> {
         let (last, unheard) = (self.last, std::mem::take(&mut self.unheard));
         (self.last, self.own) = (number, self.own.max(own));
-        let Some(Comparing { heard, keeps }) = self.comparing.take() else { return 0 };
-        let since = number.saturating_sub(last);
-        if since >= SERIES {
-            return 0;
-        }
+        let doubt = std::mem::take(&mut self.in_doubt).then_some(Missed::Unknown);
+        let Some(Comparing { heard, keeps }) = self.comparing.take() else { return doubt };
+        let Some(since) = number.checked_sub(last).filter(|since| *since < SERIES) else {
+            return Some(Missed::Unknown);
+        };
         if let Some(last) = kept.last().and_then(|last| number_of(last)).filter(|_| more) {
             self.last = last;
             self.comparing = Some(Comparing { heard: 0, keeps });
         }
         let own = unheard.into_iter().filter(|serial| *serial <= own).count() as u64;
-        match kept.first().and_then(|first| number_of(first)) {
+        let events = match kept.first().and_then(|first| number_of(first)) {
             Some(first) => first.saturating_sub(last + 1),
             None if keeps => since.saturating_sub(own),
             None => since.saturating_sub(heard + own),
-        }
+        };
+        doubt.or(missed(events))
+    }
+}
+
+/// So many numbers are missing; of another series nobody knows.
+fn missed(events: u64) -> Option<Missed> {
+    match events {
+        0 => None,
+        1..SERIES => Some(Missed::Events(events)),
+        _ => Some(Missed::Unknown),
     }
 }
 
@@ -120,7 +156,7 @@ fn number_of(message: &[u8]) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
-    use super::Numbers;
+    use super::{Arrival, Missed, Numbers};
     use crate::cluster::NodeId;
     use crate::cluster::message::event_head;
 
@@ -129,12 +165,12 @@ mod tests {
         let mut numbers = Numbers::default();
         assert_eq!(
             numbers.compared((100, 0), &[], false),
-            0,
+            None,
             "the first comparison is where it begins"
         );
-        assert_eq!(numbers.arrived(101, None), Some(0));
-        assert_eq!(numbers.arrived(101, None), None);
-        assert_eq!(numbers.arrived(104, None), Some(2));
+        assert_eq!(numbers.arrived(101, None), Arrival::NEXT);
+        assert_eq!(numbers.arrived(101, None), Arrival::Old);
+        assert_eq!(numbers.arrived(104, None), Arrival::New(Some(Missed::Events(2))));
     }
 
     #[test]
@@ -144,13 +180,13 @@ mod tests {
         numbers.delivered_unheard(7);
         numbers.delivered_unheard(8);
         numbers.compare(false);
-        assert_eq!(numbers.arrived(108, None), Some(0), "delivered while comparing");
+        assert_eq!(numbers.arrived(108, None), Arrival::NEXT, "delivered while comparing");
         assert_eq!(
             numbers.compared((108, 7), &[], false),
-            6,
+            Some(Missed::Events(6)),
             "8 since then: one heard, one of its own; Redis never got the other"
         );
-        assert_eq!(numbers.arrived(109, None), Some(0));
+        assert_eq!(numbers.arrived(109, None), Arrival::NEXT);
     }
 
     #[test]
@@ -158,9 +194,13 @@ mod tests {
         let mut numbers = Numbers::default();
         numbers.compared((100, 0), &[], false);
         numbers.compare(true);
-        assert_eq!(numbers.arrived(101, Some(7)), Some(0));
-        assert_eq!(numbers.arrived(102, None), None);
-        assert_eq!(numbers.compared((102, 0), &[], false), 2, "it was kept no longer");
+        assert_eq!(numbers.arrived(101, Some(7)), Arrival::NEXT);
+        assert_eq!(numbers.arrived(102, None), Arrival::Old);
+        assert_eq!(
+            numbers.compared((102, 0), &[], false),
+            Some(Missed::Events(2)),
+            "it was kept no longer"
+        );
     }
 
     #[test]
@@ -173,17 +213,39 @@ mod tests {
         let mut numbers = Numbers::default();
         numbers.compared((100, 0), &[], false);
         numbers.compare(true);
-        assert_eq!(numbers.compared((103, 0), &[&first, &second], true), 0);
+        assert_eq!(numbers.compared((103, 0), &[&first, &second], true), None);
         assert!(numbers.is_comparing() && numbers.known() == 102);
-        assert_eq!(numbers.compared((103, 0), &[&event(103)], false), 0);
-        assert_eq!(numbers.arrived(104, None), Some(0));
+        assert_eq!(numbers.compared((103, 0), &[&event(103)], false), None);
+        assert_eq!(numbers.arrived(104, None), Arrival::NEXT);
     }
 
     #[test]
-    fn another_series_is_no_hole() {
+    fn of_another_series_nobody_knows() {
+        let begins = [1_700_000_900_000_000, 0, 1_600_000_000_000_000];
+        for number in begins {
+            let mut numbers = Numbers::default();
+            numbers.compared((1_700_000_000_000_000, 0), &[], false);
+            numbers.compare(false);
+            assert_eq!(numbers.compared((number, 0), &[], false), Some(Missed::Unknown));
+        }
         let mut numbers = Numbers::default();
         numbers.compared((1_700_000_000_000_000, 0), &[], false);
+        let first = numbers.arrived(1_700_000_900_000_001, None);
+        assert_eq!(
+            first,
+            Arrival::New(Some(Missed::Unknown)),
+            "Redis began anew while it was heard"
+        );
+    }
+
+    #[test]
+    fn of_what_was_before_the_first_number_nobody_knows_if_somebody_was_there() {
+        let mut numbers = Numbers::default();
+        numbers.begin_alone();
         numbers.compare(false);
-        assert_eq!(numbers.compared((1_700_000_900_000_000, 0), &[], false), 0);
+        assert_eq!(numbers.compared((100, 0), &[], false), Some(Missed::Unknown));
+        numbers.begin_alone();
+        numbers.compare(false);
+        assert_eq!(numbers.compared((100, 0), &[], false), None, "a number was known");
     }
 }

@@ -28,6 +28,14 @@ pub(super) struct Publishing {
     bytes: usize,
     /// Events that other nodes did not get.
     unshared: u64,
+    taken: Option<Taken>,
+}
+
+/// The last event that Redis has numbered, as far as this node knows.
+pub(super) struct Taken {
+    pub(super) topic: Arc<str>,
+    pub(super) serial: u64,
+    at: Instant,
 }
 
 /// One of them.
@@ -79,7 +87,7 @@ pub(super) struct Delivery {
 
 impl Publishing {
     pub(super) fn new(node: NodeId) -> Self {
-        Self { node, next: 0, pending: BTreeMap::new(), bytes: 0, unshared: 0 }
+        Self { node, next: 0, pending: BTreeMap::new(), bytes: 0, unshared: 0, taken: None }
     }
 
     pub(super) fn len(&self) -> usize {
@@ -157,10 +165,14 @@ impl Publishing {
         &mut self,
         serial: u64,
         numbered: bool,
+        now: Instant,
         effects: &mut Vec<Effect>,
     ) -> Option<Delivery> {
         let pending = self.pending.get_mut(&serial)?;
         pending.replied = true;
+        if numbered {
+            self.taken = Some(Taken { topic: pending.topic.clone(), serial, at: now });
+        }
         let waiter = pending.waiter.take();
         let heard_back = pending.hears && numbered;
         let delivery = (!heard_back).then(|| pending.deliver()).flatten();
@@ -169,6 +181,11 @@ impl Publishing {
         }
         effects.extend(waiter.map(|waiter| Effect::Published(waiter, Shared::Cluster)));
         delivery
+    }
+
+    /// The last event that Redis has taken, if it remembers it for certain: that is for `kept`.
+    pub(super) fn taken(&self, kept: Duration, now: Instant) -> Option<&Taken> {
+        self.taken.as_ref().filter(|taken| now.duration_since(taken.at) < kept)
     }
 
     /// Delivers one event without waiting for Redis.

@@ -27,6 +27,8 @@ pub enum Request {
         lease: Duration,
         /// Whether it tells webhooks, and so takes the leaves that are due.
         tells: bool,
+        /// What this Redis has if it is not behind another that was there before.
+        proof: Option<Proof>,
     },
     /// Take a dead node (or this one, when it leaves) out of some of its channels.
     Reap {
@@ -52,6 +54,18 @@ pub enum Request {
     Broadcast(Vec<u8>),
     /// Look something up.
     Query(Query),
+}
+
+/// The last event that a node knows Redis to have taken. What is younger may be missing behind it,
+/// nothing that is older: a replica gets everything in order.
+#[derive(Debug, Clone)]
+pub struct Proof {
+    /// Its channel's.
+    pub topic: Arc<str>,
+    /// Its number among those of the node.
+    pub serial: u64,
+    /// The data it belongs to. If the event is not there, this is declared to be lost.
+    pub epoch: String,
 }
 
 /// An event on its way.

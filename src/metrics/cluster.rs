@@ -14,6 +14,7 @@ pub struct ClusterMetrics {
     nodes: Gauge,
     unsettled: Gauge<i64, AtomicI64>,
     missed: Counter,
+    doubtful: Counter,
     unshared: Counter,
     foreign: Counter,
 }
@@ -28,6 +29,8 @@ impl ClusterMetrics {
         r.register("unsettled", "Requests to Redis that are not done", unsettled);
         let missed = self.missed.clone();
         r.register("events_missed", "Events of other nodes that were lost on the way", missed);
+        let doubtful = self.doubtful.clone();
+        r.register("gaps_unknown", "Times a channel may have lost events, nobody knows", doubtful);
         let unshared = self.unshared.clone();
         r.register("events_unshared", "Events of this node that others may not have got", unshared);
         let foreign = self.foreign.clone();
@@ -55,6 +58,11 @@ impl ClusterMetrics {
     /// So many events did not reach this node.
     pub fn missed(&self, events: u64) {
         self.missed.inc_by(events);
+    }
+
+    /// Events of a channel may not have reached this node.
+    pub fn may_have_missed(&self) {
+        self.doubtful.inc();
     }
 
     /// So many events of this node did not reach others.

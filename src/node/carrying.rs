@@ -3,15 +3,20 @@
 //! Decides nothing itself. Runs under the cluster's lock and takes only those of the hub.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
 
 use super::refusals::Refusals;
 use super::socket::refuse;
-use crate::cluster::{Action, Cached, Effect, Newcomer, Told};
+use crate::cluster::{Action, Cached, Effect, Missed, Newcomer, Told};
 use crate::hub::{Hub, Occurrence, What, Witness};
 use crate::metrics::Metrics;
 use crate::protocol::session::presence_full;
 use crate::protocol::{ChannelName, Frame, SocketId, server_message};
+
+/// After a Redis that lost its data every channel is in doubt; the metrics have them all.
+const LOSS_LINES_PER_SECOND: u32 = 20;
 
 /// One app's part of this node.
 pub(super) struct Local {
@@ -25,6 +30,7 @@ pub(super) struct Stage {
     pub(super) apps: Vec<Local>,
     pub(super) metrics: Arc<Metrics>,
     pub(super) refusals: Arc<Refusals>,
+    pub(super) loss_lines: Mutex<LossLines>,
 }
 
 impl Stage {
@@ -75,7 +81,7 @@ impl Stage {
                     witness.saw(Occurrence { channel, what, waited: true });
                 }
             }
-            Action::Missed(events) => self.missed(hub, name, events),
+            Action::Missed(missed) => self.missed(hub, name, missed),
         }
     }
 
@@ -85,14 +91,46 @@ impl Stage {
     }
 
     /// A hole is never silent.
-    fn missed(&self, hub: &Hub, name: &ChannelName, events: u64) {
-        self.metrics.cluster.missed(events);
-        tracing::warn!(app = hub.app().id, channel = %name, events, "events of other nodes were lost on the way to this one");
+    fn missed(&self, hub: &Hub, name: &ChannelName, missed: Missed) {
+        let (app, is_logged) = (&hub.app().id, self.loss_lines.lock().take(Instant::now()));
+        let events = match missed {
+            Missed::Events(events) => {
+                self.metrics.cluster.missed(events);
+                if is_logged {
+                    tracing::warn!(app, channel = %name, events, "events of other nodes were lost on the way to this one");
+                }
+                events.to_string()
+            }
+            Missed::Unknown => {
+                self.metrics.cluster.may_have_missed();
+                if is_logged {
+                    tracing::warn!(app, channel = %name, "events of other nodes may have been lost on the way to this one");
+                }
+                "null".to_owned()
+            }
+        };
         if let Some(event) = &hub.app().gap_event {
             let data = format!("{{\"missed\":{events}}}");
             let event = server_message::Event::new(event, Some(&data));
             hub.deliver(name, &event.frame(name), None);
         }
+    }
+}
+
+/// Lines about losses in one second.
+#[derive(Default)]
+pub(super) struct LossLines {
+    since: Option<Instant>,
+    lines: u32,
+}
+
+impl LossLines {
+    fn take(&mut self, now: Instant) -> bool {
+        if self.since.is_none_or(|since| now.duration_since(since) >= Duration::from_secs(1)) {
+            (self.since, self.lines) = (Some(now), 0);
+        }
+        self.lines += 1;
+        self.lines <= LOSS_LINES_PER_SECOND
     }
 }
 

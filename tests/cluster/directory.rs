@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use resound::cluster::{Answer, Beat, Look, NodeId, Query, Reply, Request};
+use resound::cluster::{Answer, Beat, Look, NodeId, Proof, Query, Reply, Request};
 
 pub(crate) mod channel;
 pub(crate) mod messages;
@@ -21,6 +21,8 @@ const HOLD_MS: u64 = 3000;
 const COUNTS_ON_MS: u64 = 10_000;
 /// How long a vacated channel remembers the last event of each node.
 const TAKEN_MS: u64 = 60_000;
+/// How long both are remembered at least if who was in it last did not leave it by itself.
+const REMEMBERED_MS: u64 = 600_000;
 /// Channels that one clean-up takes a node out of.
 const REAPED_AT_ONCE: usize = 64;
 /// Leaves that one beat takes.
@@ -75,6 +77,7 @@ impl Rules {
 }
 
 /// Everything Redis knows.
+#[derive(Clone)]
 pub(crate) struct Directory {
     pub(crate) rules: Rules,
     nodes: BTreeMap<u64, Life>,
@@ -100,7 +103,10 @@ impl Directory {
             Request::Subscribe(_) | Request::Unsubscribe(_) => Done::reply(Reply::Done),
             Request::Publish(publish) => self.publish(publish, now),
             Request::State(state) => self.state(node, state, now),
-            Request::Beat { lease, tells } => self.beat(node, *lease, *tells, now),
+            Request::Beat { lease, tells, proof } => {
+                self.prove(node, proof.as_ref());
+                self.beat(node, *lease, *tells, now)
+            }
             Request::Reap { node, leaving } => self.reap(node.0, *leaving, now),
             Request::References => {
                 let all = self.references.get(&node).into_iter().flatten().cloned().collect();
@@ -132,7 +138,7 @@ impl Directory {
             channel.begin(now, Some(now / 1000 + kept_ms));
         }
         let (mut number, mut said) = (0, Vec::new());
-        let is_numbered = is_live || streams.is_some() && channel.number.is_some();
+        let is_numbered = is_live || channel.number.is_some();
         if is_numbered || publish.cached {
             channel.take(node, serial);
             if streams.is_some() || !is_live {
@@ -154,6 +160,7 @@ impl Directory {
     }
 
     fn beat(&mut self, node: u64, lease: Duration, tells: bool, now: u64) -> Done {
+        let epoch = self.epoch(node, now);
         let (now, lease) = (now / 1000, lease.as_millis() as u64);
         let before = self.nodes.get(&node).filter(|life| life.deadline >= now).copied();
         let since = before.map_or(now, |life| life.since);
@@ -174,9 +181,17 @@ impl Directory {
         let due: Vec<String> = due.into_iter().map(|(_, leave)| leave).collect();
         self.held.retain(|leave, _| !due.contains(leave));
         let decided = due.iter().map(|leave| decision(leave, false)).collect();
-        let epoch = self.epoch(node, now);
         let beat = Beat { lapsed: before.is_none(), alive, dead, due, epoch };
         Done { decided, ..Done::reply(Reply::Beat(beat)) }
+    }
+
+    /// If the last event of a node is not there, this is not the data it belonged to.
+    fn prove(&mut self, node: u64, proof: Option<&Proof>) {
+        let Some(Proof { topic, serial, epoch }) = proof else { return };
+        let taken = self.channels.get(topic).and_then(|channel| channel.taken.get(&node));
+        if self.epoch.as_ref() == Some(epoch) && taken.is_none_or(|taken| taken < serial) {
+            self.epoch = None;
+        }
     }
 
     /// Which data this is: drawn by the first node that finds none.
@@ -195,7 +210,7 @@ impl Directory {
         let left = all.len() as u64;
         let mut said = Vec::new();
         for reference in &some {
-            said.extend(self.take_out(node, reference, now));
+            said.extend(self.take_out(node, reference, leaving, now));
         }
         if left == 0 {
             self.references.remove(&node);

@@ -25,6 +25,10 @@ pub(crate) struct Machine {
     pub(crate) delivered: BTreeSet<usize>,
     /// Counted by this process: events lost on the way to a channel here.
     pub(crate) missed: BTreeMap<Arc<str>, u64>,
+    /// Said by this process: some may have been lost.
+    pub(crate) in_doubt: BTreeSet<Arc<str>>,
+    /// Channels in which it seated somebody while Redis was away.
+    pub(crate) alone_in: BTreeSet<Arc<str>>,
     /// Counted by this process: events that others did not get.
     pub(crate) unshared: u64,
     /// Sockets of an app with a bound that hold a place.
@@ -70,6 +74,8 @@ impl Machine {
             hub: Hub::default(),
             delivered: BTreeSet::new(),
             missed: BTreeMap::new(),
+            in_doubt: BTreeSet::new(),
+            alone_in: BTreeSet::new(),
             unshared: 0,
             places: 0,
         }

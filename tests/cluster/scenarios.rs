@@ -2,6 +2,7 @@
 //! gone in time.
 
 use crate::profile::{Faults, LEASE, MILLI, SECOND};
+use crate::server::Data;
 use crate::simulation::every_seed;
 use crate::verdict::{all_know_the_same, verdict};
 use crate::world::{CHANNELS, World};
@@ -32,8 +33,8 @@ fn something_short(world: &mut World, seed: u64) {
         2 => world.kill(0),
         3 => (0..machines).for_each(|at| world.kill(at)),
         4 => world.pause(SHORT),
-        5 => world.restart(true),
-        6 => world.restart(false),
+        5 => world.restart(Data::Whole),
+        6 => world.restart(Data::Empty),
         _ => (0..machines).for_each(|at| world.hold(at, SHORT)),
     }
 }
@@ -67,6 +68,22 @@ fn a_redis_that_stands_still_for_long_is_no_end_of_anybody() {
         let mut world = quiet(seed)?;
         world.pause((10 * SECOND, 30 * SECOND));
         nothing_is_heard(&mut world, 31 * SECOND)
+    });
+}
+
+/// Whoever did not hear the last events of a Redis whose successor lacks them is told so.
+#[test]
+fn what_a_failover_loses_is_told() {
+    every_seed(0..SEEDS, |seed| {
+        let mut world = quiet(seed)?;
+        world.cut(0, (2 * SECOND, 3 * SECOND));
+        world.fall_behind();
+        for _ in 0..10 {
+            world.back_end_publishes();
+            world.settle(50 * MILLI)?;
+        }
+        world.come_to_rest()?;
+        verdict(&mut world)
     });
 }
 

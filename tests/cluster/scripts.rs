@@ -19,6 +19,7 @@ use crate::random::Random;
 use crate::simulation::asked_for;
 
 mod likeness;
+mod proof;
 mod requests;
 mod waiting;
 

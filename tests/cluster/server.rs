@@ -46,7 +46,16 @@ pub(crate) struct Decided {
 /// An event that Redis has taken.
 pub(crate) struct Accepted {
     pub(crate) event: usize,
-    pub(crate) life: u32,
+}
+
+/// What a Redis that starts knows.
+pub(crate) enum Data {
+    /// Everything.
+    Whole,
+    /// Nothing.
+    Empty,
+    /// What there was a while ago.
+    Behind(Box<Directory>),
 }
 
 /// One Redis, its data, and what it has decided so far.
@@ -54,8 +63,10 @@ pub(crate) struct Server {
     pub(crate) directory: Directory,
     /// Changes with every start.
     run: u32,
-    /// Changes whenever the data is lost.
+    /// Changes whenever data is lost.
     pub(crate) life: u32,
+    /// Lives that began with what there had been a while before.
+    pub(crate) behind: BTreeSet<u32>,
     pub(crate) is_up: bool,
     pub(crate) paused_until: u64,
     /// The most microseconds a request takes, where it takes any.
@@ -85,6 +96,7 @@ impl Server {
             directory: Directory::new(rules),
             run: 1,
             life: 1,
+            behind: BTreeSet::new(),
             is_up: true,
             paused_until: 0,
             slow: 0,
@@ -141,14 +153,19 @@ impl Server {
         std::mem::take(&mut self.connections).into_keys().collect()
     }
 
-    /// A new process, with the data of the last one or without.
-    pub(crate) fn start(&mut self, keeps_data: bool, now: u64) {
+    /// A new process.
+    pub(crate) fn start(&mut self, data: Data, now: u64) {
         self.starts.push(now);
         (self.is_up, self.run) = (true, self.run + 1);
-        if !keeps_data {
-            self.directory = Directory::new(self.directory.rules.clone());
-            self.life += 1;
-        }
+        self.directory = match data {
+            Data::Whole => return,
+            Data::Empty => Directory::new(self.directory.rules.clone()),
+            Data::Behind(directory) => {
+                self.behind.insert(self.life + 1);
+                *directory
+            }
+        };
+        self.life += 1;
     }
 
     /// Carries out the next request; returns what is written on which connections, in order.
@@ -210,7 +227,7 @@ impl Server {
             (Request::State(state), _) => self.states.push((connection, state.topic.clone(), now)),
             (Request::Publish(publish), Reply::Published(_)) => {
                 let event = crate::events::number_of(publish.frame.payload()).unwrap();
-                self.accepted.push(Accepted { event, life: self.life });
+                self.accepted.push(Accepted { event });
             }
             (Request::Reap { node, leaving: false }, Reply::Reaped(Some(_))) => {
                 self.reaped.push((node.0, now));

@@ -13,12 +13,12 @@ use resound::protocol::SocketId;
 use tokio::sync::oneshot;
 
 use crate::client::Client;
-use crate::directory::Decision;
+use crate::directory::{Decision, Directory};
 use crate::events::Event;
 use crate::machine::Machine;
 use crate::profile::{LEASE, MILLI, Profile, SECOND};
 use crate::random::Random;
-use crate::server::{ConnectionId, Item, Operation, Server};
+use crate::server::{ConnectionId, Data, Item, Operation, Server};
 
 mod carrying;
 mod faults;
@@ -52,9 +52,10 @@ pub(crate) enum Happening {
     Answered(ConnectionId),
     LinkHeals(usize),
     RedisGoesOn,
-    RedisStarts {
-        keeps_data: bool,
-    },
+    /// With this data.
+    RedisStarts(Data),
+    /// A replica with this data takes the place of the Redis that has had this many lives.
+    FailOver(Box<Directory>, u32),
     MachineStarts(usize),
     MachineEnds(usize, u64),
 }
@@ -225,7 +226,8 @@ impl World {
             Happening::Answered(connection) => self.answered(connection),
             Happening::LinkHeals(at) => self.link_heals(at),
             Happening::RedisGoesOn => self.redis_works(),
-            Happening::RedisStarts { keeps_data } => self.redis_starts(keeps_data),
+            Happening::RedisStarts(data) => self.redis_starts(data),
+            Happening::FailOver(behind, life) => self.fail_over(behind, life),
             Happening::MachineStarts(at) => self.machine_starts(at),
             Happening::MachineEnds(at, id) => self.machine_ends(at, id),
         }

@@ -4,6 +4,7 @@ use super::{Channel, Service};
 use crate::cluster::NodeId;
 use crate::cluster::effect::{Action, Effect};
 use crate::cluster::message::{Change, Event, Message};
+use crate::cluster::numbers::Arrival;
 use crate::protocol::{Frame, SocketId};
 
 impl Channel {
@@ -37,8 +38,8 @@ impl Channel {
             return;
         }
         let own = own.then_some(event.serial);
-        let Some(missed) = self.numbers.arrived(event.number, own) else { return };
-        self.act_if(missed > 0, Action::Missed(missed), effects);
+        let Arrival::New(missed) = self.numbers.arrived(event.number, own) else { return };
+        self.tell_missed(missed, effects);
         if due {
             self.deliver(&Frame::text(event.text.as_bytes()), event.except, event.kept, effects);
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Channel;
-use crate::cluster::effect::{Action, Cached, Effect, Newcomer};
+use crate::cluster::effect::{Action, Cached, Effect, Missed, Newcomer};
 use crate::cluster::newcomers::Waiting;
 use crate::protocol::{Frame, SocketId, server_message};
 
@@ -82,6 +82,14 @@ impl Channel {
         if let Some(name) = self.spot.name.as_ref().filter(|_| self.is_occupied()) {
             let frame = server_message::subscription_count(name, count as usize);
             self.act(Action::Deliver(frame, None), effects);
+        }
+    }
+
+    /// Who is not seated yet has missed nothing.
+    pub(super) fn tell_missed(&self, missed: Option<Missed>, effects: &mut Vec<Effect>) {
+        let some_are_seated = self.sockets.len() > self.newcomers.present();
+        if let Some(missed) = missed.filter(|_| some_are_seated) {
+            self.act(Action::Missed(missed), effects);
         }
     }
 

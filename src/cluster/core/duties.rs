@@ -9,7 +9,7 @@ use crate::cluster::channel::{Channel, Service};
 use crate::cluster::effect::{Action, Effect, Told};
 use crate::cluster::outcome::{Count, Outcome};
 use crate::cluster::publishing::Delivery;
-use crate::cluster::request::{Beat, Facts, read_reference};
+use crate::cluster::request::{Beat, Facts, Proof, read_reference};
 use crate::cluster::spot::Spot;
 use crate::cluster::watchlists;
 
@@ -132,9 +132,9 @@ impl Core {
 
     /// Redis has taken an event of this node. With number 0 it knows of no subscriber: if there are
     /// some here, it has lost this node's rows.
-    pub(super) fn published(&mut self, serial: u64, number: u64) {
+    pub(super) fn published(&mut self, serial: u64, number: u64, now: Instant) {
         let mut waiters = Vec::new();
-        let delivery = self.publishing.confirmed(serial, number > 0, &mut waiters);
+        let delivery = self.publishing.confirmed(serial, number > 0, now, &mut waiters);
         if let Some(delivery) = delivery {
             self.deliver(&delivery);
         }
@@ -183,6 +183,18 @@ impl Core {
         (0..self.apps.len()).for_each(|app| self.count_connections(app));
     }
 
+    /// What this Redis must have, if it is another process than before.
+    pub(super) fn proof(&self, now: Instant) -> Option<Proof> {
+        let epoch = self.memory.unproven()?.to_owned();
+        let taken = self.publishing.taken(self.settings.taken_holds(), now)?;
+        Some(Proof { topic: taken.topic.clone(), serial: taken.serial, epoch })
+    }
+
+    /// Redis has lost data, and with it how many events there were.
+    pub(super) fn doubt_everything(&mut self) {
+        self.channels.values_mut().for_each(Channel::doubt_events);
+    }
+
     /// Channels that the directory has this node in, although it left them while Redis was away.
     pub(super) fn compare_references(&mut self, all: &[String]) {
         for (app_id, name) in all.iter().filter_map(|reference| read_reference(reference)) {
@@ -211,7 +223,8 @@ impl Core {
         // rows anyway.
         let forgotten = self.memory.heard(&beat.epoch, now);
         if forgotten {
-            tracing::warn!("Redis has lost its data: this node tells it again what it has");
+            tracing::warn!("Redis has lost data: this node tells it again what it has");
+            self.doubt_everything();
         } else if beat.lapsed && self.has_beaten {
             tracing::warn!("this node was silent for longer than its lease");
         }

@@ -30,29 +30,41 @@ pub(super) struct Memory {
     known: Option<Identity>,
     incomplete_until: Option<Instant>,
     forgetful_until: Option<Instant>,
+    /// Another process than before, of which nobody has seen yet that it has what that one had.
+    unproven: bool,
 }
 
 impl Memory {
     pub(super) fn new(lease: Duration) -> Self {
-        Self { lease, known: None, incomplete_until: None, forgetful_until: None }
+        Self { lease, known: None, incomplete_until: None, forgetful_until: None, unproven: false }
     }
 
-    /// A link is there.
-    pub(super) fn met(&mut self, identity: Identity, now: Instant) {
+    /// A link is there; true if data was lost since the last.
+    pub(super) fn met(&mut self, identity: Identity, now: Instant) -> bool {
+        let mut lost = false;
         if let Some(known) = &self.known {
             let until = Some(now + self.lease);
+            lost = known.epoch != identity.epoch;
             if known.run != identity.run {
-                self.incomplete_until = until;
+                (self.incomplete_until, self.unproven) = (until, true);
             }
-            if known.epoch != identity.epoch {
+            if lost {
                 (self.incomplete_until, self.forgetful_until) = (until, until);
+                self.unproven = false;
             }
         }
         self.known = Some(identity);
+        lost
     }
 
-    /// The epoch while the link is there; true if all was forgotten.
+    /// The epoch of which it is to be seen that nothing is missing from it.
+    pub(super) fn unproven(&self) -> Option<&str> {
+        self.known.as_ref().filter(|_| self.unproven).map(|known| &*known.epoch)
+    }
+
+    /// The epoch while the link is there; true if data was lost.
     pub(super) fn heard(&mut self, epoch: &str, now: Instant) -> bool {
+        self.unproven = false;
         let Some(known) = self.known.as_mut().filter(|known| known.epoch != epoch) else {
             return false;
         };
@@ -106,6 +118,20 @@ mod tests {
         met_again("b", "1", (true, false));
         met_again("b", "2", (true, true));
         met_again("a", "2", (true, true));
+    }
+
+    #[test]
+    fn another_process_is_to_prove_that_it_has_the_data() {
+        let (mut memory, now) = (Memory::new(LEASE), Instant::now());
+        assert!(!memory.met(identity("a", "1"), now), "the first has lost nothing");
+        assert_eq!(memory.unproven(), None);
+        assert!(!memory.met(identity("b", "1"), now));
+        assert!(!memory.met(identity("b", "1"), now), "the link broke before it could");
+        assert_eq!(memory.unproven(), Some("1"));
+        memory.heard("1", now);
+        assert_eq!(memory.unproven(), None);
+        assert!(memory.met(identity("c", "2"), now));
+        assert_eq!(memory.unproven(), None, "it is other data anyway");
     }
 
     #[test]

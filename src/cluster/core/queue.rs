@@ -11,7 +11,7 @@ use super::Core;
 use crate::cluster::NodeId;
 use crate::cluster::channel::{Channel, Service};
 use crate::cluster::effect::Shared;
-use crate::cluster::request::{Answer, Publish, Query, Request};
+use crate::cluster::request::{Answer, Proof, Publish, Query, Request};
 
 /// Requests of one batch: what one write and one round trip carry.
 const BATCH: usize = 512;
@@ -30,7 +30,7 @@ pub(super) enum Queued {
     Unsubscribe(Arc<str>),
     State(Arc<str>),
     Publish(u64),
-    Beat,
+    Beat(Option<Proof>),
     Reap { node: NodeId, leaving: bool },
     References,
     Connections(usize),
@@ -81,9 +81,10 @@ impl Core {
                 }
                 None => return 0,
             },
-            Queued::Beat => {
+            Queued::Beat(proof) => {
                 let tells = self.apps.iter().any(|app| !app.webhooks.is_empty());
-                (Request::Beat { lease: self.settings.beat_holds(), tells }, Sent::Nothing)
+                let lease = self.settings.beat_holds();
+                (Request::Beat { lease, tells, proof }, Sent::Nothing)
             }
             Queued::Reap { node, leaving } => {
                 (Request::Reap { node, leaving }, Sent::Reap { node, leaving })

@@ -37,11 +37,17 @@ impl Commands {
             Request::Unsubscribe(topic) => plain("UNSUBSCRIBE", topic),
             Request::Publish(publish) => self.publish(publish, scripts),
             Request::State(state) => self.state(state, scripts),
-            Request::Beat { lease, tells } => {
-                let keys = [&*self.nodes(), &self.held(), &epoch(&self.settings.prefix)];
+            Request::Beat { lease, tells, proof } => {
+                let (nodes, held) = (self.nodes(), self.held());
+                let epoch = epoch(&self.settings.prefix);
+                let mut keys = vec![&*nodes, &held, &epoch];
+                keys.extend(proof.as_ref().map(|proof| &*proof.topic));
                 let mut cmd = script(&scripts.beat, &keys);
                 cmd.arg(self.node_key()).arg(lease.as_millis() as u64).arg(u8::from(*tells));
                 cmd.arg(NodeId::random().to_string());
+                if let Some(proof) = proof {
+                    cmd.arg(proof.serial).arg(&*proof.epoch);
+                }
                 cmd
             }
             Request::Reap { node, leaving } => self.reap(*node, *leaving, scripts),

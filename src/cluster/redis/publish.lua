@@ -1,5 +1,5 @@
 -- Publishes one event of a channel, numbered, to the nodes that serve it. Returns its number; 0 if
--- nobody is subscribed, or if it was published before.
+-- nobody is subscribed nor was of late, or if it was published before.
 -- KEYS  channel
 -- ARGV  head (3 bytes, node, serial, ...), text, milliseconds to cache it or '', milliseconds to keep it
 --       or '', events kept, 1 if it may have been published before
@@ -13,7 +13,8 @@ if kept_ms and ARGV[3] ~= '' then
   local time = redis.call('TIME')
   redis.call('SET', base .. ':q', string.format('%d%06d', time[1], time[2]), 'PX', kept_ms, 'NX')
 end
-local numbered = live or (kept_ms and redis.call('EXISTS', base .. ':q') == 1)
+-- A node that was given up and comes back knows by the numbers what there was meanwhile.
+local numbered = live or redis.call('EXISTS', base .. ':q') == 1
 if numbered or ARGV[3] ~= '' then
   -- The last of each node: who was cut off asks what became of its own. Of nodes that are long gone
   -- not more than a few are remembered.

@@ -2,7 +2,9 @@
 -- once too; what has been done is not done again. Returns how many are left, or -1 if it lives.
 -- KEYS  nodes, the dead node's references, held leaves
 -- ARGV  node, head of the change, prefix, hold_ms, kept_ms or '', 1 even if it lives, then the apps' ids
-local node, prefix = ARGV[1], ARGV[3]
+local node, prefix, kept_ms = ARGV[1], ARGV[3], tonumber(ARGV[5])
+-- It may live, and come back from behind a broken line: ten minutes.
+if ARGV[6] ~= '1' then kept_ms = math.max(kept_ms or 0, 600000) end
 local value = redis.call('HGET', KEYS[1], node)
 if value and ARGV[6] ~= '1' and struct.unpack('>I8', value) >= now_ms() then return -1 end
 
@@ -18,7 +20,7 @@ for _, reference in ipairs(redis.call('SPOP', KEYS[2], 64)) do
       if withdraw(members, node, all[at], all[at + 1]) then removed[#removed + 1] = all[at] end
     end
   end
-  local _, before, total = seats(base, occupied, name, node, 0, tonumber(ARGV[5]))
+  local _, before, total = seats(base, occupied, name, node, 0, kept_ms)
   if has('w') then
     local due = now_ms() + tonumber(ARGV[4])
     for _, user in ipairs(removed) do hold(KEYS[3], due, reference, user) end

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 /// A user of a channel, on whatever nodes.
+#[derive(Clone)]
 pub(crate) struct Member {
     pub(crate) arrival: u64,
     pub(super) nodes: Vec<u64>,
@@ -10,7 +11,7 @@ pub(crate) struct Member {
 }
 
 /// Who has how many sockets there.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Rows {
     pub(crate) by_node: BTreeMap<u64, i64>,
     pub(crate) total: i64,
@@ -19,13 +20,14 @@ pub(crate) struct Rows {
 }
 
 /// A number, and until when it is remembered.
+#[derive(Clone)]
 pub(super) struct Number {
     pub(super) value: u64,
     pub(super) until: Option<u64>,
 }
 
 /// One channel. Times are milliseconds; 0 is never.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Channel {
     pub(crate) rows: Option<Rows>,
     pub(crate) members: BTreeMap<String, Member>,

@@ -6,7 +6,7 @@ use resound::cluster::{Facts, Reply, State};
 
 use super::channel::{Channel, Member, Told};
 use super::messages::{self, Said};
-use super::{COUNTS_ON_MS, Decision, Directory, Done, HOLD_MS, decision};
+use super::{COUNTS_ON_MS, Decision, Directory, Done, HOLD_MS, REMEMBERED_MS, decision};
 
 /// What is told at once of what a node has missed.
 const PART_EVENTS: usize = 64;
@@ -33,7 +33,7 @@ impl Directory {
         let changed = change_rows(&mut channel, node, state);
         let listed = state.facts.listed.then_some(&*state.app_id);
         let count = i64::from(state.count);
-        let totals = self.seats(&mut channel, (listed, &state.name), (node, count), now);
+        let totals = self.seats(&mut channel, (listed, &state.name), (node, count), 0, now);
         let reference = reference(state.facts, &state.app_id, &state.name);
         let references = self.references.entry(node).or_default();
         if count > 0 {
@@ -64,6 +64,7 @@ impl Directory {
         &mut self,
         node: u64,
         reference: &str,
+        leaving: bool,
         now: u64,
     ) -> Option<(Arc<str>, Vec<u8>)> {
         let (letters, place) = reference.split_once('\0')?;
@@ -75,7 +76,8 @@ impl Directory {
         let users = users.into_iter().filter(|_| letters.contains('r'));
         let removed: Vec<String> = users.filter(|user| channel.withdraw(node, user)).collect();
         let listed = letters.contains('l').then_some(app_id);
-        let totals = self.seats(&mut channel, (listed, name), (node, 0), now);
+        let least_ms = if leaving { 0 } else { REMEMBERED_MS };
+        let totals = self.seats(&mut channel, (listed, name), (node, 0), least_ms, now);
         if letters.contains('w') {
             let due = now / 1000 + HOLD_MS;
             removed.iter().for_each(|user| self.hold(reference, user, due));
@@ -94,6 +96,7 @@ impl Directory {
         channel: &mut Channel,
         (listed, name): (Option<&str>, &str),
         (node, count): (u64, i64),
+        least_ms: u64,
         now: u64,
     ) -> Totals {
         let before = channel.rows.as_ref().map_or(0, |rows| rows.total);
@@ -118,9 +121,9 @@ impl Directory {
             if let Some(names) = listed.and_then(|app_id| self.occupied.get_mut(app_id)) {
                 names.remove(name);
             }
-            let until = Some(now / 1000 + kept_ms);
+            let until = Some(now / 1000 + kept_ms.max(least_ms));
             channel.number.iter_mut().for_each(|number| number.until = until);
-            channel.taken_until = Some(now / 1000 + self.rules.taken_ms());
+            channel.taken_until = Some(now / 1000 + self.rules.taken_ms().max(least_ms));
         }
         Totals { before, after }
     }

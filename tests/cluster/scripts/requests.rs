@@ -55,7 +55,7 @@ impl Draw {
     pub(crate) fn beginning(&self, node: u64) -> Vec<Request> {
         let own = format!("{}:node:{node:016x}", self.prefix).into();
         let common = format!("{}:all", self.prefix).into();
-        let beat = Request::Beat { lease: LEASE, tells: false };
+        let beat = Request::Beat { lease: LEASE, tells: false, proof: None };
         vec![Request::Subscribe(own), Request::Subscribe(common), beat]
     }
 
@@ -71,7 +71,7 @@ impl Draw {
             60..68 => Request::Subscribe(self.topic(name)),
             68..71 => Request::Unsubscribe(self.topic(name)),
             71..77 => connections(random),
-            77..80 => Request::Beat { lease: LEASE, tells: random.percent(50) },
+            77..80 => Request::Beat { lease: LEASE, tells: random.percent(50), proof: None },
             80..84 => {
                 let (node, leaving) = (NodeId(random.between((1, NODES))), random.percent(80));
                 Request::Reap { node, leaving }

@@ -36,7 +36,7 @@ async fn leaves_are_held_and_let_go_alike() {
         (state.count, state.asked.whole, state.rows) = (0, true, Vec::new());
         both.compare(node, &Request::State(Box::new(state)), 0).await.unwrap();
     }
-    let beat = Request::Beat { lease: Duration::from_secs(100), tells: true };
+    let beat = Request::Beat { lease: Duration::from_secs(100), tells: true, proof: None };
     let simulated = both.directory.carry_out(1, &beat, clock() + LATER * 1000).reply;
     let Reply::Beat(mut should) = simulated else { panic!("a beat is answered as one") };
     assert!(!should.due.is_empty(), "somebody has left");
@@ -71,8 +71,8 @@ async fn the_dead_are_found_and_taken_out_alike() {
         }
     }
     let (short, judge) = (Duration::from_millis(20), Duration::from_millis(40));
-    both.compare(3, &Request::Beat { lease: short, tells: false }, 0).await.unwrap();
-    let beat = Request::Beat { lease: judge, tells: false };
+    both.compare(3, &Request::Beat { lease: short, tells: false, proof: None }, 0).await.unwrap();
+    let beat = Request::Beat { lease: judge, tells: false, proof: None };
     eventually("the dead", async || {
         let Ok(Reply::Beat(answer)) = both.ask(1, &beat).await else { return false };
         answer.dead.contains(&NodeId(3))

@@ -8,44 +8,49 @@ use std::sync::Arc;
 use resound::protocol::SocketId;
 
 use super::{ensure, nothing_broke};
+use crate::client::Client;
 use crate::profile::Faults;
 use crate::server::Accepted;
 use crate::world::World;
 
 pub(super) fn are_accounted_for(world: &World) -> Result<(), String> {
     order_is_kept(world)?;
-    let lost = lost(world);
+    let lost = lost(world, |client, channel| client.views[channel].since);
     if nothing_broke(world) {
         ensure(lost.is_empty(), || format!("nothing broke, and was lost: {lost:?}"))?;
         let missed: Vec<_> = world.machines.iter().map(|machine| &machine.missed).collect();
-        return ensure(missed.iter().all(|missed| missed.is_empty()), || {
+        ensure(missed.iter().all(|missed| missed.is_empty()), || {
             format!("nothing broke, and was counted as missed: {missed:?}")
+        })?;
+        let in_doubt: Vec<_> = world.machines.iter().map(|machine| &machine.in_doubt).collect();
+        return ensure(in_doubt.iter().all(|in_doubt| in_doubt.is_empty()), || {
+            format!("nothing broke, and there was doubt: {in_doubt:?}")
         });
     }
-    let lost = unexcused(world, lost);
     if world.profile.streams {
-        let was_accepted = |(event, _): &&(usize, usize)| {
-            world.server.accepted.iter().any(|one| one.event == *event)
-        };
-        let kept: Vec<_> = lost.iter().filter(was_accepted).collect();
-        ensure(kept.is_empty(), || format!("events are kept, and were lost: {kept:?}"))?;
+        kept_ones_arrived(world)?;
     }
     nothing_else_is_missed(world)?;
+    nobody_doubts_without_a_reason(world)?;
     numbered_ones_are_missed(world, &lost)?;
     others_are_unshared(world, &lost)
 }
 
+/// How long a vacated channel counts on, in microseconds of the simulation.
+const FORGOTTEN: u64 = 10_000_000;
+
 /// An event that somebody did not hear: which, and on which machine.
 type Lost = BTreeSet<(usize, usize)>;
 
-fn lost(world: &World) -> Lost {
+/// What subscribers did not hear although it was published after `from`.
+fn lost(world: &World, from: impl Fn(&Client, &str) -> u64) -> Lost {
     let mut lost = Lost::new();
     for (number, event) in world.events.iter().enumerate() {
         let missing = |socket: &&SocketId| {
             let Some(client) = world.clients.get(socket) else { return false };
             let Some(view) = client.views.get(&event.channel) else { return false };
             let is_missing = view.since <= event.at && !view.heard.contains(&number);
-            is_missing && event.at >= world.known_from(client, &event.channel)
+            is_missing && event.at >= from(client, &event.channel)
         };
         let missing = event.expected.iter().filter(missing);
         lost.extend(missing.map(|socket| (number, world.clients[socket].machine)));
@@ -53,42 +58,54 @@ fn lost(world: &World) -> Lost {
     lost
 }
 
-/// What nobody can count is left out:
-/// - an event whose node crashed before Redis had it: whoever published it was told nothing;
-/// - an event that Redis had, and lost with its data;
-/// - an event that was published while Redis had forgotten a node: it had lost its data and the
-///   node had not spoken again, or the node had been silent for longer than its lease. Where events
-///   are kept the second is no excuse;
-/// - an event that was published before the directory had told a node the number of a channel that its
-///   sockets joined while Redis was away: the node cannot know that there was one.
-fn unexcused(world: &World, lost: Lost) -> Lost {
-    let is_excused = |&(event, machine): &(usize, usize)| {
-        let node = world.machines[machine].id;
-        let accepted = world.server.accepted.iter().find(|accepted| accepted.event == event);
-        let lost_data = accepted.is_some_and(|accepted| accepted.life != world.server.life);
-        let forgotten = world.server.life > 1
-            || !world.profile.streams && world.server.reaped.iter().any(|(of, _)| *of == node);
-        match accepted {
-            None => world.ended.contains(&world.events[event].origin),
-            Some(_) => lost_data || forgotten,
-        }
-    };
-    lost.into_iter().filter(|lost| !is_excused(lost)).collect()
+fn accepted(world: &World, event: usize) -> Option<&Accepted> {
+    world.server.accepted.iter().find(|accepted| accepted.event == event)
 }
 
-/// A hole in the numbers of a channel is counted where it is.
+/// Where events are kept, those that Redis had and did not lose with its data come late rather than
+/// never, but to a channel whose node began it without Redis: it cannot know since when.
+fn kept_ones_arrived(world: &World) -> Result<(), String> {
+    if world.server.life > 1 {
+        return Ok(());
+    }
+    let mut lost = lost(world, |client, channel| world.known_from(client, channel));
+    lost.retain(|(event, _)| accepted(world, *event).is_some());
+    ensure(lost.is_empty(), || format!("events are kept, and were lost: {lost:?}"))
+}
+
+/// What Redis had is counted, or told to be in doubt, where it did not arrive. If Redis lost it with its
+/// data, whoever published it has to be there to say so.
 fn numbered_ones_are_missed(world: &World, lost: &Lost) -> Result<(), String> {
     let mut holes: BTreeMap<(usize, &Arc<str>), Vec<usize>> = BTreeMap::new();
-    for &(event, machine) in lost {
-        if world.server.accepted.iter().any(|accepted| accepted.event == event) {
-            holes.entry((machine, &world.events[event].channel)).or_default().push(event);
-        }
+    let is_forgotten = |event: usize| {
+        !world.server.behind.is_empty() && world.ended.contains(&world.events[event].origin)
+    };
+    let known =
+        |(event, _): &&(usize, usize)| accepted(world, *event).is_some() && !is_forgotten(*event);
+    for &(event, machine) in lost.iter().filter(known) {
+        holes.entry((machine, &world.events[event].channel)).or_default().push(event);
     }
-    for ((machine, channel), events) in holes {
-        let missed = world.machines[machine].missed.get(channel).copied().unwrap_or_default();
-        ensure(missed >= events.len() as u64, || {
-            format!("machine {machine} did not get {events:?} of {channel}, and counted {missed}")
+    for ((at, channel), events) in holes {
+        let machine = &world.machines[at];
+        let missed = machine.missed.get(channel).copied().unwrap_or_default();
+        ensure(missed >= events.len() as u64 || machine.in_doubt.contains(channel), || {
+            format!("machine {at} did not get {events:?} of {channel}, and counted {missed}")
         })?;
+    }
+    Ok(())
+}
+
+/// Whoever says that something may be lost has seated somebody without Redis, or Redis has lost its
+/// count: with its data, or because nobody was there for so long that it forgot it.
+fn nobody_doubts_without_a_reason(world: &World) -> Result<(), String> {
+    for (at, machine) in world.machines.iter().enumerate() {
+        let was_long_away = machine.link.outages.iter().any(|(from, to)| to - from > FORGOTTEN);
+        if world.server.life > 1 || was_long_away {
+            continue;
+        }
+        let mut without = machine.in_doubt.difference(&machine.alone_in);
+        let text = || format!("machine {at} doubts {:?} without a reason", machine.in_doubt);
+        ensure(without.next().is_none(), text)?;
     }
     Ok(())
 }
@@ -121,7 +138,9 @@ fn nothing_else_is_missed(world: &World) -> Result<(), String> {
 fn others_are_unshared(world: &World, lost: &Lost) -> Result<(), String> {
     let mut kept_back: BTreeMap<u64, BTreeSet<usize>> = BTreeMap::new();
     for &(event, _) in lost {
-        if world.server.accepted.iter().all(|accepted| accepted.event != event) {
+        // Whoever published it was told nothing, or that it had not gone far, if its node ended.
+        let has_ended = world.ended.contains(&world.events[event].origin);
+        if accepted(world, event).is_none() && !has_ended {
             kept_back.entry(world.events[event].origin).or_default().insert(event);
         }
     }

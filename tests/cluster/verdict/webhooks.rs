@@ -14,13 +14,15 @@ pub(super) fn alternate(world: &World) -> Result<(), String> {
     let mut there = BTreeMap::new();
     let mut life = 1;
     for decided in &world.server.decided {
-        // Redis that lost its data knows of nobody, and decides anew.
+        // Redis that lost its data knows of nobody, and decides anew; of one that is behind we do not
+        // know what it knows.
         if std::mem::replace(&mut life, decided.life) != decided.life {
             there.clear();
         }
         let decision = &decided.decision;
         let before = there.insert((&decision.channel, &decision.user), decision.came);
-        ensure(before.unwrap_or(false) != decision.came, || {
+        let is_unsure = before.is_none() && world.server.behind.contains(&life);
+        ensure(is_unsure || before.unwrap_or(false) != decision.came, || {
             format!("decided twice in a row: {decision:?}")
         })?;
     }

@@ -3,7 +3,7 @@
 
 use std::sync::Arc;
 
-use resound::cluster::{Action, Cached, Effect, Newcomer, Shared, Told as Webhook};
+use resound::cluster::{Action, Cached, Effect, Missed, Newcomer, Shared, Told as Webhook};
 use resound::protocol::{Frame, SocketId};
 
 use super::{Absence, Happening, Told, World};
@@ -98,8 +98,11 @@ impl World {
             Action::Deliver(frame, except) => self.deliver(at, name, &frame, except),
             Action::Keep(frame) => drop(self.machines[at].hub.kept.insert(name.clone(), frame)),
             Action::Tell(told) => self.tell(name, told, operation),
-            Action::Missed(events) => {
+            Action::Missed(Missed::Events(events)) => {
                 *self.machines[at].missed.entry(name.clone()).or_default() += events;
+            }
+            Action::Missed(Missed::Unknown) => {
+                self.machines[at].in_doubt.insert(name.clone());
             }
         }
     }
@@ -116,6 +119,7 @@ impl World {
         if !self.machines[at].link.is_connected {
             let view = self.clients.get_mut(&socket).and_then(|client| client.views.get_mut(name));
             view.into_iter().for_each(|view| view.seated_alone = Some(now));
+            self.machines[at].alone_in.insert(name.clone());
         }
         match newcomer.answer {
             Some(answer) => self.hear(socket, name, &Heard::read(answer.payload())),
@@ -169,10 +173,12 @@ impl World {
     }
 
     /// Nobody hears an event twice, from the cache and then on the wire neither. The cached one itself
-    /// may be an old acquaintance.
+    /// may be an old acquaintance. Of a Redis that is behind nobody can know whether the one before
+    /// had taken an event that was under way: it is sent again.
     fn event_is_for(&mut self, socket: SocketId, name: &Arc<str>, event: usize) {
         let knows = |client: &Client| client.heard.contains(&event);
-        let is_news = !self.clients.get(&socket).is_some_and(knows);
+        let is_known = self.clients.get(&socket).is_some_and(knows);
+        let is_news = !is_known || !self.server.behind.is_empty();
         let Event { channel, except, .. } = &self.events[event];
         if !is_news || channel != name || *except == Some(socket) {
             self.is_wrong(format!("{socket} hears event {event} in {name}: is news {is_news}"));
@@ -192,11 +198,25 @@ impl World {
         let was_absent = absences.is_some_and(|all| all.iter().any(counts));
         let was_reaped =
             self.server.reaped.iter().any(|reaped| self.back_from(*reaped) >= earliest);
-        if !was_absent && !was_reaped {
+        if !was_absent && !was_reaped && !self.was_not_told(name, user, earliest) {
             self.is_wrong(format!(
                 "{user} is told gone from {name} and has been there all the time"
             ));
         }
+    }
+
+    /// Redis has lost its data, and the node of the user could not tell it again for a lease.
+    fn was_not_told(&self, name: &Arc<str>, user: &str, earliest: u64) -> bool {
+        let is_there = |client: &&Client| client.user == user && client.views.contains_key(name);
+        let mut outages = self
+            .clients
+            .values()
+            .filter(is_there)
+            .flat_map(|client| self.machines[client.machine].link.outages.iter());
+        let was_long_away = |(from, to): &(u64, u64)| {
+            (*to).min(self.now).saturating_sub(*from) >= LEASE && *to >= earliest
+        };
+        self.server.life > 1 && outages.any(was_long_away)
     }
 
     /// Until when those of a node that was given up are not there: until it is back.

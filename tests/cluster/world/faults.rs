@@ -6,8 +6,9 @@ use resound::cluster::Message;
 use resound::protocol::SocketId;
 
 use super::{Happening, World};
+use crate::directory::Directory;
 use crate::profile::{Faults, LEASE, MILLI, SECOND};
-use crate::server::{Item, OUTSIDER};
+use crate::server::{Data, Item, OUTSIDER};
 
 impl World {
     pub(super) fn something_breaks(&mut self) {
@@ -28,19 +29,20 @@ impl World {
                 1 => self.cut(at, short),
                 2 => self.kill(at),
                 3 => self.pause(short),
-                4 => self.restart(true),
+                4 => self.restart(Data::Whole),
                 _ => self.slow_down(),
             },
-            Faults::All => match self.random.below(10) {
+            Faults::All => match self.random.below(11) {
                 0 => self.hold(at, long),
                 1 => self.cut(at, long),
                 2 => self.kill(at),
                 3 => self.crash(at),
                 4 => self.depart(at),
                 5 => self.pause((10 * MILLI, 30 * SECOND)),
-                6 => self.restart(true),
+                6 => self.restart(Data::Whole),
                 7 => self.slow_down(),
-                _ => self.restart(false),
+                8 => self.fall_behind(),
+                _ => self.restart(Data::Empty),
             },
         }
     }
@@ -154,20 +156,43 @@ impl World {
         self.write_down(&format!("a request takes Redis up to {} µs", self.server.slow));
     }
 
-    pub(crate) fn restart(&mut self, keeps_data: bool) {
+    pub(crate) fn restart(&mut self, data: Data) {
         if !self.server.is_up {
             return;
         }
-        self.write_down(&format!("Redis restarts, with its data: {keeps_data}"));
+        let which = match data {
+            Data::Whole => "with its data",
+            Data::Empty => "without its data",
+            Data::Behind(_) => "as it was a while ago",
+        };
+        self.write_down(&format!("Redis restarts, {which}"));
         let ended = self.server.stop();
         self.send_down(ended.into_iter().map(|connection| (connection, Item::Gone)).collect());
         let later = self.random.between((MILLI, 2 * SECOND));
-        self.plan(later, Happening::RedisStarts { keeps_data });
+        self.plan(later, Happening::RedisStarts(data));
     }
 
-    pub(super) fn redis_starts(&mut self, keeps_data: bool) {
+    /// A replica gets nothing from now on, and soon takes the place of Redis.
+    pub(crate) fn fall_behind(&mut self) {
         if !self.server.is_up {
-            self.server.start(keeps_data, self.now);
+            return;
+        }
+        let later = self.random.between((MILLI, 2 * SECOND));
+        self.write_down(&format!("a replica falls behind by {later} µs"));
+        let behind = Box::new(self.server.directory.clone());
+        self.plan(later, Happening::FailOver(behind, self.server.life));
+    }
+
+    /// Not if Redis has lost its data since: then its replica did too.
+    pub(super) fn fail_over(&mut self, behind: Box<Directory>, life: u32) {
+        if self.server.life == life {
+            self.restart(Data::Behind(behind));
+        }
+    }
+
+    pub(super) fn redis_starts(&mut self, data: Data) {
+        if !self.server.is_up {
+            self.server.start(data, self.now);
             self.write_down("Redis is back");
         }
     }
@@ -205,7 +230,7 @@ impl World {
             }
         }
         (self.server.paused_until, self.server.slow) = (0, 0);
-        self.redis_starts(true);
+        self.redis_starts(Data::Whole);
         self.redis_works();
     }
 }

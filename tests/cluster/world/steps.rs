@@ -223,7 +223,7 @@ impl World {
         }
     }
 
-    fn back_end_publishes(&mut self) {
+    pub(crate) fn back_end_publishes(&mut self) {
         let Some(at) = self.some_machine() else { return };
         let name: Arc<str> = match self.random.percent(85) {
             true => self.random.pick(&CHANNELS).unwrap().into(),

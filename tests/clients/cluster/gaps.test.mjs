@@ -1,0 +1,96 @@
+// Owns losses that no link has seen: events from before a node knew of a channel, from while it was given up, from a Redis that
+// forgot them. They are told to whom they concern: how many, or that nobody knows (null).
+
+import assert from 'node:assert/strict';
+import { describe, test } from 'node:test';
+import { listener, mark, ownCluster, untilOccupied } from '../harness.mjs';
+
+const CHANNEL = 'private-gaps';
+const LEASE = 5000;
+
+const town = (t, options) => ownCluster(t, { nodes: 2, cables: true, app: { gap_event: 'resync' }, ...options });
+
+/** Publishes so many events through `node`; an object as `lost` takes it. */
+async function published(node, count, name = 'flow') {
+  for (let n = 0; n < count; n += 1) await node.pusher.trigger(CHANNEL, 'e', [name, n]);
+  return { name, answered: count };
+}
+
+/** What each listener was told is missing, once everybody has heard a marker of each node. */
+async function gaps(cluster, ears) {
+  await cluster.untilJoined(2);
+  for (const node of cluster.nodes) await mark(node, CHANNEL, ears.map(({ markers }) => markers));
+  return ears.map((ear) => ear.gaps);
+}
+
+describe('losses that no link has seen', { concurrency: true }, () => {
+  test('who joins while the node is cut off is told that something may be missing, once', async (t) => {
+    const cluster = await town(t);
+    const [near, island] = cluster.nodes;
+    const there = await listener(t, near, 'ann', CHANNEL);
+    island.cable.cut();
+    await island.untilMetric('connected', 0);
+    const came = await listener(t, island, 'bob', CHANNEL);
+    const flow = await published(near, 3);
+    island.cable.mend();
+    assert.deepEqual(await gaps(cluster, [there, came]), [[], [null]]);
+    assert.deepEqual([there.lost(flow), came.lost(flow)], [0, 3]);
+    assert.equal(await island.metric('gaps_unknown_total'), 1);
+    assert.equal(await island.metric('events_missed_total'), 0);
+    assert.equal(await near.metric('gaps_unknown_total'), 0);
+  });
+
+  test('the only subscriber, on a node that was given up: the events are counted, and told when it is back', async (t) => {
+    const cluster = await town(t);
+    const [near, island] = cluster.nodes;
+    const alone = await listener(t, island, 'ann', CHANNEL);
+    island.cable.cut();
+    await near.untilMetric('nodes', 1, LEASE + 5000);
+    await untilOccupied(near.pusher, CHANNEL, false);
+    const flow = await published(near, 4);
+    island.cable.mend();
+    assert.deepEqual(await gaps(cluster, [alone]), [[4]]);
+    assert.equal(alone.lost(flow), 4);
+    assert.equal(await island.metric('events_missed_total'), 4);
+    assert.equal(await island.metric('gaps_unknown_total'), 0);
+  });
+
+  test('Redis forgets everything: all are told that something may be missing, once', async (t) => {
+    const cluster = await town(t);
+    const ears = [await listener(t, cluster.nodes[0], 'ann', CHANNEL), await listener(t, cluster.nodes[1], 'bob', CHANNEL)];
+    await published(cluster.nodes[0], 3);
+    await cluster.redis.ask('FLUSHALL');
+    for (const node of cluster.nodes) await node.untilMetric('gaps_unknown_total', 1);
+    assert.deepEqual(await gaps(cluster, ears), [[null], [null]]);
+  });
+
+  test('Redis comes back as it was a while ago: who was cut off meanwhile is told', async (t) => {
+    const cluster = await town(t);
+    const [near, island] = cluster.nodes;
+    const alone = await listener(t, island, 'ann', CHANNEL);
+    const before = await published(near, 3, 'before');
+    await alone.untilLast(before);
+    await cluster.redis.ask('SAVE');
+    island.cable.cut();
+    await island.untilMetric('connected', 0);
+    const flow = await published(near, 5);
+    await cluster.redis.kill();
+    await cluster.redis.start();
+    island.cable.mend();
+    await island.untilMetric('gaps_unknown_total', 1);
+    assert.deepEqual(await gaps(cluster, [alone]), [[null]]);
+    assert.equal(alone.lost(flow), 5);
+  });
+
+  test('Redis comes back as it was: nobody is told anything', async (t) => {
+    const cluster = await town(t, { redis: { kept: true } });
+    const ears = [await listener(t, cluster.nodes[0], 'ann', CHANNEL), await listener(t, cluster.nodes[1], 'bob', CHANNEL)];
+    const flow = await published(cluster.nodes[0], 3);
+    await Promise.all(ears.map((ear) => ear.untilLast(flow)));
+    await cluster.redis.kill();
+    for (const node of cluster.nodes) await node.untilMetric('connected', 0);
+    await cluster.redis.start();
+    assert.deepEqual(await gaps(cluster, ears), [[], []]);
+    for (const node of cluster.nodes) assert.equal(await node.metric('gaps_unknown_total'), 0);
+  });
+});
