@@ -306,6 +306,9 @@ impl Core {
                 if change.origin != self.node {
                     channel.change(&change, incomplete, &mut self.effects);
                 }
+                if change.recount && channel.is_occupied() {
+                    self.changed(&topic.into());
+                }
                 true
             }
             Some(Message::Outcome(request, outcome)) => self.outcome(request, &outcome, now),

@@ -57,7 +57,12 @@ pub struct Change<'a> {
     pub added: Vec<(&'a str, &'a str)>,
     /// The subscription count, where the app wants it told.
     pub count: Option<u32>,
+    /// It is another one, and nobody has told it: whoever serves the channel is to ask.
+    pub recount: bool,
 }
+
+/// What stands for a count that was not told.
+const RECOUNT: u32 = u32::MAX;
 
 /// The head of an event, up to its number, which the directory writes.
 pub(super) fn event_head(
@@ -129,7 +134,8 @@ impl<'a> Change<'a> {
         let removed = rest.list(Reader::text)?;
         let added = rest.list(|rest| Some((rest.text()?, rest.text()?)))?;
         let count = rest.u32()?;
-        Some(Self { origin, removed, added, count: (count > 0).then_some(count) })
+        let told = (1..RECOUNT).contains(&count).then_some(count);
+        Some(Self { origin, removed, added, count: told, recount: count == RECOUNT })
     }
 }
 

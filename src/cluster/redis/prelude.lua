@@ -105,7 +105,7 @@ local function count_told(base, total)
   return 'told'
 end
 
--- Tells every node that serves the channel.
+-- Tells every node that serves the channel; count 0 is none to tell, 4294967295 that it is to be asked for.
 local function announce(base, head, removed, added, infos, count)
   if #removed == 0 and #added == 0 and count == 0 then return end
   local parts = { head, texts(removed), struct.pack('>I4', #added) }

@@ -26,8 +26,9 @@ for _, reference in ipairs(redis.call('SPOP', KEYS[2], 64)) do
     for _, user in ipairs(removed) do hold(KEYS[3], due, reference, user) end
     if before > 0 and total <= 0 then hold(KEYS[3], due, reference, '') end
   end
-  local told = has('s') and count_told(base, total) == 'told'
-  announce(base, ARGV[2], removed, {}, {}, told and total or 0)
+  -- Webhooks are told counts too, and by one node: the first that asks.
+  local recount = has('s') and total > 0 and 4294967295 or 0
+  announce(base, ARGV[2], removed, {}, {}, recount)
 end
 local left = redis.call('SCARD', KEYS[2])
 if left == 0 then

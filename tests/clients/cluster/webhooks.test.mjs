@@ -120,7 +120,7 @@ describe('webhooks of three nodes', { concurrency: true }, () => {
     await endpoint.told('member_removed', 'presence-page');
   });
 
-  about('killed', 'of a node that was killed a survivor tells member_removed and channel_vacated, once', async (t, endpoint) => {
+  about('killed', 'of a node that was killed a survivor tells member_removed, channel_vacated and the counts, once', async (t, endpoint) => {
     const cluster = await ownCluster(t, { app: hooks.app });
     const [killed, ...survivors] = cluster.nodes;
     const keeper = await client(t, survivors[0], 'keeper', 'presence-killed');
@@ -145,6 +145,8 @@ describe('webhooks of three nodes', { concurrency: true }, () => {
       { name: 'channel_vacated', channel: 'presence-alone-killed' },
       { name: 'channel_vacated', channel: 'private-killed' },
     ]));
+    const counts = of(all, ['subscription_count']).filter(({ channel }) => channel === 'private-both-killed');
+    assert.deepEqual(counts.map((one) => one.subscription_count), [1, 2, 1]);
     assert.equal(keeper.connection.state, 'connected');
   });
 

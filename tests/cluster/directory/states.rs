@@ -85,8 +85,8 @@ impl Directory {
                 self.hold(reference, "", due);
             }
         }
-        let told = letters.contains('s') && channel.told_count(now / 1000) == Told::Now;
-        let count = if told { totals.after as u32 } else { 0 };
+        let is_counted = letters.contains('s') && totals.after > 0;
+        let count = if is_counted { u32::MAX } else { 0 };
         self.channels.insert(topic.clone(), channel);
         messages::change(0, &removed, &[], count).map(|change| (topic, change))
     }
