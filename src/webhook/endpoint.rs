@@ -43,19 +43,25 @@ impl Endpoint {
         limits: WebhookLimits,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Self> {
-        reqwest::Url::parse(&webhook.url).with_context(|| {
+        let url = reqwest::Url::parse(&webhook.url).with_context(|| {
             format!("the webhook {:?} of app {} is no URL", webhook.url, app.id)
         })?;
         // The first caller in the process wins, and every caller brings the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = Client::builder()
+        let mut builder = Client::builder()
             .default_headers(headers(&app, &webhook)?)
             .redirect(Policy::none())
             .no_proxy()
             .connect_timeout(limits.connect_timeout)
-            .timeout(limits.answer_timeout)
-            .build()
-            .with_context(|| format!("cannot prepare the webhook {}", webhook.url))?;
+            .timeout(limits.answer_timeout);
+        if url.scheme() == "http" {
+            // Not even those of the machine, of which a small image may have none.
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder.build().with_context(|| {
+            let url = &webhook.url;
+            format!("cannot prepare the webhook {url}: are the certificates of authorities (package ca-certificates) installed?")
+        })?;
         Ok(Self { app, webhook, retry: limits.retry, client, metrics })
     }
 

@@ -162,3 +162,33 @@ fn a_configured_server_writes_to_its_log_only() {
     let output = child.wait_with_output().unwrap();
     check(&output, 0, "", "");
 }
+
+/// A machine or an image without a single authority, with a webhook to this address.
+fn without_authorities(name: &str, endpoint: &str) -> Command {
+    let here = folder(name);
+    let webhook = format!("{APP}[[apps.webhooks]]\nurl = \"{endpoint}\"\n");
+    fs::write(here.join("a.toml"), webhook).unwrap();
+    let arguments = ["serve", "--config", "a.toml", "--host", "localhost", "--port", "0"];
+    let mut command = resound(&here, &arguments);
+    command.env("SSL_CERT_FILE", here.join("none.pem")).env("SSL_CERT_DIR", here.join("none"));
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+}
+
+#[test]
+fn a_webhook_over_http_needs_no_authorities() {
+    let mut child = without_authorities("http-webhook", "http://127.0.0.1:9/").spawn().unwrap();
+    line_with(child.stderr.take().unwrap(), "server started");
+    terminate(&child);
+    check(&child.wait_with_output().unwrap(), 0, "", "");
+}
+
+#[test]
+fn a_webhook_over_https_without_authorities_says_what_to_install() {
+    let output = without_authorities("https-webhook", "https://127.0.0.1:9/").output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let stderr = text(&output.stderr);
+    for part in ["https://127.0.0.1:9/", "ca-certificates"] {
+        assert!(stderr.contains(part), "{stderr}");
+    }
+}
