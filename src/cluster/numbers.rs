@@ -1,7 +1,8 @@
 //! The numbers of a channel's events: where one is missing, an event was lost on its way here.
 //!
-//! Pure. Redis numbers the events of an occupied channel without holes, and a subscription hears
-//! them in order, so a hole can only come from a time in which this node did not hear.
+//! Pure. Redis numbers the events of a channel that is occupied, or was of late, without holes, and a
+//! subscription hears them in order, so a hole can only come from a time in which this node did not
+//! hear. Where there is no number to begin with, or Redis has lost its count, it says so.
 
 use std::collections::BTreeSet;
 

@@ -160,7 +160,7 @@ impl Publishing {
         due
     }
 
-    /// Redis has it, and `numbered` it if anybody is subscribed. Whoever waits goes on.
+    /// Redis has it, and `numbered` it if anybody is subscribed or was of late. Whoever waits goes on.
     pub(super) fn confirmed(
         &mut self,
         serial: u64,

@@ -159,7 +159,7 @@ pub enum Query {
 pub enum Reply {
     /// It is done.
     Done,
-    /// The event's number; 0 where nobody is subscribed.
+    /// The event's number; 0 where nobody is subscribed nor was of late.
     Published(u64),
     /// Who lives.
     Beat(Beat),

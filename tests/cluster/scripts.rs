@@ -105,6 +105,20 @@ impl Both {
         same(request, node, (&real, &like_reply(done.reply, |number| number)))
     }
 
+    /// What nodes say first on each link.
+    pub(crate) async fn begin(
+        &mut self,
+        draw: &Draw,
+        nodes: impl IntoIterator<Item = u64>,
+    ) -> Result<(), String> {
+        for node in nodes {
+            for request in draw.beginning(node) {
+                self.compare(node, &request, 0).await?;
+            }
+        }
+        Ok(())
+    }
+
     /// Asks the real one alone.
     pub(crate) async fn ask(&mut self, node: u64, request: &Request) -> Result<Reply, Broken> {
         let asked = std::slice::from_ref(request);
@@ -159,11 +173,7 @@ async fn play(redis: &TestRedis, seed: u64) -> Result<(), String> {
     let (prefix, streams) = (format!("s{seed}"), random.percent(50));
     let mut both = Both::new(redis, &prefix, streams).await;
     let mut draw = Draw::new(prefix);
-    for node in 1..=NODES {
-        for request in draw.beginning(node) {
-            both.compare(node, &request, 0).await?;
-        }
-    }
+    both.begin(&draw, 1..=NODES).await?;
     for number in 0..REQUESTS {
         let node = random.between((1, NODES));
         let request = draw.request(&mut random, node);
@@ -198,9 +208,7 @@ async fn what_the_real_directory_says_can_be_read() {
     let mut both = Both::new(&redis, "read", false).await;
     let mut draw = Draw::new("read".to_owned());
     let mut random = Random::new(1);
-    for request in draw.beginning(1) {
-        both.compare(1, &request, 0).await.unwrap();
-    }
+    both.begin(&draw, [1]).await.unwrap();
     let state = std::iter::repeat_with(|| draw.request(&mut random, 1))
         .find(|request| matches!(request, Request::State(_)))
         .unwrap();

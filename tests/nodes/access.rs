@@ -8,12 +8,12 @@ use crate::harness::{Backend, Folder, TestCluster, TestServer};
 use crate::stage::{assert_events_flow, linked, members, subscribers};
 
 /// What the user of a node must be allowed, and nothing else: keys and topics that begin with the
-/// prefix, and these commands. The second line and half a third are the node's own, the others those of its
-/// scripts. Without client|kill it works too, but what a broken link still had under way may then
+/// prefix, and these commands. The second and third line are the node's own, those below its
+/// scripts'. Without client|kill it works too, but what a broken link still had under way may then
 /// come after what the next one says.
 const ACL: &str = "resetchannels ~$prefix:* ~$prefix{* &$prefix:* &$prefix{* -@all \
-                   +info +client|id +client|kill +select +script|load +evalsha +subscribe \
-                   +unsubscribe +smembers +hvals \
+                   +info +client|id +client|kill +select +script|load +evalsha \
+                   +subscribe +unsubscribe +smembers +hvals \
                    +del +exists +get +hdel +hexists +hget +hgetall +hincrby +hlen +hset +incr \
                    +persist +pexpire +pttl +publish +sadd +scard +set +spop +srem +time +xadd \
                    +xrange +zadd +zrangebylex +zrangebyscore +zrem";

@@ -87,8 +87,8 @@ impl Channel {
 
     /// Who is not seated yet has missed nothing.
     pub(super) fn tell_missed(&self, missed: Option<Missed>, effects: &mut Vec<Effect>) {
-        let some_are_seated = self.sockets.len() > self.newcomers.present();
-        if let Some(missed) = missed.filter(|_| some_are_seated) {
+        let some_are_seated = || self.sockets.len() > self.newcomers.present();
+        if let Some(missed) = missed.filter(|_| some_are_seated()) {
             self.act(Action::Missed(missed), effects);
         }
     }

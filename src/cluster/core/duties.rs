@@ -130,8 +130,8 @@ impl Core {
         }
     }
 
-    /// Redis has taken an event of this node. With number 0 it knows of no subscriber: if there are
-    /// some here, it has lost this node's rows.
+    /// Redis has taken an event of this node. Without a number it is not heard back, and whoever is
+    /// here gets it now.
     pub(super) fn published(&mut self, serial: u64, number: u64, now: Instant) {
         let mut waiters = Vec::new();
         let delivery = self.publishing.confirmed(serial, number > 0, now, &mut waiters);

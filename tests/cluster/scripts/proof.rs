@@ -35,9 +35,7 @@ async fn what_does_not_have_the_last_event_is_other_data() {
     let redis = TestRedis::start().await;
     let (mut both, mut draw) = (Both::new(&redis, "proof", false).await, Draw::new("proof".into()));
     let mut random = Random::new(5);
-    for request in draw.beginning(1) {
-        both.compare(1, &request, 0).await.unwrap();
-    }
+    both.begin(&draw, [1]).await.unwrap();
     let mut state = draw.state(&mut random, "c");
     state.count = 1;
     both.compare(1, &Request::State(Box::new(state)), 0).await.unwrap();

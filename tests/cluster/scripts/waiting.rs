@@ -22,11 +22,7 @@ async fn leaves_are_held_and_let_go_alike() {
     let redis = TestRedis::start().await;
     let (mut both, mut draw) = (Both::new(&redis, "due", false).await, Draw::new("due".into()));
     let mut random = Random::new(3);
-    for node in 1..=3 {
-        for request in draw.beginning(node) {
-            both.compare(node, &request, 0).await.unwrap();
-        }
-    }
+    both.begin(&draw, 1..=3).await.unwrap();
     for name in ["presence-a", "c"].repeat(8) {
         let (node, state) = (random.between((1, 3)), draw.state(&mut random, name));
         both.compare(node, &Request::State(Box::new(state)), 0).await.unwrap();
@@ -62,9 +58,7 @@ async fn the_dead_are_found_and_taken_out_alike() {
     let (mut both, mut draw) = (Both::new(&redis, "dead", false).await, Draw::new("dead".into()));
     let mut random = Random::new(4);
     for node in 1..=3 {
-        for request in draw.beginning(node) {
-            both.compare(node, &request, 0).await.unwrap();
-        }
+        both.begin(&draw, [node]).await.unwrap();
         for name in ["presence-a", "cache-b", "c", "#server-to-user-d"] {
             let state = draw.state(&mut random, name);
             both.compare(node, &Request::State(Box::new(state)), 0).await.unwrap();
