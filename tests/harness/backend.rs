@@ -128,14 +128,19 @@ impl Backend {
         Answer { status, body: String::from_utf8(body.to_vec()).expect("text") }
     }
 
+    /// Sends what follows over a connection that was made elsewhere.
+    pub async fn use_connection(&mut self, stream: TcpStream) {
+        stream.set_nodelay(true).unwrap();
+        let (sender, driver) = handshake(TokioIo::new(stream)).await.expect("a connection");
+        tokio::spawn(driver);
+        self.connection = Some(sender);
+    }
+
     async fn connection(&mut self) -> &mut SendRequest<Body> {
         if self.connection.as_ref().is_none_or(|connection| connection.is_closed()) {
             let stream =
                 within("a connection", TcpStream::connect(self.address)).await.expect("a listener");
-            stream.set_nodelay(true).unwrap();
-            let (sender, driver) = handshake(TokioIo::new(stream)).await.expect("a connection");
-            tokio::spawn(driver);
-            self.connection = Some(sender);
+            self.use_connection(stream).await;
         }
         let connection = self.connection.as_mut().unwrap();
         within("the connection", connection.ready()).await.expect("an open connection");

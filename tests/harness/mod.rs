@@ -16,6 +16,7 @@ pub mod program;
 pub mod redis;
 pub mod server;
 pub mod socket;
+pub mod wire;
 
 use std::future::Future;
 use std::time::Duration;

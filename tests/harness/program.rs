@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader};
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::process::{Child, Command, Stdio};
 
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -33,13 +33,24 @@ impl Program {
         Self::spawn(command, variables).await
     }
 
-    async fn spawn(mut command: Command, variables: &[(&str, &str)]) -> Self {
+    /// The same where a command that starts another one puts it, such as in a network namespace.
+    pub async fn start_by(mut command: Command, host: IpAddr, variables: &[(&str, &str)]) -> Self {
+        command.arg(env!("CARGO_BIN_EXE_resound"));
+        Self::spawn_on(command, host, variables).await
+    }
+
+    async fn spawn(command: Command, variables: &[(&str, &str)]) -> Self {
+        Self::spawn_on(command, Ipv4Addr::LOCALHOST.into(), variables).await
+    }
+
+    async fn spawn_on(mut command: Command, host: IpAddr, variables: &[(&str, &str)]) -> Self {
         let app = [
             ("REVERB_APP_ID", "123456"),
             ("REVERB_APP_KEY", "reverb-key"),
             ("REVERB_APP_SECRET", "reverb-secret"),
         ];
-        command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--log-format", "human"]);
+        command.args(["serve", "--host", &host.to_string(), "--port", "0"]);
+        command.args(["--log-format", "human"]);
         command.env_clear().envs(app).envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -50,7 +61,7 @@ impl Program {
                 let _ = line_heard.send(line);
             }
         });
-        let address = SocketAddr::from(([127, 0, 0, 1], 0));
+        let address = SocketAddr::from((host, 0));
         let mut program = Self { address, child, log, early: VecDeque::new() };
         let mut early = VecDeque::new();
         let line = program.hears("server started", |line| early.push_back(line)).await;

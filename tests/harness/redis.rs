@@ -154,8 +154,13 @@ impl Process {
     /// A server that says `ready`; `None` if it ends before.
     pub async fn start(arguments: &[String], ready: &str) -> Option<Self> {
         let mut command = Command::new("redis-server");
-        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
-        let started = command.spawn();
+        command.args(arguments);
+        Self::start_by(command, ready).await
+    }
+
+    /// The same of a command that starts the server, such as in a network namespace.
+    pub async fn start_by(mut command: Command, ready: &str) -> Option<Self> {
+        let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         let mut child = started.expect("redis-server, of the package redis-server, is installed");
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (line_heard, log) = unbounded_channel();

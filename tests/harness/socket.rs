@@ -10,7 +10,7 @@ use sha2::Sha256;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
 use super::within;
 
@@ -32,14 +32,26 @@ impl TestSocket {
         Self { stream, id: String::new(), kept: VecDeque::new() }
     }
 
+    /// The same over a connection that was made elsewhere, with `connection_established` read.
+    pub async fn over(stream: TcpStream, path: &str) -> Self {
+        let url = format!("ws://{}{path}", stream.peer_addr().expect("a connected socket"));
+        let upgraded =
+            within("the upgrade", client_async(url, MaybeTlsStream::Plain(stream))).await;
+        let (stream, _) = upgraded.expect("an upgrade");
+        Self { stream, id: String::new(), kept: VecDeque::new() }.with_greeting().await
+    }
+
     /// Connects and hears `connection_established`.
     pub async fn greeted(address: SocketAddr, path: &str) -> Self {
-        let mut socket = Self::open(address, path).await;
-        let greeting = socket.hear_json().await;
+        Self::open(address, path).await.with_greeting().await
+    }
+
+    async fn with_greeting(mut self) -> Self {
+        let greeting = self.hear_json().await;
         assert_eq!(greeting["event"], "pusher:connection_established", "{greeting}");
         let data: Value = serde_json::from_str(greeting["data"].as_str().unwrap()).unwrap();
-        socket.id = data["socket_id"].as_str().unwrap().to_owned();
-        socket
+        self.id = data["socket_id"].as_str().unwrap().to_owned();
+        self
     }
 
     /// Sends a text message as it stands.

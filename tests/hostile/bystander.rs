@@ -8,8 +8,7 @@ use crate::harness::{Backend, TestSocket};
 /// What one event may take on a busy two-core machine, while somebody else misbehaves.
 const PROMPT: Duration = Duration::from_secs(5);
 
-/// The path every client of Reverb's test app connects to.
-pub(crate) const APP: &str = "/app/reverb-key?protocol=7&client=js&version=8.6.0";
+pub(crate) use crate::harness::wire::APP;
 
 /// A back end of Reverb's test app.
 pub(crate) fn backend(address: SocketAddr) -> Backend {

@@ -26,4 +26,5 @@ mod silence;
 mod slow_reader;
 mod soak;
 mod unusual_frames;
-mod wire;
+
+use harness::wire;

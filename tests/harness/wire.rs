@@ -10,8 +10,10 @@ use sha2::Sha256;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 
-use crate::bystander::APP;
-use crate::harness::within;
+use super::within;
+
+/// The path every client of Reverb's test app connects to.
+pub const APP: &str = "/app/reverb-key?protocol=7&client=js&version=8.6.0";
 
 const MASK: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
@@ -100,7 +102,11 @@ impl Wire {
         if let Some(bytes) = receive_bytes {
             socket.set_recv_buffer_size(bytes).unwrap();
         }
-        let stream = within("a connection", socket.connect(address)).await.expect("a listener");
+        Self::over(within("a connection", socket.connect(address)).await.expect("a listener"))
+    }
+
+    /// Over a connection that was made elsewhere.
+    pub fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
         Self { stream, id: String::new(), heard: Vec::new() }
     }
@@ -115,7 +121,8 @@ impl Wire {
         Self::connect(address, Some(4096)).await.greeted().await
     }
 
-    async fn greeted(mut self) -> Self {
+    /// Upgrades and waits for the greeting.
+    pub async fn greeted(mut self) -> Self {
         self.send(handshake()).await;
         self.id = self.expect_greeting().await;
         self
