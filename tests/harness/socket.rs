@@ -115,6 +115,11 @@ impl TestSocket {
         }
     }
 
+    /// Reads and drops what comes, for as long as the connection is open.
+    pub async fn read_on(mut self) {
+        while let Some(Ok(_)) = self.stream.next().await {}
+    }
+
     /// Subscribes to a channel that needs no signature and hears the answer.
     pub async fn subscribe(&mut self, channel: &str) -> Value {
         self.subscribe_with(channel, json!({ "channel": channel })).await
@@ -141,6 +146,11 @@ impl TestSocket {
 
     async fn subscribe_with(&mut self, channel: &str, data: Value) -> Value {
         self.say(&json!({ "event": "pusher:subscribe", "data": data }).to_string()).await;
+        self.hear_answer(channel).await
+    }
+
+    /// The next message, which answers the subscription of a channel.
+    pub async fn hear_answer(&mut self, channel: &str) -> Value {
         let answer = self.hear_json().await;
         assert_eq!(answer["event"], "pusher_internal:subscription_succeeded", "{answer}");
         assert_eq!(answer["channel"], channel);

@@ -1,0 +1,72 @@
+//! Clients whose packets vanish: the server gets neither a reset nor an end.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::TestSocket;
+use crate::world::World;
+
+const PINGS: [(&str, &str); 2] =
+    [("RESOUND_APP_PING_INTERVAL", "1"), ("RESOUND_APP_PONG_TIMEOUT", "1")];
+
+async fn join(socket: &mut TestSocket, user: &str) {
+    let data = format!(r#"{{"user_id":"{user}"}}"#);
+    socket.subscribe_signed("presence-room", Some(&data)).await;
+}
+
+/// The next message but pings, which it answers.
+async fn hears(socket: &mut TestSocket) -> String {
+    loop {
+        let text = socket.hear().await;
+        if !text.contains("pusher:ping") {
+            return text;
+        }
+        socket.say(r#"{"event":"pusher:pong","data":{}}"#).await;
+    }
+}
+
+pub(crate) async fn a_client_whose_link_is_cut_leaves_its_channels_when_pings_end_it() {
+    let world = World::new();
+    let (server, stays, vanishes) = (world.host(), world.host(), world.host());
+    let program = server.serve(&PINGS).await;
+    let mut staying = stays.socket(&program).await;
+    join(&mut staying, "stays").await;
+    let mut vanishing = vanishes.socket(&program).await;
+    join(&mut vanishing, "vanishes").await;
+    assert!(hears(&mut staying).await.contains("member_added"));
+
+    vanishes.link.cut();
+    let begin = Instant::now();
+    let left = hears(&mut staying).await;
+    let took = begin.elapsed();
+    assert_eq!(
+        left,
+        r#"{"event":"pusher_internal:member_removed","data":"{\"user_id\":\"vanishes\"}","channel":"presence-room"}"#
+    );
+    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(5), "{took:?}");
+
+    // The kernel of the server sends again what it holds: the reason and the close frame.
+    vanishes.link.heal();
+    let (texts, close) = vanishing.hear_close().await;
+    let code = close.map(|close| u16::from(close.code));
+    assert_eq!(code, Some(4201), "{texts:?}");
+}
+
+/// For less time than the pings take: TCP sends again what vanished.
+pub(crate) async fn a_client_whose_link_is_cut_and_healed_misses_nothing() {
+    let world = World::new();
+    let (server, near, shaky) = (world.host(), world.host(), world.host());
+    let program = server.serve(&[]).await;
+    let mut socket = shaky.socket(&program).await;
+    socket.subscribe("room").await;
+    let mut backend = near.backend(&program).await;
+    shaky.link.cut();
+    for count in 0..100 {
+        backend.trigger("room", "event", &count.to_string()).await;
+    }
+    shaky.link.heal();
+    for count in 0..100 {
+        assert_eq!(socket.hear_json().await["data"], count.to_string());
+    }
+    assert_eq!(socket.hear_all().await, [""; 0]);
+    assert!(server.segments_sent_again() > 0, "the link was cut");
+}
