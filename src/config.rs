@@ -114,6 +114,8 @@ pub struct WebSocketConfig {
     pub fragments: usize,
     /// To finish a fragmented message.
     pub message_timeout: Duration,
+    /// For a full transport to take bytes again.
+    pub write_timeout: Duration,
     /// To finish the closing handshake.
     pub close_timeout: Duration,
 }

@@ -33,7 +33,7 @@ mod users;
 pub use channel::PresenceFull;
 pub use event_cache::{Cached, EventCache};
 pub use occurrence::{Occurrence, What, Witness};
-pub use outbox::Outlet;
+pub use outbox::{Outlet, Signal};
 pub use shard::Shard;
 pub use shards::{ShardLimits, Shards};
 
@@ -107,9 +107,9 @@ impl Hub {
         self.sockets.load(Ordering::Relaxed)
     }
 
-    /// Says something to one socket.
-    pub fn send(&self, socket: SocketId, frame: Frame) {
-        self.shards.send(socket, frame);
+    /// Sends one socket the answer to a message of its own. Returns its bytes.
+    pub fn answer(&self, socket: SocketId, frame: Frame) -> usize {
+        self.shards.answer(socket, frame)
     }
 
     /// Says why, then closes one socket.
@@ -118,38 +118,38 @@ impl Hub {
     }
 
     /// Joins a channel. The answer, the cached event and the announcement to the others are
-    /// queued under the channel's lock, so everybody sees them in one order.
+    /// queued under the channel's lock, so all subscribers get them in one order. Returns the bytes
+    /// of the answers.
     pub fn subscribe(
         &self,
         socket: SocketId,
         name: &ChannelName,
         member: Option<&Member>,
         now: Instant,
-    ) -> Result<(), PresenceFull> {
+    ) -> Result<usize, PresenceFull> {
         let full_at = self.app.limits.presence_members;
-        self.registry.with(name, |channel| {
+        let bytes = self.registry.with(name, |channel| {
             let cached = name.is_cache().then(|| self.cache.find(&self.app.id, name, now));
             let missed = matches!(cached, Some(None));
             let miss = || server_message::cache_miss(name);
             let then = cached.map(|cached| cached.map_or_else(miss, |(cached, _)| cached.frame));
-            channel.join(&self.shards, Joining { socket, member }, full_at, then)?;
+            let bytes = channel.join(&self.shards, Joining { socket, member }, full_at, then)?;
             if missed {
                 channel.tell(What::CacheMiss);
             }
             self.tell_count(channel, name, now);
-            Ok(())
+            Ok(bytes)
         })?;
         if let Some(member) = member {
             self.users.joined(&member.user_id, socket);
         }
-        Ok(())
+        Ok(bytes)
     }
 
-    /// Answers a second subscription like the first.
-    pub fn confirm(&self, socket: SocketId, name: &ChannelName) {
-        self.registry.with_occupied(name, |channel| {
-            self.shards.send(socket, channel.answer());
-        });
+    /// Answers a second subscription like the first. Returns the bytes of the answer.
+    pub fn confirm(&self, socket: SocketId, name: &ChannelName) -> usize {
+        let answer = |channel: &mut Channel| self.shards.answer(socket, channel.answer());
+        self.registry.with_occupied(name, answer).unwrap_or(0)
     }
 
     /// Leaves a channel; the last one out takes the channel with it.
@@ -182,7 +182,7 @@ impl Hub {
         }
         if !user.watchlist.is_empty() {
             let lists = [("online", &*signed_in.online), ("offline", &*signed_in.offline)];
-            self.shards.send(socket, server_message::watchlist_events(lists));
+            self.shards.answer(socket, server_message::watchlist_events(lists));
         }
         let online = std::slice::from_ref(&user.id);
         self.tell_watchers(&signed_in.tell, [("online", online), ("offline", &[])]);

@@ -22,8 +22,10 @@ pub struct Metrics {
     registry: Registry,
     connections: Gauge,
     opened: Counter,
-    closed: Family<Code, Counter>,
+    closed: Family<Closed, Counter>,
+    refused: Family<Code, Counter>,
     slow_readers: Counter,
+    flooding: Counter,
     write_failures: Counter,
     received: Counter,
     delivered: Counter,
@@ -38,6 +40,23 @@ pub struct Metrics {
     webhook_failed: Counter,
     /// Of the link to other nodes.
     pub cluster: ClusterMetrics,
+}
+
+/// How a socket that was greeted ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ending {
+    /// The server closed it.
+    Server(CloseCode),
+    /// The client sent a close frame, with this code or with none.
+    Client(Option<u16>),
+    /// The connection ended without a close frame.
+    Network,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Closed {
+    by: &'static str,
+    code: String,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -57,7 +76,9 @@ impl Default for Metrics {
             connections: Gauge::default(),
             opened: Counter::default(),
             closed: Family::default(),
+            refused: Family::default(),
             slow_readers: Counter::default(),
+            flooding: Counter::default(),
             write_failures: Counter::default(),
             received: Counter::default(),
             delivered: Counter::default(),
@@ -84,13 +105,21 @@ impl Metrics {
         r.register("connections_opened", "Sockets that were greeted", self.opened.clone());
         r.register(
             "connections_closed",
-            "Sockets the server closed, by close code",
+            "Sockets that were greeted and have ended, by the side that ended them (server, client, or network: no close frame) and the code; opened is open plus closed",
             self.closed.clone(),
         );
+        let refused = self.refused.clone();
+        r.register("connections_refused", "Handshakes answered with a close code", refused);
         r.register(
             "slow_readers_closed",
-            "Sockets closed because their outbox was full",
+            "Sockets closed because what was published to them outgrew the outbox, or because they took nothing for websocket.write_timeout_seconds",
             self.slow_readers.clone(),
+        );
+        let flooding = self.flooding.clone();
+        r.register(
+            "flooding_clients_closed",
+            "Sockets closed because of a flood of messages",
+            flooding,
         );
         r.register(
             "write_failures",
@@ -145,14 +174,27 @@ impl Metrics {
         self.connections.dec();
     }
 
-    /// The server closed a socket, or refused it at the door.
-    pub fn closed(&self, code: CloseCode) {
-        self.closed.get_or_create(&Code { code: code.code() }).inc();
+    /// A socket that was greeted has ended; once for each.
+    pub fn closed(&self, ending: Ending) {
+        match ending {
+            Ending::Server(CloseCode::TooSlow) => drop(self.slow_readers.inc()),
+            Ending::Server(CloseCode::Flooding) => drop(self.flooding.inc()),
+            _ => {}
+        }
+        let (by, code) = match ending {
+            Ending::Server(code) => ("server", code.code().to_string()),
+            // A client chooses its code: only what browsers and SDKs send has a series.
+            Ending::Client(Some(code @ (1000 | 1001))) => ("client", code.to_string()),
+            Ending::Client(Some(_)) => ("client", "other".to_owned()),
+            Ending::Client(None) => ("client", "1005".to_owned()),
+            Ending::Network => ("network", "1006".to_owned()),
+        };
+        self.closed.get_or_create(&Closed { by, code }).inc();
     }
 
-    /// A socket did not keep up and is closed.
-    pub fn slow_reader_closed(&self) {
-        self.slow_readers.inc();
+    /// A handshake was answered with a close code.
+    pub fn refused(&self, code: CloseCode) {
+        self.refused.get_or_create(&Code { code: code.code() }).inc();
     }
 
     /// How many sockets were closed because they did not keep up.
@@ -229,21 +271,29 @@ impl Metrics {
 
 #[cfg(test)]
 mod tests {
-    use super::{CloseCode, Metrics};
+    use super::{CloseCode, Ending, Metrics};
 
     #[test]
     fn what_is_counted_is_shown() {
         let metrics = Metrics::default();
         metrics.opened();
-        metrics.closed(CloseCode::TooSlow);
+        metrics.closed(Ending::Server(CloseCode::TooSlow));
+        metrics.closed(Ending::Client(None));
+        metrics.closed(Ending::Client(Some(4711)));
+        metrics.closed(Ending::Network);
+        metrics.refused(CloseCode::ApplicationDoesNotExist);
         metrics.delivered(3, 30);
         let text = metrics.text();
         for line in [
             "resound_connections 1\n",
-            "resound_connections_closed_total{code=\"4100\"} 1\n",
+            "resound_connections_closed_total{by=\"server\",code=\"4100\"} 1\n",
+            "resound_connections_closed_total{by=\"client\",code=\"1005\"} 1\n",
+            "resound_connections_closed_total{by=\"client\",code=\"other\"} 1\n",
+            "resound_connections_closed_total{by=\"network\",code=\"1006\"} 1\n",
+            "resound_connections_refused_total{code=\"4001\"} 1\n",
             "resound_messages_delivered_total 3\n",
             "resound_delivered_bytes_total 30\n",
-            "resound_slow_readers_closed_total 0\n",
+            "resound_slow_readers_closed_total 1\n",
         ] {
             assert!(text.contains(line), "{line} in\n{text}");
         }

@@ -17,12 +17,14 @@ use crate::metrics::Metrics;
 mod carrying;
 mod channels;
 mod message_log;
+mod pending_joins;
 mod place;
 mod refusals;
 mod socket;
 
 pub use channels::{Channels, LastEvent, Triggered};
 pub use message_log::readable;
+pub use pending_joins::PendingJoins;
 pub use place::{Admission, Asked, Place};
 pub use socket::Socket;
 

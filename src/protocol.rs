@@ -11,6 +11,7 @@ pub mod client_message;
 pub mod close_code;
 pub mod deflate;
 pub mod frame;
+mod liveness;
 pub mod member;
 pub mod rate_limit;
 pub mod server_message;

@@ -209,6 +209,7 @@ fn entrances(
     let connection = ConnectionLimits {
         fragments: config.websocket.fragments,
         message_timeout: config.websocket.message_timeout,
+        write_timeout: config.websocket.write_timeout,
         close_timeout: config.websocket.close_timeout,
         deflate: config.websocket.deflate,
     };

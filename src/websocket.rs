@@ -7,6 +7,7 @@ mod connection;
 mod decoder;
 mod link;
 mod refusal;
+mod turn;
 mod upgrade;
 
 pub use connection::ConnectionLimits;

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use resound::app::{App, Apps};
 use resound::config::{Config, File, Sources};
-use resound::hub::{EventCache, Hub, Outlet, Shard, ShardLimits, Shards};
+use resound::hub::{EventCache, Hub, Outlet, Shard, ShardLimits, Shards, Signal};
 use resound::metrics::Metrics;
 use resound::node::Node;
 use resound::protocol::{ChannelName, SocketId};
@@ -98,7 +98,6 @@ impl Outlet for Null {
     fn reads_deflated(&self) -> bool {
         false
     }
-    fn await_writable(&self) {}
-    fn ending(&self) {}
+    fn signal(&self, _: Signal) {}
     fn finish(&self) {}
 }

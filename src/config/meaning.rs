@@ -67,6 +67,7 @@ pub(super) fn websocket(
     places: &Places<'_>,
 ) -> Result<WebSocketConfig, Problem> {
     let message_timeout = places.at("websocket.message_timeout_seconds");
+    let write_timeout = places.at("websocket.write_timeout_seconds");
     let close_timeout = places.at("websocket.close_timeout_seconds");
     Ok(WebSocketConfig {
         outbox_bytes: places.at("websocket.outbox_bytes").bytes(written.outbox_bytes)?,
@@ -77,6 +78,7 @@ pub(super) fn websocket(
             .number(written.deflate_bytes_min, 0..=1 << 30)?,
         fragments: places.at("websocket.fragments").number(written.fragments, 1..=1 << 20)?,
         message_timeout: message_timeout.seconds(written.message_timeout_seconds)?,
+        write_timeout: write_timeout.seconds(written.write_timeout_seconds)?,
         close_timeout: close_timeout.seconds(written.close_timeout_seconds)?,
     })
 }

@@ -56,6 +56,7 @@ pub(super) struct WebSocket {
     pub(super) deflate_bytes_min: u64,
     pub(super) fragments: u64,
     pub(super) message_timeout_seconds: u64,
+    pub(super) write_timeout_seconds: u64,
     pub(super) close_timeout_seconds: u64,
 }
 

@@ -52,14 +52,14 @@ impl Channel {
     }
 
     /// Adds a socket: announces its user to the others, then answers it, then says `then` (the
-    /// cached event or its absence).
+    /// cached event or its absence). Returns the bytes of the answers.
     pub(super) fn join(
         &mut self,
         shards: &Shards,
         Joining { socket, member }: Joining<'_>,
         members_max: usize,
         then: Option<Frame>,
-    ) -> Result<(), PresenceFull> {
+    ) -> Result<usize, PresenceFull> {
         let was_vacant = self.subscription_count() == 0;
         let mut is_new = None;
         if let (Some(roster), Some(member)) = (&mut self.roster, member) {
@@ -75,10 +75,10 @@ impl Channel {
             }
         }
         self.on_shard[shards.of(socket)] += 1;
-        shards.join(socket, self.id, [Some(self.answer()), then]);
+        let bytes = shards.join(socket, self.id, [Some(self.answer()), then]);
         let occupied = was_vacant.then_some(What::Occupied);
         occupied.into_iter().chain(is_new).for_each(|what| self.tell(what));
-        Ok(())
+        Ok(bytes)
     }
 
     /// Adds a socket about which there is nothing to decide, and tells it these.

@@ -59,7 +59,7 @@ impl Hub {
         let mut sign_ins = self.sign_ins.lock();
         [online, offline].into_iter().for_each(|user_ids| sign_ins.watch(socket, user_ids));
         let lists = [("online", online), ("offline", offline)];
-        self.shards.send(socket, server_message::watchlist_events(lists));
+        self.shards.answer(socket, server_message::watchlist_events(lists));
     }
 
     /// Whoever watches this user is told that it came or went. Not the user's own sockets: they have

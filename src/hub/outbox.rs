@@ -1,5 +1,9 @@
 //! What waits for one socket, bounded in bytes, and how it leaves: as few writes as possible.
 //!
+//! Two bounds. What others publish to a socket has a limit, above which the socket is closed. Answers
+//! to the socket's own messages have none that closes it: above [`ANSWER_BYTES_MAX`] no further
+//! message is read from it, so it cannot ask for more than it takes.
+//!
 //! Knows no sockets: a transport is an [`Outlet`].
 
 use std::collections::VecDeque;
@@ -15,14 +19,24 @@ pub trait Outlet: Send + Sync {
     /// Whether the peer reads deflated messages; asked once, at the beginning.
     fn reads_deflated(&self) -> bool;
 
-    /// The transport is full: call [`Shards::writable`](super::Shards::writable) when it is not.
-    fn await_writable(&self);
-
-    /// The server closes this socket: what is queued is the last it will get.
-    fn ending(&self);
+    /// Passes the connection task a change of the write side.
+    fn signal(&self, signal: Signal);
 
     /// The last is out: ends the stream.
     fn finish(&self);
+}
+
+/// A change of the write side that the connection task acts on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Signal {
+    /// The transport is full: call [`Shards::writable`](super::Shards::writable) when it is not.
+    AwaitWritable,
+    /// Too many answers wait: read no further message.
+    StopReading,
+    /// The answers have gone out: read on.
+    ReadOn,
+    /// The socket is closed, or its peer is gone: nothing more will be queued.
+    Ending,
 }
 
 /// Frames joined into one write. Linux takes 1024; beyond 64 the call is no longer what costs.
@@ -36,6 +50,10 @@ const FRAME_OVERHEAD_BYTES: usize = 192;
 /// Capacity kept after a burst: the memory of an idle socket must not remember its busiest moment.
 const IDLE_CAPACITY: usize = 8;
 
+/// Answers that may wait before reading stops: one 16th of the default bound of what is published.
+/// The answer that exceeds it is queued whole; a roster may be larger.
+const ANSWER_BYTES_MAX: usize = 64 * 1024;
+
 /// Frames not yet written, oldest first.
 #[derive(Default)]
 pub(super) struct Outbox {
@@ -46,6 +64,9 @@ pub(super) struct Outbox {
     written: usize,
     /// What waits in all, with what holds it.
     bytes: usize,
+    /// How much of `bytes` may be answers: never less than really are, since they are not told apart
+    /// in the queue, and exact whenever it is empty.
+    answer_bytes: usize,
 }
 
 /// How a flush ended.
@@ -60,10 +81,27 @@ pub(super) enum Flush {
 }
 
 impl Outbox {
-    /// Whether one more frame fits. An empty outbox takes any: a roster may be larger than the
-    /// bound, and a frame that is refused always would never be delivered.
+    /// Whether one more published frame fits beside those that wait. An empty outbox takes any: a
+    /// frame above the bound would never be delivered.
     pub(super) fn takes(&self, frame: &Frame, bytes_max: usize) -> bool {
-        self.first.is_none() || self.bytes + cost(frame) <= bytes_max
+        self.first.is_none() || self.bytes - self.answer_bytes + cost(frame) <= bytes_max
+    }
+
+    /// Appends an answer to one of the socket's own messages.
+    pub(super) fn push_answer(&mut self, frame: Frame) {
+        self.answer_bytes += cost(&frame);
+        self.push(frame);
+    }
+
+    /// Whether more answers wait than may.
+    pub(super) fn is_full_of_answers(&self) -> bool {
+        self.answer_bytes > ANSWER_BYTES_MAX
+    }
+
+    /// Whether enough answers have gone out to read on: half, so that a slow reader does not stop
+    /// and start with each frame.
+    pub(super) fn has_room_for_answers(&self) -> bool {
+        self.answer_bytes <= ANSWER_BYTES_MAX / 2
     }
 
     pub(super) fn push(&mut self, frame: Frame) {
@@ -79,6 +117,7 @@ impl Outbox {
         self.more.clear();
         self.first.take_if(|_| self.written == 0);
         self.bytes = self.first.as_ref().map_or(0, cost);
+        self.answer_bytes = self.answer_bytes.min(self.bytes);
     }
 
     /// Writes until everything is out or the transport is full.
@@ -107,6 +146,7 @@ impl Outbox {
             self.bytes -= cost(first);
             self.written = 0;
             self.first = self.more.pop_front();
+            self.answer_bytes = self.answer_bytes.min(self.bytes);
         }
     }
 }
@@ -141,7 +181,7 @@ mod tests {
     use parking_lot::Mutex;
     use proptest::prelude::*;
 
-    use super::{Flush, Outbox, Outlet};
+    use super::{ANSWER_BYTES_MAX, Flush, Outbox, Outlet, Signal};
     use crate::protocol::Frame;
 
     /// Takes a given number of bytes at each write, then blocks.
@@ -163,8 +203,7 @@ mod tests {
         fn reads_deflated(&self) -> bool {
             false
         }
-        fn await_writable(&self) {}
-        fn ending(&self) {}
+        fn signal(&self, _: Signal) {}
         fn finish(&self) {}
     }
 
@@ -196,6 +235,36 @@ mod tests {
         assert_eq!(outbox.flush(&outlet), Flush::Done);
         assert_eq!(*outlet.taken.lock(), b"\x81\x04half\x81\x04last");
         assert_eq!(outbox.bytes, 0);
+    }
+
+    #[test]
+    fn answers_leave_the_bound_to_what_is_published() {
+        let mut outbox = Outbox::default();
+        let (roster, event) = (Frame::text(&[b'r'; 600_000]), Frame::text(&[b'e'; 1000]));
+        outbox.push_answer(roster.clone());
+        assert!(outbox.takes(&event, 1200), "a roster of 600 KB waits, and nothing published");
+        outbox.push(event.clone());
+        assert!(!outbox.takes(&event, 1200), "one event waits");
+        assert!(outbox.is_full_of_answers());
+        let outlet = narrow(vec![roster.len()]);
+        assert_eq!(outbox.flush(&outlet), Flush::Blocked);
+        assert!(outbox.has_room_for_answers());
+        outbox.abandon();
+        assert_eq!((outbox.bytes, outbox.answer_bytes), (0, 0));
+    }
+
+    #[test]
+    fn reading_goes_on_when_half_of_the_answers_are_out() {
+        let mut outbox = Outbox::default();
+        let answer = Frame::text(&[b'a'; ANSWER_BYTES_MAX / 4]);
+        (0..4).for_each(|_| outbox.push_answer(answer.clone()));
+        assert!(outbox.is_full_of_answers());
+        let outlet = narrow(vec![answer.len(); 2]);
+        outbox.flush(&outlet);
+        assert!(!outbox.is_full_of_answers() && !outbox.has_room_for_answers());
+        outlet.takes.lock().push(answer.len());
+        outbox.flush(&outlet);
+        assert!(outbox.has_room_for_answers());
     }
 
     proptest! {

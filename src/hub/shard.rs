@@ -11,9 +11,9 @@ use std::sync::Arc;
 use indexmap::IndexSet;
 use slab::Slab;
 
-use super::outbox::{Flush, Outbox, Outlet};
+use super::outbox::{Flush, Outbox, Outlet, Signal};
 use super::shards::{ChannelId, Command, ShardLimits};
-use crate::metrics::Metrics;
+use crate::metrics::{Ending, Metrics};
 use crate::protocol::deflate::Deflater;
 use crate::protocol::{Broadcast, CloseCode, Frame, SocketId, server_message};
 
@@ -63,6 +63,8 @@ struct Seat {
     in_urgent: bool,
     in_bulk: bool,
     blocked: bool,
+    /// The connection task reads no further message until answers have gone out.
+    reading_stopped: bool,
     /// The peer negotiated permessage-deflate.
     reads_deflated: bool,
     /// Nothing more is said after what is queued.
@@ -109,9 +111,14 @@ impl Shard {
             }
             Command::Open { socket, outlet } => seats.open(socket, outlet),
             Command::Send { socket, frame } => seats.send(socket, frame),
+            Command::Answer { socket, frame } => {
+                if let Some(slot) = seats.slot(socket) {
+                    seats.answer(slot, frame);
+                }
+            }
             Command::Join { socket, channel, first } => {
                 let Some(slot) = seats.slot(socket) else { return };
-                first.into_iter().flatten().for_each(|frame| seats.send(socket, frame));
+                first.into_iter().flatten().for_each(|frame| seats.answer(slot, frame));
                 self.channels.entry(channel).or_default().insert(slot);
             }
             Command::Leave { socket, channel } => {
@@ -128,7 +135,7 @@ impl Shard {
                     seats.end(slot, code);
                 }
             }
-            Command::Finish { socket, last } => seats.finish(socket, last),
+            Command::Finish { socket, code } => seats.finish(socket, code),
             Command::EndSome { count, code } => seats.end_some(count, code),
             Command::Forget { socket } => seats.forget(socket),
         }
@@ -171,6 +178,7 @@ impl Seats {
             in_urgent: false,
             in_bulk: false,
             blocked: false,
+            reading_stopped: false,
             ending: false,
         };
         let slot = self.slab.insert(seat);
@@ -183,8 +191,23 @@ impl Seats {
         }
     }
 
-    /// Appends a frame to a socket's outbox. A socket that has no room is ended, never skipped:
-    /// a silent gap would be worse than a reconnect.
+    /// Appends an answer to a socket's outbox, whatever its size, and stops the reading from a
+    /// socket for which too many wait.
+    fn answer(&mut self, slot: Slot, frame: Frame) {
+        let seat = &mut self.slab[slot as usize];
+        if seat.ending {
+            return;
+        }
+        seat.outbox.push_answer(frame);
+        if !seat.reading_stopped && seat.outbox.is_full_of_answers() {
+            seat.reading_stopped = true;
+            seat.signal(Signal::StopReading);
+        }
+        self.mark(slot, Lane::Urgent);
+    }
+
+    /// Appends a published frame to a socket's outbox. A socket that has no room is ended, never
+    /// skipped: a silent gap would be worse than a reconnect.
     fn queue(&mut self, slot: Slot, frame: Frame, lane: Lane) {
         let seat = &mut self.slab[slot as usize];
         if seat.ending {
@@ -193,7 +216,6 @@ impl Seats {
         if !seat.outbox.takes(&frame, self.outbox_bytes_max) {
             seat.flush(&self.metrics);
             if !seat.outbox.takes(&frame, self.outbox_bytes_max) {
-                self.metrics.slow_reader_closed();
                 self.end(slot, CloseCode::TooSlow);
                 return;
             }
@@ -255,16 +277,16 @@ impl Seats {
             seat.outbox.push(server_message::closing_error(code));
         }
         seat.outbox.push(Frame::close(code));
-        self.metrics.closed(code);
+        self.metrics.closed(Ending::Server(code));
         self.last(slot);
     }
 
-    fn finish(&mut self, socket: SocketId, last: Frame) {
+    fn finish(&mut self, socket: SocketId, code: Option<u16>) {
         let Some(slot) = self.slot(socket) else { return };
         let seat = &mut self.slab[slot as usize];
         if !seat.ending {
-            seat.outbox.push(last);
-            self.metrics.closed(CloseCode::Normal);
+            seat.outbox.push(Frame::close_echo(code));
+            self.metrics.closed(Ending::Client(code));
             self.last(slot);
         }
     }
@@ -273,9 +295,7 @@ impl Seats {
     fn last(&mut self, slot: Slot) {
         let seat = &mut self.slab[slot as usize];
         seat.ending = true;
-        if let Some(outlet) = &seat.outlet {
-            outlet.ending();
-        }
+        seat.signal(Signal::Ending);
         self.mark(slot, Lane::Urgent);
     }
 
@@ -289,7 +309,10 @@ impl Seats {
 
     fn forget(&mut self, socket: SocketId) {
         if let Some(slot) = self.slots.remove(&socket) {
-            self.slab.remove(slot as usize);
+            let seat = self.slab.remove(slot as usize);
+            if !seat.ending {
+                self.metrics.closed(Ending::Network);
+            }
         }
     }
 }
@@ -302,9 +325,20 @@ impl Seat {
         }
     }
 
+    fn signal(&self, signal: Signal) {
+        if let Some(outlet) = &self.outlet {
+            outlet.signal(signal);
+        }
+    }
+
     fn flush(&mut self, metrics: &Metrics) {
         let Some(outlet) = self.outlet.as_deref().filter(|_| !self.blocked) else { return };
-        match self.outbox.flush(outlet) {
+        let flushed = self.outbox.flush(outlet);
+        if self.reading_stopped && self.outbox.has_room_for_answers() {
+            self.reading_stopped = false;
+            outlet.signal(Signal::ReadOn);
+        }
+        match flushed {
             Flush::Done if self.ending => {
                 outlet.finish();
                 self.outlet = None;
@@ -312,11 +346,16 @@ impl Seat {
             Flush::Done => {}
             Flush::Blocked => {
                 self.blocked = true;
-                outlet.await_writable();
+                outlet.signal(Signal::AwaitWritable);
             }
             Flush::Broken => {
                 tracing::debug!(socket = %self.socket, "peer is gone while writing");
                 metrics.write_failed();
+                if !self.ending {
+                    metrics.closed(Ending::Network);
+                }
+                // Without it a task that does not read would never notice.
+                outlet.signal(Signal::Ending);
                 self.outlet = None;
                 self.ending = true;
             }

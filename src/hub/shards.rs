@@ -24,9 +24,11 @@ pub(super) struct ChannelId(u64);
 pub(super) enum Command {
     /// A socket begins.
     Open { socket: SocketId, outlet: Arc<dyn Outlet> },
-    /// Say this to one socket.
+    /// Send one socket a frame that others caused.
     Send { socket: SocketId, frame: Frame },
-    /// Add a socket to a channel and say these first.
+    /// Send one socket the answer to a message of its own.
+    Answer { socket: SocketId, frame: Frame },
+    /// Add a socket to a channel and send it these answers first.
     Join { socket: SocketId, channel: ChannelId, first: [Option<Frame>; 2] },
     /// Take a socket out of a channel.
     Leave { socket: SocketId, channel: ChannelId },
@@ -36,8 +38,8 @@ pub(super) enum Command {
     Writable { socket: SocketId },
     /// Say why, then close.
     End { socket: SocketId, code: CloseCode },
-    /// Say this (a close frame), then end the stream: the peer asked to close.
-    Finish { socket: SocketId, last: Frame },
+    /// Answer the peer's close frame, then end the stream.
+    Finish { socket: SocketId, code: Option<u16> },
     /// Close this many sockets: one step of a paced drain.
     EndSome { count: usize, code: CloseCode },
     /// The transport is gone.
@@ -143,9 +145,16 @@ impl Shards {
         self.push(self.of(socket), Command::Open { socket, outlet });
     }
 
-    /// Says something to one socket.
+    /// Sends one socket a frame that others caused: the bound of its outbox holds.
     pub fn send(&self, socket: SocketId, frame: Frame) {
         self.push(self.of(socket), Command::Send { socket, frame });
+    }
+
+    /// Sends one socket the answer to a message of its own, which never closes it. Returns its bytes.
+    pub fn answer(&self, socket: SocketId, frame: Frame) -> usize {
+        let bytes = frame.len();
+        self.push(self.of(socket), Command::Answer { socket, frame });
+        bytes
     }
 
     /// A full transport takes bytes again.
@@ -158,9 +167,9 @@ impl Shards {
         self.push(self.of(socket), Command::End { socket, code });
     }
 
-    /// Answers a peer's close frame, then ends the stream.
-    pub fn finish(&self, socket: SocketId, last: Frame) {
-        self.push(self.of(socket), Command::Finish { socket, last });
+    /// Answers a peer's close frame, which had this code, then ends the stream.
+    pub fn finish(&self, socket: SocketId, code: Option<u16>) {
+        self.push(self.of(socket), Command::Finish { socket, code });
     }
 
     /// Closes about `count` sockets, spread over the shards.
@@ -199,8 +208,16 @@ impl Shards {
         socket.shard(self.count())
     }
 
-    pub(super) fn join(&self, socket: SocketId, channel: ChannelId, first: [Option<Frame>; 2]) {
+    /// Returns the bytes of the answers.
+    pub(super) fn join(
+        &self,
+        socket: SocketId,
+        channel: ChannelId,
+        first: [Option<Frame>; 2],
+    ) -> usize {
+        let bytes = first.iter().flatten().map(Frame::len).sum();
         self.push(self.of(socket), Command::Join { socket, channel, first });
+        bytes
     }
 
     pub(super) fn leave(&self, socket: SocketId, channel: ChannelId) {
@@ -258,7 +275,7 @@ impl Inbox {
 impl Command {
     fn frame_bytes(&self) -> usize {
         match self {
-            Self::Send { frame, .. } => frame.len(),
+            Self::Send { frame, .. } | Self::Answer { frame, .. } => frame.len(),
             Self::Publish { broadcast, .. } => broadcast.plain().len(),
             Self::Join { first, .. } => first.iter().flatten().map(Frame::len).sum(),
             _ => 0,

@@ -63,7 +63,9 @@ impl Stage {
             Action::Seat(socket, newcomer) => hub.seat(socket, name, first(hub, name, newcomer)),
             Action::Answer(socket, newcomer) => {
                 let frames = first(hub, name, newcomer);
-                frames.into_iter().flatten().for_each(|frame| hub.send(socket, frame));
+                for frame in frames.into_iter().flatten() {
+                    hub.answer(socket, frame);
+                }
             }
             Action::Unseat(socket) => hub.unseat(socket, name),
             Action::Refuse(socket, user_id) => {

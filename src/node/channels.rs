@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::PendingJoins;
 use crate::app::App;
 use crate::cluster::{Answer, Cluster, Look, Query, Shared, Spot};
 use crate::hub::{ChannelCounts, Hub, Occurrence, PresenceFull, What, Witness};
@@ -47,6 +48,18 @@ pub struct LastEvent {
     pub ttl: u64,
 }
 
+/// How a subscription is answered.
+#[derive(Clone, Copy)]
+pub(super) enum JoinAnswer {
+    /// The answer is queued for the socket.
+    Queued {
+        /// Its bytes.
+        bytes: usize,
+    },
+    /// The cluster decides, and answers later.
+    Pending,
+}
+
 impl Triggered {
     /// Waits until Redis has it. False if only this node's sockets got it: Redis is away.
     pub async fn reached_all(self) -> bool {
@@ -83,27 +96,34 @@ impl Channels {
         name: &ChannelName,
         member: Option<&Member>,
         now: Instant,
-    ) -> Result<(), PresenceFull> {
+    ) -> Result<JoinAnswer, PresenceFull> {
         let Some(membership) = &self.membership else {
-            return self.hub.subscribe(socket, name, member, now);
+            let bytes = self.hub.subscribe(socket, name, member, now)?;
+            return Ok(JoinAnswer::Queued { bytes });
         };
         if let Some(member) = member {
             self.hub.joined_as(&member.user_id, socket);
         }
         let spot = membership.spot(name);
         membership.cluster.act(|core| core.join(&spot, socket, member));
-        Ok(())
+        Ok(JoinAnswer::Pending)
     }
 
     /// Answers a second subscription like the first.
-    pub(super) fn confirm(&self, socket: SocketId, name: &ChannelName) {
+    pub(super) fn confirm(&self, socket: SocketId, name: &ChannelName) -> JoinAnswer {
         match &self.membership {
-            None => self.hub.confirm(socket, name),
+            None => JoinAnswer::Queued { bytes: self.hub.confirm(socket, name) },
             Some(membership) => {
                 let spot = membership.spot(name);
                 membership.cluster.act(|core| core.confirm(&spot, socket));
+                JoinAnswer::Pending
             }
         }
+    }
+
+    /// The wait for all joins that were requested until now; `None` where they are decided already.
+    pub(super) fn pending_joins(&self) -> Option<PendingJoins> {
+        PendingJoins::of(self.membership.as_ref()?, &self.app().id)
     }
 
     /// Leaves a channel.

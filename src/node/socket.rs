@@ -7,8 +7,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::channels::JoinAnswer;
 use super::refusals::Refusals;
-use super::{Channels, Node, Place, readable};
+use super::{Channels, Node, PendingJoins, Place, readable};
 use crate::hub::{Hub, Outlet, PresenceFull};
 use crate::metrics::Metrics;
 use crate::protocol::close_code::CloseCode;
@@ -21,7 +22,14 @@ pub struct Socket {
     metrics: Arc<Metrics>,
     refusals: Arc<Refusals>,
     session: Session,
+    /// Joins that were requested of the cluster since [`pending_joins`](Self::pending_joins) last
+    /// returned a wait.
+    joins: u32,
 }
+
+/// Joins that one socket may have requested without waiting for the cluster: each may be answered
+/// with a roster or a cached event, and no bound of the outbox applies to answers.
+const JOINS_PENDING_MAX: u32 = 16;
 
 impl Socket {
     /// Greets a client through `outlet`, behind the `answer` to its handshake.
@@ -36,12 +44,13 @@ impl Socket {
         let hub = place.channels().hub();
         let (session, greeting) = Session::open(hub.app().clone(), id, now);
         node.shards().open(id, outlet);
-        answer.into_iter().for_each(|answer| hub.send(id, answer));
-        hub.send(id, greeting);
+        for frame in answer.into_iter().chain([greeting]) {
+            hub.answer(id, frame);
+        }
         node.metrics().opened();
         tracing::debug!(target: "resound::stream", socket = %id, app = hub.app().id, "connection established");
         let (metrics, refusals) = (node.metrics().clone(), node.refusals.clone());
-        Self { place, metrics, refusals, session }
+        Self { place, metrics, refusals, session, joins: 0 }
     }
 
     /// The id the client was told.
@@ -49,22 +58,38 @@ impl Socket {
         self.session.socket_id()
     }
 
-    /// A text message arrived.
-    pub fn receive(&mut self, text: &str, now: Instant) {
+    /// A text message arrived. Returns the bytes of the answers that were queued for it.
+    pub fn receive(&mut self, text: &str, now: Instant) -> usize {
         self.metrics.received();
         if tracing::enabled!(target: "resound::stream", tracing::Level::DEBUG) {
             let message = readable(text);
             tracing::debug!(target: "resound::stream", socket = %self.id(), message, "message received");
         }
         self.hear_refusals();
-        for action in self.session.receive(text, now) {
+        let actions = self.session.receive(text, now);
+        actions.into_iter().map(|action| self.carry_out(action, now)).sum()
+    }
+
+    /// A ping or pong frame arrived.
+    pub fn control_frame(&mut self, now: Instant) {
+        if let Some(action) = self.session.control_frame(now) {
             self.carry_out(action, now);
         }
     }
 
-    /// A ping or pong frame arrived.
-    pub fn heard_control_frame(&mut self, now: Instant) {
-        self.session.heard_control_frame(now);
+    /// A sign of life that is no message.
+    pub fn heard(&mut self, now: Instant) {
+        self.session.heard(now);
+    }
+
+    /// What to wait for before the next message, if the cluster has many joins of this socket to
+    /// decide.
+    pub fn pending_joins(&mut self) -> Option<PendingJoins> {
+        if self.joins < JOINS_PENDING_MAX {
+            return None;
+        }
+        self.joins = 0;
+        self.channels().pending_joins()
     }
 
     /// When [`tick`](Self::tick) is due next, whatever is heard until then.
@@ -98,32 +123,50 @@ impl Socket {
         }
     }
 
-    fn carry_out(&mut self, action: Action, now: Instant) {
+    /// Returns the bytes of the answers that were queued.
+    fn carry_out(&mut self, action: Action, now: Instant) -> usize {
         let id = self.id();
         match action {
-            Action::Send(frame) => self.hub().send(id, frame),
+            Action::Send(frame) => return self.hub().answer(id, frame),
             Action::Reject(error) => {
                 self.metrics.message_rejected();
                 tracing::info!(socket = %id, app = self.hub().app().id, code = error.code, reason = error.message, "message rejected");
-                self.hub().send(id, server_message::error(error.code, &error.message));
+                return self.hub().answer(id, server_message::error(error.code, &error.message));
             }
-            Action::Refuse { .. } => refuse(self.hub(), &self.metrics, id, action),
+            Action::Refuse { .. } => return refuse(self.hub(), &self.metrics, id, action),
             Action::Subscribe { channel, member } => {
                 match self.channels().subscribe(id, &channel, member.as_ref(), now) {
-                    Ok(()) => self.session.granted(&channel),
+                    Ok(answer) => {
+                        self.session.granted(&channel);
+                        return self.answered(answer);
+                    }
                     Err(PresenceFull) => {
                         let refusal = self.session.refused(&channel);
-                        self.carry_out(refusal, now);
+                        return self.carry_out(refusal, now);
                     }
                 }
             }
-            Action::Confirm { channel } => self.channels().confirm(id, &channel),
+            Action::Confirm { channel } => {
+                let answer = self.channels().confirm(id, &channel);
+                return self.answered(answer);
+            }
             Action::Unsubscribe { channel, user_id } => {
                 self.channels().unsubscribe(id, &channel, user_id.as_ref(), now);
             }
             Action::Publish(relay) => self.channels().publish(relay, id, now),
             Action::SignIn { user } => self.channels().sign_in(id, &user),
             Action::Close(code) => self.hub().end(id, code),
+        }
+        0
+    }
+
+    fn answered(&mut self, answer: JoinAnswer) -> usize {
+        match answer {
+            JoinAnswer::Queued { bytes } => bytes,
+            JoinAnswer::Pending => {
+                self.joins += 1;
+                0
+            }
         }
     }
 }
@@ -143,14 +186,14 @@ impl Drop for Socket {
     }
 }
 
-/// Tells a client that a subscription was not granted.
-pub(super) fn refuse(hub: &Hub, metrics: &Metrics, id: SocketId, action: Action) {
-    let Action::Refuse { channel, error } = action else { return };
+/// Answers a client whose subscription was not granted; returns the bytes of the answer.
+pub(super) fn refuse(hub: &Hub, metrics: &Metrics, id: SocketId, action: Action) -> usize {
+    let Action::Refuse { channel, error } = action else { return 0 };
     metrics.subscription_refused();
     tracing::info!(socket = %id, app = hub.app().id, channel, reason = error.error, "subscription refused");
-    hub.send(id, server_message::subscription_error(&channel, &error));
+    let bytes = hub.answer(id, server_message::subscription_error(&channel, &error));
     // Clients that do not know the event above wait for this one; 4009 as in Reverb.
     let text = if error.status == 401 { "Connection is unauthorized" } else { &error.error };
     let code = if error.status == 401 { 4009 } else { error.status };
-    hub.send(id, server_message::error(code, text));
+    bytes + hub.answer(id, server_message::error(code, text))
 }

@@ -6,8 +6,6 @@
 /// Why the server closes a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CloseCode {
-    /// The peer asked to close.
-    Normal,
     /// A frame against RFC 6455.
     FrameError,
     /// Text that is not UTF-8.
@@ -38,6 +36,8 @@ pub enum CloseCode {
     OverConnectionLimit,
     /// More waits for this socket than the outbox may hold: the client comes back.
     TooSlow,
+    /// Many more messages than a page sends, with no effect: the client comes back.
+    Flooding,
     /// Over Reverb's rate limit with `terminate_on_limit`: the client comes back.
     RateLimited,
     /// The server shuts down: the client reconnects at once, to another node.
@@ -52,7 +52,6 @@ impl CloseCode {
     /// The number in the close frame.
     pub fn code(self) -> u16 {
         match self {
-            Self::Normal => 1000,
             Self::FrameError => 1002,
             Self::InvalidUtf8 => 1007,
             Self::MessageTooBig => 1009,
@@ -66,7 +65,11 @@ impl CloseCode {
             | Self::Terminated
             | Self::SignInRefused
             | Self::NotAuthorizedInTime => 4009,
-            Self::OverConnectionLimit | Self::TooSlow | Self::RateLimited | Self::Draining => 4100,
+            Self::OverConnectionLimit
+            | Self::TooSlow
+            | Self::Flooding
+            | Self::RateLimited
+            | Self::Draining => 4100,
             Self::ReconnectNow => 4200,
             Self::PongNotReceived => 4201,
         }
@@ -75,7 +78,6 @@ impl CloseCode {
     /// The text beside the number; Reverb's where it has one. At most 123 bytes (RFC 6455).
     pub fn reason(self) -> &'static str {
         match self {
-            Self::Normal => "",
             Self::FrameError => "Frame violates RFC 6455",
             Self::InvalidUtf8 => "Text is not UTF-8",
             Self::MessageTooBig => "Maximum message size exceeded",
@@ -91,6 +93,7 @@ impl CloseCode {
             Self::NotAuthorizedInTime => "Connection not authorized within timeout",
             Self::OverConnectionLimit => "Application is over connection quota",
             Self::TooSlow => "Over capacity: the client reads too slowly",
+            Self::Flooding => "Over capacity: the client sends too many messages",
             Self::RateLimited => "Rate limit exceeded",
             Self::ReconnectNow => "Server is shutting down, reconnect now",
             Self::Draining => "Server is shutting down, try again",
@@ -111,7 +114,6 @@ mod tests {
     use super::CloseCode;
 
     const ALL: [CloseCode; 20] = [
-        CloseCode::Normal,
         CloseCode::FrameError,
         CloseCode::InvalidUtf8,
         CloseCode::MessageTooBig,
@@ -127,6 +129,7 @@ mod tests {
         CloseCode::NotAuthorizedInTime,
         CloseCode::OverConnectionLimit,
         CloseCode::TooSlow,
+        CloseCode::Flooding,
         CloseCode::RateLimited,
         CloseCode::ReconnectNow,
         CloseCode::Draining,
@@ -139,8 +142,11 @@ mod tests {
             assert!(code.code() < 4300, "{code:?}: pusher-js stays away from 43xx closes");
             assert!(code.reason().len() <= 123, "{code:?}: too long for a close frame");
         }
-        use CloseCode::{Draining, OverConnectionLimit, RateLimited, ReconnectNow, TooSlow};
-        for passing in [Draining, OverConnectionLimit, RateLimited, TooSlow, ReconnectNow] {
+        use CloseCode::{
+            Draining, Flooding, OverConnectionLimit, RateLimited, ReconnectNow, TooSlow,
+        };
+        for passing in [Draining, Flooding, OverConnectionLimit, RateLimited, TooSlow, ReconnectNow]
+        {
             assert!((4100..4300).contains(&passing.code()), "{passing:?}");
         }
     }

@@ -31,6 +31,37 @@ impl PerSecond {
     }
 }
 
+/// Recognises a client that floods: of the messages that reach no other client (all but relayed
+/// client events, which have their own limit) it may send [`FLOOD_BURST`] at once, then
+/// [`FLOOD_PER_SECOND`].
+///
+/// A page needs a few hundred at its start and one every few seconds later; a client that subscribes
+/// to ten times the allowed channels stays below, too. At the limit a flood takes 0.1 % of a core.
+#[derive(Debug, Clone, Default)]
+pub struct Flood {
+    /// When the allowance is whole again.
+    full_at: Option<Instant>,
+}
+
+/// Messages at once; they cost the server some 30 ms.
+pub const FLOOD_BURST: u32 = 20_000;
+
+/// Messages a second in the long run.
+pub const FLOOD_PER_SECOND: u32 = 200;
+
+impl Flood {
+    /// Counts one message; false when the client floods.
+    pub fn allow(&mut self, now: Instant) -> bool {
+        let interval = Duration::from_secs(1) / FLOOD_PER_SECOND;
+        let full_at = self.full_at.map_or(now, |at| at.max(now)) + interval;
+        let allowed = full_at - now <= interval * FLOOD_BURST;
+        if allowed {
+            self.full_at = Some(full_at);
+        }
+        allowed
+    }
+}
+
 /// Reverb's fixed window over all messages.
 #[derive(Debug, Clone)]
 pub struct Window {
@@ -64,7 +95,7 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
-    use super::{PerSecond, Window};
+    use super::{FLOOD_BURST, FLOOD_PER_SECOND, Flood, PerSecond, Window};
     use crate::app::MessageRate;
     use std::time::{Duration, Instant};
 
@@ -86,6 +117,16 @@ mod tests {
         let soon = start + Duration::from_millis(101);
         assert!(limit.allow(soon));
         assert!(!limit.allow(soon));
+    }
+
+    #[test]
+    fn a_flood_is_more_than_the_burst_and_then_more_than_the_rate() {
+        let (mut flood, start) = (Flood::default(), Instant::now());
+        assert!((0..FLOOD_BURST).all(|_| flood.allow(start)));
+        assert!(!flood.allow(start));
+        let later = start + Duration::from_secs(1);
+        assert!((0..FLOOD_PER_SECOND).all(|_| flood.allow(later)));
+        assert!(!flood.allow(later));
     }
 
     #[test]

@@ -9,71 +9,17 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::client_message::{ClientEvent, ClientMessage, SignIn, Subscribe};
+use super::liveness::Liveness;
 use super::member::InvalidMember;
-use super::rate_limit::{PerSecond, Window};
+use super::rate_limit::{Flood, PerSecond, Window};
 use super::server_message::{self, ErrorEvent, Event, SubscriptionError};
 use super::signature::{self, AuthError};
 use super::{ChannelName, ChannelType, CloseCode, Frame, Member, SocketId, User};
 use crate::app::{App, ClientEvents};
 
-/// What is to be done, in the order given.
-#[derive(Debug)]
-pub enum Action {
-    /// Say this to the client.
-    Send(Frame),
-    /// Tell the client what it did wrong; the socket stays open.
-    Reject(ErrorEvent),
-    /// Answer a subscription that was not granted; the socket stays open.
-    Refuse {
-        /// The channel as the client named it.
-        channel: String,
-        /// Why.
-        error: SubscriptionError,
-    },
-    /// Join a channel; the channel answers ([`Session::granted`], [`Session::refused`]).
-    Subscribe {
-        /// The channel.
-        channel: ChannelName,
-        /// Who joins, on presence channels.
-        member: Option<Member>,
-    },
-    /// Answer a second subscription to a channel as the first: nothing else changes.
-    Confirm {
-        /// The channel.
-        channel: ChannelName,
-    },
-    /// Leave a channel.
-    Unsubscribe {
-        /// The channel.
-        channel: ChannelName,
-        /// Who leaves, on presence channels.
-        user_id: Option<Arc<str>>,
-    },
-    /// Relay a client event to the channel's other subscribers.
-    Publish(Relay),
-    /// The socket belongs to a user now, who watches others and is watched.
-    SignIn {
-        /// The user.
-        user: User,
-    },
-    /// Say why and close.
-    Close(CloseCode),
-}
+mod action;
 
-/// A client event that may go to the channel's other subscribers.
-#[derive(Debug)]
-pub struct Relay {
-    /// The channel.
-    pub channel: ChannelName,
-    /// The event, encoded.
-    pub frame: Frame,
-    /// Its name.
-    pub event: String,
-    /// Its payload, as it is relayed.
-    pub data: Option<String>,
-    /// The sender, on presence channels.
-    pub user_id: Option<Arc<str>>,
-}
+pub use action::{Action, Relay};
 
 /// Everything the rules know of one socket.
 #[derive(Debug)]
@@ -88,10 +34,8 @@ pub struct Session {
     authorized: bool,
     messages: Option<Window>,
     client_events: Option<PerSecond>,
-    last_heard: Instant,
-    pinged_at: Option<Instant>,
-    /// Clients that use control frames get them as pings; all others get `pusher:ping`.
-    uses_control_frames: bool,
+    flood: Flood,
+    liveness: Liveness,
 }
 
 impl Session {
@@ -106,9 +50,8 @@ impl Session {
             authorized: false,
             messages: app.limits.messages.map(Window::new),
             client_events: app.limits.client_events_per_second.map(PerSecond::new),
-            last_heard: now,
-            pinged_at: None,
-            uses_control_frames: false,
+            flood: Flood::default(),
+            liveness: Liveness::new(now),
             app,
         };
         (session, greeting)
@@ -125,17 +68,23 @@ impl Session {
         if let Some(window) = &mut self.messages
             && !window.allow(now)
         {
-            let close = window.terminates().then_some(Action::Close(CloseCode::RateLimited));
-            let reject = reject(4301, "Rate limit exceeded");
-            return close.map_or_else(|| vec![reject], |close| vec![close]);
+            let ends = window.terminates() || !self.flood.allow(now);
+            let (close, text) = (CloseCode::RateLimited, "Rate limit exceeded");
+            return vec![if ends { Action::Close(close) } else { reject(4301, text) }];
         }
-        match ClientMessage::parse(text) {
+        let message = ClientMessage::parse(text);
+        let is_event = matches!(message, Ok(ClientMessage::ClientEvent(_)));
+        // Before anything is done: a join that is not carried out must not be remembered.
+        if !is_event && !self.flood.allow(now) {
+            return vec![FLOODING];
+        }
+        match message {
             Ok(ClientMessage::Ping) => vec![Action::Send(server_message::pong())],
             Ok(ClientMessage::Pong) => Vec::new(),
             Ok(ClientMessage::Subscribe(subscribe)) => vec![self.subscribe(&subscribe)],
             Ok(ClientMessage::Unsubscribe { channel }) => self.unsubscribe(&channel),
             Ok(ClientMessage::SignIn(sign_in)) => self.sign_in(&sign_in),
-            Ok(ClientMessage::ClientEvent(event)) => vec![self.client_event(&event, now)],
+            Ok(ClientMessage::ClientEvent(event)) => vec![self.relay(&event, now)],
             Ok(ClientMessage::Unsupported { event }) => vec![unsupported(&event)],
             Err(invalid) => vec![reject(4200, format!("Invalid message format: {invalid}"))],
         }
@@ -143,22 +92,18 @@ impl Session {
 
     /// Any sign of life arrived.
     pub fn heard(&mut self, now: Instant) {
-        self.last_heard = now;
-        self.pinged_at = None;
+        self.liveness.heard(now);
     }
 
-    /// A ping or pong frame arrived: this client speaks control frames.
-    pub fn heard_control_frame(&mut self, now: Instant) {
-        self.heard(now);
-        self.uses_control_frames = true;
+    /// A ping or pong frame arrived: this client uses control frames.
+    pub fn control_frame(&mut self, now: Instant) -> Option<Action> {
+        self.liveness.control_frame(now);
+        (!self.flood.allow(now)).then_some(FLOODING)
     }
 
     /// When [`tick`](Self::tick) has to be called next, if nothing is heard until then.
     pub fn deadline(&self) -> Instant {
-        let silence = match self.pinged_at {
-            Some(pinged_at) => pinged_at + self.app.pong_timeout,
-            None => self.last_heard + self.app.ping_interval,
-        };
+        let silence = self.liveness.deadline(self.app.ping_interval, self.app.pong_timeout);
         self.authorize_by
             .filter(|_| !self.authorized)
             .map_or(silence, |authorize_by| authorize_by.min(silence))
@@ -178,12 +123,10 @@ impl Session {
         if !self.authorized && self.authorize_by.is_some_and(|authorize_by| authorize_by <= now) {
             return Some(Action::Close(CloseCode::NotAuthorizedInTime));
         }
-        if self.pinged_at.is_some() {
-            return Some(Action::Close(CloseCode::PongNotReceived));
-        }
-        self.pinged_at = Some(now);
-        let control = self.uses_control_frames;
-        Some(Action::Send(if control { Frame::ping() } else { server_message::ping() }))
+        Some(match self.liveness.ping(now) {
+            Some(ping) => Action::Send(ping),
+            None => Action::Close(CloseCode::PongNotReceived),
+        })
     }
 
     /// The channel granted a subscription.
@@ -301,6 +244,13 @@ impl Session {
             .collect()
     }
 
+    /// Relays a client event; refused ones count as a flood does, relayed ones have their own limit.
+    fn relay(&mut self, message: &ClientEvent<'_>, now: Instant) -> Action {
+        let action = self.client_event(message, now);
+        let is_relayed = matches!(action, Action::Publish(_));
+        if is_relayed || self.flood.allow(now) { action } else { FLOODING }
+    }
+
     fn client_event(&mut self, message: &ClientEvent<'_>, now: Instant) -> Action {
         let app = &self.app;
         if app.accept_client_events_from == ClientEvents::None {
@@ -352,6 +302,8 @@ pub fn presence_full(channel: &ChannelName, members: usize) -> Action {
     let error = format!("the presence channel has {members} members, the limit (presence_members)");
     refuse(channel.as_str(), limit_reached(4100, error))
 }
+
+const FLOODING: Action = Action::Close(CloseCode::Flooding);
 
 /// Client text in an answer is cut, so that an answer is never much longer than the question.
 const ECHO_CHARS_MAX: usize = 200;

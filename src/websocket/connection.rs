@@ -2,25 +2,26 @@
 //!
 //! Small on purpose: at 10 000 idle sockets this task and its socket are most of the memory.
 //! Incoming bytes go through one buffer per worker thread; a connection keeps only what is
-//! incomplete.
+//! incomplete. Reading comes in [`Turn`]s, so that no client takes the worker from the others.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
-use std::task::{Poll, ready};
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep_until};
 
-use super::decoder::{Decoder, Inbound};
+use super::decoder::{Decoder, Inbound, Unfinished};
 use super::link::Link;
+use super::turn::{READ_BYTES, Turn};
 use super::upgrade::Door;
 use crate::hub::{Outlet, Shards};
-use crate::node::{Place, Socket};
+use crate::node::{PendingJoins, Place, Socket};
 use crate::protocol::{CloseCode, Frame, SocketId};
 
 /// Bounds of one connection, from the configuration.
@@ -30,16 +31,20 @@ pub struct ConnectionLimits {
     pub fragments: usize,
     /// Time to finish a message that has begun.
     pub message_timeout: Duration,
+    /// How long the transport may take nothing while frames wait for it.
+    pub write_timeout: Duration,
     /// Time for the peer to finish the closing handshake.
     pub close_timeout: Duration,
     /// Whether permessage-deflate is negotiated with clients that offer it.
     pub deflate: bool,
 }
 
-/// Bytes read at once; one buffer for each worker thread, whatever the number of connections.
-const READ_BYTES: usize = 64 * 1024;
+/// Bytes read and dropped while a socket closes: what a client had under way when it got the close
+/// frame. A client that goes on sending fills its own buffers instead.
+const DROPPED_BYTES_MAX: usize = 256 * 1024;
 
 thread_local! {
+    /// One for each worker thread, whatever the number of connections.
     static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
 }
 
@@ -49,10 +54,13 @@ struct Connection {
     link: Arc<Link>,
     door: Arc<Door>,
     decoder: Decoder,
+    turn: Turn,
     /// Since when a message has begun and not ended.
     midway_since: Option<Instant>,
-    /// The shard waits for the transport to take bytes again.
-    full: bool,
+    /// Since when the shard waits for the transport to take bytes.
+    full_since: Option<Instant>,
+    /// No message is read until the cluster has decided about these joins.
+    joins: Option<PendingJoins>,
 }
 
 /// Answers the handshake of a client that has its place, and greets it; returns what serves the
@@ -70,19 +78,27 @@ pub(super) fn open(
     let id = door.node.shards().new_socket_id(door.shard);
     let now = Instant::now();
     let mut socket = Socket::open(&door.node, place, id, now, link.clone(), Some(answer));
-    let (midway_since, full) = (None, false);
-    let mut connection = Connection { id, link, door, decoder, midway_since, full };
-    // A block, not a function: an async function keeps what it is given twice, and this is most of
+    let mut connection = Connection {
+        id,
+        link,
+        door,
+        decoder,
+        turn: Turn::new(),
+        midway_since: None,
+        full_since: None,
+        joins: None,
+    };
+    // A block, not a function: an async function keeps its arguments twice, and this is most of
     // what an idle socket costs.
     async move {
-        connection.listen(&mut socket, early).await;
+        connection.serve(&mut socket, early).await;
         // It leaves its channels now, not when the closing handshake is over.
         drop(socket);
         connection.linger().await;
     }
 }
 
-/// Whatever ends the task, a panic of ours included, the shard lets the socket go.
+/// However the task ends, by a panic too, the shard lets the socket go.
 impl Drop for Connection {
     fn drop(&mut self) {
         self.shards().forget(self.id);
@@ -95,64 +111,126 @@ impl Connection {
     }
 
     /// Until either side closes.
-    async fn listen(&mut self, socket: &mut Socket, early: Bytes) {
-        let mut going_on = self.take(early, socket);
+    async fn serve(&mut self, socket: &mut Socket, early: Bytes) {
+        let mut going_on = early.is_empty() || self.feed(&mut Vec::from(early), socket);
         let mut timer = pin!(sleep_until(self.next_look(socket, Instant::now()).into()));
         while going_on {
-            let mut fed = Ok(());
-            let shards = self.door.node.shards();
-            let take = |bytes: &mut [u8]| fed = feed(bytes, &mut self.decoder, shards, socket);
+            if self.turn.has_read_all() {
+                tokio::task::yield_now().await;
+                self.turn.renew();
+            }
+            let (has_backlog, decided) = (self.decoder.has_backlog(), self.joins.is_none());
+            let reads = || decided && self.link.may_read();
             tokio::select! {
-                heard = hear(&self.link.stream, self.full, take) => match heard {
-                    Heard::Bytes => {
-                        going_on = self.after(fed, socket);
-                        // Nothing else that is heard can make the next look come earlier.
-                        if let Some(due) = self.message_due() {
-                            let due = timer.deadline().min(due.into());
-                            timer.as_mut().reset(due);
-                        }
+                ready = ready(&self.link.stream, self.is_full(), has_backlog, reads) => match ready {
+                    Ready::Read => {
+                        going_on = self.read(socket);
+                        // Nothing else that arrives can make the next look come earlier.
+                        bring_forward(timer.as_mut(), self.message_due());
                         self.shards().room().await;
                     }
-                    Heard::Writable => self.tell_writable(),
-                    Heard::Gone => going_on = false,
+                    Ready::Write => {
+                        // The peer took bytes.
+                        socket.heard(Instant::now());
+                        self.write_on();
+                    }
                 },
                 () = self.link.changed() => {
-                    self.full |= self.link.take_full();
+                    self.look_whether_full();
+                    bring_forward(timer.as_mut(), self.write_due());
                     going_on = !self.link.is_ending();
                 }
+                () = all_decided(&mut self.joins) => self.joins = None,
                 () = timer.as_mut() => self.keep_time(socket, timer.as_mut()),
             }
         }
     }
 
-    /// What was fed says about going on.
-    fn after(&mut self, fed: Result<(), CloseCode>, socket: &Socket) -> bool {
-        if let Err(code) = fed {
-            socket.end(code);
+    /// Reads and decodes until the turn is over or nothing more has arrived; false when the
+    /// connection is over.
+    fn read(&mut self, socket: &mut Socket) -> bool {
+        if self.decoder.has_backlog() && !self.feed(&mut [], socket) {
             return false;
         }
-        let midway = self.decoder.is_midway();
-        self.midway_since =
-            if midway { self.midway_since.or_else(|| Some(Instant::now())) } else { None };
+        while !self.turn.has_read_all() && self.joins.is_none() {
+            let link = self.link.clone();
+            let going_on =
+                READ_BUFFER.with_borrow_mut(|buffer| match link.stream.try_read(buffer) {
+                    Ok(0) => Some(false),
+                    Ok(length) => {
+                        self.turn.read(length);
+                        Some(self.feed(&mut buffer[..length], socket))
+                    }
+                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+                    Err(_) => Some(false),
+                });
+            match going_on {
+                Some(true) => {}
+                Some(false) => return false,
+                None => {
+                    // The client has nothing more under way, so the turn ends by itself.
+                    self.turn.renew();
+                    return true;
+                }
+            }
+        }
         true
     }
 
-    fn take(&mut self, early: Bytes, socket: &mut Socket) -> bool {
-        if early.is_empty() {
-            return true;
+    /// Decodes bytes and passes the messages to the socket; false when the connection is over.
+    fn feed(&mut self, bytes: &mut [u8], socket: &mut Socket) -> bool {
+        let now = Instant::now();
+        let (id, shards, turn) = (self.id, self.door.node.shards(), &self.turn);
+        let fed = self.decoder.feed(bytes, turn, |inbound| match inbound {
+            Inbound::Text(text) => turn.answered(socket.receive(text, now)),
+            Inbound::Ping(payload) => {
+                socket.control_frame(now);
+                turn.answered(shards.answer(id, Frame::pong(payload)));
+            }
+            Inbound::Pong => socket.control_frame(now),
+            Inbound::Close(code) => shards.finish(id, code),
+        });
+        self.joins = self.joins.take().or_else(|| socket.pending_joins());
+        match fed {
+            Ok(Unfinished::Nothing) => self.midway_since = None,
+            Ok(Unfinished::Begun) => self.midway_since = Some(now),
+            Ok(Unfinished::Continued) => self.midway_since = self.midway_since.or(Some(now)),
+            Err(code) => {
+                socket.end(code);
+                return false;
+            }
         }
-        let mut early = Vec::from(early);
-        let fed = feed(&mut early, &mut self.decoder, self.door.node.shards(), socket);
-        self.after(fed, socket)
+        true
+    }
+
+    fn is_full(&self) -> bool {
+        self.full_since.is_some()
+    }
+
+    /// The shard may have found the transport full.
+    fn look_whether_full(&mut self) {
+        if self.link.take_full() {
+            self.full_since = Some(Instant::now());
+        }
+    }
+
+    /// The transport takes bytes again.
+    fn write_on(&mut self) {
+        self.full_since = None;
+        self.shards().writable(self.id);
     }
 
     fn message_due(&self) -> Option<Instant> {
         self.midway_since.map(|since| since + self.door.limits.message_timeout)
     }
 
+    fn write_due(&self) -> Option<Instant> {
+        self.full_since.map(|since| since + self.door.limits.write_timeout)
+    }
+
     fn next_look(&self, socket: &Socket, now: Instant) -> Instant {
-        let look = socket.next_look(now);
-        self.message_due().map_or(look, |due| due.min(look))
+        let dues = [self.message_due(), self.write_due()];
+        dues.into_iter().flatten().fold(socket.next_look(now), Instant::min)
     }
 
     /// The timer is moved when it fires, never on a message: a busy socket costs no timer work.
@@ -160,6 +238,14 @@ impl Connection {
         let now = Instant::now();
         if self.message_due().is_some_and(|due| due <= now) {
             socket.end(CloseCode::MessageTooBig);
+        }
+        if self.write_due().is_some_and(|due| due <= now) {
+            socket.end(CloseCode::TooSlow);
+        }
+        if self.is_full() || !self.link.may_read() {
+            // Its messages are not read, or a ping would wait behind what it has not taken: its
+            // silence has another cause, for which the write time-out stands.
+            socket.heard(now);
         }
         socket.tick(now);
         // Half a second at least, so that a deadline that is due cannot spin.
@@ -172,79 +258,73 @@ impl Connection {
     async fn linger(&mut self) {
         let close_timeout = self.door.limits.close_timeout;
         let seen_off = async {
+            let mut left = DROPPED_BYTES_MAX;
             loop {
-                self.full |= self.link.take_full();
+                self.look_whether_full();
+                let stream = &self.link.stream;
                 tokio::select! {
-                    heard = hear(&self.link.stream, self.full, |_| {}) => match heard {
-                        Heard::Bytes => {}
-                        Heard::Writable => self.tell_writable(),
-                        Heard::Gone => return,
+                    ready = ready(stream, self.is_full(), false, || left > 0) => match ready {
+                        Ready::Write => self.write_on(),
+                        Ready::Read => match drop_bytes(stream) {
+                            Some(bytes) => left = left.saturating_sub(bytes),
+                            None => return,
+                        },
                     },
                     () = self.link.changed() => {}
                 }
+                tokio::task::yield_now().await;
             }
         };
         let _ = tokio::time::timeout(close_timeout, seen_off).await;
     }
-
-    fn tell_writable(&mut self) {
-        self.full = false;
-        self.shards().writable(self.id);
-    }
 }
 
-/// What the transport had to say.
-enum Heard {
-    /// Bytes arrived and were taken.
-    Bytes,
-    /// It takes bytes again.
-    Writable,
-    /// The peer is gone.
-    Gone,
+/// What a connection can do next.
+enum Ready {
+    /// Bytes have arrived, or frames wait, or the peer is gone.
+    Read,
+    /// The transport takes bytes again.
+    Write,
 }
 
-/// Reads once into the worker's buffer; if the shard waits for room (`full`), tells that first.
-async fn hear(stream: &TcpStream, full: bool, mut take: impl FnMut(&mut [u8])) -> Heard {
+/// Resolves once there is something to read, while `reads` allows it, or, if the shard waits for
+/// room (`full`), once there is room.
+async fn ready(
+    stream: &TcpStream,
+    full: bool,
+    has_backlog: bool,
+    reads: impl Fn() -> bool,
+) -> Ready {
     poll_fn(|cx| {
         if full && stream.poll_write_ready(cx).is_ready() {
-            return Poll::Ready(Heard::Writable);
+            return Poll::Ready(Ready::Write);
         }
-        loop {
-            if ready!(stream.poll_read_ready(cx)).is_err() {
-                return Poll::Ready(Heard::Gone);
-            }
-            let heard = READ_BUFFER.with_borrow_mut(|buffer| match stream.try_read(buffer) {
-                Ok(0) => Some(Heard::Gone),
-                Ok(length) => {
-                    take(&mut buffer[..length]);
-                    Some(Heard::Bytes)
-                }
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-                Err(_) => Some(Heard::Gone),
-            });
-            if let Some(heard) = heard {
-                return Poll::Ready(heard);
-            }
-        }
+        let readable = reads() && (has_backlog || stream.poll_read_ready(cx).is_ready());
+        if readable { Poll::Ready(Ready::Read) } else { Poll::Pending }
     })
     .await
 }
 
-fn feed(
-    bytes: &mut [u8],
-    decoder: &mut Decoder,
-    shards: &Shards,
-    socket: &mut Socket,
-) -> Result<(), CloseCode> {
-    let now = Instant::now();
-    let id = socket.id();
-    decoder.feed(bytes, |inbound| match inbound {
-        Inbound::Text(text) => socket.receive(text, now),
-        Inbound::Ping(payload) => {
-            socket.heard_control_frame(now);
-            shards.send(id, Frame::pong(payload));
-        }
-        Inbound::Pong => socket.heard_control_frame(now),
-        Inbound::Close(code) => shards.finish(id, Frame::close_echo(code)),
+/// Reads once and drops what came; `None` when the peer is gone.
+fn drop_bytes(stream: &TcpStream) -> Option<usize> {
+    READ_BUFFER.with_borrow_mut(|buffer| match stream.try_read(buffer) {
+        Ok(0) => None,
+        Ok(length) => Some(length),
+        Err(error) if error.kind() == io::ErrorKind::WouldBlock => Some(0),
+        Err(_) => None,
     })
+}
+
+/// Resolves once the cluster has decided about the joins that reading waits for.
+async fn all_decided(joins: &mut Option<PendingJoins>) {
+    match joins {
+        Some(joins) => joins.decided().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn bring_forward(timer: Pin<&mut Sleep>, due: Option<Instant>) {
+    if let Some(due) = due.filter(|&due| timer.deadline() > due.into()) {
+        timer.reset(due.into());
+    }
 }

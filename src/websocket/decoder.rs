@@ -10,6 +10,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{
     CloseCode as WireCode, Control, Data, OpCode,
 };
 
+use super::turn::Turn;
 use crate::protocol::CloseCode;
 use crate::protocol::deflate::{InflateError, inflate};
 
@@ -31,13 +32,28 @@ pub(super) enum Inbound<'a> {
 pub(super) struct Decoder {
     message_bytes_max: usize,
     fragments_max: usize,
-    /// permessage-deflate was negotiated.
-    deflate: bool,
-    /// Bytes of a frame that is not complete.
+    /// Bytes that wait: the frames that the turn had no room for, or a frame that is not complete.
     partial: Vec<u8>,
     /// A message of which fragments are missing.
     fragments: Option<Box<Fragments>>,
+    /// How many payload bytes of the incomplete frame in `partial` are known to be UTF-8.
+    checked: u32,
+    /// permessage-deflate was negotiated.
+    deflate: bool,
+    /// `partial` begins with a frame that no turn has looked at.
+    has_backlog: bool,
     closed: bool,
+}
+
+/// What a call of [`Decoder::feed`] leaves unfinished.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Unfinished {
+    /// Nothing: the stream ends at the end of a message, or whole frames wait for the next turn.
+    Nothing,
+    /// A message or frame whose first byte came with this call.
+    Begun,
+    /// The same message or frame as before the call.
+    Continued,
 }
 
 #[derive(Debug)]
@@ -48,6 +64,14 @@ struct Fragments {
     count: usize,
     /// How much of `bytes` is known to be UTF-8.
     valid: usize,
+}
+
+/// One call of [`Decoder::feed`].
+struct Parsing<'a, F> {
+    turn: &'a Turn,
+    on: &'a mut F,
+    /// What is unfinished in the end, if anything, began in this call.
+    begun: bool,
 }
 
 struct Parsed {
@@ -61,62 +85,114 @@ impl Decoder {
         Self {
             message_bytes_max,
             fragments_max,
-            deflate,
             partial: Vec::new(),
             fragments: None,
+            checked: 0,
+            deflate,
+            has_backlog: false,
             closed: false,
         }
     }
 
-    /// Whether a message has begun and not ended.
-    pub(super) fn is_midway(&self) -> bool {
-        self.fragments.is_some() || !self.partial.is_empty()
+    /// Whether frames wait for the next turn: then [`feed`](Self::feed) has work without new bytes.
+    pub(super) fn has_backlog(&self) -> bool {
+        self.has_backlog
     }
 
-    /// Takes what arrived (and unmasks it where it lies).
+    /// Takes what arrived (and unmasks it where it lies); stops before the first frame that `turn`
+    /// has no room for.
     pub(super) fn feed(
         &mut self,
         input: &mut [u8],
+        turn: &Turn,
         mut on: impl FnMut(Inbound<'_>),
-    ) -> Result<(), CloseCode> {
+    ) -> Result<Unfinished, CloseCode> {
+        self.has_backlog = false;
+        let mut parsing = Parsing { turn, on: &mut on, begun: !self.is_midway() };
         if self.partial.is_empty() {
-            let used = self.parse(input, &mut on)?;
+            let used = self.parse(input, &mut parsing)?;
             self.partial.extend_from_slice(&input[used..]);
-            return Ok(());
+        } else {
+            let mut joined = std::mem::take(&mut self.partial);
+            joined.extend_from_slice(input);
+            let used = self.parse(&mut joined, &mut parsing)?;
+            if used < joined.len() {
+                joined.drain(..used);
+                self.partial = joined;
+            }
         }
-        let mut joined = std::mem::take(&mut self.partial);
-        joined.extend_from_slice(input);
-        let used = self.parse(&mut joined, &mut on)?;
-        if used < joined.len() {
-            joined.drain(..used);
-            self.partial = joined;
-        }
-        Ok(())
+        Ok(match (self.has_backlog || !self.is_midway(), parsing.begun) {
+            (true, _) => Unfinished::Nothing,
+            (false, true) => Unfinished::Begun,
+            (false, false) => Unfinished::Continued,
+        })
     }
 
-    /// Reads every complete frame; returns how many bytes that took.
+    /// Whether a message has begun and not ended.
+    fn is_midway(&self) -> bool {
+        self.fragments.is_some() || !self.partial.is_empty()
+    }
+
+    /// Reads complete frames while the turn has room; returns how many bytes that took.
     fn parse(
         &mut self,
         buffer: &mut [u8],
-        on: &mut impl FnMut(Inbound<'_>),
+        parsing: &mut Parsing<'_, impl FnMut(Inbound<'_>)>,
     ) -> Result<usize, CloseCode> {
         let mut at = 0;
         while !self.closed {
+            if parsing.turn.is_over() {
+                self.has_backlog = at < buffer.len();
+                return Ok(at);
+            }
             let Some(frame) = self.header(&buffer[at..])? else { return Ok(at) };
             let payload = at + frame.payload.start..at + frame.payload.end;
             let end = payload.end;
             if end > buffer.len() {
+                self.check_incomplete(&frame.header, &buffer[payload.start..])?;
                 return Ok(at);
             }
             let payload = &mut buffer[payload];
             unmask(payload, frame.header.mask.unwrap_or_default());
+            self.checked = 0;
+            parsing.turn.take_frame();
             match frame.header.opcode {
-                OpCode::Control(control) => self.control(control, payload, on)?,
-                OpCode::Data(data) => self.data(data, &frame.header, payload, on)?,
+                OpCode::Control(control) => self.control(control, payload, parsing.on)?,
+                OpCode::Data(data) => self.data(data, &frame.header, payload, parsing.on)?,
             }
+            // What follows, if it does not complete that message, has its own time.
+            parsing.begun |= self.fragments.is_none();
             at = end;
         }
         Ok(buffer.len())
+    }
+
+    /// Checks the part of a text frame that has arrived, so that bytes that are not UTF-8 are
+    /// refused when they come and not when the frame is complete.
+    fn check_incomplete(&mut self, header: &FrameHeader, payload: &[u8]) -> Result<(), CloseCode> {
+        let before: &[u8] = match (header.opcode, &self.fragments) {
+            (OpCode::Data(Data::Text), None) if !header.rsv1 => &[],
+            (OpCode::Data(Data::Continue), Some(whole)) if whole.is_plain_text() => {
+                &whole.bytes[whole.valid..]
+            }
+            _ => return Ok(()),
+        };
+        // The end of a character that was cut between two fragments stands in `before`; it is
+        // looked at again with each piece, three bytes at most.
+        let from = self.checked as usize;
+        let carried = if from == 0 { before } else { &[] };
+        let mask = header.mask.unwrap_or_default();
+        let keys = mask.iter().cycle().skip(from % mask.len());
+        let arrived = payload[from..].iter().zip(keys).map(|(byte, key)| byte ^ key);
+        let unmasked: Vec<u8> = carried.iter().copied().chain(arrived).collect();
+        let valid = match std::str::from_utf8(&unmasked) {
+            Ok(_) => unmasked.len(),
+            Err(error) if error.error_len().is_none() => error.valid_up_to(),
+            Err(_) => return Err(CloseCode::InvalidUtf8),
+        };
+        let checked = from + valid.saturating_sub(carried.len());
+        self.checked = u32::try_from(checked).unwrap_or(self.checked);
+        Ok(())
     }
 
     /// The next frame's header, checked; `None` while it is incomplete.
@@ -213,13 +289,17 @@ impl Decoder {
 }
 
 impl Fragments {
+    fn is_plain_text(&self) -> bool {
+        self.kind == Data::Text && !self.deflated
+    }
+
     fn append(&mut self, payload: &[u8], fragments_max: usize) -> Result<(), CloseCode> {
         self.count += 1;
         if self.count > fragments_max {
             return Err(CloseCode::MessageTooBig);
         }
         self.bytes.extend_from_slice(payload);
-        if self.kind == Data::Text && !self.deflated {
+        if self.is_plain_text() {
             // Refused at the first wrong byte, not at the end of the message; a character may
             // still be cut between two fragments.
             match std::str::from_utf8(&self.bytes[self.valid..]) {

@@ -1,47 +1,68 @@
 //! One TCP connection, shared by its task, which reads, and its shard, which writes; and the
-//! signals the shard gives the task.
+//! signals from the shard to the task.
 //!
 //! One allocation, because a write touches it for every delivery.
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::hub::Outlet;
+use crate::hub::{Outlet, Signal};
 
 /// The connection of one socket.
 pub(super) struct Link {
     pub(super) stream: TcpStream,
     reads_deflated: bool,
-    /// What the shard tells the connection task. Rare: never on the way of a delivered frame.
-    news: Notify,
-    full: AtomicBool,
-    ending: AtomicBool,
+    flags: AtomicU8,
+    /// Wakes the connection task. Rare: never on the way of a delivered frame.
+    changed: Notify,
 }
+
+/// The shard waits for the transport to take bytes.
+const FULL: u8 = 1;
+/// No message is read until answers have gone out.
+const ANSWERS_WAIT: u8 = 2;
+/// The server closes this socket, or its peer is gone.
+const ENDING: u8 = 4;
 
 impl Link {
     pub(super) fn new(stream: TcpStream, reads_deflated: bool) -> Self {
-        let (full, ending) = (AtomicBool::new(false), AtomicBool::new(false));
-        Self { stream, reads_deflated, news: Notify::new(), full, ending }
+        let (flags, changed) = (AtomicU8::new(0), Notify::new());
+        Self { stream, reads_deflated, flags, changed }
     }
 
-    /// Resolves when the shard has told something.
+    /// Resolves after a signal.
     pub(super) async fn changed(&self) {
-        self.news.notified().await;
+        self.changed.notified().await;
     }
 
-    /// The shard waits for the transport to take bytes; asked once per wait.
+    /// Whether the shard waits for the transport to take bytes; true once per wait.
     pub(super) fn take_full(&self) -> bool {
-        self.full.swap(false, Ordering::AcqRel)
+        self.flags.fetch_and(!FULL, Ordering::AcqRel) & FULL != 0
     }
 
-    /// The server closes this socket.
+    /// Whether the next message may be read.
+    pub(super) fn may_read(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & (ANSWERS_WAIT | ENDING) == 0
+    }
+
+    /// Whether the server closes this socket, or its peer is gone.
     pub(super) fn is_ending(&self) -> bool {
-        self.ending.load(Ordering::Acquire)
+        self.flags.load(Ordering::Acquire) & ENDING != 0
+    }
+
+    fn set(&self, flag: u8) {
+        self.flags.fetch_or(flag, Ordering::AcqRel);
+        self.changed.notify_one();
+    }
+
+    fn clear(&self, flag: u8) {
+        self.flags.fetch_and(!flag, Ordering::AcqRel);
+        self.changed.notify_one();
     }
 }
 
@@ -66,14 +87,13 @@ impl Outlet for Link {
         self.reads_deflated
     }
 
-    fn await_writable(&self) {
-        self.full.store(true, Ordering::Release);
-        self.news.notify_one();
-    }
-
-    fn ending(&self) {
-        self.ending.store(true, Ordering::Release);
-        self.news.notify_one();
+    fn signal(&self, signal: Signal) {
+        match signal {
+            Signal::AwaitWritable => self.set(FULL),
+            Signal::StopReading => self.set(ANSWERS_WAIT),
+            Signal::ReadOn => self.clear(ANSWERS_WAIT),
+            Signal::Ending => self.set(ENDING),
+        }
     }
 
     fn finish(&self) {

@@ -151,7 +151,7 @@ impl Door {
                 tasks.spawn(connection::open(door, place, link, answer, early));
             }
             Err(code) => {
-                self.node.metrics().closed(code);
+                self.node.metrics().refused(code);
                 tasks.spawn(refusal::refuse(stream, answer, code, self.limits.close_timeout));
             }
         }

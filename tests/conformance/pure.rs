@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use resound::config::Config;
 use resound::http::{Api, BodyLimits, router};
-use resound::hub::{EventCache, Outlet, ShardLimits, Shards};
+use resound::hub::{EventCache, Outlet, ShardLimits, Shards, Signal};
 use resound::metrics::Metrics;
 use resound::node::{Channels, Node, Place, Socket};
 use resound::protocol::admission::admit;
@@ -69,12 +69,11 @@ impl Outlet for Memory {
         false
     }
 
-    fn await_writable(&self) {
-        unreachable!("memory is never full");
-    }
-
-    fn ending(&self) {
-        self.0.ending.store(true, Ordering::Relaxed);
+    fn signal(&self, signal: Signal) {
+        assert_ne!(signal, Signal::AwaitWritable, "memory is never full");
+        if signal == Signal::Ending {
+            self.0.ending.store(true, Ordering::Relaxed);
+        }
     }
 
     fn finish(&self) {}
@@ -174,12 +173,14 @@ impl Stage for Pure {
         let (now, node) = (self.now, self.node.clone());
         let socket = self.client(name)?.socket.as_mut().ok_or(format!("{name} was closed"))?;
         match frame {
-            Frame::Text(text) => socket.receive(&text, now),
-            Frame::Pong(_) => socket.heard_control_frame(now),
+            Frame::Text(text) => {
+                socket.receive(&text, now);
+            }
+            Frame::Pong(_) => socket.control_frame(now),
             Frame::Ping(payload) => {
-                socket.heard_control_frame(now);
+                socket.control_frame(now);
                 let pong = resound::protocol::Frame::pong(payload.as_bytes());
-                node.shards().send(socket.id(), pong);
+                node.shards().answer(socket.id(), pong);
             }
         }
         self.settle();

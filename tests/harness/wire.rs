@@ -60,6 +60,11 @@ pub(crate) fn frame(first: u8, payload: impl AsRef<[u8]>) -> Vec<u8> {
     bytes
 }
 
+/// A message that subscribes.
+pub(crate) fn join(data: &Value) -> Vec<u8> {
+    frame(TEXT, json!({ "event": "pusher:subscribe", "data": data }).to_string())
+}
+
 /// A well-formed handshake.
 pub(crate) fn handshake() -> String {
     format!(
@@ -135,17 +140,25 @@ impl Wire {
 
     /// Subscribes to a presence channel.
     pub(crate) async fn subscribe_as(&mut self, channel: &str, user_id: &str) {
+        self.send(self.join_as(channel, user_id)).await;
+        self.is_granted().await;
+    }
+
+    /// The message that subscribes to a presence channel.
+    pub(crate) fn join_as(&self, channel: &str, user_id: &str) -> Vec<u8> {
         let member = json!({ "user_id": user_id }).to_string();
         let mut mac = Hmac::<Sha256>::new_from_slice(b"reverb-secret").unwrap();
         mac.update(format!("{}:{channel}:{member}", self.id).as_bytes());
         let auth = format!("reverb-key:{}", hex::encode(mac.finalize().into_bytes()));
-        let data = json!({ "channel": channel, "auth": auth, "channel_data": member });
-        self.subscribe_with(&data).await;
+        join(&json!({ "channel": channel, "auth": auth, "channel_data": member }))
     }
 
     async fn subscribe_with(&mut self, data: &Value) {
-        let message = json!({ "event": "pusher:subscribe", "data": data });
-        self.send(frame(TEXT, message.to_string())).await;
+        self.send(join(data)).await;
+        self.is_granted().await;
+    }
+
+    async fn is_granted(&mut self) {
         let answer = self.text().await;
         assert!(answer.contains("pusher_internal:subscription_succeeded"), "{answer}");
     }

@@ -12,6 +12,8 @@ mod harness;
 mod bodies;
 mod bystander;
 mod deflate;
+mod endings;
+mod flood;
 mod http_timeouts;
 mod limits;
 mod malformed_frames;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use crate::bystander::Bystander;
 use crate::harness::TestServer;
+use crate::harness::server::REVERB_APP;
 use crate::wire::{CLOSE, HEAR_PONG, PING, PONG, SAY_PING, TEXT, Wire, frame};
 
 const HEAR_PING: &str = r#"{"event":"pusher:ping","data":"{}"}"#;
@@ -58,4 +59,25 @@ async fn who_pings_with_control_frames_is_pinged_with_them() {
     assert_eq!(socket.text().await, HEAR_PONG);
     socket.send(frame(CLOSE, "")).await;
     assert_eq!(socket.farewell().await.code, None);
+}
+
+/// A sender that is busy all the time, so that no write ends at the end of a message.
+#[tokio::test]
+async fn each_message_has_a_time_out_of_its_own() {
+    let toml = format!("{REVERB_APP}[websocket]\nmessage_timeout_seconds = 1\n");
+    let server = TestServer::with(&toml).await;
+    for ask in [frame(TEXT, SAY_PING), frame(PING, "busy")] {
+        let mut busy = Wire::socket(server.address).await;
+        let (head, rest) = ask.split_at(9);
+        busy.send(head).await;
+        let mut ticks = tokio::time::interval(Duration::from_millis(200));
+        for _ in 0..15 {
+            ticks.tick().await;
+            busy.send([rest, head].concat()).await;
+            let (first, _) = busy.frame().await.expect("an answer after three seconds too");
+            assert_ne!(first, CLOSE);
+        }
+        // The last one is never finished.
+        assert_eq!(busy.farewell().await.code, Some(1009));
+    }
 }

@@ -16,7 +16,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use resound::cluster::{NodeId, Settings, Spot};
 use resound::config::Config;
-use resound::hub::{EventCache, Outlet, Shard, ShardLimits, Shards};
+use resound::hub::{EventCache, Outlet, Shard, ShardLimits, Shards, Signal};
 use resound::metrics::Metrics;
 use resound::node::{Admission, Node, Place, Socket};
 use resound::protocol::ChannelName;
@@ -79,9 +79,7 @@ impl Outlet for Ear {
         false
     }
 
-    fn await_writable(&self) {}
-
-    fn ending(&self) {}
+    fn signal(&self, _: Signal) {}
 
     fn finish(&self) {}
 }

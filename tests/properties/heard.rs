@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::read::DeflateDecoder;
 use parking_lot::Mutex;
-use resound::hub::Outlet;
+use resound::hub::{Outlet, Signal};
 use serde_json::Value;
 
 /// One message, or one occurrence; `channel` is empty where it concerns the whole connection.
@@ -66,12 +66,11 @@ impl Outlet for Memory {
         self.reads_deflated
     }
 
-    fn await_writable(&self) {
-        unreachable!("memory is never full");
-    }
-
-    fn ending(&self) {
-        self.wire.ending.store(true, Ordering::Relaxed);
+    fn signal(&self, signal: Signal) {
+        assert_ne!(signal, Signal::AwaitWritable, "memory is never full");
+        if signal == Signal::Ending {
+            self.wire.ending.store(true, Ordering::Relaxed);
+        }
     }
 
     fn finish(&self) {}

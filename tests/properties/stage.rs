@@ -10,8 +10,8 @@ use resound::app::{Apps, ClientEvents};
 use resound::hub::{Hub, Occurrence, Shard, What, Witness};
 use resound::metrics::Metrics;
 use resound::node::{Node, Place, Socket};
+use resound::protocol::SocketId;
 use resound::protocol::server_message::Event;
-use resound::protocol::{Frame, SocketId};
 use serde_json::json;
 use sha2::Sha256;
 
@@ -103,7 +103,7 @@ impl Stage {
             }
             Step::Close(place) => {
                 if let Some(client) = &self.clients[place] {
-                    self.node.shards().finish(client.id, Frame::close_echo(Some(1000)));
+                    self.node.shards().finish(client.id, Some(1000));
                 }
             }
             Step::Crash(place) => self.drop(place),

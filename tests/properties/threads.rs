@@ -114,7 +114,7 @@ impl Peer {
         if !self.signed_in {
             hub.sign_out(self.id, &self.user);
         } else {
-            hub.send(self.id, signin_success("{}"));
+            hub.answer(self.id, signin_success("{}"));
             hub.sign_in(self.id, &self.user);
         }
     }

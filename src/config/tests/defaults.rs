@@ -38,6 +38,7 @@ fn the_defaults_are_the_documented_ones() {
         deflate_bytes_min: 512,
         fragments: 1024,
         message_timeout: seconds(30),
+        write_timeout: seconds(30),
         close_timeout: seconds(5),
     };
     assert_eq!(config.websocket, websocket);

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Decoder, Inbound};
+use super::{Decoder, Inbound, Turn, Unfinished};
 use crate::protocol::CloseCode;
 
 const MASK: [u8; 4] = [0xa1, 0x02, 0xf3, 0x54];
@@ -26,16 +26,31 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
+/// Feeds the pieces, in as many turns as they take.
 fn decode(pieces: &[&[u8]]) -> (Vec<String>, Result<(), CloseCode>) {
     let mut decoder = Decoder::new(100_000, 4, false);
     let mut heard = Vec::new();
     for piece in pieces {
-        let fed = decoder.feed(&mut piece.to_vec(), |inbound| heard.push(format!("{inbound:?}")));
-        if fed.is_err() {
-            return (heard, fed);
+        let mut piece = piece.to_vec();
+        loop {
+            let on = |inbound: Inbound<'_>| heard.push(format!("{inbound:?}"));
+            if let Err(code) = decoder.feed(&mut piece, &Turn::new(), on) {
+                return (heard, Err(code));
+            }
+            if !decoder.has_backlog() {
+                break;
+            }
+            piece.clear();
         }
     }
     (heard, Ok(()))
+}
+
+/// Feeds the pieces and returns what each left unfinished.
+fn unfinished(pieces: &[Vec<u8>]) -> Vec<Unfinished> {
+    let mut decoder = Decoder::new(100_000, 4, false);
+    let feed = |piece: &Vec<u8>| decoder.feed(&mut piece.clone(), &Turn::new(), |_| {}).unwrap();
+    pieces.iter().map(feed).collect()
 }
 
 fn check(stream: &[u8], expected: &[&str]) {
@@ -115,11 +130,80 @@ fn nothing_is_kept_between_whole_messages() {
     let mut decoder = Decoder::new(100_000, 4, false);
     let stream = frame(0x81, &[b'x'; 5_000]);
     let (first, second) = stream.split_at(4_000);
-    decoder.feed(&mut first.to_vec(), |_| {}).unwrap();
+    decoder.feed(&mut first.to_vec(), &Turn::new(), |_| {}).unwrap();
     assert!(decoder.is_midway());
-    decoder.feed(&mut second.to_vec(), |_| {}).unwrap();
+    decoder.feed(&mut second.to_vec(), &Turn::new(), |_| {}).unwrap();
     assert!(!decoder.is_midway());
     assert_eq!(decoder.partial.capacity(), 0);
+}
+
+#[test]
+fn a_turn_takes_some_frames_and_leaves_the_others() {
+    let mut decoder = Decoder::new(100_000, 4, false);
+    let mut stream = frame(0x81, b"hi").repeat(20);
+    stream.extend(&frame(0x81, b"cut")[..4]);
+    let (turn, mut count) = (Turn::new(), 0);
+    let fed = decoder.feed(&mut stream, &turn, |_| count += 1);
+    assert_eq!((fed, count, decoder.has_backlog()), (Ok(Unfinished::Nothing), 16, true));
+    let fed = decoder.feed(&mut [], &turn, |_| count += 1);
+    assert_eq!((fed, count), (Ok(Unfinished::Nothing), 16), "the same turn takes no more");
+    turn.renew();
+    let fed = decoder.feed(&mut [], &turn, |_| count += 1);
+    assert_eq!((fed, count, decoder.has_backlog()), (Ok(Unfinished::Begun), 20, false));
+}
+
+#[test]
+fn each_message_has_its_own_time() {
+    use Unfinished::{Begun, Continued, Nothing};
+    let message = frame(0x81, b"hello");
+    let (head, rest) = message.split_at(6);
+    let (head, rest) = (head.to_vec(), rest.to_vec());
+    let rest_and_head = [rest.clone(), head.clone()].concat();
+    let pieces = [head.clone(), rest_and_head.clone(), rest_and_head, rest];
+    assert_eq!(unfinished(&pieces), [Begun, Begun, Begun, Nothing], "a busy sender");
+    let slowly: Vec<Vec<u8>> = message.iter().map(|&byte| vec![byte]).collect();
+    let mut expected = vec![Continued; slowly.len()];
+    (expected[0], expected[slowly.len() - 1]) = (Begun, Nothing);
+    assert_eq!(unfinished(&slowly), expected, "one message byte by byte");
+    let ping = frame(0x89, b"ping");
+    let (ping_head, ping_rest) = (ping[..3].to_vec(), ping[3..].to_vec());
+    let pieces = [ping_head.clone(), [ping_rest.clone(), ping_head.clone()].concat()];
+    assert_eq!(unfinished(&pieces), [Begun, Begun], "ping frames");
+    let fragment = frame(0x01, b"hel");
+    let between = [fragment, ping_head].concat();
+    let pieces = [between, ping_rest, [ping, frame(0x80, b"lo")].concat(), head];
+    assert_eq!(unfinished(&pieces), [Begun, Continued, Nothing, Begun], "pings between fragments");
+}
+
+#[test]
+fn bytes_that_are_not_utf8_are_refused_when_they_arrive() {
+    let arrives = |pieces: &[Vec<u8>]| {
+        let mut decoder = Decoder::new(100_000, 4, false);
+        let refused = pieces.iter().position(|piece| {
+            decoder.feed(&mut piece.clone(), &Turn::new(), |_| {}) == Err(CloseCode::InvalidUtf8)
+        });
+        refused.expect("refused")
+    };
+    let cut = |message: Vec<u8>, at: usize| -> Vec<Vec<u8>> {
+        let (first, second) = message.split_at(at);
+        let mut pieces = vec![first.to_vec()];
+        pieces.extend(second.iter().map(|&byte| vec![byte]));
+        pieces
+    };
+    let wrong = |before: &str| [before.as_bytes(), b"\xff", &[b'x'; 500]].concat();
+    // 8 bytes of header and mask, then 200 of text, then the wrong one.
+    let text = wrong(&"x".repeat(200));
+    assert_eq!(arrives(&cut(frame(0x81, &text), 8 + 200)), 1);
+    assert_eq!(arrives(&cut(frame(0x81, &text), 8 + 201)), 0);
+    let accents = wrong(&"é".repeat(100));
+    assert_eq!(arrives(&cut(frame(0x81, &accents), 8 + 99)), 102, "a character is cut by pieces");
+    let first = frame(0x01, "aé".as_bytes()[..2].as_ref());
+    let mut rest = cut(frame(0x80, &[b"\xa9", &*text].concat()), 8 + 100);
+    rest.insert(0, first.clone());
+    assert_eq!(arrives(&rest), 2 + 101, "a character is cut by fragments");
+    let mut rest = cut(frame(0x80, &[&b"x"[..], &*text].concat()), 8);
+    rest.insert(0, first);
+    assert_eq!(arrives(&rest), 2, "the second half of the character does not follow");
 }
 
 proptest! {

@@ -1,0 +1,51 @@
+//! The signs of life of one socket: when the server pings it, and when it gives up.
+//!
+//! Pure: the caller brings the time.
+
+use std::time::{Duration, Instant};
+
+use super::{Frame, server_message};
+
+/// When a client was last active, and whether a ping is unanswered.
+#[derive(Debug)]
+pub(super) struct Liveness {
+    last_heard: Instant,
+    pinged_at: Option<Instant>,
+    /// Clients that use control frames get them as pings; all others get `pusher:ping`.
+    uses_control_frames: bool,
+}
+
+impl Liveness {
+    pub(super) fn new(now: Instant) -> Self {
+        Self { last_heard: now, pinged_at: None, uses_control_frames: false }
+    }
+
+    /// Any message answers a ping.
+    pub(super) fn heard(&mut self, now: Instant) {
+        self.last_heard = now;
+        self.pinged_at = None;
+    }
+
+    /// A ping or pong frame arrived.
+    pub(super) fn control_frame(&mut self, now: Instant) {
+        self.heard(now);
+        self.uses_control_frames = true;
+    }
+
+    /// When the client is to be pinged next, or, after a ping, given up.
+    pub(super) fn deadline(&self, ping_interval: Duration, pong_timeout: Duration) -> Instant {
+        match self.pinged_at {
+            Some(pinged_at) => pinged_at + pong_timeout,
+            None => self.last_heard + ping_interval,
+        }
+    }
+
+    /// At the deadline: the ping to send, or `None` if the last one was not answered.
+    pub(super) fn ping(&mut self, now: Instant) -> Option<Frame> {
+        if self.pinged_at.is_some() {
+            return None;
+        }
+        self.pinged_at = Some(now);
+        Some(if self.uses_control_frames { Frame::ping() } else { server_message::ping() })
+    }
+}

@@ -1,0 +1,65 @@
+//! What the rules want done for one socket. Values only: [`node`](crate::node) carries them out.
+
+use std::sync::Arc;
+
+use crate::protocol::server_message::{ErrorEvent, SubscriptionError};
+use crate::protocol::{ChannelName, CloseCode, Frame, Member, User};
+
+/// What is to be done, in the order given.
+#[derive(Debug)]
+pub enum Action {
+    /// Say this to the client.
+    Send(Frame),
+    /// Tell the client what it did wrong; the socket stays open.
+    Reject(ErrorEvent),
+    /// Answer a subscription that was not granted; the socket stays open.
+    Refuse {
+        /// The channel as the client named it.
+        channel: String,
+        /// Why.
+        error: SubscriptionError,
+    },
+    /// Join a channel; the channel answers ([`Session::granted`](super::Session::granted), [`Session::refused`](super::Session::refused)).
+    Subscribe {
+        /// The channel.
+        channel: ChannelName,
+        /// Who joins, on presence channels.
+        member: Option<Member>,
+    },
+    /// Answer a second subscription to a channel as the first: nothing else changes.
+    Confirm {
+        /// The channel.
+        channel: ChannelName,
+    },
+    /// Leave a channel.
+    Unsubscribe {
+        /// The channel.
+        channel: ChannelName,
+        /// Who leaves, on presence channels.
+        user_id: Option<Arc<str>>,
+    },
+    /// Relay a client event to the channel's other subscribers.
+    Publish(Relay),
+    /// The socket belongs to a user now, who watches others and is watched.
+    SignIn {
+        /// The user.
+        user: User,
+    },
+    /// Say why and close.
+    Close(CloseCode),
+}
+
+/// A client event that may go to the channel's other subscribers.
+#[derive(Debug)]
+pub struct Relay {
+    /// The channel.
+    pub channel: ChannelName,
+    /// The event, encoded.
+    pub frame: Frame,
+    /// Its name.
+    pub event: String,
+    /// Its payload, as it is relayed.
+    pub data: Option<String>,
+    /// The sender, on presence channels.
+    pub user_id: Option<Arc<str>>,
+}
