@@ -12,6 +12,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod answers;
 mod fan_out;
 mod host;
 mod line;
@@ -19,6 +20,7 @@ mod link;
 mod redis_link;
 mod sandbox;
 mod segments;
+mod slow;
 mod vanished;
 mod world;
 
@@ -44,6 +46,13 @@ fn main() -> ExitCode {
     }
     arguments.test_threads.get_or_insert(TESTS_AT_ONCE);
     let trials = trials![
+        answers::two_rosters_of_600_kb_arrive_5_ms_away,
+        answers::ten_rosters_of_600_kb_arrive,
+        answers::rosters_arrive_50_ms_away,
+        answers::rosters_arrive_over_a_narrow_link,
+        answers::fifteen_cached_events_of_100_kb_arrive,
+        answers::cached_events_arrive_50_ms_away,
+        answers::cached_events_arrive_over_a_narrow_link,
         fan_out::events_of_any_size_arrive_whole_beside_a_narrow_link,
         fan_out::a_narrow_link_is_closed_only_when_its_outbox_is_full,
         fan_out::events_arrive_whole_over_a_link_that_loses_packets,
@@ -54,6 +63,8 @@ fn main() -> ExitCode {
         segments::a_link_carries_segments_and_has_its_delay_and_its_rate,
         segments::a_handshake_with_8_kb_of_cookies_arrives_in_170_segments,
         segments::a_frame_may_be_cut_behind_every_byte_of_its_header,
+        slow::one_that_reads_slowly_but_steadily_is_never_closed,
+        slow::one_that_takes_nothing_is_closed_when_its_time_is_over,
         vanished::a_client_whose_link_is_cut_leaves_its_channels_when_pings_end_it,
         vanished::a_client_whose_link_is_cut_and_healed_misses_nothing,
     ];
