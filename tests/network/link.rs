@@ -135,16 +135,16 @@ fn arrive(under_way: &Receiver<UnderWay>, to: &SyncDevice) {
     }
 }
 
-/// The words of `tc` for a shape.
+/// The words of `tc` for a shape. Each is always there: what is left out stays as it was.
 fn netem(shape: &Shape) -> String {
-    let delay = shape.delay.as_micros();
-    let mut words = format!("delay {delay}us loss {}%", shape.loss_percent);
+    let (delay, loss) = (shape.delay.as_micros(), shape.loss_percent);
     // The limit counts what is under way too.
-    let mut limit = 10_000;
-    if let Some(bits) = shape.bits_per_second {
-        let under_way = f64::from(bits) * shape.delay.as_secs_f64() / 8.0 / 1500.0;
-        limit = QUEUE_PACKETS + under_way as u32;
-        words.push_str(&format!(" rate {bits}bit"));
-    }
-    format!("{words} limit {limit}")
+    let (rate, limit) = match shape.bits_per_second {
+        None => ("10gbit".to_owned(), 10_000),
+        Some(bits) => {
+            let under_way = f64::from(bits) * shape.delay.as_secs_f64() / 8.0 / 1500.0;
+            (format!("{bits}bit"), QUEUE_PACKETS + under_way as u32)
+        }
+    };
+    format!("delay {delay}us loss {loss}% rate {rate} limit {limit}")
 }

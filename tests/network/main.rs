@@ -18,6 +18,7 @@ mod host;
 mod line;
 mod link;
 mod redis_link;
+mod requests;
 mod sandbox;
 mod segments;
 mod slow;
@@ -60,6 +61,8 @@ fn main() -> ExitCode {
         redis_link::a_node_whose_link_is_cut_serves_its_sockets_and_reports_the_gap,
         redis_link::a_node_whose_link_was_cut_reads_from_streams_what_it_missed,
         redis_link::a_node_cut_off_for_longer_than_its_lease_leaves_and_comes_back,
+        requests::a_body_that_keeps_coming_outlasts_its_time_out,
+        requests::a_body_whose_link_is_cut_and_healed_arrives,
         segments::a_link_carries_segments_and_has_its_delay_and_its_rate,
         segments::a_handshake_with_8_kb_of_cookies_arrives_in_170_segments,
         segments::a_frame_may_be_cut_behind_every_byte_of_its_header,
