@@ -78,6 +78,11 @@ impl Client {
         Ok(this)
     }
 
+    /// The connection itself, for what else is to be sent on it.
+    pub(crate) fn into_stream(self) -> TcpStream {
+        self.stream
+    }
+
     /// Asks to join a channel, as `member` if that is given; the answer is left to be heard.
     pub(crate) fn subscribe(
         &mut self,

@@ -13,6 +13,7 @@ mod cluster;
 mod connect;
 mod deflate;
 mod fan_out;
+mod flood;
 mod idle;
 mod lanes;
 mod presence;
@@ -20,7 +21,7 @@ mod slow_reader;
 mod whispers;
 
 /// What is asked of one server.
-pub(crate) const ONE_SERVER: [Scenario; 10] = [
+pub(crate) const ONE_SERVER: [Scenario; 11] = [
     fan_out::SCENARIO,
     batch::SCENARIO,
     lanes::SCENARIO,
@@ -28,6 +29,7 @@ pub(crate) const ONE_SERVER: [Scenario; 10] = [
     presence::SCENARIO,
     deflate::SCENARIO,
     slow_reader::SCENARIO,
+    flood::SCENARIO,
     idle::SCENARIO,
     connect::SCENARIO,
     api::SCENARIO,
