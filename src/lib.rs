@@ -2,6 +2,7 @@
 
 // In reading order: from the values everything is about to the process around them.
 pub mod app;
+pub mod repeats;
 pub mod protocol;
 pub mod metrics;
 pub mod config;

@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 mod carrying;
 mod channels;
 mod message_log;
+mod peer_log;
 mod pending_joins;
 mod place;
 mod refusals;
@@ -24,6 +25,7 @@ mod socket;
 
 pub use channels::{Channels, LastEvent, Triggered};
 pub use message_log::readable;
+pub use peer_log::PeerLog;
 pub use pending_joins::PendingJoins;
 pub use place::{Admission, Asked, Place};
 pub use socket::Socket;
@@ -73,7 +75,7 @@ impl Node {
         for app in apps.iter() {
             let witness = witnesses.remove(&app.id);
             let hub = Hub::new(app.clone(), shards.clone(), cache.clone(), witness);
-            node.add(Channels::new(Arc::new(hub), None));
+            node.add(Channels::new(Arc::new(hub), Arc::new(PeerLog::new(app.clone())), None));
         }
         node
     }
@@ -92,6 +94,7 @@ impl Node {
         let local = |app: &Arc<_>| Local {
             hub: Arc::new(Hub::new(Arc::clone(app), shards.clone(), cache.clone(), None)),
             witness: witnesses.get(&app.id).cloned(),
+            peer_log: Arc::new(PeerLog::new(Arc::clone(app))),
         };
         let stage = Stage {
             apps: apps.iter().map(local).collect(),
@@ -99,14 +102,13 @@ impl Node {
             refusals: node.refusals.clone(),
             loss_lines: Mutex::default(),
         };
-        let hubs: Vec<_> =
-            stage.apps.iter().map(|local| (local.hub.clone(), local.witness.clone())).collect();
+        let locals: Vec<Local> = stage.apps.clone();
         let all = apps.iter().cloned().collect();
         let carry_out = Box::new(move |effect| stage.carry_out(effect));
         let cluster = Arc::new(Cluster::new(id, settings, all, metrics, carry_out));
-        for (app, (hub, witness)) in hubs.into_iter().enumerate() {
+        for (app, Local { hub, witness, peer_log }) in locals.into_iter().enumerate() {
             let membership = Membership { cluster: cluster.clone(), app, witness };
-            node.add(Channels::new(hub, Some(membership)));
+            node.add(Channels::new(hub, peer_log, Some(membership)));
         }
         node.cluster = Some(cluster);
         node
@@ -136,7 +138,10 @@ impl Node {
 
     /// Does what was put off until now, on every hub.
     pub fn tick(&self, now: Instant) {
-        self.by_id.values().for_each(|channels| channels.hub().tick(now));
+        for channels in self.by_id.values() {
+            channels.hub().tick(now);
+            channels.peer_log().tick(now);
+        }
     }
 
     /// The shards that own the sockets of all apps.

@@ -11,14 +11,15 @@ use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may enter. `websocket` and `http` know nothing of each other, `hub`
 /// nothing of transports, `protocol` nothing of time and tasks.
-const LAYERS: [(&str, &[&str]); 14] = [
+const LAYERS: [(&str, &[&str]); 15] = [
     ("app", &[]),
+    ("repeats", &[]),
     ("protocol", &["app"]),
     ("metrics", &["protocol"]),
     ("config", &["app"]),
     ("hub", &["app", "metrics", "protocol"]),
     ("cluster", &["app", "config", "metrics", "protocol"]),
-    ("node", &["app", "cluster", "hub", "metrics", "protocol"]),
+    ("node", &["app", "cluster", "hub", "metrics", "protocol", "repeats"]),
     ("webhook", &["app", "hub", "metrics", "protocol"]),
     ("websocket", &["hub", "node", "protocol"]),
     ("http", &["app", "hub", "metrics", "node", "protocol"]),

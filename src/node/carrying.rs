@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::PeerLog;
 use super::refusals::Refusals;
 use super::socket::refuse;
 use crate::cluster::{Action, Cached, Effect, Missed, Newcomer, Told};
@@ -19,9 +20,11 @@ use crate::protocol::{ChannelName, Frame, SocketId, server_message};
 const LOSS_LINES_PER_SECOND: u32 = 20;
 
 /// One app's part of this node.
+#[derive(Clone)]
 pub(super) struct Local {
     pub(super) hub: Arc<Hub>,
     pub(super) witness: Option<Arc<dyn Witness>>,
+    pub(super) peer_log: Arc<PeerLog>,
 }
 
 /// All of this node, as the cluster's effects need it.
@@ -73,7 +76,7 @@ impl Stage {
                     hub.left_as(&user_id, socket);
                     self.refusals.add(socket, name.clone());
                 }
-                self.refuse(hub, name, socket);
+                self.refuse(local, name, socket);
             }
             Action::Deliver(frame, except) => hub.deliver(name, &frame, except),
             Action::Keep(frame) => hub.keep(name, frame, Instant::now()),
@@ -87,9 +90,11 @@ impl Stage {
         }
     }
 
-    fn refuse(&self, hub: &Hub, name: &ChannelName, socket: SocketId) {
-        let action = presence_full(name, hub.app().limits.presence_members);
-        refuse(hub, &self.metrics, socket, action);
+    fn refuse(&self, local: &Local, name: &ChannelName, socket: SocketId) {
+        let error = presence_full(local.hub.app().limits.presence_members);
+        self.metrics.subscription_refused();
+        local.peer_log.subscription_refused(socket, name.as_str(), &error);
+        refuse(&local.hub, socket, name.as_str(), &error);
     }
 
     /// A hole is never silent.

@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::PendingJoins;
+use super::{PeerLog, PendingJoins};
 use crate::app::App;
 use crate::cluster::{Answer, Cluster, Look, Query, Shared, Spot};
 use crate::hub::{ChannelCounts, Hub, Occurrence, PresenceFull, What, Witness};
@@ -19,6 +19,7 @@ use crate::protocol::{ChannelName, Frame, Member, SocketId, User};
 /// The channels of one app.
 pub struct Channels {
     hub: Arc<Hub>,
+    peer_log: Arc<PeerLog>,
     membership: Option<Membership>,
 }
 
@@ -71,13 +72,22 @@ impl Triggered {
 }
 
 impl Channels {
-    pub(super) fn new(hub: Arc<Hub>, membership: Option<Membership>) -> Self {
-        Self { hub, membership }
+    pub(super) fn new(
+        hub: Arc<Hub>,
+        peer_log: Arc<PeerLog>,
+        membership: Option<Membership>,
+    ) -> Self {
+        Self { hub, peer_log, membership }
     }
 
     /// The app whose channels these are.
     pub fn app(&self) -> &Arc<App> {
         self.hub.app()
+    }
+
+    /// What is logged of refusals.
+    pub fn peer_log(&self) -> &PeerLog {
+        &self.peer_log
     }
 
     /// This node's part.

@@ -13,6 +13,7 @@ use super::{Channels, Node, PendingJoins, Place, readable};
 use crate::hub::{Hub, Outlet, PresenceFull};
 use crate::metrics::Metrics;
 use crate::protocol::close_code::CloseCode;
+use crate::protocol::server_message::SubscriptionError;
 use crate::protocol::session::{Action, Session};
 use crate::protocol::{Frame, SocketId, server_message};
 
@@ -130,10 +131,14 @@ impl Socket {
             Action::Send(frame) => return self.hub().answer(id, frame),
             Action::Reject(error) => {
                 self.metrics.message_rejected();
-                tracing::info!(socket = %id, app = self.hub().app().id, code = error.code, reason = error.message, "message rejected");
+                self.channels().peer_log().message_rejected(id, &error);
                 return self.hub().answer(id, server_message::error(error.code, &error.message));
             }
-            Action::Refuse { .. } => return refuse(self.hub(), &self.metrics, id, action),
+            Action::Refuse { channel, error } => {
+                self.metrics.subscription_refused();
+                self.channels().peer_log().subscription_refused(id, &channel, &error);
+                return refuse(self.hub(), id, &channel, &error);
+            }
             Action::Subscribe { channel, member } => {
                 match self.channels().subscribe(id, &channel, member.as_ref(), now) {
                     Ok(answer) => {
@@ -187,11 +192,8 @@ impl Drop for Socket {
 }
 
 /// Answers a client whose subscription was not granted; returns the bytes of the answer.
-pub(super) fn refuse(hub: &Hub, metrics: &Metrics, id: SocketId, action: Action) -> usize {
-    let Action::Refuse { channel, error } = action else { return 0 };
-    metrics.subscription_refused();
-    tracing::info!(socket = %id, app = hub.app().id, channel, reason = error.error, "subscription refused");
-    let bytes = hub.answer(id, server_message::subscription_error(&channel, &error));
+pub(super) fn refuse(hub: &Hub, id: SocketId, channel: &str, error: &SubscriptionError) -> usize {
+    let bytes = hub.answer(id, server_message::subscription_error(channel, error));
     // Clients that do not know the event above wait for this one; 4009 as in Reverb.
     let text = if error.status == 401 { "Connection is unauthorized" } else { &error.error };
     let code = if error.status == 401 { 4009 } else { error.status };

@@ -137,7 +137,7 @@ impl Session {
     /// The channel did not grant a subscription that the rules allowed: it is full.
     pub fn refused(&mut self, channel: &ChannelName) -> Action {
         self.subscriptions.remove(channel);
-        presence_full(channel, self.app.limits.presence_members)
+        refuse(channel.as_str(), presence_full(self.app.limits.presence_members))
     }
 
     /// The channel did not grant it after all, and the client has been told.
@@ -297,10 +297,10 @@ impl Session {
     }
 }
 
-/// The answer to a subscription for which a presence channel has no room.
-pub fn presence_full(channel: &ChannelName, members: usize) -> Action {
+/// Why a presence channel with this many members takes no further one.
+pub fn presence_full(members: usize) -> SubscriptionError {
     let error = format!("the presence channel has {members} members, the limit (presence_members)");
-    refuse(channel.as_str(), limit_reached(4100, error))
+    limit_reached(4100, error)
 }
 
 const FLOODING: Action = Action::Close(CloseCode::Flooding);

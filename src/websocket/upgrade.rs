@@ -94,14 +94,7 @@ impl Door {
         let origin =
             request.headers().get(ORIGIN).map(|origin| origin.to_str().unwrap_or("invalid"));
         admit(channels.app(), protocol, origin).inspect_err(|code| {
-            let reason = code.reason();
-            tracing::info!(
-                app = channels.app().id,
-                code = code.code(),
-                reason,
-                origin,
-                "connection refused"
-            );
+            channels.peer_log().connection_refused(*code, origin);
         })?;
         Ok(channels.clone())
     }

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::harness::server::REVERB_APP;
 use crate::harness::{Program, TestServer, TestSocket, within};
-use crate::wire::{APP, PING, SAY_PING, TEXT, Wire, frame};
+use crate::wire::{APP, PING, SAY_PING, TEXT, Wire, frame, handshake};
 
 /// A flooding client does not answer a close frame.
 const SHORT_CLOSE: &str = "[websocket]\nclose_timeout_seconds = 1\n";
@@ -70,6 +70,35 @@ async fn a_flood_of_any_kind_is_closed_with_4100() {
         let closed = server.metric("resound_flooding_clients_closed_total");
         assert_eq!(closed, (count + 1) as f64);
     }
+}
+
+/// One line for the first of a kind, then one a second.
+#[tokio::test]
+async fn a_flood_leaves_few_lines_in_the_log() {
+    let close_timeout = ("RESOUND_WEBSOCKET_CLOSE_TIMEOUT_SECONDS", "1");
+    let origins = ("RESOUND_APP_ALLOWED_ORIGINS", "example.com");
+    let mut program = Program::start(&[close_timeout, origins]).await;
+    let begin = Instant::now();
+    let [garbage, .., join] = kinds();
+    for message in [garbage, join] {
+        flood(program.address, &message).await;
+    }
+    let foreign = handshake().replace("Host: x", "Host: x\r\nOrigin: https://foreign.example");
+    let address = program.address;
+    let refused = async |times: usize| {
+        for _ in 0..times {
+            let mut wire = Wire::open(address).await;
+            wire.send(&foreign).await;
+            wire.reply().await;
+            assert_eq!(wire.farewell().await.code, Some(4009));
+        }
+    };
+    refused(200).await;
+    let (lines, seconds) = (program.lines_logged(), begin.elapsed().as_secs() as usize + 1);
+    assert!(lines <= 3 * (1 + seconds), "{lines} lines for 40 200 refusals in {seconds} s");
+    // Of two, at least one is not the first of its second.
+    refused(2).await;
+    program.says("more connections refused").await;
 }
 
 #[tokio::test]

@@ -1,0 +1,96 @@
+//! What the log says of refusals that clients cause: the first of a kind in a second with its details,
+//! the others by their number.
+//!
+//! A client that is refused may try again as often as it likes; every refusal is in the metrics, and,
+//! with `--debug`, in the log.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+
+use crate::app::App;
+use crate::protocol::server_message::{ErrorEvent, SubscriptionError};
+use crate::protocol::{CloseCode, SocketId};
+use crate::repeats::{Repeated, Repeats};
+
+const INTERVAL: Duration = Duration::from_secs(1);
+
+/// The refusals of one app.
+pub struct PeerLog {
+    app: Arc<App>,
+    repeats: Mutex<Repeats<Refusal>>,
+}
+
+/// A kind of refusal, and its code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+enum Refusal {
+    Message(u16),
+    Subscription(u16),
+    Connection(u16),
+}
+
+/// One refusal, in full: at info if it is the first of its kind, else at debug.
+macro_rules! refused {
+    ($log:expr, $refusal:expr, $text:literal, $($field:tt)*) => {
+        if $log.is_first($refusal) {
+            tracing::info!(app = $log.app.id, $($field)*, $text);
+        } else {
+            tracing::debug!(target: "resound::stream", app = $log.app.id, $($field)*, $text);
+        }
+    };
+}
+
+impl PeerLog {
+    pub(super) fn new(app: Arc<App>) -> Self {
+        Self { app, repeats: Mutex::new(Repeats::new(INTERVAL)) }
+    }
+
+    /// A message was answered with an error.
+    pub(super) fn message_rejected(&self, socket: SocketId, error: &ErrorEvent) {
+        let (code, reason) = (error.code, &error.message);
+        refused!(self, Refusal::Message(code), "message rejected", %socket, code, reason);
+    }
+
+    /// A subscription was not granted.
+    pub(super) fn subscription_refused(
+        &self,
+        socket: SocketId,
+        channel: &str,
+        error: &SubscriptionError,
+    ) {
+        let (status, reason) = (error.status, &error.error);
+        let refusal = Refusal::Subscription(status);
+        refused!(self, refusal, "subscription refused", %socket, channel, status, reason);
+    }
+
+    /// A handshake was answered with a close code.
+    pub fn connection_refused(&self, code: CloseCode, origin: Option<&str>) {
+        let (code, reason) = (code.code(), code.reason());
+        refused!(self, Refusal::Connection(code), "connection refused", code, reason, origin);
+    }
+
+    /// Logs the numbers of what repeated within a second that is over.
+    pub(super) fn tick(&self, now: Instant) {
+        let ended = self.repeats.lock().ended(now);
+        let app = &self.app.id;
+        for Repeated { kind, count } in ended {
+            match kind {
+                Some(Refusal::Message(code)) => {
+                    tracing::info!(app, code, count, "more messages rejected");
+                }
+                Some(Refusal::Subscription(status)) => {
+                    tracing::info!(app, status, count, "more subscriptions refused");
+                }
+                Some(Refusal::Connection(code)) => {
+                    tracing::info!(app, code, count, "more connections refused");
+                }
+                None => tracing::info!(app, count, "more refusals"),
+            }
+        }
+    }
+
+    fn is_first(&self, refusal: Refusal) -> bool {
+        self.repeats.lock().note(&refusal, Instant::now())
+    }
+}
