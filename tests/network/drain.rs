@@ -1,0 +1,57 @@
+//! A drain whose sockets are far away.
+
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+
+use crate::harness::wire::Wire;
+use crate::line::Shape;
+use crate::world::World;
+
+const SOCKETS: usize = 200;
+const AWAY: &str = r#"{"event":"pusher:error","data":{"code":4200,"message":"Server is shutting down, reconnect now"}}"#;
+
+/// Reads everything up to the close frame.
+async fn is_sent_away(wire: &mut Wire) {
+    let farewell = wire.farewell().await;
+    assert_eq!(farewell.texts.last().map(String::as_str), Some(AWAY));
+    assert_eq!(farewell.code, Some(4200));
+}
+
+pub(crate) async fn every_socket_100_ms_away_is_sent_away() {
+    let world = World::new();
+    let server = world.host();
+    let far = world.host_behind(Shape::far(200));
+    let program = server.serve(&[("RESOUND_SERVER_DRAIN_SECONDS", "5")]).await;
+    let connecting = (0..SOCKETS).map(async |_| {
+        let mut wire = far.wire(&program, None).await;
+        wire.subscribe("room").await;
+        wire
+    });
+    let mut wires = join_all(connecting).await;
+    let begin = Instant::now();
+    program.terminate();
+    join_all(wires.iter_mut().map(is_sent_away)).await;
+    drop(wires);
+    assert_eq!(program.exit_code().await, Some(0));
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(6), "the drain took {took:?}");
+}
+
+/// Packets of a client vanish: it answers no close frame, and the drain lasts its time and no longer.
+pub(crate) async fn a_client_whose_link_is_cut_does_not_prolong_the_drain() {
+    let world = World::new();
+    let (server, near, vanished) = (world.host(), world.host(), world.host());
+    let drain = ("RESOUND_SERVER_DRAIN_SECONDS", "2");
+    let program = server.serve(&[drain, ("RESOUND_WEBSOCKET_CLOSE_TIMEOUT_SECONDS", "60")]).await;
+    let mut wire = near.wire(&program, None).await;
+    let _unreachable = vanished.wire(&program, None).await;
+    vanished.link.cut();
+    let begin = Instant::now();
+    program.terminate();
+    is_sent_away(&mut wire).await;
+    drop(wire);
+    assert_eq!(program.exit_code().await, Some(0));
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(4), "the drain took {took:?}");
+}
