@@ -35,7 +35,7 @@ fn cached(number: usize) -> String {
     format!("{number:02}{}", "c".repeat(CACHED_BYTES - 2))
 }
 
-/// Members of so many rooms, who read what is sent to them for as long as the test runs.
+/// Members of so many rooms. They read what is sent to them for as long as the test runs.
 async fn furnish(host: &Host, server: &Program, rooms: usize) {
     for member in 0..MEMBERS {
         let mut socket = host.socket(server).await;

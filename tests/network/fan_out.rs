@@ -45,6 +45,11 @@ async fn deliver(backend: &mut Backend, sockets: &mut [TestSocket], data: &str) 
     .await
 }
 
+fn p99(mut waits: Vec<Duration>) -> Duration {
+    waits.sort_unstable();
+    waits[waits.len() * 99 / 100]
+}
+
 async fn subscribers(host: &Host, server: &Program, count: usize) -> Vec<TestSocket> {
     let mut sockets = Vec::new();
     for _ in 0..count {
@@ -75,8 +80,7 @@ pub(crate) async fn events_of_any_size_arrive_whole_beside_a_narrow_link() {
         waits.extend(deliver(&mut backend, &mut sockets, &data(count, bytes)).await);
     }
     let done = Instant::now();
-    waits.sort_unstable();
-    let p99 = waits[waits.len() * 99 / 100];
+    let p99 = p99(waits);
     assert!(p99 < P99_MAX, "p99 {p99:?}");
     let behind = slow.await.unwrap().saturating_duration_since(done);
     assert!(behind > P99_MAX, "the link was narrow: {behind:?}");
@@ -132,4 +136,25 @@ pub(crate) async fn a_narrow_link_is_closed_only_when_its_outbox_is_full() {
     }
     let waited = (published - events.len()) * 100_000;
     assert!(waited >= 1_000_000, "closed with {waited} bytes waiting");
+}
+
+/// A radio cell that fails: the server gets neither a reset nor an end from 50 sockets.
+pub(crate) async fn a_crowd_out_of_reach_does_not_delay_the_others() {
+    let world = World::new();
+    let (server, near, cell) = (world.host(), world.host(), world.host());
+    let server = server.serve(&[]).await;
+    let mut sockets = subscribers(&near, &server, 50).await;
+    let _unreachable = subscribers(&cell, &server, 50).await;
+    cell.link.cut();
+    let mut backend = near.backend(&server).await;
+    let mut waits = Vec::new();
+    // More than an outbox and the buffers of the kernel, so that each of the 50 is ended in between.
+    for count in 0..40 {
+        waits.extend(deliver(&mut backend, &mut sockets, &data(count, 100_000)).await);
+    }
+    let p99 = p99(waits);
+    assert!(p99 < P99_MAX, "p99 {p99:?}");
+    let path = format!("/channels/{CHANNEL}");
+    let count = backend.get(&path, &[("info", "subscription_count")]).await.json();
+    assert_eq!(count["subscription_count"], 50);
 }

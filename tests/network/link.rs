@@ -70,7 +70,7 @@ impl Link {
         run(&format!("tc -n {namespace} qdisc replace dev {HOST_END} root netem {netem}"));
     }
 
-    /// From now on every packet vanishes, in both directions and without a word.
+    /// From now on every packet is dropped, in both directions and without an ICMP message.
     pub(crate) fn cut(&self) {
         run(&format!("ip link set {} nomaster", self.port));
     }

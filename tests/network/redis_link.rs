@@ -29,7 +29,7 @@ const MISSED: [&str; 3] = ["missed 0", "missed 1", "missed 2"];
 /// Of the answer to `/ready` of a node that has Redis and sees the other.
 const TOGETHER: &str = r#""connected","nodes":2"#;
 
-/// A node and those who use it; the node is lost before its host.
+/// A node and its back end. Dropped in this order: the program before its host.
 struct Node {
     program: Program,
     backend: Backend,
@@ -59,7 +59,7 @@ impl Cluster {
         cluster
     }
 
-    /// One member on each node, who know of each other.
+    /// One member on each node, after each has been announced to the other.
     async fn members(&self) -> (TestSocket, TestSocket) {
         let (mut near, _) = self.near.member("near", "").await;
         let (far, data) = self.far.member("far", "").await;

@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::TestSocket;
+use crate::harness::{TestSocket, eventually};
 use crate::world::World;
 
 const PINGS: [(&str, &str); 2] =
@@ -49,6 +49,38 @@ pub(crate) async fn a_client_whose_link_is_cut_leaves_its_channels_when_pings_en
     let (texts, close) = vanishing.hear_close().await;
     let code = close.map(|close| u16::from(close.code));
     assert_eq!(code, Some(4201), "{texts:?}");
+}
+
+/// A telephone that leaves the building: its old connection is dead and not yet ended when the user
+/// comes back over another network.
+pub(crate) async fn a_user_who_changes_networks_never_leaves() {
+    let world = World::new();
+    let (server, stays) = (world.host(), world.host());
+    let (first_network, second_network) = (world.host(), world.host());
+    let program = server.serve(&PINGS).await;
+    let mut staying = stays.socket(&program).await;
+    join(&mut staying, "stays").await;
+    let mut old = first_network.socket(&program).await;
+    join(&mut old, "moves").await;
+    assert!(hears(&mut staying).await.contains("member_added"));
+    first_network.link.cut();
+    let mut new = second_network.socket(&program).await;
+    join(&mut new, "moves").await;
+
+    let mut backend = stays.backend(&program).await;
+    let path = "/channels/presence-room";
+    eventually("the old connection to be ended", async || {
+        for socket in [&mut staying, &mut new] {
+            assert_eq!(socket.hear_all().await, [""; 0], "the user was there all the time");
+        }
+        let answer = backend.get(path, &[("info", "user_count,subscription_count")]).await.json();
+        assert_eq!(answer["user_count"], 2, "{answer}");
+        answer["subscription_count"] == 2
+    })
+    .await;
+    assert_eq!(staying.hear_all().await, [""; 0]);
+    drop(new);
+    assert!(hears(&mut staying).await.contains("member_removed"));
 }
 
 /// For less time than the pings take: TCP sends again what vanished.
