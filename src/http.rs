@@ -4,7 +4,7 @@
 //! signature, and nothing of a body is read before that either.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -24,7 +24,7 @@ mod users;
 
 pub use exposition::exposition;
 
-use crate::node::{Node, Standing};
+use crate::node::{Node, Standing, Vacancy};
 use refusal::Refusal;
 
 /// Bounds of one request, from the configuration.
@@ -77,15 +77,26 @@ async fn health() -> Response {
 }
 
 /// Unsigned too: how this node stands to the others. It is ready without Redis, since it serves its
-/// own sockets then; were it not, Redis alone could take every node out of the load balancer.
+/// own sockets then; were it not, Redis alone could take every node out of the load balancer. Without
+/// descriptors for sockets it is not: the next one is refused, and another node may have room.
 async fn ready(State(api): State<Arc<Api>>) -> Response {
-    json(match api.node.standing() {
-        Standing::Alone => r#"{"ready":true,"cluster":"off"}"#.to_owned(),
-        Standing::Degraded => r#"{"ready":true,"cluster":"degraded"}"#.to_owned(),
-        Standing::Connected { nodes } => {
-            format!(r#"{{"ready":true,"cluster":"connected","nodes":{nodes}}}"#)
+    let cluster = match api.node.standing() {
+        Standing::Alone => r#""cluster":"off""#.to_owned(),
+        Standing::Degraded => r#""cluster":"degraded""#.to_owned(),
+        Standing::Connected { nodes } => format!(r#""cluster":"connected","nodes":{nodes}"#),
+    };
+    match api.node.vacancy(Instant::now()) {
+        Vacancy::Free => json(format!(r#"{{"ready":true,{cluster}}}"#)),
+        Vacancy::Low => json(format!(r#"{{"ready":true,{cluster},"descriptors":"low"}}"#)),
+        Vacancy::Full => {
+            let reason =
+                "no file descriptors are left for more sockets: raise the limit of open files";
+            let text = format!(
+                r#"{{"ready":false,{cluster},"descriptors":"exhausted","reason":"{reason}"}}"#
+            );
+            (StatusCode::SERVICE_UNAVAILABLE, json(text)).into_response()
         }
-    })
+    }
 }
 
 /// The answer to everything while the server drains; load balancers then look elsewhere.

@@ -21,6 +21,7 @@ pub use cluster::ClusterMetrics;
 pub struct Metrics {
     registry: Registry,
     connections: Gauge,
+    connections_max: Gauge,
     opened: Counter,
     closed: Family<Closed, Counter>,
     refused: Family<Code, Counter>,
@@ -32,6 +33,7 @@ pub struct Metrics {
     delivered_bytes: Counter,
     refused_subscriptions: Counter,
     rejected_messages: Counter,
+    rejected_connections: Family<Reason, Counter>,
     api_requests: Family<Status, Counter>,
     triggered: Counter,
     oversized: Counter,
@@ -69,11 +71,17 @@ struct Status {
     status: u16,
 }
 
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
+
 impl Default for Metrics {
     fn default() -> Self {
         let mut metrics = Self {
             registry: Registry::with_prefix("resound"),
             connections: Gauge::default(),
+            connections_max: Gauge::default(),
             opened: Counter::default(),
             closed: Family::default(),
             refused: Family::default(),
@@ -85,6 +93,7 @@ impl Default for Metrics {
             delivered_bytes: Counter::default(),
             refused_subscriptions: Counter::default(),
             rejected_messages: Counter::default(),
+            rejected_connections: Family::default(),
             api_requests: Family::default(),
             triggered: Counter::default(),
             oversized: Counter::default(),
@@ -161,6 +170,18 @@ impl Metrics {
         let failed = self.webhook_failed.clone();
         r.register("webhook_attempts_failed", "Webhook calls that failed", failed);
         self.cluster.register(r);
+        self.register_entrance();
+    }
+
+    fn register_entrance(&mut self) {
+        let (most, rejected) = (self.connections_max.clone(), self.rejected_connections.clone());
+        let r = &mut self.registry;
+        r.register("connections_max", "Sockets the limit of open files has room for", most);
+        r.register(
+            "connections_rejected",
+            "Connections on which no request or handshake was served, by reason",
+            rejected,
+        );
     }
 
     /// A socket was greeted.
@@ -227,6 +248,16 @@ impl Metrics {
     /// A client message was answered with an error.
     pub fn message_rejected(&self) {
         self.rejected_messages.inc();
+    }
+
+    /// So many sockets may be open.
+    pub fn connections_bounded(&self, most: usize) {
+        self.connections_max.set(most as i64);
+    }
+
+    /// A connection ended without a request being served.
+    pub fn connection_rejected(&self, reason: &'static str) {
+        self.rejected_connections.get_or_create(&Reason { reason }).inc();
     }
 
     /// The HTTP API answered.

@@ -21,6 +21,7 @@ mod peer_log;
 mod pending_joins;
 mod place;
 mod refusals;
+mod room;
 mod socket;
 
 pub use channels::{Channels, LastEvent, Triggered};
@@ -28,6 +29,7 @@ pub use message_log::readable;
 pub use peer_log::PeerLog;
 pub use pending_joins::PendingJoins;
 pub use place::{Admission, Asked, Place};
+pub use room::{Room, Vacancy};
 pub use socket::Socket;
 
 use carrying::{Local, Stage};
@@ -42,6 +44,7 @@ pub struct Node {
     metrics: Arc<Metrics>,
     refusals: Arc<Refusals>,
     cluster: Option<Arc<Cluster>>,
+    room: Room,
 }
 
 /// How a node stands to the others.
@@ -115,8 +118,8 @@ impl Node {
     }
 
     fn empty(shards: &Arc<Shards>, metrics: Arc<Metrics>) -> Self {
-        let (by_id, by_key, refusals) = Default::default();
-        Self { by_id, by_key, shards: shards.clone(), metrics, refusals, cluster: None }
+        let (by_id, by_key, refusals, room) = Default::default();
+        Self { by_id, by_key, shards: shards.clone(), metrics, refusals, cluster: None, room }
     }
 
     fn add(&mut self, channels: Channels) {
@@ -152,6 +155,16 @@ impl Node {
     /// What the node counts.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// The bound on its sockets.
+    pub fn room(&self) -> &Room {
+        &self.room
+    }
+
+    /// Whether one more socket has a place.
+    pub fn vacancy(&self, now: Instant) -> Vacancy {
+        self.room.vacancy(self.shards.socket_count(), now)
     }
 
     /// How it stands to the others.

@@ -11,30 +11,33 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use parking_lot::Mutex;
 use tokio::net::{TcpListener, TcpSocket};
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
 
 use crate::cluster::Cluster;
 use crate::config::Config;
-use crate::http::{self, Api, BodyLimits};
 use crate::hub::{EventCache, ShardLimits, Shards, Witness};
 use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::protocol::CloseCode;
 use crate::webhook::{self, WebhookLimits};
-use crate::websocket::{ConnectionLimits, Door};
 
 mod accept;
+mod descriptors;
+mod entrances;
+mod lingering;
 mod membership;
+mod misdirected;
 mod pace;
 mod pending;
+mod rejected;
 mod worker;
 
-use accept::{Entrance, HeadLimits};
-use pace::Pace;
-use pending::Pending;
+use accept::Entrance;
+use entrances::Entrances;
+use rejected::Rejected;
 use worker::{Life, Worker};
 
 /// Connections the kernel holds for us: a crowd that arrives at once waits here, not in retries.
@@ -61,7 +64,8 @@ const TICK: Duration = Duration::from_millis(250);
 /// A server that listens and is ready to run.
 pub struct Server {
     address: SocketAddr,
-    exposition: Option<TcpListener>,
+    exposition: Option<(TcpListener, Entrance)>,
+    entrances: Entrances,
     workers: Vec<Worker>,
     shards: Arc<Shards>,
     cluster: Option<Arc<Cluster>>,
@@ -108,12 +112,13 @@ impl Server {
                 None
             });
         }
-        background.spawn(tick(node.clone()));
         let stopping = CancellationToken::new();
-        let entrance = entrances(config, &node, &stopping);
+        let entrances = Entrances::new(config, &node, &stopping);
+        background.spawn(tick(node.clone(), entrances.rejected().clone()));
+        let exposition = exposition.map(|listener| (listener, entrances.of_metrics()));
         let workers = listeners.into_iter().zip(all_shards).enumerate();
         let workers = workers.map(|(index, (listener, shard))| {
-            let entrance = Arc::new(entrance(index));
+            let entrance = Arc::new(entrances.of_worker(index));
             // A single worker carries the link too: an event then wakes no other thread.
             let link = link.take();
             Worker { index, listener, entrance, shards: shards.clone(), shard, link }
@@ -124,6 +129,7 @@ impl Server {
         Ok(Self {
             address,
             exposition,
+            entrances,
             workers,
             shards,
             cluster,
@@ -145,15 +151,22 @@ impl Server {
         self.metrics.clone()
     }
 
+    /// Shares the file descriptors of the process out among sockets and HTTP; returns how many
+    /// sockets there may be. Without it neither has a bound.
+    pub fn share_descriptors(&self, limit: u64) -> usize {
+        self.entrances.share(usize::try_from(limit).unwrap_or(usize::MAX))
+    }
+
     /// Serves until `stop`, then drains: no socket opens any more, every open one is closed with
     /// 4200, requests are finished, all within the configured time.
     pub async fn run(
         mut self,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
-        if let Some(listener) = self.exposition.take() {
-            let router = http::exposition(self.metrics.clone());
-            self.background.spawn(async move { drop(axum::serve(listener, router).await) });
+        if let Some((listener, entrance)) = self.exposition.take() {
+            // Scraped until the end: neither stopped nor waited for by the drain.
+            let (tasks, closed) = (TaskTracker::new(), CancellationToken::new());
+            self.background.spawn(Arc::new(entrance).accept(listener, tasks, closed));
         }
         let life = Life::default();
         // However this future ends, the threads do not outlive it.
@@ -196,44 +209,6 @@ impl Server {
     }
 }
 
-/// Makes the entrance of each worker: all of them with one API, and one bound on those who say
-/// nothing.
-fn entrances(
-    config: &Config,
-    node: &Arc<Node>,
-    stopping: &CancellationToken,
-) -> impl Fn(usize) -> Entrance + use<> {
-    let prefix: Arc<str> = config.server.path.as_str().into();
-    let body = BodyLimits { bytes: config.http.body_bytes, timeout: config.http.body_timeout };
-    let router = http::router(Api::new(node.clone(), prefix.clone(), body));
-    let connection = ConnectionLimits {
-        fragments: config.websocket.fragments,
-        message_timeout: config.websocket.message_timeout,
-        write_timeout: config.websocket.write_timeout,
-        close_timeout: config.websocket.close_timeout,
-        deflate: config.websocket.deflate,
-    };
-    let limits = HeadLimits {
-        bytes: config.http.head_bytes,
-        fields: config.http.head_fields,
-        pace: Pace { head: config.http.head_timeout, idle: config.http.idle_timeout },
-    };
-    let pending = Arc::new(Mutex::new(Pending::new(config.http.pending_connections)));
-    let (node, stopping) = (node.clone(), stopping.clone());
-    move |shard| {
-        let stopping = stopping.clone();
-        let door = Door::new(node.clone(), shard, prefix.clone(), connection, stopping.clone());
-        Entrance {
-            router: router.clone(),
-            door: Arc::new(door),
-            limits,
-            pending: pending.clone(),
-            metrics: node.metrics().clone(),
-            stopping,
-        }
-    }
-}
-
 fn start_webhooks(
     config: &Config,
     metrics: &Arc<Metrics>,
@@ -255,11 +230,12 @@ fn start_webhooks(
 }
 
 /// Looks four times a second whether something that was put off is due.
-async fn tick(node: Arc<Node>) {
+async fn tick(node: Arc<Node>, rejected: Arc<Rejected>) {
     let mut ticks = tokio::time::interval(TICK);
     loop {
         ticks.tick().await;
         node.tick(Instant::now());
+        rejected.tick(Instant::now());
     }
 }
 

@@ -11,4 +11,4 @@ mod turn;
 mod upgrade;
 
 pub use connection::ConnectionLimits;
-pub use upgrade::{Door, Upgrade, is_upgrade};
+pub use upgrade::{Door, Newcomer, Upgrade, is_upgrade};

@@ -33,6 +33,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
             "metrics",
             "node",
             "protocol",
+            "repeats",
             "webhook",
             "websocket",
         ],

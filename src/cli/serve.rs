@@ -90,7 +90,8 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let server = Server::bind(config).await.map_err(|error| refused(config, &error))?;
     let address = server.address();
-    tracing::info!(%address, shards = config.server.shards, descriptors, "server started");
+    let sockets_max = server.share_descriptors(descriptors);
+    tracing::info!(%address, shards = config.server.shards, descriptors, sockets_max, "server started");
     warn_of_example_secret(config);
     greet(config, address)?;
 

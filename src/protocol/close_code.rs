@@ -34,6 +34,8 @@ pub enum CloseCode {
     NotAuthorizedInTime,
     /// The app has all the sockets it may have: the client tries again.
     OverConnectionLimit,
+    /// The server has no room for another socket: the client tries again.
+    OverServerLimit,
     /// More waits for this socket than the outbox may hold: the client comes back.
     TooSlow,
     /// Many more messages than a page sends, with no effect: the client comes back.
@@ -66,6 +68,7 @@ impl CloseCode {
             | Self::SignInRefused
             | Self::NotAuthorizedInTime => 4009,
             Self::OverConnectionLimit
+            | Self::OverServerLimit
             | Self::TooSlow
             | Self::Flooding
             | Self::RateLimited
@@ -92,6 +95,7 @@ impl CloseCode {
             Self::SignInRefused => "Sign-in refused: check the signature and id your backend gives",
             Self::NotAuthorizedInTime => "Connection not authorized within timeout",
             Self::OverConnectionLimit => "Application is over connection quota",
+            Self::OverServerLimit => "Server is over its limit of connections",
             Self::TooSlow => "Over capacity: the client reads too slowly",
             Self::Flooding => "Over capacity: the client sends too many messages",
             Self::RateLimited => "Rate limit exceeded",
@@ -113,7 +117,7 @@ impl CloseCode {
 mod tests {
     use super::CloseCode;
 
-    const ALL: [CloseCode; 20] = [
+    const ALL: [CloseCode; 21] = [
         CloseCode::FrameError,
         CloseCode::InvalidUtf8,
         CloseCode::MessageTooBig,
@@ -128,6 +132,7 @@ mod tests {
         CloseCode::SignInRefused,
         CloseCode::NotAuthorizedInTime,
         CloseCode::OverConnectionLimit,
+        CloseCode::OverServerLimit,
         CloseCode::TooSlow,
         CloseCode::Flooding,
         CloseCode::RateLimited,
@@ -142,11 +147,10 @@ mod tests {
             assert!(code.code() < 4300, "{code:?}: pusher-js stays away from 43xx closes");
             assert!(code.reason().len() <= 123, "{code:?}: too long for a close frame");
         }
-        use CloseCode::{
-            Draining, Flooding, OverConnectionLimit, RateLimited, ReconnectNow, TooSlow,
-        };
-        for passing in [Draining, Flooding, OverConnectionLimit, RateLimited, TooSlow, ReconnectNow]
-        {
+        use CloseCode::{Draining, Flooding, OverConnectionLimit, OverServerLimit};
+        use CloseCode::{RateLimited, ReconnectNow, TooSlow};
+        let full = [OverConnectionLimit, OverServerLimit, RateLimited, TooSlow];
+        for passing in full.into_iter().chain([Draining, Flooding, ReconnectNow]) {
             assert!((4100..4300).contains(&passing.code()), "{passing:?}");
         }
     }

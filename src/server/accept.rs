@@ -4,9 +4,10 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, Read, Write};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
@@ -16,16 +17,19 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::lingering::{Unread, Watched, linger};
+use super::misdirected;
 use super::pace::{Pace, Paced, Phase};
-use super::pending::Pending;
+use super::pending::{Pending, Ticket};
+use super::rejected::{Reason, Rejected};
 use crate::http;
-use crate::metrics::Metrics;
-use crate::websocket::{self, Door, Upgrade};
+use crate::node::{Node, Vacancy};
+use crate::websocket::{self, Door, Newcomer, Upgrade};
 
 /// Bounds of a connection while it is HTTP.
 #[derive(Debug, Clone, Copy)]
@@ -35,28 +39,38 @@ pub(super) struct HeadLimits {
     pub(super) pace: Pace,
 }
 
-/// How long accepting rests after a failure such as "too many open files": long enough not to
-/// spin, short enough to go unnoticed once descriptors are free.
+/// How long accepting rests after a failure that nothing can be done about: long enough not to
+/// spin, short enough to go unnoticed once the cause is gone.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
-/// Everything a connection needs to be served; one for each worker.
+/// "Too many open files", of the process and of the system; of one number on every Unix.
+const NO_DESCRIPTORS: [i32; 2] = [24, 23];
+
+/// What a connection is answered that could only be accepted on the spare descriptor.
+const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 82\r\n\r\nThe server has no file descriptors left: raise the limit of open files (ulimit -n)";
+
+/// Everything a connection needs to be served; one for each listener.
 pub(super) struct Entrance {
     pub(super) router: Router,
-    pub(super) door: Arc<Door>,
+    /// For sockets; the listener of the metrics has none.
+    pub(super) door: Option<Arc<Door>>,
     pub(super) limits: HeadLimits,
-    /// Of all workers together.
+    /// Of all listeners together.
     pub(super) pending: Arc<Mutex<Pending>>,
-    pub(super) metrics: Arc<Metrics>,
+    pub(super) rejected: Arc<Rejected>,
+    pub(super) node: Arc<Node>,
     /// Requests are finished, newcomers are told to come back.
     pub(super) stopping: CancellationToken,
 }
 
 /// What one connection's requests leave for the connection itself.
-#[derive(Default)]
 struct Visit {
     phase: Arc<Phase>,
+    unread: Arc<Unread>,
     /// Set by the request that asked for a WebSocket and was answered with 101.
     upgrade: Mutex<Option<Upgrade>>,
+    peer: SocketAddr,
+    _ticket: Ticket,
 }
 
 impl Entrance {
@@ -68,24 +82,29 @@ impl Entrance {
         closed: CancellationToken,
     ) {
         let mut resting = false;
+        let mut spare = TcpSocket::new_v4().ok();
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
                 () = closed.cancelled() => return,
             };
             match accepted {
-                Ok((stream, _)) => {
+                Ok((stream, peer)) => {
                     resting = false;
-                    let visit = Arc::new(Visit::default());
-                    let phase = visit.phase.clone();
-                    let served = self.clone().serve(stream, visit, tasks.clone(), closed.clone());
-                    let task = tasks.spawn(served).abort_handle();
-                    let cut_off = self.pending.lock().push(phase, task);
-                    if cut_off > 0 {
-                        tracing::debug!(cut_off, "silent connections over the bound were closed");
+                    if self.admit(stream, peer, &tasks, &closed) == Crowd::Overfull {
+                        self.thin_out().await;
                     }
                 }
                 Err(error) if is_of_one_connection(&error) => {}
+                Err(error) if is_out_of_descriptors(&error) => {
+                    match self.accept_on(&mut spare, &listener).await {
+                        Squeezed::In(stream, peer) => {
+                            self.admit(stream, peer, &tasks, &closed);
+                        }
+                        Squeezed::Nobody => {}
+                        Squeezed::Out => tokio::time::sleep(ACCEPT_REST).await,
+                    }
+                }
                 Err(error) => {
                     if !std::mem::replace(&mut resting, true) {
                         tracing::error!(%error, "cannot accept connections; those that are open go on");
@@ -96,16 +115,82 @@ impl Entrance {
         }
     }
 
+    /// Starts to serve a connection.
+    fn admit(
+        self: &Arc<Self>,
+        stream: TcpStream,
+        peer: SocketAddr,
+        tasks: &TaskTracker,
+        closed: &CancellationToken,
+    ) -> Crowd {
+        let mut pending = self.pending.lock();
+        let phase = Arc::<Phase>::default();
+        let (unread, upgrade, ticket) = (Arc::default(), Mutex::default(), pending.ticket());
+        let visit = Visit { phase: phase.clone(), unread, upgrade, peer, _ticket: ticket };
+        let served = self.clone().serve(stream, visit, tasks.clone(), closed.clone());
+        let cut_off = pending.push(phase, tasks.spawn(served).abort_handle());
+        if cut_off > 0 {
+            tracing::debug!(cut_off, "silent connections over the bound were closed");
+        }
+        if pending.is_overfull() { Crowd::Overfull } else { Crowd::Fits }
+    }
+
+    /// Ends one connection if there are still too many once those that were accepted have been read.
+    async fn thin_out(&self) {
+        let_the_others_run().await;
+        let mut pending = self.pending.lock();
+        if pending.is_overfull() {
+            pending.evict();
+        }
+    }
+
+    /// Accepts the next connection on the spare descriptor. It stays if another one, which then
+    /// ends, has a descriptor for it; else it is refused, for it would wait in vain.
+    async fn accept_on(&self, spare: &mut Option<TcpSocket>, listener: &TcpListener) -> Squeezed {
+        let had_spare = spare.take().is_some();
+        // Without descriptors the kernel refuses one before it looks whether a connection waits.
+        let accepted = tokio::select! {
+            biased;
+            accepted = listener.accept() => accepted,
+            () = std::future::ready(()) => Err(io::ErrorKind::WouldBlock.into()),
+        };
+        let nobody_waits = accepted.is_err() && had_spare;
+        if !nobody_waits {
+            self.node.room().exhausted(Instant::now());
+            self.rejected.note(Reason::Descriptors, None, Instant::now());
+        }
+        let made_room = !nobody_waits && self.make_room().await;
+        let squeezed = match accepted {
+            Ok((stream, peer)) if made_room => Squeezed::In(stream, peer),
+            Ok((stream, _)) => {
+                refuse(stream);
+                Squeezed::Nobody
+            }
+            Err(_) if nobody_waits => Squeezed::Nobody,
+            Err(_) => Squeezed::Out,
+        };
+        *spare = TcpSocket::new_v4().ok();
+        squeezed
+    }
+
+    /// Ends one connection, whose descriptor is free then; whether there was one.
+    async fn make_room(&self) -> bool {
+        let evicted = self.pending.lock().evict();
+        let_the_others_run().await;
+        evicted
+    }
+
     /// Serves one connection until it ends or becomes a WebSocket.
     async fn serve(
         self: Arc<Self>,
         stream: TcpStream,
-        visit: Arc<Visit>,
+        visit: Visit,
         tasks: TaskTracker,
         closed: CancellationToken,
     ) {
         let HeadLimits { bytes, fields, pace } = self.limits;
-        let last_call = self.last_call(visit.phase.clone(), closed);
+        let visit = Arc::new(visit);
+        let last_call = self.last_call(visit.phase.clone(), closed.clone());
         // Small frames must not wait for the acknowledgement of earlier ones.
         let _ = stream.set_nodelay(true);
         let io = TokioIo::new(Paced::new(stream, pace, visit.phase.clone()));
@@ -115,7 +200,8 @@ impl Entrance {
             // Boxed: hyper lets go of a connection for an upgrade only if nothing in it is pinned.
             Box::pin(async move {
                 visit.phase.busy();
-                let answer = entrance.answer(request.map(Body::new), &visit).await;
+                let watch = |body| Body::new(Watched::new(body, visit.unread.clone()));
+                let answer = entrance.answer(request.map(watch), &visit).await;
                 visit.phase.idle();
                 Ok::<_, Infallible>(answer)
             })
@@ -132,16 +218,34 @@ impl Entrance {
                 poll_fn(|cx| connection.poll_without_shutdown(cx)).await
             }
         };
-        if let Err(error) = served {
-            tracing::debug!(%error, "connection ended while it was HTTP");
-            return;
-        }
+        let parts = connection.into_parts();
+        let (stream, kept_back) = parts.io.into_inner().into_inner();
         let upgrade = visit.upgrade.lock().take();
-        if let Some(upgrade) = upgrade {
-            // In a task of its own: this one has the size of hyper's state for as long as it lives.
-            let parts = connection.into_parts();
-            let (stream, answer) = parts.io.into_inner().into_inner();
-            self.door.serve(upgrade, stream, answer, parts.read_buf, &tasks);
+        match (served, upgrade, &self.door) {
+            (Err(error), ..) if error.is_parse() => {
+                let rejection =
+                    misdirected::reject(&error, &parts.read_buf, &kept_back, self.limits);
+                self.rejected.note(rejection.reason, Some(visit.peer), Instant::now());
+                self.part(stream, &rejection.answer, &closed).await;
+            }
+            (Err(error), ..) => tracing::debug!(%error, "connection ended while it was HTTP"),
+            (Ok(()), Some(upgrade), Some(door)) => {
+                // The socket is served by a task of its own: this one has the size of hyper's state
+                // for as long as it lives.
+                let newcomer = Newcomer { stream, answer: kept_back, early: parts.read_buf };
+                door.serve(upgrade, newcomer, &tasks).await;
+            }
+            _ if visit.unread.is_set() => self.part(stream, &[], &closed).await,
+            _ => {}
+        }
+    }
+
+    /// Ends a connection whose peer may not have read its answer yet.
+    async fn part(&self, stream: TcpStream, last: &[u8], closed: &CancellationToken) {
+        tokio::select! {
+            () = linger(stream, last) => {}
+            // A drain does not wait for it.
+            () = closed.cancelled() => {}
         }
     }
 
@@ -162,12 +266,19 @@ impl Entrance {
     }
 
     async fn answer(&self, request: Request<Body>, visit: &Visit) -> Response<Body> {
+        let Some(door) = &self.door else {
+            let Ok(answer) = self.router.clone().oneshot(request).await;
+            return answer;
+        };
         // The API never upgrades: an Upgrade header there is what some proxies always add.
         let to_api = request.uri().path().contains("/apps/");
         if websocket::is_upgrade(request.headers()) && !to_api {
-            let (answer, upgrade) = self.door.upgrade(&request);
+            let (answer, upgrade) = door.upgrade(&request);
             if upgrade.is_some() {
                 visit.phase.upgrading();
+                if self.node.vacancy(Instant::now()) == Vacancy::Full {
+                    self.rejected.note(Reason::Descriptors, Some(visit.peer), Instant::now());
+                }
             }
             *visit.upgrade.lock() = upgrade;
             return answer;
@@ -178,13 +289,48 @@ impl Entrance {
             let Ok(answer) = self.router.clone().oneshot(request).await;
             answer
         };
-        self.metrics.api_answered(answer.status().as_u16());
+        self.node.metrics().api_answered(answer.status().as_u16());
         answer
     }
+}
+
+/// Whether there are more connections than there may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Crowd {
+    Fits,
+    Overfull,
+}
+
+/// Once for the runtime to look for news, once more for the tasks that they concern.
+async fn let_the_others_run() {
+    tokio::task::yield_now().await;
+    tokio::task::yield_now().await;
 }
 
 /// Failures that concern the one peer only: the next may be accepted at once.
 fn is_of_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
+}
+
+fn is_out_of_descriptors(error: &io::Error) -> bool {
+    error.raw_os_error().is_some_and(|number| NO_DESCRIPTORS.contains(&number))
+}
+
+/// What became of the next connection when there was no descriptor for it.
+enum Squeezed {
+    /// It has one.
+    In(TcpStream, SocketAddr),
+    /// None waits, or it was refused.
+    Nobody,
+    /// Not even the spare descriptor is left.
+    Out,
+}
+
+/// Tells a connection that there is no room, without waiting for it.
+fn refuse(stream: TcpStream) {
+    let Ok(mut stream) = stream.into_std() else { return };
+    // What it has sent must be read, or a reset overtakes the answer. Neither call waits.
+    let _ = stream.read(&mut [0; 4096]);
+    let _ = stream.write(NO_ROOM);
 }

@@ -15,6 +15,8 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
+use super::misdirected;
+
 /// How long each phase may last.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pace {
@@ -61,6 +63,16 @@ impl Phase {
         self.requests.load(Ordering::Relaxed) > 0
     }
 
+    /// How many requests were heard.
+    pub(super) fn requests(&self) -> u32 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Whether a request is being served.
+    pub(super) fn is_busy(&self) -> bool {
+        self.now.load(Ordering::Relaxed) == BUSY
+    }
+
     fn look(&self) -> (u8, u32) {
         (self.now.load(Ordering::Relaxed), self.requests.load(Ordering::Relaxed))
     }
@@ -74,7 +86,7 @@ pub(super) struct Paced {
     /// The phase, of which request, `timer` was set for.
     timed: (u8, u32),
     timer: Pin<Box<Sleep>>,
-    /// The answer to the handshake.
+    /// The answer to the handshake, or to a head that could not be read.
     kept_back: Vec<u8>,
 }
 
@@ -88,6 +100,12 @@ impl Paced {
     /// The stream itself, once it is no longer HTTP, and what is to be said on it first.
     pub(super) fn into_inner(self) -> (TcpStream, Vec<u8>) {
         (self.stream, self.kept_back)
+    }
+
+    /// Whether what begins like this does not leave yet: the answer to a handshake, which leaves
+    /// with the first frame, and an answer without a text to what is no request.
+    fn keeps_back(&self, start: &[u8]) -> bool {
+        self.phase.upgrading.load(Ordering::Relaxed) || misdirected::is_bare_answer(start)
     }
 
     /// Whether the present phase has lasted too long.
@@ -143,7 +161,7 @@ impl AsyncWrite for Paced {
         cx: &mut Context<'_>,
         bytes: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.phase.upgrading.load(Ordering::Relaxed) {
+        if self.keeps_back(bytes) {
             self.kept_back.extend_from_slice(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
@@ -155,7 +173,7 @@ impl AsyncWrite for Paced {
         cx: &mut Context<'_>,
         bytes: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        if self.phase.upgrading.load(Ordering::Relaxed) {
+        if self.keeps_back(bytes.first().map_or(&[], |slice| slice)) {
             bytes.iter().for_each(|slice| self.kept_back.extend_from_slice(slice));
             return Poll::Ready(Ok(bytes.iter().map(|slice| slice.len()).sum()));
         }

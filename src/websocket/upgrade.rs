@@ -4,6 +4,7 @@
 //! on the socket, where clients look for them.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
@@ -19,7 +20,7 @@ use tokio_util::task::TaskTracker;
 use super::connection::{self, ConnectionLimits};
 use super::link::Link;
 use super::refusal;
-use crate::node::{Admission, Channels, Node, Place};
+use crate::node::{Admission, Channels, Node, Place, Vacancy};
 use crate::protocol::admission::admit;
 use crate::protocol::deflate;
 use crate::protocol::{CloseCode, Frame};
@@ -104,59 +105,47 @@ impl Door {
         (!key.is_empty() && !key.contains('/')).then_some(key)
     }
 
-    /// Takes over the connection of a handshake that is to be answered with 101, as a task of
-    /// `tasks`. `answer` is that answer, which leaves with the first frame; `early` is what the
-    /// client sent behind its request.
-    pub fn serve(
+    /// Takes over the connection of a handshake that is to be answered with 101. A socket is served
+    /// by a task of `tasks`; a refusal is over when this returns.
+    pub async fn serve(
         self: &Arc<Self>,
         upgrade: Upgrade,
-        stream: TcpStream,
-        answer: Vec<u8>,
-        early: Bytes,
-        tasks: &TaskTracker,
-    ) {
-        let newcomer = Newcomer { stream, deflate: upgrade.deflate, answer, early };
-        match upgrade.verdict.map(|channels| Place::ask(&channels)) {
-            Ok(Admission::Decided(verdict)) => self.receive(newcomer, verdict, tasks),
-            Err(code) => self.receive(newcomer, Err(code), tasks),
-            // A task of its own, so that the connection's need not keep room for the question.
-            Ok(Admission::Asked(asked)) => {
-                let (door, followers) = (self.clone(), tasks.clone());
-                tasks.spawn(async move {
-                    let verdict = asked.answer().await;
-                    door.receive(newcomer, verdict, &followers);
-                });
-            }
-        }
-    }
-
-    fn receive(
-        self: &Arc<Self>,
         newcomer: Newcomer,
-        verdict: Result<Place, CloseCode>,
         tasks: &TaskTracker,
     ) {
-        let Newcomer { stream, deflate, answer, early } = newcomer;
+        let asked = upgrade.verdict.map(|channels| Place::ask(&channels));
+        let verdict = match asked {
+            Ok(Admission::Decided(verdict)) => verdict,
+            Ok(Admission::Asked(asked)) => asked.answer().await,
+            Err(code) => Err(code),
+        };
+        // Looked at last: from here on the socket is counted, without a wait in between.
+        let is_full = self.node.vacancy(Instant::now()) == Vacancy::Full;
+        let verdict = verdict
+            .and_then(|place| if is_full { Err(CloseCode::OverServerLimit) } else { Ok(place) });
+        let Newcomer { stream, answer, early } = newcomer;
         match verdict {
             Ok(place) => {
-                let link = Arc::new(Link::new(stream, deflate));
+                let link = Arc::new(Link::new(stream, upgrade.deflate));
                 let (door, answer) = (self.clone(), Frame::verbatim(&answer));
                 tasks.spawn(connection::open(door, place, link, answer, early));
             }
             Err(code) => {
                 self.node.metrics().refused(code);
-                tasks.spawn(refusal::refuse(stream, answer, code, self.limits.close_timeout));
+                refusal::refuse(stream, answer, code, self.limits.close_timeout).await;
             }
         }
     }
 }
 
 /// A connection whose handshake is not answered yet.
-struct Newcomer {
-    stream: TcpStream,
-    deflate: bool,
-    answer: Vec<u8>,
-    early: Bytes,
+pub struct Newcomer {
+    /// The transport.
+    pub stream: TcpStream,
+    /// The 101, which leaves with the first frame.
+    pub answer: Vec<u8>,
+    /// What the client sent behind its request.
+    pub early: Bytes,
 }
 
 /// What is wrong with a handshake; answered over HTTP, since there is no WebSocket yet.

@@ -110,6 +110,18 @@ impl Program {
         self.child.wait().unwrap().code()
     }
 
+    /// Lowers the limit of open files to the lowest descriptor that is not in use.
+    pub fn exhaust_descriptors(&self) {
+        let pid = self.child.id();
+        let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
+        let open: Vec<String> =
+            open.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let free = (0..).find(|number: &u32| !open.contains(&number.to_string())).unwrap();
+        let limit = format!("--nofile={free}:");
+        let done = Command::new("prlimit").args(["--pid", &pid.to_string(), &limit]).status();
+        assert!(done.unwrap().success());
+    }
+
     /// Resident bytes.
     pub fn resident(&self) -> u64 {
         self.memory().resident()

@@ -267,6 +267,12 @@ impl Wire {
         assert!(ended, "expected the end, heard {:?}", self.heard_text());
     }
 
+    /// Everything up to the end of the stream, which comes in order.
+    pub async fn rest(&mut self) -> Vec<u8> {
+        while self.more().await {}
+        std::mem::take(&mut self.heard)
+    }
+
     /// The stream ends, in whatever way and after whatever was said.
     pub(crate) async fn is_cut_off(&mut self) {
         while matches!(self.try_more().await, Ok(true)) {}

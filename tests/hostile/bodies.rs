@@ -65,6 +65,53 @@ async fn a_body_over_the_bound_is_refused_before_it_is_there() {
     bystander.is_served().await;
 }
 
+/// A client that reads only when all is sent: a reset would take the answer from it.
+#[tokio::test]
+async fn an_answer_that_comes_early_arrives() {
+    const BODY_BYTES: usize = 6 << 20;
+    let server = TestServer::start().await;
+    let mut bystander = Bystander::at(server.address).await;
+    let events = signed(&server, "POST", EVENTS, "x");
+    let unsigned = events.replace("signature=", "signature=0");
+    let plain = format!("Content-Length: {BODY_BYTES}\r\n");
+    let expecting = format!("{plain}Expect: 100-continue\r\n");
+    let chunked = "Transfer-Encoding: chunked\r\n";
+    let body = vec![b'x'; BODY_BYTES];
+    let chunks = format!("10000\r\n{}\r\n", "x".repeat(0x10000)).repeat(BODY_BYTES >> 16);
+    let head = |target: &str, fields: &str| request("POST", target, fields, "").into_bytes();
+    for (name, head, body, status) in [
+        ("too large and chunked", head(&events, chunked), chunks.as_bytes(), 413),
+        ("too large", head(&events, &plain), &body[..], 413),
+        ("too large, not waiting for 100", head(&events, &expecting), &body[..], 413),
+        ("not signed", head(&unsigned, &plain), &body[..], 401),
+        ("not signed and chunked", head(&unsigned, chunked), chunks.as_bytes(), 401),
+        ("no such route", head("/nope", &plain), &body[..], 404),
+        ("no such method", head("/up", &plain), &body[..], 405),
+        ("no such app", head("/apps/1/events", &plain), &body[..], 404),
+    ] {
+        let mut wire = Wire::open(server.address).await;
+        wire.send(&head).await;
+        wire.try_send(body).await.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(wire.reply().await.status, status, "{name}");
+        bystander.is_served().await;
+    }
+}
+
+/// What is read and dropped behind an answer is bounded.
+#[tokio::test]
+async fn a_body_behind_an_answer_is_not_read_for_ever() {
+    let server = TestServer::start().await;
+    let piece = [b'x'; 1 << 16];
+    let mut wire = Wire::open(server.address).await;
+    wire.send(request("POST", "/nope", "Content-Length: 1000000000\r\n", "")).await;
+    let mut sent = 0;
+    while sent < 1_000_000_000 && wire.try_send(&piece).await.is_ok() {
+        sent += piece.len();
+    }
+    // 8 MiB are dropped; the rest is what the kernels of both sides hold.
+    assert!(sent < 40 << 20, "{sent} bytes were taken");
+}
+
 #[tokio::test]
 async fn a_body_nobody_signed_is_not_kept() {
     let program = Program::start(&[]).await;

@@ -1,14 +1,12 @@
 //! Bounds that are reached: what is over is refused, what is there goes on, and what is given
 //! back can be had again.
 
-use std::time::Instant;
-
 use serde_json::Value;
 
-use crate::bystander::{APP, Bystander, backend};
+use crate::bystander::{Bystander, backend};
 use crate::harness::Program;
-use crate::harness::{TestServer, TestSocket, eventually};
-use crate::wire::{HEAR_PONG, SAY_PING, TEXT, Wire, frame, handshake};
+use crate::harness::wire::{HEAR_PONG, SAY_PING, TEXT, Wire, frame, handshake};
+use crate::harness::{TestServer, eventually};
 
 fn subscribe(channel: &str) -> Vec<u8> {
     frame(TEXT, format!(r#"{{"event":"pusher:subscribe","data":{{"channel":"{channel}"}}}}"#))
@@ -135,39 +133,4 @@ async fn one_socket_too_many_is_told_so_and_its_place_is_not_taken() {
         .await;
         bystander.is_served().await;
     }
-}
-
-#[tokio::test]
-async fn without_descriptors_those_who_are_there_go_on_and_the_others_wait() {
-    let pinging = [("RESOUND_APP_PING_INTERVAL", "4"), ("RESOUND_APP_PONG_TIMEOUT", "600")];
-    let mut program = Program::start_with_open_files(64, &pinging).await;
-    let mut bystander = Bystander::at(program.address).await;
-    let mut clock = TestSocket::greeted(program.address, APP).await;
-    let mut waiting = Vec::new();
-    for _ in 0..100 {
-        let mut wire = Wire::open(program.address).await;
-        wire.send(handshake()).await;
-        waiting.push(wire);
-    }
-    program.says("cannot accept connections").await;
-    let (before, full_since) = (program.cpu_centiseconds(), Instant::now());
-    bystander.is_served().await;
-    // Whoever is silent for four seconds is pinged.
-    assert!(clock.hear().await.contains("pusher:ping"));
-    bystander.is_served().await;
-    let spent = program.cpu_centiseconds() - before;
-    let seconds = full_since.elapsed().as_secs_f32();
-    println!("full for {seconds} s: {spent}0 ms of processor time");
-    assert!(spent < 100, "{spent}0 ms in {seconds} s of waiting");
-    assert!(program.lines_logged() < 10, "one line says that it is full");
-    // Each as soon as others have gone.
-    let greeted = |mut wire: Wire| tokio::spawn(async move { wire.expect_greeting().await });
-    for greeted in waiting.into_iter().map(greeted).collect::<Vec<_>>() {
-        greeted.await.unwrap();
-    }
-    bystander.is_served().await;
-    for _ in 0..30 {
-        Wire::socket(program.address).await;
-    }
-    bystander.is_served().await;
 }

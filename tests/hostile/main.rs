@@ -12,6 +12,7 @@ mod harness;
 mod bodies;
 mod bystander;
 mod deflate;
+mod descriptors;
 mod endings;
 mod flood;
 mod http_timeouts;
@@ -28,5 +29,6 @@ mod silence;
 mod slow_reader;
 mod soak;
 mod unusual_frames;
+mod wrong_protocol;
 
 use harness::wire;

@@ -1,0 +1,195 @@
+//! File descriptors that run out: sockets have their share and HTTP has its own, so that neither
+//! takes the other's; what is too much is refused, not left waiting.
+
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use crate::bystander::{Bystander, backend};
+use crate::harness::wire::{Farewell, Reply, Wire, handshake};
+use crate::harness::{Program, eventually};
+
+const UP: &str = "GET /up HTTP/1.1\r\nHost: x\r\n\r\n";
+const READY: &str = "GET /ready HTTP/1.1\r\nHost: x\r\n\r\n";
+const FULL: &str = "Server is over its limit of connections";
+
+/// What `--nofile=64` leaves for sockets on one worker, with a listener and the runtimes.
+const SOCKETS_OF_64: usize = 32;
+
+async fn start(open_files: u32, variables: &[(&str, &str)]) -> Program {
+    let variables = [variables, &[("RESOUND_SERVER_SHARDS", "1")]].concat();
+    Program::start_with_open_files(open_files, &variables).await
+}
+
+async fn ask(address: SocketAddr, request: &str) -> Reply {
+    let mut wire = Wire::open(address).await;
+    wire.send(request).await;
+    wire.reply().await
+}
+
+/// How a handshake ends: with a place, or with a code.
+async fn knock(address: SocketAddr) -> Result<Wire, Farewell> {
+    let mut wire = Wire::open(address).await;
+    wire.send(handshake()).await;
+    assert_eq!(wire.reply().await.status, 101);
+    let (first, payload) = wire.frame().await.expect("a frame");
+    let said = String::from_utf8(payload).unwrap();
+    if said.contains("connection_established") {
+        return Ok(wire);
+    }
+    assert_eq!(first, 0x81, "an error is announced: {said}");
+    Err(wire.farewell().await)
+}
+
+#[tokio::test]
+async fn sockets_leave_descriptors_for_everything_else() {
+    let mut program = start(64, &[]).await;
+    let mut bystander = Bystander::at(program.address).await;
+    assert_eq!(ask(program.address, READY).await.body, r#"{"ready":true,"cluster":"off"}"#);
+    let mut sockets = Vec::new();
+    while let Ok(socket) = knock(program.address).await {
+        sockets.push(socket);
+        assert!(sockets.len() < SOCKETS_OF_64, "more than there are descriptors");
+        if sockets.len() == SOCKETS_OF_64 - 3 {
+            let low = r#"{"ready":true,"cluster":"off","descriptors":"low"}"#;
+            assert_eq!(ask(program.address, READY).await.body, low);
+        }
+    }
+    assert_eq!(sockets.len(), SOCKETS_OF_64 - 1, "the bystander has one");
+    let line = program.says("no file descriptors are left for more sockets").await;
+    assert!(line.contains("LimitNOFILE") && line.contains("reason=\"descriptors\""), "{line}");
+    for _ in 0..40 {
+        let farewell = knock(program.address).await.err().expect("no place");
+        assert_eq!((farewell.code, &*farewell.reason), (Some(4100), FULL));
+        // Each of these comes over a connection of its own.
+        assert_eq!(ask(program.address, UP).await.status, 200);
+        let answer = backend(program.address).get("/connections", &[]).await;
+        assert_eq!(answer.body, format!(r#"{{"connections":{SOCKETS_OF_64}}}"#));
+    }
+    let ready = ask(program.address, READY).await;
+    assert_eq!(ready.status, 503);
+    assert_eq!(
+        ready.body,
+        r#"{"ready":false,"cluster":"off","descriptors":"exhausted","reason":"no file descriptors are left for more sockets: raise the limit of open files"}"#
+    );
+    bystander.is_served().await;
+    assert_eq!(program.lines_logged(), 0, "the refusals of a minute are one line");
+    drop(sockets);
+    eventually("a place", async || knock(program.address).await.is_ok()).await;
+    assert_eq!(ask(program.address, READY).await.status, 200);
+    bystander.is_served().await;
+}
+
+#[tokio::test]
+async fn a_crowd_that_comes_at_once_is_let_in_or_refused_and_never_left_waiting() {
+    let program = start(64, &[]).await;
+    let mut bystander = Bystander::at(program.address).await;
+    let mut crowd = Vec::new();
+    for _ in 0..200 {
+        let mut wire = Wire::open(program.address).await;
+        wire.send(handshake()).await;
+        crowd.push(wire);
+    }
+    let mut greeted = 0;
+    for wire in &mut crowd {
+        assert_eq!(wire.reply().await.status, 101);
+        let said = wire.text().await;
+        let refusal =
+            format!(r#"{{"event":"pusher:error","data":{{"code":4100,"message":"{FULL}"}}}}"#);
+        match said.contains("connection_established") {
+            true => greeted += 1,
+            false => assert_eq!(said, refusal),
+        }
+    }
+    assert_eq!(greeted, SOCKETS_OF_64 - 1);
+    bystander.is_served().await;
+}
+
+#[tokio::test]
+async fn idle_connections_of_back_ends_make_room_for_new_ones() {
+    let program = start(64, &[]).await;
+    let mut bystander = Bystander::at(program.address).await;
+    let mut idle = Vec::new();
+    for _ in 0..60 {
+        let mut wire = Wire::open(program.address).await;
+        wire.send(UP).await;
+        assert_eq!(wire.reply().await.status, 200);
+        idle.push(wire);
+        // In use all the time, and so never the one that goes.
+        bystander.is_served().await;
+    }
+    let newest = idle.split_off(60 - 8);
+    for mut wire in idle.into_iter().take(40) {
+        wire.ends().await;
+    }
+    for mut wire in newest {
+        wire.send(UP).await;
+        assert_eq!(wire.reply().await.status, 200, "the oldest go first");
+    }
+    bystander.is_served().await;
+}
+
+#[tokio::test]
+async fn silent_connections_are_bounded_by_the_descriptors_there_are() {
+    rlimit::increase_nofile_limit(8192).unwrap();
+    let program = start(2000, &[("RESOUND_HTTP_HEAD_TIMEOUT_SECONDS", "600")]).await;
+    let mut bystander = Bystander::at(program.address).await;
+    let mut silent = Vec::new();
+    for _ in 0..2600 {
+        silent.push(Wire::open(program.address).await);
+    }
+    let begin = Instant::now();
+    let newcomer = knock(program.address).await;
+    let took = begin.elapsed();
+    println!("behind 2600 silent connections a newcomer is greeted after {took:?}");
+    assert!(newcomer.is_ok());
+    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert_eq!(ask(program.address, READY).await.body, r#"{"ready":true,"cluster":"off"}"#);
+    bystander.is_served().await;
+    silent[0].ends().await;
+}
+
+/// Something else in the process took what was reserved, or the limit was lowered.
+#[tokio::test]
+async fn without_any_descriptor_every_newcomer_gets_an_answer() {
+    let mut program = start(2000, &[]).await;
+    let mut sockets = Vec::new();
+    for _ in 0..4 {
+        sockets.push(Wire::socket(program.address).await);
+    }
+    program.exhaust_descriptors();
+    let (before, begin) = (program.cpu_centiseconds(), Instant::now());
+    for _ in 0..20 {
+        let reply = ask(program.address, READY).await;
+        assert_eq!(
+            (reply.status, &*reply.body),
+            (
+                503,
+                "The server has no file descriptors left: raise the limit of open files (ulimit -n)"
+            )
+        );
+    }
+    program.says("no file descriptors are left").await;
+    for socket in &mut sockets {
+        socket.subscribe("still-served").await;
+    }
+    let (spent, elapsed) = (program.cpu_centiseconds() - before, begin.elapsed());
+    println!("20 newcomers without descriptors in {elapsed:?}: {spent}0 ms of processor time");
+    assert!(spent < 100, "{spent}0 ms");
+    assert_eq!(program.lines_logged(), 0, "one line says it");
+}
+
+#[tokio::test]
+async fn without_any_descriptor_a_newcomer_gets_that_of_an_idle_connection() {
+    let mut program = start(2000, &[]).await;
+    let mut socket = Wire::socket(program.address).await;
+    let mut idle = Wire::open(program.address).await;
+    idle.send(UP).await;
+    assert_eq!(idle.reply().await.status, 200);
+    program.exhaust_descriptors();
+    let ready = ask(program.address, READY).await;
+    assert_eq!(ready.status, 503);
+    assert!(ready.body.starts_with(r#"{"ready":false,"cluster":"off","descriptors":"exhausted""#));
+    idle.ends().await;
+    program.says("no file descriptors are left").await;
+    socket.subscribe("still-served").await;
+}
