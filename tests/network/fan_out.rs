@@ -75,15 +75,15 @@ pub(crate) async fn events_of_any_size_arrive_whole_beside_a_narrow_link() {
         Instant::now()
     });
     let mut backend = crowd.backend(&server).await;
+    let begin = Instant::now();
     let mut waits = Vec::new();
     for (count, bytes) in SIZES.into_iter().enumerate() {
         waits.extend(deliver(&mut backend, &mut sockets, &data(count, bytes)).await);
     }
-    let done = Instant::now();
     let p99 = p99(waits);
     assert!(p99 < P99_MAX, "p99 {p99:?}");
-    let behind = slow.await.unwrap().saturating_duration_since(done);
-    assert!(behind > P99_MAX, "the link was narrow: {behind:?}");
+    let took = slow.await.unwrap() - begin;
+    assert!(took > Duration::from_secs(4), "the link was narrow: {took:?}");
 }
 
 /// Round trips of 20 ms, and a packet in fifty vanishes in each direction.
