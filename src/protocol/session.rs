@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::client_message::{ClientEvent, ClientMessage, SignIn, Subscribe};
 use super::liveness::Liveness;
 use super::member::InvalidMember;
-use super::rate_limit::{Flood, PerSecond, Window};
+use super::rate_limit::{Bucket, NO_FLOOD, Rate, Window};
 use super::server_message::{self, ErrorEvent, Event, SubscriptionError};
 use super::signature::{self, AuthError};
 use super::{ChannelName, ChannelType, CloseCode, Frame, Member, SocketId, User};
@@ -32,9 +32,9 @@ pub struct Session {
     /// Closed then, unless it has signed in or joined a channel that takes a signature.
     authorize_by: Option<Instant>,
     authorized: bool,
-    messages: Option<Window>,
-    client_events: Option<PerSecond>,
-    flood: Flood,
+    messages: Window,
+    client_events: Bucket,
+    without_effect: Bucket,
     liveness: Liveness,
 }
 
@@ -48,9 +48,9 @@ impl Session {
             user: None,
             authorize_by: app.authorization_timeout.map(|timeout| now + timeout),
             authorized: false,
-            messages: app.limits.messages.map(Window::new),
-            client_events: app.limits.client_events_per_second.map(PerSecond::new),
-            flood: Flood::default(),
+            messages: Window::default(),
+            client_events: Bucket::default(),
+            without_effect: Bucket::default(),
             liveness: Liveness::new(now),
             app,
         };
@@ -65,17 +65,17 @@ impl Session {
     /// A text message arrived.
     pub fn receive(&mut self, text: &str, now: Instant) -> Vec<Action> {
         self.heard(now);
-        if let Some(window) = &mut self.messages
-            && !window.allow(now)
+        if let Some(rate) = self.app.limits.messages
+            && !self.messages.allow(rate, now)
         {
-            let ends = window.terminates() || !self.flood.allow(now);
+            let ends = rate.terminate_on_limit || self.floods(now);
             let (close, text) = (CloseCode::RateLimited, "Rate limit exceeded");
             return vec![if ends { Action::Close(close) } else { reject(4301, text) }];
         }
         let message = ClientMessage::parse(text);
         let is_event = matches!(message, Ok(ClientMessage::ClientEvent(_)));
         // Before anything is done: a join that is not carried out must not be remembered.
-        if !is_event && !self.flood.allow(now) {
+        if !is_event && self.floods(now) {
             return vec![FLOODING];
         }
         match message {
@@ -98,7 +98,7 @@ impl Session {
     /// A ping or pong frame arrived: this client uses control frames.
     pub fn control_frame(&mut self, now: Instant) -> Option<Action> {
         self.liveness.control_frame(now);
-        (!self.flood.allow(now)).then_some(FLOODING)
+        self.floods(now).then_some(FLOODING)
     }
 
     /// When [`tick`](Self::tick) has to be called next, if nothing is heard until then.
@@ -248,7 +248,12 @@ impl Session {
     fn relay(&mut self, message: &ClientEvent<'_>, now: Instant) -> Action {
         let action = self.client_event(message, now);
         let is_relayed = matches!(action, Action::Publish(_));
-        if is_relayed || self.flood.allow(now) { action } else { FLOODING }
+        if is_relayed || !self.floods(now) { action } else { FLOODING }
+    }
+
+    /// Counts a message that reaches no other client.
+    fn floods(&mut self, now: Instant) -> bool {
+        !self.without_effect.allow(NO_FLOOD, now)
     }
 
     fn client_event(&mut self, message: &ClientEvent<'_>, now: Instant) -> Action {
@@ -277,8 +282,8 @@ impl Session {
             let text = format!("The event data has {bytes} bytes; the limit is {most}");
             return reject(4301, text);
         }
-        if let Some(rate) = &mut self.client_events
-            && !rate.allow(now)
+        if let Some(limit) = app.limits.client_events_per_second
+            && !self.client_events.allow(Rate::per_second(limit), now)
         {
             return reject(4301, "Rate limit exceeded: too many client events in one second");
         }

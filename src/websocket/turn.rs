@@ -7,29 +7,29 @@ use std::cell::Cell;
 
 /// Frames of one turn. A message costs 1 to 10 µs, so a hundred flooding clients delay the others
 /// by some 3 ms; a page that subscribes to 16 channels at once still gets one write with the answers.
-const FRAMES: usize = 16;
+const FRAMES: u32 = 16;
 
 /// Bytes read in one turn: more would only wait in the memory of the connection.
 pub(super) const READ_BYTES: usize = 16 * 1024;
 
 /// Bytes of answers that one turn may cause: a roster or a cached event ends the turn, so that the
 /// shard can stop the reading before the next one is made.
-const ANSWER_BYTES: usize = 64 * 1024;
+const ANSWER_BYTES: u32 = 64 * 1024;
 
 /// What is left of one turn. Shared by the decoder, which takes frames, and the receiver of the
 /// messages, which causes answers.
 #[derive(Debug)]
 pub(super) struct Turn {
-    frames: Cell<usize>,
-    read_bytes: Cell<usize>,
-    answer_bytes: Cell<usize>,
+    frames: Cell<u32>,
+    read_bytes: Cell<u32>,
+    answer_bytes: Cell<u32>,
 }
 
 impl Turn {
     pub(super) fn new() -> Self {
         Self {
             frames: Cell::new(FRAMES),
-            read_bytes: Cell::new(READ_BYTES),
+            read_bytes: Cell::new(READ_BYTES as u32),
             answer_bytes: Cell::new(ANSWER_BYTES),
         }
     }
@@ -51,12 +51,12 @@ impl Turn {
 
     /// So many bytes were read.
     pub(super) fn read(&self, bytes: usize) {
-        self.read_bytes.set(self.read_bytes.get().saturating_sub(bytes));
+        self.read_bytes.set(less(self.read_bytes.get(), bytes));
     }
 
     /// A message caused so many bytes of answers.
     pub(super) fn answered(&self, bytes: usize) {
-        self.answer_bytes.set(self.answer_bytes.get().saturating_sub(bytes));
+        self.answer_bytes.set(less(self.answer_bytes.get(), bytes));
     }
 
     /// The worker has served others: everything is allowed again.
@@ -66,6 +66,10 @@ impl Turn {
         self.read_bytes.set(read_bytes.get());
         self.answer_bytes.set(answer_bytes.get());
     }
+}
+
+fn less(left: u32, bytes: usize) -> u32 {
+    left.saturating_sub(u32::try_from(bytes).unwrap_or(u32::MAX))
 }
 
 #[cfg(test)]
@@ -82,7 +86,7 @@ mod tests {
         assert!(turn.is_over() && turn.has_read_all());
         turn.renew();
         assert!(!turn.is_over());
-        turn.answered(ANSWER_BYTES - 1);
+        turn.answered(ANSWER_BYTES as usize - 1);
         assert!(!turn.is_over());
         turn.answered(100);
         assert!(turn.is_over(), "an answer may be larger than what is left");
