@@ -88,10 +88,14 @@ pub(super) fn open(
         full_since: None,
         joins: None,
     };
+    // Here, so that the buffer it lies in is not kept for as long as the connection lives.
+    let going_on = early.is_empty() || connection.feed(&mut Vec::from(early), &mut socket);
     // A block, not a function: an async function keeps its arguments twice, and this is most of
     // what an idle socket costs.
     async move {
-        connection.serve(&mut socket, early).await;
+        if going_on {
+            connection.serve(&mut socket).await;
+        }
         // It leaves its channels now, not when the closing handshake is over.
         drop(socket);
         connection.linger().await;
@@ -111,8 +115,8 @@ impl Connection {
     }
 
     /// Until either side closes.
-    async fn serve(&mut self, socket: &mut Socket, early: Bytes) {
-        let mut going_on = early.is_empty() || self.feed(&mut Vec::from(early), socket);
+    async fn serve(&mut self, socket: &mut Socket) {
+        let mut going_on = true;
         let mut timer = pin!(sleep_until(self.next_look(socket, Instant::now()).into()));
         while going_on {
             if self.turn.has_read_all() {
