@@ -17,6 +17,7 @@ use crate::metrics::Metrics;
 mod carrying;
 mod channels;
 mod message_log;
+mod oversized;
 mod peer_log;
 mod pending_joins;
 mod place;
@@ -142,8 +143,7 @@ impl Node {
     /// Does what was put off until now, on every hub.
     pub fn tick(&self, now: Instant) {
         for channels in self.by_id.values() {
-            channels.hub().tick(now);
-            channels.peer_log().tick(now);
+            channels.tick(now);
         }
     }
 

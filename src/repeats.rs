@@ -4,6 +4,7 @@
 //! Pure: the caller brings the time and writes the lines. For what a peer can cause as often as it
 //! likes: a line for each would be a log that the peer writes, 100 MB a second of it.
 
+use std::borrow::Borrow;
 use std::hash::Hash;
 use std::time::{Duration, Instant};
 
@@ -56,7 +57,11 @@ impl<K: Eq + Hash + Clone> Repeats<K> {
     }
 
     /// Something happened; true if it is to be logged now.
-    pub fn note(&mut self, kind: &K, now: Instant) -> bool {
+    pub fn note<Q>(&mut self, kind: &Q, now: Instant) -> bool
+    where
+        K: Borrow<Q>,
+        Q: ?Sized + Hash + Eq + ToOwned<Owned = K>,
+    {
         if let Some(known) = self.kinds.get_mut(kind) {
             known.count += 1;
             return false;
@@ -65,7 +70,7 @@ impl<K: Eq + Hash + Clone> Repeats<K> {
             self.others.get_or_insert(Kind { since: now, count: 0 }).count += 1;
             return false;
         }
-        self.kinds.insert(kind.clone(), Kind { since: now, count: 0 });
+        self.kinds.insert(kind.to_owned(), Kind { since: now, count: 0 });
         true
     }
 

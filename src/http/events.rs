@@ -253,16 +253,9 @@ fn start(request: &Signed, trigger: &Trigger<'_>) -> Vec<Triggered> {
         tracing::debug!(target: "resound::stream", app = channels.app().id, %channel, event = trigger.name, bytes = trigger.data.len(), subscribers, "event triggered");
         started.push(triggered);
     }
-    let (bytes, soft) = (trigger.data.len(), channels.app().limits.event_data_warn_bytes);
-    if bytes > soft {
+    if trigger.data.len() > channels.app().limits.event_data_warn_bytes {
         metrics.oversized();
-        let (app, event) = (&channels.app().id, trigger.name);
-        tracing::warn!(
-            app,
-            event,
-            bytes,
-            "event data is larger than hosted Pusher accepts ({soft} bytes)"
-        );
+        channels.oversized(trigger.name, trigger.data.len(), now);
     }
     started
 }

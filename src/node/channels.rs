@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
+use super::oversized::Oversized;
 use super::{PeerLog, PendingJoins};
 use crate::app::App;
 use crate::cluster::{Answer, Cluster, Look, Query, Shared, Spot};
@@ -20,6 +21,7 @@ use crate::protocol::{ChannelName, Frame, Member, SocketId, User};
 pub struct Channels {
     hub: Arc<Hub>,
     peer_log: Arc<PeerLog>,
+    oversized: Oversized,
     membership: Option<Membership>,
 }
 
@@ -77,7 +79,20 @@ impl Channels {
         peer_log: Arc<PeerLog>,
         membership: Option<Membership>,
     ) -> Self {
-        Self { hub, peer_log, membership }
+        let oversized = Oversized::new(hub.app().clone());
+        Self { hub, peer_log, oversized, membership }
+    }
+
+    /// Does what was put off until now.
+    pub(super) fn tick(&self, now: Instant) {
+        self.hub.tick(now);
+        self.peer_log.tick(now);
+        self.oversized.tick(now);
+    }
+
+    /// An event was accepted whose data is larger than hosted Pusher would take.
+    pub fn oversized(&self, event: &str, bytes: usize, now: Instant) {
+        self.oversized.note(event, bytes, now);
     }
 
     /// The app whose channels these are.

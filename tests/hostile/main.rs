@@ -17,6 +17,7 @@ mod endings;
 mod flood;
 mod http_timeouts;
 mod limits;
+mod log_lines;
 mod malformed_frames;
 mod malformed_http;
 mod order;
