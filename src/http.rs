@@ -15,14 +15,18 @@ use axum::routing::{get, post};
 
 mod body;
 mod channels;
+mod coding;
 mod events;
 mod exposition;
 mod info;
+mod missing;
 mod refusal;
 mod signed;
 mod users;
 
 pub use exposition::exposition;
+pub use refusal::RefusedBecause;
+pub use signed::SentPath;
 
 use crate::node::{Node, Standing, Vacancy};
 use refusal::Refusal;
@@ -47,6 +51,11 @@ impl Api {
     /// The API of a node, mounted below `prefix`.
     pub fn new(node: Arc<Node>, prefix: Arc<str>, body: BodyLimits) -> Self {
         Self { node, prefix, body }
+    }
+
+    /// A path without the prefix, if it has it.
+    fn below_prefix<'p>(&self, path: &'p str) -> &'p str {
+        path.strip_prefix(&*self.prefix).unwrap_or(path)
     }
 }
 
@@ -111,11 +120,8 @@ async fn upgrade_required() -> Response {
     (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], text).into_response()
 }
 
-async fn not_found(uri: Uri) -> Refusal {
-    let path: String = uri.path().chars().take(200).collect();
-    Refusal::not_found(format!(
-        "There is no {path:?} here. The HTTP API is at /apps/{{app_id}}/…, sockets connect to /app/{{key}}; both move below REVERB_SERVER_PATH if it is set"
-    ))
+async fn not_found(State(api): State<Arc<Api>>, uri: Uri) -> Refusal {
+    Refusal::not_found(missing::text(&api.prefix, uri.path()))
 }
 
 async fn method_not_allowed(method: Method, request: Request<Body>) -> Refusal {

@@ -2,7 +2,7 @@
 //!
 //! Laravel shows the text verbatim in its exception, so it is written for whoever reads that.
 
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
 use crate::protocol::channel_name::InvalidName;
@@ -39,12 +39,21 @@ impl Refusal {
     }
 }
 
+/// Why a request was refused, beside the answer: for the log of whoever sends it.
+#[derive(Debug, Clone)]
+pub struct RefusedBecause(pub String);
+
 impl IntoResponse for Refusal {
     fn into_response(self) -> Response {
-        let status = self.status.as_u16();
-        tracing::info!(status, reason = self.text, "request refused");
         let text_plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-        (self.status, text_plain, self.text).into_response()
+        let mut answer = (self.status, text_plain, self.text.clone()).into_response();
+        if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
+            answer
+                .headers_mut()
+                .insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
+        answer.extensions_mut().insert(RefusedBecause(self.text));
+        answer
     }
 }
 

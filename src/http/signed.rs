@@ -10,9 +10,13 @@ use axum::http::{Request, StatusCode, header};
 use percent_encoding::percent_decode_str;
 
 use super::refusal::Refusal;
-use super::{Api, body};
+use super::{Api, body, coding};
 use crate::node::Channels;
 use crate::protocol::signature::{self, Query};
+
+/// The path of a request as it was sent, where it is read in another spelling.
+#[derive(Debug, Clone)]
+pub struct SentPath(pub String);
 
 /// A request of the app's back end: its channels, its query, its body.
 pub(super) struct Signed {
@@ -40,8 +44,13 @@ impl FromRequest<Arc<Api>> for Signed {
             .map_err(|_| Refusal::bad_request("The path is not valid UTF-8 after decoding"))?;
         let app_id = parameter(&parameters, "app_id");
         let method = parts.method.as_str();
-        let (path, query) = (parts.uri.path(), parts.uri.query().unwrap_or_default());
-        match check_head(api, app_id, method, path, query) {
+        let path = parts.uri.path();
+        let sent = parts.extensions.get::<SentPath>().map_or(path, |sent| &sent.0);
+        let query = parts.uri.query().unwrap_or_default();
+        let checked = check_head(api, app_id, method, (path, sent), query);
+        let checked =
+            checked.and_then(|checked| coding::check(&parts.headers, &body).map(|()| checked));
+        match checked {
             Ok((channels, query)) => {
                 let body = body::read(body, api.body).await?;
                 signature::check_body(&query, &body)?;
@@ -67,7 +76,7 @@ fn check_head(
     api: &Api,
     app_id: &str,
     method: &str,
-    path: &str,
+    (path, sent): (&str, &str),
     query: &str,
 ) -> Result<(Arc<Channels>, Query), Refusal> {
     let channels = api.node.channels_by_id(app_id).ok_or_else(|| {
@@ -78,16 +87,18 @@ fn check_head(
     })?;
     let query = Query::parse(query)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    // A proxy may have mounted us below a prefix the SDK does not know, and SDKs differ in what
-    // they encode: all spellings of the one path that was asked for.
-    let inner = path.strip_prefix(&*api.prefix).unwrap_or(path);
+    // A proxy may have mounted us below a prefix the SDK does not know or have added slashes, and
+    // SDKs differ in what they encode: all spellings of the one path that was asked for.
     let check =
         |paths: &[&str]| signature::check_request(channels.app(), method, paths, &query, now);
-    check(&[path, inner]).or_else(|refused| {
+    check(&[path, api.below_prefix(path)]).or_else(|refused| {
+        if sent == path && !path.contains('%') {
+            return Err(refused);
+        }
         let decoded = |path| percent_decode_str(path).decode_utf8_lossy().into_owned();
-        let (path_decoded, inner_decoded) = (decoded(path), decoded(inner));
-        let encoded = path.contains('%');
-        if encoded { check(&[&path_decoded, &inner_decoded]) } else { Err(refused) }
+        let (path, sent_decoded) = (decoded(path), decoded(sent));
+        let spellings = [sent, &path, &sent_decoded];
+        check(&spellings).or_else(|_| check(&spellings.map(|path| api.below_prefix(path))))
     })?;
     if !channels.app().enabled {
         return Err(Refusal::new(

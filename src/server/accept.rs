@@ -22,9 +22,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::head;
 use super::lingering::{Unread, Watched, linger};
 use super::misdirected;
 use super::pace::{Pace, Paced, Phase};
+use super::path::with_plain_path;
 use super::pending::{Pending, Ticket};
 use super::rejected::{Reason, Rejected};
 use crate::http;
@@ -270,6 +272,11 @@ impl Entrance {
             let Ok(answer) = self.router.clone().oneshot(request).await;
             return answer;
         };
+        if let Some(refusal) = head::refusal(&request) {
+            self.node.metrics().api_answered(refusal.status().as_u16());
+            return refusal;
+        }
+        let request = with_plain_path(request);
         // The API never upgrades: an Upgrade header there is what some proxies always add.
         let to_api = request.uri().path().contains("/apps/");
         if websocket::is_upgrade(request.headers()) && !to_api {
@@ -289,7 +296,11 @@ impl Entrance {
             let Ok(answer) = self.router.clone().oneshot(request).await;
             answer
         };
-        self.node.metrics().api_answered(answer.status().as_u16());
+        let status = answer.status().as_u16();
+        if let Some(http::RefusedBecause(reason)) = answer.extensions().get() {
+            self.rejected.request(status, reason, Instant::now());
+        }
+        self.node.metrics().api_answered(status);
         answer
     }
 }

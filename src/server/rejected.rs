@@ -1,8 +1,8 @@
 //! Connections that are rejected before a request is served: counted by reason, and logged with the
-//! remedy.
+//! remedy. Requests that are refused: logged.
 //!
 //! A peer decides how often it is rejected, so a reason is logged at once when it first occurs, and
-//! then once a minute with the number of times it occurred since.
+//! then once an interval with the number of times it occurred since.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,6 +15,10 @@ use crate::repeats::{Repeated, Repeats};
 
 /// Between two lines of one reason.
 const BETWEEN_LINES: Duration = Duration::from_secs(60);
+
+/// Between two lines of refused requests of one status: a back end that is set up wrongly should
+/// see the cause of each try.
+const BETWEEN_REQUESTS: Duration = Duration::from_secs(1);
 
 /// Why a connection is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -100,11 +104,15 @@ impl Reason {
 pub(super) struct Rejected {
     metrics: Arc<Metrics>,
     repeats: Mutex<Repeats<Reason>>,
+    /// Refused requests, by status.
+    requests: Mutex<Repeats<u16>>,
 }
 
 impl Rejected {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
-        Self { metrics, repeats: Mutex::new(Repeats::new(BETWEEN_LINES)) }
+        let repeats = Mutex::new(Repeats::new(BETWEEN_LINES));
+        let requests = Mutex::new(Repeats::new(BETWEEN_REQUESTS));
+        Self { metrics, repeats, requests }
     }
 
     /// A connection is rejected; `peer` is named where it is logged.
@@ -115,11 +123,24 @@ impl Rejected {
         }
     }
 
-    /// Logs the numbers of what repeated within a minute that is over.
+    /// A request was answered with a refusal: logged at info if it is the first of its status.
+    pub(super) fn request(&self, status: u16, reason: &str, now: Instant) {
+        if self.requests.lock().note(&status, now) {
+            tracing::info!(status, reason, "request refused");
+        } else {
+            tracing::debug!(status, reason, "request refused");
+        }
+    }
+
+    /// Logs the numbers of what repeated in the time that is over.
     pub(super) fn tick(&self, now: Instant) {
         let ended = self.repeats.lock().ended(now);
         for Repeated { kind, count } in ended {
             kind.into_iter().for_each(|reason| reason.log(count, None));
+        }
+        let ended = self.requests.lock().ended(now);
+        for Repeated { kind: status, count } in ended {
+            tracing::info!(status, count, "more requests refused");
         }
     }
 }

@@ -1,0 +1,65 @@
+//! What a request's head must be before anything reads it: fields that have one meaning.
+//!
+//! Where a field is given twice, two readers may take different ones: a proxy routes by the first
+//! `Host`, the server answers for the second. RFC 9112 wants such a request refused.
+
+use axum::body::Body;
+use axum::http::header::{
+    AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
+    TRANSFER_ENCODING,
+};
+use axum::http::{HeaderMap, HeaderName, Request, Response, StatusCode, Version};
+
+/// Fields of which a request has at most one. `Content-Length` is checked where it is parsed; the
+/// others that decide anything here (`Connection`, `Upgrade`, `Sec-WebSocket-Extensions`) are lists.
+const SINGULAR: [HeaderName; 7] = [
+    HOST,
+    ORIGIN,
+    CONTENT_TYPE,
+    AUTHORIZATION,
+    TRANSFER_ENCODING,
+    SEC_WEBSOCKET_KEY,
+    SEC_WEBSOCKET_VERSION,
+];
+
+/// The answer to a head that is not to be served.
+pub(super) fn refusal<B>(request: &Request<B>) -> Option<Response<Body>> {
+    let (status, text) = fault(request.headers(), request.version())?;
+    tracing::debug!(status = status.as_u16(), reason = text, "head refused");
+    let answer =
+        Response::builder().status(status).header(CONTENT_TYPE, "text/plain; charset=utf-8");
+    Some(answer.body(text.into()).expect("the parts of this answer are constant"))
+}
+
+fn fault(headers: &HeaderMap, version: Version) -> Option<(StatusCode, String)> {
+    // Most heads have no field twice, and are not searched for one.
+    if headers.len() > headers.keys_len() {
+        let twice = |name: &&HeaderName| headers.get_all(*name).iter().nth(1).is_some();
+        if let Some(name) = SINGULAR.iter().find(twice) {
+            let text = format!(
+                "The request has the header field {name} more than once: which one is meant? If a proxy in front adds it, it must replace the one it received"
+            );
+            return Some((StatusCode::BAD_REQUEST, text));
+        }
+    }
+    match headers.get(HOST) {
+        None if version >= Version::HTTP_11 => {
+            let text = "The request has no Host field, which HTTP/1.1 requires";
+            return Some((StatusCode::BAD_REQUEST, text.to_owned()));
+        }
+        Some(host) if !host.as_bytes().iter().all(|&byte| is_of_host(byte)) => {
+            let text = "The Host field is not a host name with an optional port";
+            return Some((StatusCode::BAD_REQUEST, text.to_owned()));
+        }
+        _ => {}
+    }
+    let coding = headers.get(TRANSFER_ENCODING)?;
+    let text = "Transfer-Encoding must be \"chunked\" alone: other codings are not decoded here";
+    let is_chunked = coding.as_bytes().trim_ascii().eq_ignore_ascii_case(b"chunked");
+    (!is_chunked).then(|| (StatusCode::NOT_IMPLEMENTED, text.to_owned()))
+}
+
+/// A byte of `uri-host [":" port]` (RFC 3986). Bytes above ASCII are names that were not encoded.
+fn is_of_host(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric() || byte >= 0x80 || b"-._~%!$&'()*+,;=:[]".contains(&byte)
+}
