@@ -281,8 +281,11 @@ impl Entrance {
         let to_api = request.uri().path().contains("/apps/");
         if websocket::is_upgrade(request.headers()) && !to_api {
             let (answer, upgrade) = door.upgrade(&request);
-            if upgrade.is_some() {
+            if let Some(upgrade) = &upgrade {
                 visit.phase.upgrading();
+                if upgrade.is_misplaced() {
+                    self.rejected.note(Reason::Path, Some(visit.peer), Instant::now());
+                }
                 if self.node.vacancy(Instant::now()) == Vacancy::Full {
                     self.rejected.note(Reason::Descriptors, Some(visit.peer), Instant::now());
                 }

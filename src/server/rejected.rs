@@ -37,6 +37,8 @@ pub(super) enum Reason {
     HeadBytes,
     /// More header fields than `http.head_fields`.
     HeadFields,
+    /// A socket at another path than `/app/{key}`, which is closed with 4005.
+    Path,
     /// Every descriptor for sockets is taken.
     Descriptors,
 }
@@ -52,6 +54,7 @@ impl Reason {
             Self::MalformedRequest => "malformed_request",
             Self::HeadBytes => "head_bytes",
             Self::HeadFields => "head_fields",
+            Self::Path => "path",
             Self::Descriptors => "descriptors",
         }
     }
@@ -77,6 +80,9 @@ impl Reason {
             }
             Self::HeadFields => {
                 "the request has too many header fields: send fewer, or raise http.head_fields (RESOUND_HTTP_HEAD_FIELDS)"
+            }
+            Self::Path => {
+                "a socket was opened at a path that is not /app/{key} below server.path (REVERB_SERVER_PATH), and closed with 4005, which stops its client: check wsPath in Echo and what proxies do to the path"
             }
             Self::Descriptors => {
                 "no file descriptors are left for more sockets, which are refused with 4100: raise the limit of open files (systemd LimitNOFILE=, ulimit -n, docker run --ulimit nofile=65536:65536)"

@@ -42,6 +42,13 @@ pub struct Upgrade {
     deflate: bool,
 }
 
+impl Upgrade {
+    /// Whether it is refused because of its path.
+    pub fn is_misplaced(&self) -> bool {
+        matches!(self.verdict, Err(CloseCode::PathNotFound))
+    }
+}
+
 /// Whether a request asks for a WebSocket.
 pub fn is_upgrade(headers: &HeaderMap) -> bool {
     has_token(headers, &UPGRADE, "websocket")

@@ -4,7 +4,7 @@
 use std::net::TcpListener;
 
 use crate::bystander::Bystander;
-use crate::harness::wire::Wire;
+use crate::harness::wire::{Wire, handshake};
 use crate::harness::{Program, TestServer};
 
 const TLS_HELLO: &[u8] = b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 and more of it";
@@ -113,5 +113,20 @@ async fn one_line_of_the_log_names_the_remedy_of_many() {
         figures.contains("resound_connections_rejected_total{reason=\"tls\"} 21\n"),
         "{figures}"
     );
+    assert_eq!(program.lines_logged(), 0, "the others of the minute are summed up");
+}
+
+/// It is closed with 4005, after which pusher-js does not come back.
+#[tokio::test]
+async fn a_socket_at_another_path_is_logged_with_the_keys_that_decide_it() {
+    let mut program = Program::start(&[("REVERB_SERVER_PATH", "/ws")]).await;
+    for _ in 0..3 {
+        let mut wire = Wire::open(program.address).await;
+        wire.send(handshake()).await;
+        assert_eq!(wire.reply().await.status, 101);
+        assert_eq!(wire.farewell().await.code, Some(4005));
+    }
+    let line = program.says("reason=\"path\"").await;
+    assert!(line.contains("REVERB_SERVER_PATH") && line.contains("wsPath in Echo"), "{line}");
     assert_eq!(program.lines_logged(), 0, "the others of the minute are summed up");
 }
