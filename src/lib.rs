@@ -3,6 +3,7 @@
 // In reading order: from the values everything is about to the process around them.
 pub mod app;
 pub mod repeats;
+pub mod network_fault;
 pub mod protocol;
 pub mod metrics;
 pub mod config;

@@ -15,6 +15,7 @@ use crate::metrics::Metrics;
 
 mod delay;
 mod endpoint;
+mod failure;
 mod notice;
 mod queue;
 

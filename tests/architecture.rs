@@ -11,16 +11,17 @@ use std::path::{Path, PathBuf};
 
 /// Each room and the rooms it may enter. `websocket` and `http` know nothing of each other, `hub`
 /// nothing of transports, `protocol` nothing of time and tasks.
-const LAYERS: [(&str, &[&str]); 15] = [
+const LAYERS: [(&str, &[&str]); 16] = [
     ("app", &[]),
     ("repeats", &[]),
+    ("network_fault", &[]),
     ("protocol", &["app"]),
     ("metrics", &["protocol"]),
     ("config", &["app"]),
     ("hub", &["app", "metrics", "protocol"]),
-    ("cluster", &["app", "config", "metrics", "protocol"]),
+    ("cluster", &["app", "config", "metrics", "network_fault", "protocol", "repeats"]),
     ("node", &["app", "cluster", "hub", "metrics", "protocol", "repeats"]),
-    ("webhook", &["app", "hub", "metrics", "protocol"]),
+    ("webhook", &["app", "hub", "metrics", "network_fault", "protocol"]),
     ("websocket", &["hub", "node", "protocol"]),
     ("http", &["app", "hub", "metrics", "node", "protocol"]),
     (

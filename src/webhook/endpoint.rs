@@ -12,6 +12,7 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 
 use super::WebhookLimits;
+use super::failure;
 use super::notice::{self, Notice};
 use super::queue::Queue;
 use crate::app::{App, Webhook};
@@ -85,8 +86,8 @@ impl Endpoint {
                 Ok(status) if status.is_success() => {
                     return self.metrics.webhook_events_sent(events.len());
                 }
-                Ok(status) => format!("it answered {status}"),
-                Err(error) => error.without_url().to_string(),
+                Ok(status) => failure::of_status(status),
+                Err(error) => failure::of_error(error),
             };
             self.metrics.webhook_attempt_failed();
             // Half of the wait at least, all of it at most: endpoints that fail together must not

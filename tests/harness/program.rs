@@ -33,6 +33,14 @@ impl Program {
         Self::spawn(command, variables).await
     }
 
+    /// The same with a configuration file beside the variables.
+    pub async fn start_with_file(file: &str) -> Self {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", &format!("exec \"$0\" \"$@\" --config {file}")]);
+        command.arg(env!("CARGO_BIN_EXE_resound"));
+        Self::spawn(command, &[]).await
+    }
+
     /// The same where a command that starts another one puts it, such as in a network namespace.
     pub async fn start_by(mut command: Command, host: IpAddr, variables: &[(&str, &str)]) -> Self {
         command.arg(env!("CARGO_BIN_EXE_resound"));

@@ -31,5 +31,6 @@ mod slow_reader;
 mod soak;
 mod unusual_frames;
 mod wrong_protocol;
+mod webhook_failures;
 
 use harness::wire;

@@ -1,0 +1,153 @@
+//! Why a connection to another service failed, in words.
+//!
+//! Libraries wrap the cause: "error sending request" is a refused port, an unknown host or an untrusted
+//! certificate. Owns the search for the cause in the chain of an error and the sentence for it; what to
+//! change is for the caller to name, which knows the keys.
+
+use std::error::Error;
+use std::fmt;
+use std::io::{self, ErrorKind};
+
+use rustls::{CertificateError, InvalidMessage};
+
+/// The cause of a failed connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NetworkFault {
+    /// Nothing listens on the port.
+    Refused,
+    /// The name of the host has no address.
+    UnknownHost,
+    /// There is no route to the host.
+    Unreachable,
+    /// The peer closed the connection.
+    Closed,
+    /// Nothing came within the time that was allowed.
+    TimedOut,
+    /// The peer answers without TLS.
+    NotTls,
+    /// The certificate was issued by an unknown authority.
+    UnknownIssuer,
+    /// The certificate is a CA's own: one that is its own issuer.
+    CaCertificate,
+    /// The certificate has expired, or is not valid yet.
+    Expired,
+    /// The certificate is for other names.
+    WrongName,
+    /// Another failure of TLS.
+    Tls(String),
+}
+
+impl NetworkFault {
+    /// The first cause that is known in the chain of an error.
+    pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
+        chain(error).find_map(|cause| {
+            if let Some(error) = cause.downcast_ref::<rustls::Error>() {
+                return Some(Self::of_tls(error));
+            }
+            cause.downcast_ref::<io::Error>().and_then(Self::of_io)
+        })
+    }
+
+    fn of_io(error: &io::Error) -> Option<Self> {
+        match error.kind() {
+            ErrorKind::ConnectionRefused => Some(Self::Refused),
+            ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Some(Self::Unreachable),
+            ErrorKind::ConnectionReset
+            | ErrorKind::ConnectionAborted
+            | ErrorKind::BrokenPipe
+            | ErrorKind::UnexpectedEof => Some(Self::Closed),
+            ErrorKind::TimedOut => Some(Self::TimedOut),
+            // The standard library has no kind for it; this is its text on every system.
+            _ if error.to_string().contains("failed to lookup address") => Some(Self::UnknownHost),
+            _ => None,
+        }
+    }
+
+    fn of_tls(error: &rustls::Error) -> Self {
+        use CertificateError as Certificate;
+        match error {
+            rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType) => Self::NotTls,
+            rustls::Error::InvalidCertificate(certificate) => match certificate {
+                Certificate::UnknownIssuer => Self::UnknownIssuer,
+                Certificate::Expired
+                | Certificate::ExpiredContext { .. }
+                | Certificate::NotValidYet
+                | Certificate::NotValidYetContext { .. } => Self::Expired,
+                Certificate::NotValidForName | Certificate::NotValidForNameContext { .. } => {
+                    Self::WrongName
+                }
+                other if format!("{other:?}").contains("CaUsedAsEndEntity") => Self::CaCertificate,
+                other => Self::Tls(other.to_string()),
+            },
+            other => Self::Tls(other.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for NetworkFault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Refused => "nothing listens on that port",
+            Self::UnknownHost => "the name of the host has no address (DNS)",
+            Self::Unreachable => "there is no route to the host",
+            Self::Closed => "the peer closed the connection",
+            Self::TimedOut => "no answer came in time",
+            Self::NotTls => "the peer answers without TLS",
+            Self::UnknownIssuer => "its certificate was issued by an authority that is not trusted",
+            Self::CaCertificate => "its certificate is self-signed as that of an authority, which a server may not present",
+            Self::Expired => "its certificate has expired or is not valid yet",
+            Self::WrongName => "its certificate is for other host names",
+            Self::Tls(text) => return write!(f, "TLS failed: {text}"),
+        })
+    }
+}
+
+/// An error and all that caused it.
+fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
+    std::iter::successors(Some(error), |&error| below(error))
+}
+
+fn below<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    // An I/O error names as its source what its inner error stems from, and skips that one.
+    match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
+        Some(inner) => Some(inner),
+        None => error.source(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::{self, ErrorKind};
+
+    use rustls::{CertificateError, InvalidMessage};
+
+    use super::NetworkFault;
+
+    #[derive(Debug, thiserror::Error)]
+    #[error("error sending request")]
+    struct Wrapped(#[source] io::Error);
+
+    fn check(error: io::Error, fault: impl Into<Option<NetworkFault>>) {
+        assert_eq!(NetworkFault::of(&Wrapped(error)), fault.into());
+    }
+
+    #[test]
+    fn the_cause_is_found_below_the_errors_of_libraries() {
+        check(ErrorKind::ConnectionRefused.into(), Some(NetworkFault::Refused));
+        check(ErrorKind::ConnectionReset.into(), Some(NetworkFault::Closed));
+        check(ErrorKind::HostUnreachable.into(), Some(NetworkFault::Unreachable));
+        check(ErrorKind::TimedOut.into(), Some(NetworkFault::TimedOut));
+        let lookup = "failed to lookup address information: Name or service not known";
+        check(io::Error::other(lookup), Some(NetworkFault::UnknownHost));
+        check(io::Error::other("something else"), None);
+        let tls = |error: rustls::Error| io::Error::new(ErrorKind::InvalidData, error);
+        let certificate = |error| tls(rustls::Error::InvalidCertificate(error));
+        let plain = rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType);
+        check(tls(plain), Some(NetworkFault::NotTls));
+        check(certificate(CertificateError::UnknownIssuer), Some(NetworkFault::UnknownIssuer));
+        check(certificate(CertificateError::Expired), Some(NetworkFault::Expired));
+        check(certificate(CertificateError::NotValidForName), Some(NetworkFault::WrongName));
+        let revoked = NetworkFault::of(&certificate(CertificateError::Revoked));
+        assert!(matches!(revoked, Some(NetworkFault::Tls(_))), "{revoked:?}");
+    }
+}
