@@ -27,6 +27,7 @@ pub struct PeerLog {
 enum Refusal {
     Message(u16),
     Subscription(u16),
+    SignIn,
     Connection(u16),
 }
 
@@ -64,6 +65,12 @@ impl PeerLog {
         refused!(self, refusal, "subscription refused", %socket, channel, status, reason);
     }
 
+    /// A sign-in was not granted.
+    pub(super) fn sign_in_refused(&self, socket: SocketId, error: &ErrorEvent) {
+        let (code, reason) = (error.code, &error.message);
+        refused!(self, Refusal::SignIn, "sign-in refused", %socket, code, reason);
+    }
+
     /// A handshake was answered with a close code.
     pub fn connection_refused(&self, code: CloseCode, origin: Option<&str>) {
         let (code, reason) = (code.code(), code.reason());
@@ -81,6 +88,9 @@ impl PeerLog {
                 }
                 Some(Refusal::Subscription(status)) => {
                     tracing::info!(app, status, count, "more subscriptions refused");
+                }
+                Some(Refusal::SignIn) => {
+                    tracing::info!(app, count, "more sign-ins refused");
                 }
                 Some(Refusal::Connection(code)) => {
                     tracing::info!(app, code, count, "more connections refused");

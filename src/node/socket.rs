@@ -139,6 +139,11 @@ impl Socket {
                 self.channels().peer_log().subscription_refused(id, &channel, &error);
                 return refuse(self.hub(), id, &channel, &error);
             }
+            Action::RefuseSignIn(error) => {
+                self.channels().peer_log().sign_in_refused(id, &error);
+                self.hub().answer(id, server_message::error(error.code, &error.message));
+                self.hub().end(id, CloseCode::SignInRefused);
+            }
             Action::Subscribe { channel, member } => {
                 match self.channels().subscribe(id, &channel, member.as_ref(), now) {
                     Ok(answer) => {

@@ -1,14 +1,16 @@
 //! What a client may say, parsed with limits.
 //!
 //! Owns the shape of inbound JSON and nothing else: whether the client may say it is decided by
-//! [`session`](super::session). Wrong JSON, wrong types and missing fields all become
-//! [`InvalidMessage`]; nothing here panics or recurses beyond serde_json's 128 levels.
+//! [`session`](super::session). Wrong JSON, wrong types, missing fields and data that other clients
+//! could not read all become [`InvalidMessage`]; nothing here panics or recurses beyond serde_json's
+//! 128 levels.
 
 use std::borrow::Cow;
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::json::{self, Object, Unreadable};
 use super::text::Text;
 
 /// One message of a client.
@@ -70,7 +72,13 @@ pub struct ClientEvent<'a> {
 /// Not a message of the protocol; the text says what is wrong.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
-pub struct InvalidMessage(pub &'static str);
+pub struct InvalidMessage(pub Cow<'static, str>);
+
+impl From<&'static str> for InvalidMessage {
+    fn from(text: &'static str) -> Self {
+        Self(text.into())
+    }
+}
 
 /// Prefix of the events clients may send to each other.
 const CLIENT_EVENT_PREFIX: &str = "client-";
@@ -112,33 +120,44 @@ struct UnsubscribeData<'a> {
 impl<'a> ClientMessage<'a> {
     /// Reads one text message.
     pub fn parse(text: &'a str) -> Result<Self, InvalidMessage> {
-        let envelope: Envelope<'a> = serde_json::from_str(text)
-            .map_err(|_| InvalidMessage("not a JSON object with a string \"event\""))?;
+        // A string with half a pair is no string to the reader, so the cause is looked for here.
+        Self::read(text).map_err(|invalid| {
+            if json::has_lone_surrogate(text.as_bytes()) {
+                return InvalidMessage(format!("a string {}", Unreadable::LoneSurrogate).into());
+            }
+            invalid
+        })
+    }
+
+    fn read(text: &'a str) -> Result<Self, InvalidMessage> {
+        let Object(envelope): Object<Envelope<'a>> = serde_json::from_str(text)
+            .map_err(|_| InvalidMessage::from("not a JSON object with a string \"event\""))?;
         let event = envelope.event.0;
         match &*event {
             "pusher:ping" => Ok(Self::Ping),
             "pusher:pong" => Ok(Self::Pong),
             "pusher:subscribe" => {
-                let no = InvalidMessage(
+                let no = InvalidMessage::from(
                     "pusher:subscribe needs data with a string \"channel\", and strings as \"auth\" and \"channel_data\"",
                 );
                 subscribe(envelope.data).ok_or(no).map(Self::Subscribe)
             }
             "pusher:unsubscribe" => {
-                let no = InvalidMessage("pusher:unsubscribe needs data with a string \"channel\"");
+                let no =
+                    InvalidMessage::from("pusher:unsubscribe needs data with a string \"channel\"");
                 let channel = unsubscribe(envelope.data).ok_or(no)?;
                 Ok(Self::Unsubscribe { channel })
             }
             "pusher:signin" => {
-                let no = InvalidMessage(
+                let no = InvalidMessage::from(
                     "pusher:signin needs data with strings as \"auth\" and \"user_data\"",
                 );
                 sign_in(envelope.data).ok_or(no).map(Self::SignIn)
             }
             name if name.starts_with(CLIENT_EVENT_PREFIX) => {
-                let no = InvalidMessage("a client event needs a string \"channel\"");
+                let no = InvalidMessage::from("a client event needs a string \"channel\"");
                 let channel = envelope.channel.and_then(string).ok_or(no)?;
-                let data = envelope.data.map(payload);
+                let data = envelope.data.map(payload).transpose()?;
                 Ok(Self::ClientEvent(ClientEvent { event, channel, data }))
             }
             _ => Ok(Self::Unsupported { event }),
@@ -157,7 +176,7 @@ fn object<T>(data: &RawValue, read: impl Fn(&str) -> Option<T>) -> Option<T> {
 fn subscribe<'a>(data: Option<&'a RawValue>) -> Option<Subscribe<'a>> {
     let data = data?;
     // The common form borrows from the message; the string form has to be owned.
-    if let Ok(parts) = serde_json::from_str::<SubscribeData<'a>>(data.get()) {
+    if let Ok(Object(parts)) = serde_json::from_str::<Object<SubscribeData<'a>>>(data.get()) {
         return Some(Subscribe {
             channel: parts.channel.0,
             auth: parts.auth.map(|auth| auth.0),
@@ -166,7 +185,7 @@ fn subscribe<'a>(data: Option<&'a RawValue>) -> Option<Subscribe<'a>> {
     }
     let owned = |text: Text<'_>| Cow::Owned(text.0.into_owned());
     object(data, |text| {
-        let parts: SubscribeData<'_> = serde_json::from_str(text).ok()?;
+        let Object(parts): Object<SubscribeData<'_>> = serde_json::from_str(text).ok()?;
         Some(Subscribe {
             channel: owned(parts.channel),
             auth: parts.auth.map(owned),
@@ -177,7 +196,7 @@ fn subscribe<'a>(data: Option<&'a RawValue>) -> Option<Subscribe<'a>> {
 
 fn sign_in<'a>(data: Option<&'a RawValue>) -> Option<SignIn<'a>> {
     object(data?, |text| {
-        let parts: SignInData<'_> = serde_json::from_str(text).ok()?;
+        let Object(parts): Object<SignInData<'_>> = serde_json::from_str(text).ok()?;
         let owned = |text: Text<'_>| Cow::Owned(text.0.into_owned());
         Some(SignIn { auth: owned(parts.auth), user_data: owned(parts.user_data) })
     })
@@ -185,7 +204,7 @@ fn sign_in<'a>(data: Option<&'a RawValue>) -> Option<SignIn<'a>> {
 
 fn unsubscribe<'a>(data: Option<&'a RawValue>) -> Option<Cow<'a, str>> {
     object(data?, |text| {
-        let parts: UnsubscribeData<'_> = serde_json::from_str(text).ok()?;
+        let Object(parts): Object<UnsubscribeData<'_>> = serde_json::from_str(text).ok()?;
         Some(Cow::Owned(parts.channel.0.into_owned()))
     })
 }
@@ -194,8 +213,20 @@ fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0)
 }
 
-fn payload(raw: &RawValue) -> Cow<'_, str> {
-    string(raw).unwrap_or(Cow::Borrowed(raw.get()))
+/// What is relayed: the text that a string holds, which may be JSON, or the JSON of another value.
+fn payload(raw: &RawValue) -> Result<Cow<'_, str>, InvalidMessage> {
+    let (text, is_json) = match string(raw) {
+        Some(text) => (text, false),
+        None => (Cow::Borrowed(raw.get()), true),
+    };
+    if !is_json && !text.starts_with(['{', '[']) {
+        return Ok(text);
+    }
+    match json::check(&text) {
+        Err(Unreadable::NoJson) if !is_json => Ok(text),
+        Err(why) => Err(InvalidMessage(format!("the data of a client event {why}").into())),
+        Ok(()) => Ok(text),
+    }
 }
 
 #[cfg(test)]

@@ -92,7 +92,7 @@ impl CloseCode {
             Self::NoProtocolVersion => "No protocol version given, add protocol=7",
             Self::OriginNotAllowed => "Origin not allowed",
             Self::Terminated => "You got disconnected by the app.",
-            Self::SignInRefused => "Sign-in refused: check the signature and id your backend gives",
+            Self::SignInRefused => "Sign-in refused: the pusher:error event before this says why",
             Self::NotAuthorizedInTime => "Connection not authorized within timeout",
             Self::OverConnectionLimit => "Application is over connection quota",
             Self::OverServerLimit => "Server is over its limit of connections",
@@ -107,9 +107,10 @@ impl CloseCode {
 
     /// Whether a `pusher:error` event tells the reason before the close frame.
     ///
-    /// Pusher's own codes do; RFC 6455's are about frames, and the peer may not read another.
+    /// Pusher's own codes do; RFC 6455's are about frames, and the peer may not read another. Why a
+    /// sign-in was refused differs from one to the next: its answer is the event.
     pub fn is_announced(self) -> bool {
-        self.code() >= 4000
+        self.code() >= 4000 && self != Self::SignInRefused
     }
 }
 

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
+use super::signed_data::{self, InvalidData};
 use crate::app::AppLimits;
 
 /// Who joins: distinct by `user_id`, which is text everywhere on the wire.
@@ -24,9 +25,9 @@ pub enum InvalidMember {
     /// A presence channel was joined without `channel_data`.
     #[error("presence channels need channel_data from the auth endpoint, with a user_id")]
     Missing,
-    /// Not an object with a string or number as `user_id`.
-    #[error("channel_data must be a JSON object with a user_id that is a string or a number")]
-    Malformed,
+    /// Not an object with an id that every client can read.
+    #[error("channel_data {0}")]
+    Data(#[from] InvalidData),
     /// Over one of the app's bounds.
     #[error("the {what} has {bytes} bytes; the limit is {bytes_max} ({key})")]
     TooLarge {
@@ -43,8 +44,7 @@ pub enum InvalidMember {
 
 #[derive(Deserialize)]
 struct ChannelData {
-    user_id: Box<RawValue>,
-    #[serde(default)]
+    user_id: Option<Box<RawValue>>,
     user_info: Option<Box<RawValue>>,
 }
 
@@ -52,8 +52,8 @@ impl Member {
     /// Reads signed `channel_data`.
     pub fn parse(channel_data: Option<&str>, limits: &AppLimits) -> Result<Self, InvalidMember> {
         let text = channel_data.filter(|text| !text.is_empty()).ok_or(InvalidMember::Missing)?;
-        let data: ChannelData = serde_json::from_str(text).map_err(|_| InvalidMember::Malformed)?;
-        let user_id = user_id(data.user_id.get()).ok_or(InvalidMember::Malformed)?;
+        let data: ChannelData = signed_data::object(text)?;
+        let user_id = signed_data::id(data.user_id.as_deref(), "user_id")?;
         Self { user_id: user_id.into(), user_info: data.user_info }.within(limits)
     }
 
@@ -72,16 +72,6 @@ impl Member {
     }
 }
 
-/// Strings as they are, numbers as their digits; anything else, and nothing, is no id.
-pub(super) fn user_id(raw: &str) -> Option<String> {
-    let text = match raw.as_bytes().first()? {
-        b'"' => serde_json::from_str(raw).ok()?,
-        b'-' | b'0'..=b'9' => raw.to_owned(),
-        _ => return None,
-    };
-    (!text.is_empty()).then_some(text)
-}
-
 fn bounded(
     what: &'static str,
     bytes: usize,
@@ -96,7 +86,7 @@ fn bounded(
 
 #[cfg(test)]
 mod tests {
-    use super::{InvalidMember, Member};
+    use super::{InvalidData, InvalidMember, Member};
     use crate::app::tests::limits;
 
     fn check(channel_data: &str, user_id: &str, info: &str) {
@@ -118,19 +108,12 @@ mod tests {
         let check = |text, why| assert_eq!(Member::parse(text, &limits()).unwrap_err(), why);
         check(None, InvalidMember::Missing);
         check(Some(""), InvalidMember::Missing);
-        for text in [
-            "x",
-            "[]",
-            "{}",
-            r#"{"user_id":""}"#,
-            r#"{"user_id":null}"#,
-            r#"{"user_id":{"a":1}}"#,
-            r#"{"user_id":true}"#,
-            r#"{"user_id":["1"]}"#,
-            r#"{"user_info":{}}"#,
-        ] {
-            check(Some(text), InvalidMember::Malformed);
-        }
+        let data = |text, why: InvalidData| check(Some(text), why.into());
+        data("[]", InvalidData::NoObject("a list"));
+        data("{}", InvalidData::NoId("user_id"));
+        data(r#"{"user_info":{}}"#, InvalidData::NoId("user_id"));
+        let found = "an empty string";
+        data(r#"{"user_id":""}"#, InvalidData::BadId { key: "user_id", found });
         let long = format!(r#"{{"user_id":"{}"}}"#, "x".repeat(129));
         assert_eq!(
             Member::parse(Some(&long), &limits()).unwrap_err().to_string(),

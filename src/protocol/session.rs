@@ -213,10 +213,12 @@ impl Session {
 
     fn sign_in(&mut self, request: &SignIn<'_>) -> Vec<Action> {
         let (auth, user_data) = (&request.auth, &request.user_data);
-        let signed = signature::check_user(&self.app, self.socket_id, auth, user_data);
-        let user = User::parse(user_data, &self.app.limits);
-        let (Ok(()), Ok(user)) = (signed, user) else {
-            return vec![Action::Close(CloseCode::SignInRefused)];
+        if let Err(why) = signature::check_user(&self.app, self.socket_id, auth, user_data) {
+            return vec![refuse_sign_in(&why)];
+        }
+        let user = match User::parse(user_data, &self.app.limits) {
+            Ok(user) => user,
+            Err(why) => return vec![refuse_sign_in(&why)],
         };
         let answer = server_message::signin_success(user_data);
         match &self.user {
@@ -325,6 +327,11 @@ fn reject(code: u16, message: impl Into<String>) -> Action {
     Action::Reject(ErrorEvent { code, message: message.into() })
 }
 
+fn refuse_sign_in(why: &dyn std::fmt::Display) -> Action {
+    let message = format!("Sign-in refused: {why}");
+    Action::RefuseSignIn(ErrorEvent { code: CloseCode::SignInRefused.code(), message })
+}
+
 fn refuse(channel: &str, error: SubscriptionError) -> Action {
     Action::Refuse { channel: channel.chars().take(ECHO_CHARS_MAX).collect(), error }
 }
@@ -351,7 +358,9 @@ impl From<InvalidMember> for SubscriptionError {
     fn from(why: InvalidMember) -> Self {
         match why {
             InvalidMember::TooLarge { .. } => limit_reached(4301, why.to_string()),
-            _ => Self { kind: "AuthError", error: why.to_string(), status: 401 },
+            InvalidMember::Missing | InvalidMember::Data(_) => {
+                Self { kind: "AuthError", error: why.to_string(), status: 401 }
+            }
         }
     }
 }

@@ -35,9 +35,11 @@ pub enum AuthError {
     },
     /// Another secret, socket, channel or channel_data.
     #[error(
-        "the signature does not fit {signed:?}: check that the auth endpoint uses this app's secret, this socket_id and this channel"
+        "the signature does not fit {signed:?}: check that the auth endpoint uses this app's secret, this socket_id and this {beside}"
     )]
     Mismatch {
+        /// What is signed beside the socket id.
+        beside: &'static str,
         /// The start of the text that must be signed: `socket_id:channel` or `socket_id::user::`.
         signed: String,
     },
@@ -55,8 +57,8 @@ pub fn check_channel(
     let auth = auth.filter(|auth| !auth.is_empty()).ok_or(AuthError::Missing)?;
     let signed = format!("{socket_id}:{channel}");
     match channel_data.filter(|data| !data.is_empty()) {
-        None => check_auth(app, auth, &signed, &[]),
-        Some(data) => check_auth(app, auth, &signed, &[":", data]),
+        None => check_auth(app, auth, "channel", &signed, &[]),
+        Some(data) => check_auth(app, auth, "channel", &signed, &[":", data]),
     }
 }
 
@@ -67,11 +69,17 @@ pub fn check_user(
     auth: &str,
     user_data: &str,
 ) -> Result<(), AuthError> {
-    check_auth(app, auth, &format!("{socket_id}::user::"), &[user_data])
+    check_auth(app, auth, "user_data", &format!("{socket_id}::user::"), &[user_data])
 }
 
 /// `auth` against the text that starts with `shown`, which the refusal shows, and goes on with `rest`.
-fn check_auth(app: &App, auth: &str, shown: &str, rest: &[&str]) -> Result<(), AuthError> {
+fn check_auth(
+    app: &App,
+    auth: &str,
+    beside: &'static str,
+    shown: &str,
+    rest: &[&str],
+) -> Result<(), AuthError> {
     let (key, signature) = auth.split_once(':').ok_or(AuthError::Malformed)?;
     if key != app.key {
         let theirs = key.chars().take(64).collect();
@@ -83,7 +91,7 @@ fn check_auth(app: &App, auth: &str, shown: &str, rest: &[&str]) -> Result<(), A
     if fits(mac, signature) {
         Ok(())
     } else {
-        Err(AuthError::Mismatch { signed: shown.to_owned() })
+        Err(AuthError::Mismatch { beside, signed: shown.to_owned() })
     }
 }
 

@@ -9,7 +9,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Member;
-use super::member::user_id;
+use super::json::List;
+use super::signed_data::{self, InvalidData};
 use crate::app::AppLimits;
 
 /// Who signed in, and whose coming and going they want to know.
@@ -25,30 +26,42 @@ pub struct User {
     pub watchlist_over: Option<usize>,
 }
 
-/// `user_data` that names nobody.
-#[derive(Debug, PartialEq, Eq)]
-pub struct InvalidUser;
+/// Why `user_data` names no user.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidUser {
+    /// Not an object with an id that every client can read.
+    #[error("user_data {0}")]
+    Data(#[from] InvalidData),
+    /// Over the app's bound.
+    #[error("the id has {bytes} bytes; the limit is {bytes_max} (presence_user_id_bytes)")]
+    IdTooLong {
+        /// Its size.
+        bytes: usize,
+        /// The bound.
+        bytes_max: usize,
+    },
+    /// Not a list.
+    #[error("the watchlist in user_data must be a list of user ids")]
+    Watchlist,
+}
 
 #[derive(Deserialize)]
 struct UserData {
-    id: Box<RawValue>,
-    #[serde(default)]
+    id: Option<Box<RawValue>>,
     user_info: Option<Box<RawValue>>,
-    #[serde(default)]
-    watchlist: Option<Vec<Box<RawValue>>>,
+    watchlist: Option<Box<RawValue>>,
 }
 
 impl User {
     /// Reads signed `user_data`.
     pub fn parse(user_data: &str, limits: &AppLimits) -> Result<Self, InvalidUser> {
-        let data: UserData = serde_json::from_str(user_data).map_err(|_| InvalidUser)?;
-        let id = user_id(data.id.get()).ok_or(InvalidUser)?;
-        if id.len() > limits.presence_user_id_bytes {
-            return Err(InvalidUser);
+        let data: UserData = signed_data::object(user_data)?;
+        let id = signed_data::id(data.id.as_deref(), "id")?;
+        let (bytes, bytes_max) = (id.len(), limits.presence_user_id_bytes);
+        if bytes > bytes_max {
+            return Err(InvalidUser::IdTooLong { bytes, bytes_max });
         }
-        let watched = data.watchlist.unwrap_or_default();
-        // An id that stands twice is one user.
-        let ids: IndexSet<String> = watched.iter().filter_map(|id| user_id(id.get())).collect();
+        let ids = watched(data.watchlist.as_deref())?;
         let (count, most) = (ids.len(), limits.watchlist_users);
         Ok(Self {
             id: id.into(),
@@ -64,9 +77,17 @@ impl User {
     }
 }
 
+/// The ids of a watchlist. One that stands twice is one user.
+fn watched(list: Option<&RawValue>) -> Result<IndexSet<String>, InvalidUser> {
+    let Some(list) = list else { return Ok(IndexSet::new()) };
+    let List::<&RawValue>(ids) =
+        serde_json::from_str(list.get()).map_err(|_| InvalidUser::Watchlist)?;
+    Ok(ids.into_iter().filter_map(|id| signed_data::user_id(id.get())).collect())
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{InvalidUser, User};
+    use super::{InvalidData, InvalidUser, User};
     use crate::app::tests::limits;
 
     #[test]
@@ -76,18 +97,22 @@ mod tests {
         assert_eq!((&*user.id, user.member().info_json()), ("7", r#"{"a":[]}"#));
         assert_eq!(user.watchlist.iter().map(|id| &**id).collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(&*User::parse(r#"{"id":7}"#, &limits()).unwrap().id, "7");
-        for text in [
-            "",
-            "x",
-            "{}",
-            "[]",
-            r#"{"id":""}"#,
-            r#"{"id":null}"#,
-            r#"{"id":{}}"#,
-            r#"{"id":"1","watchlist":7}"#,
-        ] {
-            assert_eq!(User::parse(text, &limits()).unwrap_err(), InvalidUser, "{text}");
+        let check = |text: &str, why| assert_eq!(User::parse(text, &limits()).unwrap_err(), why);
+        check("[]", InvalidData::NoObject("a list").into());
+        check("{}", InvalidData::NoId("id").into());
+        let found = "true";
+        check(r#"{"id":true}"#, InvalidData::BadId { key: "id", found }.into());
+        let long = format!(r#"{{"id":"{}"}}"#, "x".repeat(129));
+        check(&long, InvalidUser::IdTooLong { bytes: 129, bytes_max: 128 });
+        for watchlist in ["7", "true", "\"1\""] {
+            check(&format!(r#"{{"id":"1","watchlist":{watchlist}}}"#), InvalidUser::Watchlist);
         }
+    }
+
+    #[test]
+    fn a_list_with_gaps_as_php_encodes_it_is_a_watchlist() {
+        let user = User::parse(r#"{"id":"w","watchlist":{"0":"a","2":"b"}}"#, &limits()).unwrap();
+        assert_eq!(user.watchlist.iter().map(|id| &**id).collect::<Vec<_>>(), ["a", "b"]);
     }
 
     #[test]

@@ -45,6 +45,8 @@ pub enum Action {
         /// The user.
         user: User,
     },
+    /// Answer a sign-in that was not granted with its cause, and close.
+    RefuseSignIn(ErrorEvent),
     /// Say why and close.
     Close(CloseCode),
 }

@@ -1,0 +1,278 @@
+//! JSON that peers send: read so that an object is an object, and checked so that what is relayed
+//! of it can be read by every JSON reader.
+//!
+//! Refuses to know what the fields mean.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::fmt;
+use std::marker::PhantomData;
+
+use serde::Deserialize;
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
+
+use super::text::Text;
+
+/// Levels of objects and lists. .NET's readers stop at 64, and a roster puts three levels around a
+/// member's info.
+const DEPTH_MAX: usize = 60;
+
+/// Why some JSON readers would not take a text.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unreadable {
+    /// No reader takes it.
+    #[error("is no JSON")]
+    NoJson,
+    /// Go, Java, .NET and Swift have no such text.
+    #[error(
+        "holds one half of a surrogate pair (\\ud83d without \\ude00): cut text between characters, not inside one"
+    )]
+    LoneSurrogate,
+    /// Readers take the first, the last or neither.
+    #[error("has the key {0:?} twice in one object")]
+    Twice(String),
+    /// Readers that recurse have a bound.
+    #[error("has more than {DEPTH_MAX} levels of objects and lists")]
+    Depth,
+    /// Readers that want a finite double refuse it.
+    #[error("holds a number beyond the range of a double")]
+    Number,
+}
+
+/// Checks one JSON text.
+pub fn check(text: &str) -> Result<(), Unreadable> {
+    let fault = Cell::new(None);
+    let mut reader = serde_json::Deserializer::from_str(text);
+    let level = Level { left: DEPTH_MAX, fault: &fault };
+    if level.deserialize(&mut reader).and_then(|()| reader.end()).is_ok() {
+        return Ok(());
+    }
+    // Only the first of these looks at less than the whole text.
+    Err(match fault.take() {
+        _ if serde_json::from_str::<IgnoredAny>(text).is_err() => Unreadable::NoJson,
+        _ if has_lone_surrogate(text.as_bytes()) => Unreadable::LoneSurrogate,
+        Some(fault) => fault,
+        None => Unreadable::Number,
+    })
+}
+
+/// Whether an escape of a JSON text is one half of a surrogate pair without the other.
+pub fn has_lone_surrogate(json: &[u8]) -> bool {
+    let mut rest = json;
+    while let Some(at) = memchr::memchr(b'\\', rest) {
+        rest = &rest[at..];
+        let used = match unit(rest) {
+            Some(0xd800..=0xdbff) => match unit(&rest[6..]) {
+                Some(0xdc00..=0xdfff) => 12,
+                _ => return true,
+            },
+            Some(0xdc00..=0xdfff) => return true,
+            Some(_) => 6,
+            None => 2,
+        };
+        rest = rest.get(used..).unwrap_or_default();
+    }
+    false
+}
+
+/// The UTF-16 unit of an escape at the start of `text`.
+fn unit(text: &[u8]) -> Option<u16> {
+    let digits = text.strip_prefix(b"\\u")?.get(..4)?;
+    u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
+}
+
+/// A value with `left` levels to go; the cause of a refusal is left in `fault`, since serde's errors
+/// are texts.
+#[derive(Clone, Copy)]
+struct Level<'f> {
+    left: usize,
+    fault: &'f Cell<Option<Unreadable>>,
+}
+
+impl Level<'_> {
+    fn below<E: Error>(self) -> Result<Self, E> {
+        let left = self.left.checked_sub(1).ok_or_else(|| self.refuse(Unreadable::Depth))?;
+        Ok(Self { left, ..self })
+    }
+
+    fn refuse<E: Error>(self, why: Unreadable) -> E {
+        self.fault.set(Some(why));
+        E::custom("see the fault")
+    }
+}
+
+impl<'de> DeserializeSeed<'de> for Level<'_> {
+    type Value = ();
+
+    fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
+        reader.deserialize_any(self)
+    }
+}
+
+impl<'de> Visitor<'de> for Level<'_> {
+    type Value = ();
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("JSON")
+    }
+
+    fn visit_unit<E>(self) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_bool<E>(self, _: bool) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_i64<E>(self, _: i64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_u64<E>(self, _: u64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_f64<E>(self, _: f64) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_str<E>(self, _: &str) -> Result<(), E> {
+        Ok(())
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
+        let below = self.below()?;
+        while items.next_element_seed(below)?.is_some() {}
+        Ok(())
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
+        let below = self.below()?;
+        let mut keys: HashSet<Cow<'de, str>> = HashSet::new();
+        while let Some(Text(key)) = entries.next_key()? {
+            if let Some(twice) = keys.replace(key) {
+                return Err(self.refuse(Unreadable::Twice(twice.into_owned())));
+            }
+            entries.next_value_seed(below)?;
+        }
+        Ok(())
+    }
+}
+
+/// A struct that is read from an object only; by itself serde takes a list of its fields, too.
+#[derive(Debug)]
+pub struct Object<T>(pub T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        reader.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct ObjectVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("an object")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(entries))
+    }
+}
+
+/// A list as back ends send it. PHP encodes a list with gaps, which is what its `array_filter`
+/// leaves, as an object: `{"0":"a","2":"b"}`. Its values are the list.
+#[derive(Debug)]
+pub struct List<T>(pub Vec<T>);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        reader.deserialize_any(ListVisitor(PhantomData)).map(Self)
+    }
+}
+
+struct ListVisitor<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
+    type Value = Vec<T>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a list")
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Vec<T>, A::Error> {
+        let mut list = Vec::new();
+        while let Some(item) = items.next_element()? {
+            list.push(item);
+        }
+        Ok(list)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Vec<T>, A::Error> {
+        let mut list = Vec::new();
+        while let Some((IgnoredAny, item)) = entries.next_entry()? {
+            list.push(item);
+        }
+        Ok(list)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{DEPTH_MAX, Unreadable, check, has_lone_surrogate};
+
+    #[test]
+    fn what_every_reader_takes_is_readable() {
+        let deep = format!("{}{}", "[".repeat(DEPTH_MAX), "]".repeat(DEPTH_MAX));
+        for text in [
+            "null",
+            "7",
+            "-1.5e300",
+            "12345678901234567890123",
+            r#""\ud83d\ude00 \uD83D\uDE00 \\ud83d \u0000 \n é""#,
+            r#"{"a":{"b":[]},"b":{"b":[1,{"b":{}}]}}"#,
+            &deep,
+        ] {
+            assert_eq!(check(text), Ok(()), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_some_readers_refuse_is_refused_with_its_cause() {
+        let lone = |text| assert_eq!(check(text), Err(Unreadable::LoneSurrogate), "{text}");
+        lone(r#""\ud83d""#);
+        lone(r#""\uDE00""#);
+        lone(r#""\ud83dx\ude00""#);
+        lone(r#""\ud83d\ud83d\ude00""#);
+        lone(r#"{"a":[{"\ud83d":1}]}"#);
+        lone(r#"{"a":"\\\ud83d"}"#);
+        let twice = |text, key: &str| assert_eq!(check(text), Err(Unreadable::Twice(key.into())));
+        twice(r#"{"a":1,"a":1}"#, "a");
+        twice(r#"[{"b":{"a":1,"\u0061":2}}]"#, "a");
+        let depth = DEPTH_MAX + 1;
+        for levels in [depth, 100_000] {
+            let deep = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
+            assert_eq!(check(&deep), Err(Unreadable::Depth));
+        }
+        assert_eq!(check(&r#"{"a":"#.repeat(depth)), Err(Unreadable::NoJson));
+        assert_eq!(check("[1e999]"), Err(Unreadable::Number));
+        for text in ["", "x", "{", "[1,]", "1 2", "'a'", "\"\n\"", "NaN", r#""\u12""#, "{1:2}"] {
+            assert_eq!(check(text), Err(Unreadable::NoJson), "{text}");
+        }
+    }
+
+    #[test]
+    fn the_search_for_halves_ends_with_the_text() {
+        for text in ["\\", "\\u", "\\u12", "\\u00e9", "\\\\u", "a\\\\ud83d", "\\ud83d\\ude00"] {
+            assert!(!has_lone_surrogate(text.as_bytes()), "{text}");
+        }
+        for text in ["\\ud83d", "\\ud83d\\", "\\ud83d\\u", "\\ud83d\\ude0", "\\\\\\ude00"] {
+            assert!(has_lone_surrogate(text.as_bytes()), "{text}");
+        }
+    }
+}

@@ -1,0 +1,129 @@
+//! What `channel_data` and `user_data` have in common: a signed JSON object that names a user by an id.
+//!
+//! Refuses to know whether the signature is right.
+
+use serde::Deserialize;
+use serde_json::value::RawValue;
+
+use super::json::{self, Object, Unreadable};
+
+/// Why signed data names no user, worded to follow its name.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum InvalidData {
+    /// Not JSON that every client can read.
+    #[error(transparent)]
+    Unreadable(#[from] Unreadable),
+    /// The JSON text of a string which is JSON itself.
+    #[error(
+        "is encoded twice: it must be the JSON text of an object, not of a string that holds one"
+    )]
+    EncodedTwice,
+    /// Another JSON value.
+    #[error("must be a JSON object, not {0}")]
+    NoObject(&'static str),
+    /// The field is missing, or null.
+    #[error("has no {0}")]
+    NoId(&'static str),
+    /// The field holds something else.
+    #[error("must have a string or a number as its {key}, not {found}")]
+    BadId {
+        /// The field.
+        key: &'static str,
+        /// What it holds.
+        found: &'static str,
+    },
+}
+
+/// Reads the object.
+pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, InvalidData> {
+    json::check(text)?;
+    match text.trim_ascii_start().as_bytes().first() {
+        Some(b'{') => {}
+        Some(b'"') => return Err(InvalidData::EncodedTwice),
+        _ => return Err(InvalidData::NoObject(kind(text))),
+    }
+    let Object(read) =
+        serde_json::from_str(text).expect("the fields of signed data take any JSON value");
+    Ok(read)
+}
+
+/// Strings as they are, numbers as their digits.
+pub(super) fn id(raw: Option<&RawValue>, key: &'static str) -> Result<String, InvalidData> {
+    let raw = raw.ok_or(InvalidData::NoId(key))?.get();
+    user_id(raw).ok_or(InvalidData::BadId { key, found: kind(raw) })
+}
+
+/// The id that a JSON value is, if it is one.
+pub(super) fn user_id(raw: &str) -> Option<String> {
+    let text = match raw.as_bytes().first()? {
+        b'"' => serde_json::from_str(raw).ok()?,
+        b'-' | b'0'..=b'9' => raw.to_owned(),
+        _ => return None,
+    };
+    (!text.is_empty()).then_some(text)
+}
+
+fn kind(json: &str) -> &'static str {
+    match json.trim_ascii_start().as_bytes().first() {
+        Some(b'[') => "a list",
+        Some(b'{') => "an object",
+        Some(b'n') => "null",
+        Some(b't') => "true",
+        Some(b'f') => "false",
+        Some(b'"') => "an empty string",
+        _ => "a number",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde::Deserialize;
+    use serde_json::value::RawValue;
+
+    use super::{InvalidData, id, object};
+
+    #[derive(Debug, Deserialize)]
+    struct Data {
+        id: Option<Box<RawValue>>,
+    }
+
+    fn read(text: &str) -> Result<String, InvalidData> {
+        let data: Data = object(text)?;
+        id(data.id.as_deref(), "id")
+    }
+
+    #[test]
+    fn strings_and_numbers_are_ids() {
+        for (text, expected) in [
+            (r#"{"id":"7"}"#, "7"),
+            (r#" {"id": 7, "id2": true}"#, "7"),
+            (r#"{"id":"\ud83d\ude00"}"#, "😀"),
+            (r#"{"id":12345678901234567890123}"#, "12345678901234567890123"),
+        ] {
+            assert_eq!(read(text).as_deref(), Ok(expected), "{text}");
+        }
+    }
+
+    #[test]
+    fn each_cause_has_its_text() {
+        for (text, why) in [
+            ("", "is no JSON"),
+            ("Ann", "is no JSON"),
+            (r#"{"id":"7",}"#, "is no JSON"),
+            (r#"{"id":"7","id":"8"}"#, r#"has the key "id" twice in one object"#),
+            ("null", "must be a JSON object, not null"),
+            ("7", "must be a JSON object, not a number"),
+            (r#"["7"]"#, "must be a JSON object, not a list"),
+            ("{}", "has no id"),
+            (r#"{"id":null}"#, "has no id"),
+            (r#"{"id":true}"#, "must have a string or a number as its id, not true"),
+            (r#"{"id":false}"#, "must have a string or a number as its id, not false"),
+            (r#"{"id":["7"]}"#, "must have a string or a number as its id, not a list"),
+            (r#"{"id":{"a":7}}"#, "must have a string or a number as its id, not an object"),
+            (r#"{"id":""}"#, "must have a string or a number as its id, not an empty string"),
+        ] {
+            assert_eq!(read(text).unwrap_err().to_string(), why, "{text}");
+        }
+        assert_eq!(read(r#""{\"id\":\"7\"}""#), Err(InvalidData::EncodedTwice));
+    }
+}
