@@ -9,7 +9,8 @@ use std::time::Instant;
 
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer, de::Error};
+use serde_json::value::RawValue;
 
 use super::info::{Attributes, Info};
 use super::refusal::Refusal;
@@ -17,6 +18,7 @@ use super::signed::Signed;
 use super::{json, json_of};
 use crate::app::AppLimits;
 use crate::node::{Channels, Triggered};
+use crate::protocol::json::{self, List, Object, Unreadable};
 use crate::protocol::server_message::Event;
 use crate::protocol::text::Text;
 use crate::protocol::{ChannelName, ChannelType, SocketId};
@@ -33,7 +35,7 @@ struct Body<'a> {
     #[serde(borrow)]
     channel: Option<Text<'a>>,
     #[serde(borrow)]
-    channels: Option<Vec<Text<'a>>>,
+    channels: Option<Names<'a>>,
     #[serde(borrow)]
     socket_id: Option<Text<'a>>,
     #[serde(borrow)]
@@ -43,7 +45,23 @@ struct Body<'a> {
 #[derive(Deserialize)]
 struct Batch<'a> {
     #[serde(borrow)]
-    batch: Vec<Body<'a>>,
+    batch: List<Object<Body<'a>>>,
+}
+
+/// `channels`: one name, or a [`List`] of them.
+struct Names<'a>(List<Text<'a>>);
+
+impl<'a, 'de: 'a> Deserialize<'de> for Names<'a> {
+    fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
+        let raw = <&RawValue>::deserialize(reader)?.get();
+        let one = |name| List(vec![name]);
+        let names = match raw.as_bytes()[0] {
+            b'"' => serde_json::from_str(raw).map(one),
+            b'[' | b'{' => serde_json::from_str(raw),
+            _ => return Err(D::Error::custom("channels must be a channel name or a list of them")),
+        };
+        names.map(Self).map_err(D::Error::custom)
+    }
 }
 
 /// An event that may be delivered.
@@ -93,13 +111,13 @@ pub(super) async fn trigger_batch(request: Signed) -> Result<Response, Refusal> 
     let example = "{\"batch\":[{\"name\":\"…\",\"data\":\"…\",\"channel\":\"…\"}]}";
     let body: Batch<'_> = parse(&request.body, example)?;
     let limits = &request.channels.app().limits;
-    let (events, most) = (body.batch.len(), limits.events_per_batch);
+    let (events, most) = (body.batch.0.len(), limits.events_per_batch);
     if events > most {
         return Err(Refusal::bad_request(format!(
             "Batch too large: {events} events; the limit is {most} (events_per_batch)"
         )));
     }
-    let checked = body.batch.iter().enumerate().map(|(index, item)| {
+    let checked = body.batch.0.iter().enumerate().map(|(index, Object(item))| {
         let one_channel = if item.channels.is_some() {
             Err(Refusal::bad_request(
                 "an event of a batch has one channel: use channel, not channels",
@@ -125,7 +143,11 @@ pub(super) async fn trigger_batch(request: Signed) -> Result<Response, Refusal> 
 }
 
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], example: &str) -> Result<T, Refusal> {
-    serde_json::from_slice(body).map_err(|error| {
+    let object = serde_json::from_slice::<Object<T>>(body);
+    object.map(|Object(read)| read).map_err(|error| {
+        if json::has_lone_surrogate(body) {
+            return Refusal::bad_request(format!("The body {}", Unreadable::LoneSurrogate));
+        }
         Refusal::bad_request(format!(
             "The body is not as expected: {error}. It must look like {example}, where data is a string (JSON-encode it first)"
         ))
@@ -175,7 +197,7 @@ fn check_name(name: &str, limits: &AppLimits) -> Result<(), Refusal> {
 /// Distinct channels in the order given. `channels` wins over `channel`, as in Reverb.
 fn check_channels(body: &Body<'_>, limits: &AppLimits) -> Result<Vec<ChannelName>, Refusal> {
     let names: Vec<&str> = match (&body.channels, &body.channel) {
-        (Some(channels), _) => channels.iter().map(|text| &*text.0).collect(),
+        (Some(Names(List(channels))), _) => channels.iter().map(|text| &*text.0).collect(),
         (None, Some(channel)) => vec![&*channel.0],
         (None, None) => Vec::new(),
     };
