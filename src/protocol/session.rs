@@ -312,7 +312,8 @@ pub fn presence_full(members: usize) -> SubscriptionError {
 
 const FLOODING: Action = Action::Close(CloseCode::Flooding);
 
-/// Client text in an answer is cut, so that an answer is never much longer than the question.
+/// An event name that means nothing to the server is cut in the answer. The channel of a refused
+/// subscription is not: the client finds its subscription by the whole name.
 const ECHO_CHARS_MAX: usize = 200;
 
 fn unsupported(event: &str) -> Action {
@@ -333,7 +334,7 @@ fn refuse_sign_in(why: &dyn std::fmt::Display) -> Action {
 }
 
 fn refuse(channel: &str, error: SubscriptionError) -> Action {
-    Action::Refuse { channel: channel.chars().take(ECHO_CHARS_MAX).collect(), error }
+    Action::Refuse { channel: channel.to_owned(), error }
 }
 
 fn limit_reached(status: u16, error: String) -> SubscriptionError {
