@@ -2,8 +2,10 @@
 //!
 //! Kept apart from the channels because it outlives them: an event published before anybody
 //! subscribed, or after the last one left, is there for the next (Reverb loses both). Bounded in
-//! time and in bytes over all channels; what was asked for longest ago goes first.
+//! time and in bytes over all channels. Beyond that an event of the app that has most bytes goes, the one
+//! that was asked for longest ago: an app with many channels does not take the events of others.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -19,8 +21,16 @@ pub struct EventCache {
     kept: Mutex<Kept>,
 }
 
+#[derive(Default)]
 struct Kept {
-    events: LruCache<(Arc<str>, ChannelName), Entry>,
+    /// By id; an app that had an event stays.
+    apps: HashMap<Box<str>, AppEvents>,
+    /// Of all apps.
+    bytes: usize,
+}
+
+struct AppEvents {
+    events: LruCache<ChannelName, Entry>,
     bytes: usize,
 }
 
@@ -55,23 +65,16 @@ impl Cached {
 impl EventCache {
     /// An empty cache.
     pub fn new(ttl: Duration, bytes_max: usize) -> Self {
-        let kept = Kept { events: LruCache::unbounded(), bytes: 0 };
-        Self { ttl, bytes_max, kept: Mutex::new(kept) }
+        Self { ttl, bytes_max, kept: Mutex::default() }
     }
 
     /// Keeps the newest event of a channel, in place of the one before.
     pub fn keep(&self, app_id: &str, channel: &ChannelName, event: Cached, now: Instant) {
         let mut kept = self.kept.lock();
         let entry = Entry { expires: now + self.ttl, event };
-        kept.bytes += entry.event.bytes();
-        if let Some((_, before)) = kept.events.push((app_id.into(), channel.clone()), entry) {
-            kept.bytes -= before.event.bytes();
-        }
+        kept.put(app_id, channel, entry);
         // At least the newest stays: an event over the whole bound was refused as too large.
-        while kept.bytes > self.bytes_max && kept.events.len() > 1 {
-            let Some((_, oldest)) = kept.events.pop_lru() else { break };
-            kept.bytes -= oldest.event.bytes();
-        }
+        while kept.bytes > self.bytes_max && kept.drop_oldest_but_only_of(app_id) {}
     }
 
     /// The event of a channel and how long it will still be kept.
@@ -81,16 +84,45 @@ impl EventCache {
         channel: &ChannelName,
         now: Instant,
     ) -> Option<(Cached, Duration)> {
-        let key = (Arc::from(app_id), channel.clone());
         let mut kept = self.kept.lock();
-        let entry = kept.events.get(&key)?;
+        let app = kept.apps.get_mut(app_id)?;
+        let entry = app.events.get(channel)?;
         if entry.expires > now {
             return Some((entry.event.clone(), entry.expires - now));
         }
-        if let Some(expired) = kept.events.pop(&key) {
+        if let Some(expired) = app.events.pop(channel) {
+            app.bytes -= expired.event.bytes();
             kept.bytes -= expired.event.bytes();
         }
         None
+    }
+}
+
+impl Kept {
+    fn put(&mut self, app_id: &str, channel: &ChannelName, entry: Entry) {
+        if !self.apps.contains_key(app_id) {
+            let events = AppEvents { events: LruCache::unbounded(), bytes: 0 };
+            self.apps.insert(app_id.into(), events);
+        }
+        let Some(app) = self.apps.get_mut(app_id) else { return };
+        let added = entry.event.bytes();
+        let before = app.events.push(channel.clone(), entry);
+        let removed = before.map_or(0, |(_, before)| before.event.bytes());
+        app.bytes = app.bytes + added - removed;
+        self.bytes = self.bytes + added - removed;
+    }
+
+    /// Drops the oldest event of the app that has most; not if it is the only one of `newest`.
+    fn drop_oldest_but_only_of(&mut self, newest: &str) -> bool {
+        let may_lose = self.apps.iter_mut().filter_map(|(id, app)| {
+            let least = usize::from(&**id == newest);
+            (app.events.len() > least).then_some(app)
+        });
+        let Some(app) = may_lose.max_by_key(|app| app.bytes) else { return false };
+        let Some((_, oldest)) = app.events.pop_lru() else { return false };
+        app.bytes -= oldest.event.bytes();
+        self.bytes -= oldest.event.bytes();
+        true
     }
 }
 
@@ -140,5 +172,29 @@ mod tests {
             ["cache-a", "cache-b", "cache-c"].map(|c| cache.find("1", &name(c), now).is_some());
         assert_eq!(there, [true, false, true]);
         assert!(cache.kept.lock().bytes <= 1_500);
+    }
+
+    #[test]
+    fn an_app_with_many_channels_does_not_take_the_events_of_others() {
+        let (cache, now) = (EventCache::new(TTL, 3_000), Instant::now());
+        cache.keep("small", &name("cache-a"), event("kept"), now);
+        for channel in 0..100 {
+            cache.keep("large", &name(&format!("cache-{channel}")), event("more"), now);
+        }
+        assert!(cache.find("small", &name("cache-a"), now).is_some());
+        assert!(cache.find("large", &name("cache-99"), now).is_some());
+        assert!(cache.find("large", &name("cache-0"), now).is_none());
+        let kept = cache.kept.lock();
+        assert!(kept.bytes <= 3_000);
+        assert_eq!(kept.bytes, kept.apps.values().map(|app| app.bytes).sum::<usize>());
+    }
+
+    #[test]
+    fn the_newest_event_stays_whatever_its_size() {
+        let (cache, now) = (EventCache::new(TTL, 1_000), Instant::now());
+        cache.keep("1", &name("cache-a"), event("old"), now);
+        cache.keep("2", &name("cache-a"), event(&"x".repeat(2_000)), now);
+        assert!(cache.find("1", &name("cache-a"), now).is_none());
+        assert!(cache.find("2", &name("cache-a"), now).is_some());
     }
 }
