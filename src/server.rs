@@ -35,6 +35,7 @@ mod pace;
 mod path;
 mod pending;
 mod rejected;
+mod spare;
 mod worker;
 
 use accept::Entrance;

@@ -4,7 +4,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -29,6 +29,7 @@ use super::pace::{Pace, Paced, Phase};
 use super::path::with_plain_path;
 use super::pending::{Pending, Ticket};
 use super::rejected::{Reason, Rejected};
+use super::spare::{self, Next, Spare};
 use crate::http;
 use crate::node::{Node, Vacancy};
 use crate::websocket::{self, Door, Newcomer, Upgrade};
@@ -44,12 +45,6 @@ pub(super) struct HeadLimits {
 /// How long accepting rests after a failure that nothing can be done about: long enough not to
 /// spin, short enough to go unnoticed once the cause is gone.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
-
-/// "Too many open files", of the process and of the system; of one number on every Unix.
-const NO_DESCRIPTORS: [i32; 2] = [24, 23];
-
-/// What a connection is answered that could only be accepted on the spare descriptor.
-const NO_ROOM: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 1\r\ncontent-type: text/plain; charset=utf-8\r\ncontent-length: 82\r\n\r\nThe server has no file descriptors left: raise the limit of open files (ulimit -n)";
 
 /// Everything a connection needs to be served; one for each listener.
 pub(super) struct Entrance {
@@ -84,7 +79,7 @@ impl Entrance {
         closed: CancellationToken,
     ) {
         let mut resting = false;
-        let mut spare = TcpSocket::new_v4().ok();
+        let mut spare = Spare::new();
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
@@ -98,8 +93,8 @@ impl Entrance {
                     }
                 }
                 Err(error) if is_of_one_connection(&error) => {}
-                Err(error) if is_out_of_descriptors(&error) => {
-                    match self.accept_on(&mut spare, &listener).await {
+                Err(error) if spare::is_needed(&error) => {
+                    match self.squeeze_in(&mut spare, &listener).await {
                         Squeezed::In(stream, peer) => {
                             self.admit(stream, peer, &tasks, &closed);
                         }
@@ -147,32 +142,33 @@ impl Entrance {
     }
 
     /// Accepts the next connection on the spare descriptor. It stays if another one, which then
-    /// ends, has a descriptor for it; else it is refused, for it would wait in vain.
-    async fn accept_on(&self, spare: &mut Option<TcpSocket>, listener: &TcpListener) -> Squeezed {
-        let had_spare = spare.take().is_some();
-        // Without descriptors the kernel refuses one before it looks whether a connection waits.
-        let accepted = tokio::select! {
-            biased;
-            accepted = listener.accept() => accepted,
-            () = std::future::ready(()) => Err(io::ErrorKind::WouldBlock.into()),
-        };
-        let nobody_waits = accepted.is_err() && had_spare;
-        if !nobody_waits {
-            self.node.room().exhausted(Instant::now());
-            self.rejected.note(Reason::Descriptors, None, Instant::now());
-        }
-        let made_room = !nobody_waits && self.make_room().await;
-        let squeezed = match accepted {
-            Ok((stream, peer)) if made_room => Squeezed::In(stream, peer),
-            Ok((stream, _)) => {
-                refuse(stream);
-                Squeezed::Nobody
+    /// ends, has a descriptor for the next spare one; else it is refused, for it would wait in vain.
+    async fn squeeze_in(&self, spare: &mut Spare, listener: &TcpListener) -> Squeezed {
+        let next = spare.accept(listener).await;
+        let squeezed = match next {
+            Next::None => Squeezed::Nobody,
+            Next::Unknown => {
+                self.out_of_descriptors();
+                if self.make_room().await { Squeezed::Nobody } else { Squeezed::Out }
             }
-            Err(_) if nobody_waits => Squeezed::Nobody,
-            Err(_) => Squeezed::Out,
+            Next::Connection(stream, peer) => {
+                self.out_of_descriptors();
+                if self.make_room().await {
+                    Squeezed::In(stream, peer)
+                } else {
+                    spare::refuse(stream);
+                    Squeezed::Nobody
+                }
+            }
         };
-        *spare = TcpSocket::new_v4().ok();
+        spare.renew();
         squeezed
+    }
+
+    fn out_of_descriptors(&self) {
+        let now = Instant::now();
+        self.node.room().exhausted(now);
+        self.rejected.note(Reason::Descriptors, None, now);
     }
 
     /// Ends one connection, whose descriptor is free then; whether there was one.
@@ -237,7 +233,9 @@ impl Entrance {
                 let newcomer = Newcomer { stream, answer: kept_back, early: parts.read_buf };
                 door.serve(upgrade, newcomer, &tasks).await;
             }
-            _ if visit.unread.is_set() => self.part(stream, &[], &closed).await,
+            _ if visit.unread.is_set() || !parts.read_buf.is_empty() => {
+                self.part(stream, &[], &closed).await;
+            }
             _ => {}
         }
     }
@@ -327,10 +325,6 @@ fn is_of_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-fn is_out_of_descriptors(error: &io::Error) -> bool {
-    error.raw_os_error().is_some_and(|number| NO_DESCRIPTORS.contains(&number))
-}
-
 /// What became of the next connection when there was no descriptor for it.
 enum Squeezed {
     /// It has one.
@@ -339,12 +333,4 @@ enum Squeezed {
     Nobody,
     /// Not even the spare descriptor is left.
     Out,
-}
-
-/// Tells a connection that there is no room, without waiting for it.
-fn refuse(stream: TcpStream) {
-    let Ok(mut stream) = stream.into_std() else { return };
-    // What it has sent must be read, or a reset overtakes the answer. Neither call waits.
-    let _ = stream.read(&mut [0; 4096]);
-    let _ = stream.write(NO_ROOM);
 }

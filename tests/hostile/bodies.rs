@@ -97,6 +97,20 @@ async fn an_answer_that_comes_early_arrives() {
     }
 }
 
+/// The same for what comes behind a last request.
+#[tokio::test]
+async fn the_last_answer_arrives_whatever_is_sent_behind_its_request() {
+    let server = TestServer::start().await;
+    let last = request("GET", "/up", "Connection: close\r\n", "");
+    let more = request("GET", "/up", "", "").repeat(20_000);
+    for _ in 0..5 {
+        let mut wire = Wire::open(server.address).await;
+        wire.send([last.as_bytes(), more.as_bytes()].concat()).await;
+        assert_eq!(wire.reply().await.status, 200);
+        wire.ends().await;
+    }
+}
+
 /// What is read and dropped behind an answer is bounded.
 #[tokio::test]
 async fn a_body_behind_an_answer_is_not_read_for_ever() {
