@@ -17,6 +17,7 @@ mod cluster;
 mod development;
 mod environment;
 mod file;
+mod injected;
 mod layers;
 mod meaning;
 mod nearest;
@@ -34,6 +35,7 @@ pub use file::File;
 pub use problem::Problem;
 pub use redis::{RedisAddress, RedisConfig};
 
+use environment::Variables;
 use layers::{Keys, Layer, Places};
 use problem::Place;
 use written::Written;
@@ -61,6 +63,9 @@ pub struct Config {
     pub apps: Apps,
     /// Set when no app was configured: the one that is served instead, on loopback only.
     pub development: Option<Arc<App>>,
+    /// The names of variables that Kubernetes or Docker set for a service whose name begins like
+    /// ours: they were not read.
+    pub injected: Vec<String>,
 }
 
 /// `[server]`: where and how to listen.
@@ -206,8 +211,11 @@ impl Config {
     /// which 0 makes the number of cores less one, and the file that `cluster.ca_file` names.
     pub fn new(sources: &Sources) -> Result<Self, Problem> {
         let keys = Keys::of_defaults();
-        let credentials = environment::credentials(&sources.environment)?;
-        let layers = layers(sources, &keys)?;
+        let injected = injected::injected(&sources.environment);
+        let mut variables = sources.environment.clone();
+        variables.retain(|name, _| !injected.contains(name));
+        let credentials = environment::credentials(&variables)?;
+        let layers = layers(sources, &variables, &keys)?;
         let merged = layers::merge(layers.clone());
         let written: Written = layers::read(merged.clone())?;
         let places = Places::of(&merged);
@@ -234,13 +242,13 @@ impl Config {
             cluster: cluster::cluster(&written.cluster, &places, &layers)?,
             apps,
             development,
+            injected,
         })
     }
 }
 
 /// Every layer; later ones win.
-fn layers(sources: &Sources, keys: &Keys) -> Result<Vec<Layer>, Problem> {
-    let variables = &sources.environment;
+fn layers(sources: &Sources, variables: &Variables, keys: &Keys) -> Result<Vec<Layer>, Problem> {
     let mut lower = vec![layers::defaults()];
     if let Some(file) = &sources.file {
         lower.push(file.layer()?);

@@ -25,7 +25,7 @@ impl Check {
     }
 }
 
-/// One line per app and one for the cluster, then "ok".
+/// One line per app, for the cluster and for variables that are ignored, then "ok".
 fn summary(config: &Config) -> String {
     let mut apps: Vec<&App> = config.apps.iter().map(|app| &**app).collect();
     apps.sort_by(|left, right| left.id.cmp(&right.id));
@@ -35,7 +35,15 @@ fn summary(config: &Config) -> String {
         None => "",
     };
     let cluster = config.cluster.as_ref().map(cluster).unwrap_or_default();
-    format!("{lines}{development}{cluster}ok\n")
+    let injected = injected(&config.injected);
+    format!("{lines}{development}{cluster}{injected}ok\n")
+}
+
+fn injected(variables: &[String]) -> String {
+    match variables {
+        [] => String::new(),
+        names => format!("ignored, set by Kubernetes or Docker: {}\n", names.join(", ")),
+    }
 }
 
 fn cluster(cluster: &ClusterConfig) -> String {
@@ -85,6 +93,17 @@ mod tests {
             "cluster: rediss://redis.example:6379, database 2, prefix resound, wire streams\n";
         assert!(summary.ends_with(&format!("{line}ok\n")), "{summary}");
         assert!(!summary.contains("hidden") && !summary.contains("user:"), "{summary}");
+    }
+
+    #[test]
+    fn injected_variables_are_named() {
+        let injected = ["RESOUND_PORT", "REVERB_SERVER_PORT"];
+        let url = |name: &str| (name.to_owned(), "tcp://10.0.0.1:8080".to_owned());
+        let environment = injected.map(url).into();
+        let config = Config::new(&Sources { environment, ..Sources::default() }).unwrap();
+        let summary = summary(&config);
+        let line = "ignored, set by Kubernetes or Docker: RESOUND_PORT, REVERB_SERVER_PORT\n";
+        assert!(summary.ends_with(&format!("{line}ok\n")), "{summary}");
     }
 
     #[test]

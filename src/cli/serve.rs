@@ -93,6 +93,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let sockets_max = server.share_descriptors(descriptors);
     tracing::info!(%address, shards = config.server.shards, descriptors, sockets_max, "server started");
     warn_of_example_secret(config);
+    name_injected(config);
     greet(config, address)?;
 
     let (stop, stopped) = oneshot::channel::<()>();
@@ -164,6 +165,16 @@ fn refused(config: &Config, error: &anyhow::Error) -> anyhow::Error {
 fn warn_of_example_secret(config: &Config) {
     for app in config.apps.iter().filter(|app| app.secret.reveal() == EXAMPLE_SECRET) {
         tracing::warn!(app = app.id, "the secret is the one of the example file: change it");
+    }
+}
+
+fn name_injected(config: &Config) {
+    if !config.injected.is_empty() {
+        let variables = config.injected.join(", ");
+        tracing::info!(
+            %variables,
+            "variables that Kubernetes or Docker set for a service of this name are ignored"
+        );
     }
 }
 

@@ -9,7 +9,7 @@ use super::layers::{FILE_ONLY, Keys, Layer, Table};
 use super::nearest::nearest;
 use super::problem::{Place, Problem};
 
-type Variables = BTreeMap<String, String>;
+pub(super) type Variables = BTreeMap<String, String>;
 
 /// Reverb's names and the keys they set; `config/reverb.php` reads the same.
 pub(super) const REVERB: [(&str, &str); 15] = [
@@ -68,11 +68,8 @@ pub(super) fn redis(variables: &Variables, keys: &Keys) -> Result<Layer, Problem
 fn of_names(names: &[(&str, &str)], variables: &Variables, keys: &Keys) -> Result<Layer, Problem> {
     let mut layer = Layer::default();
     for (name, key) in names {
-        match laravel(variables, name) {
-            // Kubernetes sets it so beside a service named redis; Laravel's is a number.
-            Some(text) if *name == "REDIS_PORT" && text.starts_with("tcp://") => {}
-            Some(text) => layer.set(key, keys.parse(key, text, &place(name))?, &place(name)),
-            None => {}
+        if let Some(text) = laravel(variables, name) {
+            layer.set(key, keys.parse(key, text, &place(name))?, &place(name));
         }
     }
     Ok(layer)
@@ -96,7 +93,7 @@ pub(super) fn resound(variables: &Variables, keys: &Keys) -> Result<Layer, Probl
 }
 
 /// What to do about a name that is not known.
-fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
+fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
     if name == variable(FILE_ONLY) {
         return format!("a list of tables has no variable: set {FILE_ONLY} in a file");
     }
@@ -106,12 +103,16 @@ fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> String {
     )
 }
 
-/// The name somebody meant; credentials have no `RESOUND_` names, lest there be two of each.
-fn meant<'a>(name: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+/// The name that was meant; credentials have no `RESOUND_` names, lest there be two of each.
+fn meant<'a>(name: &str, mut known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let rest = name.strip_prefix("RESOUND_")?;
     let mut credentials = CREDENTIALS.iter().map(|(reverb, _)| *reverb);
     let credential = credentials.find(|reverb| reverb.strip_prefix("REVERB_") == Some(rest));
-    credential.or_else(|| nearest(name, known))
+    // `RESOUND_PORT`: the section is left out where there seems to be one port only.
+    let of_server = variable(&format!("server.{rest}"));
+    credential
+        .or_else(|| nearest(name, known.clone()))
+        .or_else(|| known.find(|known| *known == of_server))
 }
 
 /// The app that Laravel's `.env` describes: all of id, key and secret, or none of them.

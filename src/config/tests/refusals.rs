@@ -171,3 +171,24 @@ or in the environment, as in the .env of your Laravel app:
     let file = load("[server]\nhost = \"10.0.0.1\"\n", &[]).unwrap_err().to_string();
     assert!(file.starts_with("config/reverb.toml: server.host is 10.0.0.1; no app"));
 }
+
+#[test]
+fn variables_that_others_inject_are_ignored_and_named() {
+    let variables = [
+        ("REDIS_PORT", "tcp://10.0.0.1:6379"),
+        ("RESOUND_PORT", "tcp://10.0.0.1:8080"),
+        ("RESOUND_SERVER_PORT", "tcp://10.0.0.1:8080"),
+        ("RESOUND_SERVICE_HOST", "10.0.0.1"),
+        ("REVERB_SERVER_PORT", "tcp://10.0.0.1:8080"),
+    ];
+    let config = load(APP, &variables).unwrap();
+    assert_eq!(config.server.port, 8080);
+    assert_eq!(config.injected, variables.map(|(name, _)| name));
+    assert_eq!(load(APP, &[("RESOUND_SERVER_PORT", "1")]).unwrap().injected, [""; 0]);
+    check_variable("RESOUND_PORT", "8080", "is not known; did you mean RESOUND_SERVER_PORT?");
+    check_variable(
+        "RESOUND_SERVICE_HOST",
+        "web",
+        "is not known; did you mean RESOUND_SERVER_HOST?",
+    );
+}
