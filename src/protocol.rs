@@ -30,3 +30,7 @@ pub use frame::Frame;
 pub use member::Member;
 pub use socket_id::SocketId;
 pub use user::User;
+
+#[cfg(test)]
+#[path = "protocol/tests.rs"]
+mod tests;

@@ -20,7 +20,7 @@ fn encode(criterion: &mut Criterion) {
         let data = json(bytes);
         group.throughput(Throughput::Bytes(data.len() as u64));
         group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
-            bencher.iter(|| Event::new("order.shipped", Some(&data)).frame(&channel));
+            bencher.iter(|| Event::new("order.shipped", &data).frame(&channel));
         });
     }
     group.finish();

@@ -262,7 +262,7 @@ async fn publish(request: &Signed, triggers: &[Trigger<'_>]) -> Reach {
 
 fn start(request: &Signed, trigger: &Trigger<'_>) -> Vec<Triggered> {
     let (channels, metrics) = (&request.channels, request.api.node.metrics());
-    let event = Event::new(trigger.name, Some(trigger.data));
+    let event = Event::new(trigger.name, trigger.data);
     let now = Instant::now();
     let mut started = Vec::with_capacity(trigger.channels.len());
     for channel in &trigger.channels {

@@ -34,7 +34,7 @@ pub enum What {
         /// Its name.
         event: String,
         /// Its payload, as relayed.
-        data: Option<String>,
+        data: String,
         /// Whose.
         socket_id: SocketId,
         /// As whom, on presence channels.

@@ -118,7 +118,7 @@ impl Stage {
         };
         if let Some(event) = &hub.app().gap_event {
             let data = format!("{{\"missed\":{events}}}");
-            let event = server_message::Event::new(event, Some(&data));
+            let event = server_message::Event::new(event, &data);
             hub.deliver(name, &event.frame(name), None);
         }
     }

@@ -65,8 +65,9 @@ pub struct ClientEvent<'a> {
     pub event: Cow<'a, str>,
     /// The channel it is for.
     pub channel: Cow<'a, str>,
-    /// The payload: the text of a JSON string, or the sender's bytes of any other value.
-    pub data: Option<Cow<'a, str>>,
+    /// The payload: the text of a JSON string, or the sender's bytes of any other value. `null`
+    /// where the sender gave none, as in Echo's `whisper("typing")`.
+    pub data: Cow<'a, str>,
 }
 
 /// Not a message of the protocol; the text says what is wrong.
@@ -157,7 +158,7 @@ impl<'a> ClientMessage<'a> {
             name if name.starts_with(CLIENT_EVENT_PREFIX) => {
                 let no = InvalidMessage::from("a client event needs a string \"channel\"");
                 let channel = envelope.channel.and_then(string).ok_or(no)?;
-                let data = envelope.data.map(payload).transpose()?;
+                let data = envelope.data.map_or(Ok(Cow::Borrowed("null")), payload)?;
                 Ok(Self::ClientEvent(ClientEvent { event, channel, data }))
             }
             _ => Ok(Self::Unsupported { event }),

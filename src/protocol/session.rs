@@ -278,7 +278,7 @@ impl Session {
             let text = format!("The event name has {chars} characters; the limit is {most}");
             return reject(4301, text);
         }
-        let bytes = message.data.as_deref().map_or(0, str::len);
+        let bytes = message.data.len();
         if bytes > app.limits.event_data_bytes {
             let most = app.limits.event_data_bytes;
             let text = format!("The event data has {bytes} bytes; the limit is {most}");
@@ -289,7 +289,7 @@ impl Session {
         {
             return reject(4301, "Rate limit exceeded: too many client events in one second");
         }
-        let event = Event::new(&message.event, message.data.as_deref());
+        let event = Event::new(&message.event, &message.data);
         let frame = match user_id {
             Some(user_id) => event.frame_from(channel, user_id),
             None => event.frame(channel),
@@ -298,7 +298,7 @@ impl Session {
             channel: channel.clone(),
             frame,
             event: message.event.to_string(),
-            data: message.data.as_deref().map(str::to_owned),
+            data: message.data.to_string(),
             user_id: user_id.clone(),
         })
     }

@@ -42,7 +42,7 @@ impl Notice {
             }
             What::ClientEvent { event, data, socket_id, user_id } => {
                 notice.event = Some(event.clone());
-                notice.data.clone_from(data);
+                notice.data = Some(data.clone());
                 notice.socket_id = Some(socket_id.to_string());
                 notice.user_id = user_id.as_ref().map(ToString::to_string);
             }
@@ -95,7 +95,7 @@ mod tests {
         );
         let whisper = What::ClientEvent {
             event: "client-typing".into(),
-            data: Some("{\"a\":1}".into()),
+            data: "{\"a\":1}".into(),
             socket_id: SocketId::parse("1.2").unwrap(),
             user_id: Some("7".into()),
         };

@@ -210,7 +210,7 @@ impl Model {
         let data = format!("{{\"n\":{number}}}");
         let from = sender.user.map(|user| format!(" from {user}")).unwrap_or_default();
         self.tell_all(channel, Some(socket), &format!("event client-x {data}{from}"));
-        let (data, place) = (Some(data), Some(socket));
+        let place = Some(socket);
         self.see(channel, &format!("client-x {data:?} of {place:?} as {:?}", sender.user));
     }
 

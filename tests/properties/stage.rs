@@ -95,7 +95,7 @@ impl Stage {
             }
             Step::Trigger(channel, except) => {
                 let data = number.to_string();
-                let event = Event::new("news", Some(&data));
+                let event = Event::new("news", &data);
                 let except = except.and_then(|place| self.clients[place].as_ref());
                 let except = except.map(|client| client.id);
                 let answer = self.hub.trigger(&name(channel), &event, &data, except, now);

@@ -130,7 +130,7 @@ impl Peer {
 }
 
 fn trigger(hub: &Hub, at: usize, data: &str) {
-    hub.trigger(&name(CHANNELS[at]), &Event::new("news", Some(data)), data, None, Instant::now());
+    hub.trigger(&name(CHANNELS[at]), &Event::new("news", data), data, None, Instant::now());
 }
 
 /// All moves of one thread.

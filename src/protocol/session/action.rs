@@ -61,7 +61,7 @@ pub struct Relay {
     /// Its name.
     pub event: String,
     /// Its payload, as it is relayed.
-    pub data: Option<String>,
+    pub data: String,
     /// The sender, on presence channels.
     pub user_id: Option<Arc<str>>,
 }

@@ -26,7 +26,7 @@ describe('cache channels', () => {
       const name = `${kind}empty`;
       const { told } = await subscriber(t, name);
       await shared.pusher.trigger(name, 'marker', 'end');
-      assert.deepEqual(await told.until(2), [['miss', undefined], ['marker', 'end']]);
+      assert.deepEqual(await told.until(2), [['miss', {}], ['marker', 'end']]);
     });
 
     test(`${kind}: a newcomer gets the last event, once, and those who are there do not get it again`, async (t) => {
@@ -38,7 +38,7 @@ describe('cache channels', () => {
       await shared.pusher.trigger(name, 'marker', 'end');
       const last = ['last', { n: 2, list: [], map: {} }];
       assert.deepEqual(await late.told.until(2), [last, ['marker', 'end']]);
-      assert.deepEqual(await early.told.until(4), [['miss', undefined], ['first', { n: 1 }], last, ['marker', 'end']]);
+      assert.deepEqual(await early.told.until(4), [['miss', {}], ['first', { n: 1 }], last, ['marker', 'end']]);
     });
 
     test(`${kind}: an event published before anybody subscribed is kept`, async (t) => {
@@ -68,7 +68,7 @@ describe('cache channels', () => {
     const { told } = await subscriber(t, 'cache-others');
     assert.deepEqual(await told.until(1), [['last', { n: 1 }]]);
     await shared.pusher.trigger('cache-others', 'marker', 'end');
-    assert.deepEqual(await sender.told.until(2), [['miss', undefined], ['marker', 'end']]);
+    assert.deepEqual(await sender.told.until(2), [['miss', {}], ['marker', 'end']]);
   });
 
   test('whispers and members coming and going are not cached', async (t) => {
@@ -80,13 +80,13 @@ describe('cache channels', () => {
     bob.pusher.disconnect();
     const eve = await subscriber(t, name, '3');
     await shared.pusher.trigger(name, 'marker', 'end');
-    assert.deepEqual(await eve.told.until(2), [['miss', undefined], ['marker', 'end']]);
+    assert.deepEqual(await eve.told.until(2), [['miss', {}], ['marker', 'end']]);
   });
 
   test('the cache of another app is another cache', async (t) => {
     await sdk(shared.server, { appId: OTHER.id, ...OTHER }).trigger('cache-foreign', 'last', 'theirs');
     const { told } = await subscriber(t, 'cache-foreign');
     await shared.pusher.trigger('cache-foreign', 'marker', 'end');
-    assert.deepEqual(await told.until(2), [['miss', undefined], ['marker', 'end']]);
+    assert.deepEqual(await told.until(2), [['miss', {}], ['marker', 'end']]);
   });
 });

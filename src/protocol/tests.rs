@@ -1,0 +1,207 @@
+//! Every frame that the server can send is one that every official SDK can read.
+//!
+//! The strictest: Java's `getData()` needs a `data` key, .NET wants text in it and refuses what is
+//! nested too deep, Go and Swift drop a message with half a surrogate pair, and all find the channel
+//! by the name they asked for.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use super::json::Unreadable;
+use super::server_message::{self, Event, SubscriptionError};
+use super::session::{Action, Session};
+use super::{ChannelName, CloseCode, Frame, SocketId, json, signature};
+use crate::app::tests::app;
+use crate::app::{App, ClientEvents};
+
+/// What .NET's readers take.
+const LEVELS_MAX: usize = 64;
+
+/// What clients may give as data, and what a member's back end may give as info.
+const VALUES: [&str; 14] = [
+    "null",
+    "true",
+    "7",
+    "-1.5e300",
+    "12345678901234567890",
+    "\"\"",
+    "\"text\"",
+    r#""{\"a\":1}""#,
+    r#""\ud83d\ude00 \u0000 \\ud83d""#,
+    "\"é 😀 \u{2028}\"",
+    "[]",
+    "{}",
+    r#"[1,[{"a":[]}]]"#,
+    r#"{"a":{"a":null},"é\n":"\"","data":"{}"}"#,
+];
+
+/// Names that are asked for, whether or not they can be had.
+const NAMES: [&str; 6] =
+    ["private-a", "presence-\"a\"\\", "\u{0}\u{1f}", "#server-to-user-é😀", "a/b", ""];
+
+fn check(frame: &Frame, channel: Option<&str>) {
+    let text = std::str::from_utf8(frame.payload()).unwrap();
+    assert_eq!(json::check(text), Ok(()), "{text}");
+    let message: Value = serde_json::from_str(text).unwrap();
+    assert_eq!(message.get("channel").map(|name| name.as_str().unwrap()), channel, "{text}");
+    let event = message["event"].as_str().unwrap();
+    let data = &message["data"];
+    if event == "pusher:error" {
+        assert!(data["code"].is_u64() && data["message"].is_string(), "{text}");
+    } else {
+        let data = data.as_str().unwrap_or_else(|| panic!("data is no string: {text}"));
+        assert!(!event.starts_with("pusher") || is_readable_object(data), "{text}");
+    }
+    let known = ["event", "data", "channel", "user_id"];
+    for (key, value) in message.as_object().unwrap() {
+        assert!(known.contains(&key.as_str()), "{text}");
+        assert!(value.is_string() || event == "pusher:error", "{text}");
+    }
+}
+
+/// SDKs read this themselves. A roster has three levels more than what its members were checked for.
+fn is_readable_object(data: &str) -> bool {
+    fn levels(value: &Value) -> usize {
+        match value {
+            Value::Array(items) => 1 + items.iter().map(levels).max().unwrap_or(0),
+            Value::Object(entries) => 1 + entries.values().map(levels).max().unwrap_or(0),
+            _ => 0,
+        }
+    }
+    let is_readable = matches!(json::check(data), Ok(()) | Err(Unreadable::Depth));
+    let value: Value = serde_json::from_str(data).unwrap_or_default();
+    is_readable && value.is_object() && levels(&value) <= LEVELS_MAX
+}
+
+fn name(text: &str) -> ChannelName {
+    ChannelName::parse(text, 200).unwrap()
+}
+
+/// One frame of each function of [`server_message`] that makes one, and the channel it is about.
+fn of_every_function() -> Vec<(&'static str, Frame, Option<&'static str>)> {
+    let id = SocketId::parse("1.2").unwrap();
+    let watched: [Arc<str>; 2] = ["é\"".into(), "2".into()];
+    let refused = SubscriptionError { kind: "AuthError", error: "\"é\"".into(), status: 401 };
+    let (channel, presence, cache) = (name("private-a"), name("presence-a"), name("cache-a"));
+    let event = Event::new("App\\Events\\É", "not \"JSON\"");
+    vec![
+        (
+            "connection_established",
+            server_message::connection_established(id, Duration::from_secs(30)),
+            None,
+        ),
+        ("pong", server_message::pong(), None),
+        ("ping", server_message::ping(), None),
+        ("signin_success", server_message::signin_success("{\"id\":\"1\"}"), None),
+        (
+            "watchlist_events",
+            server_message::watchlist_events([("online", &watched), ("offline", &[])]),
+            None,
+        ),
+        ("subscription_count", server_message::subscription_count(&channel, 1), Some("private-a")),
+        ("error", server_message::error(4200, "\"é\"\n"), None),
+        ("closing_error", server_message::closing_error(CloseCode::ReconnectNow), None),
+        (
+            "subscription_succeeded",
+            server_message::subscription_succeeded(&channel, "{}"),
+            Some("private-a"),
+        ),
+        (
+            "subscription_error",
+            server_message::subscription_error("\"é\"", &refused),
+            Some("\"é\""),
+        ),
+        ("cache_miss", server_message::cache_miss(&cache), Some("cache-a")),
+        (
+            "member_added",
+            server_message::member_added(&presence, "\"é\"", "null"),
+            Some("presence-a"),
+        ),
+        ("member_removed", server_message::member_removed(&presence, "\"é\""), Some("presence-a")),
+        ("frame", event.frame(&channel), Some("private-a")),
+        ("frame_from", event.frame_from(&presence, "\"é\""), Some("presence-a")),
+    ]
+}
+
+#[test]
+fn every_function_makes_a_frame_that_every_sdk_reads() {
+    let frames = of_every_function();
+    for (_, frame, channel) in &frames {
+        check(frame, *channel);
+    }
+    let source = include_str!("server_message.rs");
+    let heads = source.split("pub fn ").skip(1).filter_map(|rest| rest.split_once('{'));
+    let makes_a_frame = heads.filter(|(head, _)| head.contains("-> Frame"));
+    let written: BTreeSet<&str> =
+        makes_a_frame.filter_map(|(head, _)| head.split_once('(').map(|(name, _)| name)).collect();
+    let walked: BTreeSet<&str> = frames.iter().map(|(function, ..)| *function).collect();
+    assert_eq!(walked, written, "walk every function of server_message.rs here");
+}
+
+fn session(app: &Arc<App>) -> Session {
+    Session::open(app.clone(), SocketId::parse("1.2").unwrap(), Instant::now()).0
+}
+
+/// What comes of a rightly signed subscription.
+fn subscribe(session: &mut Session, channel: &str, channel_data: Option<&str>) -> Action {
+    let app = app();
+    let auth = signature::channel_auth(&app.key, &app.secret, "1.2", channel, channel_data);
+    let data = serde_json::json!({"channel": channel, "auth": auth, "channel_data": channel_data});
+    let message = serde_json::json!({"event": "pusher:subscribe", "data": data}).to_string();
+    session.receive(&message, Instant::now()).remove(0)
+}
+
+#[test]
+fn whatever_a_client_sends_its_whispers_are_read_by_every_sdk() {
+    let app = Arc::new(App { accept_client_events_from: ClientEvents::All, ..app() });
+    let member = r#"{"user_id":"\"é\u0000"}"#;
+    let deep = format!("{}{}", "[".repeat(60), "]".repeat(60));
+    let data = VALUES.into_iter().chain([deep.as_str()]).map(|data| format!(",\"data\":{data}"));
+    for (channel, channel_data) in [("a", None), ("private-a", None), ("presence-a", Some(member))]
+    {
+        for data in data.clone().chain([String::new()]) {
+            for event in ["client-", "client-é\\n\\\"\\u0000😀"] {
+                let mut session = session(&app);
+                subscribe(&mut session, channel, channel_data);
+                let text = format!(r#"{{"event":"{event}","channel":"{channel}"{data}}}"#);
+                let action = session.receive(&text, Instant::now()).remove(0);
+                let Action::Publish(relay) = action else { panic!("{text}: {action:?}") };
+                check(&relay.frame, Some(channel));
+            }
+        }
+    }
+}
+
+#[test]
+fn whatever_info_a_member_has_rosters_are_read_by_every_sdk() {
+    let app = Arc::new(app());
+    let deep = format!("{}{}", "[".repeat(59), "]".repeat(59));
+    for info in VALUES.into_iter().chain([deep.as_str()]) {
+        let channel_data = format!(r#"{{"user_id":"\"é","user_info":{info}}}"#);
+        let action = subscribe(&mut session(&app), "presence-a", Some(&channel_data));
+        let Action::Subscribe { channel, member: Some(member) } = action else {
+            panic!("{info}: {action:?}")
+        };
+        let (user_id, info) = (&*member.user_id, member.info_json());
+        check(&server_message::member_added(&channel, user_id, info), Some("presence-a"));
+        let roster = server_message::presence([(user_id, info)].into_iter());
+        check(&server_message::subscription_succeeded(&channel, &roster), Some("presence-a"));
+    }
+}
+
+#[test]
+fn a_refused_subscription_comes_back_under_the_name_that_was_asked_for() {
+    let app = Arc::new(app());
+    let long = format!("private-{}", "é\"".repeat(3000));
+    for channel in NAMES.into_iter().chain([long.as_str()]) {
+        let asked = serde_json::json!({"event": "pusher:subscribe", "data": {"channel": channel}});
+        let action = session(&app).receive(&asked.to_string(), Instant::now()).remove(0);
+        let Action::Refuse { channel: named, error } = action else {
+            panic!("{channel}: {action:?}")
+        };
+        check(&server_message::subscription_error(&named, &error), Some(channel));
+    }
+}
