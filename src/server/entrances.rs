@@ -44,7 +44,11 @@ impl Entrances {
         let head = HeadLimits {
             bytes: config.http.head_bytes,
             fields: config.http.head_fields,
-            pace: Pace { head: config.http.head_timeout, idle: config.http.idle_timeout },
+            pace: Pace {
+                head: config.http.head_timeout,
+                idle: config.http.idle_timeout,
+                write: config.http.body_timeout,
+            },
         };
         let endpoints = config.apps.iter().map(|app| app.webhooks.len()).sum();
         let needs = Needs { workers: config.server.shards, endpoints };

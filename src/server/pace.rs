@@ -1,4 +1,4 @@
-//! A TCP stream that keeps time while it is HTTP: silent and slow peers are cut off.
+//! A TCP stream that keeps time while it is HTTP: peers that send or read too slowly are cut off.
 //!
 //! hyper's own head time-out also runs while a kept-alive connection is idle, which would cut
 //! SDKs off after ten seconds; so the two are told apart here. Bodies have their own deadline,
@@ -11,6 +11,7 @@ use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
@@ -24,6 +25,9 @@ pub(super) struct Pace {
     pub(super) head: Duration,
     /// From an answer to the first byte of the next request.
     pub(super) idle: Duration,
+    /// For the transport to take something while bytes of an answer wait. It has room again only
+    /// when a third of its buffer is free, so a peer that reads a byte a second is late too.
+    pub(super) write: Duration,
 }
 
 /// Where a connection is, told by whoever serves its requests.
@@ -83,8 +87,13 @@ pub(super) struct Paced {
     stream: TcpStream,
     pace: Pace,
     phase: Arc<Phase>,
-    /// The phase, of which request, `timer` was set for.
+    /// The phase, of which request, that `due` is for.
     timed: (u8, u32),
+    /// When the present phase has lasted too long; a request that is being served has no time here.
+    due: Option<Instant>,
+    /// Since when bytes wait and the transport takes none.
+    full_since: Option<Instant>,
+    /// Moved when the connection has to wait, so a request costs one move: the one behind its answer.
     timer: Pin<Box<Sleep>>,
     /// The answer to the handshake, or to a head that could not be read.
     kept_back: Vec<u8>,
@@ -93,8 +102,10 @@ pub(super) struct Paced {
 impl Paced {
     /// A new connection, whose first head is awaited.
     pub(super) fn new(stream: TcpStream, pace: Pace, phase: Arc<Phase>) -> Self {
-        let timer = Box::pin(sleep_until(Instant::now() + pace.head));
-        Self { stream, pace, phase, timed: (HEAD, 0), timer, kept_back: Vec::new() }
+        let due = Instant::now() + pace.head;
+        let timer = Box::pin(sleep_until(due));
+        let (timed, due, full_since) = ((HEAD, 0), Some(due), None);
+        Self { stream, pace, phase, timed, due, full_since, timer, kept_back: Vec::new() }
     }
 
     /// The stream itself, once it is no longer HTTP, and what is to be said on it first.
@@ -108,20 +119,33 @@ impl Paced {
         self.phase.upgrading.load(Ordering::Relaxed) || misdirected::is_bare_answer(start)
     }
 
-    /// Whether the present phase has lasted too long.
+    /// Whether the peer is late; the task is woken when it will be.
     fn is_late(&mut self, cx: &mut Context<'_>) -> bool {
+        let Some(due) = self.next_due() else { return false };
+        if self.timer.deadline() != due {
+            self.timer.as_mut().reset(due);
+        }
+        self.timer.as_mut().poll(cx).is_ready()
+    }
+
+    /// When the peer is late: with its request or with reading, whichever comes first.
+    fn next_due(&mut self) -> Option<Instant> {
         let look = self.phase.look();
         if look != self.timed {
             self.time(look);
         }
-        look.0 != BUSY && self.timer.as_mut().poll(cx).is_ready()
+        let write_due = self.full_since.map(|since| since + self.pace.write);
+        self.due.into_iter().chain(write_due).min()
     }
 
     /// Starts the time of a phase.
     fn time(&mut self, look: (u8, u32)) {
         self.timed = look;
-        let allowed = if look.0 == IDLE { self.pace.idle } else { self.pace.head };
-        self.timer.as_mut().reset(Instant::now() + allowed);
+        self.due = match look.0 {
+            BUSY => None,
+            IDLE => Some(Instant::now() + self.pace.idle),
+            _ => Some(Instant::now() + self.pace.head),
+        };
     }
 
     /// Bytes came: the first of a request start its head's time, later ones do not extend it.
@@ -131,6 +155,29 @@ impl Paced {
         if begins.is_ok() {
             self.time(self.phase.look());
         }
+    }
+
+    /// What the transport made of bytes that were to be written.
+    fn wrote(
+        &mut self,
+        cx: &mut Context<'_>,
+        written: Poll<io::Result<usize>>,
+    ) -> Poll<io::Result<usize>> {
+        if written.is_ready() {
+            self.full_since = None;
+            return written;
+        }
+        self.full_since = self.full_since.or_else(|| Some(Instant::now()));
+        if self.is_late(cx) { Poll::Ready(Err(self.cut_off())) } else { Poll::Pending }
+    }
+
+    /// Ends the connection of a late peer. What it does not read is dropped: the kernel would offer
+    /// it some megabytes for minutes more.
+    fn cut_off(&self) -> io::Error {
+        if self.full_since.is_some() {
+            let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+        }
+        io::ErrorKind::TimedOut.into()
     }
 }
 
@@ -142,11 +189,11 @@ impl AsyncRead for Paced {
     ) -> Poll<io::Result<()>> {
         let before = buffer.filled().len();
         match Pin::new(&mut self.stream).poll_read(cx, buffer) {
-            Poll::Pending if self.is_late(cx) => Poll::Ready(Err(io::ErrorKind::TimedOut.into())),
+            Poll::Pending if self.is_late(cx) => Poll::Ready(Err(self.cut_off())),
             Poll::Ready(Ok(())) if buffer.filled().len() > before => {
                 self.heard();
-                if self.is_late(cx) {
-                    return Poll::Ready(Err(io::ErrorKind::TimedOut.into()));
+                if self.next_due().is_some_and(|due| due <= Instant::now()) {
+                    return Poll::Ready(Err(self.cut_off()));
                 }
                 Poll::Ready(Ok(()))
             }
@@ -165,7 +212,8 @@ impl AsyncWrite for Paced {
             self.kept_back.extend_from_slice(bytes);
             return Poll::Ready(Ok(bytes.len()));
         }
-        Pin::new(&mut self.stream).poll_write(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write(cx, bytes);
+        self.wrote(cx, written)
     }
 
     fn poll_write_vectored(
@@ -177,7 +225,8 @@ impl AsyncWrite for Paced {
             bytes.iter().for_each(|slice| self.kept_back.extend_from_slice(slice));
             return Poll::Ready(Ok(bytes.iter().map(|slice| slice.len()).sum()));
         }
-        Pin::new(&mut self.stream).poll_write_vectored(cx, bytes)
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bytes);
+        self.wrote(cx, written)
     }
 
     fn is_write_vectored(&self) -> bool {

@@ -102,6 +102,11 @@ impl Wire {
         Self::connect(address, None).await
     }
 
+    /// With so little room in the kernel that not reading is soon noticed.
+    pub(crate) async fn narrow(address: SocketAddr) -> Self {
+        Self::connect(address, Some(4096)).await
+    }
+
     async fn connect(address: SocketAddr, receive_bytes: Option<u32>) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
         if let Some(bytes) = receive_bytes {
@@ -121,9 +126,9 @@ impl Wire {
         Self::open(address).await.greeted().await
     }
 
-    /// The same with so little room in the kernel that not reading is soon noticed.
+    /// The same over a [`narrow`](Self::narrow) connection.
     pub(crate) async fn narrow_socket(address: SocketAddr) -> Self {
-        Self::connect(address, Some(4096)).await.greeted().await
+        Self::narrow(address).await.greeted().await
     }
 
     /// Upgrades and waits for the greeting.

@@ -4,12 +4,17 @@
 //! No clock is waited for: a connection that is known to be closed after a second tells when a
 //! second has passed.
 
+use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::time::{Duration, Instant};
+
+use tokio::io::AsyncReadExt;
 
 use crate::bystander::{Bystander, backend};
 use crate::harness::TestServer;
 use crate::harness::server::REVERB_APP;
-use crate::wire::Wire;
+use crate::harness::within;
+use crate::wire::{Wire, handshake};
 
 const UP: &str = "GET /up HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -100,6 +105,79 @@ async fn a_body_that_does_not_come_is_answered_408() {
         took_about_a_second(begin, &format!("{fields:?} and then {dribbled:?}"));
         wire.is_cut_off().await;
         bystander.is_served().await;
+    }
+}
+
+/// Sends pipelined requests until the server reads no more of them, since the answers do not fit into
+/// the buffers of the kernel.
+pub(crate) async fn without_reading(address: SocketAddr, request: &str) -> Wire {
+    let mut wire = Wire::narrow(address).await;
+    let requests = request.repeat(2000);
+    let patience = Duration::from_millis(300);
+    while let Ok(sent) = tokio::time::timeout(patience, wire.try_send(&requests)).await {
+        sent.unwrap();
+    }
+    wire
+}
+
+/// Resolves once nothing can be sent any more.
+async fn takes_nothing(wire: &Wire) {
+    let sending = async {
+        loop {
+            wire.stream.writable().await.unwrap();
+            match wire.stream.try_write(b"G") {
+                Err(error) if error.kind() != ErrorKind::WouldBlock => return,
+                _ => {}
+            }
+        }
+    };
+    within("the connection to be cut off", sending).await;
+}
+
+#[tokio::test]
+async fn answers_that_are_not_read_are_not_kept() {
+    let times = "body_timeout_seconds = 1\nhead_timeout_seconds = 60\nidle_timeout_seconds = 60";
+    let server = server(times).await;
+    let mut bystander = Bystander::at(server.address).await;
+    let nope = "GET /nope HTTP/1.1\r\nHost: x\r\n\r\n";
+    let upgrade = format!("{UP}{}", handshake());
+    for request in [UP, nope, &upgrade] {
+        let wire = without_reading(server.address, request).await;
+        let begin = Instant::now();
+        takes_nothing(&wire).await;
+        let took = begin.elapsed().as_secs_f32();
+        assert!(took < 8.0, "one second was configured, {request:?} took {took} s");
+        bystander.is_served().await;
+    }
+}
+
+/// One byte of the answers now and then is no reading.
+#[tokio::test]
+async fn answers_that_are_read_byte_by_byte_are_not_kept() {
+    let times = "body_timeout_seconds = 1\nhead_timeout_seconds = 60\nidle_timeout_seconds = 60";
+    let server = server(times).await;
+    let mut wire = without_reading(server.address, UP).await;
+    let mut ticks = tokio::time::interval(Duration::from_millis(20));
+    let mut byte = [0];
+    let reading = async {
+        // The kernel holds what came before the cut.
+        while wire.stream.try_write(b"G").map_err(|error| error.kind())
+            != Err(ErrorKind::BrokenPipe)
+            && wire.stream.read_exact(&mut byte).await.is_ok()
+        {
+            ticks.tick().await;
+        }
+    };
+    within("the connection to be cut off", reading).await;
+}
+
+/// A reader that takes a pause no longer than the time there is gets everything.
+#[tokio::test]
+async fn answers_that_are_read_late_arrive() {
+    let server = server("body_timeout_seconds = 60").await;
+    let mut wire = without_reading(server.address, UP).await;
+    for _ in 0..2000 {
+        assert_eq!(wire.reply().await.status, 200);
     }
 }
 
