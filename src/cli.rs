@@ -15,6 +15,7 @@ mod bench;
 mod check;
 mod destination;
 mod serve;
+mod signals;
 mod trigger;
 
 /// A Pusher-protocol WebSocket server: a drop-in replacement for Laravel Reverb.
@@ -44,7 +45,7 @@ enum Failure {
     Configuration(Problem),
     /// Exit code 1: it was tried, and went wrong.
     Running(anyhow::Error),
-    /// Exit code 1: a second signal came before the end. Said in the log, which does not wait.
+    /// Exit code 1: a second signal cut the drain short. The log has it already.
     Impatience,
 }
 

@@ -12,6 +12,7 @@ use axum::extract::State;
 use axum::http::{Method, Request, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
+use tokio_util::sync::CancellationToken;
 
 mod body;
 mod channels;
@@ -45,12 +46,18 @@ pub struct Api {
     node: Arc<Node>,
     prefix: Arc<str>,
     body: BodyLimits,
+    stopping: CancellationToken,
 }
 
 impl Api {
-    /// The API of a node, mounted below `prefix`.
-    pub fn new(node: Arc<Node>, prefix: Arc<str>, body: BodyLimits) -> Self {
-        Self { node, prefix, body }
+    /// The API of a node, mounted below `prefix`; the node is not ready once `stopping`.
+    pub fn new(
+        node: Arc<Node>,
+        prefix: Arc<str>,
+        body: BodyLimits,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self { node, prefix, body, stopping }
     }
 
     /// A path without the prefix, if it has it.
@@ -80,20 +87,26 @@ pub fn router(api: Api) -> Router {
         .with_state(Arc::new(api))
 }
 
-/// Unsigned: Laravel's and every load balancer's health check.
+/// Unsigned: Laravel's health check, and the liveness probe of orchestrators. It stays OK during a
+/// drain: a probe that failed would have the process killed before its sockets are closed.
 async fn health() -> Response {
     json("{\"health\":\"OK\"}".to_owned())
 }
 
 /// Unsigned too: how this node stands to the others. It is ready without Redis, since it serves its
 /// own sockets then; were it not, Redis alone could take every node out of the load balancer. Without
-/// descriptors for sockets it is not: the next one is refused, and another node may have room.
+/// descriptors for sockets it is not: the next one is refused, and another node may have room. Nor is
+/// it during a drain, so that load balancers send newcomers to other nodes.
 async fn ready(State(api): State<Arc<Api>>) -> Response {
     let cluster = match api.node.standing() {
         Standing::Alone => r#""cluster":"off""#.to_owned(),
         Standing::Degraded => r#""cluster":"degraded""#.to_owned(),
         Standing::Connected { nodes } => format!(r#""cluster":"connected","nodes":{nodes}"#),
     };
+    if api.stopping.is_cancelled() {
+        let text = format!(r#"{{"ready":false,{cluster},"reason":"the server is stopping"}}"#);
+        return (StatusCode::SERVICE_UNAVAILABLE, json(text)).into_response();
+    }
     match api.node.vacancy(Instant::now()) {
         Vacancy::Free => json(format!(r#"{{"ready":true,{cluster}}}"#)),
         Vacancy::Low => json(format!(r#"{{"ready":true,{cluster},"descriptors":"low"}}"#)),
@@ -106,13 +119,6 @@ async fn ready(State(api): State<Arc<Api>>) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, json(text)).into_response()
         }
     }
-}
-
-/// The answer to everything while the server drains; load balancers then look elsewhere.
-pub fn shutting_down() -> Response {
-    let text = "The server is shutting down: try again";
-    let close = [(header::CONNECTION, "close"), (header::RETRY_AFTER, "1")];
-    (StatusCode::SERVICE_UNAVAILABLE, close, text).into_response()
 }
 
 async fn upgrade_required() -> Response {

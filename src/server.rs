@@ -21,11 +21,12 @@ use crate::config::Config;
 use crate::hub::{EventCache, ShardLimits, Shards, Witness};
 use crate::metrics::Metrics;
 use crate::node::Node;
-use crate::protocol::CloseCode;
 use crate::webhook::{self, WebhookLimits};
 
 mod accept;
+mod closing;
 mod descriptors;
+mod drain;
 mod entrances;
 mod head;
 mod lingering;
@@ -46,21 +47,6 @@ use worker::{Life, Worker};
 /// Connections the kernel holds for us: a crowd that arrives at once waits here, not in retries.
 const BACKLOG: u32 = 4096;
 
-/// Sockets closed per second of a drain, at least. pusher-js comes back at once after 4200 and
-/// has no jitter: this is the rate at which the other nodes see them arrive.
-const DRAIN_PER_SECOND_MIN: usize = 1000;
-
-/// One step of a drain.
-const DRAIN_STEP: Duration = Duration::from_millis(20);
-
-/// How long newcomers are still answered (with 4100) after the last socket is closed. pusher-js
-/// comes back at once after 4200; if nobody listens then, it waits 15 s before it tries again,
-/// but after 4100 only one, which turns a restart of 20 ms into an absence of one second.
-const COMEBACK: Duration = Duration::from_millis(500);
-
-/// The same for a server without sockets: what was sent before the stop has arrived by then.
-const ON_THE_WAY: Duration = Duration::from_millis(100);
-
 /// The grain of what is put off: subscription counts, told every 5 s at most.
 const TICK: Duration = Duration::from_millis(250);
 
@@ -77,6 +63,7 @@ pub struct Server {
     metrics: Arc<Metrics>,
     background: JoinSet<()>,
     stopping: CancellationToken,
+    hurry: CancellationToken,
     drain: Duration,
 }
 
@@ -140,6 +127,7 @@ impl Server {
             metrics,
             background,
             stopping,
+            hurry: CancellationToken::new(),
             drain,
         })
     }
@@ -160,8 +148,13 @@ impl Server {
         self.entrances.share(usize::try_from(limit).unwrap_or(usize::MAX))
     }
 
+    /// Cancelling it cuts the drain short: every socket is closed with 4200 at once, and `run` ends.
+    pub fn hurry(&self) -> CancellationToken {
+        self.hurry.clone()
+    }
+
     /// Serves until `stop`, then drains: no socket opens any more, every open one is closed with
-    /// 4200, requests are finished, all within the configured time.
+    /// 4200, back ends are served until the listeners are closed, all within the configured time.
     pub async fn run(
         mut self,
         stop: impl Future<Output = ()> + Send + 'static,
@@ -185,15 +178,22 @@ impl Server {
         let draining = async {
             stop.await;
             stopping.cancel();
-            drain(&self.shards, self.drain, &life.closed).await;
+            drain::drain(&self.shards, self.drain, &life.closed).await;
+            let left = life.tasks.len();
+            tracing::info!(left, "connections that did not end in time are cut off");
         };
         let connections = async {
             life.tasks.close();
             life.tasks.wait().await;
         };
+        let farewell = self.cluster.as_ref().map_or(Duration::ZERO, |_| membership::FAREWELL);
         let overdue = async {
             stopping.cancelled().await;
-            tokio::time::sleep(self.drain).await;
+            tokio::time::sleep(self.drain.saturating_sub(farewell).max(self.drain / 2)).await;
+        };
+        let cut_short = async {
+            self.hurry.cancelled().await;
+            drain::hurry(&self.shards).await;
         };
         tokio::select! {
             () = draining => {}
@@ -201,6 +201,7 @@ impl Server {
             () = life.ended.cancelled() => anyhow::bail!("a worker ended: this is a bug"),
             () = connections => {}
             () = overdue => tracing::warn!("the drain took all its time; what is left is cut off"),
+            () = cut_short => {}
         }
         if let Some(cluster) = &self.cluster {
             membership::leave(cluster).await;
@@ -288,26 +289,4 @@ fn in_words<T>(address: SocketAddr, tried: io::Result<T>) -> anyhow::Result<T> {
     tried.with_context(|| {
         format!("cannot listen on {address}: is another server running there? Choose another with --port or server.port")
     })
-}
-
-/// Closes every socket with 4200, evenly over half of the time there is, or faster where that
-/// would be under [`DRAIN_PER_SECOND_MIN`]; the other half is for closing handshakes. Then takes
-/// nobody new (`closed`), but goes on closing: a socket that was opening when the drain began may
-/// still come. Never returns; it is over when the last connection is.
-async fn drain(shards: &Shards, time: Duration, closed: &CancellationToken) {
-    let sockets = shards.socket_count();
-    let steps = (time / 2).as_millis() / DRAIN_STEP.as_millis();
-    let even = sockets.div_ceil(usize::try_from(steps).unwrap_or(1).max(1));
-    let step = even.max(DRAIN_PER_SECOND_MIN * DRAIN_STEP.as_millis() as usize / 1000);
-    let mut ticks = tokio::time::interval(DRAIN_STEP);
-    let mut close_at = Instant::now() + ON_THE_WAY;
-    loop {
-        ticks.tick().await;
-        if shards.socket_count() > 0 {
-            shards.end_some(step, CloseCode::ReconnectNow);
-            close_at = Instant::now() + COMEBACK;
-        } else if close_at <= Instant::now() {
-            closed.cancel();
-        }
-    }
 }

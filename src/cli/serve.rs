@@ -1,6 +1,6 @@
 //! `resound serve`: the life of the server process, from flags to the last signal.
 //!
-//! Owns start-up order, the runtime, signals and the descriptor limit. Knows nothing of what the
+//! Owns start-up order, the runtime and the descriptor limit, and obeys the signals. Knows nothing of what the
 //! server does between `bind` and the end of `run`.
 
 use std::io::{self, IsTerminal};
@@ -11,10 +11,10 @@ use std::time::SystemTime;
 use anyhow::Context;
 use clap::Args;
 use tokio::runtime::{Builder, Runtime};
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::oneshot;
 
 use super::banner::{Launch, banner};
+use super::signals::{Response, Signals};
 use super::{Failure, print};
 use crate::config::{Config, EXAMPLE_SECRET, Flag, LogFormat};
 use crate::logging;
@@ -97,49 +97,40 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     greet(config, address)?;
 
     let (stop, stopped) = oneshot::channel::<()>();
+    let (mut stop, hurry) = (Some(stop), server.hurry());
     let mut run = std::pin::pin!(server.run(async {
         // An error is the sender gone, which is a reason to stop too.
         let _ = stopped.await;
     }));
-    tokio::select! {
-        done = &mut run => return Ok(done?),
-        signal = signals.next() => {
-            tracing::info!(signal, drain = ?config.server.drain, "stopping");
+    loop {
+        let (signal, response) = tokio::select! {
+            done = &mut run => {
+                done?;
+                break;
+            }
+            received = signals.next() => received,
+        };
+        match response {
+            Response::Drain => {
+                tracing::info!(signal, drain = ?config.server.drain, "stopping");
+                drop(stop.take());
+            }
+            Response::CutShort if hurry.is_cancelled() => return Err(Failure::Impatience),
+            Response::CutShort => {
+                tracing::warn!(
+                    signal,
+                    "a second signal: every socket is closed now, and the drain ends"
+                );
+                hurry.cancel();
+            }
+            Response::Ignore(reason) => tracing::info!(signal, reason, "signal ignored"),
         }
     }
-    drop(stop);
-    tokio::select! {
-        done = &mut run => done?,
-        signal = signals.next() => {
-            tracing::warn!(signal, "a second signal: stopped at once");
-            return Err(Failure::Impatience);
-        }
+    if hurry.is_cancelled() {
+        return Err(Failure::Impatience);
     }
     tracing::info!("stopped");
     Ok(())
-}
-
-/// What ends the process.
-#[derive(Debug)]
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-}
-
-impl Signals {
-    fn listen() -> io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-        })
-    }
-
-    async fn next(&mut self) -> &'static str {
-        tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
-        }
-    }
 }
 
 /// Adds what to do to the most frequent reasons not to start.

@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::{Request, Response};
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, Response};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -22,6 +23,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::closing;
 use super::head;
 use super::lingering::{Unread, Watched, linger};
 use super::misdirected;
@@ -46,6 +48,10 @@ pub(super) struct HeadLimits {
 /// spin, short enough to go unnoticed once the cause is gone.
 const ACCEPT_REST: Duration = Duration::from_millis(50);
 
+/// For how long a connection must have been without a request before the drain closes it: a proxy
+/// that sends more than ten requests a second on it has sent one by then.
+const QUIET: Duration = Duration::from_millis(100);
+
 /// Everything a connection needs to be served; one for each listener.
 pub(super) struct Entrance {
     pub(super) router: Router,
@@ -56,7 +62,7 @@ pub(super) struct Entrance {
     pub(super) pending: Arc<Mutex<Pending>>,
     pub(super) rejected: Arc<Rejected>,
     pub(super) node: Arc<Node>,
-    /// Requests are finished, newcomers are told to come back.
+    /// The drain has begun: each answer announces the end of its connection.
     pub(super) stopping: CancellationToken,
 }
 
@@ -71,7 +77,8 @@ struct Visit {
 }
 
 impl Entrance {
-    /// Accepts until `closed`; connections are served as tasks of `tasks`.
+    /// Accepts until `closed`, those included whose handshake is under way then; connections are
+    /// served as tasks of `tasks`.
     pub(super) async fn accept(
         self: Arc<Self>,
         listener: TcpListener,
@@ -83,7 +90,7 @@ impl Entrance {
         loop {
             let accepted = tokio::select! {
                 accepted = listener.accept() => accepted,
-                () = closed.cancelled() => return,
+                () = closed.cancelled() => break,
             };
             match accepted {
                 Ok((stream, peer)) => {
@@ -109,6 +116,9 @@ impl Entrance {
                     tokio::time::sleep(ACCEPT_REST).await;
                 }
             }
+        }
+        for (stream, peer) in closing::close(listener).await {
+            self.admit(stream, peer, &tasks, &closed);
         }
     }
 
@@ -188,7 +198,7 @@ impl Entrance {
     ) {
         let HeadLimits { bytes, fields, pace } = self.limits;
         let visit = Arc::new(visit);
-        let last_call = self.last_call(visit.phase.clone(), closed.clone());
+        let last_call = last_call(visit.phase.clone(), closed.clone());
         // Small frames must not wait for the acknowledgement of earlier ones.
         let _ = stream.set_nodelay(true);
         let io = TokioIo::new(Paced::new(stream, pace, visit.phase.clone()));
@@ -210,6 +220,8 @@ impl Entrance {
             .max_headers(fields)
             .serve_connection(io, service);
         let served = tokio::select! {
+            // A request that has arrived is served, whatever else is due.
+            biased;
             served = poll_fn(|cx| connection.poll_without_shutdown(cx)) => served,
             () = last_call => {
                 std::pin::Pin::new(&mut connection).graceful_shutdown();
@@ -249,22 +261,6 @@ impl Entrance {
         }
     }
 
-    /// When a connection without a request is no longer waited for: when the drain begins, but
-    /// one whose first request may be on its way gets an answer until nobody is taken any more.
-    fn last_call(
-        &self,
-        phase: Arc<Phase>,
-        closed: CancellationToken,
-    ) -> impl Future<Output = ()> + use<> {
-        let stopping = self.stopping.clone();
-        async move {
-            stopping.cancelled().await;
-            if !phase.was_heard() {
-                closed.cancelled().await;
-            }
-        }
-    }
-
     async fn answer(&self, request: Request<Body>, visit: &Visit) -> Response<Body> {
         let Some(door) = &self.door else {
             let Ok(answer) = self.router.clone().oneshot(request).await;
@@ -291,18 +287,31 @@ impl Entrance {
             *visit.upgrade.lock() = upgrade;
             return answer;
         }
-        let answer = if self.stopping.is_cancelled() {
-            http::shutting_down()
-        } else {
-            let Ok(answer) = self.router.clone().oneshot(request).await;
-            answer
-        };
+        let Ok(mut answer) = self.router.clone().oneshot(request).await;
+        if self.stopping.is_cancelled() {
+            // The peer opens its next connection elsewhere, and none is closed under a request.
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
         let status = answer.status().as_u16();
         if let Some(http::RefusedBecause(reason)) = answer.extensions().get() {
             self.rejected.request(status, reason, Instant::now());
         }
         self.node.metrics().api_answered(status);
         answer
+    }
+}
+
+/// Resolves once no listener is open and the connection has been without a request for [`QUIET`].
+///
+/// What a proxy sends on an idle connection while it is being closed is lost: it does not send a
+/// POST again. A connection in use is closed with an announcement instead, and a proxy that was
+/// refused a new one sends nothing more on the old ones.
+async fn last_call(phase: Arc<Phase>, closed: CancellationToken) {
+    closed.cancelled().await;
+    let mut requests = None;
+    while phase.is_busy() || requests != Some(phase.requests()) {
+        requests = Some(phase.requests());
+        tokio::time::sleep(QUIET).await;
     }
 }
 

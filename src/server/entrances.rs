@@ -33,7 +33,7 @@ impl Entrances {
     pub(super) fn new(config: &Config, node: &Arc<Node>, stopping: &CancellationToken) -> Self {
         let prefix: Arc<str> = config.server.path.as_str().into();
         let body = BodyLimits { bytes: config.http.body_bytes, timeout: config.http.body_timeout };
-        let router = http::router(Api::new(node.clone(), prefix.clone(), body));
+        let router = http::router(Api::new(node.clone(), prefix.clone(), body, stopping.clone()));
         let connection = ConnectionLimits {
             fragments: config.websocket.fragments,
             message_timeout: config.websocket.message_timeout,

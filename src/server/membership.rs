@@ -9,8 +9,8 @@ use crate::cluster::{Cluster, NodeId, Settings, Streams};
 use crate::config::Config;
 use crate::node::Node;
 
-/// How long a node that leaves waits for Redis to hear it; who does not is cleaned up after.
-const FAREWELL: Duration = Duration::from_secs(1);
+/// How long a node that leaves waits for Redis to confirm it; otherwise its lease ends by itself.
+pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What the configuration says of the cluster, and who this node is in it.
 pub(super) fn of(config: &Config) -> Option<(NodeId, Settings)> {

@@ -260,7 +260,9 @@ impl Connection {
     /// The rest of the closing handshake: what is queued goes out, the peer's last bytes are read
     /// and dropped, so that the kernel does not answer them with a reset that outruns our close.
     async fn linger(&mut self) {
-        let close_timeout = self.door.limits.close_timeout;
+        let door = self.door.clone();
+        // In a box, which exists only now: the task of an open socket need not hold it.
+        let close_timeout = Box::pin(async move { door.close_timeout().await });
         let seen_off = async {
             let mut left = DROPPED_BYTES_MAX;
             loop {
@@ -279,7 +281,10 @@ impl Connection {
                 tokio::task::yield_now().await;
             }
         };
-        let _ = tokio::time::timeout(close_timeout, seen_off).await;
+        tokio::select! {
+            () = seen_off => {}
+            () = close_timeout => {}
+        }
     }
 }
 

@@ -3,19 +3,18 @@
 //! A bare drop or a plain HTTP error shows in browsers as 1006, and pusher-js then retries for
 //! ever instead of reporting the reason.
 
-use std::time::Duration;
-
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
 use crate::protocol::{CloseCode, Frame, server_message};
 
-/// Answers the handshake, says the reason, then closes; waits `patience` at most for the peer to do the same.
+/// Answers the handshake, gives the reason, then closes; waits for the peer to do the same until
+/// `close_timeout` resolves.
 pub(super) async fn refuse(
     mut stream: TcpStream,
     answer: Vec<u8>,
     code: CloseCode,
-    patience: Duration,
+    close_timeout: impl Future<Output = ()>,
 ) {
     let mut last_words = answer;
     last_words.extend_from_slice(server_message::closing_error(code).as_bytes());
@@ -28,5 +27,9 @@ pub(super) async fn refuse(
         while stream.read(&mut rest).await? > 0 {}
         std::io::Result::Ok(())
     };
-    let _ = tokio::time::timeout(patience, goodbye).await;
+    tokio::select! {
+        // A peer that is gone needs no reason.
+        _ = goodbye => {}
+        () = close_timeout => {}
+    }
 }

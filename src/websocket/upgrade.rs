@@ -4,7 +4,7 @@
 //! on the socket, where clients look for them.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::http::header::{CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY};
@@ -13,6 +13,7 @@ use axum::http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
 };
 use tokio::net::TcpStream;
+use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -24,6 +25,11 @@ use crate::node::{Admission, Channels, Node, Place, Vacancy};
 use crate::protocol::admission::admit;
 use crate::protocol::deflate;
 use crate::protocol::{CloseCode, Frame};
+
+/// How long a peer may take to answer a close frame during a drain. By then the kernel has what was
+/// said to it, and goes on sending that without the process; waiting longer only keeps a reset from
+/// peers that still send.
+const DRAIN_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The WebSocket side of one worker.
 pub struct Door {
@@ -90,6 +96,17 @@ impl Door {
         (answer, Some(Upgrade { verdict, deflate }))
     }
 
+    /// Resolves when a peer has had its time to answer a close frame. A drain does not wait for
+    /// peers that are silent: it gives them [`DRAIN_CLOSE_TIMEOUT`].
+    pub(super) async fn close_timeout(&self) {
+        let close_timeout = self.limits.close_timeout;
+        tokio::select! {
+            () = sleep(close_timeout) => return,
+            () = self.stopping.cancelled() => {}
+        }
+        sleep(close_timeout.min(DRAIN_CLOSE_TIMEOUT)).await;
+    }
+
     /// Which app the connection is for, or why it may not open.
     fn verdict<B>(&self, request: &Request<B>) -> Result<Arc<Channels>, CloseCode> {
         if self.stopping.is_cancelled() {
@@ -123,7 +140,11 @@ impl Door {
         let asked = upgrade.verdict.map(|channels| Place::ask(&channels));
         let verdict = match asked {
             Ok(Admission::Decided(verdict)) => verdict,
-            Ok(Admission::Asked(asked)) => asked.answer().await,
+            // The drain does not wait for Redis.
+            Ok(Admission::Asked(asked)) => tokio::select! {
+                verdict = asked.answer() => verdict,
+                () = self.stopping.cancelled() => Err(CloseCode::Draining),
+            },
             Err(code) => Err(code),
         };
         // Looked at last: from here on the socket is counted, without a wait in between.
@@ -139,7 +160,7 @@ impl Door {
             }
             Err(code) => {
                 self.node.metrics().refused(code);
-                refusal::refuse(stream, answer, code, self.limits.close_timeout).await;
+                refusal::refuse(stream, answer, code, self.close_timeout()).await;
             }
         }
     }

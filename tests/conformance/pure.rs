@@ -24,6 +24,7 @@ use resound::protocol::admission::admit;
 use resound::protocol::{CloseCode, server_message};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
+use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::harness::server::config;
@@ -95,7 +96,12 @@ impl Pure {
         let node = Arc::new(Node::new(&apps, &shards, cache, metrics, HashMap::new()));
         let body = BodyLimits { bytes: http.body_bytes, timeout: http.body_timeout };
         Self {
-            router: router(Api::new(node.clone(), server.path.as_str().into(), body)),
+            router: router(Api::new(
+                node.clone(),
+                server.path.as_str().into(),
+                body,
+                CancellationToken::new(),
+            )),
             node,
             prefix: server.path,
             turn: Box::new(move || shards.settle(&mut all)),
