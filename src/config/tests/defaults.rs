@@ -27,7 +27,7 @@ fn the_defaults_are_the_documented_ones() {
         head_fields: 100,
         head_timeout: seconds(10),
         body_timeout: seconds(10),
-        idle_timeout: seconds(60),
+        idle_timeout: seconds(3660),
         pending_connections: 5000,
     };
     assert_eq!(config.http, http);
