@@ -5,7 +5,7 @@
 //! to be said comes from the [`Core`](super::Core), what is heard goes to it.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, Value};
@@ -19,12 +19,14 @@ mod courier;
 mod process;
 mod replies;
 mod scripts;
+mod time_limit;
 
 pub use courier::Courier;
 
 use address::Source;
 use commands::Commands;
 use process::Process;
+use time_limit::TimeLimit;
 
 /// How often time is looked at: patience, beats, channels nobody needs.
 const TICK: Duration = Duration::from_millis(25);
@@ -37,7 +39,7 @@ pub(super) struct Link {
     cluster: Arc<Cluster>,
     source: Source,
     commands: Arc<Commands>,
-    timeout: Duration,
+    time_limit: TimeLimit,
     /// The Redis process of the last link, and the link's number there.
     last: Option<(String, u64)>,
 }
@@ -61,6 +63,13 @@ pub enum Broken {
     TooOld(String),
 }
 
+impl Broken {
+    /// Whether an answer took longer than the time limit.
+    fn is_timeout(&self) -> bool {
+        matches!(self, Self::Redis(error) if error.is_timeout())
+    }
+}
+
 impl Link {
     pub(super) fn new(
         cluster: Arc<Cluster>,
@@ -70,7 +79,8 @@ impl Link {
         let source = Source::new(redis)?;
         let (settings, app_ids) = (cluster.settings.clone(), cluster.app_ids.clone());
         let commands = Arc::new(Commands::new(cluster.node, settings, app_ids));
-        Ok(Self { cluster, source, commands, timeout, last: None })
+        let time_limit = TimeLimit::new(timeout, cluster.settings.beat_holds());
+        Ok(Self { cluster, source, commands, time_limit, last: None })
     }
 
     /// Connects, serves, and begins again, for ever.
@@ -88,8 +98,10 @@ impl Link {
                     said = false;
                     tracing::info!(redis = %self.source, "connected to Redis");
                     self.cluster.connected(identity);
+                    let since = Instant::now();
                     let broken = self.serve(courier).await;
                     self.cluster.disconnected();
+                    self.time_limit.ended(broken.is_timeout(), since.elapsed());
                     broken
                 }
                 Err(broken) => {
@@ -122,8 +134,8 @@ impl Link {
         hear: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
     ) -> Result<(Courier, Identity), Broken> {
         let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.timeout))
-            .set_response_timeout(Some(self.timeout))
+            .set_connection_timeout(Some(self.time_limit.now()))
+            .set_response_timeout(Some(self.time_limit.now()))
             .set_push_sender(hear);
         let cluster = self.cluster.clone();
         let connect = self.introduce(&config);

@@ -62,6 +62,7 @@ fn main() -> ExitCode {
         fan_out::a_crowd_out_of_reach_does_not_delay_the_others,
         fan_out::events_arrive_whole_over_a_link_that_loses_packets,
         redis_link::a_roster_and_a_burst_of_events_cross_whole,
+        redis_link::a_roster_that_takes_longer_than_the_time_out_crosses,
         redis_link::a_node_whose_link_is_cut_serves_its_sockets_and_reports_the_gap,
         redis_link::a_node_whose_link_was_cut_reads_from_streams_what_it_missed,
         redis_link::a_node_cut_off_for_longer_than_its_lease_leaves_and_comes_back,

@@ -154,6 +154,26 @@ pub(crate) async fn a_roster_and_a_burst_of_events_cross_whole() {
     }
 }
 
+/// 450 KB need 1.8 s over this link, and the time-out of an answer is 1 s: the node answers the join
+/// from what it knows, connects again with more time, and then tells the differences.
+pub(crate) async fn a_roster_that_takes_longer_than_the_time_out_crosses() {
+    let mut cluster = Cluster::start(&[]).await;
+    let info = "i".repeat(INFO_BYTES);
+    for member in 0..MEMBERS {
+        let (socket, _) = cluster.near.member(&format!("{member:02}"), &info).await;
+        tokio::spawn(socket.read_on());
+    }
+    cluster.far.host.link.reshape(Shape::narrow(2000));
+    let (mut reader, data) = cluster.far.member("reader", "").await;
+    let mut present = data["presence"]["count"].as_u64().unwrap() as usize;
+    while present < MEMBERS + 1 {
+        // What else comes is the gap event: events may have been lost while the node was away.
+        let event = reader.hear_json().await;
+        present += usize::from(event["event"] == "pusher_internal:member_added");
+    }
+    cluster.far.stands(TOGETHER).await;
+}
+
 /// Every packet of one node vanishes for a while; no reset tells it. What its sockets hear `then` is
 /// all they hear of the events of that time.
 async fn cut_and_healed(wire: &str, then: &[(&str, &str)]) {
