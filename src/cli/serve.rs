@@ -93,6 +93,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let sockets_max = server.share_descriptors(descriptors);
     tracing::info!(%address, shards = config.server.shards, descriptors, sockets_max, "server started");
     warn_of_example_secret(config);
+    warn_of_few_descriptors(config, sockets_max);
     name_injected(config);
     greet(config, address)?;
 
@@ -166,6 +167,21 @@ fn name_injected(config: &Config) {
             %variables,
             "variables that Kubernetes or Docker set for a service of this name are ignored"
         );
+    }
+}
+
+fn warn_of_few_descriptors(config: &Config, sockets_max: usize) {
+    for app in config.apps.iter() {
+        let max_connections = app.limits.connections.unwrap_or(0);
+        if max_connections as usize > sockets_max {
+            let app = &app.id;
+            tracing::warn!(
+                app,
+                max_connections,
+                sockets_max,
+                "max_connections is more than the limit of open files has room for: raise that limit (systemd LimitNOFILE=, ulimit -n)"
+            );
+        }
     }
 }
 

@@ -80,6 +80,13 @@ async fn sockets_leave_descriptors_for_everything_else() {
 }
 
 #[tokio::test]
+async fn a_bound_of_an_app_that_descriptors_do_not_allow_is_named_at_the_start() {
+    let mut program = start(64, &[("REVERB_APP_MAX_CONNECTIONS", "33")]).await;
+    let line = program.says("max_connections is more than the limit of open files").await;
+    assert!(line.contains("max_connections=33 sockets_max=32"), "{line}");
+}
+
+#[tokio::test]
 async fn a_crowd_that_comes_at_once_is_let_in_or_refused_and_never_left_waiting() {
     let program = start(64, &[]).await;
     let mut bystander = Bystander::at(program.address).await;
