@@ -1,15 +1,30 @@
 //! A drain whose sockets are far away.
 
+use std::cell::Cell;
 use std::time::{Duration, Instant};
 
-use futures_util::future::join_all;
+use futures_util::future::{join, join_all};
 
 use crate::harness::wire::Wire;
+use crate::harness::{Program, within};
+use crate::host::Host;
 use crate::line::Shape;
 use crate::world::World;
 
 const SOCKETS: usize = 200;
 const AWAY: &str = r#"{"event":"pusher:error","data":{"code":4200,"message":"Server is shutting down, reconnect now"}}"#;
+
+/// Publishes over a connection of its own each time, until the first socket is gone; how often. The
+/// others are on their way for another 100 ms, so the server cannot have ended.
+async fn publishes(host: &Host, server: &Program, one_is_gone: &Cell<bool>) -> usize {
+    let mut count = 0;
+    while !one_is_gone.get() {
+        let mut backend = host.backend(server).await;
+        backend.trigger("elsewhere", "event", "during the drain").await;
+        count += 1;
+    }
+    count
+}
 
 /// Reads everything up to the close frame.
 async fn is_sent_away(wire: &mut Wire) {
@@ -18,9 +33,9 @@ async fn is_sent_away(wire: &mut Wire) {
     assert_eq!(farewell.code, Some(4200));
 }
 
-pub(crate) async fn every_socket_100_ms_away_is_sent_away() {
+pub(crate) async fn every_socket_100_ms_away_is_sent_away_and_no_publish_is_refused() {
     let world = World::new();
-    let server = world.host();
+    let (server, near) = (world.host(), world.host());
     let far = world.host_behind(Shape::far(200));
     let program = server.serve(&[("RESOUND_SERVER_DRAIN_SECONDS", "5")]).await;
     let connecting = (0..SOCKETS).map(async |_| {
@@ -29,9 +44,19 @@ pub(crate) async fn every_socket_100_ms_away_is_sent_away() {
         wire
     });
     let mut wires = join_all(connecting).await;
+    let one_is_gone = Cell::new(false);
     let begin = Instant::now();
     program.terminate();
-    join_all(wires.iter_mut().map(is_sent_away)).await;
+    let reading = async {
+        join_all(wires.iter_mut().map(async |wire| {
+            is_sent_away(wire).await;
+            one_is_gone.set(true);
+        }))
+        .await;
+    };
+    let (count, ()) =
+        within("the drain", join(publishes(&near, &program, &one_is_gone), reading)).await;
+    assert!(count > 0, "nothing was published during the drain");
     drop(wires);
     assert_eq!(program.exit_code().await, Some(0));
     let took = begin.elapsed();

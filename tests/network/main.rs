@@ -55,7 +55,7 @@ fn main() -> ExitCode {
         answers::fifteen_cached_events_of_100_kb_arrive,
         answers::cached_events_arrive_50_ms_away,
         answers::cached_events_arrive_over_a_narrow_link,
-        drain::every_socket_100_ms_away_is_sent_away,
+        drain::every_socket_100_ms_away_is_sent_away_and_no_publish_is_refused,
         drain::a_client_whose_link_is_cut_does_not_prolong_the_drain,
         fan_out::events_of_any_size_arrive_whole_beside_a_narrow_link,
         fan_out::a_narrow_link_is_closed_only_when_its_outbox_is_full,
