@@ -23,6 +23,7 @@ mod meaning;
 mod nearest;
 mod problem;
 mod redis;
+mod unused;
 mod webhooks;
 mod written;
 
@@ -66,6 +67,8 @@ pub struct Config {
     /// The names of variables that Kubernetes or Docker set for a service whose name begins like
     /// ours: they were not read.
     pub injected: Vec<String>,
+    /// Settings that have no effect: one sentence each, without values.
+    pub notes: Vec<String>,
 }
 
 /// `[server]`: where and how to listen.
@@ -229,7 +232,12 @@ impl Config {
             server.host = development::host(server.host, &places.at("server.host"))?;
             entries.push(development::credentials());
         }
-        let apps = apps::build(&merged, &entries, websocket.outbox_bytes)?;
+        let tables = apps::tables(&merged, &entries);
+        let apps = apps::build(&tables, &entries, websocket.outbox_bytes)?;
+        let mut notes = unused::variables(&variables, &keys);
+        notes.extend(serves_development.then(|| unused::pusher(&variables)).flatten());
+        notes.extend(unused::keys(&keys, &merged));
+        notes.extend(unused::keys_of_apps(&keys, &tables));
         let development = serves_development.then(|| apps.iter().next().cloned()).flatten();
         Ok(Self {
             server,
@@ -243,6 +251,7 @@ impl Config {
             apps,
             development,
             injected,
+            notes,
         })
     }
 }

@@ -25,7 +25,7 @@ impl Check {
     }
 }
 
-/// One line per app, for the cluster and for variables that are ignored, then "ok".
+/// One line per app, for the cluster and for settings without effect, then "ok".
 fn summary(config: &Config) -> String {
     let mut apps: Vec<&App> = config.apps.iter().map(|app| &**app).collect();
     apps.sort_by(|left, right| left.id.cmp(&right.id));
@@ -36,7 +36,8 @@ fn summary(config: &Config) -> String {
     };
     let cluster = config.cluster.as_ref().map(cluster).unwrap_or_default();
     let injected = injected(&config.injected);
-    format!("{lines}{development}{cluster}{injected}ok\n")
+    let notes: String = config.notes.iter().map(|note| format!("warning: {note}\n")).collect();
+    format!("{lines}{development}{cluster}{injected}{notes}ok\n")
 }
 
 fn injected(variables: &[String]) -> String {

@@ -95,6 +95,9 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     warn_of_example_secret(config);
     warn_of_few_descriptors(config, sockets_max);
     name_injected(config);
+    for note in &config.notes {
+        tracing::warn!("{note}");
+    }
     greet(config, address)?;
 
     let (stop, stopped) = oneshot::channel::<()>();

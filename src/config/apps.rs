@@ -56,22 +56,28 @@ pub(super) fn add(entries: &mut Vec<Entry>, credentials: Option<Table>) {
     }
 }
 
-/// Builds and checks every app.
-pub(super) fn build(
-    merged: &Table,
-    entries: &[Entry],
-    outbox_bytes: usize,
-) -> Result<Apps, Problem> {
+/// Each entry over what every app starts from.
+pub(super) fn tables(merged: &Table, entries: &[Entry]) -> Vec<Table> {
     let starts_from = match merged.get("app").map(|app| &app.kind) {
         Some(ValueKind::Table(table)) => table.clone(),
         _ => Table::new(),
     };
+    let over = |entry: &Entry| {
+        layers::merge(vec![starts_from.clone().into(), Layer::from(entry.table.clone())])
+    };
+    entries.iter().map(over).collect()
+}
+
+/// Builds and checks every app; `tables` has the merged one of each entry.
+pub(super) fn build(
+    tables: &[Table],
+    entries: &[Entry],
+    outbox_bytes: usize,
+) -> Result<Apps, Problem> {
     let mut apps = Vec::new();
-    for entry in entries {
-        let table =
-            layers::merge(vec![starts_from.clone().into(), Layer::from(entry.table.clone())]);
+    for (table, entry) in tables.iter().zip(entries) {
         let written: written::App = layers::read(table.clone())?;
-        let places = Places::of(&table);
+        let places = Places::of(table);
         let app = app(&written, &places, &entry.place)?;
         fits_outbox(&app, &places, outbox_bytes)?;
         apps.push(app);

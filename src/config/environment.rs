@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 
 use super::layers::{FILE_ONLY, Keys, Layer, Table};
 use super::nearest::nearest;
-use super::problem::{Place, Problem};
+use super::problem::{Place, Problem, enumeration};
 
 pub(super) type Variables = BTreeMap<String, String>;
 
@@ -44,7 +44,7 @@ pub(super) const REDIS: [(&str, &str); 7] = [
     ("REDIS_DB", "cluster.database"),
 ];
 
-const CREDENTIALS: [(&str, &str); 3] =
+pub(super) const CREDENTIALS: [(&str, &str); 3] =
     [("REVERB_APP_ID", "id"), ("REVERB_APP_KEY", "key"), ("REVERB_APP_SECRET", "secret")];
 
 /// Every variable of this process. Bytes that are no UTF-8 are replaced: such a value is refused
@@ -117,20 +117,23 @@ fn meant<'a>(name: &str, mut known: impl Iterator<Item = &'a str> + Clone) -> Op
 
 /// The app that Laravel's `.env` describes: all of id, key and secret, or none of them.
 pub(super) fn credentials(variables: &Variables) -> Result<Option<Table>, Problem> {
-    let is_set = |(name, _): &(&str, &str)| laravel(variables, name).is_some();
-    let (set, missing): (Vec<_>, Vec<_>) = CREDENTIALS.into_iter().partition(is_set);
+    let (set, missing): (Vec<_>, Vec<_>) =
+        CREDENTIALS.into_iter().partition(|(name, _)| is_set(variables, name));
     if set.is_empty() {
         return Ok(None);
     }
     if !missing.is_empty() {
-        let names = |list: &[(&str, &str)]| {
-            list.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(" and ")
+        let names = |list: &[(&'static str, &str)]| -> Vec<_> {
+            list.iter().map(|(name, _)| *name).collect()
         };
-        return Err(Problem::new(format!(
-            "environment variable {} is missing; it is needed beside {}",
-            names(&missing),
-            names(&set)
-        )));
+        let (missing, set) = (names(&missing), enumeration(&names(&set)));
+        return Err(Problem::new(match missing.as_slice() {
+            [only] => format!("environment variable {only} is missing; it is needed beside {set}"),
+            names => format!(
+                "environment variables {} are missing; they are needed beside {set}",
+                enumeration(names)
+            ),
+        }));
     }
     let entry = set.into_iter().filter_map(|(name, key)| {
         let text = laravel(variables, name)?;
@@ -143,6 +146,11 @@ pub(super) fn credentials(variables: &Variables) -> Result<Option<Table>, Proble
 /// `RESOUND_APP_RATE_LIMITING_ENABLED`.
 pub(super) fn variable(key: &str) -> String {
     format!("RESOUND_{}", key.replace('.', "_").to_ascii_uppercase())
+}
+
+/// Whether it has a value, as Laravel's `env()` sees it.
+pub(super) fn is_set(variables: &Variables, name: &str) -> bool {
+    laravel(variables, name).is_some()
 }
 
 fn place(name: &str) -> Place {

@@ -94,6 +94,15 @@ impl<'a> Places<'a> {
 
     /// The place as it was remembered; `None` for a key that no layer has.
     pub(super) fn origin(&self, key: &str) -> Option<&'a str> {
+        self.value(key)?.origin()
+    }
+
+    /// The value of a key as text, if it is no table and no list.
+    pub(super) fn text(&self, key: &str) -> Option<String> {
+        self.value(key)?.clone().into_string().ok()
+    }
+
+    fn value(&self, key: &str) -> Option<&'a Value> {
         let (parents, leaf) = key.rsplit_once('.').map_or((None, key), |(p, l)| (Some(p), l));
         let mut table = self.0;
         for parent in parents.into_iter().flat_map(|parents| parents.split('.')) {
@@ -102,7 +111,7 @@ impl<'a> Places<'a> {
                 _ => return None,
             };
         }
-        table.get(leaf)?.origin()
+        table.get(leaf)
     }
 }
 

@@ -14,6 +14,7 @@ mod precedence;
 mod ranges;
 mod redis;
 mod refusals;
+mod unused;
 mod webhooks;
 
 /// The name every test file has.

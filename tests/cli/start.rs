@@ -34,3 +34,16 @@ fn injected_variables_do_not_stop_a_start_and_are_named() {
          variables=RESOUND_PORT, RESOUND_SERVICE_HOST, RESOUND_SERVICE_PORT_HTTP, REVERB_SERVER_PORT"
     );
 }
+
+#[test]
+fn a_setting_without_effect_is_a_warning_of_serve_and_check() {
+    let here = folder("unused");
+    let said = "environment variable REVERB_APP_KEYY has no effect; did you mean REVERB_APP_KEY?";
+    let variables = [("REVERB_APP_KEYY", "hidden")];
+    let line = logged(&here, &variables, "has no effect");
+    assert!(line.contains("WARN resound::cli::serve: ") && line.ends_with(said), "{line}");
+    let mut command = resound(&here, &["check", "--config", "a.toml"]);
+    let output = command.envs(variables).output().unwrap();
+    let app = "app 7: key k, any number of connections, messages up to 10000 bytes";
+    check(&output, 0, &format!("{app}\nwarning: {said}\nok\n"), "");
+}

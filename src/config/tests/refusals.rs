@@ -116,8 +116,8 @@ fn the_app_of_the_environment_is_whole_or_absent() {
     check(
         "",
         &[("REVERB_APP_SECRET", "s")],
-        "environment variable REVERB_APP_ID and REVERB_APP_KEY is missing; it is needed beside \
-         REVERB_APP_SECRET",
+        "environment variables REVERB_APP_ID and REVERB_APP_KEY are missing; they are needed \
+         beside REVERB_APP_SECRET",
     );
     check(
         "",

@@ -1,0 +1,169 @@
+//! Settings that have no effect: variables of other servers, names with a typo, and keys of a
+//! feature that is switched off.
+//!
+//! Owns the sentences that name them; a value is never part of one. Unknown `RESOUND_*` variables
+//! and unknown keys of a file are errors, and not here.
+
+use std::collections::BTreeMap;
+
+use super::environment::{CREDENTIALS, REDIS, REVERB, Variables, is_set, variable};
+use super::layers::{Keys, Places, Table};
+use super::nearest::nearest;
+use super::problem::enumeration;
+
+/// Laravel and Reverb read these, and they have no meaning for this server.
+const OF_LARAVEL: [&str; 5] = [
+    "REVERB_SERVER",
+    "REVERB_PORT",
+    "REVERB_SCHEME",
+    "REVERB_PULSE_INGEST_INTERVAL",
+    "REVERB_TELESCOPE_INGEST_INTERVAL",
+];
+
+/// soketi's names without their prefix, and what sets the same here.
+const SOKETI: [(&str, &str); 20] = [
+    ("DEFAULT_APP_ID", "REVERB_APP_ID"),
+    ("DEFAULT_APP_KEY", "REVERB_APP_KEY"),
+    ("DEFAULT_APP_SECRET", "REVERB_APP_SECRET"),
+    ("DEFAULT_APP_MAX_CONNS", "REVERB_APP_MAX_CONNECTIONS"),
+    ("DEFAULT_APP_ENABLE_CLIENT_MESSAGES", "REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM"),
+    ("DEFAULT_APP_MAX_CLIENT_EVENTS_PER_SEC", "RESOUND_APP_CLIENT_EVENTS_PER_SECOND"),
+    ("HOST", "REVERB_SERVER_HOST"),
+    ("PORT", "REVERB_SERVER_PORT"),
+    ("PATH_PREFIX", "REVERB_SERVER_PATH"),
+    ("DEBUG", "RESOUND_LOG_DEBUG"),
+    ("SHUTDOWN_GRACE_PERIOD", "RESOUND_SERVER_DRAIN_SECONDS"),
+    ("EVENT_MAX_SIZE_IN_KB", "RESOUND_APP_EVENT_DATA_BYTES"),
+    ("EVENT_MAX_BATCH_SIZE", "RESOUND_APP_EVENTS_PER_BATCH"),
+    ("PRESENCE_MAX_MEMBERS", "RESOUND_APP_PRESENCE_MEMBERS"),
+    ("METRICS_ENABLED", "RESOUND_METRICS_LISTEN"),
+    ("DB_REDIS_HOST", "REDIS_HOST"),
+    ("DB_REDIS_PORT", "REDIS_PORT"),
+    ("DB_REDIS_USERNAME", "REDIS_USERNAME"),
+    ("DB_REDIS_PASSWORD", "REDIS_PASSWORD"),
+    ("DB_REDIS_DB", "REDIS_DB"),
+];
+
+const PUSHER: [&str; 3] = ["PUSHER_APP_ID", "PUSHER_APP_KEY", "PUSHER_APP_SECRET"];
+
+/// A key that switches others off: with this value, those that begin so have no effect.
+struct Switch {
+    key: &'static str,
+    off: &'static str,
+    keys: &'static str,
+}
+
+const SWITCHES: [Switch; 3] = [
+    Switch { key: "cluster.enabled", off: "false", keys: "cluster." },
+    Switch { key: "cluster.wire", off: "pubsub", keys: "cluster.stream_" },
+    Switch { key: "websocket.deflate", off: "false", keys: "websocket.deflate_" },
+];
+
+/// The same within an app.
+const SWITCHES_OF_APP: [Switch; 2] = [
+    Switch { key: "rate_limiting.enabled", off: "false", keys: "rate_limiting." },
+    Switch { key: "watchlist_events", off: "false", keys: "watchlist_users" },
+];
+
+/// Variables that look like settings of this server and are none.
+pub(super) fn variables(variables: &Variables, keys: &Keys) -> Vec<String> {
+    let set = variables.keys().filter(|name| is_set(variables, name));
+    let note = |name: &String| {
+        let advice = match name.strip_prefix("SOKETI_") {
+            Some(rest) => of_soketi(rest, variables)?,
+            None if name.starts_with("REVERB_") && !is_known(name) => of_reverb(name, keys),
+            None => return None,
+        };
+        Some(format!("environment variable {name} has no effect; {advice}"))
+    };
+    set.filter_map(note).collect()
+}
+
+/// What sets the same here, unless that is set too.
+fn of_soketi(rest: &str, variables: &Variables) -> Option<String> {
+    match SOKETI.iter().find(|(soketi, _)| *soketi == rest) {
+        Some((_, ours)) if is_set(variables, ours) => None,
+        Some((_, ours)) => Some(format!("{ours} sets it here")),
+        None => Some("it is a setting of soketi".to_owned()),
+    }
+}
+
+fn of_reverb(name: &str, keys: &Keys) -> String {
+    let same = format!("RESOUND_{}", name.trim_start_matches("REVERB_"));
+    if keys.names().any(|key| variable(key) == same) {
+        return format!("did you mean {same}?");
+    }
+    match nearest(name, known()) {
+        Some(meant) => format!("did you mean {meant}?"),
+        None => "Reverb has no such setting, nor has Resound".to_owned(),
+    }
+}
+
+/// Every variable of Reverb's prefix that has an effect here.
+fn known() -> impl Iterator<Item = &'static str> {
+    let names = CREDENTIALS.iter().chain(&REVERB).chain(&REDIS).map(|(name, _)| *name);
+    names.filter(|name| name.starts_with("REVERB_"))
+}
+
+fn is_known(name: &str) -> bool {
+    OF_LARAVEL.contains(&name) || known().any(|known| known == name)
+}
+
+/// The credentials of hosted Pusher, where no app is configured and they may be meant.
+pub(super) fn pusher(variables: &Variables) -> Option<String> {
+    let found: Vec<&str> = PUSHER.into_iter().filter(|name| is_set(variables, name)).collect();
+    let subject = match found.as_slice() {
+        [] => return None,
+        [only] => format!("environment variable {only} has"),
+        names => format!("environment variables {} have", enumeration(names)),
+    };
+    let names = enumeration(&CREDENTIALS.map(|(name, _)| name));
+    Some(format!("{subject} no effect; the app is set by {names}"))
+}
+
+/// Keys that were set although the value of another one switches them off.
+pub(super) fn keys(keys: &Keys, merged: &Table) -> Vec<String> {
+    let names: Vec<&str> = keys.names().collect();
+    notes(off(&SWITCHES, &names, merged))
+}
+
+/// The same over all apps: what every app starts from has an effect if it has one in one of them.
+pub(super) fn keys_of_apps(keys: &Keys, apps: &[Table]) -> Vec<String> {
+    let names: Vec<&str> = keys.names().filter_map(|key| key.strip_prefix("app.")).collect();
+    let is_off_in = |app| off(&SWITCHES_OF_APP, &names, app);
+    let mut unused: BTreeMap<String, &Switch> = apps.iter().flat_map(is_off_in).collect();
+    for app in apps {
+        let off = is_off_in(app);
+        let used = names.iter().map(|name| Places::of(app).at(name).to_string());
+        for place in used.filter(|place| !off.contains_key(place)) {
+            unused.remove(&place);
+        }
+    }
+    notes(unused)
+}
+
+/// The places of the keys that were set and are switched off, each with its switch.
+fn off(
+    switches: &'static [Switch],
+    names: &[&str],
+    table: &Table,
+) -> BTreeMap<String, &'static Switch> {
+    let places = Places::of(table);
+    let is_off = |switch: &Switch| places.text(switch.key).is_some_and(|text| text == switch.off);
+    let switches: Vec<&Switch> = switches.iter().filter(|switch| is_off(switch)).collect();
+    let unused = |name: &&str| {
+        let covers = |switch: &&&Switch| name.starts_with(switch.keys) && *name != switch.key;
+        let switch = switches.iter().find(covers)?;
+        let place = places.at(name);
+        (!place.is_default()).then(|| (place.to_string(), *switch))
+    };
+    names.iter().filter_map(unused).collect()
+}
+
+/// One sentence for each place.
+fn notes(unused: BTreeMap<String, &Switch>) -> Vec<String> {
+    let note = |(place, switch): (String, &Switch)| {
+        format!("{place} has no effect while {} is {}", switch.key, switch.off)
+    };
+    unused.into_iter().map(note).collect()
+}
