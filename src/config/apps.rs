@@ -200,11 +200,14 @@ fn origins(written: &written::App, place: &Place) -> Result<Origins, Problem> {
     Ok(Origins::new(patterns, written.require_origin))
 }
 
-/// Ids and keys stand in the paths of URLs.
+/// Ids and keys stand in the paths of URLs, and clients put them there as they are. What RFC 3986 does
+/// not allow there is encoded by browsers, refused by Java and Swift, or ends the path; the segments
+/// `.` and `..` disappear.
 fn plain(text: String, place: &Place) -> Result<String, Problem> {
-    let odd = |c: char| c.is_whitespace() || c.is_control() || "/?#%".contains(c);
-    if text.contains(odd) {
-        let allowed = "it stands in URLs and must have no whitespace and none of / ? # %";
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@".contains(c);
+    if !text.chars().all(fits) || text == "." || text == ".." {
+        let allowed = "clients put it into URLs as it is, so it must consist of A-Z a-z 0-9 and \
+                       - . _ ~ ! $ & ' ( ) * + , ; = : @, and be neither . nor ..";
         return Err(place.refuse(format_args!("{text:?}"), allowed));
     }
     Ok(text)

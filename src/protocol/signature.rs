@@ -5,6 +5,7 @@
 
 use hmac::Mac;
 use md5::{Digest, Md5};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::SocketId;
 use crate::app::{App, Secret};
@@ -15,6 +16,9 @@ pub use query::{Query, QueryError};
 
 /// How far a request's clock may be from ours, in seconds: Pusher's figure.
 pub const TIMESTAMP_SKEW_MAX_SECONDS: u64 = 600;
+
+/// What a key has encoded in a query: all but what RFC 3986 never gives a meaning.
+const IN_QUERY: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Why `auth` does not open a channel or sign a user in.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -80,7 +84,8 @@ fn check_auth(
     shown: &str,
     rest: &[&str],
 ) -> Result<(), AuthError> {
-    let (key, signature) = auth.split_once(':').ok_or(AuthError::Malformed)?;
+    // The signature is hexadecimal; the key may hold colons.
+    let (key, signature) = auth.rsplit_once(':').ok_or(AuthError::Malformed)?;
     if key != app.key {
         let theirs = key.chars().take(64).collect();
         return Err(AuthError::OtherKey { theirs, ours: app.key.clone() });
@@ -138,15 +143,21 @@ pub enum Unauthorized {
     /// Not a number of seconds.
     #[error("Authentication timestamp must be the Unix time in seconds")]
     Timestamp,
-    /// Too old or too new.
+    /// Signed long ago, or with a slow clock: the request does not show which.
     #[error(
-        "Authentication timestamp is {seconds} s {direction} the server's clock; at most 600 s are accepted: set the clocks right"
+        "Authentication timestamp is {seconds} s behind the server's clock; at most 600 s are accepted: sign the request again, or set the clocks right"
     )]
-    Skew {
+    Late {
         /// The distance.
         seconds: u64,
-        /// `behind` or `ahead of`.
-        direction: &'static str,
+    },
+    /// Signed with a fast clock.
+    #[error(
+        "Authentication timestamp is {seconds} s ahead of the server's clock; at most 600 s are accepted: set the clocks right"
+    )]
+    Early {
+        /// The distance.
+        seconds: u64,
     },
     /// The HMAC differs.
     #[error(
@@ -214,14 +225,15 @@ pub fn query_signed_with(
     body: &[u8],
     now_unix_seconds: u64,
 ) -> String {
-    let mut query = format!("auth_key={key}&auth_timestamp={now_unix_seconds}&auth_version=1.0");
+    let mut rest = format!("auth_timestamp={now_unix_seconds}&auth_version=1.0");
     if !body.is_empty() {
-        query.push_str("&body_md5=");
-        query.extend(body_md5(body).map(char::from));
+        rest.push_str("&body_md5=");
+        rest.extend(body_md5(body).map(char::from));
     }
-    let mac = request_mac(secret, method, path, &query);
+    let mac = request_mac(secret, method, path, &format!("auth_key={key}&{rest}"));
     let signature = hex::encode(mac.finalize().into_bytes());
-    format!("{query}&auth_signature={signature}")
+    let key = utf8_percent_encode(key, &IN_QUERY);
+    format!("auth_key={key}&{rest}&auth_signature={signature}")
 }
 
 fn check_clock(timestamp: &str, now: u64) -> Result<(), Unauthorized> {
@@ -231,7 +243,7 @@ fn check_clock(timestamp: &str, now: u64) -> Result<(), Unauthorized> {
     if seconds <= TIMESTAMP_SKEW_MAX_SECONDS {
         return Ok(());
     }
-    Err(Unauthorized::Skew { seconds, direction: if then < now { "behind" } else { "ahead of" } })
+    Err(if then < now { Unauthorized::Late { seconds } } else { Unauthorized::Early { seconds } })
 }
 
 fn request_mac(secret: &Secret, method: &str, path: &str, query: &str) -> hmac::Hmac<sha2::Sha256> {

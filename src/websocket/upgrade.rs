@@ -12,6 +12,7 @@ use axum::http::header::{SEC_WEBSOCKET_EXTENSIONS, SEC_WEBSOCKET_VERSION, UPGRAD
 use axum::http::{
     HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version,
 };
+use percent_encoding::percent_decode_str;
 use tokio::net::TcpStream;
 use tokio::time::sleep;
 use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
@@ -113,7 +114,9 @@ impl Door {
             return Err(CloseCode::Draining);
         }
         let key = self.key(request.uri().path()).ok_or(CloseCode::PathNotFound)?;
-        let channels = self.node.channels_by_key(key).ok_or(CloseCode::ApplicationDoesNotExist)?;
+        // Browsers and SDKs differ in what they encode. What is no text is no app's key.
+        let key = percent_decode_str(key).decode_utf8_lossy();
+        let channels = self.node.channels_by_key(&key).ok_or(CloseCode::ApplicationDoesNotExist)?;
         let mut parameters = request.uri().query().unwrap_or_default().split('&');
         let protocol = parameters.find_map(|pair| pair.strip_prefix("protocol="));
         let origin =

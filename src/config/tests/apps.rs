@@ -6,6 +6,9 @@ use super::{APP, load, only_app};
 const LARAVEL: [(&str, &str); 3] =
     [("REVERB_APP_ID", "1"), ("REVERB_APP_KEY", "k"), ("REVERB_APP_SECRET", "from-env")];
 
+const ODD: &str = "clients put it into URLs as it is, so it must consist of A-Z a-z 0-9 and \
+                   - . _ ~ ! $ & ' ( ) * + , ; = : @, and be neither . nor ..";
+
 /// Ids, keys and secrets in the order of ids.
 fn check(file: &str, variables: &[(&str, &str)], expected: &[(&str, &str, &str)]) {
     let config = load(file, variables).unwrap();
@@ -53,7 +56,6 @@ fn origins_follow_the_list_and_the_switch() {
 #[test]
 fn apps_are_checked_with_their_number() {
     let name = "config/reverb.toml: ";
-    let odd = "it stands in URLs and must have no whitespace and none of / ? # %";
     for (text, message) in [
         (
             "[[apps]]\nid = \"1\"\nkey = \"k\"\nsecret = \"\"",
@@ -75,11 +77,11 @@ fn apps_are_checked_with_their_number() {
         ),
         (
             "[[apps]]\nid = \"a/b\"\nkey = \"k\"\nsecret = \"s\"",
-            format!("{name}apps[0].id is \"a/b\"; {odd}"),
+            format!("{name}apps[0].id is \"a/b\"; {ODD}"),
         ),
         (
             "[[apps]]\nid = \"1\"\nkey = \"k \"\nsecret = \"s\"",
-            format!("{name}apps[0].key is \"k \"; {odd}"),
+            format!("{name}apps[0].key is \"k \"; {ODD}"),
         ),
         (
             "[app]\nid = \"1\"\nkey = \"k\"\nsecret = \"s\"",
@@ -116,4 +118,19 @@ fn an_app_names_the_event_that_tells_of_a_gap() {
     let all = [("RESOUND_APP_GAP_EVENT", "reload")];
     assert_eq!(gap(APP, &all).as_deref(), Some("reload"));
     assert_eq!(gap(&format!("{APP}gap_event = \"\"\n"), &all), None);
+}
+
+#[test]
+fn ids_and_keys_are_what_clients_can_put_into_a_url() {
+    let app = |key: &str| format!("[[apps]]\nid = \"1\"\nkey = {key:?}\nsecret = \"s\"\n");
+    for key in ["l4r4v3l-K3y_~.", "a:b", "dGVzdA+b==", "(a)!$&'*,;@", "...", "-"] {
+        assert_eq!(only_app(&app(key), &[]).key, key);
+    }
+    for key in [
+        "a\"b", "a|b", "clé", "a\\b", "a<b>", "a^b", "a`b", "{a}", "a/b", "a?", "a#", "%61", " a",
+        "a\nb", ".", "..",
+    ] {
+        let message = format!("config/reverb.toml: apps[0].key is {key:?}; {ODD}");
+        check_refused(&app(key), &[], &message);
+    }
 }

@@ -122,8 +122,8 @@ fn the_app_of_the_environment_is_whole_or_absent() {
     check(
         "",
         &[("REVERB_APP_ID", "a b"), ("REVERB_APP_KEY", "k"), ("REVERB_APP_SECRET", "s")],
-        "environment variable REVERB_APP_ID is \"a b\"; it stands in URLs and must have no \
-         whitespace and none of / ? # %",
+        "environment variable REVERB_APP_ID is \"a b\"; clients put it into URLs as it is, so it must \
+         consist of A-Z a-z 0-9 and - . _ ~ ! $ & ' ( ) * + , ; = : @, and be neither . nor ..",
     );
     check(
         APP,
