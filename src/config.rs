@@ -64,6 +64,8 @@ pub struct Config {
     pub apps: Apps,
     /// Set when no app was configured: the one that is served instead, on loopback only.
     pub development: Option<Arc<App>>,
+    /// What set the addresses.
+    pub set_by: SetBy,
     /// The names of variables that Kubernetes or Docker set for a service whose name begins like
     /// ours: they were not read.
     pub injected: Vec<String>,
@@ -179,6 +181,18 @@ pub struct MetricsConfig {
     pub listen: Option<SocketAddr>,
 }
 
+/// What set the keys of addresses: a file, a variable or a flag, as errors about them name it;
+/// `None` is the default.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SetBy {
+    /// `server.host`
+    pub host: Option<String>,
+    /// `server.port`
+    pub port: Option<String>,
+    /// `metrics.listen`
+    pub metrics: Option<String>,
+}
+
 /// The layers above the compiled defaults, before anything is checked. Not to be shown: they hold
 /// secrets as text.
 #[derive(Clone, Default)]
@@ -234,6 +248,13 @@ impl Config {
         }
         let tables = apps::tables(&merged, &entries);
         let apps = apps::build(&tables, &entries, websocket.outbox_bytes)?;
+        let metrics = meaning::metrics(&written.metrics, &server, &places)?;
+        let source = |key| places.at(key).source(key);
+        let set_by = SetBy {
+            host: source("server.host"),
+            port: source("server.port"),
+            metrics: source("metrics.listen"),
+        };
         let mut notes = unused::variables(&variables, &keys);
         notes.extend(serves_development.then(|| unused::pusher(&variables)).flatten());
         notes.extend(unused::keys(&keys, &merged));
@@ -246,10 +267,11 @@ impl Config {
             cache: meaning::cache(&written.cache, &places)?,
             webhooks: meaning::webhooks(&written.webhooks, &places)?,
             log: meaning::log(&written.log, &places)?,
-            metrics: meaning::metrics(&written.metrics, &places)?,
+            metrics,
             cluster: cluster::cluster(&written.cluster, &places, &layers)?,
             apps,
             development,
+            set_by,
             injected,
             notes,
         })

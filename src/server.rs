@@ -5,13 +5,11 @@
 
 use std::collections::HashMap;
 use std::future::Future;
-use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use tokio::net::{TcpListener, TcpSocket};
+use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -30,6 +28,7 @@ mod drain;
 mod entrances;
 mod head;
 mod lingering;
+mod listen;
 mod membership;
 mod misdirected;
 mod pace;
@@ -43,9 +42,6 @@ use accept::Entrance;
 use entrances::Entrances;
 use rejected::Rejected;
 use worker::{Life, Worker};
-
-/// Connections the kernel holds for us: a crowd that arrives at once waits here, not in retries.
-const BACKLOG: u32 = 4096;
 
 /// The grain of what is put off: subscription counts, told every 5 s at most.
 const TICK: Duration = Duration::from_millis(250);
@@ -70,12 +66,9 @@ pub struct Server {
 impl Server {
     /// Listens, on one socket for each worker; nothing is accepted before [`run`](Self::run).
     pub async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let listeners = listen_shared(
-            SocketAddr::new(config.server.host, config.server.port),
-            config.server.shards,
-        )?;
+        let listeners = listen::shared(config)?;
         let address = listeners[0].local_addr()?;
-        let exposition = config.metrics.listen.map(listen).transpose()?;
+        let exposition = listen::of_metrics(config)?;
         let metrics = Arc::new(Metrics::default());
         let limits = ShardLimits {
             shards: config.server.shards,
@@ -241,52 +234,4 @@ async fn tick(node: Arc<Node>, rejected: Arc<Rejected>) {
         node.tick(Instant::now());
         rejected.tick(Instant::now());
     }
-}
-
-/// One listener for each worker, all on one address: the kernel spreads connections over them.
-fn listen_shared(address: SocketAddr, count: usize) -> anyhow::Result<Vec<std::net::TcpListener>> {
-    // Any process of the same user may join an address that is shared, a second Resound too; so
-    // first alone, to be told if somebody is there. Not listening: nobody may get in before the
-    // workers do. Port 0 is always a free one.
-    if address.port() != 0 {
-        drop(bind(address, |_| Ok(()))?);
-    }
-    let mut listeners: Vec<std::net::TcpListener> = Vec::new();
-    for _ in 0..count.max(1) {
-        let address = listeners.first().map_or(Ok(address), std::net::TcpListener::local_addr)?;
-        let shared = |socket: &TcpSocket| socket.set_reuseport(true);
-        listeners.push(listen_on(bind(address, shared)?)?.into_std()?);
-    }
-    Ok(listeners)
-}
-
-/// A listener of its own.
-fn listen(address: SocketAddr) -> anyhow::Result<TcpListener> {
-    listen_on(bind(address, |_| Ok(()))?)
-}
-
-fn listen_on(socket: TcpSocket) -> anyhow::Result<TcpListener> {
-    let address = socket.local_addr()?;
-    in_words(address, socket.listen(BACKLOG))
-}
-
-/// `SO_REUSEADDR`, so that a restart need not wait for old connections to be forgotten.
-fn bind(
-    address: SocketAddr,
-    prepare: impl FnOnce(&TcpSocket) -> io::Result<()>,
-) -> anyhow::Result<TcpSocket> {
-    let socket = if address.is_ipv4() { TcpSocket::new_v4() } else { TcpSocket::new_v6() };
-    let bound = socket.and_then(|socket| {
-        socket.set_reuseaddr(true)?;
-        prepare(&socket)?;
-        socket.bind(address)?;
-        Ok(socket)
-    });
-    in_words(address, bound)
-}
-
-fn in_words<T>(address: SocketAddr, tried: io::Result<T>) -> anyhow::Result<T> {
-    tried.with_context(|| {
-        format!("cannot listen on {address}: is another server running there? Choose another with --port or server.port")
-    })
 }

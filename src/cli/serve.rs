@@ -88,7 +88,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
         .context("cannot read the limit of open files (ulimit -n)")?;
     // Before the socket is bound: a signal that comes early must not kill without a drain.
     let mut signals = Signals::listen().context("cannot listen for signals")?;
-    let server = Server::bind(config).await.map_err(|error| refused(config, &error))?;
+    let server = Server::bind(config).await?;
     let address = server.address();
     let sockets_max = server.share_descriptors(descriptors);
     tracing::info!(%address, shards = config.server.shards, descriptors, sockets_max, "server started");
@@ -135,26 +135,6 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     }
     tracing::info!("stopped");
     Ok(())
-}
-
-/// Adds what to do to the most frequent reasons not to start.
-fn refused(config: &Config, error: &anyhow::Error) -> anyhow::Error {
-    let address = SocketAddr::new(config.server.host, config.server.port);
-    let cause = error.chain().find_map(|cause| cause.downcast_ref::<io::Error>());
-    let advice = match cause.map(io::Error::kind) {
-        Some(io::ErrorKind::AddrInUse) => {
-            "; another process listens there: stop it, or choose another port with --port or \
-             REVERB_SERVER_PORT"
-        }
-        Some(io::ErrorKind::AddrNotAvailable) => {
-            "; this machine does not have that address: 0.0.0.0 listens on all it has"
-        }
-        Some(io::ErrorKind::PermissionDenied) => {
-            "; ports below 1024 need a privilege: choose another one behind a proxy"
-        }
-        _ => "",
-    };
-    anyhow::anyhow!("cannot start the server on {address}: {error:#}{advice}")
 }
 
 fn warn_of_example_secret(config: &Config) {

@@ -115,7 +115,11 @@ pub(super) fn log(written: &Log, places: &Places<'_>) -> Result<LogConfig, Probl
     Ok(LogConfig { format, level, debug: written.debug })
 }
 
-pub(super) fn metrics(written: &Metrics, places: &Places<'_>) -> Result<MetricsConfig, Problem> {
+pub(super) fn metrics(
+    written: &Metrics,
+    server: &ServerConfig,
+    places: &Places<'_>,
+) -> Result<MetricsConfig, Problem> {
     let text = written.listen.as_str();
     if text.is_empty() {
         return Ok(MetricsConfig { listen: None });
@@ -128,7 +132,24 @@ pub(super) fn metrics(written: &Metrics, places: &Places<'_>) -> Result<MetricsC
         let allowed = "it must be an address and a port such as 127.0.0.1:9601, or empty";
         places.at("metrics.listen").refuse(format_args!("{text:?}"), allowed)
     })?;
+    if overlap(listen, SocketAddr::new(server.host, server.port)) {
+        let allowed = format!(
+            "it must have another port than server.port, which is {}: clients connect there",
+            server.port
+        );
+        return Err(places.at("metrics.listen").refuse(listen, allowed));
+    }
     Ok(MetricsConfig { listen: Some(listen) })
+}
+
+/// Whether one process cannot listen on both: an unspecified address takes its family, and `::`
+/// takes IPv4 too. Port 0 is a free one each time.
+fn overlap(left: SocketAddr, right: SocketAddr) -> bool {
+    let covers = |all: IpAddr, one: IpAddr| {
+        all == one || all.is_unspecified() && (all.is_ipv6() || one.is_ipv4())
+    };
+    let (a, b) = (left.ip(), right.ip());
+    left.port() != 0 && left.port() == right.port() && (covers(a, b) || covers(b, a))
 }
 
 /// Reverb wants brackets around IPv6; both forms are taken.

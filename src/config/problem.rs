@@ -51,6 +51,12 @@ impl Place {
         self.0.ends_with(DEFAULT)
     }
 
+    /// The file, variable or flag alone; `None` for a default.
+    pub(super) fn source(&self, key: &str) -> Option<String> {
+        let source = self.0.strip_suffix(key).and_then(|text| text.strip_suffix(": "));
+        (!self.is_default()).then(|| source.unwrap_or(&self.0).to_owned())
+    }
+
     /// "`place` is `found`; `allowed`".
     pub(super) fn refuse(&self, found: impl fmt::Display, allowed: impl fmt::Display) -> Problem {
         Problem(format!("{self} is {found}; {allowed}"))

@@ -7,7 +7,6 @@
 
 use std::fs;
 use std::io::{BufRead, BufReader, Read};
-use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
@@ -105,20 +104,6 @@ fn usage_errors_end_with_2() {
         assert_eq!(output.status.code(), Some(2), "{arguments:?}");
         assert_eq!(text(&output.stdout), "", "{arguments:?}");
     }
-}
-
-#[test]
-fn a_port_in_use_ends_with_1_and_says_what_to_do() {
-    let here = folder("in-use");
-    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
-    let port = taken.local_addr().unwrap().port().to_string();
-    let output = resound(&here, &["serve", "--port", &port]).output().unwrap();
-    assert_eq!(output.status.code(), Some(1));
-    let stderr = text(&output.stderr);
-    let start = format!("error: cannot start the server on 127.0.0.1:{port}: ");
-    let end = "; another process listens there: stop it, or choose another port with --port or \
-               REVERB_SERVER_PORT\n";
-    assert!(stderr.starts_with(&start) && stderr.ends_with(end), "{stderr}");
 }
 
 /// Reads lines until one has `part`; the process ends its output if it dies, so this ends too.

@@ -1,5 +1,6 @@
 //! What a start says of its surroundings: variables, files beside it, terminals, addresses.
 
+use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 
@@ -46,4 +47,42 @@ fn a_setting_without_effect_is_a_warning_of_serve_and_check() {
     let output = command.envs(variables).output().unwrap();
     let app = "app 7: key k, any number of connections, messages up to 10000 bytes";
     check(&output, 0, &format!("{app}\nwarning: {said}\nok\n"), "");
+}
+
+/// The complete stderr of `serve` with one app, which ends with 1.
+fn check_refused(arguments: &[&str], variables: &[(&str, &str)], message: &str) {
+    let here = folder(&format!("listen-{}", message.len()));
+    std::fs::write(here.join("a.toml"), APP).unwrap();
+    let mut command = resound(&here, &[&["serve", "--config", "a.toml"], arguments].concat());
+    let output = command.envs(variables.iter().copied()).output().unwrap();
+    check(&output, 1, "", &format!("error: {message}\n"));
+}
+
+#[test]
+fn an_address_that_cannot_be_listened_on_ends_with_1_and_names_key_and_cause() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let port = taken.local_addr().unwrap().port().to_string();
+    let in_use = "another process listens there; stop it, or choose another port";
+    check_refused(
+        &["--host", "127.0.0.1", "--port", &port],
+        &[],
+        &format!("cannot listen on {address} (server.port from flag --port): {in_use}"),
+    );
+    check_refused(
+        &["--host", "127.0.0.1", "--port", "0"],
+        &[("RESOUND_METRICS_LISTEN", &address)],
+        &format!(
+            "cannot listen on {address} (metrics.listen from environment variable \
+             RESOUND_METRICS_LISTEN): {in_use}"
+        ),
+    );
+    // An address of the block for documentation, which no machine has.
+    check_refused(
+        &["--port", "8080"],
+        &[("REVERB_SERVER_HOST", "192.0.2.1")],
+        "cannot listen on 192.0.2.1:8080 (server.host from environment variable \
+         REVERB_SERVER_HOST): no network interface of this machine has that address; choose one \
+         that it has, or 0.0.0.0 for all of them",
+    );
 }

@@ -177,3 +177,16 @@ fn hosts_and_paths_have_one_form() {
     let config = Config::new(&sources(APP, &variables, &[empty])).unwrap();
     assert_eq!(config.server.path, "");
 }
+
+#[test]
+fn what_set_an_address_is_remembered() {
+    let file = format!("{APP}[server]\nhost = \"127.0.0.1\"\n");
+    let metrics = ("RESOUND_METRICS_LISTEN", "127.0.0.1:9601");
+    let port = flag("--port", "server.port", "1");
+    let set_by = Config::new(&sources(&file, &[metrics], &[port])).unwrap().set_by;
+    assert_eq!(set_by.host.as_deref(), Some("config/reverb.toml"));
+    assert_eq!(set_by.port.as_deref(), Some("flag --port"));
+    assert_eq!(set_by.metrics.as_deref(), Some("environment variable RESOUND_METRICS_LISTEN"));
+    let set_by = load(APP, &[]).unwrap().set_by;
+    assert_eq!((set_by.host, set_by.port, set_by.metrics), (None, None, None));
+}

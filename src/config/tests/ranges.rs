@@ -1,7 +1,7 @@
 //! Ranges and forms: what each key refuses.
 
-use super::APP;
 use super::refusals::check;
+use super::{APP, load};
 
 /// Keys of the file, below a valid app, with what follows the name of the file.
 fn check_keys(table: &[(&str, &str)]) {
@@ -120,4 +120,30 @@ fn what_apps_start_from() {
              which is 1048576: such an event would close every socket it is sent to",
         ),
     ]);
+}
+
+#[test]
+fn metrics_listen_beside_the_server() {
+    let other = "it must have another port than server.port, which is 8080: clients connect there";
+    for (host, listen, overlap) in [
+        ("0.0.0.0", "127.0.0.1:8080", true),
+        ("127.0.0.1", "127.0.0.1:8080", true),
+        ("127.0.0.1", "0.0.0.0:8080", true),
+        ("::", "127.0.0.1:8080", true),
+        ("0.0.0.0", "[::1]:8080", false),
+        ("127.0.0.1", "127.0.0.2:8080", false),
+        ("0.0.0.0", "127.0.0.1:9601", false),
+    ] {
+        let file = format!("{APP}[server]\nhost = \"{host}\"\n[metrics]\nlisten = \"{listen}\"\n");
+        match overlap {
+            true => check(
+                &file,
+                &[],
+                &format!("config/reverb.toml: metrics.listen is {listen}; {other}"),
+            ),
+            false => assert!(load(&file, &[]).is_ok(), "{host} {listen}"),
+        }
+    }
+    let free = format!("{APP}[server]\nport = 0\n[metrics]\nlisten = \"0.0.0.0:0\"\n");
+    assert!(load(&free, &[]).is_ok());
 }
