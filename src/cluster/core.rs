@@ -17,6 +17,7 @@ use super::channel::{Channel, Service};
 use super::connections::{Connections, Place};
 use super::effect::{Effect, Shared};
 use super::message::{self, Message};
+use super::numbers::Arrival;
 use super::publishing::{New, Publishing};
 use super::request::{Answer, Query, Reply};
 use super::spot::Spot;
@@ -295,9 +296,13 @@ impl Core {
                 let own = event.origin == self.node;
                 // It has been heard, even if nobody is there any more.
                 let due = !own || self.publishing.heard(event.serial);
+                let keeps = self.settings.streams.is_some();
                 let Some(channel) = self.channels.get_mut(topic) else { return true };
-                channel.event(&event, (own, due), &mut self.effects);
-                true
+                let arrival = channel.event(&event, (own, due, keeps), &mut self.effects);
+                if matches!(arrival, Arrival::Odd | Arrival::OddAndKept | Arrival::Absurd) {
+                    self.changed(&topic.into());
+                }
+                arrival != Arrival::Absurd
             }
             Some(Message::Change(change)) => {
                 let incomplete = self.memory.reliance(now).incomplete;

@@ -1,8 +1,12 @@
 //! The numbers of a channel's events: where one is missing, an event was lost on its way here.
 //!
 //! Pure. Redis numbers the events of a channel that is occupied, or was of late, without holes, and a
-//! subscription hears them in order, so a hole can only come from a time in which this node did not
-//! hear. Where there is no number to begin with, or Redis has lost its count, it says so.
+//! subscription receives them in order, so a hole can only come from a time without a subscription.
+//! Where there is no number to begin with, or Redis has lost its count, the result says so.
+//!
+//! Any user of that Redis can publish to a topic, so a number in a message is not believed: the next one
+//! moves the count by one, any other starts a comparison with the directory. A foreign message can
+//! cost its channel one more request, and no later event.
 
 use std::collections::BTreeSet;
 
@@ -28,23 +32,25 @@ pub(super) struct Numbers {
     in_doubt: bool,
 }
 
-/// What an event that arrives is to this node.
-#[derive(Debug, PartialEq, Eq)]
+/// What to do with an event that arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Arrival {
-    /// Known, or to be brought by the comparison.
-    Old,
-    /// To be delivered, and what is missing before it.
-    New(Option<Missed>),
-}
-
-impl Arrival {
-    const NEXT: Self = Self::New(None);
+    /// Deliver it.
+    Next,
+    /// The comparison under way brings it.
+    Compared,
+    /// Deliver it, and begin a comparison: its number is not the next one.
+    Odd,
+    /// Begin a comparison, which brings it if it is one of the channel's events.
+    OddAndKept,
+    /// Drop it, and begin a comparison: its number is of another series.
+    Absurd,
 }
 
 #[derive(Debug)]
 struct Comparing {
-    /// How many were delivered meanwhile.
-    heard: u64,
+    /// The numbers that arrived meanwhile.
+    numbers: Vec<u64>,
     /// The comparison will bring what was missed, what is heard meanwhile included.
     keeps: bool,
 }
@@ -55,21 +61,27 @@ impl Numbers {
         self.last
     }
 
-    /// An event was heard. A comparison brings none of this node's `own` (by serial).
-    pub(super) fn arrived(&mut self, number: u64, own: Option<u64>) -> Arrival {
+    /// An event arrived. A comparison brings none of this node's `own` (by serial); where events are
+    /// kept (`keeps`) it brings all others.
+    pub(super) fn arrived(&mut self, number: u64, own: Option<u64>, keeps: bool) -> Arrival {
         if let Some(serial) = own {
             self.unheard.remove(&serial);
         }
         if let Some(comparing) = &mut self.comparing {
-            comparing.heard += 1;
+            comparing.numbers.push(number);
             let is_new = own.is_some() || !comparing.keeps;
-            return if is_new { Arrival::NEXT } else { Arrival::Old };
+            return if is_new { Arrival::Next } else { Arrival::Compared };
         }
-        if self.last > 0 && number <= self.last {
-            return Arrival::Old;
+        if self.last == 0 || number.checked_sub(1) == Some(self.last) {
+            self.last = number;
+            return Arrival::Next;
         }
-        let last = std::mem::replace(&mut self.last, number);
-        if last == 0 { Arrival::NEXT } else { Arrival::New(missed(number - last - 1)) }
+        self.comparing = Some(Comparing { numbers: vec![number], keeps });
+        match number.abs_diff(self.last) {
+            SERIES.. => Arrival::Absurd,
+            _ if keeps && own.is_none() => Arrival::OddAndKept,
+            _ => Arrival::Odd,
+        }
     }
 
     /// An event of this node was delivered, and Redis may or may not have numbered it.
@@ -105,7 +117,7 @@ impl Numbers {
     /// brings the events.
     pub(super) fn compare(&mut self, keeps: bool) {
         if self.last > 0 {
-            self.comparing = Some(Comparing { heard: 0, keeps });
+            self.comparing = Some(Comparing { numbers: Vec::new(), keeps });
         }
     }
 
@@ -121,19 +133,23 @@ impl Numbers {
         let (last, unheard) = (self.last, std::mem::take(&mut self.unheard));
         (self.last, self.own) = (number, self.own.max(own));
         let doubt = std::mem::take(&mut self.in_doubt).then_some(Missed::Unknown);
-        let Some(Comparing { heard, keeps }) = self.comparing.take() else { return doubt };
+        let Some(Comparing { numbers, keeps }) = self.comparing.take() else { return doubt };
         let Some(since) = number.checked_sub(last).filter(|since| *since < SERIES) else {
             return Some(Missed::Unknown);
         };
         if let Some(last) = kept.last().and_then(|last| number_of(last)).filter(|_| more) {
             self.last = last;
-            self.comparing = Some(Comparing { heard: 0, keeps });
+            self.comparing = Some(Comparing { numbers: Vec::new(), keeps });
         }
+        // A foreign message has no number of the channel's, or one that another event has too.
+        let received: BTreeSet<u64> =
+            numbers.into_iter().filter(|received| (last + 1..=number).contains(received)).collect();
+        let received = received.len() as u64;
         let own = unheard.into_iter().filter(|serial| *serial <= own).count() as u64;
         let events = match kept.first().and_then(|first| number_of(first)) {
             Some(first) => first.saturating_sub(last + 1),
             None if keeps => since.saturating_sub(own),
-            None => since.saturating_sub(heard + own),
+            None => since.saturating_sub(received + own),
         };
         doubt.or(missed(events))
     }
@@ -169,9 +185,52 @@ mod tests {
             None,
             "the first comparison is where it begins"
         );
-        assert_eq!(numbers.arrived(101, None), Arrival::NEXT);
-        assert_eq!(numbers.arrived(101, None), Arrival::Old);
-        assert_eq!(numbers.arrived(104, None), Arrival::New(Some(Missed::Events(2))));
+        assert_eq!(numbers.arrived(101, None, false), Arrival::Next);
+        assert_eq!(numbers.arrived(104, None, false), Arrival::Odd);
+        assert_eq!(numbers.compared((104, 0), &[], false), Some(Missed::Events(2)));
+        assert_eq!(numbers.arrived(105, None, false), Arrival::Next);
+    }
+
+    #[test]
+    fn a_foreign_number_costs_no_other_event() {
+        for forged in [0, 1, 100, 101, 102, 105, 900_000, 1 << 63, u64::MAX] {
+            for keeps in [false, true] {
+                let mut numbers = Numbers::default();
+                numbers.compared((100, 0), &[], false);
+                numbers.arrived(forged, None, keeps);
+                // Two events of the channel, before and after the directory's answer.
+                let next = numbers.arrived(101, None, keeps);
+                let brought = keeps && next != Arrival::Next;
+                assert!(
+                    next == Arrival::Next || next == Arrival::Odd || brought,
+                    "{forged}: {next:?}"
+                );
+                let kept = [event(101)];
+                let kept: Vec<&[u8]> =
+                    kept.iter().filter(|_| brought).map(|event| &**event).collect();
+                assert_eq!(numbers.compared((101, 0), &kept, false), None, "{forged}");
+                assert_eq!(numbers.arrived(102, None, keeps), Arrival::Next, "{forged}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_foreign_number_hides_no_loss() {
+        for forged in [0, 101, 102, 103, 1 << 63] {
+            let mut numbers = Numbers::default();
+            numbers.compared((100, 0), &[], false);
+            numbers.compare(false);
+            numbers.arrived(forged, None, false);
+            numbers.arrived(forged, None, false);
+            let missed = numbers.compared((102, 0), &[], false);
+            let stolen = u64::from((101..=102).contains(&forged));
+            assert_eq!(missed, Some(Missed::Events(2 - stolen)), "{forged}");
+        }
+    }
+
+    fn event(number: u64) -> Vec<u8> {
+        let head = event_head(NodeId(1), 1, None, true);
+        [&head[..], &number.to_be_bytes(), b"{}"].concat()
     }
 
     #[test]
@@ -181,13 +240,13 @@ mod tests {
         numbers.delivered_unheard(7);
         numbers.delivered_unheard(8);
         numbers.compare(false);
-        assert_eq!(numbers.arrived(108, None), Arrival::NEXT, "delivered while comparing");
+        assert_eq!(numbers.arrived(108, None, false), Arrival::Next, "delivered while comparing");
         assert_eq!(
             numbers.compared((108, 7), &[], false),
             Some(Missed::Events(6)),
             "8 since then: one heard, one of its own; Redis never got the other"
         );
-        assert_eq!(numbers.arrived(109, None), Arrival::NEXT);
+        assert_eq!(numbers.arrived(109, None, false), Arrival::Next);
     }
 
     #[test]
@@ -195,8 +254,8 @@ mod tests {
         let mut numbers = Numbers::default();
         numbers.compared((100, 0), &[], false);
         numbers.compare(true);
-        assert_eq!(numbers.arrived(101, Some(7)), Arrival::NEXT);
-        assert_eq!(numbers.arrived(102, None), Arrival::Old);
+        assert_eq!(numbers.arrived(101, Some(7), false), Arrival::Next);
+        assert_eq!(numbers.arrived(102, None, true), Arrival::Compared);
         assert_eq!(
             numbers.compared((102, 0), &[], false),
             Some(Missed::Events(2)),
@@ -206,10 +265,6 @@ mod tests {
 
     #[test]
     fn a_comparison_in_parts_goes_on_from_the_last_event_it_brought() {
-        let event = |number: u64| {
-            let head = event_head(NodeId(1), 1, None, true);
-            [&head[..], &number.to_be_bytes(), b"{}"].concat()
-        };
         let (first, second) = (event(101), event(102));
         let mut numbers = Numbers::default();
         numbers.compared((100, 0), &[], false);
@@ -217,7 +272,7 @@ mod tests {
         assert_eq!(numbers.compared((103, 0), &[&first, &second], true), None);
         assert!(numbers.is_comparing() && numbers.known() == 102);
         assert_eq!(numbers.compared((103, 0), &[&event(103)], false), None);
-        assert_eq!(numbers.arrived(104, None), Arrival::NEXT);
+        assert_eq!(numbers.arrived(104, None, false), Arrival::Next);
     }
 
     #[test]
@@ -231,11 +286,11 @@ mod tests {
         }
         let mut numbers = Numbers::default();
         numbers.compared((1_700_000_000_000_000, 0), &[], false);
-        let first = numbers.arrived(1_700_000_900_000_001, None);
+        assert_eq!(numbers.arrived(1_700_000_900_000_001, None, false), Arrival::Absurd);
         assert_eq!(
-            first,
-            Arrival::New(Some(Missed::Unknown)),
-            "Redis began anew while it was heard"
+            numbers.compared((1_700_000_900_000_001, 0), &[], false),
+            Some(Missed::Unknown),
+            "Redis began anew while the channel was subscribed to"
         );
     }
 

@@ -4,6 +4,7 @@ use futures_util::StreamExt;
 use redis::aio::PubSub;
 
 use crate::harness::redis::{TestRedis, is_left_out};
+use crate::harness::server::REVERB_APP;
 use crate::harness::{TestCluster, within};
 use crate::stage::{assert_events_flow, members, subscribers};
 
@@ -144,4 +145,58 @@ async fn assert_links_come_back(cluster: &TestCluster) {
     })
     .await;
     cluster.settle().await;
+}
+
+/// The place of an event's number in a message.
+const NUMBER: std::ops::Range<usize> = 27..HEAD;
+
+/// A message that looks like an event of the channel costs no event that is one.
+#[tokio::test]
+async fn a_forged_number_costs_no_other_event() {
+    if is_left_out() {
+        return;
+    }
+    for wire in ["pubsub", "streams"] {
+        let redis = TestRedis::start().await;
+        let toml = format!("cluster.wire = \"{wire}\"\n{REVERB_APP}");
+        let cluster = TestCluster::with(&redis, 2, &toml).await;
+        let mut sockets = subscribers(&cluster, "orders").await;
+        let topic = format!("{}{{123456:orders}}", cluster.prefix);
+        let client = redis::Client::open(&*redis.url).unwrap();
+        let mut heard: PubSub = client.get_async_pubsub().await.unwrap();
+        heard.subscribe(&topic).await.unwrap();
+        cluster.nodes[0].backend().trigger("orders", "news", "{}").await;
+        let message = within("an event", heard.on_message().next()).await.expect("Redis goes on");
+        let real = message.get_payload_bytes().to_vec();
+        for socket in &mut sockets {
+            assert!(socket.hear().await.contains("news"));
+        }
+        let number = u64::from_be_bytes(real[NUMBER].try_into().unwrap());
+        for forged in [0, 1, number, number + 1, number + 2, number + 900_000, 1 << 63, u64::MAX] {
+            let mut message = real.clone();
+            // Of another node, so that none takes it for its own.
+            message[3..11].copy_from_slice(&[7; 8]);
+            message[NUMBER].copy_from_slice(&forged.to_be_bytes());
+            message[HEAD..].copy_from_slice(&[b'x'; 256][..real.len() - HEAD]);
+            redis.publish(&topic, &message).await;
+            for event in ["one", "two"] {
+                cluster.nodes[0].backend().trigger("orders", event, "{}").await;
+                for socket in &mut sockets {
+                    let mut text = socket.hear().await;
+                    if text.starts_with('x') {
+                        text = socket.hear().await;
+                    }
+                    assert!(text.contains(event), "{wire}, forged {forged}: {text}");
+                }
+            }
+        }
+        for socket in &mut sockets {
+            let rest = socket.hear_all().await;
+            assert!(rest.iter().all(|text| text.starts_with('x')), "{rest:?}");
+        }
+        for node in &cluster.nodes {
+            assert_eq!(node.metric("resound_cluster_events_missed_total"), 0.0);
+            assert!(node.metric("resound_cluster_messages_foreign_total") >= 2.0);
+        }
+    }
 }

@@ -27,22 +27,22 @@ impl Channel {
     }
 
     /// An event arrived from the topic; `due` if it is still to be delivered here, `own` if this
-    /// node published it.
+    /// node published it, `keeps` if the directory keeps events.
     pub(in crate::cluster) fn event(
         &mut self,
         event: &Event<'_>,
-        (own, due): (bool, bool),
+        (own, due, keeps): (bool, bool, bool),
         effects: &mut Vec<Effect>,
-    ) {
+    ) -> Arrival {
         if self.service != Service::On {
-            return;
+            return Arrival::Next;
         }
         let own = own.then_some(event.serial);
-        let Arrival::New(missed) = self.numbers.arrived(event.number, own) else { return };
-        self.tell_missed(missed, effects);
-        if due {
+        let arrival = self.numbers.arrived(event.number, own, keeps);
+        if due && matches!(arrival, Arrival::Next | Arrival::Odd) {
             self.deliver(&Frame::text(event.text.as_bytes()), event.except, event.kept, effects);
         }
+        arrival
     }
 
     /// Delivers on this node; what a cache channel remembers is `kept`.
