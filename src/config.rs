@@ -23,6 +23,7 @@ mod meaning;
 mod nearest;
 mod problem;
 mod redis;
+mod syntax;
 mod unused;
 mod webhooks;
 mod written;
@@ -256,6 +257,7 @@ impl Config {
             metrics: source("metrics.listen"),
         };
         let mut notes = unused::variables(&variables, &keys);
+        notes.extend(sources.file.as_ref().and_then(unused::file));
         notes.extend(serves_development.then(|| unused::pusher(&variables)).flatten());
         notes.extend(unused::keys(&keys, &merged));
         notes.extend(unused::keys_of_apps(&keys, &tables));

@@ -1,17 +1,24 @@
 //! The configuration file: where it is looked for, and whether its shape is right.
 //!
-//! Owns the look-up and the messages with line and column, which show no line that may hold a
-//! secret. Knows no meaning: what passes here may still hold values out of range.
+//! Owns the look-up and the messages with the line, which show none that may hold a secret. Knows
+//! no meaning: what passes here may still hold values out of range.
 
-use std::path::{Path, PathBuf};
+use std::io::{self, ErrorKind};
+use std::path::Path;
+
+use serde::de::DeserializeOwned;
 
 use super::layers::Layer;
 use super::nearest::nearest;
 use super::problem::Problem;
+use super::syntax;
 use super::written::Written;
 
 /// Keys whose values are secrets, or hold one.
 const SECRETS: [&str; 3] = ["secret", "password", "url"];
+
+/// A longer line is not shown.
+const LINE_CHARS: usize = 100;
 
 /// A file as it was read, secrets included.
 #[derive(Clone)]
@@ -31,29 +38,42 @@ impl File {
         if bare {
             places.push(Path::new("config").join(path));
         }
-        // Pipes are files too: `--config <(…)`.
-        let Some(found) = places.iter().find(|place| place.exists() && !place.is_dir()) else {
-            let names: Vec<_> = places.iter().map(|place| place.display().to_string()).collect();
+        let mut is_folder = false;
+        for place in &places {
+            match std::fs::read(place) {
+                Ok(bytes) => return Self::of_bytes(place.display().to_string(), bytes),
+                Err(error) => match error.kind() {
+                    ErrorKind::IsADirectory => is_folder = true,
+                    ErrorKind::NotFound | ErrorKind::NotADirectory => {}
+                    _ => return Err(unreadable(place, &error)),
+                },
+            }
+        }
+        if is_folder {
             return Err(Problem::new(format!(
-                "flag --config is {path:?}, but there is no such file; looked for {}",
-                names.join(" and ")
+                "flag --config is {path:?}, a folder; it must be a file"
             )));
-        };
-        Self::read_found(found)
+        }
+        let names: Vec<_> = places.iter().map(|place| place.display().to_string()).collect();
+        Err(Problem::new(format!(
+            "flag --config is {path:?}, but there is no such file; looked for {}",
+            names.join(" and ")
+        )))
     }
 
-    fn read_found(path: &PathBuf) -> Result<Self, Problem> {
-        let name = path.display().to_string();
-        match std::fs::read_to_string(path) {
+    fn of_bytes(name: String, bytes: Vec<u8>) -> Result<Self, Problem> {
+        match String::from_utf8(bytes) {
             Ok(text) => Ok(Self { name, text }),
-            Err(error) => Err(Problem::new(format!("{name} cannot be read: {error}"))),
+            Err(error) => {
+                let flaw = syntax::not_text(error.as_bytes());
+                Err(Problem::new(format!("{name} {flaw}")))
+            }
         }
     }
 
     /// The layer of this file, once nothing in it is unknown or of the wrong type.
     pub(super) fn layer(&self) -> Result<Layer, Problem> {
-        let refuse = |error| self.refuse(error);
-        let written: Written = toml::from_str(&self.text).map_err(refuse)?;
+        let written: Written = self.parsed()?;
         let app = &written.app;
         if [&app.id, &app.key, &app.secret].iter().any(|text| !text.is_empty()) {
             return Err(Problem::new(format!(
@@ -62,33 +82,67 @@ impl File {
                 self.name
             )));
         }
-        let table: toml::Table = toml::from_str(&self.text).map_err(refuse)?;
+        let table: toml::Table = self.parsed()?;
         Ok(Layer::of_toml(&table, &|key| format!("{}: {key}", self.name)))
     }
 
-    /// The message of the parser, which shows the line; one that may hold a secret only has its
-    /// number, and values are cut out of what is said of it.
-    fn refuse(&self, mut error: toml::de::Error) -> Problem {
+    /// Whether it has no key at all.
+    pub(super) fn is_empty(&self) -> bool {
+        self.parsed::<toml::Table>().is_ok_and(|table| table.is_empty())
+    }
+
+    fn parsed<T: DeserializeOwned>(&self) -> Result<T, Problem> {
+        toml::from_str(&self.text).map_err(|error| self.refuse(&error))
+    }
+
+    /// The line and what is wrong with it. A line that may hold a secret only has its number.
+    fn refuse(&self, error: &toml::de::Error) -> Problem {
+        let name = &self.name;
+        if let Some(flaw) = syntax::other_format(&self.text) {
+            return Problem::new(format!("{name} {flaw}"));
+        }
         let start = error.span().map_or(0, |span| span.start);
         let above = self.text.get(..start).unwrap_or_default().matches('\n').count();
-        let line = self.text.lines().nth(above).unwrap_or_default();
-        if !may_hold_secret(line) {
-            return Problem::new(format!("{}: {}", self.name, error.to_string().trim_end()));
-        }
-        error.set_input(None);
-        let message = match error.message().rsplit_once(", expected ") {
-            Some((_, expected)) if error.message().starts_with("invalid type") => {
-                format!("expected {expected}")
-            }
-            _ => error.message().to_owned(),
-        };
+        let line = self.text.lines().nth(above).unwrap_or_default().trim();
+        let flaw = syntax::explain(error.message());
         let number = above + 1;
-        Problem::new(format!("{}: TOML parse error at line {number}: {message}", self.name))
+        let shown = !line.is_empty()
+            && !line.contains(char::is_control)
+            && line.chars().count() <= LINE_CHARS
+            && !may_hold_secret(line);
+        let found = if shown { format!(" is {line}") } else { " is wrong".to_owned() };
+        Problem::new(format!("{name}: line {number}{found}; {flaw}"))
     }
+}
+
+/// Why a file that is there cannot be read.
+fn unreadable(path: &Path, error: &io::Error) -> Problem {
+    let name = path.display();
+    Problem::new(match error.kind() {
+        ErrorKind::PermissionDenied => {
+            format!("{name} cannot be read; the user of this process has no permission to")
+        }
+        _ => format!("{name} cannot be read: {error}"),
+    })
 }
 
 /// Whether a word of it is the name of a secret, typos included.
 fn may_hold_secret(line: &str) -> bool {
     let mut words = line.split(|c: char| !c.is_alphanumeric() && c != '_');
     words.any(|word| nearest(word, SECRETS.into_iter()).is_some())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::ErrorKind;
+    use std::path::Path;
+
+    use super::unreadable;
+
+    #[test]
+    fn a_file_without_permission_is_named_with_the_reason() {
+        let refused = unreadable(Path::new("a.toml"), &ErrorKind::PermissionDenied.into());
+        let message = "a.toml cannot be read; the user of this process has no permission to";
+        assert_eq!(refused.to_string(), message);
+    }
 }

@@ -4,6 +4,7 @@
 //! Knows neither files nor variables: those bring their layer.
 
 use std::collections::BTreeMap;
+use std::num::IntErrorKind;
 
 use config::{Map, Source, Value, ValueKind};
 use serde::de::DeserializeOwned;
@@ -145,7 +146,14 @@ impl Keys {
             Type::Text => Ok(text.into()),
             Type::Number => match text.parse::<u64>() {
                 Ok(number) => Ok(number.into()),
-                Err(_) => Err(place.refuse(format_args!("{text:?}"), "it must be a whole number")),
+                Err(error) => {
+                    let allowed = match error.kind() {
+                        IntErrorKind::PosOverflow => "it must be a smaller number",
+                        _ if text.parse::<i128>().is_ok() => "it must not be negative",
+                        _ => "it must be a whole number",
+                    };
+                    Err(place.refuse(format_args!("{text:?}"), allowed))
+                }
             },
             Type::Truth => match text.to_ascii_lowercase().as_str() {
                 "true" | "1" => Ok(true.into()),

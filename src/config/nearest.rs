@@ -10,17 +10,24 @@ pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> O
     measured.min().filter(|(distance, _)| *distance <= bound).map(|(_, name)| name)
 }
 
-/// Levenshtein's: insertions, deletions and replacements, row by row.
+/// Insertions, deletions, replacements and swaps of two letters in a row, row by row.
 fn distance(left: &[u8], right: &[u8]) -> usize {
+    let mut above: Vec<usize> = Vec::new();
     let mut row: Vec<usize> = (0..=right.len()).collect();
-    for (above, letter) in left.iter().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = above + 1;
-        for (index, other) in right.iter().enumerate() {
-            let replaced = diagonal + usize::from(letter != other);
-            diagonal = row[index + 1];
-            row[index + 1] = replaced.min(diagonal + 1).min(row[index] + 1);
+    for (down, letter) in left.iter().enumerate() {
+        let mut next = vec![down + 1];
+        for (across, other) in right.iter().enumerate() {
+            let replaced = row[across] + usize::from(letter != other);
+            let mut edits = replaced.min(row[across + 1] + 1).min(next[across] + 1);
+            let swapped = down > 0
+                && across > 0
+                && (left[down - 1], left[down]) == (right[across], right[across - 1]);
+            if swapped {
+                edits = edits.min(above[across - 1] + 1);
+            }
+            next.push(edits);
         }
+        above = std::mem::replace(&mut row, next);
     }
     row[right.len()]
 }
@@ -35,7 +42,8 @@ mod tests {
             ("", "", 0),
             ("a", "", 1),
             ("kitten", "sitting", 3),
-            ("PROT", "PORT", 2),
+            ("PROT", "PORT", 1),
+            ("abc", "bca", 2),
             ("ab", "ab", 0),
         ];
         for (left, right, edits) in table {

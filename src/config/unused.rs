@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 
+use super::File;
 use super::environment::{CREDENTIALS, REDIS, REVERB, Variables, is_set, variable};
 use super::layers::{Keys, Places, Table};
 use super::nearest::nearest;
@@ -107,6 +108,12 @@ fn known() -> impl Iterator<Item = &'static str> {
 
 fn is_known(name: &str) -> bool {
     OF_LARAVEL.contains(&name) || known().any(|known| known == name)
+}
+
+/// A file without a key, which is most likely not the one that was meant.
+pub(super) fn file(file: &File) -> Option<String> {
+    let name = &file.name;
+    file.is_empty().then(|| format!("{name} has no effect; it is empty, or has comments alone"))
 }
 
 /// The credentials of hosted Pusher, where no app is configured and they may be meant.

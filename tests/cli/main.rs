@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 mod bench;
+mod refusals;
 mod start;
 mod trigger;
 
@@ -66,34 +67,6 @@ fn a_bare_name_is_looked_for_here_and_then_in_config() {
     fs::write(here.join("a.toml"), APP.replace("\"k\"", "\"nearer\"")).unwrap();
     check(&check_config("a.toml"), 0, &line("nearer"), "");
     check(&check_config("config/a.toml"), 0, &line("k"), "");
-}
-
-#[test]
-fn configuration_errors_end_with_2_and_name_the_place() {
-    let here = folder("errors");
-    fs::write(here.join("config/bad.toml"), "[server]\nprot = 1\n").unwrap();
-    for command in ["check", "serve"] {
-        let output = resound(&here, &[command, "--config", "bad.toml"]).output().unwrap();
-        check(
-            &output,
-            2,
-            "",
-            "error: config/bad.toml: TOML parse error at line 2, column 1\n  |\n2 | prot = 1\n  \
-             | ^^^^\nunknown field `prot`, expected one of `host`, `port`, `path`, `hostname`, \
-             `drain_seconds`, `shards`\n",
-        );
-    }
-    let output = resound(&here, &["check"]).env("RESOUND_LOG_LEVLE", "info").output().unwrap();
-    let message = "error: environment variable RESOUND_LOG_LEVLE is not known; did you mean \
-                   RESOUND_LOG_LEVEL?\n";
-    check(&output, 2, "", message);
-    let output = resound(&here, &["serve", "--port", "http"]).output().unwrap();
-    check(&output, 2, "", "error: flag --port is \"http\"; it must be a whole number\n");
-    let output = resound(&here, &["serve", "--host", "0.0.0.0"]).output().unwrap();
-    assert_eq!(output.status.code(), Some(2));
-    assert!(
-        text(&output.stderr).starts_with("error: flag --host is 0.0.0.0; no app is configured")
-    );
 }
 
 #[test]

@@ -50,6 +50,13 @@ fn credentials_of_pusher_are_named_where_no_app_is_configured() {
 }
 
 #[test]
+fn a_file_without_a_key_is_named() {
+    let note = "config/reverb.toml has no effect; it is empty, or has comments alone";
+    check("\n", &[], &[note]);
+    check("\u{feff}# port = 1\n", &[], &[note]);
+}
+
+#[test]
 fn keys_that_another_key_switches_off_are_named() {
     check(
         &format!("{APP}[cluster]\nhost = \"a\"\nwire = \"pubsub\"\nstream_events = 5\n"),

@@ -1,0 +1,155 @@
+//! What is wrong with the text of a file: which other format it is, or what TOML expects.
+//!
+//! Owns the sentences for both, made from the parser's own. Knows no key; reads nothing.
+
+use serde::de::IgnoredAny;
+
+use super::nearest::nearest;
+
+/// The format of a text that is no TOML, and what to do instead.
+pub(super) fn other_format(text: &str) -> Option<&'static str> {
+    let start = text.trim_start();
+    if start.starts_with("<?") {
+        return Some(
+            "is PHP, not TOML; write what differs from the defaults as TOML, each app as [[apps]] \
+             with id, key and secret, or set the REVERB_* variables",
+        );
+    }
+    if start.starts_with('{') || serde_json::from_str::<IgnoredAny>(text).is_ok() {
+        return Some("is JSON, not TOML; write [server] and below it port = 8080");
+    }
+    let mut lines = start.lines().map(str::trim).filter(|line| !is_comment(line));
+    let is_yaml = lines.clone().next().is_some_and(is_yaml);
+    if is_yaml {
+        return Some("is YAML, not TOML; write [server] and below it port = 8080");
+    }
+    let is_env = lines.clone().next().is_some() && lines.all(is_assignment);
+    is_env.then_some(
+        "is a list of environment variables, not TOML; export them to the process instead, or \
+         write what differs from the defaults as TOML",
+    )
+}
+
+fn is_comment(line: &str) -> bool {
+    line.is_empty() || line.starts_with('#')
+}
+
+/// `key:` or `key: value`, or the start of a document.
+fn is_yaml(line: &str) -> bool {
+    let word = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    let (key, rest) = line.split_at(line.find(|c| !word(c)).unwrap_or(line.len()));
+    line == "---" || !key.is_empty() && (rest == ":" || rest.starts_with(": "))
+}
+
+/// `NAME=value`, the name in capitals: no key of a file has any.
+fn is_assignment(line: &str) -> bool {
+    let line = line.strip_prefix("export ").unwrap_or(line);
+    let upper = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
+    line.split_once('=').is_some_and(|(name, _)| !name.is_empty() && name.chars().all(upper))
+}
+
+/// Why bytes are no text.
+pub(super) fn not_text(bytes: &[u8]) -> String {
+    if bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]) {
+        return "is UTF-16; save it as UTF-8".to_owned();
+    }
+    let valid = bytes.utf8_chunks().next().map(|chunk| chunk.valid()).unwrap_or_default();
+    let line = valid.matches('\n').count() + 1;
+    format!("has a character in line {line} that is not UTF-8; save it as UTF-8")
+}
+
+/// The parser's message in the words of the file's author. No value is part of it.
+pub(super) fn explain(message: &str) -> String {
+    let message = message.trim();
+    if message.starts_with("invalid value: integer `-") {
+        return "it must not be negative".to_owned();
+    }
+    let found = message.strip_prefix("invalid type: ").or(message.strip_prefix("invalid value: "));
+    if let Some((found, expected)) = found.and_then(|found| found.rsplit_once(", expected ")) {
+        return of_type(found, expected);
+    }
+    if let Some(rest) = message.strip_prefix("unknown field `") {
+        return of_unknown(rest);
+    }
+    if let Some(rest) = message.strip_prefix("duplicate field `") {
+        return format!("{} is set twice", rest.trim_end_matches('`'));
+    }
+    let known = [
+        ("duplicate key", "this key is set twice"),
+        ("key with no value", "a key and its value have = between them"),
+        ("string values must be quoted", "text must be in quotes"),
+        ("invalid float", "it is no number; text must be in quotes"),
+        ("invalid integer", "it is no number; text must be in quotes"),
+        ("invalid boolean", "it must be true or false, in small letters"),
+    ];
+    let meant = known.iter().find(|(start, _)| message.starts_with(start));
+    meant.map_or_else(|| message.to_owned(), |(_, meant)| (*meant).to_owned())
+}
+
+fn of_type(found: &str, expected: &str) -> String {
+    let quoted = found.starts_with("string ");
+    let wanted = match expected {
+        "u64" if found.ends_with(" as i128") => "a smaller number",
+        "u64" if quoted => "a whole number, without quotes",
+        "u64" => "a whole number",
+        "a boolean" if quoted => "true or false, without quotes",
+        "a boolean" => "true or false",
+        "a string" => "text in quotes",
+        "a sequence" if found == "map" => "a list: a table in it has two brackets, as in [[apps]]",
+        "a sequence" => "a list in brackets, as in [\"a\", \"b\"]",
+        _ if expected.starts_with("struct ") => "a table: its name in brackets, its keys below it",
+        other => return format!("it must be {other}"),
+    };
+    format!("it must be {wanted}")
+}
+
+/// `rest` is the name, a backquote, and the known ones.
+fn of_unknown(rest: &str) -> String {
+    let mut names = rest.split('`').step_by(2);
+    let name = names.next().unwrap_or_default();
+    let known: Vec<&str> = names.filter(|known| !known.is_empty()).collect();
+    match nearest(name, known.iter().copied()) {
+        Some(meant) => format!("{name} is not known; did you mean {meant}?"),
+        None => format!("{name} is not known; known are {}", known.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{not_text, other_format};
+
+    #[test]
+    fn only_other_formats_are_taken_for_one() {
+        for (text, word) in [
+            ("<?php\nreturn [];", Some("PHP")),
+            ("\n  <?php", Some("PHP")),
+            ("{\"server\": {}}", Some("JSON")),
+            ("{\n", Some("JSON")),
+            ("[{\"id\": 1}]", Some("JSON")),
+            ("# a\n---\nserver:\n", Some("YAML")),
+            ("server:\n  port: 1\n", Some("YAML")),
+            ("port: 1", Some("YAML")),
+            ("# Laravel\n\nREVERB_APP_ID=1\nexport APP_NAME='a b'\n", Some("environment")),
+            ("", None),
+            ("# nothing\n", None),
+            ("[server]\nport: 1\n", None),
+            ("[server\nport = 1", None),
+            ("port=1", None),
+            ("A=1\n[server]\n", None),
+        ] {
+            let found = other_format(text);
+            assert_eq!(found.is_some(), word.is_some(), "{text:?}: {found:?}");
+            let names = |found: &str| word.is_some_and(|word| found.contains(word));
+            assert!(found.is_none_or(names), "{text:?}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn bytes_that_are_no_text_are_found() {
+        assert_eq!(not_text(b"\xff\xfe[\0"), "is UTF-16; save it as UTF-8");
+        assert_eq!(
+            not_text(b"a\nb\xe9\n"),
+            "has a character in line 2 that is not UTF-8; save it as UTF-8"
+        );
+    }
+}
