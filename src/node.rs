@@ -31,7 +31,7 @@ pub use peer_log::PeerLog;
 pub use pending_joins::PendingJoins;
 pub use place::{Admission, Asked, Place};
 pub use room::{Room, Vacancy};
-pub use socket::Socket;
+pub use socket::{Arrival, Socket};
 
 use carrying::{Local, Stage};
 use channels::Membership;

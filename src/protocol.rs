@@ -7,6 +7,7 @@
 pub mod admission;
 pub mod broadcast;
 pub mod channel_name;
+pub mod client_library;
 pub mod client_message;
 pub mod close_code;
 pub mod deflate;
@@ -25,6 +26,7 @@ pub mod user;
 
 pub use broadcast::Broadcast;
 pub use channel_name::{ChannelName, ChannelType};
+pub use client_library::ClientLibrary;
 pub use close_code::CloseCode;
 pub use frame::Frame;
 pub use member::Member;

@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::Criterion;
-use resound::node::{Place, Socket};
-use resound::protocol::SocketId;
+use resound::node::{Arrival, Place, Socket};
 use resound::protocol::session::Session;
+use resound::protocol::{ClientLibrary, SocketId};
 
 use crate::stage::{Null, Stage, app, name};
 
@@ -20,7 +20,8 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     let (app, now) = (Arc::new(app()), Instant::now());
     group.bench_function("open, subscribe (rules only)", |bencher| {
         bencher.iter(|| {
-            let (mut session, greeting) = Session::open(app.clone(), SocketId::random(0, 1), now);
+            let (mut session, greeting) =
+                Session::open(app.clone(), SocketId::random(0, 1), ClientLibrary::Other, now);
             (session.receive(SUBSCRIBE, now), greeting)
         });
     });
@@ -53,5 +54,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
 fn open(stage: &Stage) -> Socket {
     let place = Place::take(stage.node.channels_by_id("1").unwrap()).expect("no limit");
     let id = stage.shards.new_socket_id(0);
-    Socket::open(&stage.node, place, id, Instant::now(), Arc::new(Null), None)
+    let (library, outlet) = (ClientLibrary::Other, Arc::new(Null));
+    let arrival = Arrival { place, id, library, outlet, answer: None };
+    Socket::open(&stage.node, arrival, Instant::now())
 }

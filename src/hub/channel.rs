@@ -115,7 +115,9 @@ impl Channel {
             return next;
         }
         self.counted_at = Some(now);
-        self.publish(shards, &server_message::subscription_count(&self.name, count), None);
+        if let Some(frame) = server_message::subscription_count(&self.name, count) {
+            self.publish(shards, &frame, None);
+        }
         self.tell(What::SubscriptionCount(count));
         None
     }

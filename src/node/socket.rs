@@ -14,8 +14,8 @@ use crate::hub::{Hub, Outlet, PresenceFull};
 use crate::metrics::Metrics;
 use crate::protocol::close_code::CloseCode;
 use crate::protocol::server_message::SubscriptionError;
-use crate::protocol::session::{Action, Session};
-use crate::protocol::{Frame, SocketId, server_message};
+use crate::protocol::session::{Action, Addressee, Session};
+use crate::protocol::{ClientLibrary, Frame, SocketId, server_message};
 
 /// A socket that was admitted and greeted.
 pub struct Socket {
@@ -28,22 +28,30 @@ pub struct Socket {
     joins: u32,
 }
 
+/// A client that has its place.
+pub struct Arrival {
+    /// The place.
+    pub place: Place,
+    /// The id it is given.
+    pub id: SocketId,
+    /// What it is built on.
+    pub library: ClientLibrary,
+    /// The way to it.
+    pub outlet: Arc<dyn Outlet>,
+    /// The answer to its handshake, which goes before the greeting.
+    pub answer: Option<Frame>,
+}
+
 /// Joins that one socket may have requested without waiting for the cluster: each may be answered
 /// with a roster or a cached event, and no bound of the outbox applies to answers.
 const JOINS_PENDING_MAX: u32 = 16;
 
 impl Socket {
-    /// Greets a client through `outlet`, behind the `answer` to its handshake.
-    pub fn open(
-        node: &Node,
-        place: Place,
-        id: SocketId,
-        now: Instant,
-        outlet: Arc<dyn Outlet>,
-        answer: Option<Frame>,
-    ) -> Self {
+    /// Greets a client.
+    pub fn open(node: &Node, arrival: Arrival, now: Instant) -> Self {
+        let Arrival { place, id, library, outlet, answer } = arrival;
         let hub = place.channels().hub();
-        let (session, greeting) = Session::open(hub.app().clone(), id, now);
+        let (session, greeting) = Session::open(hub.app().clone(), id, library, now);
         node.shards().open(id, outlet);
         for frame in answer.into_iter().chain([greeting]) {
             hub.answer(id, frame);
@@ -134,10 +142,16 @@ impl Socket {
                 self.channels().peer_log().message_rejected(id, &error);
                 return self.hub().answer(id, server_message::error(error.code, &error.message));
             }
-            Action::Refuse { channel, error } => {
+            Action::Refuse { channel, error, addressee } => {
                 self.metrics.subscription_refused();
                 self.channels().peer_log().subscription_refused(id, &channel, &error);
-                return refuse(self.hub(), id, &channel, &error);
+                return match addressee {
+                    Addressee::Channel => refuse(self.hub(), id, &channel, &error),
+                    Addressee::Connection => {
+                        let frame = server_message::error(code(&error), &error.error);
+                        self.hub().answer(id, frame)
+                    }
+                };
             }
             Action::RefuseSignIn(error) => {
                 self.channels().peer_log().sign_in_refused(id, &error);
@@ -201,6 +215,10 @@ pub(super) fn refuse(hub: &Hub, id: SocketId, channel: &str, error: &Subscriptio
     let bytes = hub.answer(id, server_message::subscription_error(channel, error));
     // Clients that do not know the event above wait for this one; 4009 as in Reverb.
     let text = if error.status == 401 { "Connection is unauthorized" } else { &error.error };
-    let code = if error.status == 401 { 4009 } else { error.status };
-    bytes + hub.answer(id, server_message::error(code, text))
+    bytes + hub.answer(id, server_message::error(code(error), text))
+}
+
+/// The code of the `pusher:error`.
+fn code(error: &SubscriptionError) -> u16 {
+    if error.status == 401 { 4009 } else { error.status }
 }

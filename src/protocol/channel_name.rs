@@ -88,9 +88,7 @@ impl ChannelName {
         if let Some(odd) = text.chars().find(|&c| !is_allowed(c)) {
             return Err(InvalidName::Character(odd));
         }
-        let prefix = PREFIXES.iter().find(|(prefix, ..)| text.starts_with(prefix));
-        let (channel_type, cache) =
-            prefix.map_or((ChannelType::Public, false), |&(_, kind, cache)| (kind, cache));
+        let (channel_type, cache) = by_prefix(text);
         Ok(Self { text: text.into(), channel_type, cache })
     }
 
@@ -119,6 +117,16 @@ impl ChannelName {
         self.cache
     }
 
+    /// Whether its messages are decrypted by those who get them: nothing else belongs there.
+    pub fn is_encrypted(&self) -> bool {
+        self.channel_type == ChannelType::Encrypted
+    }
+
+    /// Whether clients take this text, which may be no valid name, for an encrypted channel.
+    pub fn seems_encrypted(text: &str) -> bool {
+        by_prefix(text).0 == ChannelType::Encrypted
+    }
+
     /// Whether it has a roster of members.
     pub fn is_presence(&self) -> bool {
         self.channel_type == ChannelType::Presence
@@ -131,6 +139,12 @@ impl ChannelName {
             ChannelType::Private | ChannelType::Encrypted | ChannelType::Presence
         )
     }
+}
+
+/// The type, and whether it is a cache channel.
+fn by_prefix(text: &str) -> (ChannelType, bool) {
+    let prefix = PREFIXES.iter().find(|(prefix, ..)| text.starts_with(prefix));
+    prefix.map_or((ChannelType::Public, false), |&(_, kind, cache)| (kind, cache))
 }
 
 /// Pusher's set. No quote, backslash or control character: a name is safe inside JSON and logs.

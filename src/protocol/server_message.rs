@@ -77,10 +77,14 @@ pub fn watchlist_events(lists: [(&str, &[Arc<str>]); 2]) -> Frame {
     internal("pusher_internal:watchlist_events", &data, None)
 }
 
-/// How many are subscribed.
-pub fn subscription_count(channel: &ChannelName, count: usize) -> Frame {
+/// How many are subscribed. `None` on encrypted channels: the Java SDK throws over what it cannot
+/// decrypt, and one frame goes to all subscribers.
+pub fn subscription_count(channel: &ChannelName, count: usize) -> Option<Frame> {
+    if channel.is_encrypted() {
+        return None;
+    }
     let data = format!("{{\"subscription_count\":{count}}}");
-    internal("pusher_internal:subscription_count", &data, Some(channel))
+    Some(internal("pusher_internal:subscription_count", &data, Some(channel)))
 }
 
 /// `pusher:error`.

@@ -14,12 +14,12 @@ use super::member::InvalidMember;
 use super::rate_limit::{Bucket, NO_FLOOD, Rate, Window};
 use super::server_message::{self, ErrorEvent, Event, SubscriptionError};
 use super::signature::{self, AuthError};
-use super::{ChannelName, ChannelType, CloseCode, Frame, Member, SocketId, User};
+use super::{ChannelName, ChannelType, ClientLibrary, CloseCode, Frame, Member, SocketId, User};
 use crate::app::{App, ClientEvents};
 
 mod action;
 
-pub use action::{Action, Relay};
+pub use action::{Action, Addressee, Relay};
 
 /// Everything the rules know of one socket.
 #[derive(Debug)]
@@ -32,6 +32,7 @@ pub struct Session {
     /// Closed then, unless it has signed in or joined a channel that takes a signature.
     authorize_by: Option<Instant>,
     authorized: bool,
+    library: ClientLibrary,
     messages: Window,
     client_events: Bucket,
     without_effect: Bucket,
@@ -40,7 +41,12 @@ pub struct Session {
 
 impl Session {
     /// A socket that was just admitted, and the first thing to say on it.
-    pub fn open(app: Arc<App>, socket_id: SocketId, now: Instant) -> (Self, Frame) {
+    pub fn open(
+        app: Arc<App>,
+        socket_id: SocketId,
+        library: ClientLibrary,
+        now: Instant,
+    ) -> (Self, Frame) {
         let greeting = server_message::connection_established(socket_id, app.activity_timeout);
         let session = Self {
             socket_id,
@@ -48,6 +54,7 @@ impl Session {
             user: None,
             authorize_by: app.authorization_timeout.map(|timeout| now + timeout),
             authorized: false,
+            library,
             messages: Window::default(),
             client_events: Bucket::default(),
             without_effect: Bucket::default(),
@@ -137,7 +144,7 @@ impl Session {
     /// The channel did not grant a subscription that the rules allowed: it is full.
     pub fn refused(&mut self, channel: &ChannelName) -> Action {
         self.subscriptions.remove(channel);
-        refuse(channel.as_str(), presence_full(self.app.limits.presence_members))
+        self.refuse(channel.as_str(), presence_full(self.app.limits.presence_members))
     }
 
     /// The channel did not grant it after all, and the client has been told.
@@ -158,8 +165,15 @@ impl Session {
     fn subscribe(&mut self, request: &Subscribe<'_>) -> Action {
         match self.permit(request) {
             Ok(action) => action,
-            Err(error) => refuse(&request.channel, error),
+            Err(error) => self.refuse(&request.channel, error),
         }
+    }
+
+    fn refuse(&self, channel: &str, error: SubscriptionError) -> Action {
+        let decrypts =
+            self.library.decrypts_every_message() && ChannelName::seems_encrypted(channel);
+        let addressee = if decrypts { Addressee::Connection } else { Addressee::Channel };
+        Action::Refuse { channel: channel.to_owned(), error, addressee }
     }
 
     fn permit(&mut self, request: &Subscribe<'_>) -> Result<Action, SubscriptionError> {
@@ -272,6 +286,12 @@ impl Session {
                 "Client events are only supported on private and presence channels",
             );
         }
+        if channel.is_encrypted() {
+            return reject(
+                4301,
+                "Client events are not supported on encrypted channels: they are not encrypted",
+            );
+        }
         let chars = message.event.chars().count();
         if chars > app.limits.event_name_chars {
             let most = app.limits.event_name_chars;
@@ -331,10 +351,6 @@ fn reject(code: u16, message: impl Into<String>) -> Action {
 fn refuse_sign_in(why: &dyn std::fmt::Display) -> Action {
     let message = format!("Sign-in refused: {why}");
     Action::RefuseSignIn(ErrorEvent { code: CloseCode::SignInRefused.code(), message })
-}
-
-fn refuse(channel: &str, error: SubscriptionError) -> Action {
-    Action::Refuse { channel: channel.to_owned(), error }
 }
 
 fn limit_reached(status: u16, error: String) -> SubscriptionError {

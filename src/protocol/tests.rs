@@ -12,8 +12,8 @@ use serde_json::Value;
 
 use super::json::Unreadable;
 use super::server_message::{self, Event, SubscriptionError};
-use super::session::{Action, Session};
-use super::{ChannelName, CloseCode, Frame, SocketId, json, signature};
+use super::session::{Action, Addressee, Session};
+use super::{ChannelName, ClientLibrary, CloseCode, Frame, SocketId, json, signature};
 use crate::app::tests::app;
 use crate::app::{App, ClientEvents};
 
@@ -101,7 +101,11 @@ fn of_every_function() -> Vec<(&'static str, Frame, Option<&'static str>)> {
             server_message::watchlist_events([("online", &watched), ("offline", &[])]),
             None,
         ),
-        ("subscription_count", server_message::subscription_count(&channel, 1), Some("private-a")),
+        (
+            "subscription_count",
+            server_message::subscription_count(&channel, 1).unwrap(),
+            Some("private-a"),
+        ),
         ("error", server_message::error(4200, "\"é\"\n"), None),
         ("closing_error", server_message::closing_error(CloseCode::ReconnectNow), None),
         (
@@ -134,7 +138,9 @@ fn every_function_makes_a_frame_that_every_sdk_reads() {
     }
     let source = include_str!("server_message.rs");
     let heads = source.split("pub fn ").skip(1).filter_map(|rest| rest.split_once('{'));
-    let makes_a_frame = heads.filter(|(head, _)| head.contains("-> Frame"));
+    let makes_a_frame = heads.filter(|(head, _)| {
+        head.split_once("->").is_some_and(|(_, result)| result.contains("Frame"))
+    });
     let written: BTreeSet<&str> =
         makes_a_frame.filter_map(|(head, _)| head.split_once('(').map(|(name, _)| name)).collect();
     let walked: BTreeSet<&str> = frames.iter().map(|(function, ..)| *function).collect();
@@ -142,7 +148,11 @@ fn every_function_makes_a_frame_that_every_sdk_reads() {
 }
 
 fn session(app: &Arc<App>) -> Session {
-    Session::open(app.clone(), SocketId::parse("1.2").unwrap(), Instant::now()).0
+    session_of(app, ClientLibrary::Other)
+}
+
+fn session_of(app: &Arc<App>, library: ClientLibrary) -> Session {
+    Session::open(app.clone(), SocketId::parse("1.2").unwrap(), library, Instant::now()).0
 }
 
 /// What comes of a rightly signed subscription.
@@ -199,9 +209,33 @@ fn a_refused_subscription_comes_back_under_the_name_that_was_asked_for() {
     for channel in NAMES.into_iter().chain([long.as_str()]) {
         let asked = serde_json::json!({"event": "pusher:subscribe", "data": {"channel": channel}});
         let action = session(&app).receive(&asked.to_string(), Instant::now()).remove(0);
-        let Action::Refuse { channel: named, error } = action else {
+        let Action::Refuse { channel: named, error, .. } = action else {
             panic!("{channel}: {action:?}")
         };
         check(&server_message::subscription_error(&named, &error), Some(channel));
     }
+}
+
+#[test]
+fn the_java_sdk_gets_nothing_on_an_encrypted_channel_that_it_would_decrypt() {
+    let app = Arc::new(App { accept_client_events_from: ClientEvents::All, ..app() });
+    let refusal = |library, channel: &str| {
+        let asked = serde_json::json!({"event": "pusher:subscribe", "data": {"channel": channel}});
+        let mut session = session_of(&app, library);
+        match session.receive(&asked.to_string(), Instant::now()).remove(0) {
+            Action::Refuse { addressee, .. } => addressee,
+            action => panic!("{channel}: {action:?}"),
+        }
+    };
+    for channel in ["private-encrypted-a", "private-encrypted-cache-a", "private-encrypted-\""] {
+        assert_eq!(refusal(ClientLibrary::Java, channel), Addressee::Connection, "{channel}");
+        assert_eq!(refusal(ClientLibrary::Other, channel), Addressee::Channel, "{channel}");
+    }
+    assert_eq!(refusal(ClientLibrary::Java, "private-a"), Addressee::Channel);
+    assert_eq!(server_message::subscription_count(&name("private-encrypted-a"), 1), None);
+    let mut session = session(&app);
+    subscribe(&mut session, "private-encrypted-a", None);
+    let whisper = r#"{"event":"client-a","channel":"private-encrypted-a","data":{}}"#;
+    let action = session.receive(whisper, Instant::now()).remove(0);
+    assert!(matches!(action, Action::Reject(_)), "{action:?}");
 }

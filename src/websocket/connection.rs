@@ -21,8 +21,8 @@ use super::link::Link;
 use super::turn::{READ_BYTES, Turn};
 use super::upgrade::Door;
 use crate::hub::{Outlet, Shards};
-use crate::node::{PendingJoins, Place, Socket};
-use crate::protocol::{CloseCode, Frame, SocketId};
+use crate::node::{Arrival, PendingJoins, Place, Socket};
+use crate::protocol::{ClientLibrary, CloseCode, Frame, SocketId};
 
 /// Bounds of one connection, from the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -63,21 +63,27 @@ struct Connection {
     joins: Option<PendingJoins>,
 }
 
+/// What a connection begins with.
+pub(super) struct Opening {
+    pub(super) place: Place,
+    pub(super) library: ClientLibrary,
+    /// The 101.
+    pub(super) answer: Frame,
+    /// What the client sent behind its handshake.
+    pub(super) early: Bytes,
+}
+
 /// Answers the handshake of a client that has its place, and greets it; returns what serves the
-/// connection until its FIN. `early` is what the client sent behind its handshake.
-pub(super) fn open(
-    door: Arc<Door>,
-    place: Place,
-    link: Arc<Link>,
-    answer: Frame,
-    early: Bytes,
-) -> impl Future<Output = ()> {
+/// connection until its FIN.
+pub(super) fn open(door: Arc<Door>, link: Arc<Link>, opening: Opening) -> impl Future<Output = ()> {
+    let Opening { place, library, answer, early } = opening;
     let message_bytes_max = place.channels().app().limits.message_bytes;
     let deflate = link.reads_deflated();
     let decoder = Decoder::new(message_bytes_max, door.limits.fragments, deflate);
     let id = door.node.shards().new_socket_id(door.shard);
     let now = Instant::now();
-    let mut socket = Socket::open(&door.node, place, id, now, link.clone(), Some(answer));
+    let arrival = Arrival { place, id, library, outlet: link.clone(), answer: Some(answer) };
+    let mut socket = Socket::open(&door.node, arrival, now);
     let mut connection = Connection {
         id,
         link,

@@ -19,13 +19,13 @@ use tokio_tungstenite::tungstenite::handshake::derive_accept_key;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::connection::{self, ConnectionLimits};
+use super::connection::{self, ConnectionLimits, Opening};
 use super::link::Link;
 use super::refusal;
 use crate::node::{Admission, Channels, Node, Place, Vacancy};
 use crate::protocol::admission::admit;
 use crate::protocol::deflate;
-use crate::protocol::{CloseCode, Frame};
+use crate::protocol::{ClientLibrary, CloseCode, Frame};
 
 /// How long a peer may take to answer a close frame during a drain. By then the kernel has what was
 /// said to it, and goes on sending that without the process; waiting longer only keeps a reset from
@@ -45,6 +45,7 @@ pub struct Door {
 /// A handshake that was answered with 101, and what becomes of it.
 pub struct Upgrade {
     verdict: Result<Arc<Channels>, CloseCode>,
+    library: ClientLibrary,
     /// permessage-deflate was negotiated.
     deflate: bool,
 }
@@ -82,6 +83,7 @@ impl Door {
             Err(fault) => return (fault.answer(), None),
         };
         let verdict = self.verdict(request);
+        let library = ClientLibrary::of_query(request.uri().query().unwrap_or_default());
         let mut offers = text_of(request.headers(), &SEC_WEBSOCKET_EXTENSIONS);
         let deflate = self.limits.deflate && offers.any(deflate::is_acceptable);
         let mut answer = Response::builder()
@@ -94,7 +96,7 @@ impl Door {
             answer = answer.header(SEC_WEBSOCKET_EXTENSIONS, deflate::ACCEPTED);
         }
         let answer = answer.body(Body::empty()).expect("the parts of this answer are constant");
-        (answer, Some(Upgrade { verdict, deflate }))
+        (answer, Some(Upgrade { verdict, library, deflate }))
     }
 
     /// Resolves when a peer has had its time to answer a close frame. A drain does not wait for
@@ -158,8 +160,9 @@ impl Door {
         match verdict {
             Ok(place) => {
                 let link = Arc::new(Link::new(stream, upgrade.deflate));
-                let (door, answer) = (self.clone(), Frame::verbatim(&answer));
-                tasks.spawn(connection::open(door, place, link, answer, early));
+                let (library, answer) = (upgrade.library, Frame::verbatim(&answer));
+                let opening = Opening { place, library, answer, early };
+                tasks.spawn(connection::open(self.clone(), link, opening));
             }
             Err(code) => {
                 self.node.metrics().refused(code);

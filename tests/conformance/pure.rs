@@ -19,9 +19,9 @@ use resound::config::Config;
 use resound::http::{Api, BodyLimits, router};
 use resound::hub::{EventCache, Outlet, ShardLimits, Shards, Signal};
 use resound::metrics::Metrics;
-use resound::node::{Channels, Node, Place, Socket};
+use resound::node::{Arrival, Channels, Node, Place, Socket};
 use resound::protocol::admission::admit;
-use resound::protocol::{CloseCode, server_message};
+use resound::protocol::{ClientLibrary, CloseCode, server_message};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tokio_util::sync::CancellationToken;
@@ -161,10 +161,14 @@ impl Stage for Pure {
         let new_id = self.node.shards().new_socket_id(0);
         let wire = Arc::new(Wire::default());
         let outlet = Arc::new(Memory(wire.clone()));
-        let opened = self
-            .admitted(target, origin)
-            .and_then(|channels| Place::take(&channels))
-            .map(|place| Socket::open(&self.node, place, new_id, self.now, outlet, None));
+        let opened = self.admitted(target, origin).and_then(|channels| Place::take(&channels)).map(
+            |place| {
+                let library =
+                    ClientLibrary::of_query(target.split_once('?').map_or("", |(_, query)| query));
+                let arrival = Arrival { place, id: new_id, library, outlet, answer: None };
+                Socket::open(&self.node, arrival, self.now)
+            },
+        );
         if let Err(code) = opened {
             let reason = server_message::closing_error(code);
             let close = resound::protocol::Frame::close(code);

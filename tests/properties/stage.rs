@@ -9,9 +9,9 @@ use hmac::{Hmac, KeyInit, Mac};
 use resound::app::{Apps, ClientEvents};
 use resound::hub::{Hub, Occurrence, Shard, What, Witness};
 use resound::metrics::Metrics;
-use resound::node::{Node, Place, Socket};
-use resound::protocol::SocketId;
+use resound::node::{Arrival, Node, Place, Socket};
 use resound::protocol::server_message::Event;
+use resound::protocol::{ClientLibrary, SocketId};
 use serde_json::json;
 use sha2::Sha256;
 
@@ -132,18 +132,18 @@ impl Stage {
         std::mem::take(&mut self.report)
     }
 
-    fn connect(&mut self, place: usize) {
-        if self.clients[place].is_some() {
+    fn connect(&mut self, at: usize) {
+        if self.clients[at].is_some() {
             return;
         }
-        let new_id = self.node.shards().new_socket_id(place % self.shards.len());
+        let id = self.node.shards().new_socket_id(at % self.shards.len());
         let wire = Arc::new(Wire::default());
-        let outlet =
-            Arc::new(Memory { wire: wire.clone(), reads_deflated: place.is_multiple_of(3) });
-        let taken =
+        let outlet = Arc::new(Memory { wire: wire.clone(), reads_deflated: at.is_multiple_of(3) });
+        let place =
             Place::take(self.node.channels_by_id("1").unwrap()).expect("no bound on connections");
-        let socket = Socket::open(&self.node, taken, new_id, self.now, outlet, None);
-        self.clients[place] = Some(Client { id: socket.id(), socket: Some(socket), wire });
+        let arrival = Arrival { place, id, library: ClientLibrary::Other, outlet, answer: None };
+        let socket = Socket::open(&self.node, arrival, self.now);
+        self.clients[at] = Some(Client { id: socket.id(), socket: Some(socket), wire });
     }
 
     fn subscribe(&mut self, place: usize, channel: &str, shows: Shows) {

@@ -79,8 +79,9 @@ impl Channel {
 
     pub(super) fn tell_count(&mut self, count: u32, effects: &mut Vec<Effect>) {
         self.counted = Some(count);
-        if let Some(name) = self.spot.name.as_ref().filter(|_| self.is_occupied()) {
-            let frame = server_message::subscription_count(name, count as usize);
+        let name = self.spot.name.as_ref().filter(|_| self.is_occupied());
+        let frame = name.and_then(|name| server_message::subscription_count(name, count as usize));
+        if let Some(frame) = frame {
             self.act(Action::Deliver(frame, None), effects);
         }
     }

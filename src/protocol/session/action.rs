@@ -18,6 +18,8 @@ pub enum Action {
         channel: String,
         /// Why.
         error: SubscriptionError,
+        /// Where the client can read that.
+        addressee: Addressee,
     },
     /// Join a channel; the channel answers ([`Session::granted`](super::Session::granted), [`Session::refused`](super::Session::refused)).
     Subscribe {
@@ -49,6 +51,15 @@ pub enum Action {
     RefuseSignIn(ErrorEvent),
     /// Say why and close.
     Close(CloseCode),
+}
+
+/// What the answer to a refused subscription is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Addressee {
+    /// The channel, with `pusher:subscription_error`, and the connection, with `pusher:error`.
+    Channel,
+    /// The connection alone: the client would decrypt what is about the channel.
+    Connection,
 }
 
 /// A client event that may go to the channel's other subscribers.

@@ -20,7 +20,7 @@ async function counting(pusher, name) {
 describe('subscription counts', () => {
   const shared = world({ app: { subscription_count_events: true } });
 
-  for (const name of ['count', 'private-count', 'private-encrypted-count', 'cache-count', 'private-cache-count']) {
+  for (const name of ['count', 'private-count', 'cache-count', 'private-cache-count']) {
     test(`${name}: each subscribe and unsubscribe is told to everybody on it`, async (t) => {
       const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
       const { channel, told } = await counting(ada, name);
