@@ -19,6 +19,7 @@ mod environment;
 mod file;
 mod injected;
 mod layers;
+mod list;
 mod meaning;
 mod nearest;
 mod problem;

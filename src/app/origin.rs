@@ -41,6 +41,9 @@ impl OriginPattern {
     /// Reads `[scheme://]host[:port]`; `None` when it can match no origin at all.
     pub fn parse(text: &str) -> Option<Self> {
         let (scheme, host, port) = split(&text.trim().to_ascii_lowercase())?;
+        if !may_be_host(&host) {
+            return None;
+        }
         Some(Self { scheme, host, port })
     }
 
@@ -54,6 +57,16 @@ impl OriginPattern {
         let wanted = self.port.or_else(|| default_port(self.scheme.as_deref()));
         let port_fits = wanted.is_none() || wanted == port;
         scheme_fits && port_fits && wildcard(&self.host, host)
+    }
+}
+
+/// Quotes, commas and brackets are what is left of a list that was not read as one; no browser
+/// sends a host with them. Brackets alone are those of an IPv6 address.
+fn may_be_host(pattern: &str) -> bool {
+    let inner = pattern.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
+    match inner {
+        Some(address) => address.chars().all(|c| c.is_ascii_hexdigit() || ":.*".contains(c)),
+        None => !pattern.contains(['"', '\'', ',', '[', ']', '{', '}', '\\']),
     }
 }
 
@@ -162,7 +175,9 @@ mod tests {
 
     #[test]
     fn a_pattern_that_can_match_nothing_is_refused() {
-        for text in ["", "https://", "a b", "a.example:port", "a.example/path"] {
+        let lists = ["[\"*\"]", "\"*\"", "'*'", "a.example,b.example", "[a.example]", "{*}", "a]"];
+        let others = ["", "https://", "a b", "a.example:port", "a.example/path"];
+        for text in others.into_iter().chain(lists) {
             assert_eq!(OriginPattern::parse(text), None, "{text:?}");
         }
     }

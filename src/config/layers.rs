@@ -9,6 +9,7 @@ use std::num::IntErrorKind;
 use config::{Map, Source, Value, ValueKind};
 use serde::de::DeserializeOwned;
 
+use super::list;
 use super::problem::{Place, Problem};
 
 /// A table as the `config` crate holds it; the origin of each leaf is the text of its [`Place`].
@@ -161,8 +162,12 @@ impl Keys {
                 _ => Err(place.refuse(format_args!("{text:?}"), "it must be true or false")),
             },
             Type::List => {
-                let items = text.split(',').map(str::trim).filter(|item| !item.is_empty());
-                Ok(ValueKind::Array(items.map(|item| value(item.into(), place)).collect()))
+                let items = list::items(text).ok_or_else(|| {
+                    let allowed = "it must be a list such as a,b or [\"a\",\"b\"]";
+                    place.refuse(format_args!("{text:?}"), allowed)
+                })?;
+                let value = |item: String| value(item.into(), place);
+                Ok(ValueKind::Array(items.into_iter().map(value).collect()))
             }
         }
     }

@@ -134,3 +134,27 @@ fn ids_and_keys_are_what_clients_can_put_into_a_url() {
         check_refused(&app(key), &[], &message);
     }
 }
+
+#[test]
+fn a_variable_may_hold_a_list_as_json() {
+    let allows = |text: &str, origin: &str| {
+        let app = only_app(APP, &[("RESOUND_APP_ALLOWED_ORIGINS", text)]);
+        app.allowed_origins.allow(Some(origin))
+    };
+    assert!(allows("[\"*\"]", "https://a.example"));
+    assert!(allows("'[\"*\"]'", "https://a.example"));
+    assert!(allows("[\"b.example\", \"https://a.example\"]", "https://a.example"));
+    assert!(!allows("[\"b.example\"]", "https://a.example"));
+    assert!(allows("\"b.example\", \"a.example\"", "https://a.example"));
+    let place = "environment variable RESOUND_APP_ALLOWED_ORIGINS";
+    check_refused(
+        APP,
+        &[("RESOUND_APP_ALLOWED_ORIGINS", "[\"*\"")],
+        &format!("{place} is \"[\\\"*\\\"\"; it must be a list such as a,b or [\"a\",\"b\"]"),
+    );
+    check_refused(
+        APP,
+        &[("RESOUND_APP_ALLOWED_ORIGINS", "[]")],
+        &format!("{place} is empty; it must have at least one pattern; [\"*\"] allows every page"),
+    );
+}
