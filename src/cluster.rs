@@ -18,8 +18,11 @@ use tokio_util::sync::CancellationToken;
 use crate::app::App;
 use crate::config::RedisConfig;
 use crate::metrics::Metrics;
+use crate::repeats::{Repeated, Repeats};
+use agreement::Claim;
 use redis::{Broken, Heard, Link};
 
+mod agreement;
 mod channel;
 mod connections;
 mod core;
@@ -36,10 +39,11 @@ mod rows;
 mod spot;
 mod watchlists;
 
+pub use agreement::{About, Disagreement};
 pub use connections::Place;
 pub use core::{Core, Identity};
 pub use effect::{Action, Cached, Effect, Missed, Newcomer, Shared, Told};
-pub use message::{Change, Event, Message};
+pub use message::{Change, Event, Foreign, Message};
 pub use outcome::{Count, Outcome, Present};
 pub use request::{Answer, Asked, Beat, Facts, Look, Proof, Publish, Query, Reply, Request, State};
 pub use spot::Spot;
@@ -129,7 +133,13 @@ pub struct Cluster {
     /// The first attempt to connect is over.
     tried: CancellationToken,
     metrics: Arc<Metrics>,
+    claim: Claim,
+    disagreements: Mutex<Vec<Disagreement>>,
+    foreign: Mutex<Repeats<Foreign>>,
 }
+
+/// Between two log lines about messages that are dropped for one reason.
+const BETWEEN_LINES: Duration = Duration::from_secs(60);
 
 impl Cluster {
     /// A node that has not met Redis yet. `carry_out` does on this node what is decided here; it is
@@ -143,6 +153,9 @@ impl Cluster {
     ) -> Self {
         Self {
             app_ids: apps.iter().map(|app| app.id.clone()).collect(),
+            claim: Claim::of(apps.iter().map(|app| &**app), settings.streams.is_some()),
+            disagreements: Mutex::default(),
+            foreign: Mutex::new(Repeats::new(BETWEEN_LINES)),
             node,
             core: Mutex::new(Core::new(node, settings.clone(), apps, Instant::now())),
             settings,
@@ -189,6 +202,11 @@ impl Cluster {
         answer.await.ok()
     }
 
+    /// What the nodes that live do not agree on with this one, as far as it is known.
+    pub fn disagreements(&self) -> Vec<Disagreement> {
+        self.disagreements.lock().clone()
+    }
+
     /// Whether Redis is there.
     pub fn is_connected(&self) -> bool {
         self.core.lock().is_connected()
@@ -221,6 +239,41 @@ impl Cluster {
         }
     }
 
+    /// A message is counted, and logged if it is the first of its kind in a while.
+    fn dropped(&self, foreign: Foreign, topic: &str, now: Instant) {
+        let (reason, text) = (foreign.label(), foreign.text());
+        self.metrics.cluster.foreign(reason);
+        if self.foreign.lock().note(&foreign, now) {
+            tracing::warn!(reason, topic, "{text}");
+        }
+    }
+
+    fn log_dropped(&self, now: Instant) {
+        let ended = self.foreign.lock().ended(now);
+        for Repeated { kind, count } in ended {
+            let kind = kind.unwrap_or(Foreign::Malformed);
+            tracing::warn!(reason = kind.label(), count, "more: {}", kind.text());
+        }
+    }
+
+    fn claim(&self) -> &Claim {
+        &self.claim
+    }
+
+    /// Compares what other nodes say of themselves, and logs what has changed.
+    fn compare_claims(&self, others: &[(NodeId, Option<Claim>)]) {
+        let found = self.claim.disagreements(others);
+        let mut known = self.disagreements.lock();
+        for new in found.iter().filter(|found| !known.contains(found)) {
+            tracing::warn!(nodes = ?new.nodes, "nodes on this Redis do not agree with this one: {new}");
+        }
+        if found.is_empty() && !known.is_empty() {
+            tracing::info!("all nodes agree again");
+        }
+        self.metrics.cluster.disagreements(found.len());
+        *known = found;
+    }
+
     fn prefix(&self) -> &str {
         &self.settings.prefix
     }
@@ -251,6 +304,7 @@ impl Cluster {
     }
 
     fn tick(&self) {
+        self.log_dropped(Instant::now());
         let (unshared, alive) = self.act(|core| {
             core.tick(Instant::now());
             (core.take_unshared(), core.alive())
@@ -279,8 +333,9 @@ impl Cluster {
         }
         match Heard::read(push) {
             Heard::Message { topic, payload } => {
-                if !self.act(|core| core.message(topic, payload, Instant::now())) {
-                    self.metrics.cluster.foreign();
+                let now = Instant::now();
+                if let Err(foreign) = self.act(|core| core.message(topic, payload, now)) {
+                    self.dropped(foreign, topic, now);
                 }
             }
             Heard::Subscribed { topic } => self.act(|core| core.subscribed(topic)),

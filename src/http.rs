@@ -101,7 +101,13 @@ async fn ready(State(api): State<Arc<Api>>) -> Response {
     let cluster = match api.node.standing() {
         Standing::Alone => r#""cluster":"off""#.to_owned(),
         Standing::Degraded => r#""cluster":"degraded""#.to_owned(),
-        Standing::Connected { nodes } => format!(r#""cluster":"connected","nodes":{nodes}"#),
+        Standing::Connected { nodes, disagreements } => {
+            let named = match disagreements.is_empty() {
+                true => String::new(),
+                false => format!(r#","disagreements":{}"#, text_of(&disagreements)),
+            };
+            format!(r#""cluster":"connected","nodes":{nodes}{named}"#)
+        }
     };
     if api.stopping.is_cancelled() {
         let text = format!(r#"{{"ready":false,{cluster},"reason":"the server is stopping"}}"#);
@@ -142,5 +148,9 @@ fn json(text: String) -> Response {
 
 /// A 200 with `value` as JSON.
 fn json_of(value: &impl serde::Serialize) -> Response {
-    json(serde_json::to_string(value).expect("answers are maps with text keys"))
+    json(text_of(value))
+}
+
+fn text_of(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).expect("answers are maps with text keys")
 }

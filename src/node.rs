@@ -49,7 +49,7 @@ pub struct Node {
 }
 
 /// How a node stands to the others.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Standing {
     /// There are none.
     Alone,
@@ -57,6 +57,8 @@ pub enum Standing {
     Connected {
         /// How many live, this one included.
         nodes: u32,
+        /// What they do not agree on.
+        disagreements: Vec<cluster::Disagreement>,
     },
     /// Redis is away: it serves its own sockets.
     Degraded,
@@ -173,7 +175,8 @@ impl Node {
             None => Standing::Alone,
             Some(cluster) if cluster.is_connected() => {
                 // Before the first beat is answered it knows of itself.
-                Standing::Connected { nodes: cluster.act(|core| core.alive()).max(1) }
+                let nodes = cluster.act(|core| core.alive()).max(1);
+                Standing::Connected { nodes, disagreements: cluster.disagreements() }
             }
             Some(_) => Standing::Degraded,
         }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::channel::{Channel, Service};
 use super::connections::{Connections, Place};
 use super::effect::{Effect, Shared};
-use super::message::{self, Message};
+use super::message::{self, Foreign, Message};
 use super::numbers::Arrival;
 use super::publishing::{New, Publishing};
 use super::request::{Answer, Query, Reply};
@@ -289,24 +289,26 @@ impl Core {
         }
     }
 
-    /// A message on a topic; `false` if it is none of ours.
-    pub fn message(&mut self, topic: &str, payload: &[u8], now: Instant) -> bool {
+    /// A message on a topic; an error if it is dropped.
+    pub fn message(&mut self, topic: &str, payload: &[u8], now: Instant) -> Result<(), Foreign> {
         match Message::read(payload) {
             Some(Message::Event(event)) => {
                 let own = event.origin == self.node;
                 // It has been heard, even if nobody is there any more.
                 let due = !own || self.publishing.heard(event.serial);
                 let keeps = self.settings.streams.is_some();
-                let Some(channel) = self.channels.get_mut(topic) else { return true };
+                let Some(channel) = self.channels.get_mut(topic) else { return Ok(()) };
                 let arrival = channel.event(&event, (own, due, keeps), &mut self.effects);
                 if matches!(arrival, Arrival::Odd | Arrival::OddAndKept | Arrival::Absurd) {
                     self.changed(&topic.into());
                 }
-                arrival != Arrival::Absurd
+                if arrival == Arrival::Absurd {
+                    return Err(Foreign::AbsurdNumber);
+                }
             }
             Some(Message::Change(change)) => {
                 let incomplete = self.memory.reliance(now).incomplete;
-                let Some(channel) = self.channels.get_mut(topic) else { return true };
+                let Some(channel) = self.channels.get_mut(topic) else { return Ok(()) };
                 // What it changed itself, a node learns from the outcome.
                 if change.origin != self.node {
                     channel.change(&change, incomplete, &mut self.effects);
@@ -314,17 +316,20 @@ impl Core {
                 if change.recount && channel.is_occupied() {
                     self.changed(&topic.into());
                 }
-                true
             }
-            Some(Message::Outcome(request, outcome)) => self.outcome(request, &outcome, now),
+            Some(Message::Outcome(request, outcome)) => {
+                if !self.outcome(request, &outcome, now) {
+                    return Err(Foreign::UnknownRequest);
+                }
+            }
             Some(Message::Terminate { app, user_id }) => {
                 let app = self.apps.iter().position(|known| known.id == app);
                 let terminate = |app| Effect::Terminate { app, user_id: user_id.into() };
                 self.effects.extend(app.map(terminate));
-                true
             }
-            None => false,
+            None => return Err(Foreign::of(payload)),
         }
+        Ok(())
     }
 
     /// The next answer on the side, in the order of the requests.

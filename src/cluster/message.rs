@@ -29,6 +29,53 @@ pub enum Message<'a> {
     },
 }
 
+/// Why a message on a topic of the cluster is dropped.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Foreign {
+    /// It is no message of a Resound.
+    Malformed,
+    /// It is one of another version.
+    OtherFormat,
+    /// It answers a request that this node has not made.
+    UnknownRequest,
+    /// An event whose number is of another series than the channel's.
+    AbsurdNumber,
+}
+
+impl Foreign {
+    /// Why bytes are none of the messages of this version.
+    pub(super) fn of(bytes: &[u8]) -> Self {
+        match bytes {
+            [first, version, ..] if *first == VERSION[0] && *version != VERSION[1] => {
+                Self::OtherFormat
+            }
+            _ => Self::Malformed,
+        }
+    }
+
+    /// As the metric's label.
+    pub(super) fn label(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::OtherFormat => "other_format",
+            Self::UnknownRequest => "unknown_request",
+            Self::AbsurdNumber => "absurd_number",
+        }
+    }
+
+    /// What happens, and what to change.
+    pub(super) fn text(self) -> &'static str {
+        match self {
+            Self::OtherFormat => {
+                "messages of another version of Resound arrive on the topics of this cluster and are dropped: run the same version on all nodes, or set another cluster.prefix there"
+            }
+            _ => {
+                "messages that no node of this cluster has sent arrive on its topics and are dropped: let nothing else publish below cluster.prefix on this Redis, or set another cluster.prefix"
+            }
+        }
+    }
+}
+
 /// An event and where it stands in its channel.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Event<'a> {

@@ -14,6 +14,7 @@ use super::{Cluster, Identity, NodeId};
 use crate::config::RedisConfig;
 
 mod address;
+mod claims;
 mod commands;
 mod courier;
 mod process;
@@ -99,7 +100,11 @@ impl Link {
                     tracing::info!(redis = %self.source, "connected to Redis");
                     self.cluster.connected(identity);
                     let since = Instant::now();
-                    let broken = self.serve(courier).await;
+                    let claims = claims::keep(&self.cluster, courier.connection());
+                    let broken = tokio::select! {
+                        broken = self.serve(courier) => broken,
+                        never = claims => match never {},
+                    };
                     self.cluster.disconnected();
                     self.time_limit.ended(broken.is_timeout(), since.elapsed());
                     broken

@@ -43,6 +43,18 @@ pub struct ClusterConfig {
     pub streams: Option<StreamsConfig>,
 }
 
+impl ClusterConfig {
+    /// What every key and topic begins with: the prefix, and the number of any database but 0. Topics
+    /// know no databases, so the name keeps installations apart that differ in nothing else.
+    pub fn namespace(&self) -> String {
+        match self.redis.database {
+            0 => self.prefix.clone(),
+            // No prefix has this character.
+            database => format!("{}@{database}", self.prefix),
+        }
+    }
+}
+
 /// What streams keep of each channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct StreamsConfig {

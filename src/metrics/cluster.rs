@@ -2,9 +2,16 @@
 
 use std::sync::atomic::AtomicI64;
 
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct Reason {
+    reason: &'static str,
+}
 
 /// Counters and gauges of the cluster; all zero on a node of its own.
 #[derive(Default)]
@@ -16,7 +23,8 @@ pub struct ClusterMetrics {
     missed: Counter,
     doubtful: Counter,
     unshared: Counter,
-    foreign: Counter,
+    foreign: Family<Reason, Counter>,
+    disagreements: Gauge,
 }
 
 impl ClusterMetrics {
@@ -33,8 +41,18 @@ impl ClusterMetrics {
         r.register("gaps_unknown", "Times a channel may have lost events, nobody knows", doubtful);
         let unshared = self.unshared.clone();
         r.register("events_unshared", "Events of this node that others may not have got", unshared);
+        let disagreements = self.disagreements.clone();
+        r.register(
+            "disagreements",
+            "Settings in which other nodes on this Redis differ: apps, keys, secrets, wire, format",
+            disagreements,
+        );
         let foreign = self.foreign.clone();
-        r.register("messages_foreign", "Messages on our topics that are none of ours", foreign);
+        r.register(
+            "messages_foreign",
+            "Messages on the topics of this cluster that were dropped, by reason",
+            foreign,
+        );
     }
 
     /// The link is up, or gone.
@@ -70,8 +88,13 @@ impl ClusterMetrics {
         self.unshared.inc_by(events);
     }
 
-    /// Somebody else publishes on our topics.
-    pub fn foreign(&self) {
-        self.foreign.inc();
+    /// So many settings differ between the nodes.
+    pub fn disagreements(&self, count: usize) {
+        self.disagreements.set(i64::try_from(count).unwrap_or(i64::MAX));
+    }
+
+    /// A message on a topic of the cluster was dropped.
+    pub fn foreign(&self, reason: &'static str) {
+        self.foreign.get_or_create(&Reason { reason }).inc();
     }
 }

@@ -20,7 +20,7 @@ pub(super) fn of(config: &Config) -> Option<(NodeId, Settings)> {
         events: streams.events,
     };
     let settings = Settings {
-        prefix: cluster.prefix.clone(),
+        prefix: cluster.namespace(),
         lease: cluster.lease,
         patience: cluster.patience,
         queue_bytes: cluster.queue_bytes,

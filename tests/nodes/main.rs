@@ -7,6 +7,7 @@
 mod harness;
 
 mod access;
+mod agreement;
 mod answers;
 mod failover;
 mod foreign;

@@ -57,6 +57,11 @@ impl Courier {
         Ok(Self::new(connection, commands).await?)
     }
 
+    /// The connection, for what is asked beside the batches.
+    pub(super) fn connection(&self) -> MultiplexedConnection {
+        self.connection.clone()
+    }
+
     /// Carries a batch; its answers, in order.
     pub async fn carry(&mut self, batch: &[Request]) -> Result<Vec<Reply>, Broken> {
         let pipeline = self.commands.pipeline(batch, &self.scripts);

@@ -186,7 +186,7 @@ impl World {
             Item::Refused | Item::Gone => self.disconnect(connection),
             Item::Subscribed(topic) => machine.core.subscribed(&topic),
             Item::Message(topic, payload, operation) => {
-                let is_ours = machine.core.message(&topic, &payload, now);
+                let is_ours = machine.core.message(&topic, &payload, now).is_ok();
                 if operation == OUTSIDER && is_ours {
                     self.is_wrong(format!("rubbish was taken for a message: {payload:?}"));
                 }

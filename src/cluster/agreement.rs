@@ -1,0 +1,212 @@
+//! What the nodes of a cluster have to agree on, and where they do not.
+//!
+//! Pure. Each node writes a [`Claim`] into the directory; each compares its own with those of the nodes
+//! that live. A difference is no reason to stop: during a rolling change of the configuration there is
+//! one for minutes. It is named in the log and in `/ready` for as long as it lasts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use hmac::{Hmac, KeyInit, Mac};
+use serde::{Deserialize, Serialize};
+use sha2::Sha256;
+
+use super::NodeId;
+use crate::app::App;
+
+/// The version of messages and of the directory. Nodes of different versions ignore each other's
+/// messages.
+const FORMAT: u32 = 1;
+
+/// What one node says of itself.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Claim {
+    format: u32,
+    /// How events travel: `pubsub` or `streams`.
+    wire: String,
+    /// By the app's id.
+    apps: BTreeMap<String, Marks>,
+}
+
+/// What makes a change of an app's credentials visible and shows nothing of them.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct Marks {
+    key: String,
+    secret: String,
+}
+
+/// What a node that lives says otherwise than this one.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Disagreement {
+    /// What it is about.
+    pub about: About,
+    /// The app's id, where it is about one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub app: Option<String>,
+    /// The other nodes.
+    pub nodes: Vec<String>,
+}
+
+/// What nodes may disagree on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum About {
+    /// The version of messages.
+    Format,
+    /// `cluster.wire`.
+    Wire,
+    /// The other node does not have the app.
+    AppMissingThere,
+    /// This node does not have the app.
+    AppMissingHere,
+    /// The app's key.
+    Key,
+    /// The app's secret.
+    Secret,
+}
+
+impl Claim {
+    /// What this node says.
+    pub(super) fn of<'a>(apps: impl Iterator<Item = &'a App>, keeps_events: bool) -> Self {
+        let wire = if keeps_events { "streams" } else { "pubsub" }.to_owned();
+        let marks = |app: &App| {
+            let mark = |part: &str, text: &str| {
+                mark(app.secret.reveal(), &format!("{part} {} {text}", app.id))
+            };
+            Marks { key: mark("key", &app.key), secret: mark("secret", "") }
+        };
+        Self { format: FORMAT, wire, apps: apps.map(|app| (app.id.clone(), marks(app))).collect() }
+    }
+
+    /// Where the claims of others differ from this one. A claim that cannot be read is one of
+    /// another format.
+    pub(super) fn disagreements(&self, others: &[(NodeId, Option<Self>)]) -> Vec<Disagreement> {
+        let mut nodes: BTreeMap<(About, Option<String>), BTreeSet<String>> = BTreeMap::new();
+        for (node, other) in others {
+            for (about, app) in self.differences(other.as_ref()) {
+                nodes.entry((about, app)).or_default().insert(node.to_string());
+            }
+        }
+        let disagreement = |((about, app), nodes): (_, BTreeSet<String>)| Disagreement {
+            about,
+            app,
+            nodes: nodes.into_iter().collect(),
+        };
+        nodes.into_iter().map(disagreement).collect()
+    }
+
+    fn differences(&self, other: Option<&Self>) -> Vec<(About, Option<String>)> {
+        let Some(other) = other.filter(|other| other.format == self.format) else {
+            return vec![(About::Format, None)];
+        };
+        let mut all = Vec::new();
+        if other.wire != self.wire {
+            all.push((About::Wire, None));
+        }
+        for (id, marks) in &self.apps {
+            let about = match other.apps.get(id) {
+                None => About::AppMissingThere,
+                Some(there) if there.secret != marks.secret => About::Secret,
+                Some(there) if there.key != marks.key => About::Key,
+                Some(_) => continue,
+            };
+            all.push((about, Some(id.clone())));
+        }
+        let missing = other.apps.keys().filter(|id| !self.apps.contains_key(*id));
+        all.extend(missing.map(|id| (About::AppMissingHere, Some(id.clone()))));
+        all
+    }
+}
+
+/// Four bytes of an HMAC with the app's secret. Whoever guesses a secret can check the guess with it,
+/// as every client can that has subscribed to a private channel: that signature is an HMAC, too.
+fn mark(secret: &str, text: &str) -> String {
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any key length");
+    mac.update(b"resound cluster agreement ");
+    mac.update(text.as_bytes());
+    hex::encode(&mac.finalize().into_bytes()[..4])
+}
+
+impl fmt::Display for Disagreement {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let app = self.app.as_deref().unwrap_or_default();
+        match self.about {
+            About::Format => f.write_str(
+                "they exchange messages in another format, so events do not cross: run the same version of Resound on all nodes",
+            ),
+            About::Wire => f.write_str(
+                "they have another cluster.wire, so events that were missed cannot all be read again: set the same on all nodes",
+            ),
+            About::AppMissingThere => write!(
+                f,
+                "they do not serve app {app}: configure the same apps on all nodes, or give installations that are not one cluster another cluster.prefix"
+            ),
+            About::AppMissingHere => write!(
+                f,
+                "they serve app {app}, which this node does not: configure the same apps on all nodes, or give installations that are not one cluster another cluster.prefix"
+            ),
+            About::Key => write!(
+                f,
+                "app {app} has another key there, so clients find it on some nodes only: configure the same key on all nodes"
+            ),
+            About::Secret => write!(
+                f,
+                "app {app} has another secret there, so signatures are refused on some nodes: configure the same secret on all nodes, or give installations that are not one cluster another cluster.prefix"
+            ),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{About, App, Claim};
+    use crate::app::Secret;
+    use crate::app::tests::app;
+    use crate::cluster::NodeId;
+
+    fn claim(apps: &[(&str, &str, &str)], keeps: bool) -> Claim {
+        let app = |(id, key, secret): &(&str, &str, &str)| App {
+            id: (*id).to_owned(),
+            key: (*key).to_owned(),
+            secret: Secret::new(secret),
+            ..app()
+        };
+        let apps: Vec<App> = apps.iter().map(app).collect();
+        Claim::of(apps.iter(), keeps)
+    }
+
+    fn check(other: Option<Claim>, expected: &[(About, Option<&str>)]) {
+        let ours = claim(&[("1", "k", "s"), ("2", "k2", "s2")], false);
+        let found = ours.disagreements(&[(NodeId(7), other.clone()), (NodeId(8), other)]);
+        let seen: Vec<_> = found.iter().map(|found| (found.about, found.app.as_deref())).collect();
+        assert_eq!(seen, expected);
+        assert!(
+            found.iter().all(|found| found.nodes == [NodeId(7), NodeId(8)].map(|n| n.to_string()))
+        );
+    }
+
+    #[test]
+    fn each_difference_is_named() {
+        check(Some(claim(&[("1", "k", "s"), ("2", "k2", "s2")], false)), &[]);
+        check(Some(claim(&[("1", "k", "s"), ("2", "k2", "s2")], true)), &[(About::Wire, None)]);
+        check(
+            Some(claim(&[("1", "other", "s"), ("2", "k2", "other")], false)),
+            &[(About::Key, Some("1")), (About::Secret, Some("2"))],
+        );
+        check(
+            Some(claim(&[("1", "k", "s"), ("3", "k3", "s3")], false)),
+            &[(About::AppMissingThere, Some("2")), (About::AppMissingHere, Some("3"))],
+        );
+        check(None, &[(About::Format, None)]);
+        let newer = Claim { format: 2, ..claim(&[], false) };
+        check(Some(newer), &[(About::Format, None)]);
+    }
+
+    #[test]
+    fn a_claim_shows_neither_key_nor_secret() {
+        let text = serde_json::to_string(&claim(&[("1", "app-key", "app-secret")], false)).unwrap();
+        assert!(!text.contains("app-key") && !text.contains("app-secret"), "{text}");
+        let read: Claim = serde_json::from_str(&text).unwrap();
+        assert_eq!(read, claim(&[("1", "app-key", "app-secret")], false));
+    }
+}

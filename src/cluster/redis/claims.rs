@@ -1,0 +1,74 @@
+//! Writes this node's claim into the directory, and reads those of the nodes that live.
+//!
+//! Beside the requests of the core, on the same connection: three commands every five seconds.
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use redis::aio::MultiplexedConnection;
+use redis::{FromRedisValue, RedisError, Value};
+
+use crate::cluster::agreement::Claim;
+use crate::cluster::{Cluster, NodeId};
+
+/// A running node notices one that disagrees within this time.
+const INTERVAL: Duration = Duration::from_secs(5);
+
+/// Field and value of a hash.
+type Pair = (Vec<u8>, Vec<u8>);
+
+/// Keeps the claim there and the comparison current, for as long as the future lives.
+pub(super) async fn keep(cluster: &Cluster, mut connection: MultiplexedConnection) -> Infallible {
+    let mut ticks = tokio::time::interval(INTERVAL);
+    loop {
+        ticks.tick().await;
+        match exchange(cluster, &mut connection).await {
+            Ok(others) => cluster.compare_claims(&others),
+            // The link finds out by itself if the connection is broken; an ACL that forbids a command
+            // forbids others, too.
+            Err(error) => tracing::debug!(%error, "the claims of other nodes cannot be read"),
+        }
+    }
+}
+
+/// Writes the own claim; returns those of the other nodes that live. Claims of nodes that are gone are
+/// removed: each node that lives writes its own again.
+async fn exchange(
+    cluster: &Cluster,
+    connection: &mut MultiplexedConnection,
+) -> Result<Vec<(NodeId, Option<Claim>)>, RedisError> {
+    let (claims, nodes) =
+        (format!("{}:claims", cluster.prefix()), format!("{}:nodes", cluster.prefix()));
+    let own = serde_json::to_string(cluster.claim()).expect("a claim is a map with text keys");
+    let mut ask = redis::pipe();
+    ask.cmd("HSET").arg(&claims).arg(&cluster.node.0.to_be_bytes()[..]).arg(own).ignore();
+    ask.cmd("HGETALL").arg(&claims).cmd("HGETALL").arg(&nodes);
+    let (all, alive): (Value, Value) = ask.query_async(connection).await?;
+    let alive: Vec<Vec<u8>> = pairs(alive)?.into_iter().map(|(node, _)| node).collect();
+    let (mut others, mut gone) = (Vec::new(), redis::cmd("HDEL"));
+    gone.arg(&claims);
+    let mut any_gone = false;
+    for (field, text) in pairs(all)? {
+        let Ok(node) = <[u8; 8]>::try_from(&*field).map(|bytes| NodeId(u64::from_be_bytes(bytes)))
+        else {
+            continue;
+        };
+        if node == cluster.node {
+            continue;
+        }
+        if alive.contains(&field) {
+            others.push((node, serde_json::from_slice(&text).ok()));
+        } else {
+            gone.arg(field);
+            any_gone = true;
+        }
+    }
+    if any_gone {
+        let _: u64 = gone.query_async(connection).await?;
+    }
+    Ok(others)
+}
+
+fn pairs(value: Value) -> Result<Vec<Pair>, RedisError> {
+    Ok(Vec::<Pair>::from_redis_value(value)?)
+}
