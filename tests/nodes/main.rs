@@ -9,6 +9,7 @@ mod harness;
 mod access;
 mod agreement;
 mod answers;
+mod drain;
 mod failover;
 mod foreign;
 mod losses;

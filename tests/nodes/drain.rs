@@ -1,0 +1,75 @@
+//! A node of several that stops: what it still does for the others, and what it does not wait for.
+
+use std::time::{Duration, Instant};
+
+use crate::harness::redis::{TestRedis, is_left_out};
+use crate::harness::server::REVERB_APP;
+use crate::harness::wire::{Wire, handshake};
+use crate::harness::{TestCluster, TestServer, eventually};
+
+const READY: &str = "GET /ready HTTP/1.1\r\nHost: x\r\n\r\n";
+
+fn with_a_drain_of(seconds: u32) -> String {
+    REVERB_APP.replace("port = 0", &format!("port = 0\ndrain_seconds = {seconds}"))
+}
+
+/// Stops the server; the drain has begun when this resolves.
+async fn stop(node: &mut TestServer) {
+    node.stop();
+    eventually("the node not to be ready", async || {
+        let mut wire = Wire::open(node.address).await;
+        wire.send(READY).await;
+        wire.reply().await.status == 503
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_publish_on_a_node_that_drains_reaches_the_others() {
+    if is_left_out() {
+        return;
+    }
+    let redis = TestRedis::shared().await;
+    let mut cluster = TestCluster::with(&redis, 2, &with_a_drain_of(20)).await;
+    let mut subscriber = cluster.nodes[1].connect().await;
+    subscriber.subscribe("orders").await;
+    cluster.settle().await;
+    let mut draining = cluster.nodes.remove(0);
+    // It does not answer its close frame, so the drain goes on for a second.
+    let _silent = Wire::socket(draining.address).await;
+    stop(&mut draining).await;
+    let mut backend = draining.backend();
+    backend.trigger("orders", "shipped", "last").await;
+    assert_eq!(subscriber.hear_json().await["data"], "last");
+    let answer = backend.get("/channels/orders", &[("info", "subscription_count")]).await;
+    assert_eq!(answer.json()["subscription_count"], 1, "{answer:?}");
+    draining.ended().await;
+}
+
+/// Redis answers nothing: neither the place that a client asks for, nor a publish, nor the farewell.
+#[tokio::test]
+async fn a_redis_that_stands_still_does_not_decide_how_long_the_drain_lasts() {
+    if is_left_out() {
+        return;
+    }
+    let redis = TestRedis::start().await;
+    let app = format!("{}max_connections = 100\n", with_a_drain_of(8));
+    let mut cluster = TestCluster::with(&redis, 2, &app).await;
+    let draining = cluster.nodes.remove(0);
+    redis.stop();
+    let mut asking = Wire::open(draining.address).await;
+    asking.send(handshake()).await;
+    let mut backend = draining.backend();
+    let event = r#"{"name":"e","channels":["orders"],"data":"{}"}"#;
+    let publish = tokio::spawn(async move { backend.post("/events", event).await });
+    let begin = Instant::now();
+    let ended = tokio::spawn(draining.ended());
+    assert_eq!(asking.reply().await.status, 101);
+    assert_eq!(asking.farewell().await.code, Some(4100), "it is refused like a newcomer");
+    drop(asking);
+    ended.await.unwrap();
+    let took = begin.elapsed();
+    assert!(took < Duration::from_secs(6), "the drain took {took:?}");
+    publish.abort();
+    redis.go_on();
+}
