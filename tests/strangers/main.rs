@@ -16,7 +16,7 @@ const SUITES: [(&str, &str); 5] = [
     ("node", "pusher-js, Laravel Echo and the pusher server SDK in Node"),
     ("browser", "Laravel Echo and echo-vue in Chromium"),
     ("python", "the pusher server SDK of PyPI"),
-    ("nginx", "stock clients through Nginx"),
+    ("nginx", "stock clients through Nginx and HAProxy"),
     ("cluster", "stock clients of several nodes over Redis"),
 ];
 

@@ -17,10 +17,11 @@ const PREFIX = 'resound';
  *
  * `app`: settings of the app, or a function that tells them; `cluster`: keys of [cluster]; `websocket`: those of [websocket];
  * `redis`: how Redis is started, or `false`: its port is known and nothing listens there; `cables`: each node reaches Redis
- * through a cable of its own.
+ * through a cable of its own; `hosts`: where the nodes listen, all on one port.
  */
-export async function startCluster({ nodes = 3, app, cluster = {}, websocket = {}, redis = {}, cables = false } = {}) {
+export async function startCluster({ nodes = 3, app, cluster = {}, websocket = {}, redis = {}, cables = false, hosts } = {}) {
   const made = new Cluster(nodes, typeof app === 'function' ? app() : app, { cluster, websocket });
+  if (hosts) made.places = await samePort(hosts);
   try {
     await made.start(redis, cables);
   } catch (failure) {
@@ -51,6 +52,7 @@ export function sharedCluster(options) {
 export class Cluster {
   /** Each is a world of its own: `server`, `backend` and `pusher`, as the harness of one server takes them. */
   nodes = [];
+  places = [];
   #wanted;
   #door = null;
 
@@ -64,14 +66,14 @@ export class Cluster {
     this.redis = await startRedis(redis || {});
     if (!redis) await this.redis.kill();
     this.backend = await startBackend({ host: HOST, port: 1 });
-    const starts = Array.from({ length: this.#wanted }, () => this.#startNode(cables));
+    const starts = Array.from({ length: this.#wanted }, (_, at) => this.#startNode(cables, this.places[at]));
     const outcomes = await Promise.allSettled(starts);
     this.nodes = outcomes.flatMap(({ value }) => value ?? []);
     const failed = outcomes.find(({ reason }) => reason);
     if (failed) throw failed.reason;
   }
 
-  async #startNode(cables) {
+  async #startNode(cables, place) {
     const cable = cables ? await layCable(this.redis) : null;
     const metrics = await freePort();
     const sections = {
@@ -80,7 +82,7 @@ export class Cluster {
       metrics: { listen: `${HOST}:${metrics}` },
     };
     try {
-      return new Node(await startServer({ app: this.app, sections }), this, metrics, cable);
+      return new Node(await startServer({ app: this.app, sections, ...place }), this, metrics, cable);
     } catch (failure) {
       cable?.dispose();
       throw failure;
@@ -201,6 +203,11 @@ class Node {
     await this.server.dispose();
     this.cable?.dispose();
   }
+}
+
+async function samePort(hosts) {
+  const port = await freePort();
+  return hosts.map((host) => ({ host, port }));
 }
 
 async function openDoor(cluster) {

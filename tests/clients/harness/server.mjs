@@ -23,10 +23,10 @@ export const APP = { id: '123456', key: 'reverb-key', secret: 'reverb-secret' };
 
 /**
  * Starts a server that serves `apps` (default: APP with `app` settings on top) and waits until it is healthy.
- * `sections`: further tables of the configuration, by name.
+ * `sections`: further tables of the configuration, by name; `host` and `port`: where it listens.
  */
-export async function startServer({ app = {}, apps = [{ ...APP, ...app }], sections = {} } = {}) {
-  const server = new Server(await freePort(), apps, sections);
+export async function startServer({ app = {}, apps = [{ ...APP, ...app }], sections = {}, host = HOST, port } = {}) {
+  const server = new Server(host, port ?? (await freePort()), apps, sections);
   try {
     await server.start();
   } catch (failure) {
@@ -37,13 +37,13 @@ export async function startServer({ app = {}, apps = [{ ...APP, ...app }], secti
 }
 
 class Server {
-  host = HOST;
   #folder = mkdtempSync(join(tmpdir(), 'resound-clients-'));
   #child = null;
   #exit = null;
   #log = '';
 
-  constructor(port, apps, sections) {
+  constructor(host, port, apps, sections) {
+    this.host = host;
     this.port = port;
     this.apps = apps;
     this.sections = sections;
@@ -62,7 +62,7 @@ class Server {
     const binary = process.env.RESOUND_BIN;
     if (!binary) throw new Error('RESOUND_BIN must name the server binary');
     const config = join(this.#folder, 'resound.toml');
-    writeFileSync(config, toml(this.port, this.apps, this.sections));
+    writeFileSync(config, toml(this.host, this.port, this.apps, this.sections));
     const child = spawn(binary, ['serve', '--config', config], { stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment() });
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (bytes) => (this.#log = (this.#log + bytes).slice(-LOG_KEPT)));
@@ -144,8 +144,8 @@ export function plainEnvironment() {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(RESOUND|REVERB)_/.test(name)));
 }
 
-function toml(port, apps, sections) {
-  const named = Object.entries({ server: { host: HOST, port }, app: { activity_timeout: 30 }, ...sections });
+function toml(host, port, apps, sections) {
+  const named = Object.entries({ server: { host, port }, app: { activity_timeout: 30 }, ...sections });
   return [...named.map(([name, entries]) => table(`[${name}]`, name, entries)), ...apps.map((app) => table('[[apps]]', 'apps', app))].join('\n');
 }
 

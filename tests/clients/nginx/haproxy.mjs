@@ -1,0 +1,43 @@
+// Owns HAProxy in front of a server.
+
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { endWithUs } from '../harness/process.mjs';
+import { freePort } from '../harness/server.mjs';
+import { until } from '../harness.mjs';
+
+/** Starts HAProxy, which closes a part of its idle connections to `server` every `purgeMs`; `{ host, port, stop }` of its door. */
+export async function startHaproxy(server, { purgeMs }) {
+  const folder = mkdtempSync(join(tmpdir(), 'resound-haproxy-'));
+  const port = await freePort();
+  writeFileSync(
+    join(folder, 'haproxy.cfg'),
+    `global
+  nbthread 1
+defaults
+  mode http
+  timeout connect 3s
+  timeout client 60s
+  timeout server 60s
+  http-reuse always
+frontend door
+  bind 127.0.0.1:${port}
+  default_backend nodes
+backend nodes
+  server node ${server.host}:${server.port} pool-purge-delay ${purgeMs}ms
+`,
+  );
+  const child = endWithUs(spawn('haproxy', ['-f', join(folder, 'haproxy.cfg'), '-db'], { stdio: ['ignore', 'ignore', 'pipe'] }));
+  let log = '';
+  child.stderr.on('data', (bytes) => (log += bytes));
+  const exited = new Promise((resolve) => child.once('close', resolve));
+  await until(() => fetch(`http://127.0.0.1:${port}/up`).then((answer) => answer.ok, () => false), () => `HAProxy answering; its log:\n${log}`);
+  const stop = async () => {
+    child.kill('SIGTERM');
+    await exited;
+    rmSync(folder, { recursive: true, force: true });
+  };
+  return { host: '127.0.0.1', port, stop };
+}
