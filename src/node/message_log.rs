@@ -21,7 +21,8 @@ pub fn readable(message: &str) -> String {
     cut(&value.to_string())
 }
 
-fn cut(text: &str) -> String {
+/// The start of a text that a client chose.
+pub(super) fn cut(text: &str) -> String {
     match text.char_indices().nth(SHOWN_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use super::message_log::cut;
 use crate::app::App;
 use crate::protocol::server_message::{ErrorEvent, SubscriptionError};
 use crate::protocol::{CloseCode, SocketId};
@@ -60,7 +61,7 @@ impl PeerLog {
         channel: &str,
         error: &SubscriptionError,
     ) {
-        let (status, reason) = (error.status, &error.error);
+        let (channel, status, reason) = (cut(channel), error.status, &error.error);
         let refusal = Refusal::Subscription(status);
         refused!(self, refusal, "subscription refused", %socket, channel, status, reason);
     }
