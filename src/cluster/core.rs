@@ -17,7 +17,6 @@ use super::channel::{Channel, Service};
 use super::connections::{Connections, Place};
 use super::effect::{Effect, Shared};
 use super::message::{self, Foreign, Message};
-use super::numbers::Arrival;
 use super::publishing::{New, Publishing};
 use super::request::{Answer, Query, Reply};
 use super::spot::Spot;
@@ -292,20 +291,7 @@ impl Core {
     /// A message on a topic; an error if it is dropped.
     pub fn message(&mut self, topic: &str, payload: &[u8], now: Instant) -> Result<(), Foreign> {
         match Message::read(payload) {
-            Some(Message::Event(event)) => {
-                let own = event.origin == self.node;
-                // It has been heard, even if nobody is there any more.
-                let due = !own || self.publishing.heard(event.serial);
-                let keeps = self.settings.streams.is_some();
-                let Some(channel) = self.channels.get_mut(topic) else { return Ok(()) };
-                let arrival = channel.event(&event, (own, due, keeps), &mut self.effects);
-                if matches!(arrival, Arrival::Odd | Arrival::OddAndKept | Arrival::Absurd) {
-                    self.changed(&topic.into());
-                }
-                if arrival == Arrival::Absurd {
-                    return Err(Foreign::AbsurdNumber);
-                }
-            }
+            Some(Message::Event(event)) => return self.event(topic, &event),
             Some(Message::Change(change)) => {
                 let incomplete = self.memory.reliance(now).incomplete;
                 let Some(channel) = self.channels.get_mut(topic) else { return Ok(()) };

@@ -7,6 +7,8 @@ use std::time::{Duration, Instant};
 use super::{Core, Link, Queued};
 use crate::cluster::channel::{Channel, Service};
 use crate::cluster::effect::{Action, Effect, Told};
+use crate::cluster::message::{Event, Foreign};
+use crate::cluster::numbers::Arrival;
 use crate::cluster::outcome::{Count, Outcome};
 use crate::cluster::publishing::Delivery;
 use crate::cluster::request::{Beat, Facts, Proof, read_reference};
@@ -139,6 +141,20 @@ impl Core {
             self.deliver(&delivery);
         }
         self.effects.append(&mut waiters);
+    }
+
+    /// An event arrived on the topic of its channel.
+    pub(super) fn event(&mut self, topic: &str, event: &Event<'_>) -> Result<(), Foreign> {
+        let own = event.origin == self.node;
+        // It has arrived, even if no socket is in the channel any more.
+        let due = !own || self.publishing.heard(event.serial);
+        let keeps = self.settings.streams.is_some();
+        let Some(channel) = self.channels.get_mut(topic) else { return Ok(()) };
+        let arrival = channel.event(event, (own, due, keeps), &mut self.effects);
+        if matches!(arrival, Arrival::Odd | Arrival::OddAndKept | Arrival::Absurd) {
+            self.changed(&topic.into());
+        }
+        if arrival == Arrival::Absurd { Err(Foreign::AbsurdNumber) } else { Ok(()) }
     }
 
     /// The directory's answer on a channel; false if nothing was asked under this number.
