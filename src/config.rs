@@ -25,6 +25,7 @@ mod nearest;
 mod problem;
 mod redis;
 mod syntax;
+mod terminal;
 mod unused;
 mod webhooks;
 mod written;
@@ -37,6 +38,7 @@ pub use development::EXAMPLE_SECRET;
 pub use file::File;
 pub use problem::Problem;
 pub use redis::{RedisAddress, RedisConfig};
+pub use terminal::Terminal;
 
 use environment::Variables;
 use layers::{Keys, Layer, Places};

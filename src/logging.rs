@@ -5,7 +5,7 @@
 //! blocks: while stderr is a full pipe, lines are dropped and counted. Knows no event.
 
 use std::fmt::{self, Write as _};
-use std::io::{self, IsTerminal};
+use std::io;
 
 use tracing::Dispatch;
 use tracing::field::Field;
@@ -15,7 +15,7 @@ use tracing_subscriber::field::MakeExt;
 use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
-use crate::config::{LogConfig, LogFormat};
+use crate::config::{LogConfig, LogFormat, Terminal};
 
 /// Lines waiting for stderr; at 200 bytes each 3 MB at most.
 const WAITING_LINES: usize = 16_384;
@@ -39,14 +39,14 @@ enum Colours {
 }
 
 /// Makes this the log of the process. Fails if there is one already.
-pub fn start(config: &LogConfig) -> anyhow::Result<LogGuard> {
+pub fn start(config: &LogConfig, terminal: Terminal) -> anyhow::Result<LogGuard> {
     let (waiting, worker) = NonBlockingBuilder::default()
         .lossy(true)
         .buffered_lines_limit(WAITING_LINES)
         .thread_name("resound-log")
         .finish(io::stderr());
     let dropped = waiting.error_counter();
-    let colours = if io::stderr().is_terminal() { Colours::Terminal } else { Colours::Plain };
+    let colours = if terminal.colours(&io::stderr()) { Colours::Terminal } else { Colours::Plain };
     let dispatch = dispatch(config, colours, waiting)?;
     tracing::dispatcher::set_global_default(dispatch)?;
     Ok(LogGuard { worker: Some(worker), dropped })

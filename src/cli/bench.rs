@@ -21,7 +21,7 @@
 //! | `assertions[].expression`, `.measured`, `.holds` | `measured` in ns, bytes, parts per million, or a count |
 
 use std::fs;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::PathBuf;
 
 use anyhow::Context;
@@ -30,7 +30,7 @@ use clap::Args;
 use super::destination::{at, choose, listening};
 use super::{Failure, print};
 use crate::app::Secret;
-use crate::config::{Config, Problem};
+use crate::config::{Config, Problem, Terminal};
 use crate::load::{Credentials, Crowd, Phase, Plan, Seat, Target, Usage};
 
 mod assertion;
@@ -87,7 +87,7 @@ impl Bench {
         let plan = self.plan(targets, credentials);
         let shown = plan.targets.iter().map(ToString::to_string).collect();
 
-        let progress = Progress::new(plan.seats.len() as u64);
+        let progress = Progress::new(plan.seats.len() as u64, Terminal::of_this_process());
         let crowd = Crowd::connect(plan, |ready| progress.connected(ready));
         let mut crowd = crowd.context("cannot connect the sockets")?;
         let connected = Usage::of_all(&self.pid);
@@ -212,6 +212,6 @@ impl Bench {
             }
             None => {}
         }
-        print(&report::report(outcome, io::stdout().is_terminal()))
+        print(&report::report(outcome, Terminal::of_this_process().colours(&io::stdout())))
     }
 }

@@ -16,7 +16,7 @@ use tokio::sync::oneshot;
 use super::banner::{Launch, banner};
 use super::signals::{Response, Signals};
 use super::{Failure, print};
-use crate::config::{Config, EXAMPLE_SECRET, Flag, LogFormat};
+use crate::config::{Config, EXAMPLE_SECRET, Flag, LogFormat, Terminal};
 use crate::logging;
 use crate::server::Server;
 
@@ -49,7 +49,7 @@ impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
         let file = self.config.clone();
         let config = Config::load(file.as_deref(), self.flags())?;
-        let log = logging::start(&config.log)?;
+        let log = logging::start(&config.log, Terminal::of_this_process())?;
         let runtime = runtime()?;
         let done = runtime.block_on(serve(&config));
         // After the second signal nothing is waited for; after a drain nothing is left.

@@ -86,3 +86,18 @@ fn an_address_that_cannot_be_listened_on_ends_with_1_and_names_key_and_cause() {
          that it has, or 0.0.0.0 for all of them",
     );
 }
+
+#[test]
+fn the_log_has_colours_only_where_they_are_forced() {
+    let here = folder("colours");
+    for (variables, coloured) in [
+        (&[][..], false),
+        (&[("CLICOLOR_FORCE", "1")], true),
+        (&[("CLICOLOR_FORCE", "1"), ("NO_COLOR", "1")], false),
+    ] {
+        let line = logged(&here, variables, "server started");
+        assert_eq!(line.contains('\u{1b}'), coloured, "{variables:?} {line}");
+        let output = resound(&here, &["--help"]).envs(variables.iter().copied()).output().unwrap();
+        assert_eq!(output.stdout.contains(&b'\x1b'), coloured, "{variables:?}");
+    }
+}

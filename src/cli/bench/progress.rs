@@ -1,14 +1,16 @@
 //! What is seen while it runs: a bar that fills with sockets, then a line that lives.
 //!
-//! Owns the terminal's lower edge. Shows nothing where there is no terminal.
+//! Owns the terminal's lower edge. Shows nothing where there is no terminal that draws a line
+//! again.
 
 use std::cell::Cell;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::metric::Unit;
+use crate::config::Terminal;
 use crate::load::{Live, Phase};
 
 /// The live line is rewritten this often: what changes faster cannot be read.
@@ -24,8 +26,8 @@ pub(super) struct Progress {
 
 impl Progress {
     /// A bar for so many sockets.
-    pub(super) fn new(connections: u64) -> Self {
-        let is_seen = io::stdout().is_terminal() && io::stderr().is_terminal();
+    pub(super) fn new(connections: u64, terminal: Terminal) -> Self {
+        let is_seen = terminal.redraws(&io::stdout()) && terminal.redraws(&io::stderr());
         let target =
             if is_seen { ProgressDrawTarget::stderr() } else { ProgressDrawTarget::hidden() };
         let bar = ProgressBar::with_draw_target(Some(connections), target);
