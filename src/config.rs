@@ -15,6 +15,7 @@ use crate::app::{App, Apps};
 mod apps;
 mod cluster;
 mod development;
+mod dotenv;
 mod environment;
 mod file;
 mod injected;
@@ -225,7 +226,12 @@ impl Config {
     /// Reads the file named by `--config`, if any, and the environment of this process.
     pub fn load(file: Option<&Path>, flags: Vec<Flag>) -> Result<Self, Problem> {
         let file = file.map(File::read).transpose()?;
-        Self::new(&Sources { file, environment: environment::of_this_process(), flags })
+        let environment = environment::of_this_process();
+        let mut config = Self::new(&Sources { file, environment, flags })?;
+        if config.development.is_some() {
+            config.notes.extend(dotenv::note());
+        }
+        Ok(config)
     }
 
     /// Merges and checks the layers. The same sources give the same result, apart from `shards`,
