@@ -40,7 +40,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
         ],
     ),
     ("logging", &["config"]),
-    ("load", &["app", "protocol"]),
+    ("load", &["app", "network_fault", "protocol"]),
     ("cli", &["app", "config", "load", "logging", "protocol", "server"]),
 ];
 

@@ -89,11 +89,10 @@ impl Bench {
 
         let progress = Progress::new(plan.seats.len() as u64, Terminal::of_this_process());
         let crowd = Crowd::connect(plan, |ready| progress.connected(ready));
-        let mut crowd = crowd.context("cannot connect the sockets")?;
+        let mut crowd = crowd.map_err(anyhow::Error::new)?;
         let connected = Usage::of_all(&self.pid);
         if self.task.publishes_over_http() {
-            let tried = crowd.try_publish().map_err(|reason| anyhow::anyhow!(reason));
-            tried.context("cannot publish, so there is nothing to measure")?;
+            crowd.try_publish().map_err(anyhow::Error::new)?;
         }
         if let Some(warm_up) = self.task.warm_up() {
             self.phase(&mut crowd, &progress, (warm_up, "warming up"));

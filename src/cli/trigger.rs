@@ -3,10 +3,11 @@
 //! Owns a minimal HTTP client, without TLS: it is for the address the server itself listens on.
 //! Knows nothing of what the server does with the event.
 
+use std::io;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
-use anyhow::{Context, bail};
+use anyhow::Context;
 use clap::Args;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::body::Bytes;
@@ -21,7 +22,7 @@ use super::destination::{at, choose, listening};
 use super::{Failure, print};
 use crate::app::App;
 use crate::config::Config;
-use crate::load::Target;
+use crate::load::{Refusal, Target};
 use crate::protocol::signature::signed_query;
 
 /// A server that takes longer for one event is not there.
@@ -61,10 +62,13 @@ impl Trigger {
         let runtime = runtime.context("cannot start a thread")?;
         let (status, answer) = runtime.block_on(async {
             let answer = tokio::time::timeout(PATIENCE, send(app, &target, body)).await;
-            answer.with_context(|| format!("{target} did not answer within {PATIENCE:?}"))?
+            answer.unwrap_or_else(|_| {
+                Err(unanswered(&target, io::Error::from(io::ErrorKind::TimedOut)))
+            })
         })?;
         if status != StatusCode::OK {
-            return Err(Failure::Running(anyhow::anyhow!("{target} answered {status}: {answer}")));
+            let refusal = Refusal::Unconfirmed { target, status: status.as_u16(), answer };
+            return Err(Failure::Running(refusal.into()));
         }
         print(&format!("{answer}\n"))?;
         Ok(())
@@ -94,21 +98,31 @@ async fn send(app: &App, target: &Target, body: String) -> anyhow::Result<(Statu
         .body(Full::new(Bytes::from(body)))?;
 
     let stream = TcpStream::connect((target.host.as_str(), target.port)).await;
-    let stream = stream.with_context(|| format!("no server answers at {target}"))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    let stream = stream.map_err(|cause| Refusal::Unreachable { target: target.clone(), cause })?;
+    let shaken = http1::handshake(TokioIo::new(stream)).await;
+    let (mut sender, connection) = shaken.map_err(|cause| unanswered(target, cause))?;
     let exchange = async {
-        let response = sender.send_request(request).await?;
+        let response = sender.send_request(request).await;
+        let response = response.map_err(|cause| unanswered(target, cause))?;
         let status = response.status();
         match Limited::new(response.into_body(), ANSWER_BYTES).collect().await {
             Ok(answer) => Ok((status, String::from_utf8_lossy(&answer.to_bytes()).into_owned())),
-            Err(error) => bail!("the answer cannot be read: {error}"),
+            Err(cause) => Err(unanswered(target, cause)),
         }
     };
     let mut exchange = std::pin::pin!(exchange);
     // The connection does the reading and writing; it may end before the answer is looked at.
     tokio::select! {
+        biased;
         answer = &mut exchange => return answer,
-        ended = connection => ended.with_context(|| format!("{target} cut the connection"))?,
+        ended = connection => ended.map_err(|cause| unanswered(target, cause))?,
     }
     exchange.await
+}
+
+fn unanswered(
+    target: &Target,
+    cause: impl Into<Box<dyn std::error::Error + Send + Sync>>,
+) -> anyhow::Error {
+    Refusal::Unanswered { target: target.clone(), cause: cause.into() }.into()
 }

@@ -129,17 +129,18 @@ impl Crowd {
 
     /// Publishes one event nobody listens to, on every target, to learn whether it may; if not,
     /// why.
-    pub fn try_publish(&self) -> Result<(), String> {
+    pub fn try_publish(&self) -> Result<(), Refusal> {
         for index in 0..self.board.plan.targets.len() {
             let mut backend = self.backend(index);
-            let target = &self.board.plan.targets[index];
+            let target = self.board.plan.targets[index].clone();
             let body = "{\"name\":\"load-check\",\"data\":\"{}\",\"channels\":[\"load-check\"]}";
-            match backend.post("events", body) {
-                Ok(answer) if (200..300).contains(&answer.status) => {}
-                Ok(answer) => {
-                    return Err(format!("{target} answered {}: {}", answer.status, answer.body));
-                }
-                Err(error) => return Err(format!("{target} does not take events: {error}")),
+            let answer = match backend.post("events", body) {
+                Ok(answer) => answer,
+                Err(cause) => return Err(Refusal::Unanswered { target, cause: cause.into() }),
+            };
+            if !(200..300).contains(&answer.status) {
+                let (status, answer) = (answer.status, answer.body);
+                return Err(Refusal::Unconfirmed { target, status, answer });
             }
         }
         Ok(())

@@ -24,10 +24,13 @@ pub struct Target {
 pub enum InvalidTarget {
     /// `https:` or `wss:`.
     #[error(
-        "TLS is not spoken here: give the address the server itself listens on, such as \
-         http://127.0.0.1:8080, so that the proxy in front of it is not what is measured"
+        "TLS is not supported; give the address the server itself listens on, such as \
+         http://127.0.0.1:8080"
     )]
     Tls,
+    /// 0, or above 65535.
+    #[error("its port must be from 1 to 65535")]
+    Port,
     /// Anything else.
     #[error("it must be like http://127.0.0.1:8080 or ws://127.0.0.1:8080/prefix")]
     Form,
@@ -40,10 +43,17 @@ impl Target {
             return Err(InvalidTarget::Tls);
         }
         let uri: Uri = url.parse().map_err(|_| InvalidTarget::Form)?;
+        let port = match uri.port_u16() {
+            Some(0) => return Err(InvalidTarget::Port),
+            Some(port) => port,
+            // A port that is no number up to 65535 is none to this crate.
+            None if has_port(&uri) => return Err(InvalidTarget::Port),
+            None => 80,
+        };
         match (uri.scheme_str(), uri.host()) {
             (Some("http" | "ws"), Some(host)) if uri.query().is_none() => Ok(Self {
                 host: host.trim_matches(['[', ']']).to_owned(),
-                port: uri.port_u16().unwrap_or(80),
+                port,
                 prefix: uri.path().trim_end_matches('/').to_owned(),
             }),
             _ => Err(InvalidTarget::Form),
@@ -66,6 +76,13 @@ impl Target {
     }
 }
 
+/// Whether there is something behind the last colon that follows the host.
+fn has_port(uri: &Uri) -> bool {
+    let host_and_port = uri.authority().map_or("", |authority| authority.as_str());
+    let (_, behind) = host_and_port.rsplit_once(':').unwrap_or_default();
+    !behind.is_empty() && !behind.ends_with(']')
+}
+
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "http://{}{}", self.authority(), self.prefix)
@@ -86,12 +103,16 @@ mod tests {
         check("ws://127.0.0.1:8080/", "http://127.0.0.1:8080");
         check("http://localhost/ws/", "http://localhost:80/ws");
         check("ws://[::1]:9000/ws", "http://[::1]:9000/ws");
+        check("ws://[::1]/ws", "http://[::1]:80/ws");
     }
 
     #[test]
     fn what_is_no_target_is_refused() {
         for url in ["", "127.0.0.1:8080", "ftp://127.0.0.1", "http://", "http://a/?b=c"] {
             assert_eq!(Target::parse(url), Err(InvalidTarget::Form), "{url}");
+        }
+        for url in ["http://a:99999", "http://a:0", "ws://[::1]:65536/ws"] {
+            assert_eq!(Target::parse(url), Err(InvalidTarget::Port), "{url}");
         }
         for url in ["https://example.com", "wss://example.com"] {
             assert_eq!(Target::parse(url), Err(InvalidTarget::Tls), "{url}");

@@ -129,41 +129,27 @@ impl Worker {
                     // The connection may have come about before the poll knew of it.
                     self.turn(tally, slot, (true, false));
                 }
-                Err(cause) => return self.board.refuse(self.no_socket(seat, cause)),
+                Err(refusal) => return self.board.refuse(refusal),
             }
         }
     }
 
-    fn connect(&self, seat: usize, slot: usize) -> io::Result<TcpStream> {
-        let address = self.board.addresses[self.board.plan.seats[seat].target];
+    fn connect(&self, seat: usize, slot: usize) -> Result<TcpStream, Refusal> {
+        let no_descriptor = |cause| Refusal::Descriptors { cause };
+        let target = self.board.plan.seats[seat].target;
+        let address = self.board.addresses[target];
         let socket =
-            socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
-        socket.set_nonblocking(true)?;
-        socket.set_tcp_nodelay(true)?;
-        if let Some(source) = source(address.ip(), seat) {
-            socket.bind(&SocketAddr::new(source, 0).into())?;
-        }
-        match socket.connect(&address.into()) {
-            Err(error) if !is_under_way(&error) => return Err(error),
-            _ => {}
-        }
+            socket2::Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP));
+        let socket = socket.map_err(no_descriptor)?;
+        dial(&socket, address, seat).map_err(|cause| Refusal::Unreachable {
+            target: self.board.plan.targets[target].clone(),
+            cause,
+        })?;
         let mut stream = TcpStream::from_std(socket.into());
         let interest = Interest::READABLE | Interest::WRITABLE;
-        self.poll.registry().register(&mut stream, Token(slot), interest)?;
+        let registered = self.poll.registry().register(&mut stream, Token(slot), interest);
+        registered.map_err(no_descriptor)?;
         Ok(stream)
-    }
-
-    fn no_socket(&self, seat: usize, cause: io::Error) -> Refusal {
-        let plan = &self.board.plan;
-        match cause.kind() {
-            io::ErrorKind::ConnectionRefused
-            | io::ErrorKind::NetworkUnreachable
-            | io::ErrorKind::HostUnreachable => {
-                let target = plan.targets[plan.seats[seat].target].clone();
-                Refusal::Unreachable { target, cause }
-            }
-            _ => Refusal::Descriptors { cause },
-        }
     }
 
     /// What there is to do for one socket.
@@ -260,6 +246,19 @@ fn source(target: IpAddr, seat: usize) -> Option<IpAddr> {
     let is_local = matches!(target, IpAddr::V4(ip) if ip.is_loopback());
     let nth = u8::try_from(seat / PORTS).unwrap_or(u8::MAX);
     (is_local && nth > 0).then(|| Ipv4Addr::new(127, 0, 1, nth).into())
+}
+
+/// Starts the connection; whether it comes about is reported by the poll.
+fn dial(socket: &socket2::Socket, address: SocketAddr, seat: usize) -> io::Result<()> {
+    socket.set_nonblocking(true)?;
+    socket.set_tcp_nodelay(true)?;
+    if let Some(source) = source(address.ip(), seat) {
+        socket.bind(&SocketAddr::new(source, 0).into())?;
+    }
+    match socket.connect(&address.into()) {
+        Err(error) if !is_under_way(&error) => Err(error),
+        _ => Ok(()),
+    }
 }
 
 fn is_under_way(error: &io::Error) -> bool {

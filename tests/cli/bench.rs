@@ -118,7 +118,7 @@ fn bad_arguments_end_with_2_before_anything_is_started() {
         &["--assert", "cpu_per_delivery<5us"],
         "flag --assert is \"cpu_per_delivery<5us\"; it is read from the server's process: add --pid",
     );
-    check(&["--url", "https://a"], "flag --url is \"https://a\"; TLS is not spoken here: ");
+    check(&["--url", "https://a"], "flag --url is \"https://a\"; TLS is not supported; ");
     check(&["--publish", "client"], "flag --publish is client; client events need signed channels");
     check(&["--in-flight", "1000"], "flag --in-flight is 1000; at most 256 are supported");
     check(&["--rate", "0"], "invalid value '0' for '--rate <RATE>': it must be a number above 0");
@@ -139,22 +139,19 @@ fn an_absent_server_and_wrong_credentials_end_with_1_and_say_what_to_change() {
     let absent = format!("http://{free}");
     check(
         &["--url", &absent],
-        &format!("cannot connect the sockets: no server answers at {absent}: Connection refused"),
+        &format!("{absent} cannot be reached: nothing listens on that port; start the server, or "),
     );
     let url = server.url.as_str();
     let app = |key, secret| ["--url", url, "--app-id", "100001", "--key", key, "--secret", secret];
-    check(
-        &app("nokey", "resound-dev-secret"),
-        &format!("cannot connect the sockets: {url} closed a socket with 4001 "),
-    );
+    check(&app("nokey", "resound-dev-secret"), &format!("{url} closed a socket with 4001 "));
     check(
         &app("resound-dev-key", "wrong"),
-        &format!("cannot publish, so there is nothing to measure: {url} answered 401: "),
+        &format!("{url} did not confirm the event: it answered 401: "),
     );
     let private = [&app("resound-dev-key", "wrong")[..], &["--kind", "private"]].concat();
-    check(&private, &format!("cannot connect the sockets: {url} refused to subscribe to private-"));
+    check(&private, &format!("{url} refused to subscribe to private-"));
     let prefix = format!("{url}/nowhere");
-    let message = format!("cannot connect the sockets: {prefix} ");
+    let message = format!("{prefix} ");
     check(&["--url", &prefix], &message);
 }
 
