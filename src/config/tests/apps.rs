@@ -112,6 +112,18 @@ fn apps_are_checked_with_their_number() {
 }
 
 #[test]
+fn a_secret_with_a_line_break_is_refused_and_not_shown() {
+    for end in ["\\n", "\\r\\n", "\\u0000"] {
+        check_refused(
+            &format!("[[apps]]\nid = \"1\"\nkey = \"k\"\nsecret = \"hidden{end}\"\n"),
+            &[],
+            "config/reverb.toml: apps[0].secret is text with a line break or another control \
+             character; it must be one line, as the back end has it: no signature would fit",
+        );
+    }
+}
+
+#[test]
 fn an_app_names_the_event_that_tells_of_a_gap() {
     let gap = |file: &str, variables: &[_]| only_app(file, variables).gap_event;
     assert_eq!(gap(&format!("{APP}gap_event = \"resync\"\n"), &[]).as_deref(), Some("resync"));
