@@ -220,9 +220,6 @@ fn payload(raw: &RawValue) -> Result<Cow<'_, str>, InvalidMessage> {
         Some(text) => (text, false),
         None => (Cow::Borrowed(raw.get()), true),
     };
-    if !is_json && !text.starts_with(['{', '[']) {
-        return Ok(text);
-    }
     match json::check(&text) {
         Err(Unreadable::NoJson) if !is_json => Ok(text),
         Err(why) => Err(InvalidMessage(format!("the data of a client event {why}").into())),
