@@ -6,7 +6,9 @@ pub enum ClientLibrary {
     /// pusher-websocket-java, on which Android apps and the plug-ins for Flutter and React Native
     /// are built.
     Java,
-    /// Any other: pusher-js, .NET, Swift, or none that is known.
+    /// pusher-websocket-dotnet.
+    DotNet,
+    /// Any other: pusher-js, Swift, or none that is known.
     Other,
 }
 
@@ -15,29 +17,30 @@ impl ClientLibrary {
     pub fn of_query(query: &str) -> Self {
         match query.split('&').find_map(|pair| pair.strip_prefix("client=")) {
             Some("java-client") => Self::Java,
+            Some("pusher-dotnet-client") => Self::DotNet,
             _ => Self::Other,
         }
     }
 
-    /// Whether it decrypts whatever arrives for an encrypted channel, the protocol's own messages
-    /// too, unless their data is `{}`. It throws on its event thread over plain text, which ends an
-    /// Android app. The others know the protocol's messages or report an error.
+    /// Whether it decrypts `pusher:subscription_error` if that names an encrypted channel. Java throws
+    /// on its event thread, which ends an Android app; .NET reports that data is missing, and not why
+    /// the subscription was refused. The others read the protocol's messages as they are.
     pub fn decrypts_every_message(self) -> bool {
-        self == Self::Java
+        self != Self::Other
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::ClientLibrary::{self, Java, Other};
+    use super::ClientLibrary::{self, DotNet, Java, Other};
 
     #[test]
-    fn the_java_sdk_is_known_by_its_name() {
+    fn the_sdks_for_java_and_dotnet_are_known_by_their_names() {
         for (query, library) in [
             ("client=java-client&protocol=5&version=2.4.4", Java),
             ("protocol=5&client=java-client", Java),
             ("protocol=7&client=js&version=8.4.0&flash=false", Other),
-            ("protocol=5&client=pusher-dotnet-client&version=2.3.0", Other),
+            ("protocol=5&client=pusher-dotnet-client&version=2.3.0", DotNet),
             ("client=pusher-websocket-swift&version=10.1.5&protocol=7", Other),
             ("myclient=java-client", Other),
             ("", Other),

@@ -217,7 +217,7 @@ fn a_refused_subscription_comes_back_under_the_name_that_was_asked_for() {
 }
 
 #[test]
-fn the_java_sdk_gets_nothing_on_an_encrypted_channel_that_it_would_decrypt() {
+fn no_sdk_gets_on_an_encrypted_channel_what_it_would_decrypt_in_vain() {
     let app = Arc::new(App { accept_client_events_from: ClientEvents::All, ..app() });
     let refusal = |library, channel: &str| {
         let asked = serde_json::json!({"event": "pusher:subscribe", "data": {"channel": channel}});
@@ -229,6 +229,7 @@ fn the_java_sdk_gets_nothing_on_an_encrypted_channel_that_it_would_decrypt() {
     };
     for channel in ["private-encrypted-a", "private-encrypted-cache-a", "private-encrypted-\""] {
         assert_eq!(refusal(ClientLibrary::Java, channel), Addressee::Connection, "{channel}");
+        assert_eq!(refusal(ClientLibrary::DotNet, channel), Addressee::Connection, "{channel}");
         assert_eq!(refusal(ClientLibrary::Other, channel), Addressee::Channel, "{channel}");
     }
     assert_eq!(refusal(ClientLibrary::Java, "private-a"), Addressee::Channel);
