@@ -88,6 +88,7 @@ describe('signing in', () => {
     await state(pusher, 'disconnected');
     assert.deepEqual(await closed.until(1), [4009]);
     assert.deepEqual([...new Set(errors.items.map(({ code }) => code))], [4009]);
+    assert.match(errors.items[0].message, /signature does not fit/);
     assert.deepEqual(states.items, ['disconnected']);
   });
 

@@ -37,6 +37,13 @@ describe('whispers', () => {
     });
   }
 
+  test('a whisper without data reaches the listener as null', async (t) => {
+    const [ada, bob] = await pair(t, (echo) => echo.private('empty'));
+    ada.channel.whisper('typing');
+    ada.channel.whisper('typing', null);
+    assert.deepEqual(await bob.heard.until(2), [['typing', null], ['typing', null]]);
+  });
+
   test('on a presence channel the listener learns the user id of the sender', async (t) => {
     const ada = await connectPusher(t, shared, '1');
     const bob = await connectPusher(t, shared, '2');
