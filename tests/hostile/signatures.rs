@@ -6,10 +6,10 @@ use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
 use crate::bystander::backend;
-use crate::harness::TestServer;
 use crate::harness::server::REVERB_APP;
+use crate::harness::{Program, TestServer};
 use crate::requests::{CHANNELS, ask, check, content_length, request};
-use crate::wire::Wire;
+use crate::wire::{TEXT, Wire, frame, join};
 
 /// A GET of `/channels` signed with these parameters as they stand.
 fn signed_with(parameters: &[(&str, &str)]) -> String {
@@ -104,4 +104,25 @@ async fn both_spellings_of_a_path_may_be_signed() {
             ask(&server, request(method, &format!("{target}?{query}"), &fields, body)).await;
         assert_eq!(reply.status, status, "{target} signed as {path}: {reply:?}");
     }
+}
+
+/// What the client and the log get to read, since pusher-js stays away after 4009.
+#[tokio::test]
+async fn a_refused_sign_in_is_logged_with_its_cause() {
+    let mut program = Program::start(&[]).await;
+    let mut wire = Wire::socket(program.address).await;
+    let data = serde_json::json!({ "auth": "reverb-key:00", "user_data": "{}" });
+    let message = serde_json::json!({ "event": "pusher:signin", "data": data });
+    wire.send(frame(TEXT, message.to_string())).await;
+    let answer = wire.text().await;
+    assert!(answer.contains("Sign-in refused: the signature does not fit"), "{answer}");
+    assert_eq!(wire.farewell().await.code, Some(4009));
+    let line = program.says("sign-in refused").await;
+    assert!(line.contains("INFO") && line.contains("the signature does not fit"), "{line}");
+    let mut wire = Wire::socket(program.address).await;
+    let name = format!("private-{}", "x".repeat(5000));
+    wire.send(join(&serde_json::json!({ "channel": name }))).await;
+    assert!(wire.text().await.contains(&name));
+    let line = program.says("subscription refused").await;
+    assert!(line.contains("xxx…") && line.len() < 600, "{line}");
 }
