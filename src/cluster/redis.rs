@@ -17,6 +17,7 @@ mod address;
 mod claims;
 mod commands;
 mod courier;
+mod fault;
 mod process;
 mod replies;
 mod scripts;
@@ -115,7 +116,8 @@ impl Link {
                 }
             };
             if !std::mem::replace(&mut said, true) {
-                tracing::error!(redis = %self.source, error = %broken, "Redis is away: this node serves its own sockets, and tries again");
+                let cause = self.source.explain(&broken).await;
+                tracing::error!(redis = %self.source, cause, error = %broken, "Redis is away: this node serves its own sockets, and tries again");
             }
             self.pause().await;
         }

@@ -34,7 +34,7 @@ pub(super) const REVERB: [(&str, &str); 15] = [
 
 /// The names of Laravel and Reverb that mean something only to a cluster. `REDIS_TIMEOUT` is not
 /// among them: Reverb counts its attempts with it, and here a node never gives up.
-pub(super) const REDIS: [(&str, &str); 7] = [
+pub(super) const REDIS: [(&str, &str); 9] = [
     ("REVERB_SCALING_CHANNEL", "cluster.prefix"),
     ("REDIS_URL", "cluster.url"),
     ("REDIS_HOST", "cluster.host"),
@@ -42,6 +42,9 @@ pub(super) const REDIS: [(&str, &str); 7] = [
     ("REDIS_USERNAME", "cluster.username"),
     ("REDIS_PASSWORD", "cluster.password"),
     ("REDIS_DB", "cluster.database"),
+    // Of the packages that bring Sentinel to Laravel.
+    ("REDIS_SENTINEL_USERNAME", "cluster.sentinel_username"),
+    ("REDIS_SENTINEL_PASSWORD", "cluster.sentinel_password"),
 ];
 
 pub(super) const CREDENTIALS: [(&str, &str); 3] =

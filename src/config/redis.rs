@@ -37,6 +37,10 @@ pub struct RedisConfig {
     pub username: Option<String>,
     /// `None`: it wants none.
     pub password: Option<Secret>,
+    /// The user of the sentinels; `None`: their default user.
+    pub sentinel_username: Option<String>,
+    /// The password of the sentinels; `None`: the one of Redis, if they ask for one.
+    pub sentinel_password: Option<Secret>,
     /// The number of the database; topics know none.
     pub database: i64,
     /// The authority its certificate is signed by, one or more in PEM form; only with TLS. `None`:
@@ -70,7 +74,8 @@ pub enum RedisAddress {
 }
 
 impl RedisAddress {
-    fn has_tls(&self) -> bool {
+    /// Whether TLS is spoken there.
+    pub fn has_tls(&self) -> bool {
         matches!(self, Self::Tcp { tls: true, .. } | Self::Sentinel { tls: true, .. })
     }
 }
@@ -130,7 +135,15 @@ pub(super) fn redis(
     };
     let ca = authority(&written.ca_file, &url.address, &at("ca_file"))?;
     let password = password.map(|text| Secret::new(&text));
-    Ok(RedisConfig { address: url.address, username, password, database, ca })
+    Ok(RedisConfig {
+        address: url.address,
+        username,
+        password,
+        sentinel_username: filled(&written.sentinel_username),
+        sentinel_password: filled(&written.sentinel_password).map(|text| Secret::new(&text)),
+        database,
+        ca,
+    })
 }
 
 /// `tls://` before the host is how Laravel's `.env` asks for TLS. A path needs no port.

@@ -102,6 +102,9 @@ pub(super) struct Cluster {
     /// Of digits alone it may stand without quotes, rather than in the message that refuses it.
     #[serde(deserialize_with = "text_or_number")]
     pub(super) password: String,
+    pub(super) sentinel_username: String,
+    #[serde(deserialize_with = "text_or_number")]
+    pub(super) sentinel_password: String,
     pub(super) database: u64,
     pub(super) ca_file: String,
     pub(super) prefix: String,

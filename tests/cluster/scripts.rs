@@ -53,7 +53,15 @@ impl Both {
         let (host, tls) = ("127.0.0.1".to_owned(), false);
         let address = RedisAddress::Tcp { host, port: redis.port, tls };
         let (username, password, ca) = (None, None, None);
-        let config = RedisConfig { address, username, password, database: 0, ca };
+        let config = RedisConfig {
+            address,
+            username,
+            password,
+            sentinel_username: None,
+            sentinel_password: None,
+            database: 0,
+            ca,
+        };
         let (mut couriers, mut ears) = (Vec::new(), Vec::new());
         for node in 1..=NODES {
             let identity = (NodeId(node), settings(prefix, streams));

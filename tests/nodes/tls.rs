@@ -78,3 +78,28 @@ async fn without_it_the_log_says_why() {
     let said = Program::start(&variables).await.says("Redis is away").await;
     assert!(said.contains("certificate"), "{said}");
 }
+
+/// TLS on one side only: the log names the cause and the key.
+#[tokio::test]
+async fn the_log_says_which_side_has_no_tls() {
+    if is_left_out() {
+        return;
+    }
+    let (secure, _) = redis().await;
+    let plain = TestRedis::start().await;
+    let check = async |url: &str, more: &[(&str, &str)], parts: &[&str]| {
+        let mut variables = vec![("RESOUND_CLUSTER_ENABLED", "true"), ("RESOUND_CLUSTER_URL", url)];
+        variables.extend(more);
+        let mut program = Program::start(&variables).await;
+        let line = program.says("Redis is away").await;
+        assert!(parts.iter().all(|part| line.contains(part)), "{url}: {line}");
+    };
+    let without = format!("redis://127.0.0.1:{}", secure.port);
+    check(&without, &["the peer closed the connection", "rediss://"]).await;
+    let with = format!("rediss://127.0.0.1:{}", plain.port);
+    check(&with, &["write redis://"]).await;
+    let stranger = format!("rediss://127.0.0.1:{}", secure.port);
+    check(&stranger, &["an authority that is not trusted", "cluster.ca_file"]).await;
+    check("redis://127.0.0.1:9", &["nothing listens on that port", "cluster.port"]).await;
+    check("redis://no-such-host.invalid", &["no address (DNS)", "cluster.host"]).await;
+}

@@ -1,20 +1,22 @@
 //! Where Redis is: a host, a Unix socket, or whoever Sentinel says; with or without TLS.
 
 use std::fmt;
+use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion,
+    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, ProtocolVersion,
     RedisConnectionInfo, RedisError, TlsCertificates, TlsMode,
 };
 
+use super::{Broken, fault};
 use crate::config::{RedisAddress, RedisConfig};
 
 /// What makes connections.
 pub(super) struct Source {
     client: Clients,
-    address: RedisAddress,
+    redis: RedisConfig,
 }
 
 enum Clients {
@@ -37,20 +39,86 @@ impl Source {
                 Clients::Sentinel(Box::new(sentinel(redis, sentinels, master, *tls)?))
             }
         };
-        Ok(Self { client, address: redis.address.clone() })
+        Ok(Self { client, redis: redis.clone() })
     }
 
     pub(super) async fn connect(
         &mut self,
         config: &AsyncConnectionConfig,
     ) -> Result<MultiplexedConnection, RedisError> {
-        match &mut self.client {
+        let refused = match &mut self.client {
             Clients::One(client) => {
-                client.get_multiplexed_async_connection_with_config(config).await
+                return client.get_multiplexed_async_connection_with_config(config).await;
             }
-            Clients::Sentinel(client) => client.get_async_connection_with_config(config).await,
+            Clients::Sentinel(client) => {
+                match client.get_async_connection_with_config(config).await {
+                    Ok(connection) => return Ok(connection),
+                    Err(error) => error,
+                }
+            }
+        };
+        // Sentinels often have the password of Redis, and one that has none refuses any.
+        let is_open = self.redis.sentinel_password.is_none() && self.redis.password.is_some();
+        if is_open && self.refusing_sentinel().await.is_some() {
+            let same = RedisConfig {
+                sentinel_username: self.redis.username.clone(),
+                sentinel_password: self.redis.password.clone(),
+                ..self.redis.clone()
+            };
+            *self = Self::new(&same)?;
+            if let Clients::Sentinel(client) = &mut self.client {
+                return client.get_async_connection_with_config(config).await;
+            }
+        }
+        Err(refused)
+    }
+
+    /// Why a link could not be made, or broke, for the log.
+    pub(super) async fn explain(&self, broken: &Broken) -> String {
+        match self.refusing_sentinel().await {
+            Some((host, port)) => format!(
+                "the sentinel {host}:{port} refuses to answer without the right password: set cluster.sentinel_password (REDIS_SENTINEL_PASSWORD)"
+            ),
+            None => fault::explain(broken, &self.redis.address),
         }
     }
+
+    /// The first sentinel that does not accept the credentials for sentinels.
+    async fn refusing_sentinel(&self) -> Option<(&str, u16)> {
+        let RedisAddress::Sentinel { sentinels, tls, .. } = &self.redis.address else {
+            return None;
+        };
+        let credentials = RedisConfig {
+            username: self.redis.sentinel_username.clone(),
+            password: self.redis.sentinel_password.clone(),
+            database: 0,
+            ..self.redis.clone()
+        };
+        let limit = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(PROBE))
+            .set_response_timeout(Some(PROBE));
+        for (host, port) in sentinels {
+            let Ok(client) = client(&credentials, tcp(host, *port, *tls)) else { continue };
+            let connected = client.get_multiplexed_async_connection_with_config(&limit).await;
+            let answer: Result<(), RedisError> = match connected {
+                Ok(mut connection) => redis::cmd("PING").query_async(&mut connection).await,
+                Err(error) => Err(error),
+            };
+            if answer.is_err_and(|error| is_refusal(&error)) {
+                return Some((host, *port));
+            }
+        }
+        None
+    }
+}
+
+/// A sentinel that does not answer at once is away, which is another fault.
+const PROBE: Duration = Duration::from_millis(500);
+
+fn is_refusal(error: &RedisError) -> bool {
+    let codes = ["NOAUTH", "WRONGPASS", "NOPERM"];
+    error.kind() == ErrorKind::AuthenticationFailed
+        || error.code().is_some_and(|code| codes.contains(&code))
 }
 
 fn tcp(host: &str, port: u16, tls: bool) -> ConnectionAddr {
@@ -95,6 +163,12 @@ fn sentinel(
     if let Some(password) = &redis.password {
         builder = builder.set_client_to_redis_password(password.reveal());
     }
+    if let Some(username) = &redis.sentinel_username {
+        builder = builder.set_client_to_sentinel_username(username);
+    }
+    if let Some(password) = &redis.sentinel_password {
+        builder = builder.set_client_to_sentinel_password(password.reveal());
+    }
     if tls {
         builder = builder
             .set_client_to_redis_tls_mode(TlsMode::Secure)
@@ -115,6 +189,6 @@ fn certificates(redis: &RedisConfig) -> TlsCertificates {
 /// Without credentials.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.address, f)
+        fmt::Display::fmt(&self.redis.address, f)
     }
 }

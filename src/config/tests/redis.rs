@@ -23,7 +23,7 @@ fn redis(file: &str, variables: &[(&str, &str)]) -> RedisConfig {
 
 /// All of it as one text, password included: `user:password@address database`.
 fn shown(redis: &RedisConfig) -> String {
-    let RedisConfig { address, username, password, database, ca: _ } = redis;
+    let RedisConfig { address, username, password, database, .. } = redis;
     let username = username.as_deref().unwrap_or_default();
     let password = password.as_ref().map_or("", |secret| secret.reveal());
     format!("{username}:{password}@{address} {database}")
