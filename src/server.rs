@@ -163,13 +163,18 @@ impl Server {
         for worker in std::mem::take(&mut self.workers) {
             worker.start(life.clone())?;
         }
+        let mut stop = std::pin::pin!(stop);
         if let Some(cluster) = &self.cluster {
-            membership::joined(cluster, self.required).await?;
+            tokio::select! {
+                joined = membership::joined(cluster, self.required) => joined?,
+                // No connection is accepted yet, so there is nothing to drain.
+                () = stop.as_mut() => return Ok(()),
+            }
         }
         life.open.cancel();
         let stopping = &self.stopping;
         let draining = async {
-            stop.await;
+            stop.as_mut().await;
             stopping.cancel();
             drain::drain(&self.shards, self.drain, &life.closed).await;
             let left = life.tasks.len();

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use axum::Router;
 use axum::body::Body;
 use axum::http::header::CONNECTION;
-use axum::http::{HeaderValue, Request, Response};
+use axum::http::{HeaderValue, Request, Response, StatusCode};
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -51,6 +51,9 @@ const ACCEPT_REST: Duration = Duration::from_millis(50);
 /// For how long a connection must have been without a request before the drain closes it: a proxy
 /// that sends more than ten requests a second on it has sent one by then.
 const QUIET: Duration = Duration::from_millis(100);
+
+/// How long a peer may take to read its last answer when no listener is open any more.
+const DRAIN_PARTING: Duration = Duration::from_secs(1);
 
 /// Everything a connection needs to be served; one for each listener.
 pub(super) struct Entrance {
@@ -209,7 +212,13 @@ impl Entrance {
             Box::pin(async move {
                 visit.phase.busy();
                 let watch = |body| Body::new(Watched::new(body, visit.unread.clone()));
-                let answer = entrance.answer(request.map(watch), &visit).await;
+                let mut answer = entrance.answer(request.map(watch), &visit).await;
+                if entrance.stopping.is_cancelled()
+                    && answer.status() != StatusCode::SWITCHING_PROTOCOLS
+                {
+                    // The peer opens its next connection elsewhere, and none is closed under a request.
+                    answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+                }
                 visit.phase.idle();
                 Ok::<_, Infallible>(answer)
             })
@@ -254,10 +263,14 @@ impl Entrance {
 
     /// Ends a connection whose peer may not have read its answer yet.
     async fn part(&self, stream: TcpStream, last: &[u8], closed: &CancellationToken) {
+        let over = async {
+            closed.cancelled().await;
+            tokio::time::sleep(DRAIN_PARTING).await;
+        };
         tokio::select! {
             () = linger(stream, last) => {}
             // A drain does not wait for it.
-            () = closed.cancelled() => {}
+            () = over => {}
         }
     }
 
@@ -287,11 +300,7 @@ impl Entrance {
             *visit.upgrade.lock() = upgrade;
             return answer;
         }
-        let Ok(mut answer) = self.router.clone().oneshot(request).await;
-        if self.stopping.is_cancelled() {
-            // The peer opens its next connection elsewhere, and none is closed under a request.
-            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-        }
+        let Ok(answer) = self.router.clone().oneshot(request).await;
         let status = answer.status().as_u16();
         if let Some(http::RefusedBecause(reason)) = answer.extensions().get() {
             self.rejected.request(status, reason, Instant::now());

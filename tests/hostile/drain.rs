@@ -79,19 +79,21 @@ async fn the_api_is_served_and_announces_the_end_of_each_connection() {
         request(address, "GET", "/connections", ""),
         request(address, "POST", "/users/ada/terminate_connections", ""),
     ];
+    let refused = handshake().replace("Version: 13", "Version: 8");
+    let requests = requests.into_iter().map(|request| (request, 200)).chain([(refused, 426)]);
     let mut kept_alive = Vec::new();
-    for request in requests {
+    for (request, status) in requests {
         let mut wire = Wire::open(address).await;
         wire.send(&request).await;
-        assert_eq!(wire.reply().await.status, 200, "{request}");
-        kept_alive.push((wire, request));
+        assert_eq!(wire.reply().await.status, status, "{request}");
+        kept_alive.push((wire, request, status));
     }
     server.stop();
     sends_newcomers_away(&server).await;
-    for (mut wire, request) in kept_alive {
+    for (mut wire, request, status) in kept_alive {
         wire.send(&request).await;
         let reply = wire.reply().await;
-        assert_eq!(reply.status, 200, "{request}");
+        assert_eq!(reply.status, status, "{request}");
         assert!(reply.head.contains("connection: close\r\n"), "{}", reply.head);
         wire.ends().await;
     }

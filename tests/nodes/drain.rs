@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::net::TcpListener;
+
 use crate::harness::redis::{TestRedis, is_left_out};
 use crate::harness::server::REVERB_APP;
 use crate::harness::wire::{Wire, handshake};
-use crate::harness::{TestCluster, TestServer, eventually};
+use crate::harness::{Program, TestCluster, TestServer, eventually};
 
 const READY: &str = "GET /ready HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -72,4 +74,22 @@ async fn a_redis_that_stands_still_does_not_decide_how_long_the_drain_lasts() {
     assert!(took < Duration::from_secs(6), "the drain took {took:?}");
     publish.abort();
     redis.go_on();
+}
+
+/// A node that has not joined yet waits for Redis, and has accepted nothing.
+#[tokio::test]
+async fn a_node_that_is_stopped_while_it_joins_ends_at_once() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("redis://{}", silent.local_addr().unwrap());
+    let mut program = Program::start(&[
+        ("RESOUND_CLUSTER_ENABLED", "true"),
+        ("RESOUND_CLUSTER_URL", &url),
+        ("RESOUND_CLUSTER_LEASE_SECONDS", "120"),
+        ("RESOUND_CLUSTER_TIMEOUT_MS", "60000"),
+    ])
+    .await;
+    let _unanswered = silent.accept().await.unwrap();
+    program.terminate();
+    program.says("stopped").await;
+    assert_eq!(program.exit_code().await, Some(0));
 }
