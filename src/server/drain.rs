@@ -32,7 +32,7 @@ const ON_THE_WAY: Duration = Duration::from_millis(100);
 const STRAGGLERS_SHARE: u32 = 4;
 
 /// What a second signal leaves for close frames to be written and read.
-const HURRY: Duration = Duration::from_millis(500);
+const HURRY: Duration = Duration::from_secs(1);
 
 /// Closes every socket with 4200, evenly over half of the time there is, or faster where that
 /// would be under [`DRAIN_PER_SECOND_MIN`]. Then accepts no connection any more (`closed`), and

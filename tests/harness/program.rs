@@ -113,9 +113,15 @@ impl Program {
 
     /// Sends a signal by its name without "SIG".
     pub fn signal(&self, name: &str) {
-        let pid = self.child.id().to_string();
-        let signal = format!("-{name}");
-        assert!(Command::new("kill").args([&signal, &pid]).status().unwrap().success());
+        self.signals(&[name]);
+    }
+
+    /// Sends several, one right behind the other.
+    pub fn signals(&self, names: &[&str]) {
+        let pid = self.child.id();
+        let kills: Vec<String> = names.iter().map(|name| format!("kill -{name} {pid}")).collect();
+        let script = kills.join(" && ");
+        assert!(Command::new("/bin/sh").args(["-c", &script]).status().unwrap().success());
     }
 
     /// Waits for the end; what the program still says is dropped.
