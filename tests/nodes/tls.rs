@@ -87,9 +87,8 @@ async fn the_log_says_which_side_has_no_tls() {
     }
     let (secure, _) = redis().await;
     let plain = TestRedis::start().await;
-    let check = async |url: &str, more: &[(&str, &str)], parts: &[&str]| {
-        let mut variables = vec![("RESOUND_CLUSTER_ENABLED", "true"), ("RESOUND_CLUSTER_URL", url)];
-        variables.extend(more);
+    let check = async |url: &str, parts: &[&str]| {
+        let variables = [("RESOUND_CLUSTER_ENABLED", "true"), ("RESOUND_CLUSTER_URL", url)];
         let mut program = Program::start(&variables).await;
         let line = program.says("Redis is away").await;
         assert!(parts.iter().all(|part| line.contains(part)), "{url}: {line}");
