@@ -29,7 +29,7 @@ pub(super) struct Serve {
     #[arg(long, value_name = "ADDRESS")]
     host: Option<String>,
     /// The port to listen on.
-    #[arg(long)]
+    #[arg(long, allow_negative_numbers = true)]
     port: Option<String>,
     /// The prefix of every route.
     #[arg(long)]

@@ -21,11 +21,16 @@ const OF_LARAVEL: [&str; 5] = [
     "REVERB_TELESCOPE_INGEST_INTERVAL",
 ];
 
-/// soketi's names without their prefix, and what sets the same here.
-const SOKETI: [(&str, &str); 20] = [
+/// How the variables of other servers begin.
+const OTHER_SERVERS: [(&str, &str); 2] = [("SOKETI_", "soketi"), ("SOCKUDO_", "Sockudo")];
+
+/// Their names without that prefix, and what sets the same here. Sockudo has most of soketi's.
+const OF_OTHERS: [(&str, &str); 22] = [
     ("DEFAULT_APP_ID", "REVERB_APP_ID"),
     ("DEFAULT_APP_KEY", "REVERB_APP_KEY"),
     ("DEFAULT_APP_SECRET", "REVERB_APP_SECRET"),
+    ("DEFAULT_APP_ALLOWED_ORIGINS", "RESOUND_APP_ALLOWED_ORIGINS"),
+    ("ENABLE_CLIENT_MESSAGES", "REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM"),
     ("DEFAULT_APP_MAX_CONNS", "REVERB_APP_MAX_CONNECTIONS"),
     ("DEFAULT_APP_ENABLE_CLIENT_MESSAGES", "REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM"),
     ("DEFAULT_APP_MAX_CLIENT_EVENTS_PER_SEC", "RESOUND_APP_CLIENT_EVENTS_PER_SECOND"),
@@ -70,8 +75,10 @@ const SWITCHES_OF_APP: [Switch; 2] = [
 pub(super) fn variables(variables: &Variables, keys: &Keys) -> Vec<String> {
     let set = variables.keys().filter(|name| is_set(variables, name));
     let note = |name: &String| {
-        let advice = match name.strip_prefix("SOKETI_") {
-            Some(rest) => of_soketi(rest, variables)?,
+        let mut others = OTHER_SERVERS.iter();
+        let other = others.find_map(|(prefix, server)| Some((name.strip_prefix(prefix)?, server)));
+        let advice = match other {
+            Some((rest, server)) => of_other(rest, server, variables)?,
             None if name.starts_with("REVERB_") && !is_known(name) => of_reverb(name, keys),
             None => return None,
         };
@@ -81,11 +88,11 @@ pub(super) fn variables(variables: &Variables, keys: &Keys) -> Vec<String> {
 }
 
 /// What sets the same here, unless that is set too.
-fn of_soketi(rest: &str, variables: &Variables) -> Option<String> {
-    match SOKETI.iter().find(|(soketi, _)| *soketi == rest) {
+fn of_other(rest: &str, server: &str, variables: &Variables) -> Option<String> {
+    match OF_OTHERS.iter().find(|(theirs, _)| *theirs == rest) {
         Some((_, ours)) if is_set(variables, ours) => None,
         Some((_, ours)) => Some(format!("{ours} sets it here")),
-        None => Some("it is a setting of soketi".to_owned()),
+        None => Some(format!("it is a setting of {server}")),
     }
 }
 

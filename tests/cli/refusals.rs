@@ -89,6 +89,8 @@ fn flags_are_refused_in_one_sentence() {
     let here = folder("flags");
     let output = resound(&here, &["serve", "--port", "http"]).output().unwrap();
     check(&output, 2, "", "error: flag --port is \"http\"; it must be a whole number\n");
+    let output = resound(&here, &["serve", "--port", "-1"]).output().unwrap();
+    check(&output, 2, "", "error: flag --port is \"-1\"; it must not be negative\n");
     let output = resound(&here, &["serve", "--host", "0.0.0.0"]).output().unwrap();
     assert_eq!(output.status.code(), Some(2));
     assert!(
