@@ -97,7 +97,8 @@ fn of_type(found: &str, expected: &str) -> String {
         "a string" => "text in quotes",
         "a sequence" if found == "map" => "a list: a table in it has two brackets, as in [[apps]]",
         "a sequence" => "a list in brackets, as in [\"a\", \"b\"]",
-        _ if expected.starts_with("struct ") => "a table: its name in brackets, its keys below it",
+        "a table" if found == "sequence" => "one table, as in [server], and no list",
+        "a table" => "a table: its name in brackets, its keys below it",
         other => return format!("it must be {other}"),
     };
     format!("it must be {wanted}")

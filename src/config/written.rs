@@ -5,22 +5,35 @@
 //! below the file, fills it. The file alone is read into these types only to be checked.
 
 use std::collections::BTreeMap;
+use std::fmt;
+use std::marker::PhantomData;
 
-use serde::de::{Error, Visitor};
+use serde::de::value::MapAccessDeserializer;
+use serde::de::{Error, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer, Serialize};
 
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Written {
+    #[serde(deserialize_with = "table")]
     pub(super) server: Server,
+    #[serde(deserialize_with = "table")]
     pub(super) http: Http,
+    #[serde(deserialize_with = "table")]
     pub(super) websocket: WebSocket,
+    #[serde(deserialize_with = "table")]
     pub(super) cache: Cache,
+    #[serde(deserialize_with = "table")]
     pub(super) webhooks: Webhooks,
+    #[serde(deserialize_with = "table")]
     pub(super) log: Log,
+    #[serde(deserialize_with = "table")]
     pub(super) metrics: Metrics,
+    #[serde(deserialize_with = "table")]
     pub(super) cluster: Cluster,
+    #[serde(deserialize_with = "table")]
     pub(super) app: App,
+    #[serde(deserialize_with = "tables")]
     pub(super) apps: Vec<App>,
 }
 
@@ -145,7 +158,9 @@ pub(super) struct App {
     pub(super) subscription_count_events: bool,
     pub(super) terminate_presence_users: bool,
     pub(super) gap_event: String,
+    #[serde(deserialize_with = "tables")]
     pub(super) webhooks: Vec<Webhook>,
+    #[serde(deserialize_with = "table")]
     pub(super) rate_limiting: RateLimiting,
     pub(super) channel_name_bytes: u64,
     pub(super) event_name_chars: u64,
@@ -180,13 +195,47 @@ pub(super) struct Webhook {
     pub(super) batch_window_ms: u64,
 }
 
+/// A struct alone would take a list too, as its fields in their order.
+struct Table<T>(T);
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Table<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Entries(PhantomData)).map(Self)
+    }
+}
+
+struct Entries<T>(PhantomData<T>);
+
+impl<'de, T: Deserialize<'de>> Visitor<'de> for Entries<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a table")
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<T, A::Error> {
+        T::deserialize(MapAccessDeserializer::new(entries))
+    }
+}
+
+fn table<'de, T: Deserialize<'de>, D: Deserializer<'de>>(deserializer: D) -> Result<T, D::Error> {
+    Table::deserialize(deserializer).map(|Table(table)| table)
+}
+
+fn tables<'de, T: Deserialize<'de>, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Vec<T>, D::Error> {
+    let tables = Vec::deserialize(deserializer)?;
+    Ok(tables.into_iter().map(|Table(table)| table).collect())
+}
+
 /// What looks like a number is often written as one, Laravel's ids above all.
 fn text_or_number<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     struct Text;
     impl Visitor<'_> for Text {
         type Value = String;
 
-        fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
             f.write_str("a string")
         }
 

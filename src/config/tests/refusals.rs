@@ -69,6 +69,18 @@ fn a_value_of_another_type_is_refused_with_what_it_must_be() {
 }
 
 #[test]
+fn a_list_is_no_table() {
+    let list = "it must be one table, as in [server], and no list";
+    for line in ["[[server]]", "[[app]]", "server = [\"::1\", 8081]", "cache = [60, 1]"] {
+        check_file(line, &format!("line 1 is {line}; {list}"));
+    }
+    let app = format!("{APP}rate_limiting = [true, 5]");
+    check_file(&app, &format!("line 5 is rate_limiting = [true, 5]; {list}"));
+    // Such a line may hold a secret.
+    check_file("apps = [[\"1\", \"k\", \"s\"]]", &format!("line 1 is wrong; {list}"));
+}
+
+#[test]
 fn a_line_that_may_hold_a_secret_is_not_shown() {
     let check = |line: &str, message: &str| {
         check_file(&format!("[cluster]\n{line}\n"), &format!("line 2 is wrong; {message}"));
