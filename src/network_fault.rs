@@ -16,6 +16,10 @@ use rustls::{CertificateError, InvalidMessage};
 pub enum NetworkFault {
     /// Nothing listens on the port.
     Refused,
+    /// There is no socket of that name.
+    Missing,
+    /// This process may not open the socket.
+    Forbidden,
     /// The name of the host has no address.
     UnknownHost,
     /// There is no route to the host.
@@ -52,6 +56,8 @@ impl NetworkFault {
     fn of_io(error: &io::Error) -> Option<Self> {
         match error.kind() {
             ErrorKind::ConnectionRefused => Some(Self::Refused),
+            ErrorKind::NotFound => Some(Self::Missing),
+            ErrorKind::PermissionDenied => Some(Self::Forbidden),
             ErrorKind::HostUnreachable | ErrorKind::NetworkUnreachable => Some(Self::Unreachable),
             ErrorKind::ConnectionReset
             | ErrorKind::ConnectionAborted
@@ -89,6 +95,8 @@ impl fmt::Display for NetworkFault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Refused => "nothing listens on that port",
+            Self::Missing => "there is no such file",
+            Self::Forbidden => "this process may not open it",
             Self::UnknownHost => "the name of the host has no address (DNS)",
             Self::Unreachable => "there is no route to the host",
             Self::Closed => "the peer closed the connection",
@@ -122,7 +130,9 @@ fn below<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'stati
 
 #[cfg(test)]
 mod tests {
+    use std::error::Error;
     use std::io::{self, ErrorKind};
+    use std::sync::Arc;
 
     use rustls::{CertificateError, InvalidMessage};
 
@@ -132,14 +142,23 @@ mod tests {
     #[error("error sending request")]
     struct Wrapped(#[source] io::Error);
 
+    /// As the client of Redis keeps errors.
+    #[derive(Debug, thiserror::Error)]
+    #[error("I/O error")]
+    struct Shared(#[source] Arc<dyn Error + Send + Sync>);
+
     fn check(error: io::Error, fault: impl Into<Option<NetworkFault>>) {
-        assert_eq!(NetworkFault::of(&Wrapped(error)), fault.into());
+        let (wrapped, fault) = (Wrapped(error), fault.into());
+        assert_eq!(NetworkFault::of(&wrapped), fault);
+        assert_eq!(NetworkFault::of(&Shared(Arc::new(wrapped.0))), fault);
     }
 
     #[test]
     fn the_cause_is_found_below_the_errors_of_libraries() {
         check(ErrorKind::ConnectionRefused.into(), Some(NetworkFault::Refused));
         check(ErrorKind::ConnectionReset.into(), Some(NetworkFault::Closed));
+        check(ErrorKind::NotFound.into(), Some(NetworkFault::Missing));
+        check(ErrorKind::PermissionDenied.into(), Some(NetworkFault::Forbidden));
         check(ErrorKind::HostUnreachable.into(), Some(NetworkFault::Unreachable));
         check(ErrorKind::TimedOut.into(), Some(NetworkFault::TimedOut));
         let lookup = "failed to lookup address information: Name or service not known";
