@@ -38,7 +38,7 @@ pub use cluster::{ClusterConfig, StreamsConfig};
 pub use development::EXAMPLE_SECRET;
 pub use file::File;
 pub use problem::Problem;
-pub use redis::{RedisAddress, RedisConfig};
+pub use redis::{Endpoint, RedisAddress, RedisConfig};
 pub use terminal::Terminal;
 
 use environment::Variables;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, PushInfo, PushKind, RedisError, Value};
+use redis::{PushInfo, PushKind, RedisError, Value};
 
 use super::{Cluster, Identity, NodeId};
 use crate::config::RedisConfig;
@@ -17,16 +17,21 @@ mod address;
 mod claims;
 mod commands;
 mod courier;
-mod fault;
+mod failure;
+mod greeting;
+mod outage;
 mod process;
 mod replies;
 mod scripts;
+mod sentinel;
 mod time_limit;
 
 pub use courier::Courier;
 
 use address::Source;
 use commands::Commands;
+use failure::Moment;
+use outage::Outage;
 use process::Process;
 use time_limit::TimeLimit;
 
@@ -42,6 +47,7 @@ pub(super) struct Link {
     source: Source,
     commands: Arc<Commands>,
     time_limit: TimeLimit,
+    outage: Outage,
     /// The Redis process of the last link, and the link's number there.
     last: Option<(String, u64)>,
 }
@@ -63,12 +69,29 @@ pub enum Broken {
     /// The version that it says it has.
     #[error("this Redis is {0}, which is too old: 6.2 is the oldest that can be used")]
     TooOld(String),
+    /// A sentinel where Redis was expected.
+    #[error(
+        "this is a sentinel and no Redis: write redis+sentinel://host:port/name in cluster.url, with the name that `sentinel monitor` gives the primary"
+    )]
+    IsSentinel,
+    /// No sentinel led to a primary.
+    #[error("{causes}")]
+    NoPrimary {
+        /// What each attempt ended with.
+        causes: String,
+        /// Whether an answer took longer than the time limit.
+        is_timeout: bool,
+    },
 }
 
 impl Broken {
     /// Whether an answer took longer than the time limit.
     fn is_timeout(&self) -> bool {
-        matches!(self, Self::Redis(error) if error.is_timeout())
+        match self {
+            Self::Redis(error) => error.is_timeout(),
+            Self::NoPrimary { is_timeout, .. } => *is_timeout,
+            _ => false,
+        }
     }
 }
 
@@ -82,12 +105,12 @@ impl Link {
         let (settings, app_ids) = (cluster.settings.clone(), cluster.app_ids.clone());
         let commands = Arc::new(Commands::new(cluster.node, settings, app_ids));
         let time_limit = TimeLimit::new(timeout, cluster.settings.beat_holds());
-        Ok(Self { cluster, source, commands, time_limit, last: None })
+        let outage = Outage::default();
+        Ok(Self { cluster, source, commands, time_limit, outage, last: None })
     }
 
     /// Connects, serves, and begins again, for ever.
     pub(super) async fn run(mut self) {
-        let mut said = false;
         loop {
             // Whatever a link that is given up still brings is not listened to.
             let (cluster, generation) = (self.cluster.clone(), self.cluster.next_link());
@@ -95,29 +118,28 @@ impl Link {
                 cluster.hear(generation, &push);
                 Ok::<(), ()>(())
             };
-            let broken = match self.connect(hear).await {
+            let (broken, moment) = match self.connect(hear).await {
                 Ok((courier, identity)) => {
-                    said = false;
-                    tracing::info!(redis = %self.source, "connected to Redis");
                     self.cluster.connected(identity);
                     let since = Instant::now();
-                    let claims = claims::keep(&self.cluster, courier.connection());
+                    let cluster = self.cluster.clone();
+                    let claims = claims::keep(&cluster, courier.connection());
                     let broken = tokio::select! {
                         broken = self.serve(courier) => broken,
                         never = claims => match never {},
                     };
                     self.cluster.disconnected();
                     self.time_limit.ended(broken.is_timeout(), since.elapsed());
-                    broken
+                    (broken, Moment::Serving)
                 }
                 Err(broken) => {
                     self.cluster.failed();
-                    broken
+                    (broken, Moment::Connecting)
                 }
             };
-            if !std::mem::replace(&mut said, true) {
-                let cause = self.source.explain(&broken).await;
-                tracing::error!(redis = %self.source, cause, error = %broken, "Redis is away: this node serves its own sockets, and tries again");
+            let cause = self.source.explain(&broken, moment);
+            if self.outage.failed(&cause, Instant::now()) {
+                tracing::error!(redis = %self.source, %cause, "Redis is away: this node serves its own sockets, and tries again");
             }
             self.pause().await;
         }
@@ -140,12 +162,8 @@ impl Link {
         &mut self,
         hear: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
     ) -> Result<(Courier, Identity), Broken> {
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(self.time_limit.now()))
-            .set_response_timeout(Some(self.time_limit.now()))
-            .set_push_sender(hear);
         let cluster = self.cluster.clone();
-        let connect = self.introduce(&config);
+        let connect = self.introduce(hear);
         tokio::pin!(connect);
         let mut ticks = tokio::time::interval(TICK);
         loop {
@@ -159,9 +177,9 @@ impl Link {
     /// A connection, and the Redis at its end.
     async fn introduce(
         &mut self,
-        config: &AsyncConnectionConfig,
+        hear: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
     ) -> Result<(Courier, Identity), Broken> {
-        let mut connection = self.source.connect(config).await?;
+        let mut connection = self.source.connect(self.time_limit.now(), hear).await?;
         let mut hello = redis::pipe();
         hello.cmd("INFO").arg("server").cmd("CLIENT").arg("ID");
         let (info, id): (String, u64) = hello.query_async(&mut connection).await?;
@@ -196,8 +214,9 @@ impl Link {
     }
 
     /// Carries batch after batch until something breaks. One is under way at a time: what comes
-    /// meanwhile goes with the next.
-    async fn serve(&self, mut courier: Courier) -> Broken {
+    /// meanwhile goes with the next. The link counts as up for the log when it has carried one: a Redis
+    /// that cannot be written to takes connections, too.
+    async fn serve(&mut self, mut courier: Courier) -> Broken {
         let mut ticks = tokio::time::interval(TICK);
         loop {
             let batch = self.cluster.requests();
@@ -220,7 +239,12 @@ impl Link {
                 }
             };
             match answers {
-                Ok(answers) => answers.into_iter().for_each(|reply| self.cluster.replied(reply)),
+                Ok(answers) => {
+                    if self.outage.ended() {
+                        tracing::info!(redis = %self.source, "connected to Redis");
+                    }
+                    answers.into_iter().for_each(|reply| self.cluster.replied(reply));
+                }
                 Err(broken) => return broken,
             }
         }

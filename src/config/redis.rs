@@ -37,9 +37,9 @@ pub struct RedisConfig {
     pub username: Option<String>,
     /// `None`: it wants none.
     pub password: Option<Secret>,
-    /// The user of the sentinels; `None`: their default user.
+    /// The user at the sentinels; `None`: their default user.
     pub sentinel_username: Option<String>,
-    /// The password of the sentinels; `None`: the one of Redis, if they ask for one.
+    /// The password of the sentinels. `None`: they want none, or that of Redis.
     pub sentinel_password: Option<Secret>,
     /// The number of the database; topics know none.
     pub database: i64,
@@ -64,8 +64,8 @@ pub enum RedisAddress {
     Unix(PathBuf),
     /// Where one of these says.
     Sentinel {
-        /// Hosts and ports, at least one.
-        sentinels: Vec<(String, u16)>,
+        /// At least one.
+        sentinels: Vec<Endpoint>,
         /// The name they know it by.
         master: String,
         /// Whether to speak TLS, to them and to it.
@@ -73,9 +73,28 @@ pub enum RedisAddress {
     },
 }
 
+/// A port of a host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Endpoint {
+    /// A name or an IP address, without brackets.
+    pub host: String,
+    /// Not 0.
+    pub port: u16,
+}
+
+/// As in a URL.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { host, port } = self;
+        match host.parse::<Ipv6Addr>() {
+            Ok(_) => write!(f, "[{host}]:{port}"),
+            Err(_) => write!(f, "{host}:{port}"),
+        }
+    }
+}
+
 impl RedisAddress {
-    /// Whether TLS is spoken there.
-    pub fn has_tls(&self) -> bool {
+    fn has_tls(&self) -> bool {
         matches!(self, Self::Tcp { tls: true, .. } | Self::Sentinel { tls: true, .. })
     }
 }
@@ -84,16 +103,14 @@ impl RedisAddress {
 impl fmt::Display for RedisAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let secure = if self.has_tls() { "s" } else { "" };
-        let end = |(host, port): (&str, u16)| match host.parse::<Ipv6Addr>() {
-            Ok(_) => format!("[{host}]:{port}"),
-            Err(_) => format!("{host}:{port}"),
-        };
         match self {
-            Self::Tcp { host, port, .. } => write!(f, "redis{secure}://{}", end((host, *port))),
+            Self::Tcp { host, port, .. } => {
+                let end = Endpoint { host: host.clone(), port: *port };
+                write!(f, "redis{secure}://{end}")
+            }
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Sentinel { sentinels, master, .. } => {
-                let ends: Vec<_> =
-                    sentinels.iter().map(|(host, port)| end((host, *port))).collect();
+                let ends: Vec<_> = sentinels.iter().map(Endpoint::to_string).collect();
                 write!(f, "redis{secure}+sentinel://{}/{master}", ends.join(","))
             }
         }
@@ -115,32 +132,38 @@ pub(super) fn redis(
     let url = if has_url {
         Url::parse(&written.url).map_err(|flaw| at("url").flaw(flaw))?
     } else {
-        let address = of_keys(written, places)?;
-        Url { address, username: None, password: None, database: None }
+        Url::of(of_keys(written, places)?)
     };
     let counts = |key: &str, is_in_url: bool| match last(key).cmp(&last("url")) {
         Ordering::Greater => true,
         Ordering::Equal => !is_in_url,
         Ordering::Less => !has_url,
     };
-    let filled = |text: &String| Some(text.clone()).filter(|text| !text.is_empty());
-    let of_key = counts("username", url.username.is_some());
-    let username = if of_key { filled(&written.username) } else { url.username };
-    let of_key = counts("password", url.password.is_some());
-    let password = if of_key { filled(&written.password) } else { url.password };
+    let part =
+        |key: &str, of_key: &String, of_url: Option<String>| match counts(key, of_url.is_some()) {
+            true => Some(of_key.clone()).filter(|text| !text.is_empty()),
+            false => of_url,
+        };
+    let secret = |text: Option<String>| text.map(|text| Secret::new(&text));
+    let username = part("username", &written.username, url.username);
+    let password = secret(part("password", &written.password, url.password));
+    let (key, of_url) = ("sentinel_username", url.sentinel_username);
+    let sentinel_username = part(key, &written.sentinel_username, of_url);
+    let (key, of_url) = ("sentinel_password", url.sentinel_password);
+    let sentinel_password = secret(part(key, &written.sentinel_password, of_url));
     let database = if counts("database", url.database.is_some()) {
         at("database").number(written.database, 0..=LARGEST_DATABASE)?
     } else {
         url.database.unwrap_or_default()
     };
     let ca = authority(&written.ca_file, &url.address, &at("ca_file"))?;
-    let password = password.map(|text| Secret::new(&text));
+    let address = url.address;
     Ok(RedisConfig {
-        address: url.address,
+        address,
         username,
         password,
-        sentinel_username: filled(&written.sentinel_username),
-        sentinel_password: filled(&written.sentinel_password).map(|text| Secret::new(&text)),
+        sentinel_username,
+        sentinel_password,
         database,
         ca,
     })

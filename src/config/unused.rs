@@ -25,7 +25,7 @@ const OF_LARAVEL: [&str; 5] = [
 const OTHER_SERVERS: [(&str, &str); 2] = [("SOKETI_", "soketi"), ("SOCKUDO_", "Sockudo")];
 
 /// Their names without that prefix, and what sets the same here. Sockudo has most of soketi's.
-const OF_OTHERS: [(&str, &str); 22] = [
+const OF_OTHERS: [(&str, &str); 23] = [
     ("DEFAULT_APP_ID", "REVERB_APP_ID"),
     ("DEFAULT_APP_KEY", "REVERB_APP_KEY"),
     ("DEFAULT_APP_SECRET", "REVERB_APP_SECRET"),
@@ -48,6 +48,7 @@ const OF_OTHERS: [(&str, &str); 22] = [
     ("DB_REDIS_USERNAME", "REDIS_USERNAME"),
     ("DB_REDIS_PASSWORD", "REDIS_PASSWORD"),
     ("DB_REDIS_DB", "REDIS_DB"),
+    ("DB_REDIS_SENTINEL_PASSWORD", "REDIS_SENTINEL_PASSWORD"),
 ];
 
 const PUSHER: [&str; 3] = ["PUSHER_APP_ID", "PUSHER_APP_KEY", "PUSHER_APP_SECRET"];

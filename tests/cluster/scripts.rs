@@ -52,15 +52,14 @@ impl Both {
     pub(crate) async fn new(redis: &TestRedis, prefix: &str, streams: bool) -> Self {
         let (host, tls) = ("127.0.0.1".to_owned(), false);
         let address = RedisAddress::Tcp { host, port: redis.port, tls };
-        let (username, password, ca) = (None, None, None);
         let config = RedisConfig {
             address,
-            username,
-            password,
+            username: None,
+            password: None,
             sentinel_username: None,
             sentinel_password: None,
             database: 0,
-            ca,
+            ca: None,
         };
         let (mut couriers, mut ears) = (Vec::new(), Vec::new());
         for node in 1..=NODES {

@@ -2,13 +2,17 @@
 
 use std::process::{Command, Stdio};
 
+use crate::faults::fault;
 use crate::harness::redis::{TestRedis, is_left_out};
 use crate::harness::server::REVERB_APP;
-use crate::harness::{Folder, Program, TestCluster};
+use crate::harness::{Folder, TestCluster};
 use crate::stage::{assert_events_flow, linked, subscribers};
 
-/// A Redis that speaks nothing else, and the file with the authority.
-async fn redis() -> (TestRedis, String) {
+/// The names in the certificate by which tests reach it.
+const NAMES: &str = "DNS:localhost, IP:127.0.0.1";
+
+/// A folder with an authority, `ca.pem`, and a certificate for these names that it has signed, `redis.pem`.
+fn certificates(names: &str) -> Folder {
     let folder = Folder::new();
     let openssl = |arguments: &str| {
         let arguments = arguments.replace("$folder", &folder.to_string());
@@ -18,7 +22,7 @@ async fn redis() -> (TestRedis, String) {
         assert!(made.success(), "openssl {arguments}");
     };
     let key = "-newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -days 2";
-    folder.write("names", "subjectAltName = DNS:localhost, IP:127.0.0.1\n");
+    folder.write("names", &format!("subjectAltName = {names}\n"));
     openssl(&format!("req -x509 {key} -subj /CN=ours -keyout $folder/ca.key -out $folder/ca.pem"));
     openssl(
         "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost \
@@ -28,22 +32,26 @@ async fn redis() -> (TestRedis, String) {
         "x509 -req -in $folder/redis.request -CA $folder/ca.pem -CAkey $folder/ca.key \
          -CAcreateserial -days 2 -extfile $folder/names -out $folder/redis.pem",
     );
+    folder
+}
+
+/// A Redis with TLS alone that presents this certificate, and the file with the authority.
+async fn redis_with(folder: Folder, certificate: &str, clients: &str) -> (TestRedis, String) {
     let authority = folder.path("ca.pem");
+    let (file, key) = (format!("$folder/{certificate}.pem"), format!("$folder/{certificate}.key"));
     let options = [
-        "--port",
-        "0",
-        "--tls-port",
-        "$port",
-        "--tls-cert-file",
-        "$folder/redis.pem",
-        "--tls-key-file",
-        "$folder/redis.key",
-        "--tls-ca-cert-file",
-        "$folder/ca.pem",
-        "--tls-auth-clients",
-        "no",
+        ["--port", "0"],
+        ["--tls-port", "$port"],
+        ["--tls-cert-file", &file],
+        ["--tls-key-file", &key],
+        ["--tls-ca-cert-file", "$folder/ca.pem"],
+        ["--tls-auth-clients", clients],
     ];
-    (TestRedis::within_folder(folder, &options).await, authority)
+    (TestRedis::within_folder(folder, options.as_flattened()).await, authority)
+}
+
+async fn redis() -> (TestRedis, String) {
+    redis_with(certificates(NAMES), "redis", "no").await
 }
 
 #[tokio::test]
@@ -66,39 +74,43 @@ async fn an_authority_of_ones_own_is_enough() {
     }
 }
 
-/// The log names the cause, not only that Redis is away.
+/// Names, in the log of a node with this address, the cause and what to change.
+async fn check(url: &str, authority: &str, parts: &[&str]) {
+    let said = fault(&[("RESOUND_CLUSTER_URL", url), ("RESOUND_CLUSTER_CA_FILE", authority)]).await;
+    for part in parts {
+        assert!(said.contains(part), "{url}: {said} lacks {part}");
+    }
+}
+
 #[tokio::test]
-async fn without_it_the_log_says_why() {
+async fn a_redis_without_tls_and_one_with_nothing_else_are_recognized() {
+    if is_left_out() {
+        return;
+    }
+    let (secure, authority) = redis().await;
+    let plain = TestRedis::start().await;
+    let url = format!("redis://localhost:{}", secure.port);
+    check(&url, "", &["closed the connection", "begin cluster.url with rediss://"]).await;
+    let url = format!("rediss://localhost:{}", plain.port);
+    check(&url, &authority, &["begin cluster.url with redis://"]).await;
+}
+
+#[tokio::test]
+async fn a_certificate_that_is_refused_names_why_and_what_to_change() {
     if is_left_out() {
         return;
     }
     let (redis, _) = redis().await;
-    let url = format!("rediss://localhost:{}", redis.port);
-    let variables = [("RESOUND_CLUSTER_ENABLED", "true"), ("RESOUND_CLUSTER_URL", url.as_str())];
-    let said = Program::start(&variables).await.says("Redis is away").await;
-    assert!(said.contains("certificate"), "{said}");
-}
+    let url = |redis: &TestRedis| format!("rediss://localhost:{}", redis.port);
+    check(&url(&redis), "", &["an authority that is not trusted", "set cluster.ca_file"]).await;
 
-/// TLS on one side only: the log names the cause and the key.
-#[tokio::test]
-async fn the_log_says_which_side_has_no_tls() {
-    if is_left_out() {
-        return;
-    }
-    let (secure, _) = redis().await;
-    let plain = TestRedis::start().await;
-    let check = async |url: &str, parts: &[&str]| {
-        let variables = [("RESOUND_CLUSTER_ENABLED", "true"), ("RESOUND_CLUSTER_URL", url)];
-        let mut program = Program::start(&variables).await;
-        let line = program.says("Redis is away").await;
-        assert!(parts.iter().all(|part| line.contains(part)), "{url}: {line}");
-    };
-    let without = format!("redis://127.0.0.1:{}", secure.port);
-    check(&without, &["the peer closed the connection", "rediss://"]).await;
-    let with = format!("rediss://127.0.0.1:{}", plain.port);
-    check(&with, &["write redis://"]).await;
-    let stranger = format!("rediss://127.0.0.1:{}", secure.port);
-    check(&stranger, &["an authority that is not trusted", "cluster.ca_file"]).await;
-    check("redis://127.0.0.1:9", &["nothing listens on that port", "cluster.port"]).await;
-    check("redis://no-such-host.invalid", &["no address (DNS)", "cluster.host"]).await;
+    let folder = certificates("DNS:redis.example");
+    let (other, ca) = redis_with(folder, "redis", "no").await;
+    check(&url(&other), &ca, &["for other host names", "cluster.host or cluster.url"]).await;
+
+    let (own, ca) = redis_with(certificates(NAMES), "ca", "no").await;
+    check(&url(&own), &ca, &["self-signed as that of an authority", "make an authority"]).await;
+
+    let (strict, ca) = redis_with(certificates(NAMES), "redis", "yes").await;
+    check(&url(&strict), &ca, &["tls-auth-clients no"]).await;
 }

@@ -1,127 +1,112 @@
-//! Where Redis is: a host, a Unix socket, or whoever Sentinel says; with or without TLS.
+//! Where Redis is: a host, a Unix socket, or the primary that Sentinel names; with or without TLS.
 
 use std::fmt;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::sentinel::{SentinelClient, SentinelClientBuilder, SentinelServerType};
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, ErrorKind, IntoConnectionInfo, ProtocolVersion,
-    RedisConnectionInfo, RedisError, TlsCertificates, TlsMode,
+    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo,
+    RedisConnectionInfo, RedisError, TlsCertificates,
 };
 
-use super::{Broken, fault};
+use super::Broken;
+use super::failure::{Moment, Place, Role, Transport};
+use super::greeting;
+use super::sentinel::Sentinels;
+use crate::app::Secret;
 use crate::config::{RedisAddress, RedisConfig};
+use crate::network_fault::NetworkFault;
 
 /// What makes connections.
 pub(super) struct Source {
-    client: Clients,
     redis: RedisConfig,
+    way: Way,
+    /// The primary that a sentinel has named last.
+    primary: Option<String>,
 }
 
-enum Clients {
-    One(Box<Client>),
-    Sentinel(Box<SentinelClient>),
+enum Way {
+    Direct(Box<Client>),
+    Sentinels(Box<Sentinels>),
+}
+
+/// A user and its password at one of the ends.
+#[derive(Clone, Copy)]
+pub(super) struct Login<'a> {
+    pub(super) username: Option<&'a str>,
+    pub(super) password: Option<&'a Secret>,
 }
 
 impl Source {
     pub(super) fn new(redis: &RedisConfig) -> Result<Self, RedisError> {
         // The first caller in the process wins, and every caller brings the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = match &redis.address {
-            RedisAddress::Tcp { host, port, tls } => {
-                Clients::One(client(redis, tcp(host, *port, *tls))?)
-            }
-            RedisAddress::Unix(path) => {
-                Clients::One(client(redis, ConnectionAddr::Unix(path.clone()))?)
-            }
+        let direct = |address| primary(redis, address).map(|client| Way::Direct(Box::new(client)));
+        let way = match &redis.address {
+            RedisAddress::Tcp { host, port, tls } => direct(tcp(host, *port, *tls))?,
+            RedisAddress::Unix(path) => direct(ConnectionAddr::Unix(path.clone()))?,
             RedisAddress::Sentinel { sentinels, master, tls } => {
-                Clients::Sentinel(Box::new(sentinel(redis, sentinels, master, *tls)?))
+                Way::Sentinels(Box::new(Sentinels::new(redis, sentinels, master, *tls)))
             }
         };
-        Ok(Self { client, redis: redis.clone() })
+        Ok(Self { redis: redis.clone(), way, primary: None })
     }
 
+    /// A connection whose every step may take this long, and what is to get its pushes.
     pub(super) async fn connect(
         &mut self,
-        config: &AsyncConnectionConfig,
-    ) -> Result<MultiplexedConnection, RedisError> {
-        let refused = match &mut self.client {
-            Clients::One(client) => {
-                return client.get_multiplexed_async_connection_with_config(config).await;
+        timeout: Duration,
+        hear: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
+    ) -> Result<MultiplexedConnection, Broken> {
+        let config = within(timeout).set_push_sender(hear);
+        match &mut self.way {
+            Way::Direct(client) => Ok(open(client, &config).await?),
+            Way::Sentinels(sentinels) => {
+                self.primary = None;
+                let (connection, primary) = sentinels.connect(&config, timeout).await?;
+                self.primary = Some(primary);
+                Ok(connection)
             }
-            Clients::Sentinel(client) => {
-                match client.get_async_connection_with_config(config).await {
-                    Ok(connection) => return Ok(connection),
-                    Err(error) => error,
-                }
-            }
-        };
-        // Sentinels often have the password of Redis, and one that has none refuses any.
-        let is_open = self.redis.sentinel_password.is_none() && self.redis.password.is_some();
-        if is_open && self.refusing_sentinel().await.is_some() {
-            let same = RedisConfig {
-                sentinel_username: self.redis.username.clone(),
-                sentinel_password: self.redis.password.clone(),
-                ..self.redis.clone()
-            };
-            *self = Self::new(&same)?;
-            if let Clients::Sentinel(client) = &mut self.client {
-                return client.get_async_connection_with_config(config).await;
-            }
-        }
-        Err(refused)
-    }
-
-    /// Why a link could not be made, or broke, for the log.
-    pub(super) async fn explain(&self, broken: &Broken) -> String {
-        match self.refusing_sentinel().await {
-            Some((host, port)) => format!(
-                "the sentinel {host}:{port} refuses to answer without the right password: set cluster.sentinel_password (REDIS_SENTINEL_PASSWORD)"
-            ),
-            None => fault::explain(broken, &self.redis.address),
         }
     }
 
-    /// The first sentinel that does not accept the credentials for sentinels.
-    async fn refusing_sentinel(&self) -> Option<(&str, u16)> {
-        let RedisAddress::Sentinel { sentinels, tls, .. } = &self.redis.address else {
-            return None;
-        };
-        let credentials = RedisConfig {
-            username: self.redis.sentinel_username.clone(),
-            password: self.redis.sentinel_password.clone(),
-            database: 0,
-            ..self.redis.clone()
-        };
-        let limit = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(PROBE))
-            .set_response_timeout(Some(PROBE));
-        for (host, port) in sentinels {
-            let Ok(client) = client(&credentials, tcp(host, *port, *tls)) else { continue };
-            let connected = client.get_multiplexed_async_connection_with_config(&limit).await;
-            let answer: Result<(), RedisError> = match connected {
-                Ok(mut connection) => redis::cmd("PING").query_async(&mut connection).await,
-                Err(error) => Err(error),
-            };
-            if answer.is_err_and(|error| is_refusal(&error)) {
-                return Some((host, *port));
+    /// Why a link failed, and what to change.
+    pub(super) fn explain(&self, broken: &Broken, moment: Moment) -> String {
+        let transport = match &self.redis.address {
+            RedisAddress::Unix(_) => Transport::Unix,
+            RedisAddress::Tcp { tls, .. } | RedisAddress::Sentinel { tls, .. } => {
+                Transport::of_tcp(*tls)
             }
+        };
+        match broken {
+            Broken::Redis(error) => Place { role: Role::Redis, transport, moment }.explain(error),
+            other => other.to_string(),
         }
-        None
     }
 }
 
-/// A sentinel that does not answer at once is away, which is another fault.
-const PROBE: Duration = Duration::from_millis(500);
-
-fn is_refusal(error: &RedisError) -> bool {
-    let codes = ["NOAUTH", "WRONGPASS", "NOPERM"];
-    error.kind() == ErrorKind::AuthenticationFailed
-        || error.code().is_some_and(|code| codes.contains(&code))
+/// A connection, or why there is none, if need be from a second look at what Redis writes first.
+pub(super) async fn open(
+    client: &Client,
+    config: &AsyncConnectionConfig,
+) -> Result<MultiplexedConnection, RedisError> {
+    let opened = client.get_multiplexed_async_connection_with_config(config).await;
+    match opened {
+        Err(error) if NetworkFault::of(&error) == Some(NetworkFault::Closed) => {
+            let refusal = greeting::refusal(client.get_connection_info().addr()).await;
+            Err(refusal.unwrap_or(error))
+        }
+        opened => opened,
+    }
 }
 
-fn tcp(host: &str, port: u16, tls: bool) -> ConnectionAddr {
+pub(super) fn within(timeout: Duration) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(timeout))
+        .set_response_timeout(Some(timeout))
+}
+
+pub(super) fn tcp(host: &str, port: u16, tls: bool) -> ConnectionAddr {
     let (host, insecure, tls_params) = (host.to_owned(), false, None);
     match tls {
         false => ConnectionAddr::Tcp(host, port),
@@ -129,66 +114,49 @@ fn tcp(host: &str, port: u16, tls: bool) -> ConnectionAddr {
     }
 }
 
-fn client(redis: &RedisConfig, address: ConnectionAddr) -> Result<Box<Client>, RedisError> {
+/// What connects to the Redis at this address.
+pub(super) fn primary(redis: &RedisConfig, address: ConnectionAddr) -> Result<Client, RedisError> {
+    client(redis, address, login(redis), redis.database)
+}
+
+/// How a node introduces itself to Redis.
+pub(super) fn login(redis: &RedisConfig) -> Login<'_> {
+    Login { username: redis.username.as_deref(), password: redis.password.as_ref() }
+}
+
+pub(super) fn client(
+    redis: &RedisConfig,
+    address: ConnectionAddr,
+    login: Login<'_>,
+    database: i64,
+) -> Result<Client, RedisError> {
     let mut settings = RedisConnectionInfo::default()
-        .set_db(redis.database)
+        .set_db(database)
         .set_protocol(ProtocolVersion::RESP3)
         .set_lib_name("resound", env!("CARGO_PKG_VERSION"));
-    if let Some(username) = &redis.username {
+    if let Some(username) = login.username {
         settings = settings.set_username(username);
     }
-    if let Some(password) = &redis.password {
+    if let Some(password) = login.password {
         settings = settings.set_password(password.reveal());
     }
     let info = address.into_connection_info()?.set_redis_settings(settings);
-    Ok(Box::new(match &redis.ca {
-        None => Client::open(info)?,
-        Some(_) => Client::build_with_tls(info, certificates(redis))?,
-    }))
-}
-
-fn sentinel(
-    redis: &RedisConfig,
-    sentinels: &[(String, u16)],
-    master: &str,
-    tls: bool,
-) -> Result<SentinelClient, RedisError> {
-    let addresses = sentinels.iter().map(|(host, port)| tcp(host, *port, tls));
-    let mut builder = SentinelClientBuilder::new(addresses, master, SentinelServerType::Master)?
-        .set_client_to_redis_protocol(ProtocolVersion::RESP3)
-        .set_client_to_redis_db(redis.database);
-    if let Some(username) = &redis.username {
-        builder = builder.set_client_to_redis_username(username);
+    match &redis.ca {
+        None => Client::open(info),
+        Some(_) => {
+            let certificates = TlsCertificates { client_tls: None, root_cert: redis.ca.clone() };
+            Client::build_with_tls(info, certificates)
+        }
     }
-    if let Some(password) = &redis.password {
-        builder = builder.set_client_to_redis_password(password.reveal());
-    }
-    if let Some(username) = &redis.sentinel_username {
-        builder = builder.set_client_to_sentinel_username(username);
-    }
-    if let Some(password) = &redis.sentinel_password {
-        builder = builder.set_client_to_sentinel_password(password.reveal());
-    }
-    if tls {
-        builder = builder
-            .set_client_to_redis_tls_mode(TlsMode::Secure)
-            .set_client_to_sentinel_tls_mode(TlsMode::Secure);
-    }
-    if redis.ca.is_some() {
-        builder = builder
-            .set_client_to_redis_certificates(certificates(redis))
-            .set_client_to_sentinel_certificates(certificates(redis));
-    }
-    builder.build()
-}
-
-fn certificates(redis: &RedisConfig) -> TlsCertificates {
-    TlsCertificates { client_tls: None, root_cert: redis.ca.clone() }
 }
 
 /// Without credentials.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.redis.address, f)
+        fmt::Display::fmt(&self.redis.address, f)?;
+        match &self.primary {
+            Some(primary) => write!(f, " (at {primary})"),
+            None => Ok(()),
+        }
     }
 }

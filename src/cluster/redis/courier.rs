@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, PushInfo, RedisError, Value};
+use redis::{PushInfo, RedisError, Value};
 
 use super::address::Source;
 use super::commands::{self, Commands};
@@ -48,11 +48,7 @@ impl Courier {
             }
             Ok::<(), ()>(())
         };
-        let config = AsyncConnectionConfig::new()
-            .set_connection_timeout(Some(timeout))
-            .set_response_timeout(Some(timeout))
-            .set_push_sender(hear);
-        let connection = Source::new(redis)?.connect(&config).await?;
+        let connection = Source::new(redis)?.connect(timeout, hear).await?;
         let commands = Arc::new(Commands::new(node, settings, app_ids));
         Ok(Self::new(connection, commands).await?)
     }

@@ -29,8 +29,10 @@ impl<'a> Process<'a> {
 
     /// Whether nodes can meet here. What does not say its version is taken as new.
     pub(super) fn check(&self) -> Result<(), Broken> {
-        if self.fact("redis_mode").or(self.fact("server_mode")) == Some("cluster") {
-            return Err(Broken::RedisCluster);
+        match self.fact("redis_mode").or(self.fact("server_mode")) {
+            Some("cluster") => return Err(Broken::RedisCluster),
+            Some("sentinel") => return Err(Broken::IsSentinel),
+            _ => {}
         }
         let version = self.fact("redis_version").unwrap_or_default();
         let mut parts = version.split('.').map(str::parse);
@@ -67,6 +69,12 @@ mod tests {
         for info in ["redis_version:7.0.15\r\nredis_mode:cluster", "server_mode:cluster\r\n"] {
             assert!(matches!(check(info), Err(Broken::RedisCluster)), "{info:?}");
         }
+    }
+
+    #[test]
+    fn a_sentinel_is_no_redis() {
+        let info = "redis_version:7.0.15\r\nredis_mode:sentinel\r\n";
+        assert!(matches!(check(info), Err(Broken::IsSentinel)));
     }
 
     #[test]

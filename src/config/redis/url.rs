@@ -5,7 +5,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{LARGEST_DATABASE, RedisAddress, host};
+use super::{Endpoint, LARGEST_DATABASE, RedisAddress, host};
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26_379;
@@ -21,6 +21,8 @@ pub(super) struct Url {
     pub(super) address: RedisAddress,
     pub(super) username: Option<String>,
     pub(super) password: Option<String>,
+    pub(super) sentinel_username: Option<String>,
+    pub(super) sentinel_password: Option<String>,
     pub(super) database: Option<i64>,
 }
 
@@ -38,6 +40,18 @@ struct Parts<'a> {
 }
 
 impl Url {
+    /// One that says nothing else.
+    pub(super) fn of(address: RedisAddress) -> Self {
+        Self {
+            address,
+            username: None,
+            password: None,
+            sentinel_username: None,
+            sentinel_password: None,
+            database: None,
+        }
+    }
+
     /// What is wrong is said without the place, and without the text.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let (kind, rest) = kind(text)?;
@@ -54,15 +68,27 @@ impl Url {
             Kind::Unix => (parts.unix()?, None),
             Kind::Sentinel { tls } => parts.sentinel(tls)?,
         };
-        let mut url =
-            Self { address, username: decoded(name)?, password: decoded(password)?, database };
+        let has_sentinels = matches!(kind, Kind::Sentinel { .. });
+        let (username, password) = (decoded(name)?, decoded(password)?);
+        let mut url = Self { username, password, database, ..Self::of(address) };
         for pair in query.split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
             match name {
                 "db" | "database" => url.database = number(value)?,
                 "user" | "username" => url.username = decoded(value)?,
                 "pass" | "password" => url.password = decoded(value)?,
-                _ => return Err("has an unknown parameter; known are db, user and pass".to_owned()),
+                "sentinel_user" | "sentinel_username" if has_sentinels => {
+                    url.sentinel_username = decoded(value)?;
+                }
+                "sentinel_pass" | "sentinel_password" if has_sentinels => {
+                    url.sentinel_password = decoded(value)?;
+                }
+                _ => {
+                    let more = if has_sentinels { ", sentinel_user and sentinel_pass" } else { "" };
+                    return Err(format!(
+                        "has an unknown parameter; known are db, user, pass{more}"
+                    ));
+                }
             }
         }
         Ok(url)
@@ -95,7 +121,7 @@ impl Parts<'_> {
         if self.hosts.contains(',') {
             return Err(format!("names several servers; {NO_CLUSTER}"));
         }
-        let (host, port) = end(self.hosts, PORT)?;
+        let Endpoint { host, port } = end(self.hosts, PORT)?;
         Ok((RedisAddress::Tcp { host, port, tls }, number(self.path.trim_matches('/'))?))
     }
 
@@ -122,8 +148,7 @@ impl Parts<'_> {
     }
 }
 
-/// A host and its port.
-fn end(text: &str, port: u16) -> Result<(String, u16), String> {
+fn end(text: &str, port: u16) -> Result<Endpoint, String> {
     let (name, port) = match text.rsplit_once(':') {
         // The last colon of an IPv6 address belongs to it.
         Some(_) if text.ends_with(']') => (text, Some(port)),
@@ -133,7 +158,7 @@ fn end(text: &str, port: u16) -> Result<(String, u16), String> {
     let port = port.ok_or_else(|| format!("has a port that is none; {FORMS}"))?;
     let is_bare_ipv6 = name.contains(':') && !name.starts_with('[');
     match host(name) {
-        Some(host) if !is_bare_ipv6 => Ok((host, port)),
+        Some(host) if !is_bare_ipv6 => Ok(Endpoint { host, port }),
         _ if name.is_empty() => Err(format!("has no host; {FORMS}")),
         _ => Err(format!("has a host that is no name and no address; {FORMS}")),
     }

@@ -2,9 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::super::{RedisAddress, RedisConfig};
+use super::super::{Endpoint, RedisAddress, RedisConfig};
 use super::refusals::check as check_refused;
 use super::{APP, AUTHORITY, load};
+use crate::app::Secret;
 
 const ON: (&str, &str) = ("REVERB_SCALING_ENABLED", "true");
 const FORMS: &str = "it must be redis://[user:password@]host[:port][/database], the same with \
@@ -21,12 +22,20 @@ fn redis(file: &str, variables: &[(&str, &str)]) -> RedisConfig {
     load(file, variables).unwrap().cluster.unwrap().redis
 }
 
-/// All of it as one text, password included: `user:password@address database`.
+/// All of it but the sentinels' user as one text, password included: `user:password@address database`.
 fn shown(redis: &RedisConfig) -> String {
     let RedisConfig { address, username, password, database, .. } = redis;
-    let username = username.as_deref().unwrap_or_default();
-    let password = password.as_ref().map_or("", |secret| secret.reveal());
-    format!("{username}:{password}@{address} {database}")
+    format!("{}@{address} {database}", login(username.as_deref(), password.as_ref()))
+}
+
+/// The user at the sentinels, `user:password`.
+fn at_sentinels(redis: &RedisConfig) -> String {
+    login(redis.sentinel_username.as_deref(), redis.sentinel_password.as_ref())
+}
+
+fn login(username: Option<&str>, password: Option<&Secret>) -> String {
+    let password = password.map_or("", Secret::reveal);
+    format!("{}:{password}", username.unwrap_or_default())
 }
 
 fn check_url(url: &str, expected: &str) {
@@ -80,11 +89,34 @@ fn urls_of_sentinel() {
     );
     let redis = redis(&file("url = \"valkeys+sentinel://a:1,b/main\""), &[]);
     let expected = RedisAddress::Sentinel {
-        sentinels: vec![("a".to_owned(), 1), ("b".to_owned(), 26_379)],
+        sentinels: [("a", 1), ("b", 26_379)]
+            .map(|(host, port)| Endpoint { host: host.to_owned(), port })
+            .to_vec(),
         master: "main".to_owned(),
         tls: true,
     };
     assert_eq!(redis.address, expected);
+}
+
+#[test]
+fn sentinels_have_a_user_of_their_own() {
+    let url = "redis+sentinel://u:p@a/main";
+    let check = |file: &str, variables: &[(&str, &str)], expected: &str| {
+        let redis = redis(file, variables);
+        assert_eq!(at_sentinels(&redis), expected, "{file} {variables:?}");
+        assert_eq!(shown(&redis), "u:p@redis+sentinel://a:26379/main 0");
+    };
+    let with = |more: &str| file(&format!("url = \"{url}{more}\""));
+    check(&with(""), &[], ":");
+    check(&with("?sentinel_user=s&sentinel_pass=a%26b"), &[], "s:a&b");
+    check(&with("?sentinel_password=pw"), &[], ":pw");
+    let keys = format!("{}\nsentinel_username = \"s\"\nsentinel_password = 12", with(""));
+    check(&keys, &[], "s:12");
+    // A variable replaces that part of what the file has.
+    check(&keys, &[("REDIS_SENTINEL_PASSWORD", "b")], "s:b");
+    check(&with("?sentinel_pass=a"), &[("RESOUND_CLUSTER_SENTINEL_PASSWORD", "b")], ":b");
+    let names = [("REDIS_SENTINEL_USERNAME", "s"), ("REDIS_SENTINEL_PASSWORD", "pw")];
+    check(APP, &[&[ON, ("REDIS_URL", url)], &names[..]].concat(), "s:pw");
 }
 
 #[test]
@@ -113,9 +145,12 @@ fn what_is_wrong_with_a_url_is_said_without_it() {
     check_flaw("redis://:hidden@h/one", database);
     check_flaw("redis://h?db=2147483648", database);
     check_flaw("redis://h/-1", database);
-    let parameter = "has an unknown parameter; known are db, user and pass";
+    let parameter = "has an unknown parameter; known are db, user, pass";
+    check_flaw("redis://h?sentinel_pass=hidden", parameter);
     check_flaw("redis://h?hidden", parameter);
     check_flaw("redis://h?ssl=hidden", parameter);
+    let parameter = format!("{parameter}, sentinel_user and sentinel_pass");
+    check_flaw("redis+sentinel://h/main?hidden", &parameter);
     check_flaw("redis://:%FF@h", "has a part that is not UTF-8 after percent-decoding");
     let path = "has no path; it must have three slashes: unix:///path";
     check_flaw("unix://run/redis.sock", path);
@@ -260,7 +295,13 @@ fn the_authority_is_read_at_once() {
 
 #[test]
 fn passwords_are_never_shown() {
-    for keys in ["url = \"redis://user:hidden@h\"", "password = \"hidden\""] {
+    let sentinel = "redis+sentinel://:hidden@h/main?sentinel_pass=hidden";
+    for keys in [
+        "url = \"redis://user:hidden@h\"",
+        "password = \"hidden\"",
+        &format!("url = {sentinel:?}"),
+        "password = \"hidden\"\nsentinel_password = \"hidden\"",
+    ] {
         let config = load(&file(keys), &[]).unwrap();
         assert!(!format!("{config:?}").contains("hidden"), "{keys}");
         assert_eq!(config.cluster.unwrap().redis.password.unwrap().reveal(), "hidden");

@@ -1,0 +1,224 @@
+//! Why a link to Redis failed, and what to change: the text in the log.
+//!
+//! Pure: maps an error of the client library to its cause and to the key that removes it.
+
+use redis::{ErrorKind, RedisError};
+
+use crate::network_fault::NetworkFault;
+
+/// The server at the other end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Role {
+    Redis,
+    Sentinel,
+}
+
+/// How it is reached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Transport {
+    Tcp,
+    Tls,
+    Unix,
+}
+
+impl Transport {
+    pub(super) fn of_tcp(tls: bool) -> Self {
+        match tls {
+            true => Self::Tls,
+            false => Self::Tcp,
+        }
+    }
+}
+
+/// What failed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Moment {
+    /// The connection, or the first question on it.
+    Connecting,
+    Serving,
+}
+
+/// Where an error comes from.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Place {
+    pub(super) role: Role,
+    pub(super) transport: Transport,
+    pub(super) moment: Moment,
+}
+
+impl Place {
+    /// The cause and what to change, as far as they are known; otherwise what the library writes.
+    pub(super) fn explain(self, error: &RedisError) -> String {
+        let (cause, remedy) = match (answer(error), NetworkFault::of(error)) {
+            (Some(answer), _) => {
+                let shown: String = answer.chars().take(ANSWER_CHARS).collect();
+                (format!("it answered {shown:?}"), self.of_answer(&answer))
+            }
+            (None, Some(fault)) => (fault.to_string(), self.of_fault(&fault)),
+            (None, None) => (error.to_string(), self.of_kind(error.kind())),
+        };
+        match remedy {
+            "" => cause,
+            remedy => format!("{cause}; {remedy}"),
+        }
+    }
+
+    /// What to change after an error that the server answered with. An error inside a script carries
+    /// its code at the beginning since Redis 7, and somewhere in the text before.
+    fn of_answer(self, answer: &str) -> &'static str {
+        let keys_of = |redis, sentinel| match self.role {
+            Role::Redis => redis,
+            Role::Sentinel => sentinel,
+        };
+        let remedies = [
+            (
+                "NOAUTH",
+                keys_of(
+                    "set cluster.password (REDIS_PASSWORD)",
+                    "set cluster.sentinel_password (REDIS_SENTINEL_PASSWORD)",
+                ),
+            ),
+            (
+                "WRONGPASS",
+                keys_of(
+                    "correct cluster.username and cluster.password (REDIS_USERNAME, REDIS_PASSWORD)",
+                    "correct cluster.sentinel_username and cluster.sentinel_password (REDIS_SENTINEL_USERNAME, REDIS_SENTINEL_PASSWORD)",
+                ),
+            ),
+            (
+                "NOPERM",
+                keys_of(
+                    "give its user the rights that the README lists, for this prefix and database (ACL SETUSER)",
+                    "give its user +sentinel|get-master-addr-by-name (ACL SETUSER on the sentinel)",
+                ),
+            ),
+            (
+                "DENIED",
+                "give Redis a password (requirepass) and set it as cluster.password, or reach it over loopback",
+            ),
+            ("max number of clients", "raise maxclients there, or close other connections"),
+            (
+                "DB index is out of range",
+                "set cluster.database below the `databases` of redis.conf",
+            ),
+            ("not allowed in cluster mode", NO_CLUSTER),
+            ("CLUSTERDOWN", NO_CLUSTER),
+            ("MOVED", NO_CLUSTER),
+            ("OOM", "its memory is full: raise maxmemory there"),
+            (
+                "READONLY",
+                "this is a replica: set cluster.host or cluster.url to the primary, or let sentinels name it (redis+sentinel://)",
+            ),
+            ("MASTERDOWN", "this is a replica without its primary: name the primary instead"),
+            ("LOADING", "it reads its data into memory, and serves after that"),
+            (
+                "MISCONF",
+                "it cannot save its data to disk and refuses writes: its log says why (a full disk, missing rights)",
+            ),
+            ("NOREPLICAS", "too few replicas are connected to it (min-replicas-to-write)"),
+            ("BUSY", "a script on it has been running for longer than busy-reply-threshold"),
+            (
+                "unknown command",
+                keys_of(
+                    "it is older than 6.2, or the command is renamed or switched off there",
+                    "this is no sentinel: cluster.url names them, on port 26379 as a rule",
+                ),
+            ),
+        ];
+        let matching = remedies.into_iter().find(|(sign, _)| has_sign(answer, sign));
+        matching.map_or("", |(_, remedy)| remedy)
+    }
+
+    fn of_fault(self, fault: &NetworkFault) -> &'static str {
+        use NetworkFault as Fault;
+        match (fault, self.moment) {
+            (Fault::Refused | Fault::Missing, _) => match self.role {
+                Role::Redis => {
+                    "start Redis, or correct cluster.host and cluster.port, or cluster.url"
+                }
+                Role::Sentinel => "start the sentinel, or correct cluster.url",
+            },
+            (Fault::UnknownHost | Fault::Unreachable, _) => {
+                "correct cluster.host or cluster.url, or the network"
+            }
+            (Fault::Forbidden, _) => "let the user of this process open it (unixsocketperm)",
+            (Fault::Closed, Moment::Serving) => {
+                "the log of Redis says why: a restart, CLIENT KILL, or client-output-buffer-limit"
+            }
+            (Fault::Closed, Moment::Connecting) => match self.transport {
+                Transport::Tls => "if it wants client certificates, set tls-auth-clients no there",
+                Transport::Tcp => {
+                    "if it accepts TLS only, begin cluster.url with rediss:// (rediss+sentinel://) or cluster.host with tls://; otherwise its log says why"
+                }
+                Transport::Unix => "its log says why (maxclients)",
+            },
+            (Fault::TimedOut, Moment::Connecting) if self.transport == Transport::Tls => {
+                "if it has no TLS, begin cluster.url with redis:// (redis+sentinel://) or cluster.host without tls://; otherwise it is overloaded, or a firewall drops the packets (cluster.timeout_ms)"
+            }
+            (Fault::TimedOut, _) => {
+                "it is overloaded or stopped, or a firewall drops the packets (cluster.timeout_ms)"
+            }
+            (Fault::NotTls, _) => {
+                "begin cluster.url with redis:// (redis+sentinel://) or cluster.host without tls://"
+            }
+            (Fault::UnknownIssuer, _) => "set cluster.ca_file to the certificate of that authority",
+            (Fault::CaCertificate, _) => {
+                "make an authority, sign a certificate for Redis with it, and set cluster.ca_file to that of the authority"
+            }
+            (Fault::Expired, _) => "renew it, or set the clock of this machine",
+            (Fault::WrongName, _) => "write one of them in cluster.host or cluster.url",
+            (Fault::Tls(text), _) if text.contains("CertificateRequired") => {
+                "this server has no client certificate: set tls-auth-clients no there"
+            }
+            (Fault::Tls(_), _) => "",
+        }
+    }
+
+    fn of_kind(self, kind: ErrorKind) -> &'static str {
+        match kind {
+            ErrorKind::AuthenticationFailed => self.of_answer("WRONGPASS"),
+            ErrorKind::RESP3NotSupported => "6.2 is the oldest that can be used",
+            ErrorKind::Parse => match self.role {
+                Role::Redis => "another server listens there: correct cluster.port or cluster.url",
+                Role::Sentinel => "another server listens there: correct cluster.url",
+            },
+            _ => "",
+        }
+    }
+}
+
+/// Of an answer; the text in protected mode is a page.
+const ANSWER_CHARS: usize = 120;
+
+const NO_CLUSTER: &str = "Redis Cluster is not supported: use one Redis or Valkey, or Sentinel";
+
+/// Whether the server refuses because no password came.
+pub(super) fn wants_password(error: &RedisError) -> bool {
+    answer(error).is_some_and(|answer| has_sign(&answer, "NOAUTH"))
+}
+
+/// Codes are words; `BUSY` is not found in `BUSYGROUP`.
+fn has_sign(answer: &str, sign: &str) -> bool {
+    let is_part = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
+    answer.match_indices(sign).any(|(at, _)| {
+        let before = at.checked_sub(1).map(|at| answer.as_bytes()[at]);
+        !is_part(before) && !is_part(answer.as_bytes().get(at + sign.len()).copied())
+    })
+}
+
+/// The first error that the server answered with, as it wrote it.
+fn answer(error: &RedisError) -> Option<String> {
+    if let Some(errors) = error.clone().into_server_errors() {
+        let (_, first) = errors.first()?;
+        let details = first.details().unwrap_or_default();
+        return Some(format!("{} {details}", first.code()).trim_end().to_owned());
+    }
+    // The library keeps only the text of a refused SELECT.
+    match error.kind() {
+        ErrorKind::Server(_) => error.detail().map(str::to_owned),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,118 @@
+//! Each cause has its words and its remedy.
+
+use std::io::{self, ErrorKind as Io};
+
+use redis::{ErrorKind, RedisError, ServerErrorKind, make_extension_error};
+use rustls::{AlertDescription, CertificateError, InvalidMessage};
+
+use super::{Moment, Place, Role, Transport};
+
+const REDIS: Place =
+    Place { role: Role::Redis, transport: Transport::Tcp, moment: Moment::Connecting };
+const TLS: Place = Place { transport: Transport::Tls, ..REDIS };
+const SENTINEL: Place = Place { role: Role::Sentinel, ..REDIS };
+const SERVING: Place = Place { moment: Moment::Serving, ..REDIS };
+
+fn answered(code: &str, detail: &str) -> RedisError {
+    make_extension_error(code.to_owned(), Some(detail.to_owned()))
+}
+
+fn tls(error: rustls::Error) -> RedisError {
+    io::Error::new(Io::InvalidData, error).into()
+}
+
+/// The text names all parts.
+fn check(place: Place, error: &RedisError, parts: &[&str]) {
+    let text = place.explain(error);
+    for part in parts {
+        assert!(text.contains(part), "{error}: {text:?} lacks {part:?}");
+    }
+}
+
+#[test]
+fn what_the_server_answers_names_the_key_to_change() {
+    for (code, detail, remedy) in [
+        ("NOAUTH", "Authentication required.", "set cluster.password (REDIS_PASSWORD)"),
+        ("WRONGPASS", "invalid username-password pair", "cluster.username and cluster.password"),
+        ("NOPERM", "this user has no permissions", "the rights that the README lists"),
+        ("DENIED", "Redis is running in protected mode", "requirepass"),
+        ("ERR", "max number of clients reached", "maxclients"),
+        ("ERR", "SELECT is not allowed in cluster mode", "Redis Cluster is not supported"),
+        ("MOVED", "1234 10.0.0.1:6379", "Redis Cluster is not supported"),
+        ("OOM", "command not allowed when used memory > 'maxmemory'.", "raise maxmemory"),
+        (
+            "ERR",
+            "Error running script: @user_script:3: -OOM command not allowed",
+            "raise maxmemory",
+        ),
+        ("READONLY", "You can't write against a read only replica.", "to the primary"),
+        ("MASTERDOWN", "Link with MASTER is down", "name the primary"),
+        ("LOADING", "Redis is loading the dataset in memory", "serves after that"),
+        ("MISCONF", "Redis is configured to save RDB snapshots", "a full disk"),
+        ("NOREPLICAS", "Not enough good replicas to write.", "min-replicas-to-write"),
+        ("BUSY", "Redis is busy running a script.", "busy-reply-threshold"),
+        ("ERR", "unknown command 'INFO'", "renamed"),
+    ] {
+        check(REDIS, &answered(code, detail), &[code, detail, "; ", remedy]);
+    }
+    let unknown = REDIS.explain(&answered("BUSYGROUP", "Consumer group exists"));
+    assert_eq!(unknown, r#"it answered "BUSYGROUP Consumer group exists""#);
+}
+
+#[test]
+fn a_sentinel_has_keys_of_its_own() {
+    let none = answered("NOAUTH", "Authentication required.");
+    check(SENTINEL, &none, &["cluster.sentinel_password (REDIS_SENTINEL_PASSWORD)"]);
+    let wrong = answered("WRONGPASS", "invalid username-password pair");
+    check(SENTINEL, &wrong, &["cluster.sentinel_username and cluster.sentinel_password"]);
+    let forbidden = answered("NOPERM", "this user has no permissions");
+    check(SENTINEL, &forbidden, &["+sentinel|get-master-addr-by-name"]);
+}
+
+#[test]
+fn what_the_library_words_itself_is_recognized_too() {
+    let select = "Redis server refused to switch database";
+    let kind = ErrorKind::Server(ServerErrorKind::ResponseError);
+    let range = RedisError::from((kind, select, "DB index is out of range".to_owned()));
+    check(REDIS, &range, &["DB index is out of range", "set cluster.database"]);
+    let auth = (ErrorKind::AuthenticationFailed, "Password authentication failed");
+    check(REDIS, &auth.into(), &["Password authentication failed", "cluster.password"]);
+    let old = (ErrorKind::RESP3NotSupported, "Redis Server doesn't support HELLO command");
+    check(REDIS, &old.into(), &["6.2"]);
+    let http = (ErrorKind::Parse, "unexpected token");
+    check(REDIS, &http.into(), &["another server listens there", "cluster.port"]);
+    check(SENTINEL, &http.into(), &["another server listens there", "cluster.url"]);
+}
+
+#[test]
+fn a_network_fault_names_its_cause_below_the_error_of_the_library() {
+    let check_io =
+        |place, kind: Io, parts: &[&str]| check(place, &io::Error::from(kind).into(), parts);
+    check_io(REDIS, Io::ConnectionRefused, &["nothing listens on that port", "cluster.port"]);
+    check_io(SENTINEL, Io::ConnectionRefused, &["start the sentinel"]);
+    check_io(REDIS, Io::NotFound, &["no such file", "cluster.host"]);
+    check_io(REDIS, Io::PermissionDenied, &["unixsocketperm"]);
+    check_io(REDIS, Io::ConnectionReset, &["closed the connection", "rediss://"]);
+    check_io(TLS, Io::UnexpectedEof, &["closed the connection", "tls-auth-clients no"]);
+    check_io(SERVING, Io::ConnectionReset, &["client-output-buffer-limit"]);
+    check_io(TLS, Io::TimedOut, &["no answer came in time", "redis://"]);
+    check_io(REDIS, Io::TimedOut, &["no answer came in time", "cluster.timeout_ms"]);
+    let lookup = io::Error::other("failed to lookup address information: Name not known");
+    check(REDIS, &lookup.into(), &["no address (DNS)", "cluster.host"]);
+}
+
+#[test]
+fn a_certificate_that_is_refused_names_why() {
+    let certificate = |error| tls(rustls::Error::InvalidCertificate(error));
+    check(TLS, &certificate(CertificateError::UnknownIssuer), &["not trusted", "cluster.ca_file"]);
+    check(TLS, &certificate(CertificateError::Expired), &["expired", "clock"]);
+    check(
+        TLS,
+        &certificate(CertificateError::NotValidForName),
+        &["other host names", "cluster.host"],
+    );
+    let plain = rustls::Error::InvalidMessage(InvalidMessage::InvalidContentType);
+    check(TLS, &tls(plain), &["without TLS", "begin cluster.url with redis://"]);
+    let wanted = rustls::Error::AlertReceived(AlertDescription::CertificateRequired);
+    check(TLS, &tls(wanted), &["CertificateRequired", "tls-auth-clients no"]);
+}
