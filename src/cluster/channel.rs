@@ -168,13 +168,7 @@ impl Channel {
     }
 
     /// What this node has, to be told under this request.
-    pub(super) fn state(
-        &mut self,
-        request: u64,
-        topic: Arc<str>,
-        members_max: usize,
-        keeps: bool,
-    ) -> State {
+    pub(super) fn state(&mut self, request: u64, topic: Arc<str>, members_max: usize) -> State {
         let compare = std::mem::take(&mut self.compare);
         let rows = self.rows.tell(compare);
         let newcomers = self.newcomers.ask(request);
@@ -185,7 +179,7 @@ impl Channel {
             bounded: self.spot.is_presence() && !compare,
             roster: self.spot.has_roster() && (compare || !self.current),
             cached: newcomers && self.spot.is_cache(),
-            missed: keeps && self.numbers.is_comparing(),
+            missed: self.numbers.ask(request),
         };
         State {
             request,
@@ -212,10 +206,12 @@ impl Channel {
         effects: &mut Vec<Effect>,
     ) -> bool {
         self.unanswered = self.unanswered.saturating_sub(1);
-        let numbers = (outcome.number, outcome.own);
-        let missed = self.numbers.compared(numbers, &outcome.missed, outcome.more);
-        self.tell_missed(missed, effects);
-        self.catch_up(&outcome.missed, node, effects);
+        if self.numbers.is_answer(request) {
+            let numbers = (outcome.number, outcome.own);
+            let missed = self.numbers.compared(numbers, &outcome.missed, outcome.more);
+            self.tell_missed(missed, effects);
+            self.catch_up(&outcome.missed, node, effects);
+        }
         let news = self.news(outcome, reliance.forgetful);
         self.mirror(outcome, reliance.incomplete, effects);
         self.current = true;

@@ -22,6 +22,8 @@ const SERIES: u64 = 1_000_000;
 pub(super) struct Numbers {
     /// The last one that is accounted for; 0 before the first.
     last: u64,
+    /// The last one that the directory has named; those after it were counted from messages.
+    confirmed: u64,
     /// Not heard for a while, and not compared yet.
     comparing: Option<Comparing>,
     /// Serials of this node's own events that it has delivered and not heard back.
@@ -53,6 +55,16 @@ struct Comparing {
     numbers: Vec<u64>,
     /// The comparison will bring what was missed, what is heard meanwhile included.
     keeps: bool,
+    /// The subscription has not been broken since the comparison before this one.
+    is_unbroken: bool,
+    /// The first request that asks for what was missed. Answers of earlier ones bring no events.
+    asked: Option<u64>,
+}
+
+impl Comparing {
+    fn new(numbers: Vec<u64>, keeps: bool) -> Self {
+        Self { numbers, keeps, is_unbroken: false, asked: None }
+    }
 }
 
 impl Numbers {
@@ -76,10 +88,12 @@ impl Numbers {
             self.last = number;
             return Arrival::Next;
         }
-        self.comparing = Some(Comparing { numbers: vec![number], keeps });
+        let comparing = Comparing::new(vec![number], keeps);
+        self.comparing = Some(Comparing { is_unbroken: true, ..comparing });
         match number.abs_diff(self.last) {
             SERIES.. => Arrival::Absurd,
-            _ if keeps && own.is_none() => Arrival::OddAndKept,
+            // A comparison brings what is behind the last one. Another message has the number of this one.
+            _ if keeps && own.is_none() && number > self.last => Arrival::OddAndKept,
             _ => Arrival::Odd,
         }
     }
@@ -98,8 +112,16 @@ impl Numbers {
         self.unheard.remove(&serial);
     }
 
-    pub(super) fn is_comparing(&self) -> bool {
-        self.comparing.is_some()
+    /// Whether this request is to ask for the events that were missed.
+    pub(super) fn ask(&mut self, request: u64) -> bool {
+        let comparing = self.comparing.as_mut().filter(|comparing| comparing.keeps);
+        comparing.map(|comparing| comparing.asked.get_or_insert(request)).is_some()
+    }
+
+    /// Whether the answer to this request ends the comparison under way, if there is one.
+    pub(super) fn is_answer(&self, request: u64) -> bool {
+        let waits = |comparing: &Comparing| comparing.asked.is_none_or(|asked| request < asked);
+        !self.comparing.as_ref().is_some_and(|comparing| comparing.keeps && waits(comparing))
     }
 
     /// Sockets are let in without the directory: if it has said no number yet, nobody can say
@@ -117,7 +139,9 @@ impl Numbers {
     /// brings the events.
     pub(super) fn compare(&mut self, keeps: bool) {
         if self.last > 0 {
-            self.comparing = Some(Comparing { numbers: Vec::new(), keeps });
+            // What arrived before the break, during a comparison that it ended, is not missing.
+            let numbers = self.comparing.take().map(|before| before.numbers).unwrap_or_default();
+            self.comparing = Some(Comparing::new(numbers, keeps));
         }
     }
 
@@ -131,15 +155,21 @@ impl Numbers {
         more: bool,
     ) -> Option<Missed> {
         let (last, unheard) = (self.last, std::mem::take(&mut self.unheard));
+        let confirmed = std::mem::replace(&mut self.confirmed, number);
         (self.last, self.own) = (number, self.own.max(own));
         let doubt = std::mem::take(&mut self.in_doubt).then_some(Missed::Unknown);
-        let Some(Comparing { numbers, keeps }) = self.comparing.take() else { return doubt };
+        let Some(comparing) = self.comparing.take() else { return doubt };
+        let Comparing { numbers, keeps, is_unbroken, .. } = comparing;
+        // Foreign messages were counted, which had the next numbers. Without a break nothing is missing.
+        if is_unbroken && (confirmed..last).contains(&number) {
+            return doubt;
+        }
         let Some(since) = number.checked_sub(last).filter(|since| *since < SERIES) else {
             return Some(Missed::Unknown);
         };
         if let Some(last) = kept.last().and_then(|last| number_of(last)).filter(|_| more) {
             self.last = last;
-            self.comparing = Some(Comparing { numbers: Vec::new(), keeps });
+            self.comparing = Some(Comparing::new(Vec::new(), keeps));
         }
         // A foreign message has no number of the channel's, or one that another event has too.
         let received: BTreeSet<u64> =
@@ -200,11 +230,10 @@ mod tests {
                 numbers.arrived(forged, None, keeps);
                 // Two events of the channel, before and after the directory's answer.
                 let next = numbers.arrived(101, None, keeps);
-                let brought = keeps && next != Arrival::Next;
-                assert!(
-                    next == Arrival::Next || next == Arrival::Odd || brought,
-                    "{forged}: {next:?}"
-                );
+                // The directory brings what is behind the last number that is accounted for.
+                let brought = next == Arrival::Compared && numbers.known() < 101;
+                let delivered = matches!(next, Arrival::Next | Arrival::Odd);
+                assert!(delivered != brought, "{forged}: {next:?}");
                 let kept = [event(101)];
                 let kept: Vec<&[u8]> =
                     kept.iter().filter(|_| brought).map(|event| &**event).collect();
@@ -212,6 +241,45 @@ mod tests {
                 assert_eq!(numbers.arrived(102, None, keeps), Arrival::Next, "{forged}");
             }
         }
+    }
+
+    #[test]
+    fn only_an_answer_that_brings_events_ends_a_comparison_with_kept_ones() {
+        let mut numbers = Numbers::default();
+        numbers.compared((100, 0), &[], false);
+        assert!(!numbers.ask(1), "nothing is missed");
+        numbers.arrived(900, None, true);
+        assert!(!numbers.is_answer(1), "it was asked before");
+        assert!(numbers.ask(2) && numbers.ask(3));
+        assert!(!numbers.is_answer(1) && numbers.is_answer(2) && numbers.is_answer(3));
+        assert_eq!(numbers.compared((100, 0), &[], false), None);
+        assert!(numbers.is_answer(1));
+    }
+
+    #[test]
+    fn foreign_numbers_that_were_counted_are_no_loss_unless_there_was_a_break() {
+        for (is_broken, missed) in [(false, None), (true, Some(Missed::Unknown))] {
+            let mut numbers = Numbers::default();
+            numbers.compared((100, 0), &[], false);
+            assert_eq!(numbers.arrived(101, None, false), Arrival::Next, "a foreign one");
+            numbers.arrived(900, None, false);
+            if is_broken {
+                numbers.compare(false);
+            }
+            assert_eq!(numbers.compared((100, 0), &[], false), missed);
+            assert_eq!(numbers.arrived(101, None, false), Arrival::Next);
+        }
+    }
+
+    #[test]
+    fn what_arrived_during_a_comparison_that_a_break_ended_is_not_missing() {
+        let mut numbers = Numbers::default();
+        numbers.compared((100, 0), &[], false);
+        for number in [900, 101, 102] {
+            numbers.arrived(number, None, false);
+        }
+        numbers.compare(false);
+        assert_eq!(numbers.compared((103, 0), &[], false), Some(Missed::Events(1)));
     }
 
     #[test]
@@ -270,7 +338,7 @@ mod tests {
         numbers.compared((100, 0), &[], false);
         numbers.compare(true);
         assert_eq!(numbers.compared((103, 0), &[&first, &second], true), None);
-        assert!(numbers.is_comparing() && numbers.known() == 102);
+        assert!(numbers.ask(2) && numbers.known() == 102);
         assert_eq!(numbers.compared((103, 0), &[&event(103)], false), None);
         assert_eq!(numbers.arrived(104, None, false), Arrival::Next);
     }

@@ -8,6 +8,8 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
+use crate::events::FORGED;
+
 /// Members as a client knows them: id and info.
 pub(crate) type Members = BTreeMap<String, String>;
 
@@ -48,12 +50,17 @@ pub(crate) enum Heard {
     Removed(String),
     Count(u64),
     CacheMiss,
+    /// An event that no node published.
+    Forged,
 }
 
 impl Heard {
     pub(crate) fn read(payload: &[u8]) -> Self {
         if let Some(event) = crate::events::number_of(payload) {
             return Self::Event(event);
+        }
+        if payload == FORGED.as_bytes() {
+            return Self::Forged;
         }
         let message: Value = serde_json::from_slice(payload).unwrap();
         let data = message["data"].as_str().unwrap_or("null");
@@ -103,7 +110,7 @@ impl View {
                 }
             }
             Heard::Count(count) => self.count = Some(*count),
-            Heard::CacheMiss => {}
+            Heard::CacheMiss | Heard::Forged => {}
         }
         Ok(())
     }

@@ -281,6 +281,11 @@ impl Directory {
         all.into_iter().map(|(_, user)| user).collect()
     }
 
+    /// The number of the channel's last event; 0 if it counts none.
+    pub(crate) fn number(&self, topic: &str) -> u64 {
+        self.channels.get(topic).map_or(0, Channel::last_number)
+    }
+
     /// Sockets of a channel.
     pub(crate) fn sockets(&self, topic: &str) -> i64 {
         let rows = self.channels.get(topic).and_then(|channel| channel.rows.as_ref());

@@ -25,6 +25,9 @@ pub(crate) fn frame(event: usize, filling: usize) -> Frame {
     Frame::text(format!("#{event}#{}", "x".repeat(filling)).as_bytes())
 }
 
+/// What a forged event says.
+pub(crate) const FORGED: &str = "forged";
+
 /// Which event a message is.
 pub(crate) fn number_of(payload: &[u8]) -> Option<usize> {
     let text = std::str::from_utf8(payload).ok()?.strip_prefix('#')?;

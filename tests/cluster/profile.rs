@@ -48,7 +48,7 @@ pub(crate) struct Profile {
     pub(crate) gap: (u64, u64),
     pub(crate) bound: Option<u32>,
     pub(crate) members_max: usize,
-    /// Somebody else publishes rubbish on the topics.
+    /// An outsider publishes rubbish and forged events on the topics.
     pub(crate) hostile: bool,
 }
 

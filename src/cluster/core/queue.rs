@@ -126,9 +126,8 @@ impl Core {
             self.sent.push_back(Sent::Nothing);
         }
         self.next_request += 1;
-        let keeps = self.settings.streams.is_some();
         let members_max = self.apps[channel.spot.app].limits.presence_members;
-        let state = channel.state(self.next_request, topic.clone(), members_max, keeps);
+        let state = channel.state(self.next_request, topic.clone(), members_max);
         self.asked.insert(self.next_request, topic.clone());
         let roster = if state.asked.roster { channel.roster_bytes() } else { 0 };
         let bytes = roster + if state.asked.missed { MISSED_BYTES } else { 0 };

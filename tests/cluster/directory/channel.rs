@@ -70,6 +70,10 @@ impl Channel {
         self.number.get_or_insert(Number { value: now, until });
     }
 
+    pub(super) fn last_number(&self) -> u64 {
+        self.number.as_ref().map_or(0, |number| number.value)
+    }
+
     pub(super) fn next_number(&mut self) -> u64 {
         let number = self.number.get_or_insert(Number { value: 0, until: None });
         number.value += 1;

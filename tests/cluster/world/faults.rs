@@ -6,7 +6,8 @@ use resound::cluster::Message;
 use resound::protocol::SocketId;
 
 use super::{Happening, World};
-use crate::directory::Directory;
+use crate::directory::{Directory, messages};
+use crate::events::FORGED;
 use crate::profile::{Faults, LEASE, MILLI, SECOND};
 use crate::server::{Data, Item, OUTSIDER};
 
@@ -217,6 +218,31 @@ impl World {
             let written = self.server.publish(&topic, &payload, OUTSIDER);
             self.send_down(written);
         }
+    }
+
+    /// An outsider publishes an event with any number on the topic of a channel: what it costs is
+    /// itself. Where events get lost, its number is none that the channel can have: a number that
+    /// one of them had would stand for it.
+    pub(super) fn forge(&mut self) {
+        let topics = self.server.topics();
+        if topics.is_empty() || !self.server.is_up {
+            return;
+        }
+        let topic = topics[self.random.below(topics.len() as u64) as usize].clone();
+        let number = self.server.directory.number(&topic);
+        let far = [0, 1 << 63, u64::MAX, number.saturating_sub(900_000), number + 900_000];
+        let near = [number.saturating_sub(1), number, number + 1, number + 2, number + 9];
+        let numbers = match self.profile.faults {
+            Faults::None if self.random.percent(50) => near,
+            _ => far,
+        };
+        let number = numbers[self.random.below(5) as usize];
+        let origin = u64::MAX - self.random.below(3);
+        let head = [&b"R\x01E"[..], &origin.to_be_bytes(), &[0; 16]].concat();
+        let payload = messages::event(&head, number, FORGED);
+        self.write_down(&format!("an event with the number {number} is forged on {topic}"));
+        let written = self.server.publish(&topic, &payload, OUTSIDER);
+        self.send_down(written);
     }
 
     /// Everything works again, from now on.

@@ -29,6 +29,9 @@ impl World {
         if self.profile.hostile && self.random.percent(20) {
             self.say_rubbish();
         }
+        if self.profile.hostile && self.random.percent(20) {
+            self.forge();
+        }
         match self.random.below(100) {
             0..16 => self.somebody_connects(),
             16..44 => self.somebody_joins(),
