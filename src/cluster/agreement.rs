@@ -18,7 +18,7 @@ use crate::app::App;
 /// messages.
 const FORMAT: u32 = 1;
 
-/// What one node says of itself.
+/// What one node is configured with, as far as all nodes must agree on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Claim {
     format: u32,
@@ -35,7 +35,7 @@ struct Marks {
     secret: String,
 }
 
-/// What a node that lives says otherwise than this one.
+/// A setting in which other live nodes differ from this one.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Disagreement {
     /// What it is about.
@@ -66,7 +66,7 @@ pub enum About {
 }
 
 impl Claim {
-    /// What this node says.
+    /// The claim of this node.
     pub(super) fn of<'a>(apps: impl Iterator<Item = &'a App>, keeps_events: bool) -> Self {
         let wire = if keeps_events { "streams" } else { "pubsub" }.to_owned();
         let marks = |app: &App| {
@@ -118,8 +118,8 @@ impl Claim {
     }
 }
 
-/// Four bytes of an HMAC with the app's secret. Whoever guesses a secret can check the guess with it,
-/// as every client can that has subscribed to a private channel: that signature is an HMAC, too.
+/// Four bytes of an HMAC with the app's secret. A guess of the secret can be checked against them, as it
+/// can against the signature that every client of a private channel has: that is an HMAC, too.
 fn mark(secret: &str, text: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(secret.as_bytes()).expect("any key length");
     mac.update(b"resound cluster agreement ");
