@@ -28,6 +28,9 @@ pub(super) fn check(headers: &HeaderMap, body: &Body) -> Result<(), Refusal> {
     let Some(kind) = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()) else {
         return Ok(());
     };
+    if kind == "application/json" {
+        return Ok(());
+    }
     let kind = kind.to_ascii_lowercase();
     let unreadable = ["charset=utf-16", "charset=utf-32", "charset=\"utf-16", "charset=\"utf-32"];
     if kind.starts_with("multipart/") || unreadable.iter().any(|charset| kind.contains(charset)) {

@@ -5,12 +5,14 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
 use std::time::Instant;
 
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
-use serde::{Deserialize, Deserializer, de::Error};
-use serde_json::value::RawValue;
+use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
+use serde::de::{Error, MapAccess, SeqAccess, Visitor};
+use serde::{Deserialize, Deserializer};
 
 use super::info::{Attributes, Info};
 use super::refusal::Refusal;
@@ -53,14 +55,33 @@ struct Names<'a>(List<Text<'a>>);
 
 impl<'a, 'de: 'a> Deserialize<'de> for Names<'a> {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        let raw = <&RawValue>::deserialize(reader)?.get();
-        let one = |name| List(vec![name]);
-        let names = match raw.as_bytes()[0] {
-            b'"' => serde_json::from_str(raw).map(one),
-            b'[' | b'{' => serde_json::from_str(raw),
-            _ => return Err(D::Error::custom("channels must be a channel name or a list of them")),
-        };
-        names.map(Self).map_err(D::Error::custom)
+        reader.deserialize_any(NamesVisitor)
+    }
+}
+
+struct NamesVisitor;
+
+impl<'de> Visitor<'de> for NamesVisitor {
+    type Value = Names<'de>;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a channel name or a list of them in channels")
+    }
+
+    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Names<'de>, E> {
+        Ok(Names(List(vec![Text(Cow::Borrowed(name))])))
+    }
+
+    fn visit_str<E: Error>(self, name: &str) -> Result<Names<'de>, E> {
+        Ok(Names(List(vec![Text(Cow::Owned(name.to_owned()))])))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, names: A) -> Result<Names<'de>, A::Error> {
+        List::deserialize(SeqAccessDeserializer::new(names)).map(Names)
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, names: A) -> Result<Names<'de>, A::Error> {
+        List::deserialize(MapAccessDeserializer::new(names)).map(Names)
     }
 }
 
