@@ -157,7 +157,14 @@ impl Cluster {
             disagreements: Mutex::default(),
             foreign: Mutex::new(Repeats::new(BETWEEN_LINES)),
             node,
-            core: Mutex::new(Core::new(node, settings.clone(), apps, Instant::now())),
+            core: Mutex::new(Core::new(
+                node,
+                settings.clone(),
+                apps,
+                // Half of all numbers are left to count on.
+                rand::random_range(1..u64::MAX / 2),
+                Instant::now(),
+            )),
             settings,
             carry_out,
             asked: Notify::new(),

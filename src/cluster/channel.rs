@@ -55,6 +55,7 @@ pub(super) struct Channel {
     known: bool,
     /// How many subscribers this node's were told there are.
     counted: Option<u32>,
+    verification: Verification,
 }
 
 /// Whether the topic is heard.
@@ -64,6 +65,16 @@ pub(super) enum Service {
     /// Subscribed to, not confirmed: what still comes is from before.
     Asked,
     On,
+}
+
+/// Whether the directory has what messages of other nodes changed in a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Verification {
+    Done,
+    /// A message has changed something.
+    Due,
+    /// The next request asks.
+    Next,
 }
 
 impl Channel {
@@ -87,6 +98,7 @@ impl Channel {
             compared: false,
             known: false,
             counted: None,
+            verification: Verification::Done,
         }
     }
 
@@ -170,6 +182,10 @@ impl Channel {
     /// What this node has, to be told under this request.
     pub(super) fn state(&mut self, request: u64, topic: Arc<str>, members_max: usize) -> State {
         let compare = std::mem::take(&mut self.compare);
+        let verify = self.verification == Verification::Next;
+        if verify {
+            self.verification = Verification::Done;
+        }
         let rows = self.rows.tell(compare);
         let newcomers = self.newcomers.ask(request);
         self.unanswered += 1;
@@ -177,7 +193,7 @@ impl Channel {
             whole: compare,
             // Who is seated already stays, whatever others did meanwhile.
             bounded: self.spot.is_presence() && !compare,
-            roster: self.spot.has_roster() && (compare || !self.current),
+            roster: self.spot.has_roster() && (compare || verify || !self.current),
             cached: newcomers && self.spot.is_cache(),
             missed: self.numbers.ask(request),
         };
@@ -314,6 +330,7 @@ impl Channel {
     pub(super) fn lost(&mut self, effects: &mut Vec<Effect>) {
         (self.service, self.current) = (Service::Off, false);
         (self.queued, self.unanswered, self.compared) = (false, 0, false);
+        self.verification = Verification::Done;
         self.rows.lost();
         self.serve_alone(effects);
     }

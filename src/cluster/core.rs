@@ -63,6 +63,8 @@ pub struct Core {
     has_beaten: bool,
     idle: VecDeque<(Instant, Arc<str>)>,
     counts_due: IndexMap<Arc<str>, Instant>,
+    /// Channels that messages of other nodes have changed, and from when on that is verified.
+    unverified: VecDeque<(Instant, Arc<str>)>,
     alive: u32,
     effects: Vec<Effect>,
 }
@@ -76,8 +78,15 @@ enum Link {
 }
 
 impl Core {
-    /// A node of its own, which has not met Redis yet.
-    pub fn new(node: NodeId, settings: Settings, apps: Vec<Arc<App>>, now: Instant) -> Self {
+    /// A node of its own, which has not met Redis yet. An outsider that cannot guess the number of its
+    /// `first_request` cannot forge an answer.
+    pub fn new(
+        node: NodeId,
+        settings: Settings,
+        apps: Vec<Arc<App>>,
+        first_request: u64,
+        now: Instant,
+    ) -> Self {
         Self {
             node,
             channels: IndexMap::new(),
@@ -86,7 +95,7 @@ impl Core {
             queue: VecDeque::new(),
             backlog: VecDeque::new(),
             sent: VecDeque::new(),
-            next_request: 0,
+            next_request: first_request,
             asked: HashMap::new(),
             publishing: Publishing::new(node),
             connections: apps.iter().map(|_| Connections::default()).collect(),
@@ -95,6 +104,7 @@ impl Core {
             has_beaten: false,
             idle: VecDeque::new(),
             counts_due: IndexMap::new(),
+            unverified: VecDeque::new(),
             alive: 0,
             effects: Vec::new(),
             settings,
@@ -272,6 +282,7 @@ impl Core {
         self.channels.values_mut().for_each(|channel| channel.lost(&mut self.effects));
         self.channels.retain(|_, channel| !channel.is_idle());
         self.idle.clear();
+        self.unverified.clear();
         for (connections, app) in self.connections.iter_mut().zip(&self.apps) {
             connections.lost(app.limits.connections, &mut self.effects);
         }
@@ -292,17 +303,7 @@ impl Core {
     pub fn message(&mut self, topic: &str, payload: &[u8], now: Instant) -> Result<(), Foreign> {
         match Message::read(payload) {
             Some(Message::Event(event)) => return self.event(topic, &event),
-            Some(Message::Change(change)) => {
-                let incomplete = self.memory.reliance(now).incomplete;
-                let Some(channel) = self.channels.get_mut(topic) else { return Ok(()) };
-                // What it changed itself, a node learns from the outcome.
-                if change.origin != self.node {
-                    channel.change(&change, incomplete, &mut self.effects);
-                }
-                if change.recount && channel.is_occupied() {
-                    self.changed(&topic.into());
-                }
-            }
+            Some(Message::Change(change)) => self.change(topic, &change, now),
             Some(Message::Outcome(request, outcome)) => {
                 if !self.outcome(request, &outcome, now) {
                     return Err(Foreign::UnknownRequest);
@@ -372,6 +373,7 @@ impl Core {
                 self.changed(&topic);
             }
         }
+        self.verify_one(now);
         self.unsubscribe_idle(now);
     }
 

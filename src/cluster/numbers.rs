@@ -84,7 +84,11 @@ impl Numbers {
             let is_new = own.is_some() || !comparing.keeps;
             return if is_new { Arrival::Next } else { Arrival::Compared };
         }
-        if self.last == 0 || number.checked_sub(1) == Some(self.last) {
+        // The directory has named none yet: the first one comes from there, too.
+        if self.last == 0 {
+            return Arrival::Next;
+        }
+        if number.checked_sub(1) == Some(self.last) {
             self.last = number;
             return Arrival::Next;
         }
@@ -241,6 +245,16 @@ mod tests {
                 assert_eq!(numbers.arrived(102, None, keeps), Arrival::Next, "{forged}");
             }
         }
+    }
+
+    #[test]
+    fn the_first_number_is_that_of_the_directory() {
+        let mut numbers = Numbers::default();
+        for forged in [0, 2, 1 << 63] {
+            assert_eq!(numbers.arrived(forged, None, false), Arrival::Next);
+        }
+        assert_eq!(numbers.compared((100, 0), &[], false), None);
+        assert_eq!(numbers.arrived(101, None, false), Arrival::Next);
     }
 
     #[test]

@@ -149,15 +149,16 @@ impl Publishing {
         })
     }
 
-    /// An event of this node was heard back; true if it is to be delivered now.
-    pub(super) fn heard(&mut self, serial: u64) -> bool {
-        let Some(pending) = self.pending.get_mut(&serial) else { return false };
-        let due = !std::mem::replace(&mut pending.delivered, true);
+    /// An event of this node arrived from its topic: what is now to be delivered. That is what was
+    /// published here and not what arrived: the message may be forged.
+    pub(super) fn heard(&mut self, serial: u64, topic: &str) -> Option<Delivery> {
+        let pending = self.pending.get_mut(&serial).filter(|pending| *pending.topic == *topic)?;
+        let delivery = pending.deliver();
         pending.heard = true;
         if pending.replied {
             self.remove(serial);
         }
-        due
+        delivery
     }
 
     /// Redis has it, and `numbered` it if anybody is subscribed or was of late. Whoever waits goes on.

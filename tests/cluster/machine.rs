@@ -11,6 +11,9 @@ use resound::protocol::{Frame, SocketId};
 
 use crate::server::{ConnectionId, Operation};
 
+/// The number of the first request of each process.
+pub(crate) const FIRST_REQUEST: u64 = 1 << 40;
+
 /// A machine, on which one process after the other runs.
 pub(crate) struct Machine {
     pub(crate) core: Core,
@@ -66,7 +69,7 @@ impl Machine {
     /// A process that has just started.
     pub(crate) fn start(id: u64, settings: Settings, app: Arc<App>, now: Instant) -> Self {
         Self {
-            core: Core::new(NodeId(id), settings, vec![app], now),
+            core: Core::new(NodeId(id), settings, vec![app], FIRST_REQUEST, now),
             id,
             is_up: true,
             is_leaving: false,

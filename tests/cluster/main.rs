@@ -22,6 +22,7 @@ mod harness;
 mod client;
 mod directory;
 mod events;
+mod forgeries;
 mod machine;
 mod profile;
 mod random;

@@ -3,7 +3,7 @@
 //! One thread, no clock, no sockets: what happens follows from the seed.
 
 use std::cmp::Ordering;
-use std::collections::{BTreeMap, BinaryHeap};
+use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -130,6 +130,8 @@ pub(crate) struct World {
     pub(crate) told: Vec<Told>,
     /// How often somebody heard that a user came or went.
     pub(crate) changes_heard: usize,
+    /// Channels in which changes were forged.
+    forged_in: BTreeSet<String>,
     absences: BTreeMap<(Arc<str>, String), Vec<Absence>>,
     /// Processes that ended, and what they counted.
     pub(crate) ended: Vec<u64>,
@@ -167,6 +169,7 @@ impl World {
             unanswered: Vec::new(),
             told: Vec::new(),
             changes_heard: 0,
+            forged_in: BTreeSet::new(),
             absences: BTreeMap::new(),
             ended: Vec::new(),
             unshared: BTreeMap::new(),

@@ -206,3 +206,38 @@ async fn a_forged_number_costs_no_other_event() {
         }
     }
 }
+
+/// A change as a node announces it: a user who left, a user who came.
+fn change(removed: &str, added: &str) -> Vec<u8> {
+    let text = |text: &str| [&(text.len() as u32).to_be_bytes(), text.as_bytes()].concat();
+    let one = 1_u32.to_be_bytes();
+    let (removed, added) = (text(removed), [text(added), text("{}")].concat());
+    [&b"R\x01C"[..], &[7; 8], &one, &removed, &one, &added, &[0; 4]].concat()
+}
+
+/// A message that looks like a change of a roster has no effect that lasts longer than a lease.
+#[tokio::test]
+async fn a_forged_change_is_corrected() {
+    if is_left_out() {
+        return;
+    }
+    let redis = TestRedis::start().await;
+    let toml = format!("cluster.lease_seconds = 2\n{REVERB_APP}");
+    let cluster = TestCluster::hasty(&redis, 2, &toml).await;
+    let mut members = members(&cluster, "presence-room").await;
+    let topic = format!("{}{{123456:presence-room}}", cluster.prefix);
+    assert_eq!(redis.publish(&topic, &change("0", "ghost")).await, 2);
+    for member in &mut members {
+        let expected = [("removed", "0"), ("added", "ghost"), ("removed", "ghost"), ("added", "0")];
+        for (what, user) in expected {
+            let heard = member.hear_json().await;
+            let event = format!("pusher_internal:member_{what}");
+            let data = heard["data"].as_str().unwrap();
+            assert_eq!(heard["event"], event, "{heard}");
+            assert!(data.contains(&format!(r#""user_id":"{user}""#)), "{heard}");
+        }
+    }
+    let mut newcomer = cluster.nodes[1].connect().await;
+    let roster = newcomer.subscribe_signed("presence-room", Some(r#"{"user_id":"9"}"#)).await;
+    assert!(!roster.to_string().contains("ghost"), "{roster}");
+}

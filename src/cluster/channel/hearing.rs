@@ -1,48 +1,83 @@
 //! What is heard of a channel from other nodes, and delivered on this one.
 
-use super::{Channel, Service};
+use super::{Channel, Service, Verification};
 use crate::cluster::NodeId;
 use crate::cluster::effect::{Action, Effect};
 use crate::cluster::message::{Change, Event, Message};
 use crate::cluster::numbers::Arrival;
+use crate::cluster::publishing::Delivery;
 use crate::protocol::{Frame, SocketId};
 
 impl Channel {
-    /// Another node changed something.
+    /// A change of another node arrived. True if the channel is to be verified and was not before.
     pub(in crate::cluster) fn change(
         &mut self,
         change: &Change<'_>,
         incomplete: bool,
         effects: &mut Vec<Effect>,
-    ) {
+    ) -> bool {
         // Before the roster came it holds nothing to be changed, and the one that comes has it all.
         if self.service != Service::On || !self.current {
-            return;
+            return false;
         }
         change.removed.iter().for_each(|user_id| self.removed(user_id, incomplete, effects));
         change.added.iter().for_each(|(user_id, info)| self.added(user_id, info, effects));
         if let Some(count) = change.count {
             self.tell_count(count, effects);
         }
+        let is_new = self.verification == Verification::Done;
+        if is_new {
+            self.verification = Verification::Due;
+        }
+        is_new
     }
 
-    /// An event arrived from the topic; `due` if it is still to be delivered here, `own` if this
-    /// node published it, `keeps` if the directory keeps events.
+    /// The next request is to verify the channel. False if that is not due, or if the channel is idle:
+    /// then the request of the next newcomer reads the whole roster.
+    pub(in crate::cluster) fn verify(&mut self) -> bool {
+        if self.verification != Verification::Due {
+            return false;
+        }
+        if self.is_idle() {
+            (self.verification, self.current) = (Verification::Done, false);
+            return false;
+        }
+        self.verification = Verification::Next;
+        true
+    }
+
+    /// An event of another node arrived from the topic; `keeps` if the directory keeps events.
     pub(in crate::cluster) fn event(
         &mut self,
         event: &Event<'_>,
-        (own, due, keeps): (bool, bool, bool),
+        keeps: bool,
         effects: &mut Vec<Effect>,
     ) -> Arrival {
         if self.service != Service::On {
             return Arrival::Next;
         }
-        let own = own.then_some(event.serial);
-        let arrival = self.numbers.arrived(event.number, own, keeps);
-        if due && matches!(arrival, Arrival::Next | Arrival::Odd) {
+        let arrival = self.numbers.arrived(event.number, None, keeps);
+        if matches!(arrival, Arrival::Next | Arrival::Odd) {
             self.deliver(&Frame::text(event.text.as_bytes()), event.except, event.kept, effects);
         }
         arrival
+    }
+
+    /// An event of this node arrived from the topic; `due` is what is still to be delivered here.
+    pub(in crate::cluster) fn own_event(
+        &mut self,
+        event: &Event<'_>,
+        due: Option<Delivery>,
+        keeps: bool,
+        effects: &mut Vec<Effect>,
+    ) -> Arrival {
+        if self.service != Service::On {
+            return Arrival::Next;
+        }
+        if let Some(Delivery { frame, except, kept, .. }) = due {
+            self.deliver(&frame, except, kept, effects);
+        }
+        self.numbers.arrived(event.number, Some(event.serial), keeps)
     }
 
     /// Delivers on this node; what a cache channel remembers is `kept`.

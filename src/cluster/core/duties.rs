@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use super::{Core, Link, Queued};
 use crate::cluster::channel::{Channel, Service};
 use crate::cluster::effect::{Action, Effect, Told};
-use crate::cluster::message::{Event, Foreign};
+use crate::cluster::message::{Change, Event, Foreign};
 use crate::cluster::numbers::Arrival;
 use crate::cluster::outcome::{Count, Outcome};
 use crate::cluster::publishing::Delivery;
@@ -87,9 +87,14 @@ impl Core {
             && now.duration_since(*since) >= LINGER
         {
             let Some((since, topic)) = self.idle.pop_front() else { return };
-            let Some(channel) = self.channels.get(&topic) else { continue };
+            let Some(channel) = self.channels.get_mut(&topic) else { continue };
             // Needed again since then, or idle for the second time.
-            if channel.idle_since != Some(since) || !channel.is_idle() {
+            if channel.idle_since != Some(since) {
+                continue;
+            }
+            // A foreign message can start a request on an idle channel.
+            if !channel.is_idle() {
+                channel.idle_since = None;
                 continue;
             }
             if channel.service != Service::Off {
@@ -145,16 +150,47 @@ impl Core {
 
     /// An event arrived on the topic of its channel.
     pub(super) fn event(&mut self, topic: &str, event: &Event<'_>) -> Result<(), Foreign> {
-        let own = event.origin == self.node;
-        // It has arrived, even if no socket is in the channel any more.
-        let due = !own || self.publishing.heard(event.serial);
         let keeps = self.settings.streams.is_some();
-        let Some(channel) = self.channels.get_mut(topic) else { return Ok(()) };
-        let arrival = channel.event(event, (own, due, keeps), &mut self.effects);
+        let arrival = if event.origin == self.node {
+            // It has arrived, even if no socket is in the channel any more.
+            let due = self.publishing.heard(event.serial, topic);
+            let Some(channel) = self.channels.get_mut(topic) else { return Ok(()) };
+            channel.own_event(event, due, keeps, &mut self.effects)
+        } else {
+            let Some(channel) = self.channels.get_mut(topic) else { return Ok(()) };
+            channel.event(event, keeps, &mut self.effects)
+        };
         if matches!(arrival, Arrival::Odd | Arrival::OddAndKept | Arrival::Absurd) {
             self.changed(&topic.into());
         }
         if arrival == Arrival::Absurd { Err(Foreign::AbsurdNumber) } else { Ok(()) }
+    }
+
+    /// A change arrived on the topic of its channel. It takes effect at once, without a second round trip;
+    /// later the directory is asked whether it has the same, since any user of that Redis can publish here.
+    pub(super) fn change(&mut self, topic: &str, change: &Change<'_>, now: Instant) {
+        let incomplete = self.memory.reliance(now).incomplete;
+        let Some(channel) = self.channels.get_mut(topic) else { return };
+        // What it changed itself, a node learns from the outcome.
+        if change.origin != self.node && channel.change(change, incomplete, &mut self.effects) {
+            // A crash is noticed after the same time.
+            self.unverified.push_back((now + self.settings.lease, topic.into()));
+        }
+        if change.recount && channel.is_occupied() {
+            self.changed(&topic.into());
+        }
+    }
+
+    /// Asks the directory about one channel that messages have changed. One a tick is 40 a second, however
+    /// many changes arrive.
+    pub(super) fn verify_one(&mut self, now: Instant) {
+        if let Some((due, _)) = self.unverified.front()
+            && *due <= now
+            && let Some((_, topic)) = self.unverified.pop_front()
+            && self.channels.get_mut(&topic).is_some_and(Channel::verify)
+        {
+            self.changed(&topic);
+        }
     }
 
     /// The directory's answer on a channel; false if nothing was asked under this number.

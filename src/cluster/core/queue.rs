@@ -125,10 +125,11 @@ impl Core {
             batch.push(Request::Subscribe(topic.clone()));
             self.sent.push_back(Sent::Nothing);
         }
+        let request = self.next_request;
         self.next_request += 1;
         let members_max = self.apps[channel.spot.app].limits.presence_members;
-        let state = channel.state(self.next_request, topic.clone(), members_max);
-        self.asked.insert(self.next_request, topic.clone());
+        let state = channel.state(request, topic.clone(), members_max);
+        self.asked.insert(request, topic.clone());
         let roster = if state.asked.roster { channel.roster_bytes() } else { 0 };
         let bytes = roster + if state.asked.missed { MISSED_BYTES } else { 0 };
         batch.push(Request::State(Box::new(state)));

@@ -1,6 +1,7 @@
 //! What the directory says on topics, byte by byte.
 
 /// The answer to a state.
+#[derive(Default)]
 pub(crate) struct Said {
     pub(crate) number: u64,
     pub(crate) own: u64,

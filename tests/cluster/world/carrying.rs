@@ -198,7 +198,8 @@ impl World {
         let was_absent = absences.is_some_and(|all| all.iter().any(counts));
         let was_reaped =
             self.server.reaped.iter().any(|reaped| self.back_from(*reaped) >= earliest);
-        if !was_absent && !was_reaped && !self.was_not_told(name, user, earliest) {
+        let was_forged = self.forged_in.contains(&**name);
+        if !was_absent && !was_reaped && !was_forged && !self.was_not_told(name, user, earliest) {
             self.is_wrong(format!(
                 "{user} is told gone from {name} and has been there all the time"
             ));

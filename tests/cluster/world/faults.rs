@@ -5,7 +5,7 @@ use std::sync::Arc;
 use resound::cluster::Message;
 use resound::protocol::SocketId;
 
-use super::{Happening, World};
+use super::{Happening, USERS, World};
 use crate::directory::{Directory, messages};
 use crate::events::FORGED;
 use crate::profile::{Faults, LEASE, MILLI, SECOND};
@@ -223,7 +223,7 @@ impl World {
     /// An outsider publishes an event with any number on the topic of a channel: what it costs is
     /// itself. Where events get lost, its number is none that the channel can have: a number that
     /// one of them had would stand for it.
-    pub(super) fn forge(&mut self) {
+    pub(super) fn forge_event(&mut self) {
         let topics = self.server.topics();
         if topics.is_empty() || !self.server.is_up {
             return;
@@ -241,6 +241,39 @@ impl World {
         let head = [&b"R\x01E"[..], &origin.to_be_bytes(), &[0; 16]].concat();
         let payload = messages::event(&head, number, FORGED);
         self.write_down(&format!("an event with the number {number} is forged on {topic}"));
+        let written = self.server.publish(&topic, &payload, OUTSIDER);
+        self.send_down(written);
+    }
+
+    /// An outsider publishes a change on the topic of a channel: no user came or went, and a lease later
+    /// no node thinks so. A node without Redis cannot know, so this is for schedules without faults.
+    pub(super) fn forge_change(&mut self) {
+        let topics = self.server.topics();
+        if topics.is_empty() || self.profile.faults != Faults::None {
+            return;
+        }
+        let topic = topics[self.random.below(topics.len() as u64) as usize].clone();
+        let name = topic.trim_start_matches("resound{1:").trim_end_matches('}');
+        let users: &[&str] = match name.split('-').next() {
+            Some("presence") => &USERS,
+            Some("#server") => &[""],
+            _ => &[],
+        };
+        let mut some = || -> Vec<String> {
+            let drawn = users.iter().filter(|_| self.random.percent(30));
+            drawn.map(|user| (*user).to_owned()).collect()
+        };
+        let (removed, added) = (some(), some());
+        let with_info = |user: String| match &*user {
+            "" => (user, String::new()),
+            _ => (user.clone(), format!("{{\"name\":\"{user}\"}}")),
+        };
+        let added: Vec<_> = added.into_iter().map(with_info).collect();
+        let count = if users.is_empty() { self.random.below(9) as u32 } else { 0 };
+        let origin = u64::MAX - self.random.below(3);
+        let Some(payload) = messages::change(origin, &removed, &added, count) else { return };
+        self.write_down(&format!("-{removed:?} +{added:?} {count} is forged on {topic}"));
+        self.forged_in.insert(name.to_owned());
         let written = self.server.publish(&topic, &payload, OUTSIDER);
         self.send_down(written);
     }

@@ -30,7 +30,10 @@ impl World {
             self.say_rubbish();
         }
         if self.profile.hostile && self.random.percent(20) {
-            self.forge();
+            self.forge_event();
+        }
+        if self.profile.hostile && self.random.percent(20) {
+            self.forge_change();
         }
         match self.random.below(100) {
             0..16 => self.somebody_connects(),

@@ -1,0 +1,190 @@
+//! Well-formed messages that no node has sent, given to one core: each costs at most itself.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use resound::cluster::{Action, Effect, Foreign, Identity, Request, Settings, Spot, State};
+use resound::protocol::{ChannelName, Frame, Member, SocketId};
+use serde_json::value::RawValue;
+
+use crate::directory::messages::{self, Said};
+use crate::machine::{FIRST_REQUEST, Machine};
+use crate::profile::{LEASE, Profile};
+use crate::random::Random;
+
+/// The node under test, and another one.
+const NODE: u64 = 7;
+const OTHER: u64 = 8;
+
+/// More than an idle topic is kept for.
+const LINGER: Duration = Duration::from_secs(6);
+
+/// The number of the last event before the test.
+const NUMBER: u64 = 100;
+
+/// A node on which one socket is in one channel.
+struct Stage {
+    machine: Machine,
+    spot: Spot,
+    topic: Arc<str>,
+    now: Instant,
+}
+
+impl Stage {
+    fn new(name: &str) -> Self {
+        let profile = Profile { bound: None, ..Profile::draw(&mut Random::new(1), 0) };
+        let settings = Settings { streams: None, ..profile.settings() };
+        let now = Instant::now();
+        let machine = Machine::start(NODE, settings, profile.app(), now);
+        let spot = Spot::channel(0, &ChannelName::parse(name, 200).unwrap());
+        let topic = machine.core.topic(&spot);
+        let mut stage = Self { machine, spot, topic, now };
+        let redis = Identity { run: "1".into(), epoch: "1".into() };
+        stage.machine.core.connected(redis, now);
+        stage.joins(1);
+        stage
+    }
+
+    /// A socket joins as the user of its number; the directory seats it.
+    fn joins(&mut self, number: u32) {
+        self.asks_to_join(number);
+        let state = self.state().expect("a join is a request");
+        self.machine.core.subscribed(&self.topic);
+        let added = state.rows.iter().map(|(user, _)| user.to_string()).collect();
+        let roster = state.asked.roster.then(|| vec![(1, "1".to_owned(), "{}".to_owned())]);
+        self.answers(state.request, &said(added, roster)).unwrap();
+        self.machine.core.effects();
+    }
+
+    fn asks_to_join(&mut self, number: u32) {
+        let user_info = Some(RawValue::from_string("{}".to_owned()).unwrap());
+        let member = Member { user_id: number.to_string().into(), user_info };
+        let socket = SocketId::of_halves(number, 1).unwrap();
+        self.machine.core.join(&self.spot, socket, Some(&member));
+    }
+
+    /// The next state that the node sends.
+    fn state(&mut self) -> Option<State> {
+        self.machine.core.requests().into_iter().find_map(|request| match request {
+            Request::State(state) => Some(*state),
+            _ => None,
+        })
+    }
+
+    fn answers(&mut self, request: u64, said: &Said) -> Result<(), Foreign> {
+        let own_topic = self.machine.core.own_topic();
+        self.machine.core.message(&own_topic, &messages::outcome(request, said), self.now)
+    }
+
+    /// A message on the topic of the channel.
+    fn hears(&mut self, payload: &[u8]) -> Result<(), Foreign> {
+        self.machine.core.message(&self.topic, payload, self.now)
+    }
+
+    /// What the sockets of the channel were sent.
+    fn delivered(&mut self) -> Vec<String> {
+        let text = |frame: &Frame| String::from_utf8(frame.payload().to_vec()).unwrap();
+        let effects = self.machine.core.effects();
+        let delivered = effects.iter().filter_map(|effect| match effect {
+            Effect::Channel { action: Action::Deliver(frame, _), .. } => Some(text(frame)),
+            _ => None,
+        });
+        delivered.collect()
+    }
+
+    /// The next state, if the node sends one within this time.
+    fn state_within(&mut self, time: Duration) -> Option<State> {
+        let end = self.now + time;
+        while self.now < end {
+            self.now += Duration::from_millis(100);
+            self.machine.core.tick(self.now);
+            if let Some(state) = self.state() {
+                return Some(state);
+            }
+        }
+        None
+    }
+}
+
+fn said(added: Vec<String>, roster: Option<Vec<(u64, String, String)>>) -> Said {
+    Said { number: NUMBER, total: 1, added, roster, ..Said::default() }
+}
+
+fn event(origin: u64, serial: u64, number: u64, text: &str) -> Vec<u8> {
+    let head = [&b"R\x01E"[..], &origin.to_be_bytes(), &serial.to_be_bytes(), &[0; 8]].concat();
+    messages::event(&head, number, text)
+}
+
+fn change(removed: &[&str], added: &[&str]) -> Vec<u8> {
+    let removed: Vec<String> = removed.iter().map(|user| (*user).to_owned()).collect();
+    let added: Vec<_> = added.iter().map(|user| ((*user).to_owned(), "{}".to_owned())).collect();
+    messages::change(OTHER, &removed, &added, 0).unwrap()
+}
+
+#[test]
+fn an_event_of_this_node_is_delivered_as_it_was_published_here() {
+    for number in [0, NUMBER, NUMBER + 1, 1 << 63] {
+        let mut stage = Stage::new("orders");
+        let frame = Frame::text(b"true");
+        stage.machine.core.publish(stage.spot.clone(), frame, None, None, stage.now);
+        stage.machine.core.requests();
+        let forged = event(NODE, 1, number, "forged");
+        let elsewhere = stage.machine.core.message("resound{1:other}", &forged, stage.now);
+        assert_eq!((elsewhere, stage.delivered()), (Ok(()), Vec::new()), "{number}");
+        let is_absurd = stage.hears(&forged) == Err(Foreign::AbsurdNumber);
+        assert_eq!((is_absurd, stage.delivered()), (number == 1 << 63, vec!["true".to_owned()]));
+        assert_eq!(stage.hears(&event(NODE, 1, NUMBER + 1, "true")), Ok(()));
+        assert_eq!(stage.delivered(), [""; 0], "{number}, twice");
+    }
+}
+
+#[test]
+fn an_answer_whose_number_is_guessed_is_dropped() {
+    let mut stage = Stage::new("presence-room");
+    stage.asks_to_join(2);
+    let state = stage.state().unwrap();
+    for guessed in [0, 1, 2, 3] {
+        let forged = Said { refused: vec!["2".to_owned()], ..said(Vec::new(), None) };
+        assert_eq!(stage.answers(guessed, &forged), Err(Foreign::UnknownRequest));
+    }
+    assert_eq!(state.request, FIRST_REQUEST + 1);
+    stage.answers(state.request, &said(vec!["2".to_owned()], None)).unwrap();
+}
+
+#[test]
+fn a_change_is_compared_with_the_directory_within_a_lease() {
+    let lease = Duration::from_micros(LEASE);
+    let mut stage = Stage::new("presence-room");
+    for _ in 0..3 {
+        stage.hears(&change(&["1"], &["ghost"])).unwrap();
+        let told = stage.delivered();
+        assert!(told[0].contains("member_removed") && told[1].contains("ghost"), "{told:?}");
+        stage.hears(&change(&["ghost"], &["ghost"])).unwrap();
+        stage.delivered();
+        let state = stage.state_within(lease + Duration::from_secs(1)).expect("a comparison");
+        assert!(state.asked.roster && !state.asked.whole && state.rows.is_empty());
+        assert!(stage.state().is_none(), "one for both");
+        let roster = vec![(1, "1".to_owned(), "{}".to_owned())];
+        stage.answers(state.request, &said(Vec::new(), Some(roster))).unwrap();
+        let told = stage.delivered();
+        assert!(told[0].contains("member_removed") && told[0].contains("ghost"), "{told:?}");
+        assert!(told[1].contains("member_added") && told.len() == 2, "{told:?}");
+        assert!(stage.state_within(3 * lease).is_none(), "nothing has changed since");
+    }
+}
+
+#[test]
+fn an_idle_topic_is_given_up_although_a_foreign_message_started_a_request() {
+    let mut stage = Stage::new("orders");
+    let socket = SocketId::of_halves(1, 1).unwrap();
+    stage.machine.core.leave(&stage.spot, socket, None);
+    let left = stage.state().expect("a leave is a request");
+    stage.answers(left.request, &said(Vec::new(), None)).unwrap();
+    stage.hears(&event(OTHER, 1, NUMBER + 9, "forged")).unwrap();
+    let compared = stage.state().expect("its number is not the next one");
+    // The answer comes after the time for which an idle topic is kept.
+    assert!(stage.state_within(LINGER).is_none());
+    stage.answers(compared.request, &said(Vec::new(), None)).unwrap();
+    assert!(stage.state_within(LINGER).is_none());
+    assert_eq!(stage.machine.core.channel_count(), 0);
+}
