@@ -5,7 +5,6 @@
 //! out as [`Effect`]s. The logic is [`Core`], which has neither network nor clock; [`redis`] carries
 //! its requests.
 
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -19,101 +18,30 @@ use crate::app::App;
 use crate::config::RedisConfig;
 use crate::metrics::Metrics;
 use crate::repeats::{Repeated, Repeats};
-use agreement::Claim;
-use redis::{Broken, Heard, Link};
+use directory::agreement::Claim;
+use redis::{LinkError, Push, RedisLink};
 
-mod agreement;
-mod channel;
-mod connections;
-mod core;
-mod effect;
-mod message;
-mod newcomers;
-mod numbers;
-mod outcome;
-mod publishing;
+mod directory;
 pub mod redis;
-mod request;
-mod roster;
-mod rows;
-mod spot;
-mod watchlists;
+mod settings;
+mod state;
 
-pub use agreement::{About, Disagreement};
-pub use connections::Place;
-pub use core::{Core, Identity};
-pub use effect::{Action, Cached, Effect, Missed, Newcomer, Shared, Told};
-pub use message::{Change, Event, Foreign, Message};
-pub use outcome::{Count, Outcome, Present};
-pub use request::{Answer, Asked, Beat, Facts, Look, Proof, Publish, Query, Reply, Request, State};
-pub use spot::Spot;
-
-/// Names one process among all that ever were: drawn at its start.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct NodeId(pub u64);
-
-impl NodeId {
-    /// A new one. 0 is nobody.
-    pub fn random() -> Self {
-        Self(rand::random_range(1..=u64::MAX))
-    }
-}
-
-impl fmt::Debug for NodeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:016x}", self.0)
-    }
-}
-
-impl fmt::Display for NodeId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Debug::fmt(self, f)
-    }
-}
-
-/// What the cluster is told at the start.
-#[derive(Debug, Clone)]
-pub struct Settings {
-    /// What every key and topic begins with.
-    pub prefix: String,
-    /// A node that says nothing for so long is gone.
-    pub lease: Duration,
-    /// How long an event waits for Redis before this node's sockets get it anyway.
-    pub patience: Duration,
-    /// Bytes of events that may wait for Redis.
-    pub queue_bytes: usize,
-    /// Events are kept, so that a node that was cut off gets what it missed.
-    pub streams: Option<Streams>,
-    /// How long cache channels remember their last event.
-    pub cache_ttl: Duration,
-}
-
-/// How much is kept of each channel.
-#[derive(Debug, Clone, Copy)]
-pub struct Streams {
-    /// For how long after the last event.
-    pub retention: Duration,
-    /// How many events.
-    pub events: usize,
-}
-
-impl Settings {
-    /// How often a node says that it lives: often enough that a dead one is found, and its channels
-    /// are cleaned up, within the lease.
-    pub fn beat(&self) -> Duration {
-        self.lease / 10
-    }
-
-    /// For how long Redis remembers at least which event of a node was its last.
-    pub fn taken_holds(&self) -> Duration {
-        self.streams.map_or(Duration::from_secs(60), |streams| streams.retention) * 8 / 10
-    }
-
-    /// For how long one beat holds.
-    pub fn beat_holds(&self) -> Duration {
-        self.lease * 8 / 10
-    }
-}
+pub use directory::NodeId;
+pub use directory::agreement::{Disagreement, DisagreementKind};
+pub use directory::key::ChannelKey;
+pub use directory::message::{EventMessage, InvalidTopicMessage, RosterChange, TopicMessage};
+pub use directory::outcome::{Count, Outcome, RosterEntry};
+pub use directory::request::{
+    ChannelInfo, ChannelState, ChannelTraits, DataProof, DirectoryQuery, HeartbeatReply,
+    PublishRequest, QueryAnswer, Reply, Request, StateFlags,
+};
+pub use settings::{ClusterSettings, StreamSettings};
+pub use state::connection_quota::PermitDecision;
+pub use state::core::Core;
+pub use state::effect::{
+    CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents, PublishScope, Told,
+};
+pub use state::health::RedisIdentity;
 
 /// The cluster as the node uses it: the [`Core`] under one lock, and the link that carries its
 /// requests.
@@ -121,7 +49,7 @@ pub struct Cluster {
     core: Mutex<Core>,
     carry_out: Box<dyn Fn(Effect) + Send + Sync>,
     node: NodeId,
-    settings: Settings,
+    settings: ClusterSettings,
     app_ids: Vec<String>,
     /// Requests wait to be taken.
     asked: Notify,
@@ -135,7 +63,7 @@ pub struct Cluster {
     metrics: Arc<Metrics>,
     claim: Claim,
     disagreements: Mutex<Vec<Disagreement>>,
-    foreign: Mutex<Repeats<Foreign>>,
+    foreign: Mutex<Repeats<InvalidTopicMessage>>,
 }
 
 /// Between two log lines about messages that are dropped for one reason.
@@ -146,7 +74,7 @@ impl Cluster {
     /// called under a lock and takes no other time than a hub takes.
     pub fn new(
         node: NodeId,
-        settings: Settings,
+        settings: ClusterSettings,
         apps: Vec<Arc<App>>,
         metrics: Arc<Metrics>,
         carry_out: Box<dyn Fn(Effect) + Send + Sync>,
@@ -181,8 +109,8 @@ impl Cluster {
         self: &Arc<Self>,
         redis: &RedisConfig,
         timeout: Duration,
-    ) -> Result<impl Future<Output = ()> + Send + use<>, Broken> {
-        Ok(Link::new(self.clone(), redis, timeout)?.run())
+    ) -> Result<impl Future<Output = ()> + Send + use<>, LinkError> {
+        Ok(RedisLink::new(self.clone(), redis, timeout)?.run())
     }
 
     /// Does something with the core, and then what follows from it on this node, in order.
@@ -201,7 +129,7 @@ impl Cluster {
     }
 
     /// Looks something up; `None` while Redis is away.
-    pub async fn query(&self, query: Query) -> Option<Answer> {
+    pub async fn query(&self, query: DirectoryQuery) -> Option<QueryAnswer> {
         let (waiter, answer) = oneshot::channel();
         if !self.act(|core| core.query(query, waiter)) {
             return None;
@@ -247,7 +175,7 @@ impl Cluster {
     }
 
     /// A message is counted, and logged if it is the first of its kind in a while.
-    fn dropped(&self, foreign: Foreign, topic: &str, now: Instant) {
+    fn dropped(&self, foreign: InvalidTopicMessage, topic: &str, now: Instant) {
         let (reason, text) = (foreign.label(), foreign.text());
         self.metrics.cluster.foreign(reason);
         if self.foreign.lock().note(&foreign, now) {
@@ -258,7 +186,7 @@ impl Cluster {
     fn log_dropped(&self, now: Instant) {
         let ended = self.foreign.lock().ended(now);
         for Repeated { kind, count } in ended {
-            let kind = kind.unwrap_or(Foreign::Malformed);
+            let kind = kind.unwrap_or(InvalidTopicMessage::Malformed);
             tracing::warn!(reason = kind.label(), count, "more: {}", kind.text());
         }
     }
@@ -294,7 +222,7 @@ impl Cluster {
         self.broken.load(Ordering::Relaxed)
     }
 
-    fn connected(&self, redis: Identity) {
+    fn connected(&self, redis: RedisIdentity) {
         self.act(|core| core.connected(redis, Instant::now()));
         self.metrics.cluster.connected(true);
         self.tried.cancel();
@@ -338,19 +266,19 @@ impl Cluster {
         if self.link.load(Ordering::Relaxed) != link {
             return;
         }
-        match Heard::read(push) {
-            Heard::Message { topic, payload } => {
+        match Push::read(push) {
+            Push::Message { topic, payload } => {
                 let now = Instant::now();
                 if let Err(foreign) = self.act(|core| core.message(topic, payload, now)) {
                     self.dropped(foreign, topic, now);
                 }
             }
-            Heard::Subscribed { topic } => self.act(|core| core.subscribed(topic)),
-            Heard::Gone => {
+            Push::Subscribed { topic } => self.act(|core| core.subscribed(topic)),
+            Push::Gone => {
                 self.broken.store(true, Ordering::Relaxed);
                 self.asked.notify_one();
             }
-            Heard::Other => {}
+            Push::Other => {}
         }
     }
 }

@@ -93,7 +93,7 @@ impl Node {
         cache: EventCache,
         metrics: Arc<Metrics>,
         witnesses: &Witnesses,
-        (id, settings): (NodeId, cluster::Settings),
+        (id, settings): (NodeId, cluster::ClusterSettings),
     ) -> Self {
         let cache = Arc::new(cache);
         let mut node = Self::empty(shards, metrics.clone());

@@ -15,9 +15,9 @@ use resound::load::Usage;
 
 use crate::redis::Redis;
 
-const PRELUDE: &str = include_str!("../../src/cluster/redis/prelude.lua");
-const PUBLISH: &str = include_str!("../../src/cluster/redis/publish.lua");
-const BEAT: &str = include_str!("../../src/cluster/redis/beat.lua");
+const PRELUDE: &str = include_str!("../../src/cluster/redis/lua/prelude.lua");
+const PUBLISH: &str = include_str!("../../src/cluster/redis/lua/publish.lua");
+const BEAT: &str = include_str!("../../src/cluster/redis/lua/heartbeat.lua");
 
 /// What subscribers get: 128 bytes of data in a client's message.
 const TEXT: &str = r#"{"event":"load","data":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","channel":"load"}"#;

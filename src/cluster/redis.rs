@@ -10,29 +10,29 @@ use std::time::{Duration, Instant};
 use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, PushKind, RedisError, Value};
 
-use super::{Cluster, Identity, NodeId};
+use super::{Cluster, NodeId, RedisIdentity};
 use crate::config::RedisConfig;
 
 mod address;
 mod claims;
 mod commands;
-mod courier;
+mod client;
 mod failure;
 mod greeting;
 mod outage;
-mod process;
+mod server_info;
 mod replies;
 mod scripts;
 mod sentinel;
 mod time_limit;
 
-pub use courier::Courier;
+pub use client::RedisClient;
 
 use address::Source;
 use commands::Commands;
 use failure::Moment;
 use outage::Outage;
-use process::Process;
+use server_info::ServerInfo;
 use time_limit::TimeLimit;
 
 /// How often time is looked at: patience, beats, channels nobody needs.
@@ -42,7 +42,7 @@ const TICK: Duration = Duration::from_millis(25);
 const AGAIN: Duration = Duration::from_millis(200);
 
 /// Keeps the link of a node up until it is dropped.
-pub(super) struct Link {
+pub(super) struct RedisLink {
     cluster: Arc<Cluster>,
     source: Source,
     commands: Arc<Commands>,
@@ -54,7 +54,7 @@ pub(super) struct Link {
 
 /// Why a link ended, or never began.
 #[derive(Debug, thiserror::Error)]
-pub enum Broken {
+pub enum LinkError {
     /// Redis or the network said so.
     #[error("{0}")]
     Redis(#[from] RedisError),
@@ -84,7 +84,7 @@ pub enum Broken {
     },
 }
 
-impl Broken {
+impl LinkError {
     /// Whether an answer took longer than the time limit.
     fn is_timeout(&self) -> bool {
         match self {
@@ -95,12 +95,12 @@ impl Broken {
     }
 }
 
-impl Link {
+impl RedisLink {
     pub(super) fn new(
         cluster: Arc<Cluster>,
         redis: &RedisConfig,
         timeout: Duration,
-    ) -> Result<Self, Broken> {
+    ) -> Result<Self, LinkError> {
         let source = Source::new(redis)?;
         let (settings, app_ids) = (cluster.settings.clone(), cluster.app_ids.clone());
         let commands = Arc::new(Commands::new(cluster.node, settings, app_ids));
@@ -119,13 +119,13 @@ impl Link {
                 Ok::<(), ()>(())
             };
             let (broken, moment) = match self.connect(hear).await {
-                Ok((courier, identity)) => {
+                Ok((client, identity)) => {
                     self.cluster.connected(identity);
                     let since = Instant::now();
                     let cluster = self.cluster.clone();
-                    let claims = claims::keep(&cluster, courier.connection());
+                    let claims = claims::keep(&cluster, client.connection());
                     let broken = tokio::select! {
-                        broken = self.serve(courier) => broken,
+                        broken = self.serve(client) => broken,
                         never = claims => match never {},
                     };
                     self.cluster.disconnected();
@@ -161,7 +161,7 @@ impl Link {
     async fn connect(
         &mut self,
         hear: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
-    ) -> Result<(Courier, Identity), Broken> {
+    ) -> Result<(RedisClient, RedisIdentity), LinkError> {
         let cluster = self.cluster.clone();
         let connect = self.introduce(hear);
         tokio::pin!(connect);
@@ -178,12 +178,12 @@ impl Link {
     async fn introduce(
         &mut self,
         hear: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
-    ) -> Result<(Courier, Identity), Broken> {
+    ) -> Result<(RedisClient, RedisIdentity), LinkError> {
         let mut connection = self.source.connect(self.time_limit.now(), hear).await?;
         let mut hello = redis::pipe();
         hello.cmd("INFO").arg("server").cmd("CLIENT").arg("ID");
         let (info, id): (String, u64) = hello.query_async(&mut connection).await?;
-        let process = Process::new(&info);
+        let process = ServerInfo::new(&info);
         process.check()?;
         let run = process.run().to_owned();
         // What the last link still has under way must not be carried out after what this one says:
@@ -199,8 +199,8 @@ impl Link {
         }
         self.last = Some((run.clone(), id));
         let epoch = self.epoch(&mut connection).await?;
-        let courier = Courier::new(connection, self.commands.clone()).await?;
-        Ok((courier, Identity { run, epoch }))
+        let client = RedisClient::new(connection, self.commands.clone()).await?;
+        Ok((client, RedisIdentity { run, epoch }))
     }
 
     /// Which data is there: what the first node that found none has drawn.
@@ -216,7 +216,7 @@ impl Link {
     /// Carries batch after batch until something breaks. One is under way at a time: what comes
     /// meanwhile goes with the next. The link counts as up for the log when it has carried one: a Redis
     /// that cannot be written to takes connections, too.
-    async fn serve(&mut self, mut courier: Courier) -> Broken {
+    async fn serve(&mut self, mut client: RedisClient) -> LinkError {
         let mut ticks = tokio::time::interval(TICK);
         loop {
             let batch = self.cluster.requests();
@@ -226,11 +226,11 @@ impl Link {
                     _ = ticks.tick() => self.cluster.tick(),
                 }
                 if self.cluster.is_broken() {
-                    return Broken::Redis(closed());
+                    return LinkError::Redis(closed());
                 }
                 continue;
             }
-            let answers = courier.carry(&batch);
+            let answers = client.carry(&batch);
             tokio::pin!(answers);
             let answers = loop {
                 tokio::select! {
@@ -256,14 +256,14 @@ fn closed() -> RedisError {
 }
 
 /// A push as the core takes it: topic, and payload where it is a message.
-pub(super) enum Heard<'a> {
+pub(super) enum Push<'a> {
     Message { topic: &'a str, payload: &'a [u8] },
     Subscribed { topic: &'a str },
     Gone,
     Other,
 }
 
-impl<'a> Heard<'a> {
+impl<'a> Push<'a> {
     pub(super) fn read(push: &'a PushInfo) -> Self {
         let text = |at: usize| match push.data.get(at) {
             Some(Value::BulkString(bytes)) => Some(&**bytes),

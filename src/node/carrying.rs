@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use super::PeerLog;
 use super::refusals::Refusals;
 use super::socket::refuse;
-use crate::cluster::{Action, Cached, Effect, Missed, Newcomer, Told};
+use crate::cluster::{CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents, Told};
 use crate::hub::{Hub, Occurrence, What, Witness};
 use crate::metrics::Metrics;
 use crate::protocol::session::presence_full;
@@ -55,38 +55,40 @@ impl Stage {
             }
             // Whoever waited may be gone.
             Effect::Published(waiter, shared) => drop(waiter.send(shared)),
-            Effect::Place(waiter, taken) => drop(waiter.send(taken)),
+            Effect::Permit(waiter, taken) => drop(waiter.send(taken)),
             Effect::Answered(waiter, answer) => drop(waiter.send(answer)),
         }
     }
 
-    fn on_channel(&self, local: &Local, name: &ChannelName, action: Action) {
+    fn on_channel(&self, local: &Local, name: &ChannelName, action: ChannelEffect) {
         let hub = &local.hub;
         match action {
-            Action::Seat(socket, newcomer) => hub.seat(socket, name, first(hub, name, newcomer)),
-            Action::Answer(socket, newcomer) => {
+            ChannelEffect::Seat(socket, newcomer) => {
+                hub.seat(socket, name, first(hub, name, newcomer))
+            }
+            ChannelEffect::Answer(socket, newcomer) => {
                 let frames = first(hub, name, newcomer);
                 for frame in frames.into_iter().flatten() {
                     hub.answer(socket, frame);
                 }
             }
-            Action::Unseat(socket) => hub.unseat(socket, name),
-            Action::Refuse(socket, user_id) => {
+            ChannelEffect::Unseat(socket) => hub.unseat(socket, name),
+            ChannelEffect::Refuse(socket, user_id) => {
                 if let Some(user_id) = user_id {
                     hub.left_as(&user_id, socket);
                     self.refusals.add(socket, name.clone());
                 }
                 self.refuse(local, name, socket);
             }
-            Action::Deliver(frame, except) => hub.deliver(name, &frame, except),
-            Action::Keep(frame) => hub.keep(name, frame, Instant::now()),
-            Action::Tell(told) => {
+            ChannelEffect::Deliver(frame, except) => hub.deliver(name, &frame, except),
+            ChannelEffect::Keep(frame) => hub.keep(name, frame, Instant::now()),
+            ChannelEffect::Tell(told) => {
                 if let Some(witness) = &local.witness {
                     let (channel, what) = (name.clone(), what(told));
                     witness.saw(Occurrence { channel, what, waited: true });
                 }
             }
-            Action::Missed(missed) => self.missed(hub, name, missed),
+            ChannelEffect::Missed(missed) => self.missed(hub, name, missed),
         }
     }
 
@@ -98,17 +100,17 @@ impl Stage {
     }
 
     /// A hole is never silent.
-    fn missed(&self, hub: &Hub, name: &ChannelName, missed: Missed) {
+    fn missed(&self, hub: &Hub, name: &ChannelName, missed: MissedEvents) {
         let (app, is_logged) = (&hub.app().id, self.loss_lines.lock().take(Instant::now()));
         let events = match missed {
-            Missed::Events(events) => {
+            MissedEvents::Events(events) => {
                 self.metrics.cluster.missed(events);
                 if is_logged {
                     tracing::warn!(app, channel = %name, events, "events of other nodes were lost on the way to this one");
                 }
                 events.to_string()
             }
-            Missed::Unknown => {
+            MissedEvents::Unknown => {
                 self.metrics.cluster.may_have_missed();
                 if is_logged {
                     tracing::warn!(app, channel = %name, "events of other nodes may have been lost on the way to this one");
@@ -143,13 +145,13 @@ impl LossLines {
 }
 
 /// What a newcomer is told before anything else.
-fn first(hub: &Hub, name: &ChannelName, newcomer: Newcomer) -> [Option<Frame>; 2] {
+fn first(hub: &Hub, name: &ChannelName, newcomer: JoinReply) -> [Option<Frame>; 2] {
     let miss = || server_message::cache_miss(name);
     let cached = match newcomer.cached {
-        Cached::NotKept => None,
-        Cached::Event(frame) => Some(frame),
-        Cached::Miss => Some(miss()),
-        Cached::Local => Some(hub.kept(name, Instant::now()).unwrap_or_else(miss)),
+        CachedReply::NotKept => None,
+        CachedReply::Event(frame) => Some(frame),
+        CachedReply::Miss => Some(miss()),
+        CachedReply::Local => Some(hub.kept(name, Instant::now()).unwrap_or_else(miss)),
     };
     [newcomer.answer, cached]
 }

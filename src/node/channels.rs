@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use super::oversized::Oversized;
 use super::{PeerLog, PendingJoins};
 use crate::app::App;
-use crate::cluster::{Answer, Cluster, Look, Query, Shared, Spot};
+use crate::cluster::{ChannelInfo, ChannelKey, Cluster, DirectoryQuery, PublishScope, QueryAnswer};
 use crate::hub::{ChannelCounts, Hub, Occurrence, PresenceFull, What, Witness};
 use crate::protocol::server_message::{self, Event};
 use crate::protocol::session::Relay;
@@ -39,7 +39,7 @@ pub enum Triggered {
     /// It was delivered: to so many sockets, all of them here.
     Delivered(usize),
     /// It is on its way to all nodes.
-    Published(oneshot::Receiver<Shared>),
+    Published(oneshot::Receiver<PublishScope>),
 }
 
 /// The last event of a cache channel, as the HTTP API shows it.
@@ -68,7 +68,7 @@ impl Triggered {
     pub async fn reached_all(self) -> bool {
         match self {
             Self::Delivered(_) => true,
-            Self::Published(shared) => !matches!(shared.await, Ok(Shared::NodeOnly)),
+            Self::Published(shared) => !matches!(shared.await, Ok(PublishScope::NodeOnly)),
         }
     }
 }
@@ -129,8 +129,8 @@ impl Channels {
         if let Some(member) = member {
             self.hub.joined_as(&member.user_id, socket);
         }
-        let spot = membership.spot(name);
-        membership.cluster.act(|core| core.join(&spot, socket, member));
+        let key = membership.key(name);
+        membership.cluster.act(|core| core.join(&key, socket, member));
         Ok(JoinAnswer::Pending)
     }
 
@@ -139,8 +139,8 @@ impl Channels {
         match &self.membership {
             None => JoinAnswer::Queued { bytes: self.hub.confirm(socket, name) },
             Some(membership) => {
-                let spot = membership.spot(name);
-                membership.cluster.act(|core| core.confirm(&spot, socket));
+                let key = membership.key(name);
+                membership.cluster.act(|core| core.confirm(&key, socket));
                 JoinAnswer::Pending
             }
         }
@@ -165,16 +165,16 @@ impl Channels {
         if let Some(user_id) = user_id {
             self.hub.left_as(user_id, socket);
         }
-        let spot = membership.spot(name);
-        membership.cluster.act(|core| core.leave(&spot, socket, user_id.map(|id| &**id)));
+        let key = membership.key(name);
+        membership.cluster.act(|core| core.leave(&key, socket, user_id.map(|id| &**id)));
     }
 
     /// Delivers a client event to the channel's other subscribers.
     pub(super) fn publish(&self, relay: Relay, except: SocketId, now: Instant) {
         let Some(membership) = &self.membership else { return self.hub.publish(relay, except) };
         let Relay { channel, frame, event, data, user_id } = relay;
-        let spot = membership.spot(&channel);
-        membership.cluster.act(|core| core.publish(spot, frame, Some(except), None, now));
+        let key = membership.key(&channel);
+        membership.cluster.act(|core| core.publish(key, frame, Some(except), None, now));
         if let Some(witness) = &membership.witness {
             let what = What::ClientEvent { event, data, socket_id: except, user_id };
             witness.saw(Occurrence { channel, what, waited: true });
@@ -211,8 +211,8 @@ impl Channels {
             return Triggered::Delivered(self.hub.trigger(name, event, data, except, now));
         };
         let (waiter, shared) = oneshot::channel();
-        let (spot, frame) = (membership.spot(name), event.frame(name));
-        membership.cluster.act(|core| core.publish(spot, frame, except, Some(waiter), now));
+        let (key, frame) = (membership.key(name), event.frame(name));
+        membership.cluster.act(|core| core.publish(key, frame, except, Some(waiter), now));
         Triggered::Published(shared)
     }
 
@@ -229,8 +229,8 @@ impl Channels {
         let Some(membership) = &self.membership else { return self.hub.counts(name) };
         let look = membership.look(name).await;
         let (sockets, users) = match look {
-            Some(Look { sockets, users, .. }) => (sockets, users),
-            None => membership.cluster.act(|core| core.counts_here(&membership.spot(name))),
+            Some(ChannelInfo { sockets, users, .. }) => (sockets, users),
+            None => membership.cluster.act(|core| core.counts_here(&membership.key(name))),
         };
         (sockets > 0).then(|| counts(name, sockets, users))
     }
@@ -238,9 +238,10 @@ impl Channels {
     /// Every occupied channel whose name starts with `prefix`, sorted by name.
     pub async fn occupied(&self, prefix: &str) -> Vec<(ChannelName, ChannelCounts)> {
         let Some(membership) = &self.membership else { return self.hub.occupied(prefix) };
-        let query = Query::Occupied { app_id: self.app().id.clone(), prefix: prefix.to_owned() };
+        let query =
+            DirectoryQuery::Occupied { app_id: self.app().id.clone(), prefix: prefix.to_owned() };
         let all = match membership.cluster.query(query).await {
-            Some(Answer::Occupied(all)) => all,
+            Some(QueryAnswer::Occupied(all)) => all,
             _ => membership.cluster.act(|core| core.occupied_here(membership.app, prefix)),
         };
         let named = all.into_iter().filter_map(|(name, sockets, users)| {
@@ -255,9 +256,9 @@ impl Channels {
     pub async fn members(&self, name: &ChannelName) -> Vec<Arc<str>> {
         let Some(membership) = &self.membership else { return self.hub.members(name) };
         let topic = membership.topic(name);
-        match membership.cluster.query(Query::Members(topic)).await {
-            Some(Answer::Members(members)) => members.into_iter().map(Arc::from).collect(),
-            _ => membership.cluster.act(|core| core.members_here(&membership.spot(name))),
+        match membership.cluster.query(DirectoryQuery::Members(topic)).await {
+            Some(QueryAnswer::Members(members)) => members.into_iter().map(Arc::from).collect(),
+            _ => membership.cluster.act(|core| core.members_here(&membership.key(name))),
         }
     }
 
@@ -277,9 +278,9 @@ impl Channels {
     /// Open sockets of the app.
     pub async fn socket_count(&self) -> u32 {
         let Some(membership) = &self.membership else { return self.hub.socket_count() };
-        let query = Query::Connections(self.app().id.clone());
+        let query = DirectoryQuery::Connections(self.app().id.clone());
         match membership.cluster.query(query).await {
-            Some(Answer::Connections(count)) => count,
+            Some(QueryAnswer::Connections(count)) => count,
             _ => membership.cluster.act(|core| core.open(membership.app)),
         }
     }
@@ -300,17 +301,17 @@ impl Channels {
 }
 
 impl Membership {
-    fn spot(&self, name: &ChannelName) -> Spot {
-        Spot::channel(self.app, name)
+    fn key(&self, name: &ChannelName) -> ChannelKey {
+        ChannelKey::channel(self.app, name)
     }
 
     fn topic(&self, name: &ChannelName) -> Arc<str> {
-        self.cluster.act(|core| core.topic(&self.spot(name)))
+        self.cluster.act(|core| core.topic(&self.key(name)))
     }
 
-    async fn look(&self, name: &ChannelName) -> Option<Look> {
-        match self.cluster.query(Query::Look(self.topic(name))).await? {
-            Answer::Look(look) => Some(look),
+    async fn look(&self, name: &ChannelName) -> Option<ChannelInfo> {
+        match self.cluster.query(DirectoryQuery::Channel(self.topic(name))).await? {
+            QueryAnswer::Channel(look) => Some(look),
             _ => None,
         }
     }

@@ -3,10 +3,10 @@
 use tokio::sync::oneshot;
 
 use super::channels::Membership;
-use crate::cluster::{Answer, Query};
+use crate::cluster::{DirectoryQuery, QueryAnswer};
 
 /// Resolves once every join that was requested before it is decided.
-pub struct PendingJoins(oneshot::Receiver<Answer>);
+pub struct PendingJoins(oneshot::Receiver<QueryAnswer>);
 
 impl PendingJoins {
     /// Redis answers in order, and outcomes come before answers on the one connection: when this
@@ -14,7 +14,7 @@ impl PendingJoins {
     /// them itself, and there is nothing to wait for.
     pub(super) fn of(membership: &Membership, app_id: &str) -> Option<Self> {
         let (waiter, answer) = oneshot::channel();
-        let query = Query::Connections(app_id.to_owned());
+        let query = DirectoryQuery::Connections(app_id.to_owned());
         membership.cluster.act(|core| core.query(query, waiter)).then_some(Self(answer))
     }
 

@@ -33,10 +33,10 @@ impl Place {
             let place = taken.then(|| Self(channels.clone()));
             Admission::Decided(place.ok_or(CloseCode::OverConnectionLimit))
         };
-        match membership.cluster.act(|core| core.take_place(membership.app)) {
-            cluster::Place::Taken => decided(true),
-            cluster::Place::Refused => decided(false),
-            cluster::Place::Asked(answer) => {
+        match membership.cluster.act(|core| core.request_permit(membership.app)) {
+            cluster::PermitDecision::Granted => decided(true),
+            cluster::PermitDecision::Refused => decided(false),
+            cluster::PermitDecision::Pending(answer) => {
                 Admission::Asked(Asked { channels: channels.clone(), answer })
             }
         }
@@ -77,7 +77,7 @@ impl Drop for Place {
         match self.0.membership() {
             None => self.0.hub().release_socket(),
             Some(membership) => {
-                membership.cluster.act(|core| core.release_place(membership.app));
+                membership.cluster.act(|core| core.release_permit(membership.app));
             }
         }
     }

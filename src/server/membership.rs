@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use crate::cluster::{Cluster, NodeId, Settings, Streams};
+use crate::cluster::{Cluster, ClusterSettings, NodeId, StreamSettings};
 use crate::config::Config;
 use crate::node::Node;
 
@@ -13,13 +13,13 @@ use crate::node::Node;
 pub(super) const FAREWELL: Duration = Duration::from_secs(1);
 
 /// What the configuration says of the cluster, and who this node is in it.
-pub(super) fn of(config: &Config) -> Option<(NodeId, Settings)> {
+pub(super) fn of(config: &Config) -> Option<(NodeId, ClusterSettings)> {
     let cluster = config.cluster.as_ref()?;
-    let streams = |streams: &crate::config::StreamsConfig| Streams {
+    let streams = |streams: &crate::config::StreamsConfig| StreamSettings {
         retention: streams.retention,
         events: streams.events,
     };
-    let settings = Settings {
+    let settings = ClusterSettings {
         prefix: cluster.namespace(),
         lease: cluster.lease,
         patience: cluster.patience,

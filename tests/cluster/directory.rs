@@ -7,7 +7,9 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use resound::cluster::{Answer, Beat, Look, NodeId, Proof, Query, Reply, Request};
+use resound::cluster::{
+    ChannelInfo, DataProof, DirectoryQuery, HeartbeatReply, NodeId, QueryAnswer, Reply, Request,
+};
 
 pub(crate) mod channel;
 pub(crate) mod messages;
@@ -103,7 +105,7 @@ impl Directory {
             Request::Subscribe(_) | Request::Unsubscribe(_) => Done::reply(Reply::Done),
             Request::Publish(publish) => self.publish(publish, now),
             Request::State(state) => self.state(node, state, now),
-            Request::Beat { lease, tells, proof } => {
+            Request::Heartbeat { lease, tells, proof } => {
                 self.prove(node, proof.as_ref());
                 self.beat(node, *lease, *tells, now)
             }
@@ -123,7 +125,7 @@ impl Directory {
         }
     }
 
-    fn publish(&mut self, publish: &resound::cluster::Publish, now: u64) -> Done {
+    fn publish(&mut self, publish: &resound::cluster::PublishRequest, now: u64) -> Done {
         let streams = self.rules.streams;
         let text = std::str::from_utf8(publish.frame.payload()).unwrap();
         let channel = self.channels.entry(publish.topic.clone()).or_default();
@@ -181,13 +183,13 @@ impl Directory {
         let due: Vec<String> = due.into_iter().map(|(_, leave)| leave).collect();
         self.held.retain(|leave, _| !due.contains(leave));
         let decided = due.iter().map(|leave| decision(leave, false)).collect();
-        let beat = Beat { lapsed: before.is_none(), alive, dead, due, epoch };
-        Done { decided, ..Done::reply(Reply::Beat(beat)) }
+        let beat = HeartbeatReply { lapsed: before.is_none(), alive, dead, due, epoch };
+        Done { decided, ..Done::reply(Reply::Heartbeat(beat)) }
     }
 
     /// If the last event of a node is not there, this is not the data it belonged to.
-    fn prove(&mut self, node: u64, proof: Option<&Proof>) {
-        let Some(Proof { topic, serial, epoch }) = proof else { return };
+    fn prove(&mut self, node: u64, proof: Option<&DataProof>) {
+        let Some(DataProof { topic, serial, epoch }) = proof else { return };
         let taken = self.channels.get(topic).and_then(|channel| channel.taken.get(&node));
         if self.epoch.as_ref() == Some(epoch) && taken.is_none_or(|taken| taken < serial) {
             self.epoch = None;
@@ -246,30 +248,30 @@ impl Directory {
         self.nodes.entry(node).or_insert(Life { deadline, since });
     }
 
-    fn look_up(&mut self, query: &Query, now: u64) -> Answer {
+    fn look_up(&mut self, query: &DirectoryQuery, now: u64) -> QueryAnswer {
         self.channels.values_mut().for_each(|channel| channel.expire(now / 1000));
         match query {
-            Query::Look(topic) => Answer::Look(self.look(topic, now)),
-            Query::Occupied { app_id, prefix } => {
+            DirectoryQuery::Channel(topic) => QueryAnswer::Channel(self.look(topic, now)),
+            DirectoryQuery::Occupied { app_id, prefix } => {
                 let names = self.occupied.get(app_id).into_iter().flatten();
                 let names = names.filter(|name| name.starts_with(prefix));
                 let one = |name: &String| {
                     let look = self.look(&self.topic(app_id, name), now);
                     (name.clone(), look.sockets, look.users)
                 };
-                Answer::Occupied(names.map(one).collect())
+                QueryAnswer::Occupied(names.map(one).collect())
             }
-            Query::Members(topic) => Answer::Members(self.roster(topic)),
-            Query::Connections(app_id) => Answer::Connections(self.open(app_id)),
+            DirectoryQuery::Members(topic) => QueryAnswer::Members(self.roster(topic)),
+            DirectoryQuery::Connections(app_id) => QueryAnswer::Connections(self.open(app_id)),
         }
     }
 
-    fn look(&self, topic: &str, now: u64) -> Look {
-        let Some(channel) = self.channels.get(topic) else { return Look::default() };
+    fn look(&self, topic: &str, now: u64) -> ChannelInfo {
+        let Some(channel) = self.channels.get(topic) else { return ChannelInfo::default() };
         let sockets = channel.rows.as_ref().map_or(0, |rows| rows.total.max(0) as u32);
         let left = |until: u64| Duration::from_millis(until - now / 1000);
         let cached = channel.cached.clone().map(|(text, until)| (text, left(until)));
-        Look { sockets, users: channel.members.len() as u32, cached }
+        ChannelInfo { sockets, users: channel.members.len() as u32, cached }
     }
 
     /// Users of a channel, in order of arrival.

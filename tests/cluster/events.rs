@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use resound::cluster::Shared;
+use resound::cluster::PublishScope;
 use resound::protocol::{Frame, SocketId};
 use tokio::sync::oneshot;
 
@@ -16,8 +16,8 @@ pub(crate) struct Event {
     pub(crate) expected: Vec<SocketId>,
     pub(crate) except: Option<SocketId>,
     /// How far it went, as its publisher was told, and when.
-    pub(crate) answer: Option<(Shared, u64)>,
-    pub(crate) waiter: Option<oneshot::Receiver<Shared>>,
+    pub(crate) answer: Option<(PublishScope, u64)>,
+    pub(crate) waiter: Option<oneshot::Receiver<PublishScope>>,
 }
 
 /// What its subscribers are sent.

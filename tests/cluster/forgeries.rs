@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use resound::cluster::{Action, Effect, Foreign, Identity, Request, Settings, Spot, State};
+use resound::cluster::{
+    ChannelEffect, ChannelKey, ChannelState, ClusterSettings, Effect, InvalidTopicMessage,
+    RedisIdentity, Request,
+};
 use resound::protocol::{ChannelName, Frame, Member, SocketId};
 use serde_json::value::RawValue;
 
@@ -25,7 +28,7 @@ const NUMBER: u64 = 100;
 /// A node on which one socket is in one channel.
 struct Stage {
     machine: Machine,
-    spot: Spot,
+    spot: ChannelKey,
     topic: Arc<str>,
     now: Instant,
 }
@@ -33,13 +36,13 @@ struct Stage {
 impl Stage {
     fn new(name: &str) -> Self {
         let profile = Profile { bound: None, ..Profile::draw(&mut Random::new(1), 0) };
-        let settings = Settings { streams: None, ..profile.settings() };
+        let settings = ClusterSettings { streams: None, ..profile.settings() };
         let now = Instant::now();
         let machine = Machine::start(NODE, settings, profile.app(), now);
-        let spot = Spot::channel(0, &ChannelName::parse(name, 200).unwrap());
+        let spot = ChannelKey::channel(0, &ChannelName::parse(name, 200).unwrap());
         let topic = machine.core.topic(&spot);
         let mut stage = Self { machine, spot, topic, now };
-        let redis = Identity { run: "1".into(), epoch: "1".into() };
+        let redis = RedisIdentity { run: "1".into(), epoch: "1".into() };
         stage.machine.core.connected(redis, now);
         stage.joins(1);
         stage
@@ -64,20 +67,20 @@ impl Stage {
     }
 
     /// The next state that the node sends.
-    fn state(&mut self) -> Option<State> {
+    fn state(&mut self) -> Option<ChannelState> {
         self.machine.core.requests().into_iter().find_map(|request| match request {
             Request::State(state) => Some(*state),
             _ => None,
         })
     }
 
-    fn answers(&mut self, request: u64, said: &Said) -> Result<(), Foreign> {
+    fn answers(&mut self, request: u64, said: &Said) -> Result<(), InvalidTopicMessage> {
         let own_topic = self.machine.core.own_topic();
         self.machine.core.message(&own_topic, &messages::outcome(request, said), self.now)
     }
 
     /// A message on the topic of the channel.
-    fn hears(&mut self, payload: &[u8]) -> Result<(), Foreign> {
+    fn hears(&mut self, payload: &[u8]) -> Result<(), InvalidTopicMessage> {
         self.machine.core.message(&self.topic, payload, self.now)
     }
 
@@ -86,14 +89,14 @@ impl Stage {
         let text = |frame: &Frame| String::from_utf8(frame.payload().to_vec()).unwrap();
         let effects = self.machine.core.effects();
         let delivered = effects.iter().filter_map(|effect| match effect {
-            Effect::Channel { action: Action::Deliver(frame, _), .. } => Some(text(frame)),
+            Effect::Channel { action: ChannelEffect::Deliver(frame, _), .. } => Some(text(frame)),
             _ => None,
         });
         delivered.collect()
     }
 
     /// The next state, if the node sends one within this time.
-    fn state_within(&mut self, time: Duration) -> Option<State> {
+    fn state_within(&mut self, time: Duration) -> Option<ChannelState> {
         let end = self.now + time;
         while self.now < end {
             self.now += Duration::from_millis(100);
@@ -131,7 +134,7 @@ fn an_event_of_this_node_is_delivered_as_it_was_published_here() {
         let forged = event(NODE, 1, number, "forged");
         let elsewhere = stage.machine.core.message("resound{1:other}", &forged, stage.now);
         assert_eq!((elsewhere, stage.delivered()), (Ok(()), Vec::new()), "{number}");
-        let is_absurd = stage.hears(&forged) == Err(Foreign::AbsurdNumber);
+        let is_absurd = stage.hears(&forged) == Err(InvalidTopicMessage::AbsurdNumber);
         assert_eq!((is_absurd, stage.delivered()), (number == 1 << 63, vec!["true".to_owned()]));
         assert_eq!(stage.hears(&event(NODE, 1, NUMBER + 1, "true")), Ok(()));
         assert_eq!(stage.delivered(), [""; 0], "{number}, twice");
@@ -145,7 +148,7 @@ fn an_answer_whose_number_is_guessed_is_dropped() {
     let state = stage.state().unwrap();
     for guessed in [0, 1, 2, 3] {
         let forged = Said { refused: vec!["2".to_owned()], ..said(Vec::new(), None) };
-        assert_eq!(stage.answers(guessed, &forged), Err(Foreign::UnknownRequest));
+        assert_eq!(stage.answers(guessed, &forged), Err(InvalidTopicMessage::UnknownRequest));
     }
     assert_eq!(state.request, FIRST_REQUEST + 1);
     stage.answers(state.request, &said(vec!["2".to_owned()], None)).unwrap();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use resound::app::App;
-use resound::cluster::{Core, NodeId, Reply, Settings};
+use resound::cluster::{ClusterSettings, Core, NodeId, Reply};
 use resound::protocol::{Frame, SocketId};
 
 use crate::server::{ConnectionId, Operation};
@@ -67,7 +67,7 @@ pub(crate) struct Hub {
 
 impl Machine {
     /// A process that has just started.
-    pub(crate) fn start(id: u64, settings: Settings, app: Arc<App>, now: Instant) -> Self {
+    pub(crate) fn start(id: u64, settings: ClusterSettings, app: Arc<App>, now: Instant) -> Self {
         Self {
             core: Core::new(NodeId(id), settings, vec![app], FIRST_REQUEST, now),
             id,

@@ -4,7 +4,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use resound::app::{App, Webhook};
-use resound::cluster::{Settings, Streams};
+use resound::cluster::{ClusterSettings, StreamSettings};
 use resound::config::{Config, File, Sources};
 
 use crate::directory::Rules;
@@ -75,15 +75,16 @@ impl Profile {
         }
     }
 
-    pub(crate) fn settings(&self) -> Settings {
-        Settings {
+    pub(crate) fn settings(&self) -> ClusterSettings {
+        ClusterSettings {
             prefix: "resound".to_owned(),
             lease: Duration::from_micros(LEASE),
             patience: Duration::from_millis(250),
             queue_bytes: QUEUE_BYTES,
-            streams: self
-                .streams
-                .then_some(Streams { retention: Duration::from_micros(RETENTION), events: 1000 }),
+            streams: self.streams.then_some(StreamSettings {
+                retention: Duration::from_micros(RETENTION),
+                events: 1000,
+            }),
             cache_ttl: Duration::from_micros(CACHE),
         }
     }

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use resound::cluster::redis::{Broken, Courier};
-use resound::cluster::{Message, NodeId, Reply, Request};
+use resound::cluster::redis::{LinkError, RedisClient};
+use resound::cluster::{NodeId, Reply, Request, TopicMessage};
 use resound::config::{RedisAddress, RedisConfig};
 
 use crate::directory::Directory;
@@ -39,7 +39,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Both of them, and the nodes' connections to the real one.
 pub(crate) struct Both {
-    couriers: Vec<Courier>,
+    couriers: Vec<RedisClient>,
     /// What each has heard since the last time.
     ears: Vec<Ear>,
     pub(crate) directory: Directory,
@@ -70,7 +70,7 @@ impl Both {
                 heard.lock().push((topic.to_owned(), payload.to_vec()));
             };
             let apps = vec!["1".to_owned()];
-            let courier = Courier::connect(&config, identity, apps, TIMEOUT, hear).await;
+            let courier = RedisClient::connect(&config, identity, apps, TIMEOUT, hear).await;
             couriers.push(courier.unwrap());
             ears.push(ear);
         }
@@ -127,7 +127,7 @@ impl Both {
     }
 
     /// Asks the real one alone.
-    pub(crate) async fn ask(&mut self, node: u64, request: &Request) -> Result<Reply, Broken> {
+    pub(crate) async fn ask(&mut self, node: u64, request: &Request) -> Result<Reply, LinkError> {
         let asked = std::slice::from_ref(request);
         Ok(self.couriers[node as usize - 1].carry(asked).await?.remove(0))
     }
@@ -227,6 +227,6 @@ async fn what_the_real_directory_says_can_be_read() {
         !heard.is_empty()
     })
     .await;
-    let read = |(_, payload): &(String, Vec<u8>)| Message::read(payload).is_some();
+    let read = |(_, payload): &(String, Vec<u8>)| TopicMessage::read(payload).is_some();
     assert!(heard.iter().all(read), "{heard:?}");
 }

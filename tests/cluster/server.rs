@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use resound::cluster::{Identity, Reply, Request};
+use resound::cluster::{RedisIdentity, Reply, Request};
 
 use crate::directory::{Decision, Directory, Done, Rules};
 
@@ -16,7 +16,7 @@ pub(crate) type ConnectionId = u32;
 #[derive(Clone)]
 pub(crate) enum Item {
     /// The handshake is done; this names the process.
-    Welcome(Identity),
+    Welcome(RedisIdentity),
     /// Nobody listens there.
     Refused,
     /// The answer to a request.
@@ -130,7 +130,7 @@ impl Server {
         }
         self.connections.insert(connection, node);
         let epoch = self.directory.epoch(node, now);
-        Item::Welcome(Identity { run: format!("run {}", self.run), epoch })
+        Item::Welcome(RedisIdentity { run: format!("run {}", self.run), epoch })
     }
 
     /// Whether the connection is there as far as Redis knows.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use resound::app::App;
-use resound::cluster::Settings;
+use resound::cluster::ClusterSettings;
 use resound::protocol::SocketId;
 use tokio::sync::oneshot;
 
@@ -117,7 +117,7 @@ pub(crate) struct World {
     random: Random,
     agenda: BinaryHeap<Planned>,
     happened: u64,
-    settings: Settings,
+    settings: ClusterSettings,
     app: Arc<App>,
     pub(crate) server: Server,
     pub(crate) machines: Vec<Machine>,

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use resound::cluster::{NodeId, Settings, Spot};
+use resound::cluster::{ChannelKey, ClusterSettings, NodeId};
 use resound::config::Config;
 use resound::hub::{EventCache, Outlet, Shard, ShardLimits, Shards, Signal};
 use resound::metrics::Metrics;
@@ -121,7 +121,7 @@ impl Machine {
         };
         let (shards, turned) = Shards::new(limits, &metrics);
         let cluster = config.cluster.as_ref().unwrap();
-        let settings = Settings {
+        let settings = ClusterSettings {
             prefix: cluster.prefix.clone(),
             lease: cluster.lease,
             patience: cluster.patience,
@@ -218,7 +218,7 @@ async fn assert_agreement(machines: &[Machine], tabs: &[Tab]) {
                 in_redis.iter().map(ToString::to_string).collect::<BTreeSet<_>>(),
                 *expected
             );
-            let spot = Spot::channel(0, &name);
+            let spot = ChannelKey::channel(0, &name);
             let here = machine.node.cluster().unwrap().act(|core| core.members_here(&spot));
             let here: BTreeSet<_> = here.iter().map(ToString::to_string).collect();
             assert!(here.is_empty() || here == *expected, "the mirror of {channel}: {here:?}");

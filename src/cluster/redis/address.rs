@@ -9,7 +9,7 @@ use redis::{
     RedisConnectionInfo, RedisError, TlsCertificates,
 };
 
-use super::Broken;
+use super::LinkError;
 use super::failure::{Moment, Place, Role, Transport};
 use super::greeting;
 use super::sentinel::Sentinels;
@@ -57,7 +57,7 @@ impl Source {
         &mut self,
         timeout: Duration,
         hear: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
-    ) -> Result<MultiplexedConnection, Broken> {
+    ) -> Result<MultiplexedConnection, LinkError> {
         let config = within(timeout).set_push_sender(hear);
         match &mut self.way {
             Way::Direct(client) => Ok(open(client, &config).await?),
@@ -71,7 +71,7 @@ impl Source {
     }
 
     /// Why a link failed, and what to change.
-    pub(super) fn explain(&self, broken: &Broken, moment: Moment) -> String {
+    pub(super) fn explain(&self, broken: &LinkError, moment: Moment) -> String {
         let transport = match &self.redis.address {
             RedisAddress::Unix(_) => Transport::Unix,
             RedisAddress::Tcp { tls, .. } | RedisAddress::Sentinel { tls, .. } => {
@@ -79,7 +79,9 @@ impl Source {
             }
         };
         match broken {
-            Broken::Redis(error) => Place { role: Role::Redis, transport, moment }.explain(error),
+            LinkError::Redis(error) => {
+                Place { role: Role::Redis, transport, moment }.explain(error)
+            }
             other => other.to_string(),
         }
     }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisError, Value};
 
-use crate::cluster::agreement::Claim;
+use crate::cluster::directory::agreement::Claim;
 use crate::cluster::{Cluster, NodeId};
 
 /// A running node notices one that disagrees within this time.

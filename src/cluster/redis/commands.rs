@@ -3,9 +3,11 @@
 use redis::{Cmd, Pipeline};
 
 use super::scripts::Scripts;
-use crate::cluster::message::{change_head, outcome_head};
-use crate::cluster::request::{Publish, Query, Request, State, reference};
-use crate::cluster::{NodeId, Settings};
+use crate::cluster::directory::message::{change_head, outcome_head};
+use crate::cluster::directory::request::{
+    ChannelState, DirectoryQuery, PublishRequest, Request, reference,
+};
+use crate::cluster::{ClusterSettings, NodeId};
 
 /// How long a leave is held before webhooks are told: Pusher's three seconds.
 const HOLD_MS: u64 = 3000;
@@ -13,12 +15,12 @@ const HOLD_MS: u64 = 3000;
 /// What every command of a node has in common.
 pub(super) struct Commands {
     node: NodeId,
-    settings: Settings,
+    settings: ClusterSettings,
     app_ids: Vec<String>,
 }
 
 impl Commands {
-    pub(super) fn new(node: NodeId, settings: Settings, app_ids: Vec<String>) -> Self {
+    pub(super) fn new(node: NodeId, settings: ClusterSettings, app_ids: Vec<String>) -> Self {
         Self { node, settings, app_ids }
     }
 
@@ -37,7 +39,7 @@ impl Commands {
             Request::Unsubscribe(topic) => plain("UNSUBSCRIBE", topic),
             Request::Publish(publish) => self.publish(publish, scripts),
             Request::State(state) => self.state(state, scripts),
-            Request::Beat { lease, tells, proof } => {
+            Request::Heartbeat { lease, tells, proof } => {
                 let (nodes, held) = (self.nodes(), self.held());
                 let epoch = epoch(&self.settings.prefix);
                 let mut keys = vec![&*nodes, &held, &epoch];
@@ -68,7 +70,7 @@ impl Commands {
         }
     }
 
-    fn publish(&self, publish: &Publish, scripts: &Scripts) -> Cmd {
+    fn publish(&self, publish: &PublishRequest, scripts: &Scripts) -> Cmd {
         let mut cmd = script(&scripts.publish, &[&publish.topic]);
         let cached = publish.cached.then(|| self.settings.cache_ttl.as_millis().to_string());
         let events = self.settings.streams.map(|streams| streams.events.to_string());
@@ -81,7 +83,7 @@ impl Commands {
         cmd
     }
 
-    fn state(&self, state: &State, scripts: &Scripts) -> Cmd {
+    fn state(&self, state: &ChannelState, scripts: &Scripts) -> Cmd {
         let occupied = self.occupied(&state.app_id);
         let (references, held, nodes) = (self.references(self.node), self.held(), self.nodes());
         let keys = [&*state.topic, &references, &occupied, &held, &nodes];
@@ -120,16 +122,16 @@ impl Commands {
         cmd
     }
 
-    fn query(&self, query: &Query, scripts: &Scripts) -> Cmd {
+    fn query(&self, query: &DirectoryQuery, scripts: &Scripts) -> Cmd {
         match query {
-            Query::Look(topic) => script(&scripts.look, &[topic]),
-            Query::Occupied { app_id, prefix } => {
+            DirectoryQuery::Channel(topic) => script(&scripts.look, &[topic]),
+            DirectoryQuery::Occupied { app_id, prefix } => {
                 let mut cmd = script(&scripts.occupied, &[&self.occupied(app_id)]);
                 cmd.arg(format!("{}{{{app_id}:", self.settings.prefix)).arg(prefix);
                 cmd
             }
-            Query::Members(topic) => plain("HGETALL", &format!("{topic}:m")),
-            Query::Connections(app_id) => plain("HVALS", &self.connections(app_id)),
+            DirectoryQuery::Members(topic) => plain("HGETALL", &format!("{topic}:m")),
+            DirectoryQuery::Connections(app_id) => plain("HVALS", &self.connections(app_id)),
         }
     }
 
@@ -194,7 +196,7 @@ pub(super) fn name(request: &Request) -> &'static str {
         Request::Subscribe(_) | Request::Unsubscribe(_) => "a subscription",
         Request::Publish(_) => "an event",
         Request::State(_) => "the state of a channel",
-        Request::Beat { .. } => "a beat",
+        Request::Heartbeat { .. } => "a beat",
         Request::Reap { .. } => "a clean-up",
         Request::References => "the list of this node's channels",
         Request::Connections { .. } => "the number of connections",

@@ -5,15 +5,17 @@ use std::time::Duration;
 use redis::{FromRedisValue, Value};
 
 use crate::cluster::NodeId;
-use crate::cluster::outcome::arrival_of;
-use crate::cluster::request::{Answer, Beat, Look, Query, Reply, Request};
+use crate::cluster::directory::outcome::arrival_of;
+use crate::cluster::directory::request::{
+    ChannelInfo, DirectoryQuery, HeartbeatReply, QueryAnswer, Reply, Request,
+};
 
 pub(super) fn read(request: &Request, answer: Value) -> Option<Reply> {
     Some(match request {
         Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Broadcast(_) => Reply::Done,
         Request::State(_) => Reply::Done,
         Request::Publish(_) => Reply::Published(take(answer)?),
-        Request::Beat { .. } => Reply::Beat(beat(answer)?),
+        Request::Heartbeat { .. } => Reply::Heartbeat(beat(answer)?),
         Request::Reap { .. } => Reply::Reaped(u64::try_from(take::<i64>(answer)?).ok()),
         Request::References => Reply::References(texts(answer)?),
         Request::Connections { .. } => {
@@ -34,10 +36,10 @@ fn texts(answer: Value) -> Option<Vec<String>> {
     Some(all.into_iter().filter_map(|text| String::from_utf8(text).ok()).collect())
 }
 
-fn beat(answer: Value) -> Option<Beat> {
+fn beat(answer: Value) -> Option<HeartbeatReply> {
     let (lapsed, alive, dead, due, epoch): (u8, u32, Vec<Vec<u8>>, Value, String) = take(answer)?;
     let node = |id: Vec<u8>| Some(NodeId(u64::from_be_bytes(id.try_into().ok()?)));
-    Some(Beat {
+    Some(HeartbeatReply {
         lapsed: lapsed == 1,
         alive,
         dead: dead.into_iter().filter_map(node).collect(),
@@ -46,24 +48,30 @@ fn beat(answer: Value) -> Option<Beat> {
     })
 }
 
-fn looked_up(query: &Query, answer: Value) -> Option<Answer> {
+fn looked_up(query: &DirectoryQuery, answer: Value) -> Option<QueryAnswer> {
     Some(match query {
-        Query::Look(_) => {
+        DirectoryQuery::Channel(_) => {
             let (sockets, users, cached, left): (i64, u32, Option<String>, i64) = take(answer)?;
             let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
             let sockets = u32::try_from(sockets).unwrap_or_default();
-            Answer::Look(Look { sockets, users, cached: cached.map(|text| (text, left)) })
+            QueryAnswer::Channel(ChannelInfo {
+                sockets,
+                users,
+                cached: cached.map(|text| (text, left)),
+            })
         }
-        Query::Occupied { .. } => Answer::Occupied(take(answer)?),
-        Query::Members(_) => {
+        DirectoryQuery::Occupied { .. } => QueryAnswer::Occupied(take(answer)?),
+        DirectoryQuery::Members(_) => {
             let all: Vec<(Vec<u8>, Vec<u8>)> = take(answer)?;
             let member = |(user_id, value): (Vec<u8>, Vec<u8>)| {
                 Some((arrival_of(&value)?, String::from_utf8(user_id).ok()?))
             };
             let mut members: Vec<(u64, String)> = all.into_iter().filter_map(member).collect();
             members.sort_unstable();
-            Answer::Members(members.into_iter().map(|(_, user_id)| user_id).collect())
+            QueryAnswer::Members(members.into_iter().map(|(_, user_id)| user_id).collect())
         }
-        Query::Connections(_) => Answer::Connections(take::<Vec<u32>>(answer)?.into_iter().sum()),
+        DirectoryQuery::Connections(_) => {
+            QueryAnswer::Connections(take::<Vec<u32>>(answer)?.into_iter().sum())
+        }
     })
 }

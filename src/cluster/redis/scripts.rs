@@ -3,7 +3,7 @@
 use redis::RedisError;
 use redis::aio::MultiplexedConnection;
 
-const PRELUDE: &str = include_str!("prelude.lua");
+const PRELUDE: &str = include_str!("lua/prelude.lua");
 
 /// The names under which Redis keeps the scripts.
 pub(super) struct Scripts {
@@ -21,13 +21,13 @@ impl Scripts {
     pub(super) async fn load(connection: &mut MultiplexedConnection) -> Result<Self, RedisError> {
         let with_prelude = |script: &str| [PRELUDE, script].concat();
         let scripts = [
-            with_prelude(include_str!("state.lua")),
-            include_str!("publish.lua").to_owned(),
-            with_prelude(include_str!("beat.lua")),
-            with_prelude(include_str!("reap.lua")),
-            with_prelude(include_str!("connections.lua")),
-            include_str!("occupied.lua").to_owned(),
-            include_str!("look.lua").to_owned(),
+            with_prelude(include_str!("lua/state.lua")),
+            include_str!("lua/publish.lua").to_owned(),
+            with_prelude(include_str!("lua/heartbeat.lua")),
+            with_prelude(include_str!("lua/reap.lua")),
+            with_prelude(include_str!("lua/connections.lua")),
+            include_str!("lua/occupied.lua").to_owned(),
+            include_str!("lua/look.lua").to_owned(),
         ];
         let mut pipeline = redis::pipe();
         for script in &scripts {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, RedisError};
 
-use super::Broken;
+use super::LinkError;
 use super::address::{Login, client, login, open, primary, tcp, within};
 use super::failure::{self, Moment, Place, Role, Transport};
 use crate::config::{Endpoint, RedisConfig};
@@ -39,7 +39,7 @@ impl Sentinels {
         &mut self,
         config: &AsyncConnectionConfig,
         timeout: Duration,
-    ) -> Result<(MultiplexedConnection, String), Broken> {
+    ) -> Result<(MultiplexedConnection, String), LinkError> {
         let mut failures = Vec::new();
         for at in 0..self.all.len() {
             match self.through(&self.all[at], config, timeout).await {
@@ -52,7 +52,7 @@ impl Sentinels {
         }
         let is_timeout = failures.iter().any(|failure| failure.is_timeout);
         let texts: Vec<_> = failures.into_iter().map(|failure| failure.text).collect();
-        Err(Broken::NoPrimary { causes: texts.join(" | "), is_timeout })
+        Err(LinkError::NoPrimary { causes: texts.join(" | "), is_timeout })
     }
 
     async fn through(

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use resound::cluster::{Facts, Reply, State};
+use resound::cluster::{ChannelState, ChannelTraits, Reply};
 
 use super::channel::{Channel, Member, Told};
 use super::messages::{self, Said};
@@ -27,7 +27,7 @@ struct Changed {
 }
 
 impl Directory {
-    pub(super) fn state(&mut self, node: u64, state: &State, now: u64) -> Done {
+    pub(super) fn state(&mut self, node: u64, state: &ChannelState, now: u64) -> Done {
         let mut channel = self.channels.remove(&state.topic).unwrap_or_default();
         channel.expire(now / 1000);
         let changed = change_rows(&mut channel, node, state);
@@ -161,7 +161,7 @@ impl Directory {
     }
 }
 
-fn change_rows(channel: &mut Channel, node: u64, state: &State) -> Changed {
+fn change_rows(channel: &mut Channel, node: u64, state: &ChannelState) -> Changed {
     let mut changed = Changed::default();
     for (user, info) in &state.rows {
         let Some(info) = info else {
@@ -198,7 +198,7 @@ fn change_rows(channel: &mut Channel, node: u64, state: &State) -> Changed {
 
 fn outcome(
     channel: &mut Channel,
-    (node, state): (u64, &State),
+    (node, state): (u64, &ChannelState),
     (changed, total, told, decided): (Changed, i64, Told, &[Decision]),
     now: u64,
 ) -> Said {
@@ -231,7 +231,7 @@ fn outcome(
 }
 
 /// The next part of what a node has missed, and whether it is not all.
-fn missed(channel: &Channel, state: &State) -> (Vec<Vec<u8>>, bool) {
+fn missed(channel: &Channel, state: &ChannelState) -> (Vec<Vec<u8>>, bool) {
     let (mut missed, mut bytes) = (Vec::new(), 0);
     let since = channel.events.iter().filter(|(number, _)| *number > state.known);
     for (_, message) in since.filter(|_| state.asked.missed) {
@@ -244,8 +244,8 @@ fn missed(channel: &Channel, state: &State) -> (Vec<Vec<u8>>, bool) {
     (missed, false)
 }
 
-/// Facts, app and name, as nodes write them.
-fn reference(facts: Facts, app_id: &str, name: &str) -> String {
+/// ChannelTraits, app and name, as nodes write them.
+fn reference(facts: ChannelTraits, app_id: &str, name: &str) -> String {
     let letters =
         [(facts.listed, 'l'), (facts.roster, 'r'), (facts.webhooks, 'w'), (facts.counts, 's')];
     let letters: String = letters.iter().filter(|(is_so, _)| *is_so).map(|(_, one)| one).collect();

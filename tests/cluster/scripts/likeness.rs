@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use resound::cluster::{Answer, Message, Outcome, Reply, Request};
+use resound::cluster::{Outcome, QueryAnswer, Reply, Request, TopicMessage};
 
 /// Numbers of one series are no further apart than this.
 const SERIES: u64 = 10_000;
@@ -46,11 +46,11 @@ impl Numbers {
 
     /// The same from messages.
     pub(crate) fn learn_messages(&mut self, request: &Request, real: &[u8], simulated: &[u8]) {
-        match (Message::read(real), Message::read(simulated)) {
-            (Some(Message::Event(real)), Some(Message::Event(should))) => {
+        match (TopicMessage::read(real), TopicMessage::read(simulated)) {
+            (Some(TopicMessage::Event(real)), Some(TopicMessage::Event(should))) => {
                 self.learn(topic_of(request), real.number, should.number);
             }
-            (Some(Message::Outcome(_, real)), Some(Message::Outcome(_, should))) => {
+            (Some(TopicMessage::Outcome(_, real)), Some(TopicMessage::Outcome(_, should))) => {
                 self.learn(topic_of(request), real.number, should.number);
             }
             _ => {}
@@ -90,18 +90,18 @@ pub(crate) fn like_messages(
 }
 
 fn like(payload: &[u8], number: &impl Fn(u64) -> u64) -> String {
-    match Message::read(payload) {
-        Some(Message::Outcome(request, mut outcome)) => {
+    match TopicMessage::read(payload) {
+        Some(TopicMessage::Outcome(request, mut outcome)) => {
             outcome.number = number(outcome.number);
             let missed = std::mem::take(&mut outcome.missed);
             let missed: Vec<String> = missed.iter().map(|message| like(message, number)).collect();
             format!("{request} {:?} {missed:?}", in_order(outcome))
         }
-        Some(Message::Change(mut change)) => {
+        Some(TopicMessage::Change(mut change)) => {
             change.removed.sort_unstable();
             format!("{change:?}")
         }
-        Some(Message::Event(mut event)) => {
+        Some(TopicMessage::Event(mut event)) => {
             event.number = number(event.number);
             format!("{event:?}")
         }
@@ -125,14 +125,14 @@ pub(crate) fn like_reply(reply: Reply, number: impl Fn(u64) -> u64) -> String {
             all.sort();
             format!("{all:?}")
         }
-        Reply::Beat(mut beat) => {
+        Reply::Heartbeat(mut beat) => {
             beat.dead.sort();
             beat.due.sort();
             beat.epoch.clear();
             format!("{beat:?}")
         }
         // Its text; for how long hangs on the clock.
-        Reply::Answer(Answer::Look(mut look)) => {
+        Reply::Answer(QueryAnswer::Channel(mut look)) => {
             let text = look.cached.take().map(|(text, _)| text);
             format!("{look:?} {text:?}")
         }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use resound::cluster::{Proof, Reply, Request};
+use resound::cluster::{DataProof, Reply, Request};
 
 use super::requests::Draw;
 use super::{Both, clock};
@@ -12,17 +12,17 @@ use crate::random::Random;
 
 const LEASE: Duration = Duration::from_secs(5);
 
-fn beat(proof: Option<Proof>) -> Request {
-    Request::Beat { lease: LEASE, tells: false, proof }
+fn beat(proof: Option<DataProof>) -> Request {
+    Request::Heartbeat { lease: LEASE, tells: false, proof }
 }
 
 /// The epoch of the real directory and of the simulated one, after a beat with these proofs.
-async fn epochs(both: &mut Both, proofs: [Option<Proof>; 2]) -> [String; 2] {
+async fn epochs(both: &mut Both, proofs: [Option<DataProof>; 2]) -> [String; 2] {
     let [for_real, for_simulated] = proofs.map(beat);
     let real = both.ask(1, &for_real).await.unwrap();
     let simulated = both.directory.carry_out(1, &for_simulated, clock()).reply;
     [real, simulated].map(|reply| match reply {
-        Reply::Beat(beat) => beat.epoch,
+        Reply::Heartbeat(beat) => beat.epoch,
         other => panic!("{other:?} answers a beat"),
     })
 }
@@ -45,7 +45,7 @@ async fn what_does_not_have_the_last_event_is_other_data() {
 
     let before = epochs(&mut both, [None, None]).await;
     let proof = |name: &str, serial, epoch: &str| {
-        Some(Proof { topic: draw.topic(name), serial, epoch: epoch.to_owned() })
+        Some(DataProof { topic: draw.topic(name), serial, epoch: epoch.to_owned() })
     };
     let own = [0, 1].map(|at| proof("c", serial, &before[at]));
     assert_eq!(epochs(&mut both, own).await, before, "it is there");

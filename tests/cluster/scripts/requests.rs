@@ -3,7 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use resound::cluster::{Asked, Facts, NodeId, Publish, Query, Request, Settings, State, Streams};
+use resound::cluster::{
+    ChannelState, ChannelTraits, ClusterSettings, DirectoryQuery, NodeId, PublishRequest, Request,
+    StateFlags, StreamSettings,
+};
 
 use super::NODES;
 use crate::directory::Rules;
@@ -19,13 +22,13 @@ const CACHE: Duration = Duration::from_secs(100);
 const NAMES: [&str; 4] = ["presence-a", "cache-b", "c", "#server-to-user-d"];
 const USERS: [&str; 5] = ["ann", "bob", "eve", "Zoë", "{7}"];
 
-pub(crate) fn settings(prefix: &str, streams: bool) -> Settings {
-    Settings {
+pub(crate) fn settings(prefix: &str, streams: bool) -> ClusterSettings {
+    ClusterSettings {
         prefix: prefix.to_owned(),
         lease: LEASE,
         patience: Duration::from_millis(250),
         queue_bytes: 1 << 20,
-        streams: streams.then_some(Streams { retention: RETENTION, events: EVENTS }),
+        streams: streams.then_some(StreamSettings { retention: RETENTION, events: EVENTS }),
         cache_ttl: CACHE,
     }
 }
@@ -55,7 +58,7 @@ impl Draw {
     pub(crate) fn beginning(&self, node: u64) -> Vec<Request> {
         let own = format!("{}:node:{node:016x}", self.prefix).into();
         let common = format!("{}:all", self.prefix).into();
-        let beat = Request::Beat { lease: LEASE, tells: false, proof: None };
+        let beat = Request::Heartbeat { lease: LEASE, tells: false, proof: None };
         vec![Request::Subscribe(own), Request::Subscribe(common), beat]
     }
 
@@ -71,7 +74,7 @@ impl Draw {
             60..68 => Request::Subscribe(self.topic(name)),
             68..71 => Request::Unsubscribe(self.topic(name)),
             71..77 => connections(random),
-            77..80 => Request::Beat { lease: LEASE, tells: random.percent(50), proof: None },
+            77..80 => Request::Heartbeat { lease: LEASE, tells: random.percent(50), proof: None },
             80..84 => {
                 let (node, leaving) = (NodeId(random.between((1, NODES))), random.percent(80));
                 Request::Reap { node, leaving }
@@ -82,7 +85,7 @@ impl Draw {
         }
     }
 
-    pub(crate) fn state(&mut self, random: &mut Random, name: &str) -> State {
+    pub(crate) fn state(&mut self, random: &mut Random, name: &str) -> ChannelState {
         self.requests += 1;
         let counts = [0, 0, 1, 2, 3, 99, 101, 250];
         let users = USERS.iter().filter(|_| random.percent(30)).collect::<Vec<_>>();
@@ -91,7 +94,7 @@ impl Draw {
         let rows = users.into_iter().filter(|_| has_roster);
         let rows = rows.map(|user| (Arc::from(*user), random.percent(65).then(|| info(user))));
         let rows: Vec<_> = rows.collect();
-        let facts = Facts {
+        let facts = ChannelTraits {
             listed: !name.starts_with('#'),
             roster: has_roster,
             webhooks: !name.starts_with('#'),
@@ -100,14 +103,14 @@ impl Draw {
         // A node that has nobody there has no rows to add.
         let comes = rows.iter().any(|(_, info)| info.is_some());
         let count = random.pick(&counts).unwrap().max(u32::from(comes));
-        State {
+        ChannelState {
             request: self.requests,
             topic: self.topic(name),
             app_id: "1".to_owned(),
             name: name.into(),
             count,
             facts,
-            asked: Asked {
+            asked: StateFlags {
                 whole: random.percent(25),
                 bounded: random.percent(50),
                 roster: random.percent(50) && has_roster,
@@ -121,11 +124,11 @@ impl Draw {
         }
     }
 
-    pub(crate) fn publish(&mut self, random: &mut Random, node: u64, name: &str) -> Publish {
+    pub(crate) fn publish(&mut self, random: &mut Random, node: u64, name: &str) -> PublishRequest {
         let again = random.percent(25);
         self.serial += u64::from(!again || self.serial == 0);
         let head = [&b"R\x01E"[..], &node.to_be_bytes(), &self.serial.to_be_bytes(), &[0; 8]];
-        Publish {
+        PublishRequest {
             topic: self.topic(name),
             head: head.concat(),
             frame: events::frame(self.serial as usize, random.below(40) as usize),
@@ -134,16 +137,16 @@ impl Draw {
         }
     }
 
-    fn query(&self, random: &mut Random, name: &str) -> Query {
+    fn query(&self, random: &mut Random, name: &str) -> DirectoryQuery {
         let prefixes = ["", "c", "presence-", "x"];
         match random.below(4) {
-            0 => Query::Look(self.topic(name)),
+            0 => DirectoryQuery::Channel(self.topic(name)),
             1 => {
                 let prefix = random.pick(&prefixes).unwrap().to_owned();
-                Query::Occupied { app_id: "1".to_owned(), prefix }
+                DirectoryQuery::Occupied { app_id: "1".to_owned(), prefix }
             }
-            2 => Query::Members(self.topic(name)),
-            _ => Query::Connections("1".to_owned()),
+            2 => DirectoryQuery::Members(self.topic(name)),
+            _ => DirectoryQuery::Connections("1".to_owned()),
         }
     }
 }

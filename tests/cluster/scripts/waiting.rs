@@ -32,13 +32,13 @@ async fn leaves_are_held_and_let_go_alike() {
         (state.count, state.asked.whole, state.rows) = (0, true, Vec::new());
         both.compare(node, &Request::State(Box::new(state)), 0).await.unwrap();
     }
-    let beat = Request::Beat { lease: Duration::from_secs(100), tells: true, proof: None };
+    let beat = Request::Heartbeat { lease: Duration::from_secs(100), tells: true, proof: None };
     let simulated = both.directory.carry_out(1, &beat, clock() + LATER * 1000).reply;
-    let Reply::Beat(mut should) = simulated else { panic!("a beat is answered as one") };
+    let Reply::Heartbeat(mut should) = simulated else { panic!("a beat is answered as one") };
     assert!(!should.due.is_empty(), "somebody has left");
     let mut due = Vec::new();
     eventually("all leaves that are due", async || {
-        let Ok(Reply::Beat(answer)) = both.ask(1, &beat).await else { return false };
+        let Ok(Reply::Heartbeat(answer)) = both.ask(1, &beat).await else { return false };
         due.extend(answer.due);
         due.len() >= should.due.len()
     })
@@ -65,10 +65,12 @@ async fn the_dead_are_found_and_taken_out_alike() {
         }
     }
     let (short, judge) = (Duration::from_millis(20), Duration::from_millis(40));
-    both.compare(3, &Request::Beat { lease: short, tells: false, proof: None }, 0).await.unwrap();
-    let beat = Request::Beat { lease: judge, tells: false, proof: None };
+    both.compare(3, &Request::Heartbeat { lease: short, tells: false, proof: None }, 0)
+        .await
+        .unwrap();
+    let beat = Request::Heartbeat { lease: judge, tells: false, proof: None };
     eventually("the dead", async || {
-        let Ok(Reply::Beat(answer)) = both.ask(1, &beat).await else { return false };
+        let Ok(Reply::Heartbeat(answer)) = both.ask(1, &beat).await else { return false };
         answer.dead.contains(&NodeId(3))
     })
     .await;

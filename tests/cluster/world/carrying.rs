@@ -3,7 +3,9 @@
 
 use std::sync::Arc;
 
-use resound::cluster::{Action, Cached, Effect, Missed, Newcomer, Shared, Told as Webhook};
+use resound::cluster::{
+    CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents, PublishScope, Told as Webhook,
+};
 use resound::protocol::{Frame, SocketId};
 
 use super::{Absence, Happening, Told, World};
@@ -63,31 +65,37 @@ impl World {
                 self.closing.extend(theirs);
             }
             Effect::Published(waiter, shared) => drop(waiter.send(shared)),
-            Effect::Place(waiter, taken) => drop(waiter.send(taken)),
+            Effect::Permit(waiter, taken) => drop(waiter.send(taken)),
             Effect::Answered(waiter, answer) => drop(waiter.send(answer)),
         }
     }
 
-    fn on_channel(&mut self, at: usize, name: &Arc<str>, action: Action, operation: Operation) {
+    fn on_channel(
+        &mut self,
+        at: usize,
+        name: &Arc<str>,
+        action: ChannelEffect,
+        operation: Operation,
+    ) {
         match action {
-            Action::Seat(socket, newcomer) => self.seat(at, name, socket, newcomer),
-            Action::Answer(socket, newcomer) => {
+            ChannelEffect::Seat(socket, newcomer) => self.seat(at, name, socket, newcomer),
+            ChannelEffect::Answer(socket, newcomer) => {
                 // A subscription that was given up is answered too; its client does not listen.
                 let is_seated = self.machines[at].is_seated(name, socket);
                 if is_seated && let Some(answer) = newcomer.answer {
                     self.hear(socket, name, &Heard::read(answer.payload()));
                 }
             }
-            Action::Unseat(socket) => {
+            ChannelEffect::Unseat(socket) => {
                 let seats = self.machines[at].hub.seats.entry(name.clone()).or_default();
                 if !seats.remove(&socket) {
                     self.is_wrong(format!("{socket} loses a seat in {name} that it has not"));
                 }
             }
-            Action::Refuse(socket, None) => {
+            ChannelEffect::Refuse(socket, None) => {
                 self.note(|| format!("{socket} is refused, and has left"))
             }
-            Action::Refuse(socket, Some(_)) => {
+            ChannelEffect::Refuse(socket, Some(_)) => {
                 let client = self.clients.get_mut(&socket);
                 let view = client.and_then(|client| client.views.remove(name));
                 if view.is_some_and(|view| view.is_answered) {
@@ -95,19 +103,21 @@ impl World {
                 }
                 self.absent(name, socket);
             }
-            Action::Deliver(frame, except) => self.deliver(at, name, &frame, except),
-            Action::Keep(frame) => drop(self.machines[at].hub.kept.insert(name.clone(), frame)),
-            Action::Tell(told) => self.tell(name, told, operation),
-            Action::Missed(Missed::Events(events)) => {
+            ChannelEffect::Deliver(frame, except) => self.deliver(at, name, &frame, except),
+            ChannelEffect::Keep(frame) => {
+                drop(self.machines[at].hub.kept.insert(name.clone(), frame))
+            }
+            ChannelEffect::Tell(told) => self.tell(name, told, operation),
+            ChannelEffect::Missed(MissedEvents::Events(events)) => {
                 *self.machines[at].missed.entry(name.clone()).or_default() += events;
             }
-            Action::Missed(Missed::Unknown) => {
+            ChannelEffect::Missed(MissedEvents::Unknown) => {
                 self.machines[at].in_doubt.insert(name.clone());
             }
         }
     }
 
-    fn seat(&mut self, at: usize, name: &Arc<str>, socket: SocketId, newcomer: Newcomer) {
+    fn seat(&mut self, at: usize, name: &Arc<str>, socket: SocketId, newcomer: JoinReply) {
         let client = self.clients.get(&socket).filter(|client| client.machine == at);
         if !client.is_some_and(|client| client.views.contains_key(name)) {
             return self.is_wrong(format!("{socket} is seated in {name}, where it is not"));
@@ -127,9 +137,9 @@ impl World {
         }
         let kept = || self.machines[at].hub.kept.get(name).cloned();
         let cached: Option<Frame> = match newcomer.cached {
-            Cached::NotKept | Cached::Miss => None,
-            Cached::Event(frame) => Some(frame),
-            Cached::Local => kept(),
+            CachedReply::NotKept | CachedReply::Miss => None,
+            CachedReply::Event(frame) => Some(frame),
+            CachedReply::Local => kept(),
         };
         if let Some(frame) = cached {
             self.hear(socket, name, &Heard::read(frame.payload()));
@@ -325,6 +335,9 @@ impl World {
 
     /// Whether an event reached Redis as far as its publisher knows.
     pub(crate) fn was_shared(&self, event: usize) -> Option<u64> {
-        self.events[event].answer.filter(|(shared, _)| *shared == Shared::Cluster).map(|(_, at)| at)
+        self.events[event]
+            .answer
+            .filter(|(shared, _)| *shared == PublishScope::Cluster)
+            .map(|(_, at)| at)
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use resound::cluster::Message;
+use resound::cluster::TopicMessage;
 use resound::protocol::SocketId;
 
 use super::{Happening, USERS, World};
@@ -213,7 +213,7 @@ impl World {
             let byte = if self.random.percent(60) { 0 } else { self.random.below(256) as u8 };
             payload.push(byte);
         }
-        if Message::read(&payload).is_none() && self.server.is_up {
+        if TopicMessage::read(&payload).is_none() && self.server.is_up {
             self.note(|| format!("rubbish on {topic}: {payload:?}"));
             let written = self.server.publish(&topic, &payload, OUTSIDER);
             self.send_down(written);

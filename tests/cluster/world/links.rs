@@ -4,7 +4,7 @@
 //! What a node's link does is said here once more, in the simulation's terms: one batch under way,
 //! answers read when all are there, an end after a time without them, and beginning again.
 
-use resound::cluster::{Message, Request};
+use resound::cluster::{Request, TopicMessage};
 
 use super::{Happening, World};
 use crate::profile::{MILLI, TIMEOUT};
@@ -187,7 +187,7 @@ impl World {
             Item::Subscribed(topic) => machine.core.subscribed(&topic),
             Item::Message(topic, payload, operation) => {
                 let is_ours = machine.core.message(&topic, &payload, now).is_ok();
-                if operation == OUTSIDER && is_ours && Message::read(&payload).is_none() {
+                if operation == OUTSIDER && is_ours && TopicMessage::read(&payload).is_none() {
                     self.is_wrong(format!("rubbish was taken for a message: {payload:?}"));
                 }
                 self.after(at, operation);

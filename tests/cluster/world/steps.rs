@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use resound::cluster::{Place, Spot};
+use resound::cluster::{ChannelKey, PermitDecision};
 use resound::protocol::{ChannelName, Member, SocketId, User};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
@@ -55,8 +55,8 @@ impl World {
         }
     }
 
-    pub(crate) fn spot_of(&self, name: &str) -> Spot {
-        Spot::channel(0, &ChannelName::parse(name, 200).unwrap())
+    pub(crate) fn spot_of(&self, name: &str) -> ChannelKey {
+        ChannelKey::channel(0, &ChannelName::parse(name, 200).unwrap())
     }
 
     fn some_machine(&mut self) -> Option<usize> {
@@ -77,16 +77,18 @@ impl World {
         if self.profile.bound.is_none() {
             return self.opens(at, false);
         }
-        let place = self.machines[at].core.take_place(0);
+        let place = self.machines[at].core.request_permit(0);
         match place {
-            Place::Taken => self.place_taken(at),
-            Place::Refused => self.write_down(&format!("machine {at} refuses a socket")),
-            Place::Asked(place) if self.random.percent(85) => {
+            PermitDecision::Granted => self.place_taken(at),
+            PermitDecision::Refused => self.write_down(&format!("machine {at} refuses a socket")),
+            PermitDecision::Pending(place) if self.random.percent(85) => {
                 self.write_down(&format!("a socket asks machine {at} for a place"));
                 let id = self.machines[at].id;
                 self.asking.push(Asking { machine: at, id, place });
             }
-            Place::Asked(_) => self.write_down(&format!("a socket asks machine {at}, and goes")),
+            PermitDecision::Pending(_) => {
+                self.write_down(&format!("a socket asks machine {at}, and goes"))
+            }
         }
         self.after(at, OUTSIDER);
     }
@@ -107,7 +109,7 @@ impl World {
 
     fn place_left(&mut self, at: usize) {
         self.machines[at].places -= 1;
-        self.machines[at].core.release_place(0);
+        self.machines[at].core.release_permit(0);
         self.after(at, OUTSIDER);
     }
 

@@ -12,16 +12,16 @@ const SERVER_TO_USER: &str = "#server-to-user-";
 
 /// One channel of one app.
 #[derive(Debug, Clone)]
-pub struct Spot {
+pub struct ChannelKey {
     /// The app, by its place in the configuration.
     pub app: usize,
-    pub(super) text: Arc<str>,
+    pub(in crate::cluster) text: Arc<str>,
     /// `None` for the channel of a user whose id no channel name can hold: it exists only for
     /// those who watch that user.
-    pub(super) name: Option<ChannelName>,
+    pub(in crate::cluster) name: Option<ChannelName>,
 }
 
-impl Spot {
+impl ChannelKey {
     /// A channel.
     pub fn channel(app: usize, name: &ChannelName) -> Self {
         Self { app, text: name.as_str().into(), name: Some(name.clone()) }
@@ -33,25 +33,25 @@ impl Spot {
     }
 
     /// The channel a reference names; names on the wire were checked by the node that wrote them.
-    pub(super) fn read(app: usize, text: &str) -> Self {
+    pub(in crate::cluster) fn read(app: usize, text: &str) -> Self {
         Self { app, text: text.into(), name: ChannelName::parse(text, usize::MAX).ok() }
     }
 
     /// Whose own channel this is.
-    pub(super) fn user_id(&self) -> Option<&str> {
+    pub(in crate::cluster) fn user_id(&self) -> Option<&str> {
         self.text.strip_prefix(SERVER_TO_USER)
     }
 
     /// Whether the directory keeps who is there: members, or that a user is signed in.
-    pub(super) fn has_roster(&self) -> bool {
+    pub(in crate::cluster) fn has_roster(&self) -> bool {
         self.user_id().is_some() || self.is_presence()
     }
 
-    pub(super) fn is_presence(&self) -> bool {
+    pub(in crate::cluster) fn is_presence(&self) -> bool {
         self.name.as_ref().is_some_and(ChannelName::is_presence)
     }
 
-    pub(super) fn is_cache(&self) -> bool {
+    pub(in crate::cluster) fn is_cache(&self) -> bool {
         self.name.as_ref().is_some_and(ChannelName::is_cache)
     }
 
@@ -63,19 +63,19 @@ impl Spot {
 
 #[cfg(test)]
 mod tests {
-    use super::Spot;
+    use super::ChannelKey;
     use crate::protocol::ChannelName;
 
     #[test]
     fn a_topic_is_prefix_and_hash_tag() {
-        let spot = Spot::channel(0, &ChannelName::parse("presence-a", 200).unwrap());
-        assert_eq!(&*spot.topic("resound", "7"), "resound{7:presence-a}");
-        assert!(spot.has_roster() && spot.is_presence());
+        let key = ChannelKey::channel(0, &ChannelName::parse("presence-a", 200).unwrap());
+        assert_eq!(&*key.topic("resound", "7"), "resound{7:presence-a}");
+        assert!(key.has_roster() && key.is_presence());
     }
 
     #[test]
     fn every_user_has_a_channel_but_not_always_a_name() {
-        let (ann, odd) = (Spot::user(0, "ann"), Spot::user(0, "a b"));
+        let (ann, odd) = (ChannelKey::user(0, "ann"), ChannelKey::user(0, "a b"));
         assert_eq!((ann.user_id(), odd.user_id()), (Some("ann"), Some("a b")));
         assert!(ann.name.is_some() && odd.name.is_none());
         assert!(odd.has_roster() && !odd.is_presence());

@@ -7,34 +7,35 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::core::Reliance;
-use super::effect::{Action, Cached, Effect, Newcomer, Told};
-use super::newcomers::Newcomers;
-use super::outcome::{Count, Outcome};
-use super::request::{Asked, Facts, State};
-use super::roster::Roster;
-use super::rows::Rows;
-use super::spot::Spot;
-use super::{NodeId, numbers::Numbers};
+use super::effect::{CachedReply, ChannelEffect, Effect, JoinReply, Told};
+use super::health::DirectoryTrust;
+use super::local_members::LocalMembers;
+use super::pending_joins::PendingJoins;
+use super::roster_mirror::RosterMirror;
+use super::sequence::GapDetector;
+use crate::cluster::directory::NodeId;
+use crate::cluster::directory::key::ChannelKey;
+use crate::cluster::directory::outcome::{Count, Outcome};
+use crate::cluster::directory::request::{ChannelState, ChannelTraits, StateFlags};
 use crate::protocol::{Frame, Member, SocketId};
 
-mod hearing;
-mod telling;
+mod inbound;
+mod notify;
 
 /// In the roster of a user's own channel, whoever is signed in stands under this name.
 const SIGNED_IN: &str = "";
 
 /// One channel that somebody on this node is in, or watches.
-pub(super) struct Channel {
-    pub(super) spot: Spot,
+pub(super) struct ClusterChannel {
+    pub(super) key: ChannelKey,
     pub(super) app_id: String,
-    pub(super) facts: Facts,
+    pub(super) facts: ChannelTraits,
     /// Sockets of this node, those that wait included.
     sockets: HashSet<SocketId>,
     /// Sockets here that watch the user whose own channel this is.
     pub(super) watchers: u32,
     /// What this node asked to hear.
-    pub(super) service: Service,
+    pub(super) service: Subscription,
     /// It stands in the queue of requests.
     pub(super) queued: bool,
     /// Outcomes that have not come yet.
@@ -43,10 +44,10 @@ pub(super) struct Channel {
     pub(super) idle_since: Option<Instant>,
     /// The roster is that of the directory.
     pub(super) current: bool,
-    rows: Rows,
-    newcomers: Newcomers,
-    roster: Roster,
-    numbers: Numbers,
+    rows: LocalMembers,
+    newcomers: PendingJoins,
+    roster: RosterMirror,
+    numbers: GapDetector,
     /// All of this node's rows are to be told, and the roster compared.
     compare: bool,
     /// That was so, or is, on this link: the directory has nothing old of this node here.
@@ -60,11 +61,11 @@ pub(super) struct Channel {
 
 /// Whether the topic is heard.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Service {
-    Off,
+pub(super) enum Subscription {
+    None,
     /// Subscribed to, not confirmed: what still comes is from before.
-    Asked,
-    On,
+    Pending,
+    Active,
 }
 
 /// Whether the directory has what messages of other nodes changed in a channel.
@@ -77,23 +78,23 @@ enum Verification {
     Next,
 }
 
-impl Channel {
-    pub(super) fn new(spot: Spot, app_id: String, facts: Facts) -> Self {
+impl ClusterChannel {
+    pub(super) fn new(key: ChannelKey, app_id: String, facts: ChannelTraits) -> Self {
         Self {
-            spot,
+            key,
             app_id,
             facts,
             sockets: HashSet::new(),
             watchers: 0,
-            service: Service::Off,
+            service: Subscription::None,
             queued: false,
             unanswered: 0,
             idle_since: None,
             current: false,
-            rows: Rows::default(),
-            newcomers: Newcomers::default(),
-            roster: Roster::default(),
-            numbers: Numbers::default(),
+            rows: LocalMembers::default(),
+            newcomers: PendingJoins::default(),
+            roster: RosterMirror::default(),
+            numbers: GapDetector::default(),
             compare: false,
             compared: false,
             known: false,
@@ -118,7 +119,7 @@ impl Channel {
         (self.sockets.len() as u32, self.roster.members().len() as u32)
     }
 
-    /// About how many bytes its roster is; 4 KB where this node does not know it yet.
+    /// DisagreementKind how many bytes its roster is; 4 KB where this node does not know it yet.
     pub(super) fn roster_bytes(&self) -> usize {
         let bytes = |(user_id, info): (&str, &str)| user_id.len() + info.len() + 16;
         self.roster.members().map(bytes).sum::<usize>().max(4096)
@@ -142,7 +143,7 @@ impl Channel {
     pub(super) fn join(&mut self, socket: SocketId, member: Option<&Member>) {
         self.idle_since = None;
         self.sockets.insert(socket);
-        let user = match (member, self.spot.user_id()) {
+        let user = match (member, self.key.user_id()) {
             (Some(member), _) => Some((member.user_id.clone(), member.info_json())),
             (None, Some(_)) => Some((SIGNED_IN.into(), "")),
             (None, None) => None,
@@ -164,23 +165,28 @@ impl Channel {
         if !self.sockets.remove(&socket) {
             return;
         }
-        let signed_in = self.spot.user_id().map(|_| SIGNED_IN);
+        let signed_in = self.key.user_id().map(|_| SIGNED_IN);
         if let Some(user_id) = user_id.or(signed_in) {
             self.rows.leave(user_id);
         }
         match self.newcomers.get_mut(socket) {
             Some(waiting) => waiting.left = true,
-            None => self.act(Action::Unseat(socket), effects),
+            None => self.act(ChannelEffect::Unseat(socket), effects),
         }
     }
 
     /// What is published from now on will be heard back: it is asked for, and sockets were told of.
     pub(super) fn hears_back(&self) -> bool {
-        self.service != Service::Off && !self.newcomers.are_unasked(self.sockets.len())
+        self.service != Subscription::None && !self.newcomers.are_unasked(self.sockets.len())
     }
 
     /// What this node has, to be told under this request.
-    pub(super) fn state(&mut self, request: u64, topic: Arc<str>, members_max: usize) -> State {
+    pub(super) fn state(
+        &mut self,
+        request: u64,
+        topic: Arc<str>,
+        members_max: usize,
+    ) -> ChannelState {
         let compare = std::mem::take(&mut self.compare);
         let verify = self.verification == Verification::Next;
         if verify {
@@ -189,19 +195,19 @@ impl Channel {
         let rows = self.rows.tell(compare);
         let newcomers = self.newcomers.ask(request);
         self.unanswered += 1;
-        let asked = Asked {
+        let asked = StateFlags {
             whole: compare,
             // Who is seated already stays, whatever others did meanwhile.
-            bounded: self.spot.is_presence() && !compare,
-            roster: self.spot.has_roster() && (compare || verify || !self.current),
-            cached: newcomers && self.spot.is_cache(),
+            bounded: self.key.is_presence() && !compare,
+            roster: self.key.has_roster() && (compare || verify || !self.current),
+            cached: newcomers && self.key.is_cache(),
             missed: self.numbers.ask(request),
         };
-        State {
+        ChannelState {
             request,
             topic,
             app_id: self.app_id.clone(),
-            name: self.spot.text.clone(),
+            name: self.key.text.clone(),
             count: self.sockets.len() as u32,
             facts: self.facts,
             asked,
@@ -217,7 +223,7 @@ impl Channel {
         &mut self,
         request: u64,
         outcome: &Outcome<'_>,
-        reliance: Reliance,
+        reliance: DirectoryTrust,
         node: NodeId,
         effects: &mut Vec<Effect>,
     ) -> bool {
@@ -235,14 +241,17 @@ impl Channel {
         if self.unanswered == 0 {
             self.rows.arrived();
         }
-        news.into_iter().for_each(|told| self.act(Action::Tell(told), effects));
+        news.into_iter().for_each(|told| self.act(ChannelEffect::Tell(told), effects));
         let cached = outcome.cached.map(|text| Frame::text(text.as_bytes()));
         let accepted = self.answer(request, &outcome.refused, cached.as_ref(), effects);
-        self.act_if(outcome.tell_miss, Action::Tell(Told::CacheMiss), effects);
+        self.act_if(outcome.tell_miss, ChannelEffect::Tell(Told::CacheMiss), effects);
         match outcome.count {
             Count::Told => {
                 self.tell_count(outcome.total, effects);
-                self.act(Action::Tell(Told::SubscriptionCount(outcome.total as usize)), effects);
+                self.act(
+                    ChannelEffect::Tell(Told::SubscriptionCount(outcome.total as usize)),
+                    effects,
+                );
             }
             // Told to all others while this node did not hear.
             Count::No if self.facts.counts && self.counted != Some(outcome.total) => {
@@ -302,13 +311,13 @@ impl Channel {
                     self.sockets.remove(&socket);
                     self.rows.leave(user_id);
                 }
-                self.act(Action::Refuse(socket, user_id), effects);
+                self.act(ChannelEffect::Refuse(socket, user_id), effects);
                 continue;
             }
-            let cached = match (self.spot.is_cache(), cached) {
-                (false, _) => Cached::NotKept,
-                (true, Some(frame)) => Cached::Event(frame.clone()),
-                (true, None) => Cached::Miss,
+            let cached = match (self.key.is_cache(), cached) {
+                (false, _) => CachedReply::NotKept,
+                (true, Some(frame)) => CachedReply::Event(frame.clone()),
+                (true, None) => CachedReply::Miss,
             };
             self.greet(socket, &waiting, (first.clone(), cached), effects);
         }
@@ -321,14 +330,14 @@ impl Channel {
             waiting.again += 1;
             return;
         }
-        let newcomer = Newcomer { answer: self.said_first(), cached: Cached::NotKept };
-        self.act(Action::Answer(socket, newcomer), effects);
+        let newcomer = JoinReply { answer: self.said_first(), cached: CachedReply::NotKept };
+        self.act(ChannelEffect::Answer(socket, newcomer), effects);
     }
 
     /// Redis is gone: from now on this node serves what it has. What was under way may have arrived
     /// or not; here it counts as done.
     pub(super) fn lost(&mut self, effects: &mut Vec<Effect>) {
-        (self.service, self.current) = (Service::Off, false);
+        (self.service, self.current) = (Subscription::None, false);
         (self.queued, self.unanswered, self.compared) = (false, 0, false);
         self.verification = Verification::Done;
         self.rows.lost();
@@ -350,7 +359,8 @@ impl Channel {
         self.numbers.begin_alone();
         let first = self.said_first();
         for (socket, waiting) in newcomers {
-            let cached = if self.spot.is_cache() { Cached::Local } else { Cached::NotKept };
+            let cached =
+                if self.key.is_cache() { CachedReply::Local } else { CachedReply::NotKept };
             self.greet(socket, &waiting, (first.clone(), cached), effects);
         }
     }

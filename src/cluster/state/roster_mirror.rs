@@ -9,11 +9,11 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::outcome::Present;
+use crate::cluster::directory::outcome::RosterEntry;
 
 /// The mirror of one channel.
 #[derive(Debug, Default)]
-pub(super) struct Roster {
+pub(super) struct RosterMirror {
     /// Each user's info, in order of arrival.
     present: IndexMap<Arc<str>, Box<str>>,
     doubted: HashSet<Arc<str>>,
@@ -26,7 +26,7 @@ pub(super) struct Difference {
     pub(super) removed: Vec<Arc<str>>,
 }
 
-impl Roster {
+impl RosterMirror {
     /// A user is there; true if that is news.
     pub(super) fn add(&mut self, user_id: &Arc<str>, info: &str) -> bool {
         self.doubted.remove(user_id);
@@ -57,13 +57,13 @@ impl Roster {
     /// Becomes what the directory says; while it may be incomplete, who is missing is only doubted.
     pub(super) fn reconcile(
         &mut self,
-        mut there: Vec<Present<'_>>,
+        mut there: Vec<RosterEntry<'_>>,
         incomplete: bool,
     ) -> Difference {
         there.sort_by_key(|present| present.arrival);
         let mut before = std::mem::take(&mut self.present);
         let mut difference = Difference::default();
-        for Present { user_id, info, .. } in there {
+        for RosterEntry { user_id, info, .. } in there {
             let known = before.swap_remove_entry(user_id);
             let (user_id, info) = known.unwrap_or_else(|| {
                 let user_id: Arc<str> = user_id.into();
@@ -100,21 +100,24 @@ impl Roster {
 
 #[cfg(test)]
 mod tests {
-    use super::{Present, Roster};
+    use super::{RosterEntry, RosterMirror};
 
-    fn there<'a>(users: &[&'a str]) -> Vec<Present<'a>> {
-        let present =
-            |(at, user_id): (usize, &&'a str)| Present { arrival: at as u64, user_id, info: "{}" };
+    fn there<'a>(users: &[&'a str]) -> Vec<RosterEntry<'a>> {
+        let present = |(at, user_id): (usize, &&'a str)| RosterEntry {
+            arrival: at as u64,
+            user_id,
+            info: "{}",
+        };
         users.iter().enumerate().map(present).collect()
     }
 
-    fn ids(roster: &Roster) -> Vec<&str> {
+    fn ids(roster: &RosterMirror) -> Vec<&str> {
         roster.members().map(|(id, _)| id).collect()
     }
 
     #[test]
     fn news_is_told_once() {
-        let mut roster = Roster::default();
+        let mut roster = RosterMirror::default();
         assert!(roster.add(&"ann".into(), "1"));
         assert!(!roster.add(&"ann".into(), "2"));
         assert_eq!(roster.info("ann"), "1", "the first info stays");
@@ -124,7 +127,7 @@ mod tests {
 
     #[test]
     fn a_comparison_tells_only_differences() {
-        let mut roster = Roster::default();
+        let mut roster = RosterMirror::default();
         roster.add(&"ann".into(), "{}");
         roster.add(&"bob".into(), "{}");
         let difference = roster.reconcile(there(&["eve", "bob"]), false);
@@ -134,7 +137,7 @@ mod tests {
 
     #[test]
     fn who_is_missing_in_an_incomplete_directory_is_doubted() {
-        let mut roster = Roster::default();
+        let mut roster = RosterMirror::default();
         roster.add(&"ann".into(), "{}");
         roster.add(&"bob".into(), "{}");
         assert!(roster.reconcile(there(&[]), true).removed.is_empty());

@@ -2,17 +2,17 @@
 //!
 //! Reads the section `server` of INFO; Valkey says some of it under names of its own.
 
-use super::Broken;
+use super::LinkError;
 
 /// The oldest that can: 6.2 brought ranges of a stream that begin behind an id.
 const OLDEST: (u32, u32) = (6, 2);
 
 /// The Redis at the end of a connection.
-pub(super) struct Process<'a> {
+pub(super) struct ServerInfo<'a> {
     info: &'a str,
 }
 
-impl<'a> Process<'a> {
+impl<'a> ServerInfo<'a> {
     /// The answer to INFO.
     pub(super) fn new(info: &'a str) -> Self {
         Self { info }
@@ -28,17 +28,17 @@ impl<'a> Process<'a> {
     }
 
     /// Whether nodes can meet here. What does not say its version is taken as new.
-    pub(super) fn check(&self) -> Result<(), Broken> {
+    pub(super) fn check(&self) -> Result<(), LinkError> {
         match self.fact("redis_mode").or(self.fact("server_mode")) {
-            Some("cluster") => return Err(Broken::RedisCluster),
-            Some("sentinel") => return Err(Broken::IsSentinel),
+            Some("cluster") => return Err(LinkError::RedisCluster),
+            Some("sentinel") => return Err(LinkError::IsSentinel),
             _ => {}
         }
         let version = self.fact("redis_version").unwrap_or_default();
         let mut parts = version.split('.').map(str::parse);
         match (parts.next(), parts.next()) {
             (Some(Ok(major)), Some(Ok(minor))) if (major, minor) < OLDEST => {
-                Err(Broken::TooOld(version.to_owned()))
+                Err(LinkError::TooOld(version.to_owned()))
             }
             _ => Ok(()),
         }
@@ -47,10 +47,10 @@ impl<'a> Process<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Broken, Process};
+    use super::{LinkError, ServerInfo};
 
-    fn check(info: &str) -> Result<(), Broken> {
-        Process::new(info).check()
+    fn check(info: &str) -> Result<(), LinkError> {
+        ServerInfo::new(info).check()
     }
 
     #[test]
@@ -59,7 +59,7 @@ mod tests {
         let valkey = "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\n\
                       valkey_version:8.0.1\r\nserver_mode:standalone\r\nrun_id:cd23\r\n";
         for (info, run) in [(redis, "ab01"), (valkey, "cd23")] {
-            assert_eq!(Process::new(info).run(), run);
+            assert_eq!(ServerInfo::new(info).run(), run);
             assert!(check(info).is_ok());
         }
     }
@@ -67,14 +67,14 @@ mod tests {
     #[test]
     fn a_redis_cluster_is_refused_whatever_it_calls_itself() {
         for info in ["redis_version:7.0.15\r\nredis_mode:cluster", "server_mode:cluster\r\n"] {
-            assert!(matches!(check(info), Err(Broken::RedisCluster)), "{info:?}");
+            assert!(matches!(check(info), Err(LinkError::RedisCluster)), "{info:?}");
         }
     }
 
     #[test]
     fn a_sentinel_is_no_redis() {
         let info = "redis_version:7.0.15\r\nredis_mode:sentinel\r\n";
-        assert!(matches!(check(info), Err(Broken::IsSentinel)));
+        assert!(matches!(check(info), Err(LinkError::IsSentinel)));
     }
 
     #[test]

@@ -8,15 +8,17 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::Core;
-use crate::cluster::NodeId;
-use crate::cluster::channel::{Channel, Service};
-use crate::cluster::effect::Shared;
-use crate::cluster::request::{Answer, Proof, Publish, Query, Request};
+use crate::cluster::directory::NodeId;
+use crate::cluster::directory::request::{
+    DataProof, DirectoryQuery, PublishRequest, QueryAnswer, Request,
+};
+use crate::cluster::state::channel::{ClusterChannel, Subscription};
+use crate::cluster::state::effect::PublishScope;
 
 /// Requests of one batch: what one write and one round trip carry.
 const BATCH: usize = 512;
 
-/// About how many bytes a batch may make Redis send back to this node, rosters and events of its own.
+/// DisagreementKind how many bytes a batch may make Redis send back to this node, rosters and events of its own.
 /// It cuts off a subscriber for whom 32 MB wait, and it may have some waiting already.
 const BATCH_BYTES: usize = 4 << 20;
 
@@ -25,27 +27,27 @@ const BATCH_BYTES: usize = 4 << 20;
 const MISSED_BYTES: usize = 16 << 10;
 
 /// One thing to be asked.
-pub(super) enum Queued {
+pub(super) enum QueuedRequest {
     Listen(Arc<str>),
     Unsubscribe(Arc<str>),
     State(Arc<str>),
     Publish(u64),
-    Beat(Option<Proof>),
+    Heartbeat(Option<DataProof>),
     Reap { node: NodeId, leaving: bool },
     References,
     Connections(usize),
-    Broadcast(Vec<u8>, Option<oneshot::Sender<Shared>>),
-    Query(Query, oneshot::Sender<Answer>),
+    Broadcast(Vec<u8>, Option<oneshot::Sender<PublishScope>>),
+    Query(DirectoryQuery, oneshot::Sender<QueryAnswer>),
 }
 
 /// What an answer belongs to.
-pub(super) enum Sent {
+pub(super) enum SentRequest {
     Nothing,
     Publish(u64),
     Reap { node: NodeId, leaving: bool },
     Connections(usize),
-    Broadcast(Option<oneshot::Sender<Shared>>),
-    Query(oneshot::Sender<Answer>),
+    Broadcast(Option<oneshot::Sender<PublishScope>>),
+    Query(oneshot::Sender<QueryAnswer>),
 }
 
 impl Core {
@@ -56,7 +58,7 @@ impl Core {
         let (mut batch, mut bytes) = (Vec::new(), 0);
         while batch.len() < BATCH && bytes < BATCH_BYTES {
             let first_half = batch.len() < BATCH / 2;
-            let backlog = |core: &mut Self| Some(Queued::State(core.backlog.pop_front()?));
+            let backlog = |core: &mut Self| Some(QueuedRequest::State(core.backlog.pop_front()?));
             let next = match first_half {
                 true => self.queue.pop_front().or_else(|| backlog(self)),
                 false => backlog(self).or_else(|| self.queue.pop_front()),
@@ -68,38 +70,42 @@ impl Core {
     }
 
     /// Adds a request to a batch; returns about how many bytes come back to this node.
-    fn make(&mut self, queued: Queued, batch: &mut Vec<Request>) -> usize {
+    fn make(&mut self, queued: QueuedRequest, batch: &mut Vec<Request>) -> usize {
         let mut bytes = 0;
         let (request, sent) = match queued {
-            Queued::Listen(topic) => (Request::Subscribe(topic), Sent::Nothing),
-            Queued::Unsubscribe(topic) => (Request::Unsubscribe(topic), Sent::Nothing),
-            Queued::State(topic) => return self.make_state(&topic, batch),
-            Queued::Publish(serial) => match self.make_publish(serial) {
+            QueuedRequest::Listen(topic) => (Request::Subscribe(topic), SentRequest::Nothing),
+            QueuedRequest::Unsubscribe(topic) => {
+                (Request::Unsubscribe(topic), SentRequest::Nothing)
+            }
+            QueuedRequest::State(topic) => return self.make_state(&topic, batch),
+            QueuedRequest::Publish(serial) => match self.make_publish(serial) {
                 Some(publish) => {
                     bytes = publish.frame.len();
-                    (Request::Publish(publish), Sent::Publish(serial))
+                    (Request::Publish(publish), SentRequest::Publish(serial))
                 }
                 None => return 0,
             },
-            Queued::Beat(proof) => {
+            QueuedRequest::Heartbeat(proof) => {
                 let tells = self.apps.iter().any(|app| !app.webhooks.is_empty());
                 let lease = self.settings.beat_holds();
-                (Request::Beat { lease, tells, proof }, Sent::Nothing)
+                (Request::Heartbeat { lease, tells, proof }, SentRequest::Nothing)
             }
-            Queued::Reap { node, leaving } => {
-                (Request::Reap { node, leaving }, Sent::Reap { node, leaving })
+            QueuedRequest::Reap { node, leaving } => {
+                (Request::Reap { node, leaving }, SentRequest::Reap { node, leaving })
             }
-            Queued::References => (Request::References, Sent::Nothing),
-            Queued::Connections(app) => {
+            QueuedRequest::References => (Request::References, SentRequest::Nothing),
+            QueuedRequest::Connections(app) => {
                 self.connections[app].queued = false;
                 let (open, wanted) = self.connections[app].request();
                 let (app_id, most) = (self.apps[app].id.clone(), self.apps[app].limits.connections);
-                (Request::Connections { app_id, open, wanted, most }, Sent::Connections(app))
+                (Request::Connections { app_id, open, wanted, most }, SentRequest::Connections(app))
             }
-            Queued::Broadcast(message, waiter) => {
-                (Request::Broadcast(message), Sent::Broadcast(waiter))
+            QueuedRequest::Broadcast(message, waiter) => {
+                (Request::Broadcast(message), SentRequest::Broadcast(waiter))
             }
-            Queued::Query(query, waiter) => (Request::Query(query), Sent::Query(waiter)),
+            QueuedRequest::Query(query, waiter) => {
+                (Request::Query(query), SentRequest::Query(waiter))
+            }
         };
         batch.push(request);
         self.sent.push_back(sent);
@@ -108,9 +114,9 @@ impl Core {
 
     /// Whether an event comes back is decided by what was sent before it: the answer comes when the
     /// whole batch is done, and by then its topic may be heard that was not heard yet.
-    fn make_publish(&mut self, serial: u64) -> Option<Publish> {
+    fn make_publish(&mut self, serial: u64) -> Option<PublishRequest> {
         let topic = self.publishing.topic(serial)?;
-        let comes_back = self.channels.get(&topic).is_some_and(Channel::hears_back);
+        let comes_back = self.channels.get(&topic).is_some_and(ClusterChannel::hears_back);
         if !comes_back {
             self.deliver_unheard(&topic, serial);
         }
@@ -120,20 +126,20 @@ impl Core {
     fn make_state(&mut self, topic: &Arc<str>, batch: &mut Vec<Request>) -> usize {
         let Some(channel) = self.channels.get_mut(topic) else { return 0 };
         channel.queued = false;
-        if channel.service == Service::Off {
-            channel.service = Service::Asked;
+        if channel.service == Subscription::None {
+            channel.service = Subscription::Pending;
             batch.push(Request::Subscribe(topic.clone()));
-            self.sent.push_back(Sent::Nothing);
+            self.sent.push_back(SentRequest::Nothing);
         }
         let request = self.next_request;
         self.next_request += 1;
-        let members_max = self.apps[channel.spot.app].limits.presence_members;
+        let members_max = self.apps[channel.key.app].limits.presence_members;
         let state = channel.state(request, topic.clone(), members_max);
         self.asked.insert(request, topic.clone());
         let roster = if state.asked.roster { channel.roster_bytes() } else { 0 };
         let bytes = roster + if state.asked.missed { MISSED_BYTES } else { 0 };
         batch.push(Request::State(Box::new(state)));
-        self.sent.push_back(Sent::Nothing);
+        self.sent.push_back(SentRequest::Nothing);
         bytes
     }
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
-use super::request::Answer;
+use crate::cluster::directory::request::QueryAnswer;
 use crate::protocol::{ChannelName, Frame, SocketId};
 
 /// One thing to do.
@@ -18,7 +18,7 @@ pub enum Effect {
         /// The channel.
         channel: ChannelName,
         /// What.
-        action: Action,
+        action: ChannelEffect,
     },
     /// Whoever watches this user is told.
     Watchers {
@@ -48,20 +48,20 @@ pub enum Effect {
         user_id: Arc<str>,
     },
     /// Somebody who waited for an event to be published goes on.
-    Published(oneshot::Sender<Shared>, Shared),
+    Published(oneshot::Sender<PublishScope>, PublishScope),
     /// Somebody who waited for a place goes on: with it, or refused.
-    Place(oneshot::Sender<bool>, bool),
+    Permit(oneshot::Sender<bool>, bool),
     /// Somebody who waited for an answer goes on.
-    Answered(oneshot::Sender<Answer>, Answer),
+    Answered(oneshot::Sender<QueryAnswer>, QueryAnswer),
 }
 
 /// What is done on a channel.
 #[derive(Debug)]
-pub enum Action {
+pub enum ChannelEffect {
     /// The socket is told these and then everything that is published.
-    Seat(SocketId, Newcomer),
+    Seat(SocketId, JoinReply),
     /// It was answered, but has left since.
-    Answer(SocketId, Newcomer),
+    Answer(SocketId, JoinReply),
     /// It receives no more.
     Unseat(SocketId),
     /// It cannot join as this user: the channel is full. `None` if it has left already.
@@ -73,12 +73,12 @@ pub enum Action {
     /// Webhooks are told.
     Tell(Told),
     /// Events were lost on the way to this node.
-    Missed(Missed),
+    Missed(MissedEvents),
 }
 
 /// What a channel's sockets on this node did not get.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Missed {
+pub enum MissedEvents {
     /// So many events of other nodes.
     Events(u64),
     /// Perhaps none: Redis has lost its count, or sockets came while it was away.
@@ -87,16 +87,16 @@ pub enum Missed {
 
 /// What a newcomer is told first.
 #[derive(Debug)]
-pub struct Newcomer {
+pub struct JoinReply {
     /// The answer to the subscription; a user's own channel is joined without one.
     pub answer: Option<Frame>,
     /// The channel's last event.
-    pub cached: Cached,
+    pub cached: CachedReply,
 }
 
 /// The last event of a channel.
 #[derive(Debug)]
-pub enum Cached {
+pub enum CachedReply {
     /// It keeps none.
     NotKept,
     /// This.
@@ -126,7 +126,7 @@ pub enum Told {
 
 /// How far an event went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Shared {
+pub enum PublishScope {
     /// To every node that serves its channel.
     Cluster,
     /// To this node's sockets only; the others get it when Redis is back, if that is soon.

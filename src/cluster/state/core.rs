@@ -13,28 +13,25 @@ use std::time::{Duration, Instant};
 use indexmap::IndexMap;
 use tokio::sync::oneshot;
 
-use super::channel::{Channel, Service};
-use super::connections::{Connections, Place};
-use super::effect::{Effect, Shared};
-use super::message::{self, Foreign, Message};
-use super::publishing::{New, Publishing};
-use super::request::{Answer, Query, Reply};
-use super::spot::Spot;
+use super::channel::{ClusterChannel, Subscription};
+use super::connection_quota::{ConnectionQuota, PermitDecision};
+use super::effect::{Effect, PublishScope};
+use super::health::{DirectoryHealth, RedisIdentity};
+use super::publish_queue::{NewPublish, PublishQueue};
 use super::watchlists::{self, Watchlists};
-use super::{NodeId, Settings};
 use crate::app::App;
+use crate::cluster::directory::NodeId;
+use crate::cluster::directory::key::ChannelKey;
+use crate::cluster::directory::message::{self, InvalidTopicMessage, TopicMessage};
+use crate::cluster::directory::request::{DirectoryQuery, QueryAnswer, Reply};
+use crate::cluster::settings::ClusterSettings;
 use crate::protocol::{Frame, Member, SocketId, User};
 
 mod duties;
-mod memory;
 mod queue;
 mod view;
 
-pub use memory::Identity;
-pub(super) use memory::Reliance;
-
-use memory::Memory;
-use queue::{Queued, Sent};
+use queue::{QueuedRequest, SentRequest};
 
 /// How long an event waits for Redis to come back, where events are not kept: older ones would
 /// surprise more than help.
@@ -43,20 +40,20 @@ const WAITS_FOR_REDIS: Duration = Duration::from_secs(30);
 /// One node's part of the cluster.
 pub struct Core {
     node: NodeId,
-    settings: Settings,
+    settings: ClusterSettings,
     apps: Vec<Arc<App>>,
     /// In an order that the same calls bring about each time.
-    channels: IndexMap<Arc<str>, Channel>,
-    link: Link,
-    memory: Memory,
-    queue: VecDeque<Queued>,
+    channels: IndexMap<Arc<str>, ClusterChannel>,
+    link: LinkState,
+    memory: DirectoryHealth,
+    queue: VecDeque<QueuedRequest>,
     /// Channels that are to be told again.
     backlog: VecDeque<Arc<str>>,
-    sent: VecDeque<Sent>,
+    sent: VecDeque<SentRequest>,
     next_request: u64,
     asked: HashMap<u64, Arc<str>>,
-    publishing: Publishing,
-    connections: Vec<Connections>,
+    publishing: PublishQueue,
+    connections: Vec<ConnectionQuota>,
     watchlists: Watchlists,
     beat_at: Instant,
     /// On this link.
@@ -70,7 +67,7 @@ pub struct Core {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Link {
+enum LinkState {
     Away,
     Up,
     /// What stands in line is still sent, and nothing more comes to stand there.
@@ -82,7 +79,7 @@ impl Core {
     /// `first_request` cannot forge an answer.
     pub fn new(
         node: NodeId,
-        settings: Settings,
+        settings: ClusterSettings,
         apps: Vec<Arc<App>>,
         first_request: u64,
         now: Instant,
@@ -90,15 +87,15 @@ impl Core {
         Self {
             node,
             channels: IndexMap::new(),
-            link: Link::Away,
-            memory: Memory::new(settings.lease),
+            link: LinkState::Away,
+            memory: DirectoryHealth::new(settings.lease),
             queue: VecDeque::new(),
             backlog: VecDeque::new(),
             sent: VecDeque::new(),
             next_request: first_request,
             asked: HashMap::new(),
-            publishing: Publishing::new(node),
-            connections: apps.iter().map(|_| Connections::default()).collect(),
+            publishing: PublishQueue::new(node),
+            connections: apps.iter().map(|_| ConnectionQuota::default()).collect(),
             watchlists: Watchlists::default(),
             beat_at: now,
             has_beaten: false,
@@ -115,8 +112,8 @@ impl Core {
     // What the node does.
 
     /// A socket joins a channel. A user's own channel is joined by signing in, without an answer.
-    pub fn join(&mut self, spot: &Spot, socket: SocketId, member: Option<&Member>) {
-        let topic = self.channel(spot);
+    pub fn join(&mut self, key: &ChannelKey, socket: SocketId, member: Option<&Member>) {
+        let topic = self.channel(key);
         if let Some(channel) = self.channels.get_mut(&topic) {
             channel.join(socket, member);
         }
@@ -124,16 +121,16 @@ impl Core {
     }
 
     /// A socket leaves a channel.
-    pub fn leave(&mut self, spot: &Spot, socket: SocketId, user_id: Option<&str>) {
-        let topic = self.topic(spot);
+    pub fn leave(&mut self, key: &ChannelKey, socket: SocketId, user_id: Option<&str>) {
+        let topic = self.topic(key);
         let Some(channel) = self.channels.get_mut(&topic) else { return };
         channel.leave(socket, user_id, &mut self.effects);
         self.changed(&topic);
     }
 
     /// Answers a second subscription like the first.
-    pub fn confirm(&mut self, spot: &Spot, socket: SocketId) {
-        let topic = self.topic(spot);
+    pub fn confirm(&mut self, key: &ChannelKey, socket: SocketId) {
+        let topic = self.topic(key);
         if let Some(channel) = self.channels.get_mut(&topic) {
             channel.confirm(socket, &mut self.effects);
         }
@@ -142,16 +139,16 @@ impl Core {
     /// Publishes a client's message on a channel; whoever waits is told how far it went.
     pub fn publish(
         &mut self,
-        spot: Spot,
+        key: ChannelKey,
         frame: Frame,
         except: Option<SocketId>,
-        waiter: Option<oneshot::Sender<Shared>>,
+        waiter: Option<oneshot::Sender<PublishScope>>,
         now: Instant,
     ) {
-        let topic = self.topic(&spot);
-        let serial = self.publishing.add(New { spot, topic, frame, except, waiter }, now);
-        if self.link == Link::Up {
-            return self.queue.push_back(Queued::Publish(serial));
+        let topic = self.topic(&key);
+        let serial = self.publishing.add(NewPublish { key, topic, frame, except, waiter }, now);
+        if self.link == LinkState::Up {
+            return self.queue.push_back(QueuedRequest::Publish(serial));
         }
         let mut waiters = Vec::new();
         if let Some(delivery) = self.publishing.deliver(serial, &mut waiters) {
@@ -162,22 +159,22 @@ impl Core {
 
     /// A socket belongs to a user now, and watches others.
     pub fn sign_in(&mut self, app: usize, socket: SocketId, user: &User) {
-        self.join(&Spot::user(app, &user.id), socket, None);
+        self.join(&ChannelKey::user(app, &user.id), socket, None);
         if !self.apps[app].watchlist_events || user.watchlist.is_empty() {
             return;
         }
-        let mut waiting = watchlists::Waiting {
+        let mut waiting = watchlists::PendingWatchlist {
             app,
             socket,
             watchlist: user.watchlist.clone(),
             missing: HashSet::new(),
         };
         for user_id in &user.watchlist {
-            let topic = self.channel(&Spot::user(app, user_id));
+            let topic = self.channel(&ChannelKey::user(app, user_id));
             let Some(channel) = self.channels.get_mut(&topic) else { continue };
             (channel.watchers, channel.idle_since) = (channel.watchers + 1, None);
             // Its own coming is under way too.
-            if self.link == Link::Up && (!channel.current || *user_id == user.id) {
+            if self.link == LinkState::Up && (!channel.current || *user_id == user.id) {
                 waiting.missing.insert(topic.clone());
                 self.changed(&topic);
             }
@@ -191,12 +188,12 @@ impl Core {
     /// A signed-in socket is gone.
     pub fn sign_out(&mut self, app: usize, socket: SocketId, user: &User, now: Instant) {
         self.watchlists.forget(socket);
-        self.leave(&Spot::user(app, &user.id), socket, None);
+        self.leave(&ChannelKey::user(app, &user.id), socket, None);
         if !self.apps[app].watchlist_events {
             return;
         }
         for user_id in &user.watchlist {
-            let topic = self.topic(&Spot::user(app, user_id));
+            let topic = self.topic(&ChannelKey::user(app, user_id));
             if let Some(channel) = self.channels.get_mut(&topic) {
                 channel.watchers = channel.watchers.saturating_sub(1);
                 self.rest(&topic, now);
@@ -205,50 +202,50 @@ impl Core {
     }
 
     /// Closes a user's connections on every node.
-    pub fn terminate(&mut self, app: usize, user_id: &str, waiter: oneshot::Sender<Shared>) {
-        if self.link != Link::Up {
+    pub fn terminate(&mut self, app: usize, user_id: &str, waiter: oneshot::Sender<PublishScope>) {
+        if self.link != LinkState::Up {
             self.effects.push(Effect::Terminate { app, user_id: user_id.into() });
-            return self.effects.push(Effect::Published(waiter, Shared::NodeOnly));
+            return self.effects.push(Effect::Published(waiter, PublishScope::NodeOnly));
         }
         let message = message::terminate(&self.apps[app].id, user_id);
-        self.queue.push_back(Queued::Broadcast(message, Some(waiter)));
+        self.queue.push_back(QueuedRequest::Broadcast(message, Some(waiter)));
     }
 
     /// Asks for a place among the app's sockets.
-    pub fn take_place(&mut self, app: usize) -> Place {
+    pub fn request_permit(&mut self, app: usize) -> PermitDecision {
         let most = self.apps[app].limits.connections;
-        let place = self.connections[app].take(most, self.link != Link::Up);
+        let place = self.connections[app].take(most, self.link != LinkState::Up);
         self.count_connections(app);
         place
     }
 
     /// Gives one back.
-    pub fn release_place(&mut self, app: usize) {
+    pub fn release_permit(&mut self, app: usize) {
         self.connections[app].release();
         self.count_connections(app);
     }
 
     /// Looks something up in the directory; `false` if Redis is away.
-    pub fn query(&mut self, query: Query, waiter: oneshot::Sender<Answer>) -> bool {
-        if self.link == Link::Up {
-            self.queue.push_back(Queued::Query(query, waiter));
+    pub fn query(&mut self, query: DirectoryQuery, waiter: oneshot::Sender<QueryAnswer>) -> bool {
+        if self.link == LinkState::Up {
+            self.queue.push_back(QueuedRequest::Query(query, waiter));
         }
-        self.link == Link::Up
+        self.link == LinkState::Up
     }
 
     /// This node leaves: whatever it still has in the directory is taken out at once.
     pub fn depart(&mut self) {
-        if self.link == Link::Up {
-            self.queue.push_back(Queued::Reap { node: self.node, leaving: true });
-            self.link = Link::Leaving;
+        if self.link == LinkState::Up {
+            self.queue.push_back(QueuedRequest::Reap { node: self.node, leaving: true });
+            self.link = LinkState::Leaving;
         }
     }
 
     // What comes from Redis.
 
     /// The link is there, and which Redis is at its end.
-    pub fn connected(&mut self, redis: Identity, now: Instant) {
-        self.link = Link::Up;
+    pub fn connected(&mut self, redis: RedisIdentity, now: Instant) {
+        self.link = LinkState::Up;
         if self.memory.met(redis, now) {
             self.doubt_everything();
         }
@@ -256,17 +253,17 @@ impl Core {
         if self.memory.reliance(now).forgetful {
             self.publishing.forget_doubtful();
         }
-        self.queue.push_back(Queued::Listen(self.own_topic()));
-        self.queue.push_back(Queued::Listen(self.common_topic()));
-        self.queue.push_back(Queued::Beat(self.proof(now)));
+        self.queue.push_back(QueuedRequest::Listen(self.own_topic()));
+        self.queue.push_back(QueuedRequest::Listen(self.common_topic()));
+        self.queue.push_back(QueuedRequest::Heartbeat(self.proof(now)));
         self.beat_at = now + self.settings.beat();
         self.tell_everything();
-        self.queue.extend(self.publishing.unsent().into_iter().map(Queued::Publish));
+        self.queue.extend(self.publishing.unsent().into_iter().map(QueuedRequest::Publish));
     }
 
     /// The link is gone, or Redis does not answer: this node serves what it has.
     pub fn disconnected(&mut self) {
-        self.link = Link::Away;
+        self.link = LinkState::Away;
         (self.alive, self.has_beaten) = (0, false);
         self.queue.clear();
         self.backlog.clear();
@@ -293,28 +290,33 @@ impl Core {
     /// A topic is heard from now on.
     pub fn subscribed(&mut self, topic: &str) {
         if let Some(channel) = self.channels.get_mut(topic)
-            && channel.service == Service::Asked
+            && channel.service == Subscription::Pending
         {
-            channel.service = Service::On;
+            channel.service = Subscription::Active;
         }
     }
 
     /// A message on a topic; an error if it is dropped.
-    pub fn message(&mut self, topic: &str, payload: &[u8], now: Instant) -> Result<(), Foreign> {
-        match Message::read(payload) {
-            Some(Message::Event(event)) => return self.event(topic, &event),
-            Some(Message::Change(change)) => self.change(topic, &change, now),
-            Some(Message::Outcome(request, outcome)) => {
+    pub fn message(
+        &mut self,
+        topic: &str,
+        payload: &[u8],
+        now: Instant,
+    ) -> Result<(), InvalidTopicMessage> {
+        match TopicMessage::read(payload) {
+            Some(TopicMessage::Event(event)) => return self.event(topic, &event),
+            Some(TopicMessage::Change(change)) => self.change(topic, &change, now),
+            Some(TopicMessage::Outcome(request, outcome)) => {
                 if !self.outcome(request, &outcome, now) {
-                    return Err(Foreign::UnknownRequest);
+                    return Err(InvalidTopicMessage::UnknownRequest);
                 }
             }
-            Some(Message::Terminate { app, user_id }) => {
+            Some(TopicMessage::Terminate { app, user_id }) => {
                 let app = self.apps.iter().position(|known| known.id == app);
                 let terminate = |app| Effect::Terminate { app, user_id: user_id.into() };
                 self.effects.extend(app.map(terminate));
             }
-            None => return Err(Foreign::of(payload)),
+            None => return Err(InvalidTopicMessage::of(payload)),
         }
         Ok(())
     }
@@ -322,22 +324,22 @@ impl Core {
     /// The next answer on the side, in the order of the requests.
     pub fn replied(&mut self, reply: Reply, now: Instant) {
         match (self.sent.pop_front(), reply) {
-            (Some(Sent::Publish(serial)), Reply::Published(number)) => {
+            (Some(SentRequest::Publish(serial)), Reply::Published(number)) => {
                 self.published(serial, number, now);
             }
-            (_, Reply::Beat(beat)) => self.beat(beat, now),
-            (Some(Sent::Reap { node, leaving }), Reply::Reaped(Some(1..))) => {
-                self.queue.push_back(Queued::Reap { node, leaving });
+            (_, Reply::Heartbeat(beat)) => self.beat(beat, now),
+            (Some(SentRequest::Reap { node, leaving }), Reply::Reaped(Some(1..))) => {
+                self.queue.push_back(QueuedRequest::Reap { node, leaving });
             }
             (_, Reply::References(all)) => self.compare_references(&all),
-            (Some(Sent::Connections(app)), Reply::Connections { granted, .. }) => {
+            (Some(SentRequest::Connections(app)), Reply::Connections { granted, .. }) => {
                 self.granted(app, granted);
             }
-            (Some(Sent::Broadcast(waiter)), _) => {
-                let told = waiter.map(|waiter| Effect::Published(waiter, Shared::Cluster));
+            (Some(SentRequest::Broadcast(waiter)), _) => {
+                let told = waiter.map(|waiter| Effect::Published(waiter, PublishScope::Cluster));
                 self.effects.extend(told);
             }
-            (Some(Sent::Query(waiter)), Reply::Answer(answer)) => {
+            (Some(SentRequest::Query(waiter)), Reply::Answer(answer)) => {
                 self.effects.push(Effect::Answered(waiter, answer));
             }
             _ => {}
@@ -353,12 +355,12 @@ impl Core {
             let channel = self.channels.get_mut(&topic);
             channel.into_iter().for_each(|channel| channel.given_up(serial));
         }
-        if self.link != Link::Up {
+        if self.link != LinkState::Up {
             return;
         }
         if now >= self.beat_at {
             self.beat_at = now + self.settings.beat();
-            self.queue.push_back(Queued::Beat(None));
+            self.queue.push_back(QueuedRequest::Heartbeat(None));
         }
         for serial in self.publishing.overdue(self.settings.patience, now) {
             let mut waiters = Vec::new();
@@ -391,6 +393,6 @@ impl Core {
 
     /// Whether Redis is there.
     pub fn is_connected(&self) -> bool {
-        self.link != Link::Away
+        self.link != LinkState::Away
     }
 }

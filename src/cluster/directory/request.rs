@@ -2,7 +2,7 @@
 //!
 //! Plain data: [`redis`](super::redis) makes commands of it, a test makes a directory of its own.
 //! Everything that must stand in the order of the channels is answered on the node's topic
-//! ([`Message::Outcome`](super::Message)); what is here is answered on the side.
+//! ([`TopicMessage::Outcome`](super::TopicMessage)); what is here is answered on the side.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,18 +17,18 @@ pub enum Request {
     Subscribe(Arc<str>),
     /// Hear it no more.
     Unsubscribe(Arc<str>),
-    /// Publish an event on its channel.
-    Publish(Publish),
+    /// PublishRequest an event on its channel.
+    Publish(PublishRequest),
     /// Say what this node has in a channel.
-    State(Box<State>),
+    State(Box<ChannelState>),
     /// Say that this node lives.
-    Beat {
+    Heartbeat {
         /// For how long it may be silent.
         lease: Duration,
         /// Whether it tells webhooks, and so takes the leaves that are due.
         tells: bool,
         /// What this Redis has if it is not behind another that was there before.
-        proof: Option<Proof>,
+        proof: Option<DataProof>,
     },
     /// Take a dead node (or this one, when it leaves) out of some of its channels.
     Reap {
@@ -52,14 +52,14 @@ pub enum Request {
     },
     /// Tell every node.
     Broadcast(Vec<u8>),
-    /// Look something up.
-    Query(Query),
+    /// ChannelInfo something up.
+    Query(DirectoryQuery),
 }
 
 /// The last event that a node knows Redis to have taken. What is younger may be missing behind it,
 /// nothing that is older: a replica gets everything in order.
 #[derive(Debug, Clone)]
-pub struct Proof {
+pub struct DataProof {
     /// Its channel's.
     pub topic: Arc<str>,
     /// Its number among those of the node.
@@ -70,7 +70,7 @@ pub struct Proof {
 
 /// An event on its way.
 #[derive(Debug, Clone)]
-pub struct Publish {
+pub struct PublishRequest {
     /// The channel's.
     pub topic: Arc<str>,
     /// The message up to the number that the directory gives it.
@@ -85,7 +85,7 @@ pub struct Publish {
 
 /// What one node has in one channel, in absolute terms: saying it twice is saying it once.
 #[derive(Debug, Clone)]
-pub struct State {
+pub struct ChannelState {
     /// The number under which the outcome comes.
     pub request: u64,
     /// The channel's topic.
@@ -97,9 +97,9 @@ pub struct State {
     /// Sockets of this node.
     pub count: u32,
     /// What kind of channel it is.
-    pub facts: Facts,
+    pub facts: ChannelTraits,
     /// What else is asked.
-    pub asked: Asked,
+    pub asked: StateFlags,
     /// Distinct users the channel may have.
     pub members_max: usize,
     /// The number of the last event this node knows.
@@ -110,7 +110,7 @@ pub struct State {
 
 /// What the directory has to know of a channel to look after it without its nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Facts {
+pub struct ChannelTraits {
     /// It is shown in lists.
     pub listed: bool,
     /// It has a roster.
@@ -123,10 +123,10 @@ pub struct Facts {
 
 /// What a node asks while it says its state.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Asked {
+pub struct StateFlags {
     /// The rows are all there are: others of this node are stale.
     pub whole: bool,
-    /// Newcomers may be refused.
+    /// PendingJoins may be refused.
     pub bounded: bool,
     /// Who is there.
     pub roster: bool,
@@ -138,9 +138,9 @@ pub struct Asked {
 
 /// What can be looked up.
 #[derive(Debug, Clone)]
-pub enum Query {
+pub enum DirectoryQuery {
     /// Sockets, users and cached event of the channel with this topic.
-    Look(Arc<str>),
+    Channel(Arc<str>),
     /// The occupied channels of an app whose names begin so.
     Occupied {
         /// The app's id.
@@ -162,10 +162,10 @@ pub enum Reply {
     /// The event's number; 0 where nobody is subscribed nor was of late.
     Published(u64),
     /// Who lives.
-    Beat(Beat),
+    Heartbeat(HeartbeatReply),
     /// How many channels of the node are left; `None` if it lives.
     Reaped(Option<u64>),
-    /// Each as [`Facts`], app id and name.
+    /// Each as [`ChannelTraits`], app id and name.
     References(Vec<String>),
     /// How many sockets this node may have open, and how many there are on all nodes.
     Connections {
@@ -175,12 +175,12 @@ pub enum Reply {
         total: u32,
     },
     /// What was looked up.
-    Answer(Answer),
+    Answer(QueryAnswer),
 }
 
 /// The answer to a beat.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Beat {
+pub struct HeartbeatReply {
     /// This node was given up, or new: what it had may be gone.
     pub lapsed: bool,
     /// Nodes that live.
@@ -195,9 +195,9 @@ pub struct Beat {
 
 /// What was looked up.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Answer {
+pub enum QueryAnswer {
     /// Of one channel.
-    Look(Look),
+    Channel(ChannelInfo),
     /// Name, sockets, users; in order of name.
     Occupied(Vec<(String, u32, u32)>),
     /// In order of arrival.
@@ -208,7 +208,7 @@ pub enum Answer {
 
 /// What there is to be said of one channel.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Look {
+pub struct ChannelInfo {
     /// Subscribed sockets.
     pub sockets: u32,
     /// Distinct users.
@@ -217,17 +217,17 @@ pub struct Look {
     pub cached: Option<(String, Duration)>,
 }
 
-impl Facts {
+impl ChannelTraits {
     /// As letters, the way scripts read them.
-    pub(super) fn letters(self) -> String {
+    pub(in crate::cluster) fn letters(self) -> String {
         let all =
             [('l', self.listed), ('r', self.roster), ('w', self.webhooks), ('s', self.counts)];
         all.into_iter().filter(|(_, is_so)| *is_so).map(|(letter, _)| letter).collect()
     }
 }
 
-impl Asked {
-    pub(super) fn letters(self) -> String {
+impl StateFlags {
+    pub(in crate::cluster) fn letters(self) -> String {
         let all = [
             ('o', self.whole),
             ('b', self.bounded),
@@ -242,11 +242,11 @@ impl Asked {
 
 /// How a channel is called in the directory: facts, app and name, so that whoever finds it there can
 /// look after it.
-pub(super) fn reference(facts: Facts, app_id: &str, name: &str) -> String {
+pub(in crate::cluster) fn reference(facts: ChannelTraits, app_id: &str, name: &str) -> String {
     format!("{}\0{app_id}\0{name}", facts.letters())
 }
 
 /// App id and name of a reference.
-pub(super) fn read_reference(text: &str) -> Option<(&str, &str)> {
+pub(in crate::cluster) fn read_reference(text: &str) -> Option<(&str, &str)> {
     text.split_once('\0')?.1.split_once('\0')
 }

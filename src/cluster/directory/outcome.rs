@@ -29,7 +29,7 @@ pub struct Outcome<'a> {
     /// Of the added, those webhooks are to be told of, by this node.
     pub tell_added: Vec<&'a str>,
     /// Everybody who is there, if that was asked for.
-    pub roster: Option<Vec<Present<'a>>>,
+    pub roster: Option<Vec<RosterEntry<'a>>>,
     /// The cached event, if that was asked for and there is one.
     pub cached: Option<&'a str>,
     /// Events since the number the node had, if they are kept.
@@ -52,7 +52,7 @@ pub enum Count {
 
 /// One member of a roster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Present<'a> {
+pub struct RosterEntry<'a> {
     /// Its place in the order of arrival.
     pub arrival: u64,
     /// Its id.
@@ -70,12 +70,12 @@ const TELL_MISS: u8 = 32;
 const MORE_MISSED: u8 = 64;
 
 impl<'a> Outcome<'a> {
-    pub(super) fn read(rest: &mut Reader<'a>) -> Option<Self> {
+    pub(in crate::cluster) fn read(rest: &mut Reader<'a>) -> Option<Self> {
         let (number, own) = (rest.u64()?, rest.u64()?);
         let (total, flags) = (rest.u32()?, rest.byte()?);
         let has = |flag: u8| flags & flag != 0;
         let present = |rest: &mut Reader<'a>| {
-            Some(Present { arrival: rest.u64()?, user_id: rest.text()?, info: rest.text()? })
+            Some(RosterEntry { arrival: rest.u64()?, user_id: rest.text()?, info: rest.text()? })
         };
         Some(Self {
             number,
@@ -101,6 +101,6 @@ impl<'a> Outcome<'a> {
 }
 
 /// Reads a member of the directory: arrival, nodes, info.
-pub(super) fn arrival_of(value: &[u8]) -> Option<u64> {
+pub(in crate::cluster) fn arrival_of(value: &[u8]) -> Option<u64> {
     Reader(value).u64()
 }

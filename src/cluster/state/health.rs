@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 /// Which Redis it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
+pub struct RedisIdentity {
     /// Its process.
     pub run: String,
     /// Its data: drawn by the first node that found none.
@@ -17,7 +17,7 @@ pub struct Identity {
 
 /// How far the directory can be relied on.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::cluster) struct Reliance {
+pub(in crate::cluster) struct DirectoryTrust {
     /// It may lack what other nodes have.
     pub(in crate::cluster) incomplete: bool,
     /// It takes for new what is told again.
@@ -25,22 +25,22 @@ pub(in crate::cluster) struct Reliance {
 }
 
 /// What a node remembers of the directory.
-pub(super) struct Memory {
+pub(super) struct DirectoryHealth {
     lease: Duration,
-    known: Option<Identity>,
+    known: Option<RedisIdentity>,
     incomplete_until: Option<Instant>,
     forgetful_until: Option<Instant>,
     /// Another process than before, of which nobody has seen yet that it has what that one had.
     unproven: bool,
 }
 
-impl Memory {
+impl DirectoryHealth {
     pub(super) fn new(lease: Duration) -> Self {
         Self { lease, known: None, incomplete_until: None, forgetful_until: None, unproven: false }
     }
 
     /// A link is there; true if data was lost since the last.
-    pub(super) fn met(&mut self, identity: Identity, now: Instant) -> bool {
+    pub(super) fn met(&mut self, identity: RedisIdentity, now: Instant) -> bool {
         let mut lost = false;
         if let Some(known) = &self.known {
             let until = Some(now + self.lease);
@@ -74,9 +74,9 @@ impl Memory {
         true
     }
 
-    pub(super) fn reliance(&self, now: Instant) -> Reliance {
+    pub(super) fn reliance(&self, now: Instant) -> DirectoryTrust {
         let is_before = |until: Option<Instant>| until.is_some_and(|until| now < until);
-        Reliance {
+        DirectoryTrust {
             incomplete: is_before(self.incomplete_until),
             forgetful: is_before(self.forgetful_until),
         }
@@ -92,22 +92,22 @@ impl Memory {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{Identity, Memory, Reliance};
+    use super::{DirectoryHealth, DirectoryTrust, RedisIdentity};
 
     const LEASE: Duration = Duration::from_secs(5);
 
-    fn identity(run: &str, epoch: &str) -> Identity {
-        Identity { run: run.into(), epoch: epoch.into() }
+    fn identity(run: &str, epoch: &str) -> RedisIdentity {
+        RedisIdentity { run: run.into(), epoch: epoch.into() }
     }
 
     fn met_again(run: &str, epoch: &str, relied: (bool, bool)) {
-        let (mut memory, now) = (Memory::new(LEASE), Instant::now());
+        let (mut memory, now) = (DirectoryHealth::new(LEASE), Instant::now());
         memory.met(identity("a", "1"), now);
-        assert_eq!(memory.reliance(now), Reliance::default());
+        assert_eq!(memory.reliance(now), DirectoryTrust::default());
         memory.met(identity(run, epoch), now);
         let (incomplete, forgetful) = relied;
-        assert_eq!(memory.reliance(now), Reliance { incomplete, forgetful }, "{run} {epoch}");
-        assert_eq!(memory.reliance(now + LEASE), Reliance::default());
+        assert_eq!(memory.reliance(now), DirectoryTrust { incomplete, forgetful }, "{run} {epoch}");
+        assert_eq!(memory.reliance(now + LEASE), DirectoryTrust::default());
         assert_eq!(memory.is_complete_again(now + LEASE), incomplete);
         assert!(!memory.is_complete_again(now + LEASE), "once");
     }
@@ -122,7 +122,7 @@ mod tests {
 
     #[test]
     fn another_process_is_to_prove_that_it_has_the_data() {
-        let (mut memory, now) = (Memory::new(LEASE), Instant::now());
+        let (mut memory, now) = (DirectoryHealth::new(LEASE), Instant::now());
         assert!(!memory.met(identity("a", "1"), now), "the first has lost nothing");
         assert_eq!(memory.unproven(), None);
         assert!(!memory.met(identity("b", "1"), now));
@@ -136,7 +136,7 @@ mod tests {
 
     #[test]
     fn what_is_forgotten_under_way_is_noticed_once() {
-        let (mut memory, now) = (Memory::new(LEASE), Instant::now());
+        let (mut memory, now) = (DirectoryHealth::new(LEASE), Instant::now());
         memory.met(identity("a", "1"), now);
         assert!(!memory.heard("1", now));
         assert!(memory.heard("2", now));

@@ -8,7 +8,7 @@ use indexmap::{IndexMap, IndexSet};
 
 /// All of one channel.
 #[derive(Default)]
-pub(super) struct Rows {
+pub(super) struct LocalMembers {
     users: IndexMap<Arc<str>, Local>,
     /// Whose row has changed since the directory was told.
     changed: IndexSet<Arc<str>>,
@@ -27,7 +27,7 @@ struct Local {
 /// A user, with an info if the user is here.
 pub(super) type Row = (Arc<str>, Option<Box<str>>);
 
-impl Rows {
+impl LocalMembers {
     /// One socket of a user comes.
     pub(super) fn join(&mut self, user_id: &Arc<str>, info: &str) {
         let local = Local { sockets: 0, info: info.into() };
@@ -113,16 +113,16 @@ impl Rows {
 
 #[cfg(test)]
 mod tests {
-    use super::Rows;
+    use super::LocalMembers;
 
-    fn told(rows: &mut Rows, everything: bool) -> Vec<(String, bool)> {
+    fn told(rows: &mut LocalMembers, everything: bool) -> Vec<(String, bool)> {
         let row = |(user_id, info): super::Row| (user_id.to_string(), info.is_some());
         rows.tell(everything).into_iter().map(row).collect()
     }
 
     #[test]
     fn what_has_changed_is_told_once() {
-        let mut rows = Rows::default();
+        let mut rows = LocalMembers::default();
         let (ann, bob) = ("ann".into(), "bob".into());
         rows.join(&ann, "1");
         rows.join(&ann, "2");
@@ -137,7 +137,7 @@ mod tests {
 
     #[test]
     fn what_was_told_of_a_user_is_known_until_it_has_arrived() {
-        let mut rows = Rows::default();
+        let mut rows = LocalMembers::default();
         rows.join(&"ann".into(), "1");
         rows.tell(false);
         rows.leave("ann");
@@ -149,7 +149,7 @@ mod tests {
 
     #[test]
     fn what_was_under_way_when_the_link_broke_is_told_again() {
-        let mut rows = Rows::default();
+        let mut rows = LocalMembers::default();
         rows.join(&"ann".into(), "1");
         rows.tell(false);
         rows.arrived();

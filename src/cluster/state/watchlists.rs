@@ -9,10 +9,10 @@ use crate::protocol::SocketId;
 
 /// All sockets that wait.
 #[derive(Default)]
-pub(super) struct Watchlists(Vec<Waiting>);
+pub(super) struct Watchlists(Vec<PendingWatchlist>);
 
 /// One of them.
-pub(super) struct Waiting {
+pub(super) struct PendingWatchlist {
     pub(super) app: usize,
     pub(super) socket: SocketId,
     pub(super) watchlist: Vec<Arc<str>>,
@@ -21,12 +21,12 @@ pub(super) struct Waiting {
 }
 
 impl Watchlists {
-    pub(super) fn add(&mut self, waiting: Waiting) {
+    pub(super) fn add(&mut self, waiting: PendingWatchlist) {
         self.0.push(waiting);
     }
 
     /// A channel became known: those that waited for nothing else.
-    pub(super) fn known(&mut self, topic: &str) -> Vec<Waiting> {
+    pub(super) fn known(&mut self, topic: &str) -> Vec<PendingWatchlist> {
         for waiting in &mut self.0 {
             waiting.missing.remove(topic);
         }
@@ -34,7 +34,7 @@ impl Watchlists {
     }
 
     /// Nothing more will become known.
-    pub(super) fn take(&mut self) -> Vec<Waiting> {
+    pub(super) fn take(&mut self) -> Vec<PendingWatchlist> {
         std::mem::take(&mut self.0)
     }
 

@@ -10,16 +10,16 @@
 
 use std::collections::BTreeSet;
 
-use super::effect::Missed;
-use super::message::{Event, Message};
+use super::effect::MissedEvents;
+use crate::cluster::directory::message::{EventMessage, TopicMessage};
 
-/// Numbers further apart than this are of two series: a series begins with the microsecond in
+/// GapDetector further apart than this are of two series: a series begins with the microsecond in
 /// which the channel was occupied.
 const SERIES: u64 = 1_000_000;
 
 /// What one node knows of the numbers of one channel.
 #[derive(Debug, Default)]
-pub(super) struct Numbers {
+pub(super) struct GapDetector {
     /// The last one that is accounted for; 0 before the first.
     last: u64,
     /// The last one that the directory has named; those after it were counted from messages.
@@ -36,7 +36,7 @@ pub(super) struct Numbers {
 
 /// What to do with an event that arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Arrival {
+pub(super) enum EventArrival {
     /// Deliver it.
     Next,
     /// The comparison under way brings it.
@@ -67,7 +67,7 @@ impl Comparing {
     }
 }
 
-impl Numbers {
+impl GapDetector {
     /// The last number that is accounted for.
     pub(super) fn known(&self) -> u64 {
         self.last
@@ -75,30 +75,30 @@ impl Numbers {
 
     /// An event arrived. A comparison brings none of this node's `own` (by serial); where events are
     /// kept (`keeps`) it brings all others.
-    pub(super) fn arrived(&mut self, number: u64, own: Option<u64>, keeps: bool) -> Arrival {
+    pub(super) fn arrived(&mut self, number: u64, own: Option<u64>, keeps: bool) -> EventArrival {
         if let Some(serial) = own {
             self.unheard.remove(&serial);
         }
         if let Some(comparing) = &mut self.comparing {
             comparing.numbers.push(number);
             let is_new = own.is_some() || !comparing.keeps;
-            return if is_new { Arrival::Next } else { Arrival::Compared };
+            return if is_new { EventArrival::Next } else { EventArrival::Compared };
         }
         // The directory has named none yet: the first one comes from there, too.
         if self.last == 0 {
-            return Arrival::Next;
+            return EventArrival::Next;
         }
         if number.checked_sub(1) == Some(self.last) {
             self.last = number;
-            return Arrival::Next;
+            return EventArrival::Next;
         }
         let comparing = Comparing::new(vec![number], keeps);
         self.comparing = Some(Comparing { is_unbroken: true, ..comparing });
         match number.abs_diff(self.last) {
-            SERIES.. => Arrival::Absurd,
+            SERIES.. => EventArrival::Absurd,
             // A comparison brings what is behind the last one. Another message has the number of this one.
-            _ if keeps && own.is_none() && number > self.last => Arrival::OddAndKept,
-            _ => Arrival::Odd,
+            _ if keeps && own.is_none() && number > self.last => EventArrival::OddAndKept,
+            _ => EventArrival::Odd,
         }
     }
 
@@ -157,19 +157,19 @@ impl Numbers {
         (number, own): (u64, u64),
         kept: &[&[u8]],
         more: bool,
-    ) -> Option<Missed> {
+    ) -> Option<MissedEvents> {
         let (last, unheard) = (self.last, std::mem::take(&mut self.unheard));
         let confirmed = std::mem::replace(&mut self.confirmed, number);
         (self.last, self.own) = (number, self.own.max(own));
-        let doubt = std::mem::take(&mut self.in_doubt).then_some(Missed::Unknown);
+        let doubt = std::mem::take(&mut self.in_doubt).then_some(MissedEvents::Unknown);
         let Some(comparing) = self.comparing.take() else { return doubt };
         let Comparing { numbers, keeps, is_unbroken, .. } = comparing;
-        // Foreign messages were counted, which had the next numbers. Without a break nothing is missing.
+        // InvalidTopicMessage messages were counted, which had the next numbers. Without a break nothing is missing.
         if is_unbroken && (confirmed..last).contains(&number) {
             return doubt;
         }
         let Some(since) = number.checked_sub(last).filter(|since| *since < SERIES) else {
-            return Some(Missed::Unknown);
+            return Some(MissedEvents::Unknown);
         };
         if let Some(last) = kept.last().and_then(|last| number_of(last)).filter(|_| more) {
             self.last = last;
@@ -190,76 +190,76 @@ impl Numbers {
 }
 
 /// So many numbers are missing; of another series nobody knows.
-fn missed(events: u64) -> Option<Missed> {
+fn missed(events: u64) -> Option<MissedEvents> {
     match events {
         0 => None,
-        1..SERIES => Some(Missed::Events(events)),
-        _ => Some(Missed::Unknown),
+        1..SERIES => Some(MissedEvents::Events(events)),
+        _ => Some(MissedEvents::Unknown),
     }
 }
 
 fn number_of(message: &[u8]) -> Option<u64> {
-    match Message::read(message)? {
-        Message::Event(Event { number, .. }) => Some(number),
+    match TopicMessage::read(message)? {
+        TopicMessage::Event(EventMessage { number, .. }) => Some(number),
         _ => None,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Arrival, Missed, Numbers};
-    use crate::cluster::NodeId;
-    use crate::cluster::message::event_head;
+    use super::{EventArrival, GapDetector, MissedEvents};
+    use crate::cluster::directory::NodeId;
+    use crate::cluster::directory::message::event_head;
 
     #[test]
     fn a_hole_is_counted_and_a_known_number_is_nothing_new() {
-        let mut numbers = Numbers::default();
+        let mut numbers = GapDetector::default();
         assert_eq!(
             numbers.compared((100, 0), &[], false),
             None,
             "the first comparison is where it begins"
         );
-        assert_eq!(numbers.arrived(101, None, false), Arrival::Next);
-        assert_eq!(numbers.arrived(104, None, false), Arrival::Odd);
-        assert_eq!(numbers.compared((104, 0), &[], false), Some(Missed::Events(2)));
-        assert_eq!(numbers.arrived(105, None, false), Arrival::Next);
+        assert_eq!(numbers.arrived(101, None, false), EventArrival::Next);
+        assert_eq!(numbers.arrived(104, None, false), EventArrival::Odd);
+        assert_eq!(numbers.compared((104, 0), &[], false), Some(MissedEvents::Events(2)));
+        assert_eq!(numbers.arrived(105, None, false), EventArrival::Next);
     }
 
     #[test]
     fn a_foreign_number_costs_no_other_event() {
         for forged in [0, 1, 100, 101, 102, 105, 900_000, 1 << 63, u64::MAX] {
             for keeps in [false, true] {
-                let mut numbers = Numbers::default();
+                let mut numbers = GapDetector::default();
                 numbers.compared((100, 0), &[], false);
                 numbers.arrived(forged, None, keeps);
                 // Two events of the channel, before and after the directory's answer.
                 let next = numbers.arrived(101, None, keeps);
                 // The directory brings what is behind the last number that is accounted for.
-                let brought = next == Arrival::Compared && numbers.known() < 101;
-                let delivered = matches!(next, Arrival::Next | Arrival::Odd);
+                let brought = next == EventArrival::Compared && numbers.known() < 101;
+                let delivered = matches!(next, EventArrival::Next | EventArrival::Odd);
                 assert!(delivered != brought, "{forged}: {next:?}");
                 let kept = [event(101)];
                 let kept: Vec<&[u8]> =
                     kept.iter().filter(|_| brought).map(|event| &**event).collect();
                 assert_eq!(numbers.compared((101, 0), &kept, false), None, "{forged}");
-                assert_eq!(numbers.arrived(102, None, keeps), Arrival::Next, "{forged}");
+                assert_eq!(numbers.arrived(102, None, keeps), EventArrival::Next, "{forged}");
             }
         }
     }
 
     #[test]
     fn the_first_number_is_that_of_the_directory() {
-        let mut numbers = Numbers::default();
+        let mut numbers = GapDetector::default();
         for forged in [0, 2, 1 << 63] {
-            assert_eq!(numbers.arrived(forged, None, false), Arrival::Next);
+            assert_eq!(numbers.arrived(forged, None, false), EventArrival::Next);
         }
         assert_eq!(numbers.compared((100, 0), &[], false), None);
-        assert_eq!(numbers.arrived(101, None, false), Arrival::Next);
+        assert_eq!(numbers.arrived(101, None, false), EventArrival::Next);
     }
 
     #[test]
     fn only_an_answer_that_brings_events_ends_a_comparison_with_kept_ones() {
-        let mut numbers = Numbers::default();
+        let mut numbers = GapDetector::default();
         numbers.compared((100, 0), &[], false);
         assert!(!numbers.ask(1), "nothing is missed");
         numbers.arrived(900, None, true);
@@ -272,41 +272,41 @@ mod tests {
 
     #[test]
     fn foreign_numbers_that_were_counted_are_no_loss_unless_there_was_a_break() {
-        for (is_broken, missed) in [(false, None), (true, Some(Missed::Unknown))] {
-            let mut numbers = Numbers::default();
+        for (is_broken, missed) in [(false, None), (true, Some(MissedEvents::Unknown))] {
+            let mut numbers = GapDetector::default();
             numbers.compared((100, 0), &[], false);
-            assert_eq!(numbers.arrived(101, None, false), Arrival::Next, "a foreign one");
+            assert_eq!(numbers.arrived(101, None, false), EventArrival::Next, "a foreign one");
             numbers.arrived(900, None, false);
             if is_broken {
                 numbers.compare(false);
             }
             assert_eq!(numbers.compared((100, 0), &[], false), missed);
-            assert_eq!(numbers.arrived(101, None, false), Arrival::Next);
+            assert_eq!(numbers.arrived(101, None, false), EventArrival::Next);
         }
     }
 
     #[test]
     fn what_arrived_during_a_comparison_that_a_break_ended_is_not_missing() {
-        let mut numbers = Numbers::default();
+        let mut numbers = GapDetector::default();
         numbers.compared((100, 0), &[], false);
         for number in [900, 101, 102] {
             numbers.arrived(number, None, false);
         }
         numbers.compare(false);
-        assert_eq!(numbers.compared((103, 0), &[], false), Some(Missed::Events(1)));
+        assert_eq!(numbers.compared((103, 0), &[], false), Some(MissedEvents::Events(1)));
     }
 
     #[test]
     fn a_foreign_number_hides_no_loss() {
         for forged in [0, 101, 102, 103, 1 << 63] {
-            let mut numbers = Numbers::default();
+            let mut numbers = GapDetector::default();
             numbers.compared((100, 0), &[], false);
             numbers.compare(false);
             numbers.arrived(forged, None, false);
             numbers.arrived(forged, None, false);
             let missed = numbers.compared((102, 0), &[], false);
             let stolen = u64::from((101..=102).contains(&forged));
-            assert_eq!(missed, Some(Missed::Events(2 - stolen)), "{forged}");
+            assert_eq!(missed, Some(MissedEvents::Events(2 - stolen)), "{forged}");
         }
     }
 
@@ -317,30 +317,34 @@ mod tests {
 
     #[test]
     fn what_was_published_while_nobody_listened_is_counted_at_the_comparison() {
-        let mut numbers = Numbers::default();
+        let mut numbers = GapDetector::default();
         numbers.compared((100, 0), &[], false);
         numbers.delivered_unheard(7);
         numbers.delivered_unheard(8);
         numbers.compare(false);
-        assert_eq!(numbers.arrived(108, None, false), Arrival::Next, "delivered while comparing");
+        assert_eq!(
+            numbers.arrived(108, None, false),
+            EventArrival::Next,
+            "delivered while comparing"
+        );
         assert_eq!(
             numbers.compared((108, 7), &[], false),
-            Some(Missed::Events(6)),
+            Some(MissedEvents::Events(6)),
             "8 since then: one heard, one of its own; Redis never got the other"
         );
-        assert_eq!(numbers.arrived(109, None, false), Arrival::Next);
+        assert_eq!(numbers.arrived(109, None, false), EventArrival::Next);
     }
 
     #[test]
     fn what_the_comparison_brings_is_not_delivered_before() {
-        let mut numbers = Numbers::default();
+        let mut numbers = GapDetector::default();
         numbers.compared((100, 0), &[], false);
         numbers.compare(true);
-        assert_eq!(numbers.arrived(101, Some(7), false), Arrival::Next);
-        assert_eq!(numbers.arrived(102, None, true), Arrival::Compared);
+        assert_eq!(numbers.arrived(101, Some(7), false), EventArrival::Next);
+        assert_eq!(numbers.arrived(102, None, true), EventArrival::Compared);
         assert_eq!(
             numbers.compared((102, 0), &[], false),
-            Some(Missed::Events(2)),
+            Some(MissedEvents::Events(2)),
             "it was kept no longer"
         );
     }
@@ -348,40 +352,40 @@ mod tests {
     #[test]
     fn a_comparison_in_parts_goes_on_from_the_last_event_it_brought() {
         let (first, second) = (event(101), event(102));
-        let mut numbers = Numbers::default();
+        let mut numbers = GapDetector::default();
         numbers.compared((100, 0), &[], false);
         numbers.compare(true);
         assert_eq!(numbers.compared((103, 0), &[&first, &second], true), None);
         assert!(numbers.ask(2) && numbers.known() == 102);
         assert_eq!(numbers.compared((103, 0), &[&event(103)], false), None);
-        assert_eq!(numbers.arrived(104, None, false), Arrival::Next);
+        assert_eq!(numbers.arrived(104, None, false), EventArrival::Next);
     }
 
     #[test]
     fn of_another_series_nobody_knows() {
         let begins = [1_700_000_900_000_000, 0, 1_600_000_000_000_000];
         for number in begins {
-            let mut numbers = Numbers::default();
+            let mut numbers = GapDetector::default();
             numbers.compared((1_700_000_000_000_000, 0), &[], false);
             numbers.compare(false);
-            assert_eq!(numbers.compared((number, 0), &[], false), Some(Missed::Unknown));
+            assert_eq!(numbers.compared((number, 0), &[], false), Some(MissedEvents::Unknown));
         }
-        let mut numbers = Numbers::default();
+        let mut numbers = GapDetector::default();
         numbers.compared((1_700_000_000_000_000, 0), &[], false);
-        assert_eq!(numbers.arrived(1_700_000_900_000_001, None, false), Arrival::Absurd);
+        assert_eq!(numbers.arrived(1_700_000_900_000_001, None, false), EventArrival::Absurd);
         assert_eq!(
             numbers.compared((1_700_000_900_000_001, 0), &[], false),
-            Some(Missed::Unknown),
+            Some(MissedEvents::Unknown),
             "Redis began anew while the channel was subscribed to"
         );
     }
 
     #[test]
     fn of_what_was_before_the_first_number_nobody_knows_if_somebody_was_there() {
-        let mut numbers = Numbers::default();
+        let mut numbers = GapDetector::default();
         numbers.begin_alone();
         numbers.compare(false);
-        assert_eq!(numbers.compared((100, 0), &[], false), Some(Missed::Unknown));
+        assert_eq!(numbers.compared((100, 0), &[], false), Some(MissedEvents::Unknown));
         numbers.begin_alone();
         numbers.compare(false);
         assert_eq!(numbers.compared((100, 0), &[], false), None, "a number was known");

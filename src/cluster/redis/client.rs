@@ -12,18 +12,18 @@ use redis::{PushInfo, RedisError, Value};
 use super::address::Source;
 use super::commands::{self, Commands};
 use super::scripts::Scripts;
-use super::{Broken, Heard, replies};
-use crate::cluster::{NodeId, Reply, Request, Settings};
+use super::{LinkError, Push, replies};
+use crate::cluster::{ClusterSettings, NodeId, Reply, Request};
 use crate::config::RedisConfig;
 
 /// A connection that speaks for one node.
-pub struct Courier {
+pub struct RedisClient {
     connection: MultiplexedConnection,
     commands: Arc<Commands>,
     scripts: Scripts,
 }
 
-impl Courier {
+impl RedisClient {
     /// Makes the scripts known over a connection.
     pub(super) async fn new(
         mut connection: MultiplexedConnection,
@@ -37,13 +37,13 @@ impl Courier {
     /// published before an answer is heard before the answer to the request behind it.
     pub async fn connect(
         redis: &RedisConfig,
-        (node, settings): (NodeId, Settings),
+        (node, settings): (NodeId, ClusterSettings),
         app_ids: Vec<String>,
         timeout: Duration,
         hear: impl Fn(&str, &[u8]) + Send + Sync + 'static,
-    ) -> Result<Self, Broken> {
+    ) -> Result<Self, LinkError> {
         let hear = move |push: PushInfo| {
-            if let Heard::Message { topic, payload } = Heard::read(&push) {
+            if let Push::Message { topic, payload } = Push::read(&push) {
                 hear(topic, payload);
             }
             Ok::<(), ()>(())
@@ -59,11 +59,11 @@ impl Courier {
     }
 
     /// Carries a batch; its answers, in order.
-    pub async fn carry(&mut self, batch: &[Request]) -> Result<Vec<Reply>, Broken> {
+    pub async fn carry(&mut self, batch: &[Request]) -> Result<Vec<Reply>, LinkError> {
         let pipeline = self.commands.pipeline(batch, &self.scripts);
         let answers: Vec<Value> = pipeline.query_async(&mut self.connection).await?;
         let read = |(request, answer): (&Request, Value)| {
-            replies::read(request, answer).ok_or(Broken::Answer(commands::name(request)))
+            replies::read(request, answer).ok_or(LinkError::Answer(commands::name(request)))
         };
         batch.iter().zip(answers).map(read).collect()
     }

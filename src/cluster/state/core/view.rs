@@ -4,27 +4,27 @@
 use std::sync::Arc;
 
 use super::Core;
-use crate::cluster::channel::Channel;
-use crate::cluster::connections::Connections;
-use crate::cluster::spot::Spot;
+use crate::cluster::directory::key::ChannelKey;
+use crate::cluster::state::channel::ClusterChannel;
+use crate::cluster::state::connection_quota::ConnectionQuota;
 
 impl Core {
     /// Sockets and users of a channel as far as this node knows.
-    pub fn counts_here(&self, spot: &Spot) -> (u32, u32) {
-        self.channels.get(&self.topic(spot)).map(Channel::counts).unwrap_or_default()
+    pub fn counts_here(&self, key: &ChannelKey) -> (u32, u32) {
+        self.channels.get(&self.topic(key)).map(ClusterChannel::counts).unwrap_or_default()
     }
 
     /// Members of a channel as far as this node knows.
-    pub fn members_here(&self, spot: &Spot) -> Vec<Arc<str>> {
-        let channel = self.channels.get(&self.topic(spot));
+    pub fn members_here(&self, key: &ChannelKey) -> Vec<Arc<str>> {
+        let channel = self.channels.get(&self.topic(key));
         channel.map(|channel| channel.user_ids().map(Arc::from).collect()).unwrap_or_default()
     }
 
     /// Occupied channels as far as this node knows: name, sockets, users; in order of name.
     pub fn occupied_here(&self, app: usize, prefix: &str) -> Vec<(String, u32, u32)> {
-        let matches = |channel: &&Channel| {
-            let name_matches = channel.spot.text.starts_with(prefix);
-            channel.spot.app == app && channel.facts.listed && channel.is_occupied() && name_matches
+        let matches = |channel: &&ClusterChannel| {
+            let name_matches = channel.key.text.starts_with(prefix);
+            channel.key.app == app && channel.facts.listed && channel.is_occupied() && name_matches
         };
         let mut all: Vec<_> = self
             .channels
@@ -32,7 +32,7 @@ impl Core {
             .filter(matches)
             .map(|channel| {
                 let (sockets, users) = channel.counts();
-                (channel.spot.text.to_string(), sockets, users)
+                (channel.key.text.to_string(), sockets, users)
             })
             .collect();
         all.sort();
@@ -56,7 +56,7 @@ impl Core {
 
     /// What was asked of Redis and is not done: 0 when nothing is under way.
     pub fn unsettled(&self) -> usize {
-        let waiting: usize = self.connections.iter().map(Connections::waiting).sum();
+        let waiting: usize = self.connections.iter().map(ConnectionQuota::waiting).sum();
         self.queue.len()
             + self.backlog.len()
             + self.sent.len()

@@ -11,7 +11,7 @@ use super::effect::Effect;
 
 /// The sockets of one app on this node.
 #[derive(Default)]
-pub(super) struct Connections {
+pub(super) struct ConnectionQuota {
     open: u32,
     waiting: VecDeque<oneshot::Sender<bool>>,
     /// Of those that wait, how many the request under way speaks of.
@@ -22,29 +22,29 @@ pub(super) struct Connections {
 
 /// Whether a socket may open.
 #[derive(Debug)]
-pub enum Place {
+pub enum PermitDecision {
     /// It may.
-    Taken,
+    Granted,
     /// The app has all it may have.
     Refused,
     /// The directory will tell.
-    Asked(oneshot::Receiver<bool>),
+    Pending(oneshot::Receiver<bool>),
 }
 
-impl Connections {
+impl ConnectionQuota {
     /// One more, if there is room: asked of the directory where the app has a bound and Redis is
     /// there, decided by what this node has where it is not.
-    pub(super) fn take(&mut self, most: Option<u32>, away: bool) -> Place {
+    pub(super) fn take(&mut self, most: Option<u32>, away: bool) -> PermitDecision {
         match most {
-            Some(most) if away && self.open >= most => Place::Refused,
+            Some(most) if away && self.open >= most => PermitDecision::Refused,
             Some(_) if !away => {
                 let (waiter, place) = oneshot::channel();
                 self.waiting.push_back(waiter);
-                Place::Asked(place)
+                PermitDecision::Pending(place)
             }
             _ => {
                 self.open += 1;
-                Place::Taken
+                PermitDecision::Granted
             }
         }
     }
@@ -67,7 +67,7 @@ impl Connections {
             // Whoever is gone meanwhile takes nothing.
             let takes = self.open < granted && !waiter.is_closed();
             self.open += u32::from(takes);
-            effects.push(Effect::Place(waiter, takes));
+            effects.push(Effect::Permit(waiter, takes));
         }
         self.open != granted || !self.waiting.is_empty()
     }
@@ -79,7 +79,7 @@ impl Connections {
             // Whoever is gone meanwhile takes nothing.
             let takes = !waiter.is_closed() && most.is_none_or(|most| self.open < most);
             self.open += u32::from(takes);
-            effects.push(Effect::Place(waiter, takes));
+            effects.push(Effect::Permit(waiter, takes));
         }
     }
 
@@ -94,18 +94,18 @@ impl Connections {
 
 #[cfg(test)]
 mod tests {
-    use super::{Connections, Effect, Place};
+    use super::{ConnectionQuota, Effect, PermitDecision};
 
     #[test]
     fn of_those_that_wait_as_many_come_in_as_are_granted() {
-        let mut connections = Connections::default();
+        let mut connections = ConnectionQuota::default();
         let places: Vec<_> = (0..3).map(|_| connections.take(Some(9), false)).collect();
-        assert!(places.iter().all(|place| matches!(place, Place::Asked(_))));
+        assert!(places.iter().all(|place| matches!(place, PermitDecision::Pending(_))));
         assert_eq!(connections.request(), (0, 3));
         let mut effects = Vec::new();
         assert!(!connections.granted(2, &mut effects));
         let taken: Vec<bool> =
-            effects.iter().map(|effect| matches!(effect, Effect::Place(_, true))).collect();
+            effects.iter().map(|effect| matches!(effect, Effect::Permit(_, true))).collect();
         assert_eq!(taken, [true, true, false]);
         connections.release();
         assert_eq!(connections.request(), (1, 1));
@@ -113,9 +113,9 @@ mod tests {
 
     #[test]
     fn without_redis_the_node_counts_its_own() {
-        let mut connections = Connections::default();
-        assert!(matches!(connections.take(Some(1), true), Place::Taken));
-        assert!(matches!(connections.take(Some(1), true), Place::Refused));
-        assert!(matches!(connections.take(None, true), Place::Taken));
+        let mut connections = ConnectionQuota::default();
+        assert!(matches!(connections.take(Some(1), true), PermitDecision::Granted));
+        assert!(matches!(connections.take(Some(1), true), PermitDecision::Refused));
+        assert!(matches!(connections.take(None, true), PermitDecision::Granted));
     }
 }

@@ -10,11 +10,11 @@ use crate::protocol::SocketId;
 
 /// Those of one channel, in order of arrival.
 #[derive(Default)]
-pub(super) struct Newcomers(IndexMap<SocketId, Waiting>);
+pub(super) struct PendingJoins(IndexMap<SocketId, PendingJoin>);
 
 /// One of them.
 #[derive(Default)]
-pub(super) struct Waiting {
+pub(super) struct PendingJoin {
     /// As whom it joined.
     pub(super) user_id: Option<Arc<str>>,
     /// It has left meanwhile, and is answered all the same.
@@ -25,9 +25,9 @@ pub(super) struct Waiting {
     request: Option<u64>,
 }
 
-impl Newcomers {
+impl PendingJoins {
     pub(super) fn add(&mut self, socket: SocketId, user_id: Option<Arc<str>>) {
-        let before = self.0.insert(socket, Waiting { user_id, ..Waiting::default() });
+        let before = self.0.insert(socket, PendingJoin { user_id, ..PendingJoin::default() });
         // It left and came back before it was answered: both are answered now.
         if let (Some(before), Some(waiting)) = (before, self.0.get_mut(&socket)) {
             waiting.again = before.again + 1;
@@ -35,7 +35,7 @@ impl Newcomers {
     }
 
     /// One that waits, if it does.
-    pub(super) fn get_mut(&mut self, socket: SocketId) -> Option<&mut Waiting> {
+    pub(super) fn get_mut(&mut self, socket: SocketId) -> Option<&mut PendingJoin> {
         self.0.get_mut(&socket)
     }
 
@@ -46,7 +46,7 @@ impl Newcomers {
 
     /// Whether so many sockets are all newcomers of whom nothing was told yet.
     pub(super) fn are_unasked(&self, sockets: usize) -> bool {
-        let is_unasked = |waiting: &&Waiting| waiting.request.is_none() && !waiting.left;
+        let is_unasked = |waiting: &&PendingJoin| waiting.request.is_none() && !waiting.left;
         self.0.len() >= sockets && self.0.values().filter(is_unasked).count() >= sockets
     }
 
@@ -62,8 +62,12 @@ impl Newcomers {
 
     /// Takes those who waited for this request, and whoever came later as a user who is refused: the
     /// row that was refused is theirs too.
-    pub(super) fn answered(&mut self, request: u64, refused: &[&str]) -> Vec<(SocketId, Waiting)> {
-        let is_answered = |_: &SocketId, waiting: &mut Waiting| {
+    pub(super) fn answered(
+        &mut self,
+        request: u64,
+        refused: &[&str],
+    ) -> Vec<(SocketId, PendingJoin)> {
+        let is_answered = |_: &SocketId, waiting: &mut PendingJoin| {
             let user_id = waiting.user_id.as_deref();
             let is_refused = user_id.is_some_and(|user_id| refused.contains(&user_id));
             waiting.request == Some(request) || is_refused
@@ -72,7 +76,7 @@ impl Newcomers {
     }
 
     /// Takes all.
-    pub(super) fn take(&mut self) -> Vec<(SocketId, Waiting)> {
+    pub(super) fn take(&mut self) -> Vec<(SocketId, PendingJoin)> {
         std::mem::take(&mut self.0).into_iter().collect()
     }
 }

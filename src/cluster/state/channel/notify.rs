@@ -2,16 +2,16 @@
 
 use std::sync::Arc;
 
-use super::Channel;
-use crate::cluster::effect::{Action, Cached, Effect, Missed, Newcomer};
-use crate::cluster::newcomers::Waiting;
+use super::ClusterChannel;
+use crate::cluster::state::effect::{CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents};
+use crate::cluster::state::pending_joins::PendingJoin;
 use crate::protocol::{Frame, SocketId, server_message};
 
-impl Channel {
+impl ClusterChannel {
     /// The answer to a subscription, made once for all who are answered together.
     pub(super) fn said_first(&self) -> Option<Frame> {
-        let name = self.spot.name.as_ref()?;
-        let data = match self.spot.is_presence() {
+        let name = self.key.name.as_ref()?;
+        let data = match self.key.is_presence() {
             true => server_message::presence(self.roster.members()),
             false => "{}".to_owned(),
         };
@@ -23,20 +23,20 @@ impl Channel {
     pub(super) fn greet(
         &self,
         socket: SocketId,
-        waiting: &Waiting,
-        (first, cached): (Option<Frame>, Cached),
+        waiting: &PendingJoin,
+        (first, cached): (Option<Frame>, CachedReply),
         effects: &mut Vec<Effect>,
     ) {
-        let answer = first.clone().filter(|_| self.spot.user_id().is_none());
-        let newcomer = Newcomer { answer, cached };
+        let answer = first.clone().filter(|_| self.key.user_id().is_none());
+        let newcomer = JoinReply { answer, cached };
         let action = match waiting.left {
-            true => Action::Answer(socket, newcomer),
-            false => Action::Seat(socket, newcomer),
+            true => ChannelEffect::Answer(socket, newcomer),
+            false => ChannelEffect::Seat(socket, newcomer),
         };
         self.act(action, effects);
         for _ in 0..waiting.again {
-            let newcomer = Newcomer { answer: first.clone(), cached: Cached::NotKept };
-            self.act(Action::Answer(socket, newcomer), effects);
+            let newcomer = JoinReply { answer: first.clone(), cached: CachedReply::NotKept };
+            self.act(ChannelEffect::Answer(socket, newcomer), effects);
         }
     }
 
@@ -56,51 +56,51 @@ impl Channel {
     }
 
     pub(super) fn announce_added(&self, user_id: &str, effects: &mut Vec<Effect>) {
-        if let Some(name) = self.spot.name.as_ref().filter(|name| name.is_presence()) {
+        if let Some(name) = self.key.name.as_ref().filter(|name| name.is_presence()) {
             let frame = server_message::member_added(name, user_id, self.roster.info(user_id));
-            return self.act_if(self.is_occupied(), Action::Deliver(frame, None), effects);
+            return self.act_if(self.is_occupied(), ChannelEffect::Deliver(frame, None), effects);
         }
         self.tell_watchers(true, effects);
     }
 
     pub(super) fn announce_removed(&self, user_id: &str, effects: &mut Vec<Effect>) {
-        if let Some(name) = self.spot.name.as_ref().filter(|name| name.is_presence()) {
+        if let Some(name) = self.key.name.as_ref().filter(|name| name.is_presence()) {
             let frame = server_message::member_removed(name, user_id);
-            return self.act_if(self.is_occupied(), Action::Deliver(frame, None), effects);
+            return self.act_if(self.is_occupied(), ChannelEffect::Deliver(frame, None), effects);
         }
         self.tell_watchers(false, effects);
     }
 
     pub(super) fn tell_watchers(&self, online: bool, effects: &mut Vec<Effect>) {
-        if let Some(user_id) = self.spot.user_id().filter(|_| self.watchers > 0) {
-            effects.push(Effect::Watchers { app: self.spot.app, user_id: user_id.into(), online });
+        if let Some(user_id) = self.key.user_id().filter(|_| self.watchers > 0) {
+            effects.push(Effect::Watchers { app: self.key.app, user_id: user_id.into(), online });
         }
     }
 
     pub(super) fn tell_count(&mut self, count: u32, effects: &mut Vec<Effect>) {
         self.counted = Some(count);
-        let name = self.spot.name.as_ref().filter(|_| self.is_occupied());
+        let name = self.key.name.as_ref().filter(|_| self.is_occupied());
         let frame = name.and_then(|name| server_message::subscription_count(name, count as usize));
         if let Some(frame) = frame {
-            self.act(Action::Deliver(frame, None), effects);
+            self.act(ChannelEffect::Deliver(frame, None), effects);
         }
     }
 
     /// Who is not seated yet has missed nothing.
-    pub(super) fn tell_missed(&self, missed: Option<Missed>, effects: &mut Vec<Effect>) {
+    pub(super) fn tell_missed(&self, missed: Option<MissedEvents>, effects: &mut Vec<Effect>) {
         let some_are_seated = || self.sockets.len() > self.newcomers.present();
         if let Some(missed) = missed.filter(|_| some_are_seated()) {
-            self.act(Action::Missed(missed), effects);
+            self.act(ChannelEffect::Missed(missed), effects);
         }
     }
 
-    pub(super) fn act(&self, action: Action, effects: &mut Vec<Effect>) {
-        if let Some(channel) = self.spot.name.clone() {
-            effects.push(Effect::Channel { app: self.spot.app, channel, action });
+    pub(super) fn act(&self, action: ChannelEffect, effects: &mut Vec<Effect>) {
+        if let Some(channel) = self.key.name.clone() {
+            effects.push(Effect::Channel { app: self.key.app, channel, action });
         }
     }
 
-    pub(super) fn act_if(&self, is_so: bool, action: Action, effects: &mut Vec<Effect>) {
+    pub(super) fn act_if(&self, is_so: bool, action: ChannelEffect, effects: &mut Vec<Effect>) {
         if is_so {
             self.act(action, effects);
         }

@@ -4,16 +4,18 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::{Core, Link, Queued};
-use crate::cluster::channel::{Channel, Service};
-use crate::cluster::effect::{Action, Effect, Told};
-use crate::cluster::message::{Change, Event, Foreign};
-use crate::cluster::numbers::Arrival;
-use crate::cluster::outcome::{Count, Outcome};
-use crate::cluster::publishing::Delivery;
-use crate::cluster::request::{Beat, Facts, Proof, read_reference};
-use crate::cluster::spot::Spot;
-use crate::cluster::watchlists;
+use super::{Core, LinkState, QueuedRequest};
+use crate::cluster::directory::key::ChannelKey;
+use crate::cluster::directory::message::{EventMessage, InvalidTopicMessage, RosterChange};
+use crate::cluster::directory::outcome::{Count, Outcome};
+use crate::cluster::directory::request::{
+    ChannelTraits, DataProof, HeartbeatReply, read_reference,
+};
+use crate::cluster::state::channel::{ClusterChannel, Subscription};
+use crate::cluster::state::effect::{ChannelEffect, Effect, Told};
+use crate::cluster::state::publish_queue::LocalDelivery;
+use crate::cluster::state::sequence::EventArrival;
+use crate::cluster::state::watchlists;
 
 /// How long a topic is heard after the last socket left: pages that change leave and come back.
 const LINGER: Duration = Duration::from_secs(5);
@@ -23,8 +25,8 @@ const COUNT_AGAIN: Duration = Duration::from_secs(5);
 
 impl Core {
     /// What a channel is called between nodes.
-    pub fn topic(&self, spot: &Spot) -> Arc<str> {
-        spot.topic(&self.settings.prefix, &self.apps[spot.app].id)
+    pub fn topic(&self, key: &ChannelKey) -> Arc<str> {
+        key.topic(&self.settings.prefix, &self.apps[key.app].id)
     }
 
     /// Where the directory answers this node.
@@ -38,18 +40,18 @@ impl Core {
     }
 
     /// The topic of a channel that is to exist.
-    pub(super) fn channel(&mut self, spot: &Spot) -> Arc<str> {
-        let topic = self.topic(spot);
+    pub(super) fn channel(&mut self, key: &ChannelKey) -> Arc<str> {
+        let topic = self.topic(key);
         if !self.channels.contains_key(&topic) {
-            let app = &self.apps[spot.app];
-            let is_user = spot.user_id().is_some();
-            let facts = Facts {
+            let app = &self.apps[key.app];
+            let is_user = key.user_id().is_some();
+            let facts = ChannelTraits {
                 listed: !is_user,
-                roster: spot.has_roster(),
+                roster: key.has_roster(),
                 webhooks: !is_user && !app.webhooks.is_empty(),
-                counts: !spot.has_roster() && app.subscription_count_events,
+                counts: !key.has_roster() && app.subscription_count_events,
             };
-            let channel = Channel::new(spot.clone(), app.id.clone(), facts);
+            let channel = ClusterChannel::new(key.clone(), app.id.clone(), facts);
             self.channels.insert(topic.clone(), channel);
         }
         topic
@@ -58,14 +60,14 @@ impl Core {
     /// A channel has something to say: to Redis, or to itself where that is away.
     pub(super) fn changed(&mut self, topic: &Arc<str>) {
         let Some(channel) = self.channels.get_mut(topic) else { return };
-        if self.link != Link::Up {
+        if self.link != LinkState::Up {
             channel.serve_alone(&mut self.effects);
             if channel.is_idle() {
                 self.channels.swap_remove(topic);
             }
         } else if !channel.queued {
             channel.queued = true;
-            self.queue.push_back(Queued::State(topic.clone()));
+            self.queue.push_back(QueuedRequest::State(topic.clone()));
         }
     }
 
@@ -74,7 +76,7 @@ impl Core {
         let Some(channel) = self.channels.get_mut(topic).filter(|channel| channel.is_idle()) else {
             return;
         };
-        if self.link != Link::Up {
+        if self.link != LinkState::Up {
             self.channels.swap_remove(topic);
         } else if channel.idle_since.is_none() {
             channel.idle_since = Some(now);
@@ -97,24 +99,24 @@ impl Core {
                 channel.idle_since = None;
                 continue;
             }
-            if channel.service != Service::Off {
-                self.queue.push_back(Queued::Unsubscribe(topic.clone()));
+            if channel.service != Subscription::None {
+                self.queue.push_back(QueuedRequest::Unsubscribe(topic.clone()));
             }
             self.channels.swap_remove(&topic);
         }
     }
 
-    pub(super) fn deliver(&mut self, delivery: &Delivery) {
-        let Delivery { topic, spot, frame, except, kept } = delivery;
+    pub(super) fn deliver(&mut self, delivery: &LocalDelivery) {
+        let LocalDelivery { topic, key, frame, except, kept } = delivery;
         match self.channels.get(topic) {
             Some(channel) => channel.deliver(frame, *except, *kept, &mut self.effects),
             // Nobody is there, but a newcomer may come while Redis is away.
-            None if *kept && self.link != Link::Up => {
-                let channel = spot.name.clone();
+            None if *kept && self.link != LinkState::Up => {
+                let channel = key.name.clone();
                 let keep = |channel| Effect::Channel {
-                    app: spot.app,
+                    app: key.app,
                     channel,
-                    action: Action::Keep(frame.clone()),
+                    action: ChannelEffect::Keep(frame.clone()),
                 };
                 self.effects.extend(channel.map(keep));
             }
@@ -131,7 +133,8 @@ impl Core {
             self.deliver(&delivery);
         }
         let channel = self.channels.get_mut(topic);
-        let is_off = |channel: &&mut Channel| channel.service == Service::Off && !was_heard;
+        let is_off =
+            |channel: &&mut ClusterChannel| channel.service == Subscription::None && !was_heard;
         if let Some(channel) = channel.filter(is_off) {
             channel.delivered_unheard(serial);
         }
@@ -149,7 +152,11 @@ impl Core {
     }
 
     /// An event arrived on the topic of its channel.
-    pub(super) fn event(&mut self, topic: &str, event: &Event<'_>) -> Result<(), Foreign> {
+    pub(super) fn event(
+        &mut self,
+        topic: &str,
+        event: &EventMessage<'_>,
+    ) -> Result<(), InvalidTopicMessage> {
         let keeps = self.settings.streams.is_some();
         let arrival = if event.origin == self.node {
             // It has arrived, even if no socket is in the channel any more.
@@ -160,15 +167,19 @@ impl Core {
             let Some(channel) = self.channels.get_mut(topic) else { return Ok(()) };
             channel.event(event, keeps, &mut self.effects)
         };
-        if matches!(arrival, Arrival::Odd | Arrival::OddAndKept | Arrival::Absurd) {
+        if matches!(arrival, EventArrival::Odd | EventArrival::OddAndKept | EventArrival::Absurd) {
             self.changed(&topic.into());
         }
-        if arrival == Arrival::Absurd { Err(Foreign::AbsurdNumber) } else { Ok(()) }
+        if arrival == EventArrival::Absurd {
+            Err(InvalidTopicMessage::AbsurdNumber)
+        } else {
+            Ok(())
+        }
     }
 
     /// A change arrived on the topic of its channel. It takes effect at once, without a second round trip;
     /// later the directory is asked whether it has the same, since any user of that Redis can publish here.
-    pub(super) fn change(&mut self, topic: &str, change: &Change<'_>, now: Instant) {
+    pub(super) fn change(&mut self, topic: &str, change: &RosterChange<'_>, now: Instant) {
         let incomplete = self.memory.reliance(now).incomplete;
         let Some(channel) = self.channels.get_mut(topic) else { return };
         // What it changed itself, a node learns from the outcome.
@@ -187,7 +198,7 @@ impl Core {
         if let Some((due, _)) = self.unverified.front()
             && *due <= now
             && let Some((_, topic)) = self.unverified.pop_front()
-            && self.channels.get_mut(&topic).is_some_and(Channel::verify)
+            && self.channels.get_mut(&topic).is_some_and(ClusterChannel::verify)
         {
             self.changed(&topic);
         }
@@ -224,7 +235,7 @@ impl Core {
     /// Everything this node has is told again and compared.
     pub(super) fn tell_everything(&mut self) {
         let keeps = self.settings.streams.is_some();
-        self.queue.push_back(Queued::References);
+        self.queue.push_back(QueuedRequest::References);
         for (topic, channel) in &mut self.channels {
             channel.compare(keeps);
             if !channel.queued {
@@ -236,37 +247,37 @@ impl Core {
     }
 
     /// What this Redis must have, if it is another process than before.
-    pub(super) fn proof(&self, now: Instant) -> Option<Proof> {
+    pub(super) fn proof(&self, now: Instant) -> Option<DataProof> {
         let epoch = self.memory.unproven()?.to_owned();
         let taken = self.publishing.taken(self.settings.taken_holds(), now)?;
-        Some(Proof { topic: taken.topic.clone(), serial: taken.serial, epoch })
+        Some(DataProof { topic: taken.topic.clone(), serial: taken.serial, epoch })
     }
 
     /// Redis has lost data, and with it how many events there were.
     pub(super) fn doubt_everything(&mut self) {
-        self.channels.values_mut().for_each(Channel::doubt_events);
+        self.channels.values_mut().for_each(ClusterChannel::doubt_events);
     }
 
     /// Channels that the directory has this node in, although it left them while Redis was away.
     pub(super) fn compare_references(&mut self, all: &[String]) {
         for (app_id, name) in all.iter().filter_map(|reference| read_reference(reference)) {
             let Some(app) = self.apps.iter().position(|app| app.id == app_id) else { continue };
-            let spot = Spot::read(app, name);
+            let key = ChannelKey::read(app, name);
             // One that was begun on this link knows nothing of what was there before.
-            if self.channels.get(&self.topic(&spot)).is_some_and(|channel| channel.compared) {
+            if self.channels.get(&self.topic(&key)).is_some_and(|channel| channel.compared) {
                 continue;
             }
-            let topic = self.channel(&spot);
+            let topic = self.channel(&key);
             let keeps = self.settings.streams.is_some();
             self.channels.get_mut(&topic).into_iter().for_each(|channel| channel.compare(keeps));
             self.changed(&topic);
         }
     }
 
-    pub(super) fn beat(&mut self, beat: Beat, now: Instant) {
+    pub(super) fn beat(&mut self, beat: HeartbeatReply, now: Instant) {
         self.alive = beat.alive;
         for node in beat.dead {
-            self.queue.push_back(Queued::Reap { node, leaving: false });
+            self.queue.push_back(QueuedRequest::Reap { node, leaving: false });
         }
         for due in beat.due {
             self.tell_due(&due);
@@ -299,23 +310,23 @@ impl Core {
             "" => Told::Vacated,
             user_id => Told::MemberRemoved(user_id.into()),
         };
-        let channel = Spot::read(app, name).name;
-        let tell = |channel| Effect::Channel { app, channel, action: Action::Tell(told) };
+        let channel = ChannelKey::read(app, name).name;
+        let tell = |channel| Effect::Channel { app, channel, action: ChannelEffect::Tell(told) };
         self.effects.extend(channel.map(tell));
     }
 
     pub(super) fn count_connections(&mut self, app: usize) {
-        if self.link == Link::Up && !self.connections[app].queued {
+        if self.link == LinkState::Up && !self.connections[app].queued {
             self.connections[app].queued = true;
-            self.queue.push_back(Queued::Connections(app));
+            self.queue.push_back(QueuedRequest::Connections(app));
         }
     }
 
-    pub(super) fn tell_watchlist(&mut self, waiting: watchlists::Waiting) {
-        let watchlists::Waiting { app, socket, watchlist, .. } = waiting;
+    pub(super) fn tell_watchlist(&mut self, waiting: watchlists::PendingWatchlist) {
+        let watchlists::PendingWatchlist { app, socket, watchlist, .. } = waiting;
         let is_online = |user_id: &Arc<str>| {
-            let topic = self.topic(&Spot::user(app, user_id));
-            self.channels.get(&topic).is_some_and(Channel::is_online)
+            let topic = self.topic(&ChannelKey::user(app, user_id));
+            self.channels.get(&topic).is_some_and(ClusterChannel::is_online)
         };
         let (online, offline) = watchlist.into_iter().partition(is_online);
         self.effects.push(Effect::Watchlist { app, socket, online, offline });

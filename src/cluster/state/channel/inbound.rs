@@ -1,23 +1,23 @@
 //! What is heard of a channel from other nodes, and delivered on this one.
 
-use super::{Channel, Service, Verification};
-use crate::cluster::NodeId;
-use crate::cluster::effect::{Action, Effect};
-use crate::cluster::message::{Change, Event, Message};
-use crate::cluster::numbers::Arrival;
-use crate::cluster::publishing::Delivery;
+use super::{ClusterChannel, Subscription, Verification};
+use crate::cluster::directory::NodeId;
+use crate::cluster::directory::message::{EventMessage, RosterChange, TopicMessage};
+use crate::cluster::state::effect::{ChannelEffect, Effect};
+use crate::cluster::state::publish_queue::LocalDelivery;
+use crate::cluster::state::sequence::EventArrival;
 use crate::protocol::{Frame, SocketId};
 
-impl Channel {
+impl ClusterChannel {
     /// A change of another node arrived. True if the channel is to be verified and was not before.
     pub(in crate::cluster) fn change(
         &mut self,
-        change: &Change<'_>,
+        change: &RosterChange<'_>,
         incomplete: bool,
         effects: &mut Vec<Effect>,
     ) -> bool {
         // Before the roster came it holds nothing to be changed, and the one that comes has it all.
-        if self.service != Service::On || !self.current {
+        if self.service != Subscription::Active || !self.current {
             return false;
         }
         change.removed.iter().for_each(|user_id| self.removed(user_id, incomplete, effects));
@@ -49,15 +49,15 @@ impl Channel {
     /// An event of another node arrived from the topic; `keeps` if the directory keeps events.
     pub(in crate::cluster) fn event(
         &mut self,
-        event: &Event<'_>,
+        event: &EventMessage<'_>,
         keeps: bool,
         effects: &mut Vec<Effect>,
-    ) -> Arrival {
-        if self.service != Service::On {
-            return Arrival::Next;
+    ) -> EventArrival {
+        if self.service != Subscription::Active {
+            return EventArrival::Next;
         }
         let arrival = self.numbers.arrived(event.number, None, keeps);
-        if matches!(arrival, Arrival::Next | Arrival::Odd) {
+        if matches!(arrival, EventArrival::Next | EventArrival::Odd) {
             self.deliver(&Frame::text(event.text.as_bytes()), event.except, event.kept, effects);
         }
         arrival
@@ -66,15 +66,15 @@ impl Channel {
     /// An event of this node arrived from the topic; `due` is what is still to be delivered here.
     pub(in crate::cluster) fn own_event(
         &mut self,
-        event: &Event<'_>,
-        due: Option<Delivery>,
+        event: &EventMessage<'_>,
+        due: Option<LocalDelivery>,
         keeps: bool,
         effects: &mut Vec<Effect>,
-    ) -> Arrival {
-        if self.service != Service::On {
-            return Arrival::Next;
+    ) -> EventArrival {
+        if self.service != Subscription::Active {
+            return EventArrival::Next;
         }
-        if let Some(Delivery { frame, except, kept, .. }) = due {
+        if let Some(LocalDelivery { frame, except, kept, .. }) = due {
             self.deliver(&frame, except, kept, effects);
         }
         self.numbers.arrived(event.number, Some(event.serial), keeps)
@@ -88,15 +88,15 @@ impl Channel {
         kept: bool,
         effects: &mut Vec<Effect>,
     ) {
-        self.act_if(kept && self.spot.is_cache(), Action::Keep(frame.clone()), effects);
-        self.act_if(self.is_occupied(), Action::Deliver(frame.clone(), except), effects);
+        self.act_if(kept && self.key.is_cache(), ChannelEffect::Keep(frame.clone()), effects);
+        self.act_if(self.is_occupied(), ChannelEffect::Deliver(frame.clone(), except), effects);
     }
 
     /// What was published while this node did not hear, as far as it was kept. Of its own it has
     /// delivered everything.
     pub(super) fn catch_up(&self, missed: &[&[u8]], node: NodeId, effects: &mut Vec<Effect>) {
         for message in missed {
-            if let Some(Message::Event(event)) = Message::read(message)
+            if let Some(TopicMessage::Event(event)) = TopicMessage::read(message)
                 && event.origin != node
             {
                 self.deliver(

@@ -20,7 +20,7 @@ const FORMAT: u32 = 1;
 
 /// What one node is configured with, as far as all nodes must agree on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub(super) struct Claim {
+pub(in crate::cluster) struct Claim {
     format: u32,
     /// How events travel: `pubsub` or `streams`.
     wire: String,
@@ -39,7 +39,7 @@ struct Marks {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 pub struct Disagreement {
     /// What it is about.
-    pub about: About,
+    pub about: DisagreementKind,
     /// The app's id, where it is about one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
@@ -50,7 +50,7 @@ pub struct Disagreement {
 /// What nodes may disagree on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
-pub enum About {
+pub enum DisagreementKind {
     /// The version of messages.
     Format,
     /// `cluster.wire`.
@@ -67,7 +67,10 @@ pub enum About {
 
 impl Claim {
     /// The claim of this node.
-    pub(super) fn of<'a>(apps: impl Iterator<Item = &'a App>, keeps_events: bool) -> Self {
+    pub(in crate::cluster) fn of<'a>(
+        apps: impl Iterator<Item = &'a App>,
+        keeps_events: bool,
+    ) -> Self {
         let wire = if keeps_events { "streams" } else { "pubsub" }.to_owned();
         let marks = |app: &App| {
             let mark = |part: &str, text: &str| {
@@ -80,8 +83,12 @@ impl Claim {
 
     /// Where the claims of others differ from this one. A claim that cannot be read is one of
     /// another format.
-    pub(super) fn disagreements(&self, others: &[(NodeId, Option<Self>)]) -> Vec<Disagreement> {
-        let mut nodes: BTreeMap<(About, Option<String>), BTreeSet<String>> = BTreeMap::new();
+    pub(in crate::cluster) fn disagreements(
+        &self,
+        others: &[(NodeId, Option<Self>)],
+    ) -> Vec<Disagreement> {
+        let mut nodes: BTreeMap<(DisagreementKind, Option<String>), BTreeSet<String>> =
+            BTreeMap::new();
         for (node, other) in others {
             for (about, app) in self.differences(other.as_ref()) {
                 nodes.entry((about, app)).or_default().insert(node.to_string());
@@ -95,25 +102,25 @@ impl Claim {
         nodes.into_iter().map(disagreement).collect()
     }
 
-    fn differences(&self, other: Option<&Self>) -> Vec<(About, Option<String>)> {
+    fn differences(&self, other: Option<&Self>) -> Vec<(DisagreementKind, Option<String>)> {
         let Some(other) = other.filter(|other| other.format == self.format) else {
-            return vec![(About::Format, None)];
+            return vec![(DisagreementKind::Format, None)];
         };
         let mut all = Vec::new();
         if other.wire != self.wire {
-            all.push((About::Wire, None));
+            all.push((DisagreementKind::Wire, None));
         }
         for (id, marks) in &self.apps {
             let about = match other.apps.get(id) {
-                None => About::AppMissingThere,
-                Some(there) if there.secret != marks.secret => About::Secret,
-                Some(there) if there.key != marks.key => About::Key,
+                None => DisagreementKind::AppMissingThere,
+                Some(there) if there.secret != marks.secret => DisagreementKind::Secret,
+                Some(there) if there.key != marks.key => DisagreementKind::Key,
                 Some(_) => continue,
             };
             all.push((about, Some(id.clone())));
         }
         let missing = other.apps.keys().filter(|id| !self.apps.contains_key(*id));
-        all.extend(missing.map(|id| (About::AppMissingHere, Some(id.clone()))));
+        all.extend(missing.map(|id| (DisagreementKind::AppMissingHere, Some(id.clone()))));
         all
     }
 }
@@ -131,25 +138,25 @@ impl fmt::Display for Disagreement {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let app = self.app.as_deref().unwrap_or_default();
         match self.about {
-            About::Format => f.write_str(
+            DisagreementKind::Format => f.write_str(
                 "they exchange messages in another format, so events do not cross: run the same version of Resound on all nodes",
             ),
-            About::Wire => f.write_str(
+            DisagreementKind::Wire => f.write_str(
                 "they have another cluster.wire, so events that were missed cannot all be read again: set the same on all nodes",
             ),
-            About::AppMissingThere => write!(
+            DisagreementKind::AppMissingThere => write!(
                 f,
                 "they do not serve app {app}: configure the same apps on all nodes, or give installations that are not one cluster another cluster.prefix"
             ),
-            About::AppMissingHere => write!(
+            DisagreementKind::AppMissingHere => write!(
                 f,
                 "they serve app {app}, which this node does not: configure the same apps on all nodes, or give installations that are not one cluster another cluster.prefix"
             ),
-            About::Key => write!(
+            DisagreementKind::Key => write!(
                 f,
                 "app {app} has another key there, so clients find it on some nodes only: configure the same key on all nodes"
             ),
-            About::Secret => write!(
+            DisagreementKind::Secret => write!(
                 f,
                 "app {app} has another secret there, so signatures are refused on some nodes: configure the same secret on all nodes, or give installations that are not one cluster another cluster.prefix"
             ),
@@ -159,7 +166,7 @@ impl fmt::Display for Disagreement {
 
 #[cfg(test)]
 mod tests {
-    use super::{About, App, Claim};
+    use super::{App, Claim, DisagreementKind};
     use crate::app::Secret;
     use crate::app::tests::app;
     use crate::cluster::NodeId;
@@ -175,7 +182,7 @@ mod tests {
         Claim::of(apps.iter(), keeps)
     }
 
-    fn check(other: Option<Claim>, expected: &[(About, Option<&str>)]) {
+    fn check(other: Option<Claim>, expected: &[(DisagreementKind, Option<&str>)]) {
         let ours = claim(&[("1", "k", "s"), ("2", "k2", "s2")], false);
         let found = ours.disagreements(&[(NodeId(7), other.clone()), (NodeId(8), other)]);
         let seen: Vec<_> = found.iter().map(|found| (found.about, found.app.as_deref())).collect();
@@ -188,18 +195,24 @@ mod tests {
     #[test]
     fn each_difference_is_named() {
         check(Some(claim(&[("1", "k", "s"), ("2", "k2", "s2")], false)), &[]);
-        check(Some(claim(&[("1", "k", "s"), ("2", "k2", "s2")], true)), &[(About::Wire, None)]);
+        check(
+            Some(claim(&[("1", "k", "s"), ("2", "k2", "s2")], true)),
+            &[(DisagreementKind::Wire, None)],
+        );
         check(
             Some(claim(&[("1", "other", "s"), ("2", "k2", "other")], false)),
-            &[(About::Key, Some("1")), (About::Secret, Some("2"))],
+            &[(DisagreementKind::Key, Some("1")), (DisagreementKind::Secret, Some("2"))],
         );
         check(
             Some(claim(&[("1", "k", "s"), ("3", "k3", "s3")], false)),
-            &[(About::AppMissingThere, Some("2")), (About::AppMissingHere, Some("3"))],
+            &[
+                (DisagreementKind::AppMissingThere, Some("2")),
+                (DisagreementKind::AppMissingHere, Some("3")),
+            ],
         );
-        check(None, &[(About::Format, None)]);
+        check(None, &[(DisagreementKind::Format, None)]);
         let newer = Claim { format: 2, ..claim(&[], false) };
-        check(Some(newer), &[(About::Format, None)]);
+        check(Some(newer), &[(DisagreementKind::Format, None)]);
     }
 
     #[test]

@@ -13,11 +13,11 @@ const VERSION: [u8; 2] = *b"R\x01";
 
 /// A message as it was received.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Message<'a> {
+pub enum TopicMessage<'a> {
     /// What is published to a channel's subscribers.
-    Event(Event<'a>),
+    Event(EventMessage<'a>),
     /// What changed on a channel, told by the node that changed it (0: by whoever cleaned up).
-    Change(Change<'a>),
+    Change(RosterChange<'a>),
     /// The directory's answer to this node's own request, at its place in the order of things.
     Outcome(u64, Outcome<'a>),
     /// Every connection of this user is to be closed.
@@ -31,7 +31,7 @@ pub enum Message<'a> {
 
 /// Why a message on a topic of the cluster is dropped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Foreign {
+pub enum InvalidTopicMessage {
     /// It is no message of a Resound.
     Malformed,
     /// It is one of another version.
@@ -42,9 +42,9 @@ pub enum Foreign {
     AbsurdNumber,
 }
 
-impl Foreign {
+impl InvalidTopicMessage {
     /// Why bytes are none of the messages of this version.
-    pub(super) fn of(bytes: &[u8]) -> Self {
+    pub(in crate::cluster) fn of(bytes: &[u8]) -> Self {
         match bytes {
             [first, version, ..] if *first == VERSION[0] && *version != VERSION[1] => {
                 Self::OtherFormat
@@ -54,7 +54,7 @@ impl Foreign {
     }
 
     /// As the metric's label.
-    pub(super) fn label(self) -> &'static str {
+    pub(in crate::cluster) fn label(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
             Self::OtherFormat => "other_format",
@@ -64,7 +64,7 @@ impl Foreign {
     }
 
     /// What happens, and what to change.
-    pub(super) fn text(self) -> &'static str {
+    pub(in crate::cluster) fn text(self) -> &'static str {
         match self {
             Self::OtherFormat => {
                 "messages of another version of Resound arrive on the topics of this cluster and are dropped: run the same version on all nodes, or set another cluster.prefix there"
@@ -78,7 +78,7 @@ impl Foreign {
 
 /// An event and where it stands in its channel.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Event<'a> {
+pub struct EventMessage<'a> {
     /// The node that published it, and the number of the publish there.
     pub origin: NodeId,
     /// Its number at the origin.
@@ -95,7 +95,7 @@ pub struct Event<'a> {
 
 /// Who came and went in the cluster's view, and how many there are if they are to be told.
 #[derive(Debug, PartialEq, Eq)]
-pub struct Change<'a> {
+pub struct RosterChange<'a> {
     /// Who changed it.
     pub origin: NodeId,
     /// User ids.
@@ -112,7 +112,7 @@ pub struct Change<'a> {
 const RECOUNT: u32 = u32::MAX;
 
 /// The head of an event, up to its number, which the directory writes.
-pub(super) fn event_head(
+pub(in crate::cluster) fn event_head(
     origin: NodeId,
     serial: u64,
     except: Option<SocketId>,
@@ -127,17 +127,17 @@ pub(super) fn event_head(
 }
 
 /// The head of a change.
-pub(super) fn change_head(origin: NodeId) -> Vec<u8> {
+pub(in crate::cluster) fn change_head(origin: NodeId) -> Vec<u8> {
     head(b'C', origin)
 }
 
 /// The head of an outcome.
-pub(super) fn outcome_head(request: u64) -> Vec<u8> {
+pub(in crate::cluster) fn outcome_head(request: u64) -> Vec<u8> {
     head(b'O', NodeId(request))
 }
 
 /// A whole message that closes a user's connections.
-pub(super) fn terminate(app_id: &str, user_id: &str) -> Vec<u8> {
+pub(in crate::cluster) fn terminate(app_id: &str, user_id: &str) -> Vec<u8> {
     let mut message = [&VERSION[..], b"T"].concat();
     for text in [app_id, user_id] {
         message.extend_from_slice(&(text.len() as u32).to_be_bytes());
@@ -150,13 +150,13 @@ fn head(kind: u8, first: NodeId) -> Vec<u8> {
     [&VERSION[..], &[kind], &first.0.to_be_bytes()].concat()
 }
 
-impl<'a> Message<'a> {
+impl<'a> TopicMessage<'a> {
     /// Reads a message; `None` for anything else.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
         let mut rest = Reader(bytes.strip_prefix(&VERSION)?);
         let message = match rest.byte()? {
-            kind @ (b'E' | b'K') => return Event::read(rest, kind == b'K').map(Self::Event),
-            b'C' => Self::Change(Change::read(&mut rest)?),
+            kind @ (b'E' | b'K') => return EventMessage::read(rest, kind == b'K').map(Self::Event),
+            b'C' => Self::Change(RosterChange::read(&mut rest)?),
             b'O' => Self::Outcome(rest.u64()?, Outcome::read(&mut rest)?),
             b'T' => Self::Terminate { app: rest.text()?, user_id: rest.text()? },
             _ => return None,
@@ -165,7 +165,7 @@ impl<'a> Message<'a> {
     }
 }
 
-impl<'a> Event<'a> {
+impl<'a> EventMessage<'a> {
     fn read(mut rest: Reader<'a>, kept: bool) -> Option<Self> {
         let (origin, serial) = (NodeId(rest.u64()?), rest.u64()?);
         let except = SocketId::of_halves(rest.u32()?, rest.u32()?);
@@ -175,7 +175,7 @@ impl<'a> Event<'a> {
     }
 }
 
-impl<'a> Change<'a> {
+impl<'a> RosterChange<'a> {
     fn read(rest: &mut Reader<'a>) -> Option<Self> {
         let origin = NodeId(rest.u64()?);
         let removed = rest.list(Reader::text)?;
@@ -187,40 +187,40 @@ impl<'a> Change<'a> {
 }
 
 /// Reads numbers and texts off the front; `None` where there is less than announced.
-pub(super) struct Reader<'a>(pub(super) &'a [u8]);
+pub(in crate::cluster) struct Reader<'a>(pub(in crate::cluster) &'a [u8]);
 
 impl<'a> Reader<'a> {
-    pub(super) fn byte(&mut self) -> Option<u8> {
+    pub(in crate::cluster) fn byte(&mut self) -> Option<u8> {
         let (&first, rest) = self.0.split_first()?;
         self.0 = rest;
         Some(first)
     }
 
-    pub(super) fn u32(&mut self) -> Option<u32> {
+    pub(in crate::cluster) fn u32(&mut self) -> Option<u32> {
         let (first, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(u32::from_be_bytes(*first))
     }
 
-    pub(super) fn u64(&mut self) -> Option<u64> {
+    pub(in crate::cluster) fn u64(&mut self) -> Option<u64> {
         let (first, rest) = self.0.split_first_chunk()?;
         self.0 = rest;
         Some(u64::from_be_bytes(*first))
     }
 
-    pub(super) fn bytes(&mut self) -> Option<&'a [u8]> {
+    pub(in crate::cluster) fn bytes(&mut self) -> Option<&'a [u8]> {
         let length = self.u32()? as usize;
         let (first, rest) = self.0.split_at_checked(length)?;
         self.0 = rest;
         Some(first)
     }
 
-    pub(super) fn text(&mut self) -> Option<&'a str> {
+    pub(in crate::cluster) fn text(&mut self) -> Option<&'a str> {
         std::str::from_utf8(self.bytes()?).ok()
     }
 
     /// Nothing is reserved for an announced length: the list grows with what is there.
-    pub(super) fn list<T>(
+    pub(in crate::cluster) fn list<T>(
         &mut self,
         mut one: impl FnMut(&mut Self) -> Option<T>,
     ) -> Option<Vec<T>> {

@@ -10,42 +10,42 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::NodeId;
-use super::effect::{Effect, Shared};
-use super::message::event_head;
-use super::request::Publish;
-use super::spot::Spot;
+use super::effect::{Effect, PublishScope};
+use crate::cluster::directory::NodeId;
+use crate::cluster::directory::key::ChannelKey;
+use crate::cluster::directory::message::event_head;
+use crate::cluster::directory::request::PublishRequest;
 use crate::protocol::{Frame, SocketId};
 
 /// What an event costs beyond its frame while it is under way.
 const OVERHEAD_BYTES: usize = 256;
 
 /// All events of this node that are not done with.
-pub(super) struct Publishing {
+pub(super) struct PublishQueue {
     node: NodeId,
     next: u64,
-    pending: BTreeMap<u64, Pending>,
+    pending: BTreeMap<u64, PendingPublish>,
     bytes: usize,
     /// Events that other nodes did not get.
     unshared: u64,
-    taken: Option<Taken>,
+    taken: Option<ConfirmedPublish>,
 }
 
 /// The last event that Redis has numbered, as far as this node knows.
-pub(super) struct Taken {
+pub(super) struct ConfirmedPublish {
     pub(super) topic: Arc<str>,
     pub(super) serial: u64,
     at: Instant,
 }
 
 /// One of them.
-pub(super) struct Pending {
-    pub(super) spot: Spot,
+pub(super) struct PendingPublish {
+    pub(super) key: ChannelKey,
     pub(super) topic: Arc<str>,
     pub(super) frame: Frame,
     pub(super) except: Option<SocketId>,
     kept: bool,
-    waiter: Option<oneshot::Sender<Shared>>,
+    waiter: Option<oneshot::Sender<PublishScope>>,
     since: Instant,
     /// On this node.
     delivered: bool,
@@ -59,33 +59,33 @@ pub(super) struct Pending {
 }
 
 /// An event that somebody publishes here.
-pub(super) struct New {
-    pub(super) spot: Spot,
+pub(super) struct NewPublish {
+    pub(super) key: ChannelKey,
     pub(super) topic: Arc<str>,
     pub(super) frame: Frame,
     pub(super) except: Option<SocketId>,
-    pub(super) waiter: Option<oneshot::Sender<Shared>>,
+    pub(super) waiter: Option<oneshot::Sender<PublishScope>>,
 }
 
 /// What the end of a link leaves to be done.
 #[derive(Default)]
-pub(super) struct Lost {
+pub(super) struct LinkLoss {
     /// To be delivered on this node.
-    pub(super) deliveries: Vec<Delivery>,
+    pub(super) deliveries: Vec<LocalDelivery>,
     /// Topics and serials of what was sent and not heard back.
     pub(super) unheard: Vec<(Arc<str>, u64)>,
 }
 
 /// What is now to be delivered on this node.
-pub(super) struct Delivery {
+pub(super) struct LocalDelivery {
     pub(super) topic: Arc<str>,
-    pub(super) spot: Spot,
+    pub(super) key: ChannelKey,
     pub(super) frame: Frame,
     pub(super) except: Option<SocketId>,
     pub(super) kept: bool,
 }
 
-impl Publishing {
+impl PublishQueue {
     pub(super) fn new(node: NodeId) -> Self {
         Self { node, next: 0, pending: BTreeMap::new(), bytes: 0, unshared: 0, taken: None }
     }
@@ -105,15 +105,15 @@ impl Publishing {
     }
 
     /// Takes an event in and numbers it.
-    pub(super) fn add(&mut self, new: New, now: Instant) -> u64 {
-        let New { spot, topic, frame, except, waiter } = new;
+    pub(super) fn add(&mut self, new: NewPublish, now: Instant) -> u64 {
+        let NewPublish { key, topic, frame, except, waiter } = new;
         self.next += 1;
         self.bytes += frame.len() + OVERHEAD_BYTES;
         let (delivered, sent, hears, heard, replied, again) = Default::default();
         // Only a back end waits, and only its events are kept.
-        let kept = waiter.is_some() && spot.is_cache();
-        let pending = Pending {
-            spot,
+        let kept = waiter.is_some() && key.is_cache();
+        let pending = PendingPublish {
+            key,
             topic,
             frame,
             except,
@@ -137,10 +137,10 @@ impl Publishing {
     }
 
     /// The request of an event, which is sent with this; `hears` says whether it comes back here.
-    pub(super) fn request(&mut self, serial: u64, hears: bool) -> Option<Publish> {
+    pub(super) fn request(&mut self, serial: u64, hears: bool) -> Option<PublishRequest> {
         let pending = self.pending.get_mut(&serial)?;
         (pending.sent, pending.hears) = (true, hears);
-        Some(Publish {
+        Some(PublishRequest {
             topic: pending.topic.clone(),
             head: event_head(self.node, serial, pending.except, pending.kept),
             frame: pending.frame.clone(),
@@ -151,7 +151,7 @@ impl Publishing {
 
     /// An event of this node arrived from its topic: what is now to be delivered. That is what was
     /// published here and not what arrived: the message may be forged.
-    pub(super) fn heard(&mut self, serial: u64, topic: &str) -> Option<Delivery> {
+    pub(super) fn heard(&mut self, serial: u64, topic: &str) -> Option<LocalDelivery> {
         let pending = self.pending.get_mut(&serial).filter(|pending| *pending.topic == *topic)?;
         let delivery = pending.deliver();
         pending.heard = true;
@@ -168,11 +168,11 @@ impl Publishing {
         numbered: bool,
         now: Instant,
         effects: &mut Vec<Effect>,
-    ) -> Option<Delivery> {
+    ) -> Option<LocalDelivery> {
         let pending = self.pending.get_mut(&serial)?;
         pending.replied = true;
         if numbered {
-            self.taken = Some(Taken { topic: pending.topic.clone(), serial, at: now });
+            self.taken = Some(ConfirmedPublish { topic: pending.topic.clone(), serial, at: now });
         }
         let waiter = pending.waiter.take();
         let heard_back = pending.hears && numbered;
@@ -180,20 +180,24 @@ impl Publishing {
         if pending.heard || !heard_back {
             self.remove(serial);
         }
-        effects.extend(waiter.map(|waiter| Effect::Published(waiter, Shared::Cluster)));
+        effects.extend(waiter.map(|waiter| Effect::Published(waiter, PublishScope::Cluster)));
         delivery
     }
 
     /// The last event that Redis has taken, if it remembers it for certain: that is for `kept`.
-    pub(super) fn taken(&self, kept: Duration, now: Instant) -> Option<&Taken> {
+    pub(super) fn taken(&self, kept: Duration, now: Instant) -> Option<&ConfirmedPublish> {
         self.taken.as_ref().filter(|taken| now.duration_since(taken.at) < kept)
     }
 
     /// Delivers one event without waiting for Redis.
-    pub(super) fn deliver(&mut self, serial: u64, effects: &mut Vec<Effect>) -> Option<Delivery> {
+    pub(super) fn deliver(
+        &mut self,
+        serial: u64,
+        effects: &mut Vec<Effect>,
+    ) -> Option<LocalDelivery> {
         let pending = self.pending.get_mut(&serial)?;
         let waiter = pending.waiter.take();
-        effects.extend(waiter.map(|waiter| Effect::Published(waiter, Shared::NodeOnly)));
+        effects.extend(waiter.map(|waiter| Effect::Published(waiter, PublishScope::NodeOnly)));
         pending.deliver()
     }
 
@@ -203,15 +207,15 @@ impl Publishing {
     }
 
     /// An event that this node will not hear back is delivered as it is sent.
-    pub(super) fn unheard(&mut self, serial: u64) -> Option<Delivery> {
+    pub(super) fn unheard(&mut self, serial: u64) -> Option<LocalDelivery> {
         self.pending.get_mut(&serial)?.deliver()
     }
 
     /// Events that Redis has not answered for so long.
     pub(super) fn overdue(&self, patience: Duration, now: Instant) -> Vec<u64> {
-        let waits = |(_, pending): &(&u64, &Pending)| !pending.delivered;
+        let waits = |(_, pending): &(&u64, &PendingPublish)| !pending.delivered;
         let is_overdue =
-            |(_, pending): &(&u64, &Pending)| now.duration_since(pending.since) >= patience;
+            |(_, pending): &(&u64, &PendingPublish)| now.duration_since(pending.since) >= patience;
         // Numbered in order of time: the first that is not overdue ends it.
         let overdue = self.pending.iter().take_while(is_overdue).filter(waits);
         overdue.map(|(&serial, _)| serial).collect()
@@ -219,11 +223,11 @@ impl Publishing {
 
     /// The link is lost: what is now to be delivered on this node, in order. What Redis has not
     /// confirmed is sent again when it is back, which can tell what it has taken already.
-    pub(super) fn lost(&mut self, effects: &mut Vec<Effect>) -> Lost {
-        let mut lost = Lost::default();
+    pub(super) fn lost(&mut self, effects: &mut Vec<Effect>) -> LinkLoss {
+        let mut lost = LinkLoss::default();
         for (&serial, pending) in &mut self.pending {
             let waiter = pending.waiter.take();
-            effects.extend(waiter.map(|waiter| Effect::Published(waiter, Shared::NodeOnly)));
+            effects.extend(waiter.map(|waiter| Effect::Published(waiter, PublishScope::NodeOnly)));
             lost.deliveries.extend(pending.deliver());
             if pending.sent && !pending.heard {
                 lost.unheard.push((pending.topic.clone(), serial));
@@ -287,14 +291,14 @@ impl Publishing {
     }
 }
 
-impl Pending {
-    fn deliver(&mut self) -> Option<Delivery> {
+impl PendingPublish {
+    fn deliver(&mut self) -> Option<LocalDelivery> {
         if std::mem::replace(&mut self.delivered, true) {
             return None;
         }
-        Some(Delivery {
+        Some(LocalDelivery {
             topic: self.topic.clone(),
-            spot: self.spot.clone(),
+            key: self.key.clone(),
             frame: self.frame.clone(),
             except: self.except,
             kept: self.kept,
