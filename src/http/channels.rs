@@ -11,7 +11,7 @@ use super::json_of;
 use super::refusal::Refusal;
 use super::signed::Signed;
 use crate::node;
-use crate::protocol::ChannelName;
+use crate::protocol::{ChannelName, ChannelType};
 
 #[derive(Serialize)]
 struct Channels<'a> {
@@ -39,7 +39,7 @@ struct LastEvent {
 pub(super) async fn list(request: Signed) -> Result<Response, Refusal> {
     let prefix = request.query.get("filter_by_prefix").unwrap_or_default();
     let info = Info::parse(request.query.get("info"))?;
-    if info.user_count && !prefix.starts_with("presence-") {
+    if info.user_count && ChannelType::of_prefix(prefix) != ChannelType::Presence {
         return Err(Refusal::bad_request(
             "user_count exists on presence channels only: add filter_by_prefix=presence-",
         ));

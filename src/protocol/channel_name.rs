@@ -52,7 +52,7 @@ pub enum InvalidName {
     Reserved,
 }
 
-/// Where the server's messages to one user go.
+/// The prefix of the channel of one user.
 const SERVER_TO_USER: &str = "#server-to-user-";
 
 /// Longest first, so that `private-encrypted-cache-` is not taken for `private-`.
@@ -75,7 +75,7 @@ impl ChannelName {
         if text.len() > bytes_max {
             return Err(InvalidName::TooLong { bytes: text.len(), bytes_max });
         }
-        if let Some(user_id) = text.strip_prefix(SERVER_TO_USER) {
+        if let Some(user_id) = user_of_channel(text) {
             if user_id.is_empty() || !user_id.chars().all(is_allowed) {
                 return Err(InvalidName::Reserved);
             }
@@ -88,18 +88,18 @@ impl ChannelName {
         if let Some(odd) = text.chars().find(|&c| !is_allowed(c)) {
             return Err(InvalidName::Character(odd));
         }
-        let (channel_type, cache) = by_prefix(text);
+        let (channel_type, cache) = traits_of_prefix(text);
         Ok(Self { text: text.into(), channel_type, cache })
     }
 
-    /// The channel that reaches one user; `None` for an id no channel name can hold.
+    /// The channel of one user; `None` if the id holds characters that no channel name may hold.
     pub fn server_to_user(user_id: &str, bytes_max: usize) -> Option<Self> {
-        Self::parse(&format!("{SERVER_TO_USER}{user_id}"), bytes_max).ok()
+        Self::parse(&user_channel(user_id), bytes_max).ok()
     }
 
-    /// Whose channel this is, if it is one user's.
+    /// The user whose channel this is.
     pub fn user_id(&self) -> Option<&str> {
-        self.text.strip_prefix(SERVER_TO_USER)
+        user_of_channel(&self.text)
     }
 
     /// The name as sent.
@@ -122,11 +122,6 @@ impl ChannelName {
         self.channel_type == ChannelType::Encrypted
     }
 
-    /// Whether clients take this text, which may be no valid name, for an encrypted channel.
-    pub fn seems_encrypted(text: &str) -> bool {
-        by_prefix(text).0 == ChannelType::Encrypted
-    }
-
     /// Whether it has a roster of members.
     pub fn is_presence(&self) -> bool {
         self.channel_type == ChannelType::Presence
@@ -141,8 +136,26 @@ impl ChannelName {
     }
 }
 
+impl ChannelType {
+    /// The type that the start of `text` stands for; `text` need not be a valid name.
+    pub fn of_prefix(text: &str) -> Self {
+        traits_of_prefix(text).0
+    }
+}
+
+/// The text of the channel of one user. It is no [`ChannelName`] if the id holds characters that no
+/// channel name may hold; watchlists contain such ids all the same.
+pub fn user_channel(user_id: &str) -> String {
+    format!("{SERVER_TO_USER}{user_id}")
+}
+
+/// The user whose channel `text` names; the inverse of [`user_channel`].
+pub fn user_of_channel(text: &str) -> Option<&str> {
+    text.strip_prefix(SERVER_TO_USER)
+}
+
 /// The type, and whether it is a cache channel.
-fn by_prefix(text: &str) -> (ChannelType, bool) {
+fn traits_of_prefix(text: &str) -> (ChannelType, bool) {
     let prefix = PREFIXES.iter().find(|(prefix, ..)| text.starts_with(prefix));
     prefix.map_or((ChannelType::Public, false), |&(_, kind, cache)| (kind, cache))
 }
@@ -186,7 +199,7 @@ impl fmt::Debug for ChannelName {
 
 #[cfg(test)]
 mod tests {
-    use super::{ChannelName, ChannelType, InvalidName};
+    use super::{ChannelName, ChannelType, InvalidName, user_channel, user_of_channel};
     use proptest::prelude::*;
 
     fn check(text: &str, channel_type: ChannelType, cache: bool) {
@@ -222,6 +235,8 @@ mod tests {
         let name = ChannelName::parse("#server-to-user-a@b.c", 200).unwrap();
         assert_eq!(name.user_id(), Some("a@b.c"));
         assert_eq!(ChannelName::server_to_user("a b", 200), None);
+        assert_eq!(user_of_channel(&user_channel("a b")), Some("a b"));
+        assert_eq!(user_of_channel("presence-7"), None);
         for reserved in ["#", "#server-to-user-", "#server-to-user-\"", "#orders"] {
             assert_eq!(ChannelName::parse(reserved, 200), Err(InvalidName::Reserved), "{reserved}");
         }

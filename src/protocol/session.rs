@@ -170,8 +170,8 @@ impl Session {
     }
 
     fn refuse(&self, channel: &str, error: SubscriptionError) -> Action {
-        let decrypts =
-            self.library.decrypts_every_message() && ChannelName::seems_encrypted(channel);
+        let decrypts = self.library.decrypts_every_message()
+            && ChannelType::of_prefix(channel) == ChannelType::Encrypted;
         let addressee = if decrypts { Addressee::Connection } else { Addressee::Channel };
         Action::Refuse { channel: channel.to_owned(), error, addressee }
     }
