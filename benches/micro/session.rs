@@ -20,8 +20,12 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     let (app, now) = (Arc::new(app()), Instant::now());
     group.bench_function("open, subscribe (rules only)", |bencher| {
         bencher.iter(|| {
-            let (mut session, greeting) =
-                Session::open(app.clone(), SocketId::random(0, 1), ClientLibrary::Other, now);
+            let (mut session, greeting) = Session::open(
+                app.clone(),
+                SocketId::from_random([0; 2], 0, 1),
+                ClientLibrary::Other,
+                now,
+            );
             (session.receive(SUBSCRIBE, now), greeting)
         });
     });

@@ -125,7 +125,7 @@ impl Shards {
 
     /// A new id for a socket that shard number `shard` is to own.
     pub fn new_socket_id(&self, shard: usize) -> SocketId {
-        SocketId::random(shard, self.count())
+        SocketId::from_random(rand::random(), shard, self.count())
     }
 
     /// How many shards there are.

@@ -1,16 +1,14 @@
-//! The id of one socket: two runs of digits joined by a dot.
+//! The id of one socket: two decimal numbers joined by a dot.
 //!
 //! Every official server SDK checks `^\d+\.\d+$` before it signs, so a UUID would break every
-//! auth endpoint. Knows nothing of where the socket lives.
+//! auth endpoint. The random numbers come from the caller.
 
 use std::fmt;
 
-use rand::RngExt;
-
-/// The largest half of an id, as in Reverb. Two halves give some 60 random bits less those of a shard.
+/// The largest half of an id, as in Reverb. An id of one of `n` shards has 60 - log2(n) random bits.
 const HALF_MAX: u32 = 1_000_000_000;
 
-/// Names one socket among all nodes; random, so that nobody can exclude or address another's.
+/// Identifies one socket among those of all nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SocketId {
     first: u32,
@@ -18,18 +16,18 @@ pub struct SocketId {
 }
 
 impl SocketId {
-    /// A new id nobody can guess, of a socket that [`shard`](Self::shard) number `shard` of
-    /// `count` is to own.
-    pub fn random(shard: usize, count: usize) -> Self {
-        let mut rng = rand::rng();
+    /// The id of a new socket of shard `shard` out of `count`. `random` must be unpredictable, or a
+    /// client could exclude the sockets of others from events.
+    pub fn from_random(random: [u64; 2], shard: usize, count: usize) -> Self {
         let (shard, count) = (shard as u32, count as u32);
-        let second = rng.random_range(1..HALF_MAX / count) * count + shard;
-        Self { first: rng.random_range(1..=HALF_MAX), second }
+        let first = 1 + scale(random[0], HALF_MAX);
+        let second = (1 + scale(random[1], HALF_MAX / count - 1)) * count + shard;
+        Self { first, second }
     }
 
     /// Reads `digits.digits`; `None` for any other form.
     ///
-    /// A half beyond [`HALF_MAX`] is well-formed but was never given out: it becomes 0, nobody's.
+    /// A half beyond [`HALF_MAX`] is well-formed, but no socket has it: it becomes 0.
     pub fn parse(text: &str) -> Option<Self> {
         let (first, second) = text.split_once('.')?;
         Some(Self { first: half(first)?, second: half(second)? })
@@ -40,7 +38,7 @@ impl SocketId {
         (self.first, self.second)
     }
 
-    /// The id of two numbers; `None` for two zeros, which are nobody's.
+    /// The id of two numbers; `None` for two zeros, which no socket has.
     pub fn of_halves(first: u32, second: u32) -> Option<Self> {
         (first | second != 0).then_some(Self { first, second })
     }
@@ -49,6 +47,11 @@ impl SocketId {
     pub fn shard(self, count: usize) -> usize {
         self.second as usize % count
     }
+}
+
+/// A number below `end`, evenly distributed if `random` is.
+fn scale(random: u64, end: u32) -> u32 {
+    ((u128::from(random) * u128::from(end)) >> 64) as u32
 }
 
 fn half(text: &str) -> Option<u32> {
@@ -64,15 +67,23 @@ impl fmt::Display for SocketId {
 
 #[cfg(test)]
 mod tests {
-    use super::SocketId;
+    use proptest::prelude::*;
+
+    use super::{HALF_MAX, SocketId};
+
+    proptest! {
+        #[test]
+        fn a_displayed_id_is_parsed_back(random: [u64; 2], shard in 0usize..7) {
+            let id = SocketId::from_random(random, shard, 7);
+            prop_assert_eq!(SocketId::parse(&id.to_string()), Some(id));
+            prop_assert_eq!(id.shard(7), shard);
+        }
+    }
 
     #[test]
-    fn what_is_shown_can_be_read_back() {
-        for n in 0..100 {
-            let id = SocketId::random(n % 7, 7);
-            assert_eq!(SocketId::parse(&id.to_string()), Some(id));
-            assert_eq!(id.shard(7), n % 7);
-        }
+    fn the_halves_of_an_id_have_the_full_range() {
+        let ids = [0, u64::MAX].map(|random| SocketId::from_random([random; 2], 0, 1).halves());
+        assert_eq!(ids, [(1, 1), (HALF_MAX, HALF_MAX - 1)]);
     }
 
     #[test]
@@ -85,7 +96,7 @@ mod tests {
     }
 
     #[test]
-    fn a_well_formed_id_that_was_never_given_out_is_nobodys() {
+    fn a_half_beyond_the_largest_becomes_zero() {
         let huge = SocketId::parse("99999999999999999999999.1").unwrap();
         assert_eq!(huge.to_string(), "0.1");
     }
