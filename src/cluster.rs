@@ -118,7 +118,7 @@ impl Cluster {
         let mut core = self.core.lock();
         let result = act(&mut core);
         // Before anybody hears of it: who does, and looks then, sees what is still under way.
-        self.metrics.cluster.unsettled(core.unsettled());
+        self.metrics.cluster_unsettled.set(core.unsettled() as u64);
         for effect in core.effects() {
             (self.carry_out)(effect);
         }
@@ -177,7 +177,7 @@ impl Cluster {
     /// A message is counted, and logged if it is the first of its kind in a while.
     fn dropped(&self, foreign: InvalidTopicMessage, topic: &str, now: Instant) {
         let (reason, text) = (foreign.label(), foreign.text());
-        self.metrics.cluster.foreign(reason);
+        self.metrics.cluster_message_dropped(reason);
         if self.foreign.lock().note(&foreign, now) {
             tracing::warn!(reason, topic, "{text}");
         }
@@ -205,7 +205,7 @@ impl Cluster {
         if found.is_empty() && !known.is_empty() {
             tracing::info!("all nodes agree again");
         }
-        self.metrics.cluster.disagreements(found.len());
+        self.metrics.cluster_disagreements.set(found.len() as u64);
         *known = found;
     }
 
@@ -224,14 +224,15 @@ impl Cluster {
 
     fn connected(&self, redis: RedisIdentity) {
         self.act(|core| core.connected(redis, Instant::now()));
-        self.metrics.cluster.connected(true);
+        self.metrics.cluster_connected.set(1);
         self.tried.cancel();
     }
 
     fn disconnected(&self) {
         self.link.fetch_add(1, Ordering::Relaxed);
         self.act(Core::disconnected);
-        self.metrics.cluster.connected(false);
+        self.metrics.cluster_connected.set(0);
+        self.metrics.cluster_links_lost.inc();
     }
 
     fn failed(&self) {
@@ -244,8 +245,8 @@ impl Cluster {
             core.tick(Instant::now());
             (core.take_unshared(), core.alive())
         });
-        self.metrics.cluster.unshared(unshared);
-        self.metrics.cluster.alive(alive);
+        self.metrics.cluster_events_unshared.inc_by(unshared);
+        self.metrics.cluster_nodes.set(alive.into());
         self.emptied.notify_waiters();
     }
 

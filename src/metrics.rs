@@ -1,52 +1,121 @@
-//! What the process counts, and its Prometheus text.
+//! The counters and gauges of one server, and their exposition in the Prometheus text format.
 //!
-//! One value per server, handed down to whoever counts. No label ever comes from a client: a
-//! series per channel or user would be memory that a client controls.
+//! Each metric is declared once: the field is its name, the doc comment its help text. No label
+//! ever comes from a client: a series per channel or user would be memory that a client controls.
 
-use std::fmt::Write;
+use std::sync::atomic::AtomicU64;
 
 use prometheus_client::encoding::{EncodeLabelSet, text};
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
-use prometheus_client::metrics::gauge::Gauge;
-use prometheus_client::registry::{Registry, Unit};
+use prometheus_client::metrics::gauge;
+use prometheus_client::registry::{Metric, Registry, Unit};
 
 use crate::protocol::CloseCode;
 
-mod cluster;
+/// A value that rises and falls, never below zero.
+pub type Gauge = gauge::Gauge<u64, AtomicU64>;
 
-pub use cluster::ClusterMetrics;
+/// Declares a struct of metrics and how it is registered, in the order of its fields.
+macro_rules! metrics {
+    (
+        $(#[doc = $doc:literal])*
+        pub struct $set:ident {
+            $($(#[doc = $help:literal])+ $visibility:vis $name:ident: $metric:ty,)*
+        }
+    ) => {
+        $(#[doc = $doc])*
+        #[derive(Debug, Default)]
+        pub struct $set {
+            $($(#[doc = $help])+ $visibility $name: $metric,)*
+        }
 
-/// All counters and gauges of one server.
-pub struct Metrics {
-    registry: Registry,
-    connections: Gauge,
-    connections_max: Gauge,
-    opened: Counter,
-    closed: Family<Closed, Counter>,
-    refused: Family<Code, Counter>,
-    slow_readers: Counter,
-    flooding: Counter,
-    write_failures: Counter,
-    received: Counter,
-    delivered: Counter,
-    delivered_bytes: Counter,
-    refused_subscriptions: Counter,
-    rejected_messages: Counter,
-    rejected_connections: Family<Reason, Counter>,
-    api_requests: Family<Status, Counter>,
-    triggered: Counter,
-    oversized: Counter,
-    webhook_sent: Counter,
-    webhook_lost: Counter,
-    webhook_failed: Counter,
-    /// Of the link to other nodes.
-    pub cluster: ClusterMetrics,
+        impl $set {
+            fn register_all(&self, registry: &mut Registry) {
+                $(register(registry, stringify!($name), concat!($($help),+), &self.$name);)*
+            }
+        }
+    };
 }
 
-/// How a socket that was greeted ended.
+metrics! {
+    /// All counters and gauges of one server; those of the cluster stay zero on a single node.
+    pub struct Metrics {
+        /// Sockets open now
+        connections: Gauge,
+        /// Sockets that were greeted
+        connections_opened: Counter,
+        /// Sockets that were greeted and have ended, by the side that ended them (server, client,
+        /// or network: no close frame) and the code; opened is open plus closed
+        connections_closed: Family<CloseLabels, Counter>,
+        /// Handshakes answered with a close code
+        connections_refused: Family<Label<u16>, Counter>,
+        /// Sockets closed because what was published to them outgrew the outbox, or because they
+        /// took nothing for websocket.write_timeout_seconds
+        slow_readers_closed: Counter,
+        /// Sockets closed because of a flood of messages
+        flooding_clients_closed: Counter,
+        /// Sockets whose peer was gone while writing
+        pub write_failures: Counter,
+        /// Text messages of clients
+        pub messages_received: Counter,
+        /// Channel messages handed to sockets
+        pub messages_delivered: Counter,
+        /// Bytes of channel messages handed to sockets
+        pub delivered_bytes: Counter,
+        /// Subscriptions answered with an error
+        pub subscriptions_refused: Counter,
+        /// Client messages answered with an error
+        pub messages_rejected: Counter,
+        /// HTTP API answers, by status
+        api_requests: Family<Label<u16>, Counter>,
+        /// Events the HTTP API accepted, one per channel
+        pub events_triggered: Counter,
+        /// Events above the size hosted Pusher refuses
+        pub events_oversized: Counter,
+        /// Events webhook endpoints took
+        pub webhook_events_sent: Counter,
+        /// Events that will not reach their endpoint
+        pub webhook_events_lost: Counter,
+        /// Webhook calls that failed
+        pub webhook_attempts_failed: Counter,
+        /// Sockets the limit of open files has room for
+        pub connections_max: Gauge,
+        /// Connections on which no request or handshake was served, by reason
+        connections_rejected: Family<Label<&'static str>, Counter>,
+        /// 1 while the link to Redis is up
+        pub cluster_connected: Gauge,
+        /// Times the link to Redis was lost
+        pub cluster_links_lost: Counter,
+        /// Nodes with a current heartbeat in Redis
+        pub cluster_nodes: Gauge,
+        /// Requests to Redis that are not done
+        pub cluster_unsettled: Gauge,
+        /// Events of other nodes that were lost on the way
+        pub cluster_events_missed: Counter,
+        /// Times a channel may have lost events
+        pub cluster_gaps_unknown: Counter,
+        /// Events of this node that others may not have got
+        pub cluster_events_unshared: Counter,
+        /// Settings in which other nodes on this Redis differ: apps, keys, secrets, wire, format
+        pub cluster_disagreements: Gauge,
+        /// Messages on the topics of this cluster that were dropped, by reason
+        cluster_messages_foreign: Family<Label<&'static str>, Counter>,
+    }
+}
+
+/// The name and the value of a single label.
+type Label<V> = [(&'static str, V); 1];
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CloseLabels {
+    by: &'static str,
+    code: String,
+}
+
+/// The side that ended an open socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Ending {
+pub enum ClosedBy {
     /// The server closed it.
     Server(CloseCode),
     /// The client sent a close frame, with this code or with none.
@@ -55,265 +124,90 @@ pub enum Ending {
     Network,
 }
 
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Closed {
-    by: &'static str,
-    code: String,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Code {
-    code: u16,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Status {
-    status: u16,
-}
-
-#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
-struct Reason {
-    reason: &'static str,
-}
-
-impl Default for Metrics {
-    fn default() -> Self {
-        let mut metrics = Self {
-            registry: Registry::with_prefix("resound"),
-            connections: Gauge::default(),
-            connections_max: Gauge::default(),
-            opened: Counter::default(),
-            closed: Family::default(),
-            refused: Family::default(),
-            slow_readers: Counter::default(),
-            flooding: Counter::default(),
-            write_failures: Counter::default(),
-            received: Counter::default(),
-            delivered: Counter::default(),
-            delivered_bytes: Counter::default(),
-            refused_subscriptions: Counter::default(),
-            rejected_messages: Counter::default(),
-            rejected_connections: Family::default(),
-            api_requests: Family::default(),
-            triggered: Counter::default(),
-            oversized: Counter::default(),
-            webhook_sent: Counter::default(),
-            webhook_lost: Counter::default(),
-            webhook_failed: Counter::default(),
-            cluster: ClusterMetrics::default(),
-        };
-        metrics.register();
-        metrics
-    }
-}
-
 impl Metrics {
-    fn register(&mut self) {
-        let r = &mut self.registry;
-        r.register("connections", "Sockets open now", self.connections.clone());
-        r.register("connections_opened", "Sockets that were greeted", self.opened.clone());
-        r.register(
-            "connections_closed",
-            "Sockets that were greeted and have ended, by the side that ended them (server, client, or network: no close frame) and the code; opened is open plus closed",
-            self.closed.clone(),
-        );
-        let refused = self.refused.clone();
-        r.register("connections_refused", "Handshakes answered with a close code", refused);
-        r.register(
-            "slow_readers_closed",
-            "Sockets closed because what was published to them outgrew the outbox, or because they took nothing for websocket.write_timeout_seconds",
-            self.slow_readers.clone(),
-        );
-        let flooding = self.flooding.clone();
-        r.register(
-            "flooding_clients_closed",
-            "Sockets closed because of a flood of messages",
-            flooding,
-        );
-        r.register(
-            "write_failures",
-            "Sockets whose peer was gone while writing",
-            self.write_failures.clone(),
-        );
-        r.register("messages_received", "Text messages of clients", self.received.clone());
-        r.register(
-            "messages_delivered",
-            "Channel messages handed to sockets",
-            self.delivered.clone(),
-        );
-        let bytes = self.delivered_bytes.clone();
-        r.register_with_unit(
-            "delivered",
-            "Bytes of channel messages handed to sockets",
-            Unit::Bytes,
-            bytes,
-        );
-        let refused = self.refused_subscriptions.clone();
-        r.register("subscriptions_refused", "Subscriptions answered with an error", refused);
-        r.register(
-            "messages_rejected",
-            "Client messages answered with an error",
-            self.rejected_messages.clone(),
-        );
-        r.register("api_requests", "HTTP API answers, by status", self.api_requests.clone());
-        r.register(
-            "events_triggered",
-            "Events the HTTP API accepted, one per channel",
-            self.triggered.clone(),
-        );
-        let oversized = self.oversized.clone();
-        r.register("events_oversized", "Events above the size hosted Pusher refuses", oversized);
-        let sent = self.webhook_sent.clone();
-        r.register("webhook_events_sent", "Events webhook endpoints took", sent);
-        let lost = self.webhook_lost.clone();
-        r.register("webhook_events_lost", "Events that will not reach their endpoint", lost);
-        let failed = self.webhook_failed.clone();
-        r.register("webhook_attempts_failed", "Webhook calls that failed", failed);
-        self.cluster.register(r);
-        self.register_entrance();
-    }
-
-    fn register_entrance(&mut self) {
-        let (most, rejected) = (self.connections_max.clone(), self.rejected_connections.clone());
-        let r = &mut self.registry;
-        r.register("connections_max", "Sockets the limit of open files has room for", most);
-        r.register(
-            "connections_rejected",
-            "Connections on which no request or handshake was served, by reason",
-            rejected,
-        );
-    }
-
-    /// A socket was greeted.
-    pub fn opened(&self) {
-        self.opened.inc();
+    /// Counts a socket from `pusher:connection_established` on.
+    pub fn socket_opened(&self) {
+        self.connections_opened.inc();
         self.connections.inc();
     }
 
-    /// A socket that was greeted is gone.
-    pub fn gone(&self) {
+    /// Counts an open socket's end; once for each.
+    pub fn socket_closed(&self, by: ClosedBy) {
+        match by {
+            ClosedBy::Server(CloseCode::TooSlow) => self.slow_readers_closed.inc(),
+            ClosedBy::Server(CloseCode::Flooding) => self.flooding_clients_closed.inc(),
+            _ => 0,
+        };
+        let (by, code) = match by {
+            ClosedBy::Server(code) => ("server", code.code().to_string()),
+            // A client chooses its code: only what browsers and SDKs send has a series.
+            ClosedBy::Client(Some(code @ (1000 | 1001))) => ("client", code.to_string()),
+            ClosedBy::Client(Some(_)) => ("client", "other".to_owned()),
+            ClosedBy::Client(None) => ("client", "1005".to_owned()),
+            ClosedBy::Network => ("network", "1006".to_owned()),
+        };
+        self.connections_closed.get_or_create(&CloseLabels { by, code }).inc();
+    }
+
+    /// Takes a socket out of those that are open now, once nothing more is read from it.
+    pub fn socket_released(&self) {
         self.connections.dec();
     }
 
-    /// A socket that was greeted has ended; once for each.
-    pub fn closed(&self, ending: Ending) {
-        match ending {
-            Ending::Server(CloseCode::TooSlow) => drop(self.slow_readers.inc()),
-            Ending::Server(CloseCode::Flooding) => drop(self.flooding.inc()),
-            _ => {}
-        }
-        let (by, code) = match ending {
-            Ending::Server(code) => ("server", code.code().to_string()),
-            // A client chooses its code: only what browsers and SDKs send has a series.
-            Ending::Client(Some(code @ (1000 | 1001))) => ("client", code.to_string()),
-            Ending::Client(Some(_)) => ("client", "other".to_owned()),
-            Ending::Client(None) => ("client", "1005".to_owned()),
-            Ending::Network => ("network", "1006".to_owned()),
-        };
-        self.closed.get_or_create(&Closed { by, code }).inc();
+    /// Counts a handshake that was answered with a close code.
+    pub fn handshake_refused(&self, code: CloseCode) {
+        self.connections_refused.get_or_create(&[("code", code.code())]).inc();
     }
 
-    /// A handshake was answered with a close code.
-    pub fn refused(&self, code: CloseCode) {
-        self.refused.get_or_create(&Code { code: code.code() }).inc();
-    }
-
-    /// How many sockets were closed because they did not keep up.
-    pub fn slow_readers_closed(&self) -> u64 {
-        self.slow_readers.get()
-    }
-
-    /// A write met a peer that was gone.
-    pub fn write_failed(&self) {
-        self.write_failures.inc();
-    }
-
-    /// A client said something.
-    pub fn received(&self) {
-        self.received.inc();
-    }
-
-    /// One event went to so many sockets, in so many bytes. Called once per shard and event, not
-    /// per receiver.
-    pub fn delivered(&self, receivers: usize, bytes: usize) {
-        self.delivered.inc_by(receivers as u64);
-        self.delivered_bytes.inc_by(bytes as u64);
-    }
-
-    /// A subscription was not granted.
-    pub fn subscription_refused(&self) {
-        self.refused_subscriptions.inc();
-    }
-
-    /// A client message was answered with an error.
-    pub fn message_rejected(&self) {
-        self.rejected_messages.inc();
-    }
-
-    /// So many sockets may be open.
-    pub fn connections_bounded(&self, most: usize) {
-        self.connections_max.set(most as i64);
-    }
-
-    /// A connection ended without a request being served.
+    /// Counts a connection on which no request or handshake was served.
     pub fn connection_rejected(&self, reason: &'static str) {
-        self.rejected_connections.get_or_create(&Reason { reason }).inc();
+        self.connections_rejected.get_or_create(&[("reason", reason)]).inc();
     }
 
-    /// The HTTP API answered.
+    /// Counts an answer of the HTTP API.
     pub fn api_answered(&self, status: u16) {
-        self.api_requests.get_or_create(&Status { status }).inc();
+        self.api_requests.get_or_create(&[("status", status)]).inc();
     }
 
-    /// An event was accepted for one channel.
-    pub fn triggered(&self) {
-        self.triggered.inc();
+    /// Counts a message on a topic of the cluster that was dropped.
+    pub fn cluster_message_dropped(&self, reason: &'static str) {
+        self.cluster_messages_foreign.get_or_create(&[("reason", reason)]).inc();
     }
 
-    /// An event is larger than hosted Pusher would take.
-    pub fn oversized(&self) {
-        self.oversized.inc();
-    }
-
-    /// So many events reached a webhook endpoint.
-    pub fn webhook_events_sent(&self, events: usize) {
-        self.webhook_sent.inc_by(events as u64);
-    }
-
-    /// So many events will never reach theirs.
-    pub fn webhook_events_lost(&self, events: usize) {
-        self.webhook_lost.inc_by(events as u64);
-    }
-
-    /// A call to an endpoint failed; it may be tried again.
-    pub fn webhook_attempt_failed(&self) {
-        self.webhook_failed.inc();
-    }
-
-    /// The exposition text of all of it (OpenMetrics 1.0).
+    /// All metrics in the text format of OpenMetrics 1.0.
     pub fn text(&self) -> String {
+        let mut registry = Registry::with_prefix("resound");
+        self.register_all(&mut registry);
         let mut text = String::new();
-        if text::encode(&mut text, &self.registry).is_err() {
-            let _ = writeln!(text, "# EOF");
-        }
+        text::encode(&mut text, &registry).expect("writing to a string does not fail");
         text
+    }
+}
+
+/// Registers a clone of a metric, which shares its value. A name that ends in `_bytes` has that unit.
+fn register(registry: &mut Registry, name: &str, help: &str, metric: &(impl Metric + Clone)) {
+    let (help, metric) = (help.trim_start(), metric.clone());
+    match name.strip_suffix("_bytes") {
+        Some(stem) => registry.register_with_unit(stem, help, Unit::Bytes, metric),
+        None => registry.register(name, help, metric),
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{CloseCode, Ending, Metrics};
+    use super::{CloseCode, ClosedBy, Metrics};
 
     #[test]
-    fn what_is_counted_is_shown() {
+    fn each_count_appears_in_the_exposition() {
         let metrics = Metrics::default();
-        metrics.opened();
-        metrics.closed(Ending::Server(CloseCode::TooSlow));
-        metrics.closed(Ending::Client(None));
-        metrics.closed(Ending::Client(Some(4711)));
-        metrics.closed(Ending::Network);
-        metrics.refused(CloseCode::ApplicationDoesNotExist);
-        metrics.delivered(3, 30);
+        metrics.socket_opened();
+        metrics.socket_closed(ClosedBy::Server(CloseCode::TooSlow));
+        metrics.socket_closed(ClosedBy::Client(None));
+        metrics.socket_closed(ClosedBy::Client(Some(4711)));
+        metrics.socket_closed(ClosedBy::Network);
+        metrics.handshake_refused(CloseCode::ApplicationDoesNotExist);
+        metrics.messages_delivered.inc_by(3);
+        metrics.delivered_bytes.inc_by(30);
         let text = metrics.text();
         for line in [
             "resound_connections 1\n",

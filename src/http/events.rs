@@ -288,7 +288,7 @@ fn start(request: &Signed, trigger: &Trigger<'_>) -> Vec<Triggered> {
     let mut started = Vec::with_capacity(trigger.channels.len());
     for channel in &trigger.channels {
         let triggered = channels.trigger(channel, &event, trigger.data, trigger.except, now);
-        metrics.triggered();
+        metrics.events_triggered.inc();
         let subscribers = match triggered {
             Triggered::Delivered(subscribers) => Some(subscribers),
             Triggered::Published(_) => None,
@@ -297,7 +297,7 @@ fn start(request: &Signed, trigger: &Trigger<'_>) -> Vec<Triggered> {
         started.push(triggered);
     }
     if trigger.data.len() > channels.app().limits.event_data_warn_bytes {
-        metrics.oversized();
+        metrics.events_oversized.inc();
         channels.oversized(trigger.name, trigger.data.len(), now);
     }
     started

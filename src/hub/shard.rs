@@ -13,7 +13,7 @@ use slab::Slab;
 
 use super::outbox::{Flush, Outbox, Outlet, Signal};
 use super::shards::{ChannelId, Command, ShardLimits};
-use crate::metrics::{Ending, Metrics};
+use crate::metrics::{ClosedBy, Metrics};
 use crate::protocol::deflate::Deflater;
 use crate::protocol::{Broadcast, CloseCode, Frame, SocketId, server_message};
 
@@ -160,7 +160,8 @@ impl Shard {
             (receivers, bytes) = (receivers + 1, bytes + frame.len());
             seats.queue(slot, frame.clone(), lane);
         }
-        seats.metrics.delivered(receivers, bytes);
+        seats.metrics.messages_delivered.inc_by(receivers);
+        seats.metrics.delivered_bytes.inc_by(bytes as u64);
     }
 }
 
@@ -277,7 +278,7 @@ impl Seats {
             seat.outbox.push(server_message::closing_error(code));
         }
         seat.outbox.push(Frame::close(code));
-        self.metrics.closed(Ending::Server(code));
+        self.metrics.socket_closed(ClosedBy::Server(code));
         self.last(slot);
     }
 
@@ -286,7 +287,7 @@ impl Seats {
         let seat = &mut self.slab[slot as usize];
         if !seat.ending {
             seat.outbox.push(Frame::close_echo(code));
-            self.metrics.closed(Ending::Client(code));
+            self.metrics.socket_closed(ClosedBy::Client(code));
             self.last(slot);
         }
     }
@@ -311,7 +312,7 @@ impl Seats {
         if let Some(slot) = self.slots.remove(&socket) {
             let seat = self.slab.remove(slot as usize);
             if !seat.ending {
-                self.metrics.closed(Ending::Network);
+                self.metrics.socket_closed(ClosedBy::Network);
             }
         }
     }
@@ -350,9 +351,9 @@ impl Seat {
             }
             Flush::Broken => {
                 tracing::debug!(socket = %self.socket, "peer is gone while writing");
-                metrics.write_failed();
+                metrics.write_failures.inc();
                 if !self.ending {
-                    metrics.closed(Ending::Network);
+                    metrics.socket_closed(ClosedBy::Network);
                 }
                 // Without it a task that does not read would never notice.
                 outlet.signal(Signal::Ending);

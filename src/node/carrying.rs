@@ -94,7 +94,7 @@ impl Stage {
 
     fn refuse(&self, local: &Local, name: &ChannelName, socket: SocketId) {
         let error = presence_full(local.hub.app().limits.presence_members);
-        self.metrics.subscription_refused();
+        self.metrics.subscriptions_refused.inc();
         local.peer_log.subscription_refused(socket, name.as_str(), &error);
         refuse(&local.hub, socket, name.as_str(), &error);
     }
@@ -104,14 +104,14 @@ impl Stage {
         let (app, is_logged) = (&hub.app().id, self.loss_lines.lock().take(Instant::now()));
         let events = match missed {
             MissedEvents::Events(events) => {
-                self.metrics.cluster.missed(events);
+                self.metrics.cluster_events_missed.inc_by(events);
                 if is_logged {
                     tracing::warn!(app, channel = %name, events, "events of other nodes were lost on the way to this one");
                 }
                 events.to_string()
             }
             MissedEvents::Unknown => {
-                self.metrics.cluster.may_have_missed();
+                self.metrics.cluster_gaps_unknown.inc();
                 if is_logged {
                     tracing::warn!(app, channel = %name, "events of other nodes may have been lost on the way to this one");
                 }

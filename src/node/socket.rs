@@ -56,7 +56,7 @@ impl Socket {
         for frame in answer.into_iter().chain([greeting]) {
             hub.answer(id, frame);
         }
-        node.metrics().opened();
+        node.metrics().socket_opened();
         tracing::debug!(target: "resound::stream", socket = %id, app = hub.app().id, "connection established");
         let (metrics, refusals) = (node.metrics().clone(), node.refusals.clone());
         Self { place, metrics, refusals, session, joins: 0 }
@@ -69,7 +69,7 @@ impl Socket {
 
     /// A text message arrived. Returns the bytes of the answers that were queued for it.
     pub fn receive(&mut self, text: &str, now: Instant) -> usize {
-        self.metrics.received();
+        self.metrics.messages_received.inc();
         if tracing::enabled!(target: "resound::stream", tracing::Level::DEBUG) {
             let message = readable(text);
             tracing::debug!(target: "resound::stream", socket = %self.id(), message, "message received");
@@ -138,12 +138,12 @@ impl Socket {
         match action {
             Action::Send(frame) => return self.hub().answer(id, frame),
             Action::Reject(error) => {
-                self.metrics.message_rejected();
+                self.metrics.messages_rejected.inc();
                 self.channels().peer_log().message_rejected(id, &error);
                 return self.hub().answer(id, server_message::error(error.code, &error.message));
             }
             Action::Refuse { channel, error, addressee } => {
-                self.metrics.subscription_refused();
+                self.metrics.subscriptions_refused.inc();
                 self.channels().peer_log().subscription_refused(id, &channel, &error);
                 return match addressee {
                     Addressee::Channel => refuse(self.hub(), id, &channel, &error),
@@ -205,7 +205,7 @@ impl Drop for Socket {
         for (channel, user_id) in self.session.leave() {
             self.place.channels().unsubscribe(id, &channel, user_id.as_ref(), now);
         }
-        self.metrics.gone();
+        self.metrics.socket_released();
         tracing::debug!(target: "resound::stream", socket = %id, "connection closed");
     }
 }

@@ -92,7 +92,7 @@ impl Entrances {
         let Budget { http, sockets } = Budget::of(limit, self.needs);
         self.pending.lock().bound(http);
         self.node.room().bound(sockets);
-        self.node.metrics().connections_bounded(sockets);
+        self.node.metrics().connections_max.set(sockets as u64);
         sockets
     }
 }

@@ -84,17 +84,18 @@ impl Endpoint {
         loop {
             let failure = match self.post(&body).await {
                 Ok(status) if status.is_success() => {
-                    return self.metrics.webhook_events_sent(events.len());
+                    self.metrics.webhook_events_sent.inc_by(events.len() as u64);
+                    return;
                 }
                 Ok(status) => failure::of_status(status),
                 Err(error) => failure::of_error(error),
             };
-            self.metrics.webhook_attempt_failed();
+            self.metrics.webhook_attempts_failed.inc();
             // Half of the wait at least, all of it at most: endpoints that fail together must not
             // be called together.
             let jittered = wait.mul_f64(rand::random_range(0.5..=1.0));
             if since.elapsed() + jittered > self.retry {
-                self.metrics.webhook_events_lost(events.len());
+                self.metrics.webhook_events_lost.inc_by(events.len() as u64);
                 let lost = events.len();
                 tracing::warn!(app = self.app.id, url, lost, failure, "webhook events are lost");
                 return;

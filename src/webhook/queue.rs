@@ -26,7 +26,7 @@ impl<T> Queue<T> {
         let mut waiting = self.waiting.lock();
         if waiting.len() >= self.most {
             waiting.pop_front();
-            self.metrics.webhook_events_lost(1);
+            self.metrics.webhook_events_lost.inc();
         }
         waiting.push_back(one);
         drop(waiting);

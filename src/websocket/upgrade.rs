@@ -165,7 +165,7 @@ impl Door {
                 tasks.spawn(connection::open(self.clone(), link, opening));
             }
             Err(code) => {
-                self.node.metrics().refused(code);
+                self.node.metrics().handshake_refused(code);
                 refusal::refuse(stream, answer, code, self.close_timeout()).await;
             }
         }
