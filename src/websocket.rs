@@ -1,14 +1,18 @@
-//! The door for browsers: the upgrade of `/app/{key}`, the frame codec, one task per connection.
+//! WebSocket connections of browsers and other clients: the upgrade of `/app/{key}`, the frame
+//! codec, and one task per connection.
 //!
-//! Knows bytes, deadlines and closing handshakes; what a message means is decided by
-//! [`node::Socket`](crate::node::Socket), and writing is the shard's.
+//! Owns bytes, deadlines and closing handshakes. [`node::Socket`](crate::node::Socket) decides what a
+//! message does, and the shards of the hub write.
 
 mod connection;
+mod context;
 mod decoder;
-mod link;
+mod endpoint;
+mod handshake;
 mod refusal;
-mod turn;
-mod upgrade;
+mod tcp_transport;
+mod turn_budget;
 
-pub use connection::ConnectionLimits;
-pub use upgrade::{Door, Newcomer, Upgrade, is_upgrade};
+pub use context::ConnectionLimits;
+pub use endpoint::{Upgrade, UpgradedStream, WebSocketEndpoint};
+pub use handshake::is_upgrade;

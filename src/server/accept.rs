@@ -34,7 +34,7 @@ use super::rejected::{Reason, Rejected};
 use super::spare::{self, Next, Spare};
 use crate::http;
 use crate::node::{Node, Vacancy};
-use crate::websocket::{self, Door, Newcomer, Upgrade};
+use crate::websocket::{self, Upgrade, UpgradedStream, WebSocketEndpoint};
 
 /// Bounds of a connection while it is HTTP.
 #[derive(Debug, Clone, Copy)]
@@ -59,7 +59,7 @@ const DRAIN_PARTING: Duration = Duration::from_secs(1);
 pub(super) struct Entrance {
     pub(super) router: Router,
     /// For sockets; the listener of the metrics has none.
-    pub(super) door: Option<Arc<Door>>,
+    pub(super) door: Option<Arc<WebSocketEndpoint>>,
     pub(super) limits: HeadLimits,
     /// Of all listeners together.
     pub(super) pending: Arc<Mutex<Pending>>,
@@ -251,8 +251,9 @@ impl Entrance {
             (Ok(()), Some(upgrade), Some(door)) => {
                 // The socket is served by a task of its own: this one has the size of hyper's state
                 // for as long as it lives.
-                let newcomer = Newcomer { stream, answer: kept_back, early: parts.read_buf };
-                door.serve(upgrade, newcomer, &tasks).await;
+                let upgraded =
+                    UpgradedStream { stream, response: kept_back, early: parts.read_buf };
+                door.serve(upgrade, upgraded, &tasks).await;
             }
             _ if visit.unread.is_set() || !parts.read_buf.is_empty() => {
                 self.part(stream, &[], &closed).await;
@@ -290,7 +291,7 @@ impl Entrance {
             let (answer, upgrade) = door.upgrade(&request);
             if let Some(upgrade) = &upgrade {
                 visit.phase.upgrading();
-                if upgrade.is_misplaced() {
+                if upgrade.has_wrong_path() {
                     self.rejected.note(Reason::Path, Some(visit.peer), Instant::now());
                 }
                 if self.node.vacancy(Instant::now()) == Vacancy::Full {

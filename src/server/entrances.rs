@@ -14,7 +14,7 @@ use super::rejected::Rejected;
 use crate::config::Config;
 use crate::http::{self, Api, BodyLimits};
 use crate::node::Node;
-use crate::websocket::{ConnectionLimits, Door};
+use crate::websocket::{ConnectionLimits, WebSocketEndpoint};
 
 /// Makes the entrance of each listener.
 pub(super) struct Entrances {
@@ -61,7 +61,8 @@ impl Entrances {
     /// The entrance of the worker that runs this shard.
     pub(super) fn of_worker(&self, shard: usize) -> Entrance {
         let (node, prefix) = (self.node.clone(), self.prefix.clone());
-        let door = Door::new(node, shard, prefix, self.connection, self.stopping.clone());
+        let door =
+            WebSocketEndpoint::new(node, shard, prefix, self.connection, self.stopping.clone());
         self.entrance(self.router.clone(), Some(Arc::new(door)))
     }
 
@@ -70,7 +71,7 @@ impl Entrances {
         self.entrance(http::exposition(self.node.metrics().clone()), None)
     }
 
-    fn entrance(&self, router: Router, door: Option<Arc<Door>>) -> Entrance {
+    fn entrance(&self, router: Router, door: Option<Arc<WebSocketEndpoint>>) -> Entrance {
         Entrance {
             router,
             door,

@@ -2,7 +2,7 @@
 //!
 //! Small on purpose: at 10 000 idle sockets this task and its socket are most of the memory.
 //! Incoming bytes go through one buffer per worker thread; a connection keeps only what is
-//! incomplete. Reading comes in [`Turn`]s, so that no client takes the worker from the others.
+//! incomplete. Reading comes in turns ([`TurnBudget`]), so that no client takes the worker from the others.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -16,28 +16,13 @@ use axum::body::Bytes;
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep_until};
 
+use super::context::ConnectionContext;
 use super::decoder::{Decoder, Inbound, Unfinished};
-use super::link::Link;
-use super::turn::{READ_BYTES, Turn};
-use super::upgrade::Door;
+use super::tcp_transport::TcpTransport;
+use super::turn_budget::{READ_BYTES, TurnBudget};
 use crate::hub::{Outlet, Shards};
 use crate::node::{Arrival, PendingJoins, Place, Socket};
 use crate::protocol::{ClientLibrary, CloseCode, Frame, SocketId};
-
-/// Bounds of one connection, from the configuration.
-#[derive(Debug, Clone, Copy)]
-pub struct ConnectionLimits {
-    /// Fragments of one message.
-    pub fragments: usize,
-    /// Time to finish a message that has begun.
-    pub message_timeout: Duration,
-    /// How long the transport may take nothing while frames wait for it.
-    pub write_timeout: Duration,
-    /// Time for the peer to finish the closing handshake.
-    pub close_timeout: Duration,
-    /// Whether permessage-deflate is negotiated with clients that offer it.
-    pub deflate: bool,
-}
 
 /// Bytes read and dropped while a socket closes: what a client had under way when it got the close
 /// frame. A client that goes on sending fills its own buffers instead.
@@ -51,10 +36,10 @@ thread_local! {
 /// What the task of an open connection holds, but for its socket.
 struct Connection {
     id: SocketId,
-    link: Arc<Link>,
-    door: Arc<Door>,
+    transport: Arc<TcpTransport>,
+    context: Arc<ConnectionContext>,
     decoder: Decoder,
-    turn: Turn,
+    budget: TurnBudget,
     /// Since when a message has begun and not ended.
     midway_since: Option<Instant>,
     /// Since when the shard waits for the transport to take bytes.
@@ -63,33 +48,37 @@ struct Connection {
     joins: Option<PendingJoins>,
 }
 
-/// What a connection begins with.
-pub(super) struct Opening {
+/// What a connection starts from.
+pub(super) struct AcceptedHandshake {
     pub(super) place: Place,
     pub(super) library: ClientLibrary,
     /// The 101.
-    pub(super) answer: Frame,
-    /// What the client sent behind its handshake.
+    pub(super) response: Frame,
+    /// Bytes that the client sent behind its handshake.
     pub(super) early: Bytes,
 }
 
 /// Answers the handshake of a client that has its place, and greets it; returns what serves the
 /// connection until its FIN.
-pub(super) fn open(door: Arc<Door>, link: Arc<Link>, opening: Opening) -> impl Future<Output = ()> {
-    let Opening { place, library, answer, early } = opening;
+pub(super) fn open(
+    context: Arc<ConnectionContext>,
+    transport: Arc<TcpTransport>,
+    handshake: AcceptedHandshake,
+) -> impl Future<Output = ()> {
+    let AcceptedHandshake { place, library, response, early } = handshake;
     let message_bytes_max = place.channels().app().limits.message_bytes;
-    let deflate = link.reads_deflated();
-    let decoder = Decoder::new(message_bytes_max, door.limits.fragments, deflate);
-    let id = door.node.shards().new_socket_id(door.shard);
+    let deflate = transport.reads_deflated();
+    let decoder = Decoder::new(message_bytes_max, context.limits.fragments, deflate);
+    let id = context.node.shards().new_socket_id(context.shard);
     let now = Instant::now();
-    let arrival = Arrival { place, id, library, outlet: link.clone(), answer: Some(answer) };
-    let mut socket = Socket::open(&door.node, arrival, now);
+    let arrival = Arrival { place, id, library, outlet: transport.clone(), answer: Some(response) };
+    let mut socket = Socket::open(&context.node, arrival, now);
     let mut connection = Connection {
         id,
-        link,
-        door,
+        transport,
+        context,
         decoder,
-        turn: Turn::new(),
+        budget: TurnBudget::new(),
         midway_since: None,
         full_since: None,
         joins: None,
@@ -117,7 +106,7 @@ impl Drop for Connection {
 
 impl Connection {
     fn shards(&self) -> &Shards {
-        self.door.node.shards()
+        self.context.node.shards()
     }
 
     /// Until either side closes.
@@ -125,30 +114,30 @@ impl Connection {
         let mut going_on = true;
         let mut timer = pin!(sleep_until(self.next_look(socket, Instant::now()).into()));
         while going_on {
-            if self.turn.has_read_all() {
+            if self.budget.is_read_spent() {
                 tokio::task::yield_now().await;
-                self.turn.renew();
+                self.budget.renew();
             }
             let (has_backlog, decided) = (self.decoder.has_backlog(), self.joins.is_none());
-            let reads = || decided && self.link.may_read();
+            let reads = || decided && self.transport.may_read();
             tokio::select! {
-                ready = ready(&self.link.stream, self.is_full(), has_backlog, reads) => match ready {
-                    Ready::Read => {
+                ready = ready(&self.transport.stream, self.is_full(), has_backlog, reads) => match ready {
+                    Readiness::Readable => {
                         going_on = self.read(socket);
                         // Nothing else that arrives can make the next look come earlier.
                         bring_forward(timer.as_mut(), self.message_due());
                         self.shards().room().await;
                     }
-                    Ready::Write => {
+                    Readiness::Writable => {
                         // The peer took bytes.
                         socket.heard(Instant::now());
                         self.write_on();
                     }
                 },
-                () = self.link.changed() => {
+                () = self.transport.changed() => {
                     self.look_whether_full();
                     bring_forward(timer.as_mut(), self.write_due());
-                    going_on = !self.link.is_ending();
+                    going_on = !self.transport.is_ending();
                 }
                 () = all_decided(&mut self.joins) => self.joins = None,
                 () = timer.as_mut() => self.keep_time(socket, timer.as_mut()),
@@ -162,13 +151,13 @@ impl Connection {
         if self.decoder.has_backlog() && !self.feed(&mut [], socket) {
             return false;
         }
-        while !self.turn.has_read_all() && self.joins.is_none() {
-            let link = self.link.clone();
+        while !self.budget.is_read_spent() && self.joins.is_none() {
+            let transport = self.transport.clone();
             let going_on =
-                READ_BUFFER.with_borrow_mut(|buffer| match link.stream.try_read(buffer) {
+                READ_BUFFER.with_borrow_mut(|buffer| match transport.stream.try_read(buffer) {
                     Ok(0) => Some(false),
                     Ok(length) => {
-                        self.turn.read(length);
+                        self.budget.spend_read(length);
                         Some(self.feed(&mut buffer[..length], socket))
                     }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
@@ -179,7 +168,7 @@ impl Connection {
                 Some(false) => return false,
                 None => {
                     // The client has nothing more under way, so the turn ends by itself.
-                    self.turn.renew();
+                    self.budget.renew();
                     return true;
                 }
             }
@@ -190,12 +179,12 @@ impl Connection {
     /// Decodes bytes and passes the messages to the socket; false when the connection is over.
     fn feed(&mut self, bytes: &mut [u8], socket: &mut Socket) -> bool {
         let now = Instant::now();
-        let (id, shards, turn) = (self.id, self.door.node.shards(), &self.turn);
-        let fed = self.decoder.feed(bytes, turn, |inbound| match inbound {
-            Inbound::Text(text) => turn.answered(socket.receive(text, now)),
+        let (id, shards, budget) = (self.id, self.context.node.shards(), &self.budget);
+        let fed = self.decoder.feed(bytes, budget, |inbound| match inbound {
+            Inbound::Text(text) => budget.spend_answers(socket.receive(text, now)),
             Inbound::Ping(payload) => {
                 socket.control_frame(now);
-                turn.answered(shards.answer(id, Frame::pong(payload)));
+                budget.spend_answers(shards.answer(id, Frame::pong(payload)));
             }
             Inbound::Pong => socket.control_frame(now),
             Inbound::Close(code) => shards.finish(id, code),
@@ -219,7 +208,7 @@ impl Connection {
 
     /// The shard may have found the transport full.
     fn look_whether_full(&mut self) {
-        if self.link.take_full() {
+        if self.transport.take_full() {
             self.full_since = Some(Instant::now());
         }
     }
@@ -231,11 +220,11 @@ impl Connection {
     }
 
     fn message_due(&self) -> Option<Instant> {
-        self.midway_since.map(|since| since + self.door.limits.message_timeout)
+        self.midway_since.map(|since| since + self.context.limits.message_timeout)
     }
 
     fn write_due(&self) -> Option<Instant> {
-        self.full_since.map(|since| since + self.door.limits.write_timeout)
+        self.full_since.map(|since| since + self.context.limits.write_timeout)
     }
 
     fn next_look(&self, socket: &Socket, now: Instant) -> Instant {
@@ -252,7 +241,7 @@ impl Connection {
         if self.write_due().is_some_and(|due| due <= now) {
             socket.end(CloseCode::TooSlow);
         }
-        if self.is_full() || !self.link.may_read() {
+        if self.is_full() || !self.transport.may_read() {
             // Its messages are not read, or a ping would wait behind what it has not taken: its
             // silence has another cause, for which the write time-out stands.
             socket.heard(now);
@@ -266,23 +255,23 @@ impl Connection {
     /// The rest of the closing handshake: what is queued goes out, the peer's last bytes are read
     /// and dropped, so that the kernel does not answer them with a reset that outruns our close.
     async fn linger(&mut self) {
-        let door = self.door.clone();
+        let context = self.context.clone();
         // In a box, which exists only now: the task of an open socket need not hold it.
-        let close_timeout = Box::pin(async move { door.close_timeout().await });
+        let close_timeout = Box::pin(async move { context.close_timeout().await });
         let seen_off = async {
             let mut left = DROPPED_BYTES_MAX;
             loop {
                 self.look_whether_full();
-                let stream = &self.link.stream;
+                let stream = &self.transport.stream;
                 tokio::select! {
                     ready = ready(stream, self.is_full(), false, || left > 0) => match ready {
-                        Ready::Write => self.write_on(),
-                        Ready::Read => match drop_bytes(stream) {
+                        Readiness::Writable => self.write_on(),
+                        Readiness::Readable => match drop_bytes(stream) {
                             Some(bytes) => left = left.saturating_sub(bytes),
                             None => return,
                         },
                     },
-                    () = self.link.changed() => {}
+                    () = self.transport.changed() => {}
                 }
                 tokio::task::yield_now().await;
             }
@@ -295,11 +284,11 @@ impl Connection {
 }
 
 /// What a connection can do next.
-enum Ready {
+enum Readiness {
     /// Bytes have arrived, or frames wait, or the peer is gone.
-    Read,
-    /// The transport takes bytes again.
-    Write,
+    Readable,
+    /// The kernel accepts bytes again.
+    Writable,
 }
 
 /// Resolves once there is something to read, while `reads` allows it, or, if the shard waits for
@@ -309,13 +298,13 @@ async fn ready(
     full: bool,
     has_backlog: bool,
     reads: impl Fn() -> bool,
-) -> Ready {
+) -> Readiness {
     poll_fn(|cx| {
         if full && stream.poll_write_ready(cx).is_ready() {
-            return Poll::Ready(Ready::Write);
+            return Poll::Ready(Readiness::Writable);
         }
         let readable = reads() && (has_backlog || stream.poll_read_ready(cx).is_ready());
-        if readable { Poll::Ready(Ready::Read) } else { Poll::Pending }
+        if readable { Poll::Ready(Readiness::Readable) } else { Poll::Pending }
     })
     .await
 }

@@ -10,7 +10,7 @@ use tokio_tungstenite::tungstenite::protocol::frame::coding::{
     CloseCode as WireCode, Control, Data, OpCode,
 };
 
-use super::turn::Turn;
+use super::turn_budget::TurnBudget;
 use crate::protocol::CloseCode;
 use crate::protocol::deflate::{InflateError, inflate};
 
@@ -68,13 +68,13 @@ struct Fragments {
 
 /// One call of [`Decoder::feed`].
 struct Parsing<'a, F> {
-    turn: &'a Turn,
+    budget: &'a TurnBudget,
     on: &'a mut F,
     /// What is unfinished in the end, if anything, began in this call.
     begun: bool,
 }
 
-struct Parsed {
+struct ParsedFrame {
     header: FrameHeader,
     /// Where the payload starts and ends in the buffer.
     payload: std::ops::Range<usize>,
@@ -104,11 +104,11 @@ impl Decoder {
     pub(super) fn feed(
         &mut self,
         input: &mut [u8],
-        turn: &Turn,
+        budget: &TurnBudget,
         mut on: impl FnMut(Inbound<'_>),
     ) -> Result<Unfinished, CloseCode> {
         self.has_backlog = false;
-        let mut parsing = Parsing { turn, on: &mut on, begun: !self.is_midway() };
+        let mut parsing = Parsing { budget, on: &mut on, begun: !self.is_midway() };
         if self.partial.is_empty() {
             let used = self.parse(input, &mut parsing)?;
             self.partial.extend_from_slice(&input[used..]);
@@ -141,7 +141,7 @@ impl Decoder {
     ) -> Result<usize, CloseCode> {
         let mut at = 0;
         while !self.closed {
-            if parsing.turn.is_over() {
+            if parsing.budget.is_spent() {
                 self.has_backlog = at < buffer.len();
                 return Ok(at);
             }
@@ -155,7 +155,7 @@ impl Decoder {
             let payload = &mut buffer[payload];
             unmask(payload, frame.header.mask.unwrap_or_default());
             self.checked = 0;
-            parsing.turn.take_frame();
+            parsing.budget.spend_frame();
             match frame.header.opcode {
                 OpCode::Control(control) => self.control(control, payload, parsing.on)?,
                 OpCode::Data(data) => self.data(data, &frame.header, payload, parsing.on)?,
@@ -196,7 +196,7 @@ impl Decoder {
     }
 
     /// The next frame's header, checked; `None` while it is incomplete.
-    fn header(&self, bytes: &[u8]) -> Result<Option<Parsed>, CloseCode> {
+    fn header(&self, bytes: &[u8]) -> Result<Option<ParsedFrame>, CloseCode> {
         let mut cursor = Cursor::new(bytes);
         let parsed = FrameHeader::parse(&mut cursor).map_err(|_| CloseCode::FrameError)?;
         let Some((header, announced)) = parsed else { return Ok(None) };
@@ -219,7 +219,7 @@ impl Decoder {
         if !control && announced > self.message_bytes_max.saturating_sub(so_far) {
             return Err(CloseCode::MessageTooBig);
         }
-        Ok(Some(Parsed { header, payload: start..start + announced }))
+        Ok(Some(ParsedFrame { header, payload: start..start + announced }))
     }
 
     fn control(

@@ -1,6 +1,7 @@
-//! A connection that may not open: upgraded all the same, told why, closed with the code.
+//! A socket that may not open: the handshake is completed, the reason is sent, the socket is closed
+//! with the code.
 //!
-//! A bare drop or a plain HTTP error shows in browsers as 1006, and pusher-js then retries for
+//! Browsers report a dropped connection or a plain HTTP error as 1006; pusher-js then retries for
 //! ever instead of reporting the reason.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -8,28 +9,28 @@ use tokio::net::TcpStream;
 
 use crate::protocol::{CloseCode, Frame, server_message};
 
-/// Answers the handshake, gives the reason, then closes; waits for the peer to do the same until
+/// Writes the 101, the reason and the close frame, then waits until the peer closes or
 /// `close_timeout` resolves.
 pub(super) async fn refuse(
     mut stream: TcpStream,
-    answer: Vec<u8>,
+    response: Vec<u8>,
     code: CloseCode,
     close_timeout: impl Future<Output = ()>,
 ) {
-    let mut last_words = answer;
-    last_words.extend_from_slice(server_message::closing_error(code).as_bytes());
-    last_words.extend_from_slice(Frame::close(code).as_bytes());
-    let goodbye = async {
-        stream.write_all(&last_words).await?;
+    let mut bytes = response;
+    bytes.extend_from_slice(server_message::closing_error(code).as_bytes());
+    bytes.extend_from_slice(Frame::close(code).as_bytes());
+    let closing_handshake = async {
+        stream.write_all(&bytes).await?;
         stream.shutdown().await?;
-        // Until the peer closes: a reset for bytes we did not read could outrun our close frame.
+        // The kernel answers unread bytes with a reset, which could overtake the close frame.
         let mut rest = [0; 1024];
         while stream.read(&mut rest).await? > 0 {}
         std::io::Result::Ok(())
     };
     tokio::select! {
-        // A peer that is gone needs no reason.
-        _ = goodbye => {}
+        // An error means that the peer is gone.
+        _ = closing_handshake => {}
         () = close_timeout => {}
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{Decoder, Inbound, Turn, Unfinished};
+use super::{Decoder, Inbound, TurnBudget, Unfinished};
 use crate::protocol::CloseCode;
 
 const MASK: [u8; 4] = [0xa1, 0x02, 0xf3, 0x54];
@@ -34,7 +34,7 @@ fn decode(pieces: &[&[u8]]) -> (Vec<String>, Result<(), CloseCode>) {
         let mut piece = piece.to_vec();
         loop {
             let on = |inbound: Inbound<'_>| heard.push(format!("{inbound:?}"));
-            if let Err(code) = decoder.feed(&mut piece, &Turn::new(), on) {
+            if let Err(code) = decoder.feed(&mut piece, &TurnBudget::new(), on) {
                 return (heard, Err(code));
             }
             if !decoder.has_backlog() {
@@ -49,7 +49,8 @@ fn decode(pieces: &[&[u8]]) -> (Vec<String>, Result<(), CloseCode>) {
 /// Feeds the pieces and returns what each left unfinished.
 fn unfinished(pieces: &[Vec<u8>]) -> Vec<Unfinished> {
     let mut decoder = Decoder::new(100_000, 4, false);
-    let feed = |piece: &Vec<u8>| decoder.feed(&mut piece.clone(), &Turn::new(), |_| {}).unwrap();
+    let feed =
+        |piece: &Vec<u8>| decoder.feed(&mut piece.clone(), &TurnBudget::new(), |_| {}).unwrap();
     pieces.iter().map(feed).collect()
 }
 
@@ -130,9 +131,9 @@ fn nothing_is_kept_between_whole_messages() {
     let mut decoder = Decoder::new(100_000, 4, false);
     let stream = frame(0x81, &[b'x'; 5_000]);
     let (first, second) = stream.split_at(4_000);
-    decoder.feed(&mut first.to_vec(), &Turn::new(), |_| {}).unwrap();
+    decoder.feed(&mut first.to_vec(), &TurnBudget::new(), |_| {}).unwrap();
     assert!(decoder.is_midway());
-    decoder.feed(&mut second.to_vec(), &Turn::new(), |_| {}).unwrap();
+    decoder.feed(&mut second.to_vec(), &TurnBudget::new(), |_| {}).unwrap();
     assert!(!decoder.is_midway());
     assert_eq!(decoder.partial.capacity(), 0);
 }
@@ -142,13 +143,13 @@ fn a_turn_takes_some_frames_and_leaves_the_others() {
     let mut decoder = Decoder::new(100_000, 4, false);
     let mut stream = frame(0x81, b"hi").repeat(20);
     stream.extend(&frame(0x81, b"cut")[..4]);
-    let (turn, mut count) = (Turn::new(), 0);
-    let fed = decoder.feed(&mut stream, &turn, |_| count += 1);
+    let (budget, mut count) = (TurnBudget::new(), 0);
+    let fed = decoder.feed(&mut stream, &budget, |_| count += 1);
     assert_eq!((fed, count, decoder.has_backlog()), (Ok(Unfinished::Nothing), 16, true));
-    let fed = decoder.feed(&mut [], &turn, |_| count += 1);
+    let fed = decoder.feed(&mut [], &budget, |_| count += 1);
     assert_eq!((fed, count), (Ok(Unfinished::Nothing), 16), "the same turn takes no more");
-    turn.renew();
-    let fed = decoder.feed(&mut [], &turn, |_| count += 1);
+    budget.renew();
+    let fed = decoder.feed(&mut [], &budget, |_| count += 1);
     assert_eq!((fed, count, decoder.has_backlog()), (Ok(Unfinished::Begun), 20, false));
 }
 
@@ -180,7 +181,8 @@ fn bytes_that_are_not_utf8_are_refused_when_they_arrive() {
     let arrives = |pieces: &[Vec<u8>]| {
         let mut decoder = Decoder::new(100_000, 4, false);
         let refused = pieces.iter().position(|piece| {
-            decoder.feed(&mut piece.clone(), &Turn::new(), |_| {}) == Err(CloseCode::InvalidUtf8)
+            decoder.feed(&mut piece.clone(), &TurnBudget::new(), |_| {})
+                == Err(CloseCode::InvalidUtf8)
         });
         refused.expect("refused")
     };

@@ -1,7 +1,7 @@
-//! One TCP connection, shared by its task, which reads, and its shard, which writes; and the
-//! signals from the shard to the task.
+//! The TCP connection of one socket, shared by the connection task, which reads, and the shard, which
+//! writes, with the signals from the shard to the task.
 //!
-//! One allocation, because a write touches it for every delivery.
+//! One allocation, because every delivery touches it.
 
 use std::io::{self, IoSlice};
 use std::net::Shutdown;
@@ -13,23 +13,23 @@ use tokio::sync::Notify;
 
 use crate::hub::{Outlet, Signal};
 
-/// The connection of one socket.
-pub(super) struct Link {
+/// The TCP connection of one socket.
+pub(super) struct TcpTransport {
     pub(super) stream: TcpStream,
     reads_deflated: bool,
     flags: AtomicU8,
-    /// Wakes the connection task. Rare: never on the way of a delivered frame.
+    /// Wakes the connection task. A delivery never does.
     changed: Notify,
 }
 
-/// The shard waits for the transport to take bytes.
+/// The kernel's send buffer is full: the task has to report when it is not.
 const FULL: u8 = 1;
-/// No message is read until answers have gone out.
-const ANSWERS_WAIT: u8 = 2;
+/// The task reads no message until queued answers are written.
+const ANSWERS_QUEUED: u8 = 2;
 /// The server closes this socket, or its peer is gone.
 const ENDING: u8 = 4;
 
-impl Link {
+impl TcpTransport {
     pub(super) fn new(stream: TcpStream, reads_deflated: bool) -> Self {
         let (flags, changed) = (AtomicU8::new(0), Notify::new());
         Self { stream, reads_deflated, flags, changed }
@@ -40,14 +40,14 @@ impl Link {
         self.changed.notified().await;
     }
 
-    /// Whether the shard waits for the transport to take bytes; true once per wait.
+    /// Whether the shard found the send buffer full; true once per such signal.
     pub(super) fn take_full(&self) -> bool {
         self.flags.fetch_and(!FULL, Ordering::AcqRel) & FULL != 0
     }
 
     /// Whether the next message may be read.
     pub(super) fn may_read(&self) -> bool {
-        self.flags.load(Ordering::Acquire) & (ANSWERS_WAIT | ENDING) == 0
+        self.flags.load(Ordering::Acquire) & (ANSWERS_QUEUED | ENDING) == 0
     }
 
     /// Whether the server closes this socket, or its peer is gone.
@@ -66,9 +66,9 @@ impl Link {
     }
 }
 
-impl Outlet for Link {
-    /// Not through the runtime, which would look up first whether it believes the socket to be
-    /// writable, in memory nobody else needs here; only when it is not, the runtime has to know.
+impl Outlet for TcpTransport {
+    /// Calls send(2) directly: tokio first loads its readiness word, memory that nothing else here
+    /// touches. After `WouldBlock` it writes through tokio, which then waits for readiness again.
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
         let socket = SockRef::from(&self.stream);
         let sent = match bytes {
@@ -90,14 +90,14 @@ impl Outlet for Link {
     fn signal(&self, signal: Signal) {
         match signal {
             Signal::AwaitWritable => self.set(FULL),
-            Signal::StopReading => self.set(ANSWERS_WAIT),
-            Signal::ReadOn => self.clear(ANSWERS_WAIT),
+            Signal::StopReading => self.set(ANSWERS_QUEUED),
+            Signal::ReadOn => self.clear(ANSWERS_QUEUED),
             Signal::Ending => self.set(ENDING),
         }
     }
 
     fn finish(&self) {
-        // A peer that is gone already needs no FIN.
+        // Fails only when the peer is already gone, which needs no FIN.
         let _ = SockRef::from(&self.stream).shutdown(Shutdown::Write);
     }
 }

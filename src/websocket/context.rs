@@ -1,0 +1,52 @@
+//! What all connections of one worker share: the node, the shard, the limits, the shutdown signal.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::sleep;
+use tokio_util::sync::CancellationToken;
+
+use crate::node::Node;
+
+/// Bounds of one connection, from the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct ConnectionLimits {
+    /// Fragments of one message.
+    pub fragments: usize,
+    /// Time from the first byte of a message to its last.
+    pub message_timeout: Duration,
+    /// How long the kernel may accept no bytes while frames are queued.
+    pub write_timeout: Duration,
+    /// How long the peer may take to finish the closing handshake.
+    pub close_timeout: Duration,
+    /// Whether permessage-deflate is negotiated with clients that offer it.
+    pub deflate: bool,
+}
+
+/// How long a peer may take to answer a close frame during a drain. By then the kernel has the last
+/// bytes and sends them without the process; a longer wait only avoids resets of peers that still
+/// send.
+const DRAIN_CLOSE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// Shared by the connections of one worker, so that each of them holds one pointer.
+pub(super) struct ConnectionContext {
+    pub(super) node: Arc<Node>,
+    /// The shard on the same worker, which gets the sockets.
+    pub(super) shard: usize,
+    pub(super) limits: ConnectionLimits,
+    /// Cancelled when the drain begins.
+    pub(super) stopping: CancellationToken,
+}
+
+impl ConnectionContext {
+    /// Resolves when the time to answer a close frame is over: the configured one, during a drain at
+    /// most [`DRAIN_CLOSE_TIMEOUT`].
+    pub(super) async fn close_timeout(&self) {
+        let close_timeout = self.limits.close_timeout;
+        tokio::select! {
+            () = sleep(close_timeout) => return,
+            () = self.stopping.cancelled() => {}
+        }
+        sleep(close_timeout.min(DRAIN_CLOSE_TIMEOUT)).await;
+    }
+}
