@@ -1,6 +1,6 @@
 //! The door for back ends: the Pusher HTTP API, signed, and the health check.
 //!
-//! One file per group of endpoints. No handler runs before [`signed::Signed`] has checked the
+//! One file per group of endpoints. No handler runs before [`signed::SignedRequest`] has checked the
 //! signature, and nothing of a body is read before that either.
 
 use std::sync::Arc;
@@ -16,21 +16,21 @@ use tokio_util::sync::CancellationToken;
 
 mod body;
 mod channels;
-mod coding;
+mod encoding;
 mod events;
-mod exposition;
+mod metrics;
 mod info;
-mod missing;
-mod refusal;
+mod not_found;
+mod api_error;
 mod signed;
 mod users;
 
-pub use exposition::exposition;
-pub use refusal::RefusedBecause;
-pub use signed::SentPath;
+pub use api_error::ApiErrorText;
+pub use metrics::metrics_router;
+pub use signed::OriginalPath;
 
 use crate::node::{Node, Standing, Vacancy};
-use refusal::Refusal;
+use api_error::ApiError;
 
 /// Bounds of one request, from the configuration.
 #[derive(Debug, Clone, Copy)]
@@ -132,13 +132,13 @@ async fn upgrade_required() -> Response {
     (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], text).into_response()
 }
 
-async fn not_found(State(api): State<Arc<Api>>, uri: Uri) -> Refusal {
-    Refusal::not_found(missing::text(&api.prefix, uri.path()))
+async fn not_found(State(api): State<Arc<Api>>, uri: Uri) -> ApiError {
+    ApiError::not_found(not_found::message(&api.prefix, uri.path()))
 }
 
-async fn method_not_allowed(method: Method, request: Request<Body>) -> Refusal {
+async fn method_not_allowed(method: Method, request: Request<Body>) -> ApiError {
     let path: String = request.uri().path().chars().take(200).collect();
-    Refusal::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed on {path:?}"))
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not allowed on {path:?}"))
 }
 
 /// A 200 with a JSON body.

@@ -14,7 +14,7 @@ use indexmap::IndexMap;
 use parking_lot::Mutex;
 
 use crate::app::App;
-use crate::protocol::server_message::{self, Event};
+use crate::protocol::server_message::{self, OutboundEvent};
 use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, CloseCode, Frame, Member, SocketId, User};
 
@@ -226,7 +226,7 @@ impl Hub {
     pub fn trigger(
         &self,
         name: &ChannelName,
-        event: &Event<'_>,
+        event: &OutboundEvent<'_>,
         data: &str,
         except: Option<SocketId>,
         now: Instant,

@@ -21,7 +21,6 @@ pub mod session;
 pub mod signature;
 pub mod signed_data;
 pub mod socket_id;
-pub mod text;
 pub mod user;
 
 pub use broadcast::Broadcast;

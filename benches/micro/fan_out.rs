@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use criterion::{BenchmarkId, Criterion, Throughput};
-use resound::protocol::server_message::Event;
+use resound::protocol::server_message::OutboundEvent;
 
 use crate::stage::{Stage, name};
 
@@ -19,7 +19,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         group.throughput(Throughput::Elements(subscribers.max(1) as u64));
         group.bench_function(BenchmarkId::new("trigger", subscribers), |bencher| {
             bencher.iter(|| {
-                let event = Event::new("updated", &data);
+                let event = OutboundEvent::new("updated", &data);
                 let reached = stage.hub.trigger(&channel, &event, &data, None, Instant::now());
                 stage.settle();
                 reached
@@ -33,7 +33,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     group.throughput(Throughput::Elements(10_000));
     group.bench_function("ten triggers, then the writes, 1000 subscribers", |bencher| {
         bencher.iter(|| {
-            let event = Event::new("updated", &data);
+            let event = OutboundEvent::new("updated", &data);
             for _ in 0..10 {
                 stage.hub.trigger(&channel, &event, &data, None, Instant::now());
             }

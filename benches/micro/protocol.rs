@@ -4,7 +4,7 @@
 
 use criterion::{BenchmarkId, Criterion, Throughput};
 use resound::protocol::client_message::ClientMessage;
-use resound::protocol::server_message::Event;
+use resound::protocol::server_message::OutboundEvent;
 
 use crate::stage::name;
 
@@ -20,7 +20,7 @@ fn encode(criterion: &mut Criterion) {
         let data = json(bytes);
         group.throughput(Throughput::Bytes(data.len() as u64));
         group.bench_function(BenchmarkId::from_parameter(size), |bencher| {
-            bencher.iter(|| Event::new("order.shipped", &data).frame(&channel));
+            bencher.iter(|| OutboundEvent::new("order.shipped", &data).frame(&channel));
         });
     }
     group.finish();

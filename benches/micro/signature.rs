@@ -6,7 +6,7 @@ use criterion::{Criterion, Throughput};
 use hmac::Mac;
 use resound::app::App;
 use resound::protocol::SocketId;
-use resound::protocol::signature::{self, Query};
+use resound::protocol::signature::{self, SignedQuery};
 
 use crate::stage::app;
 
@@ -40,7 +40,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
 
 /// What the HTTP API asks of a request, from its query string on.
 fn is_signed(app: &App, query: &str, body: &[u8]) -> bool {
-    let query = Query::parse(query).unwrap();
+    let query = SignedQuery::parse(query).unwrap();
     signature::check_request(app, "POST", &[PATH], &query, NOW).is_ok()
         && signature::check_body(&query, body).is_ok()
 }

@@ -9,13 +9,13 @@ use hyper::body::Body as _;
 use tokio::time::{Instant, timeout_at};
 
 use super::BodyLimits;
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 
 /// A body that is slower than this after the first grace is not waited for.
 const BYTES_PER_SECOND_MIN: usize = 1024;
 
 /// The whole body. One that announces too much is refused before any of it is read.
-pub(super) async fn read(mut body: Body, limits: BodyLimits) -> Result<Bytes, Refusal> {
+pub(super) async fn read(mut body: Body, limits: BodyLimits) -> Result<Bytes, ApiError> {
     if body.size_hint().lower() > limits.bytes as u64 {
         return Err(too_large(limits.bytes));
     }
@@ -26,12 +26,12 @@ pub(super) async fn read(mut body: Body, limits: BodyLimits) -> Result<Bytes, Re
         let deadline = start + limits.timeout + Duration::from_secs(seconds as u64);
         let Ok(frame) = timeout_at(deadline, body.frame()).await else {
             let text = "The body did not arrive in time: at least 1 KiB a second is expected";
-            return Err(Refusal::new(StatusCode::REQUEST_TIMEOUT, text));
+            return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, text));
         };
         let data = match frame {
             None => return Ok(whole.into()),
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-            Some(Err(_)) => return Err(Refusal::bad_request("The body could not be read")),
+            Some(Err(_)) => return Err(ApiError::bad_request("The body could not be read")),
         };
         if whole.len() + data.len() > limits.bytes {
             return Err(too_large(limits.bytes));
@@ -57,8 +57,8 @@ pub(super) async fn discard(body: Body, limits: BodyLimits) {
     let _ = tokio::time::timeout(limits.timeout, drop_all).await;
 }
 
-fn too_large(bytes_max: usize) -> Refusal {
-    Refusal::too_large(format!(
+fn too_large(bytes_max: usize) -> ApiError {
+    ApiError::too_large(format!(
         "The request body is larger than {bytes_max} bytes: send less, or raise http.body_bytes (REVERB_MAX_REQUEST_SIZE)"
     ))
 }

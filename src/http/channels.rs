@@ -6,41 +6,41 @@ use std::time::Instant;
 use axum::response::Response;
 use serde::Serialize;
 
-use super::info::{Attributes, Info};
+use super::api_error::ApiError;
+use super::info::{ChannelAttributes, InfoParameter};
 use super::json_of;
-use super::refusal::Refusal;
-use super::signed::Signed;
+use super::signed::SignedRequest;
 use crate::node;
 use crate::protocol::{ChannelName, ChannelType};
 
 #[derive(Serialize)]
-struct Channels<'a> {
-    channels: BTreeMap<&'a str, Attributes>,
+struct ChannelListResponse<'a> {
+    channels: BTreeMap<&'a str, ChannelAttributes>,
 }
 
 #[derive(Serialize)]
-struct Channel {
+struct ChannelResponse {
     occupied: bool,
     #[serde(flatten)]
-    attributes: Attributes,
+    attributes: ChannelAttributes,
     /// Asked for on a cache channel: the last event, or `null` where there is none.
     #[serde(skip_serializing_if = "Option::is_none")]
-    cache: Option<Option<LastEvent>>,
+    cache: Option<Option<CachedEventResponse>>,
 }
 
 #[derive(Serialize)]
-struct LastEvent {
+struct CachedEventResponse {
     data: std::sync::Arc<str>,
     /// Seconds it will still be kept.
     ttl: u64,
 }
 
 /// `GET /apps/{id}/channels`: the occupied ones only.
-pub(super) async fn list(request: Signed) -> Result<Response, Refusal> {
+pub(super) async fn list(request: SignedRequest) -> Result<Response, ApiError> {
     let prefix = request.query.get("filter_by_prefix").unwrap_or_default();
-    let info = Info::parse(request.query.get("info"))?;
+    let info = InfoParameter::parse(request.query.get("info"))?;
     if info.user_count && ChannelType::of_prefix(prefix) != ChannelType::Presence {
-        return Err(Refusal::bad_request(
+        return Err(ApiError::bad_request(
             "user_count exists on presence channels only: add filter_by_prefix=presence-",
         ));
     }
@@ -49,25 +49,28 @@ pub(super) async fn list(request: Signed) -> Result<Response, Refusal> {
         .iter()
         .map(|(name, counts)| (name.as_str(), info.attributes(name, Some(counts.clone()))))
         .collect();
-    Ok(json_of(&Channels { channels }))
+    Ok(json_of(&ChannelListResponse { channels }))
 }
 
 /// `GET /apps/{id}/channels/{name}`: a channel nobody is in is simply not occupied.
-pub(super) async fn show(request: Signed) -> Result<Response, Refusal> {
+pub(super) async fn show(request: SignedRequest) -> Result<Response, ApiError> {
     let name_bytes_max = request.channels.app().limits.channel_name_bytes;
     let name = ChannelName::parse(request.parameter("channel"), name_bytes_max)?;
-    let info = Info::parse(request.query.get("info"))?;
+    let info = InfoParameter::parse(request.query.get("info"))?;
     if info.user_count && !name.is_presence() {
-        return Err(Refusal::bad_request("user_count exists on presence channels only"));
+        return Err(ApiError::bad_request("user_count exists on presence channels only"));
     }
     let counts = request.channels.counts(&name).await;
     let cache = if info.cache && name.is_cache() {
         let last = request.channels.last_event(&name, Instant::now()).await;
-        Some(last.map(|node::LastEvent { data, ttl }| LastEvent { data, ttl }))
+        Some(last.map(|node::LastEvent { data, ttl }| CachedEventResponse { data, ttl }))
     } else {
         None
     };
-    let answer =
-        Channel { occupied: counts.is_some(), attributes: info.attributes(&name, counts), cache };
+    let answer = ChannelResponse {
+        occupied: counts.is_some(),
+        attributes: info.attributes(&name, counts),
+        cache,
+    };
     Ok(json_of(&answer))
 }

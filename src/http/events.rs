@@ -14,107 +14,106 @@ use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use super::info::{Attributes, Info};
-use super::refusal::Refusal;
-use super::signed::Signed;
+use super::api_error::ApiError;
+use super::info::{ChannelAttributes, InfoParameter};
+use super::signed::SignedRequest;
 use super::{json, json_of};
 use crate::app::AppLimits;
 use crate::node::{Channels, Triggered};
-use crate::protocol::json::{self, List, Object, Unreadable};
-use crate::protocol::server_message::Event;
-use crate::protocol::text::Text;
+use crate::protocol::json::{self, JsonError, JsonList, JsonObject, JsonString};
+use crate::protocol::server_message::OutboundEvent;
 use crate::protocol::{ChannelName, ChannelType, SocketId};
 
 /// Only the server may say these; a back end that could would forge its own protocol.
 const RESERVED_PREFIXES: [&str; 2] = ["pusher:", "pusher_internal:"];
 
 #[derive(Deserialize)]
-struct Body<'a> {
+struct EventRequest<'a> {
     #[serde(borrow)]
-    name: Text<'a>,
+    name: JsonString<'a>,
     #[serde(borrow)]
-    data: Text<'a>,
+    data: JsonString<'a>,
     #[serde(borrow)]
-    channel: Option<Text<'a>>,
+    channel: Option<JsonString<'a>>,
     #[serde(borrow)]
-    channels: Option<Names<'a>>,
+    channels: Option<ChannelNameList<'a>>,
     #[serde(borrow)]
-    socket_id: Option<Text<'a>>,
+    socket_id: Option<JsonString<'a>>,
     #[serde(borrow)]
-    info: Option<Text<'a>>,
+    info: Option<JsonString<'a>>,
 }
 
 #[derive(Deserialize)]
-struct Batch<'a> {
+struct BatchRequest<'a> {
     #[serde(borrow)]
-    batch: List<Object<Body<'a>>>,
+    batch: JsonList<JsonObject<EventRequest<'a>>>,
 }
 
-/// `channels`: one name, or a [`List`] of them.
-struct Names<'a>(List<Text<'a>>);
+/// `channels`: one name, or a [`JsonList`] of them.
+struct ChannelNameList<'a>(JsonList<JsonString<'a>>);
 
-impl<'a, 'de: 'a> Deserialize<'de> for Names<'a> {
+impl<'a, 'de: 'a> Deserialize<'de> for ChannelNameList<'a> {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
-        reader.deserialize_any(NamesVisitor)
+        reader.deserialize_any(ChannelNameListVisitor)
     }
 }
 
-struct NamesVisitor;
+struct ChannelNameListVisitor;
 
-impl<'de> Visitor<'de> for NamesVisitor {
-    type Value = Names<'de>;
+impl<'de> Visitor<'de> for ChannelNameListVisitor {
+    type Value = ChannelNameList<'de>;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a channel name or a list of them in channels")
     }
 
-    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<Names<'de>, E> {
-        Ok(Names(List(vec![Text(Cow::Borrowed(name))])))
+    fn visit_borrowed_str<E: Error>(self, name: &'de str) -> Result<ChannelNameList<'de>, E> {
+        Ok(ChannelNameList(JsonList(vec![JsonString(Cow::Borrowed(name))])))
     }
 
-    fn visit_str<E: Error>(self, name: &str) -> Result<Names<'de>, E> {
-        Ok(Names(List(vec![Text(Cow::Owned(name.to_owned()))])))
+    fn visit_str<E: Error>(self, name: &str) -> Result<ChannelNameList<'de>, E> {
+        Ok(ChannelNameList(JsonList(vec![JsonString(Cow::Owned(name.to_owned()))])))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, names: A) -> Result<Names<'de>, A::Error> {
-        List::deserialize(SeqAccessDeserializer::new(names)).map(Names)
+    fn visit_seq<A: SeqAccess<'de>>(self, names: A) -> Result<ChannelNameList<'de>, A::Error> {
+        JsonList::deserialize(SeqAccessDeserializer::new(names)).map(ChannelNameList)
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, names: A) -> Result<Names<'de>, A::Error> {
-        List::deserialize(MapAccessDeserializer::new(names)).map(Names)
+    fn visit_map<A: MapAccess<'de>>(self, names: A) -> Result<ChannelNameList<'de>, A::Error> {
+        JsonList::deserialize(MapAccessDeserializer::new(names)).map(ChannelNameList)
     }
 }
 
 /// An event that may be delivered.
-struct Trigger<'a> {
+struct ValidEvent<'a> {
     name: &'a str,
     data: &'a str,
     channels: Vec<ChannelName>,
     except: Option<SocketId>,
-    info: Option<Info>,
+    info: Option<InfoParameter>,
 }
 
 /// `POST /apps/{id}/events`.
-pub(super) async fn trigger(request: Signed) -> Result<Response, Refusal> {
-    let body: Body<'_> =
+pub(super) async fn trigger(request: SignedRequest) -> Result<Response, ApiError> {
+    let body: EventRequest<'_> =
         parse(&request.body, "{\"name\":\"…\",\"data\":\"…\",\"channels\":[\"…\"]}")?;
     let trigger = check(&body, &request.channels.app().limits)?;
     let reach = publish(&request, std::slice::from_ref(&trigger)).await;
-    let Some(info) = trigger.info else { return Ok(reach.told(json("{}".to_owned()))) };
-    let mut channels: BTreeMap<&str, Attributes> = BTreeMap::new();
+    let Some(info) = trigger.info else { return Ok(reach.mark(json("{}".to_owned()))) };
+    let mut channels: BTreeMap<&str, ChannelAttributes> = BTreeMap::new();
     for name in &trigger.channels {
         channels.insert(name.as_str(), attributes(&request.channels, name, info).await);
     }
-    Ok(reach.told(json_of(&BTreeMap::from([("channels", channels)]))))
+    Ok(reach.mark(json_of(&BTreeMap::from([("channels", channels)]))))
 }
 
 /// `POST /apps/{id}/channels/{name}/events`, deprecated: name and socket in the query, and the body
 /// is the data.
-pub(super) async fn trigger_one(request: Signed) -> Result<Response, Refusal> {
+pub(super) async fn trigger_one(request: SignedRequest) -> Result<Response, ApiError> {
     let data = std::str::from_utf8(&request.body)
-        .map_err(|_| Refusal::bad_request("the body, which is the data, must be UTF-8"))?;
-    let borrowed = |value| Text(Cow::Borrowed(value));
-    let body = Body {
+        .map_err(|_| ApiError::bad_request("the body, which is the data, must be UTF-8"))?;
+    let borrowed = |value| JsonString(Cow::Borrowed(value));
+    let body = EventRequest {
         name: borrowed(request.query.get("name").unwrap_or_default()),
         data: borrowed(data),
         channel: Some(borrowed(request.parameter("channel"))),
@@ -124,23 +123,23 @@ pub(super) async fn trigger_one(request: Signed) -> Result<Response, Refusal> {
     };
     let trigger = check(&body, &request.channels.app().limits)?;
     let reach = publish(&request, std::slice::from_ref(&trigger)).await;
-    Ok(reach.told((StatusCode::ACCEPTED, json("{}".to_owned())).into_response()))
+    Ok(reach.mark((StatusCode::ACCEPTED, json("{}".to_owned())).into_response()))
 }
 
 /// `POST /apps/{id}/batch_events`: all are checked before any is delivered.
-pub(super) async fn trigger_batch(request: Signed) -> Result<Response, Refusal> {
+pub(super) async fn trigger_batch(request: SignedRequest) -> Result<Response, ApiError> {
     let example = "{\"batch\":[{\"name\":\"…\",\"data\":\"…\",\"channel\":\"…\"}]}";
-    let body: Batch<'_> = parse(&request.body, example)?;
+    let body: BatchRequest<'_> = parse(&request.body, example)?;
     let limits = &request.channels.app().limits;
     let (events, most) = (body.batch.0.len(), limits.events_per_batch);
     if events > most {
-        return Err(Refusal::bad_request(format!(
+        return Err(ApiError::bad_request(format!(
             "Batch too large: {events} events; the limit is {most} (events_per_batch)"
         )));
     }
-    let checked = body.batch.0.iter().enumerate().map(|(index, Object(item))| {
+    let checked = body.batch.0.iter().enumerate().map(|(index, JsonObject(item))| {
         let one_channel = if item.channels.is_some() {
-            Err(Refusal::bad_request(
+            Err(ApiError::bad_request(
                 "an event of a batch has one channel: use channel, not channels",
             ))
         } else {
@@ -148,39 +147,39 @@ pub(super) async fn trigger_batch(request: Signed) -> Result<Response, Refusal> 
         };
         one_channel.map_err(|refusal| refusal.within(&format!("batch[{index}]")))
     });
-    let triggers: Vec<Trigger<'_>> = checked.collect::<Result<_, _>>()?;
+    let triggers: Vec<ValidEvent<'_>> = checked.collect::<Result<_, _>>()?;
     let reach = publish(&request, &triggers).await;
     if triggers.iter().all(|trigger| trigger.info.is_none()) {
-        return Ok(reach.told(json("{}".to_owned())));
+        return Ok(reach.mark(json("{}".to_owned())));
     }
-    let mut answers: Vec<Attributes> = Vec::with_capacity(triggers.len());
+    let mut answers: Vec<ChannelAttributes> = Vec::with_capacity(triggers.len());
     for trigger in &triggers {
         answers.push(match (trigger.info, trigger.channels.first()) {
             (Some(info), Some(name)) => attributes(&request.channels, name, info).await,
-            _ => Attributes::default(),
+            _ => ChannelAttributes::default(),
         });
     }
-    Ok(reach.told(json_of(&BTreeMap::from([("batch", answers)]))))
+    Ok(reach.mark(json_of(&BTreeMap::from([("batch", answers)]))))
 }
 
-fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], example: &str) -> Result<T, Refusal> {
-    let object = serde_json::from_slice::<Object<T>>(body);
-    object.map(|Object(read)| read).map_err(|error| {
+fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], example: &str) -> Result<T, ApiError> {
+    let object = serde_json::from_slice::<JsonObject<T>>(body);
+    object.map(|JsonObject(read)| read).map_err(|error| {
         if json::has_lone_surrogate(body) {
-            return Refusal::bad_request(format!("The body {}", Unreadable::LoneSurrogate));
+            return ApiError::bad_request(format!("The body {}", JsonError::LoneSurrogate));
         }
-        Refusal::bad_request(format!(
+        ApiError::bad_request(format!(
             "The body is not as expected: {error}. It must look like {example}, where data is a string (JSON-encode it first)"
         ))
     })
 }
 
-fn check<'a>(body: &'a Body<'a>, limits: &AppLimits) -> Result<Trigger<'a>, Refusal> {
+fn check<'a>(body: &'a EventRequest<'a>, limits: &AppLimits) -> Result<ValidEvent<'a>, ApiError> {
     let (name, data) = (&*body.name.0, &*body.data.0);
     check_name(name, limits)?;
     let (bytes, bytes_max) = (data.len(), limits.event_data_bytes);
     if bytes > bytes_max {
-        return Err(Refusal::too_large(format!(
+        return Err(ApiError::too_large(format!(
             "The data content of this event exceeds the allowed maximum ({bytes_max} bytes): it has {bytes}. Send less, or raise event_data_bytes"
         )));
     }
@@ -188,49 +187,60 @@ fn check<'a>(body: &'a Body<'a>, limits: &AppLimits) -> Result<Trigger<'a>, Refu
     let except = match &body.socket_id {
         None => None,
         Some(text) => Some(SocketId::parse(&text.0).ok_or_else(|| {
-            Refusal::bad_request(
+            ApiError::bad_request(
                 "socket_id must be digits, a dot, digits: the one the client was given",
             )
         })?),
     };
-    let info = body.info.as_ref().map(|list| Info::parse(Some(&list.0))).transpose()?;
-    Ok(Trigger { name, data, channels, except, info: info.filter(|info| *info != Info::default()) })
+    let info = body.info.as_ref().map(|list| InfoParameter::parse(Some(&list.0))).transpose()?;
+    Ok(ValidEvent {
+        name,
+        data,
+        channels,
+        except,
+        info: info.filter(|info| *info != InfoParameter::default()),
+    })
 }
 
-fn check_name(name: &str, limits: &AppLimits) -> Result<(), Refusal> {
+fn check_name(name: &str, limits: &AppLimits) -> Result<(), ApiError> {
     let (chars, most) = (name.chars().count(), limits.event_name_chars);
     if name.is_empty() {
-        return Err(Refusal::bad_request("name is empty: every event needs a name"));
+        return Err(ApiError::bad_request("name is empty: every event needs a name"));
     }
     if chars > most {
-        return Err(Refusal::bad_request(format!(
+        return Err(ApiError::bad_request(format!(
             "name has {chars} characters; the limit is {most} (event_name_chars)"
         )));
     }
     match RESERVED_PREFIXES.iter().find(|prefix| name.starts_with(*prefix)) {
         Some(prefix) => {
-            Err(Refusal::bad_request(format!("event names starting with {prefix} are reserved")))
+            Err(ApiError::bad_request(format!("event names starting with {prefix} are reserved")))
         }
         None => Ok(()),
     }
 }
 
 /// Distinct channels in the order given. `channels` wins over `channel`, as in Reverb.
-fn check_channels(body: &Body<'_>, limits: &AppLimits) -> Result<Vec<ChannelName>, Refusal> {
+fn check_channels(
+    body: &EventRequest<'_>,
+    limits: &AppLimits,
+) -> Result<Vec<ChannelName>, ApiError> {
     let names: Vec<&str> = match (&body.channels, &body.channel) {
-        (Some(Names(List(channels))), _) => channels.iter().map(|text| &*text.0).collect(),
+        (Some(ChannelNameList(JsonList(channels))), _) => {
+            channels.iter().map(|text| &*text.0).collect()
+        }
         (None, Some(channel)) => vec![&*channel.0],
         (None, None) => Vec::new(),
     };
     let most = limits.channels_per_event;
     if names.is_empty() {
-        return Err(Refusal::bad_request(
+        return Err(ApiError::bad_request(
             "channels is missing or empty: name at least one channel",
         ));
     }
     if names.len() > most {
         let count = names.len();
-        return Err(Refusal::bad_request(format!(
+        return Err(ApiError::bad_request(format!(
             "channels has {count} entries; the limit is {most} (channels_per_event)"
         )));
     }
@@ -243,7 +253,7 @@ fn check_channels(body: &Body<'_>, limits: &AppLimits) -> Result<Vec<ChannelName
     }
     let encrypted = channels.iter().any(|name| name.channel_type() == ChannelType::Encrypted);
     if encrypted && channels.len() > 1 {
-        return Err(Refusal::bad_request(
+        return Err(ApiError::bad_request(
             "an encrypted channel must be the only channel of its event: each has its own key",
         ));
     }
@@ -252,15 +262,15 @@ fn check_channels(body: &Body<'_>, limits: &AppLimits) -> Result<Vec<ChannelName
 
 /// How far a request's events went.
 #[derive(Clone, Copy)]
-enum Reach {
-    Everybody,
+enum PublishReach {
+    AllNodes,
     /// Redis is away: the sockets of this node have them.
     ThisNode,
 }
 
-impl Reach {
+impl PublishReach {
     /// The answer stays what SDKs expect; who wants to know looks at the header.
-    fn told(self, mut answer: Response) -> Response {
+    fn mark(self, mut answer: Response) -> Response {
         if let Self::ThisNode = self {
             answer.headers_mut().insert("resound-reach", HeaderValue::from_static("node"));
         }
@@ -269,21 +279,21 @@ impl Reach {
 }
 
 /// Publishes all of it, in order, and waits until it is on its way to every node.
-async fn publish(request: &Signed, triggers: &[Trigger<'_>]) -> Reach {
+async fn publish(request: &SignedRequest, triggers: &[ValidEvent<'_>]) -> PublishReach {
     request.channels.room().await;
     let started = triggers.iter().flat_map(|trigger| start(request, trigger)).collect::<Vec<_>>();
-    let mut reach = Reach::Everybody;
+    let mut reach = PublishReach::AllNodes;
     for triggered in started {
         if !triggered.reached_all().await {
-            reach = Reach::ThisNode;
+            reach = PublishReach::ThisNode;
         }
     }
     reach
 }
 
-fn start(request: &Signed, trigger: &Trigger<'_>) -> Vec<Triggered> {
+fn start(request: &SignedRequest, trigger: &ValidEvent<'_>) -> Vec<Triggered> {
     let (channels, metrics) = (&request.channels, request.api.node.metrics());
-    let event = Event::new(trigger.name, trigger.data);
+    let event = OutboundEvent::new(trigger.name, trigger.data);
     let now = Instant::now();
     let mut started = Vec::with_capacity(trigger.channels.len());
     for channel in &trigger.channels {
@@ -303,6 +313,10 @@ fn start(request: &Signed, trigger: &Trigger<'_>) -> Vec<Triggered> {
     started
 }
 
-async fn attributes(channels: &Channels, name: &ChannelName, info: Info) -> Attributes {
+async fn attributes(
+    channels: &Channels,
+    name: &ChannelName,
+    info: InfoParameter,
+) -> ChannelAttributes {
     info.attributes(name, channels.counts(name).await)
 }

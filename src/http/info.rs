@@ -2,13 +2,13 @@
 
 use serde::Serialize;
 
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 use crate::hub::ChannelCounts;
 use crate::protocol::ChannelName;
 
 /// The attributes asked for.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Info {
+pub(super) struct InfoParameter {
     pub(super) user_count: bool,
     pub(super) subscription_count: bool,
     pub(super) cache: bool,
@@ -16,16 +16,16 @@ pub(super) struct Info {
 
 /// A channel's attributes, those that were not asked for left out.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
-pub(super) struct Attributes {
+pub(super) struct ChannelAttributes {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) user_count: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(super) subscription_count: Option<usize>,
 }
 
-impl Info {
+impl InfoParameter {
     /// Reads a comma separated list; an absent or empty one asks for nothing.
-    pub(super) fn parse(list: Option<&str>) -> Result<Self, Refusal> {
+    pub(super) fn parse(list: Option<&str>) -> Result<Self, ApiError> {
         let mut info = Self::default();
         for attribute in list.unwrap_or_default().split(',').map(str::trim) {
             match attribute {
@@ -35,7 +35,7 @@ impl Info {
                 "cache" => info.cache = true,
                 other => {
                     let other: String = other.chars().take(64).collect();
-                    return Err(Refusal::bad_request(format!(
+                    return Err(ApiError::bad_request(format!(
                         "{other:?} is no attribute: info should be a comma separated list of attributes (user_count, subscription_count, cache)"
                     )));
                 }
@@ -49,10 +49,10 @@ impl Info {
         self,
         name: &ChannelName,
         counts: Option<ChannelCounts>,
-    ) -> Attributes {
+    ) -> ChannelAttributes {
         let counts = counts.unwrap_or(ChannelCounts { subscription_count: 0, user_count: None });
         let users = name.is_presence().then(|| counts.user_count.unwrap_or(0));
-        Attributes {
+        ChannelAttributes {
             user_count: users.filter(|_| self.user_count),
             subscription_count: self.subscription_count.then_some(counts.subscription_count),
         }

@@ -1,4 +1,4 @@
-//! The proof that a request was signed with the app's secret. Handlers that take [`Signed`]
+//! The proof that a request was signed with the app's secret. Handlers that take [`SignedRequest`]
 //! cannot run without it; there is no other way to channels from here.
 
 use std::sync::Arc;
@@ -9,47 +9,47 @@ use axum::extract::{FromRequest, FromRequestParts, RawPathParams};
 use axum::http::{Request, StatusCode, header};
 use percent_encoding::percent_decode_str;
 
-use super::refusal::Refusal;
-use super::{Api, body, coding};
+use super::api_error::ApiError;
+use super::{Api, body, encoding};
 use crate::node::Channels;
-use crate::protocol::signature::{self, Query};
+use crate::protocol::signature::{self, SignedQuery};
 
 /// The path of a request as it was sent, where it is read in another spelling.
 #[derive(Debug, Clone)]
-pub struct SentPath(pub String);
+pub struct OriginalPath(pub String);
 
 /// A request of the app's back end: its channels, its query, its body.
-pub(super) struct Signed {
+pub(super) struct SignedRequest {
     pub(super) channels: Arc<Channels>,
     pub(super) api: Arc<Api>,
-    pub(super) query: Query,
+    pub(super) query: SignedQuery,
     pub(super) body: Bytes,
     parameters: RawPathParams,
 }
 
-impl Signed {
+impl SignedRequest {
     /// A parameter of the route, percent-decoded.
     pub(super) fn parameter(&self, name: &str) -> &str {
         parameter(&self.parameters, name)
     }
 }
 
-impl FromRequest<Arc<Api>> for Signed {
-    type Rejection = Refusal;
+impl FromRequest<Arc<Api>> for SignedRequest {
+    type Rejection = ApiError;
 
-    async fn from_request(request: Request<Body>, api: &Arc<Api>) -> Result<Self, Refusal> {
+    async fn from_request(request: Request<Body>, api: &Arc<Api>) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
         let parameters = RawPathParams::from_request_parts(&mut parts, api)
             .await
-            .map_err(|_| Refusal::bad_request("The path is not valid UTF-8 after decoding"))?;
+            .map_err(|_| ApiError::bad_request("The path is not valid UTF-8 after decoding"))?;
         let app_id = parameter(&parameters, "app_id");
         let method = parts.method.as_str();
         let path = parts.uri.path();
-        let sent = parts.extensions.get::<SentPath>().map_or(path, |sent| &sent.0);
+        let sent = parts.extensions.get::<OriginalPath>().map_or(path, |sent| &sent.0);
         let query = parts.uri.query().unwrap_or_default();
         let checked = check_head(api, app_id, method, (path, sent), query);
         let checked =
-            checked.and_then(|checked| coding::check(&parts.headers, &body).map(|()| checked));
+            checked.and_then(|checked| encoding::check(&parts.headers, &body).map(|()| checked));
         match checked {
             Ok((channels, query)) => {
                 let body = body::read(body, api.body).await?;
@@ -78,14 +78,14 @@ fn check_head(
     method: &str,
     (path, sent): (&str, &str),
     query: &str,
-) -> Result<(Arc<Channels>, Query), Refusal> {
+) -> Result<(Arc<Channels>, SignedQuery), ApiError> {
     let channels = api.node.channels_by_id(app_id).ok_or_else(|| {
         let app_id: String = app_id.chars().take(64).collect();
-        Refusal::not_found(format!(
+        ApiError::not_found(format!(
             "No matching application for ID {app_id:?}: check REVERB_APP_ID"
         ))
     })?;
-    let query = Query::parse(query)?;
+    let query = SignedQuery::parse(query)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     // A proxy may have mounted us below a prefix the SDK does not know or have added slashes, and
     // SDKs differ in what they encode: all spellings of the one path that was asked for.
@@ -101,7 +101,7 @@ fn check_head(
         check(&spellings).or_else(|_| check(&spellings.map(|path| api.below_prefix(path))))
     })?;
     if !channels.app().enabled {
-        return Err(Refusal::new(
+        return Err(ApiError::new(
             StatusCode::FORBIDDEN,
             "The application is disabled (enabled = false)",
         ));

@@ -5,39 +5,40 @@ use std::sync::Arc;
 use axum::response::Response;
 use serde::Serialize;
 
-use super::refusal::Refusal;
-use super::signed::Signed;
+use super::api_error::ApiError;
+use super::signed::SignedRequest;
 use super::{json, json_of};
 use crate::protocol::ChannelName;
 
 #[derive(Serialize)]
-struct Users {
-    users: Vec<User>,
+struct UserListResponse {
+    users: Vec<UserResponse>,
 }
 
 #[derive(Serialize)]
-struct User {
+struct UserResponse {
     id: Arc<str>,
 }
 
 /// `GET /apps/{id}/channels/{name}/users`: distinct members.
-pub(super) async fn list(request: Signed) -> Result<Response, Refusal> {
+pub(super) async fn list(request: SignedRequest) -> Result<Response, ApiError> {
     let name_bytes_max = request.channels.app().limits.channel_name_bytes;
     let name = ChannelName::parse(request.parameter("channel"), name_bytes_max)?;
     if !name.is_presence() {
-        return Err(Refusal::bad_request("only presence channels have users"));
+        return Err(ApiError::bad_request("only presence channels have users"));
     }
-    let users = request.channels.members(&name).await.into_iter().map(|id| User { id }).collect();
-    Ok(json_of(&Users { users }))
+    let users =
+        request.channels.members(&name).await.into_iter().map(|id| UserResponse { id }).collect();
+    Ok(json_of(&UserListResponse { users }))
 }
 
 /// `GET /apps/{id}/connections`: Reverb's own; Pulse polls it.
-pub(super) async fn connections(request: Signed) -> Response {
+pub(super) async fn connections(request: SignedRequest) -> Response {
     json(format!("{{\"connections\":{}}}", request.channels.socket_count().await))
 }
 
 /// `POST /apps/{id}/users/{user_id}/terminate_connections`.
-pub(super) async fn terminate(request: Signed) -> Response {
+pub(super) async fn terminate(request: SignedRequest) -> Response {
     let user_id = request.parameter("user_id");
     request.channels.terminate_user(user_id).await;
     tracing::info!(app = request.channels.app().id, user_id, "connections of a user terminated");

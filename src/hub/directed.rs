@@ -25,7 +25,7 @@ impl Hub {
 
     /// Remembers the last event of a cache channel.
     pub fn keep(&self, name: &ChannelName, frame: Frame, now: Instant) {
-        let data = server_message::data_of(&frame).unwrap_or_default();
+        let data = server_message::event_data(&frame).unwrap_or_default();
         self.cache.keep(&self.app.id, name, Cached::new(frame, &data), now);
     }
 

@@ -121,7 +121,7 @@ impl Stage {
         // Clients could not decrypt it.
         if let Some(event) = hub.app().gap_event.as_ref().filter(|_| !name.is_encrypted()) {
             let data = format!("{{\"missed\":{events}}}");
-            let event = server_message::Event::new(event, &data);
+            let event = server_message::OutboundEvent::new(event, &data);
             hub.deliver(name, &event.frame(name), None);
         }
     }

@@ -13,7 +13,7 @@ use super::{PeerLog, PendingJoins};
 use crate::app::App;
 use crate::cluster::{ChannelInfo, ChannelKey, Cluster, DirectoryQuery, PublishScope, QueryAnswer};
 use crate::hub::{ChannelCounts, Hub, Occurrence, PresenceFull, What, Witness};
-use crate::protocol::server_message::{self, Event};
+use crate::protocol::server_message::{self, OutboundEvent};
 use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, Frame, Member, SocketId, User};
 
@@ -202,7 +202,7 @@ impl Channels {
     pub fn trigger(
         &self,
         name: &ChannelName,
-        event: &Event<'_>,
+        event: &OutboundEvent<'_>,
         data: &str,
         except: Option<SocketId>,
         now: Instant,
@@ -271,7 +271,7 @@ impl Channels {
         let Some(membership) = &self.membership else { return here() };
         let Some(look) = membership.look(name).await else { return here() };
         let (text, left) = look.cached?;
-        let data = server_message::data_of(&Frame::text(text.as_bytes()))?;
+        let data = server_message::event_data(&Frame::text(text.as_bytes()))?;
         Some(LastEvent { data: data.into(), ttl: left.as_secs() })
     }
 

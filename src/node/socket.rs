@@ -81,14 +81,14 @@ impl Socket {
 
     /// A ping or pong frame arrived.
     pub fn control_frame(&mut self, now: Instant) {
-        if let Some(action) = self.session.control_frame(now) {
+        if let Some(action) = self.session.receive_control_frame(now) {
             self.carry_out(action, now);
         }
     }
 
     /// A sign of life that is no message.
     pub fn heard(&mut self, now: Instant) {
-        self.session.heard(now);
+        self.session.record_activity(now);
     }
 
     /// What to wait for before the next message, if the cluster has many joins of this socket to
@@ -103,7 +103,7 @@ impl Socket {
 
     /// When [`tick`](Self::tick) is due next, whatever is heard until then.
     pub fn next_look(&self, now: Instant) -> Instant {
-        self.session.next_look(now)
+        self.session.next_tick(now)
     }
 
     /// Time has passed.
@@ -128,7 +128,7 @@ impl Socket {
 
     fn hear_refusals(&mut self) {
         for channel in self.refusals.take(self.id()) {
-            self.session.forget(&channel);
+            self.session.forget_subscription(&channel);
         }
     }
 
@@ -161,11 +161,11 @@ impl Socket {
             Action::Subscribe { channel, member } => {
                 match self.channels().subscribe(id, &channel, member.as_ref(), now) {
                     Ok(answer) => {
-                        self.session.granted(&channel);
+                        self.session.subscription_granted(&channel);
                         return self.answered(answer);
                     }
                     Err(PresenceFull) => {
-                        let refusal = self.session.refused(&channel);
+                        let refusal = self.session.subscription_refused(&channel);
                         return self.carry_out(refusal, now);
                     }
                 }
@@ -202,7 +202,7 @@ impl Drop for Socket {
         if let Some(user) = self.session.user() {
             self.channels().sign_out(id, user, now);
         }
-        for (channel, user_id) in self.session.leave() {
+        for (channel, user_id) in self.session.take_subscriptions() {
             self.place.channels().unsubscribe(id, &channel, user_id.as_ref(), now);
         }
         self.metrics.socket_released();

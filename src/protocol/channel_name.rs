@@ -32,7 +32,7 @@ pub enum ChannelType {
 
 /// Why a text is no channel name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidName {
+pub enum InvalidChannelName {
     /// No characters at all.
     #[error("the channel name is empty")]
     Empty,
@@ -68,25 +68,25 @@ const PREFIXES: [(&str, ChannelType, bool); 7] = [
 
 impl ChannelName {
     /// Checks a name as a client or a back end sent it.
-    pub fn parse(text: &str, bytes_max: usize) -> Result<Self, InvalidName> {
+    pub fn parse(text: &str, bytes_max: usize) -> Result<Self, InvalidChannelName> {
         if text.is_empty() {
-            return Err(InvalidName::Empty);
+            return Err(InvalidChannelName::Empty);
         }
         if text.len() > bytes_max {
-            return Err(InvalidName::TooLong { bytes: text.len(), bytes_max });
+            return Err(InvalidChannelName::TooLong { bytes: text.len(), bytes_max });
         }
         if let Some(user_id) = user_of_channel(text) {
             if user_id.is_empty() || !user_id.chars().all(is_allowed) {
-                return Err(InvalidName::Reserved);
+                return Err(InvalidChannelName::Reserved);
             }
             let channel_type = ChannelType::ServerToUser;
             return Ok(Self { text: text.into(), channel_type, cache: false });
         }
         if text.starts_with('#') {
-            return Err(InvalidName::Reserved);
+            return Err(InvalidChannelName::Reserved);
         }
         if let Some(odd) = text.chars().find(|&c| !is_allowed(c)) {
-            return Err(InvalidName::Character(odd));
+            return Err(InvalidChannelName::Character(odd));
         }
         let (channel_type, cache) = traits_of_prefix(text);
         Ok(Self { text: text.into(), channel_type, cache })
@@ -199,7 +199,7 @@ impl fmt::Debug for ChannelName {
 
 #[cfg(test)]
 mod tests {
-    use super::{ChannelName, ChannelType, InvalidName, user_channel, user_of_channel};
+    use super::{ChannelName, ChannelType, InvalidChannelName, user_channel, user_of_channel};
     use proptest::prelude::*;
 
     fn check(text: &str, channel_type: ChannelType, cache: bool) {
@@ -238,17 +238,21 @@ mod tests {
         assert_eq!(user_of_channel(&user_channel("a b")), Some("a b"));
         assert_eq!(user_of_channel("presence-7"), None);
         for reserved in ["#", "#server-to-user-", "#server-to-user-\"", "#orders"] {
-            assert_eq!(ChannelName::parse(reserved, 200), Err(InvalidName::Reserved), "{reserved}");
+            assert_eq!(
+                ChannelName::parse(reserved, 200),
+                Err(InvalidChannelName::Reserved),
+                "{reserved}"
+            );
         }
     }
 
     #[test]
     fn what_is_no_name_says_why() {
         let check = |text: &str, why| assert_eq!(ChannelName::parse(text, 8).unwrap_err(), why);
-        check("", InvalidName::Empty);
-        check("123456789", InvalidName::TooLong { bytes: 9, bytes_max: 8 });
+        check("", InvalidChannelName::Empty);
+        check("123456789", InvalidChannelName::TooLong { bytes: 9, bytes_max: 8 });
         for odd in [' ', ':', '#', '"', '\\', '\n', '\0', '/', '*', 'é', '{'] {
-            check(&format!("a{odd}b"), InvalidName::Character(odd));
+            check(&format!("a{odd}b"), InvalidChannelName::Character(odd));
         }
     }
 

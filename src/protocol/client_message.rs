@@ -10,8 +10,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{self, Object, Unreadable};
-use super::text::Text;
+use super::json::{self, JsonError, JsonObject, JsonString};
 
 /// One message of a client.
 #[derive(Debug, PartialEq, Eq)]
@@ -87,7 +86,7 @@ const CLIENT_EVENT_PREFIX: &str = "client-";
 #[derive(Deserialize)]
 struct Envelope<'a> {
     #[serde(borrow)]
-    event: Text<'a>,
+    event: JsonString<'a>,
     #[serde(borrow)]
     channel: Option<&'a RawValue>,
     #[serde(borrow)]
@@ -97,25 +96,25 @@ struct Envelope<'a> {
 #[derive(Deserialize)]
 struct SubscribeData<'a> {
     #[serde(borrow)]
-    channel: Text<'a>,
+    channel: JsonString<'a>,
     #[serde(borrow)]
-    auth: Option<Text<'a>>,
+    auth: Option<JsonString<'a>>,
     #[serde(borrow)]
-    channel_data: Option<Text<'a>>,
+    channel_data: Option<JsonString<'a>>,
 }
 
 #[derive(Deserialize)]
 struct SignInData<'a> {
     #[serde(borrow)]
-    auth: Text<'a>,
+    auth: JsonString<'a>,
     #[serde(borrow)]
-    user_data: Text<'a>,
+    user_data: JsonString<'a>,
 }
 
 #[derive(Deserialize)]
 struct UnsubscribeData<'a> {
     #[serde(borrow)]
-    channel: Text<'a>,
+    channel: JsonString<'a>,
 }
 
 impl<'a> ClientMessage<'a> {
@@ -124,14 +123,14 @@ impl<'a> ClientMessage<'a> {
         // A string with half a pair is no string to the reader, so the cause is looked for here.
         Self::read(text).map_err(|invalid| {
             if json::has_lone_surrogate(text.as_bytes()) {
-                return InvalidMessage(format!("a string {}", Unreadable::LoneSurrogate).into());
+                return InvalidMessage(format!("a string {}", JsonError::LoneSurrogate).into());
             }
             invalid
         })
     }
 
     fn read(text: &'a str) -> Result<Self, InvalidMessage> {
-        let Object(envelope): Object<Envelope<'a>> = serde_json::from_str(text)
+        let JsonObject(envelope): JsonObject<Envelope<'a>> = serde_json::from_str(text)
             .map_err(|_| InvalidMessage::from("not a JSON object with a string \"event\""))?;
         let event = envelope.event.0;
         match &*event {
@@ -177,16 +176,17 @@ fn object<T>(data: &RawValue, read: impl Fn(&str) -> Option<T>) -> Option<T> {
 fn subscribe<'a>(data: Option<&'a RawValue>) -> Option<Subscribe<'a>> {
     let data = data?;
     // The common form borrows from the message; the string form has to be owned.
-    if let Ok(Object(parts)) = serde_json::from_str::<Object<SubscribeData<'a>>>(data.get()) {
+    if let Ok(JsonObject(parts)) = serde_json::from_str::<JsonObject<SubscribeData<'a>>>(data.get())
+    {
         return Some(Subscribe {
             channel: parts.channel.0,
             auth: parts.auth.map(|auth| auth.0),
             channel_data: parts.channel_data.map(|channel_data| channel_data.0),
         });
     }
-    let owned = |text: Text<'_>| Cow::Owned(text.0.into_owned());
+    let owned = |text: JsonString<'_>| Cow::Owned(text.0.into_owned());
     object(data, |text| {
-        let Object(parts): Object<SubscribeData<'_>> = serde_json::from_str(text).ok()?;
+        let JsonObject(parts): JsonObject<SubscribeData<'_>> = serde_json::from_str(text).ok()?;
         Some(Subscribe {
             channel: owned(parts.channel),
             auth: parts.auth.map(owned),
@@ -197,21 +197,21 @@ fn subscribe<'a>(data: Option<&'a RawValue>) -> Option<Subscribe<'a>> {
 
 fn sign_in<'a>(data: Option<&'a RawValue>) -> Option<SignIn<'a>> {
     object(data?, |text| {
-        let Object(parts): Object<SignInData<'_>> = serde_json::from_str(text).ok()?;
-        let owned = |text: Text<'_>| Cow::Owned(text.0.into_owned());
+        let JsonObject(parts): JsonObject<SignInData<'_>> = serde_json::from_str(text).ok()?;
+        let owned = |text: JsonString<'_>| Cow::Owned(text.0.into_owned());
         Some(SignIn { auth: owned(parts.auth), user_data: owned(parts.user_data) })
     })
 }
 
 fn unsubscribe<'a>(data: Option<&'a RawValue>) -> Option<Cow<'a, str>> {
     object(data?, |text| {
-        let Object(parts): Object<UnsubscribeData<'_>> = serde_json::from_str(text).ok()?;
+        let JsonObject(parts): JsonObject<UnsubscribeData<'_>> = serde_json::from_str(text).ok()?;
         Some(Cow::Owned(parts.channel.0.into_owned()))
     })
 }
 
 fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
-    serde_json::from_str::<Text<'_>>(raw.get()).ok().map(|text| text.0)
+    serde_json::from_str::<JsonString<'_>>(raw.get()).ok().map(|text| text.0)
 }
 
 /// What is relayed: the text that a string holds, which may be JSON, or the JSON of another value.
@@ -221,7 +221,7 @@ fn payload(raw: &RawValue) -> Result<Cow<'_, str>, InvalidMessage> {
         None => (Cow::Borrowed(raw.get()), true),
     };
     match json::check(&text) {
-        Err(Unreadable::NoJson) if !is_json => Ok(text),
+        Err(JsonError::Syntax) if !is_json => Ok(text),
         Err(why) => Err(InvalidMessage(format!("the data of a client event {why}").into())),
         Ok(()) => Ok(text),
     }

@@ -8,7 +8,7 @@
 pub enum CloseCode {
     /// A frame against RFC 6455.
     FrameError,
-    /// Text that is not UTF-8.
+    /// JsonString that is not UTF-8.
     InvalidUtf8,
     /// A message over the app's `max_message_size`, or in too many or too slow fragments.
     MessageTooBig,
@@ -82,7 +82,7 @@ impl CloseCode {
     pub fn reason(self) -> &'static str {
         match self {
             Self::FrameError => "Frame violates RFC 6455",
-            Self::InvalidUtf8 => "Text is not UTF-8",
+            Self::InvalidUtf8 => "JsonString is not UTF-8",
             Self::MessageTooBig => "Maximum message size exceeded",
             Self::ApplicationDoesNotExist => "Application does not exist",
             Self::ApplicationDisabled => "Application is disabled",
@@ -98,7 +98,7 @@ impl CloseCode {
             Self::OverServerLimit => "Server is over its limit of connections",
             Self::TooSlow => "Over capacity: the client reads too slowly",
             Self::Flooding => "Over capacity: the client sends too many messages",
-            Self::RateLimited => "Rate limit exceeded",
+            Self::RateLimited => "TokenRate limit exceeded",
             Self::ReconnectNow => "Server is shutting down, reconnect now",
             Self::Draining => "Server is shutting down, try again",
             Self::PongNotReceived => "Pong reply not received in time",

@@ -1,7 +1,7 @@
-//! JSON that peers send: read so that an object is an object, and checked so that what is relayed
-//! of it can be read by every JSON reader.
+//! JSON from clients and back ends: types that read it strictly, and [`check`], which refuses what
+//! some JSON readers cannot read, so that text can be relayed to any client.
 //!
-//! Refuses to know what the fields mean.
+//! The fields and their rules belong to the modules that use these types.
 
 use std::borrow::Cow;
 use std::cell::Cell;
@@ -13,18 +13,16 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-use super::text::Text;
-
 /// Levels of objects and lists. .NET's readers stop at 64, and a roster puts three levels around a
 /// member's info.
 const DEPTH_MAX: usize = 60;
 
 /// Why some JSON readers would not take a text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Unreadable {
+pub enum JsonError {
     /// No reader takes it.
     #[error("is no JSON")]
-    NoJson,
+    Syntax,
     /// Go, Java, .NET and Swift have no such text.
     #[error(
         "holds one half of a surrogate pair (\\ud83d without \\ude00): cut text between characters, not inside one"
@@ -32,17 +30,17 @@ pub enum Unreadable {
     LoneSurrogate,
     /// Readers take the first, the last or neither.
     #[error("has the key {0:?} twice in one object")]
-    Twice(String),
+    DuplicateKey(String),
     /// Readers that recurse have a bound.
     #[error("has more than {DEPTH_MAX} levels of objects and lists")]
-    Depth,
+    TooDeep,
     /// Readers that want a finite double refuse it.
     #[error("holds a number beyond the range of a double")]
-    Number,
+    NumberRange,
 }
 
 /// Checks one JSON text.
-pub fn check(text: &str) -> Result<(), Unreadable> {
+pub fn check(text: &str) -> Result<(), JsonError> {
     let fault = Cell::new(None);
     let mut reader = serde_json::Deserializer::from_str(text);
     let level = Level { left: DEPTH_MAX, fault: &fault };
@@ -51,10 +49,10 @@ pub fn check(text: &str) -> Result<(), Unreadable> {
     }
     // Only the first of these looks at less than the whole text.
     Err(match fault.take() {
-        _ if serde_json::from_str::<IgnoredAny>(text).is_err() => Unreadable::NoJson,
-        _ if has_lone_surrogate(text.as_bytes()) => Unreadable::LoneSurrogate,
+        _ if serde_json::from_str::<IgnoredAny>(text).is_err() => JsonError::Syntax,
+        _ if has_lone_surrogate(text.as_bytes()) => JsonError::LoneSurrogate,
         Some(fault) => fault,
-        None => Unreadable::Number,
+        None => JsonError::NumberRange,
     })
 }
 
@@ -88,16 +86,16 @@ fn unit(text: &[u8]) -> Option<u16> {
 #[derive(Clone, Copy)]
 struct Level<'f> {
     left: usize,
-    fault: &'f Cell<Option<Unreadable>>,
+    fault: &'f Cell<Option<JsonError>>,
 }
 
 impl Level<'_> {
     fn below<E: Error>(self) -> Result<Self, E> {
-        let left = self.left.checked_sub(1).ok_or_else(|| self.refuse(Unreadable::Depth))?;
+        let left = self.left.checked_sub(1).ok_or_else(|| self.refuse(JsonError::TooDeep))?;
         Ok(Self { left, ..self })
     }
 
-    fn refuse<E: Error>(self, why: Unreadable) -> E {
+    fn refuse<E: Error>(self, why: JsonError) -> E {
         self.fault.set(Some(why));
         E::custom("see the fault")
     }
@@ -151,9 +149,9 @@ impl<'de> Visitor<'de> for Level<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
         let below = self.below()?;
         let mut keys: HashSet<Cow<'de, str>> = HashSet::new();
-        while let Some(Text(key)) = entries.next_key()? {
+        while let Some(JsonString(key)) = entries.next_key()? {
             if let Some(twice) = keys.replace(key) {
-                return Err(self.refuse(Unreadable::Twice(twice.into_owned())));
+                return Err(self.refuse(JsonError::DuplicateKey(twice.into_owned())));
             }
             entries.next_value_seed(below)?;
         }
@@ -161,11 +159,16 @@ impl<'de> Visitor<'de> for Level<'_> {
     }
 }
 
+/// A string that borrows from the JSON text unless it holds escapes. Serde copies every bare
+/// `Option<Cow<str>>`; in this wrapper it borrows.
+#[derive(Debug, Deserialize)]
+pub struct JsonString<'a>(#[serde(borrow)] pub Cow<'a, str>);
+
 /// A struct that is read from an object only; by itself serde takes a list of its fields, too.
 #[derive(Debug)]
-pub struct Object<T>(pub T);
+pub struct JsonObject<T>(pub T);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for JsonObject<T> {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
         reader.deserialize_map(ObjectVisitor(PhantomData)).map(Self)
     }
@@ -188,9 +191,9 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
 /// A list as back ends send it. PHP encodes a list with gaps, which is what its `array_filter`
 /// leaves, as an object: `{"0":"a","2":"b"}`. Its values are the list.
 #[derive(Debug)]
-pub struct List<T>(pub Vec<T>);
+pub struct JsonList<T>(pub Vec<T>);
 
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for JsonList<T> {
     fn deserialize<D: Deserializer<'de>>(reader: D) -> Result<Self, D::Error> {
         reader.deserialize_any(ListVisitor(PhantomData)).map(Self)
     }
@@ -224,7 +227,7 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ListVisitor<T> {
 
 #[cfg(test)]
 mod tests {
-    use super::{DEPTH_MAX, Unreadable, check, has_lone_surrogate};
+    use super::{DEPTH_MAX, JsonError, check, has_lone_surrogate};
 
     #[test]
     fn what_every_reader_takes_is_readable() {
@@ -244,25 +247,26 @@ mod tests {
 
     #[test]
     fn what_some_readers_refuse_is_refused_with_its_cause() {
-        let lone = |text| assert_eq!(check(text), Err(Unreadable::LoneSurrogate), "{text}");
+        let lone = |text| assert_eq!(check(text), Err(JsonError::LoneSurrogate), "{text}");
         lone(r#""\ud83d""#);
         lone(r#""\uDE00""#);
         lone(r#""\ud83dx\ude00""#);
         lone(r#""\ud83d\ud83d\ude00""#);
         lone(r#"{"a":[{"\ud83d":1}]}"#);
         lone(r#"{"a":"\\\ud83d"}"#);
-        let twice = |text, key: &str| assert_eq!(check(text), Err(Unreadable::Twice(key.into())));
+        let twice =
+            |text, key: &str| assert_eq!(check(text), Err(JsonError::DuplicateKey(key.into())));
         twice(r#"{"a":1,"a":1}"#, "a");
         twice(r#"[{"b":{"a":1,"\u0061":2}}]"#, "a");
         let depth = DEPTH_MAX + 1;
         for levels in [depth, 100_000] {
             let deep = format!("{}{}", "[".repeat(levels), "]".repeat(levels));
-            assert_eq!(check(&deep), Err(Unreadable::Depth));
+            assert_eq!(check(&deep), Err(JsonError::TooDeep));
         }
-        assert_eq!(check(&r#"{"a":"#.repeat(depth)), Err(Unreadable::NoJson));
-        assert_eq!(check("[1e999]"), Err(Unreadable::Number));
+        assert_eq!(check(&r#"{"a":"#.repeat(depth)), Err(JsonError::Syntax));
+        assert_eq!(check("[1e999]"), Err(JsonError::NumberRange));
         for text in ["", "x", "{", "[1,]", "1 2", "'a'", "\"\n\"", "NaN", r#""\u12""#, "{1:2}"] {
-            assert_eq!(check(text), Err(Unreadable::NoJson), "{text}");
+            assert_eq!(check(text), Err(JsonError::Syntax), "{text}");
         }
     }
 

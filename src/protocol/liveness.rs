@@ -9,7 +9,7 @@ use super::{Frame, server_message};
 /// When a client was last active, and whether a ping is unanswered.
 #[derive(Debug)]
 pub(super) struct Liveness {
-    last_heard: Instant,
+    last_activity: Instant,
     pinged_at: Option<Instant>,
     /// Clients that use control frames get them as pings; all others get `pusher:ping`.
     uses_control_frames: bool,
@@ -17,18 +17,18 @@ pub(super) struct Liveness {
 
 impl Liveness {
     pub(super) fn new(now: Instant) -> Self {
-        Self { last_heard: now, pinged_at: None, uses_control_frames: false }
+        Self { last_activity: now, pinged_at: None, uses_control_frames: false }
     }
 
     /// Any message answers a ping.
-    pub(super) fn heard(&mut self, now: Instant) {
-        self.last_heard = now;
+    pub(super) fn record_activity(&mut self, now: Instant) {
+        self.last_activity = now;
         self.pinged_at = None;
     }
 
     /// A ping or pong frame arrived.
-    pub(super) fn control_frame(&mut self, now: Instant) {
-        self.heard(now);
+    pub(super) fn record_control_frame(&mut self, now: Instant) {
+        self.record_activity(now);
         self.uses_control_frames = true;
     }
 
@@ -36,7 +36,7 @@ impl Liveness {
     pub(super) fn deadline(&self, ping_interval: Duration, pong_timeout: Duration) -> Instant {
         match self.pinged_at {
             Some(pinged_at) => pinged_at + pong_timeout,
-            None => self.last_heard + ping_interval,
+            None => self.last_activity + ping_interval,
         }
     }
 

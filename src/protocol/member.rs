@@ -7,7 +7,7 @@ use std::sync::Arc;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::signed_data::{self, InvalidData};
+use super::signed_data::{self, InvalidSignedData};
 use crate::app::AppLimits;
 
 /// Who joins: distinct by `user_id`, which is text everywhere on the wire.
@@ -27,7 +27,7 @@ pub enum InvalidMember {
     Missing,
     /// Not an object with an id that every client can read.
     #[error("channel_data {0}")]
-    Data(#[from] InvalidData),
+    Data(#[from] InvalidSignedData),
     /// Over one of the app's bounds.
     #[error("the {what} has {bytes} bytes; the limit is {bytes_max} ({key})")]
     TooLarge {
@@ -86,7 +86,7 @@ fn bounded(
 
 #[cfg(test)]
 mod tests {
-    use super::{InvalidData, InvalidMember, Member};
+    use super::{InvalidMember, InvalidSignedData, Member};
     use crate::app::tests::limits;
 
     fn check(channel_data: &str, user_id: &str, info: &str) {
@@ -108,12 +108,12 @@ mod tests {
         let check = |text, why| assert_eq!(Member::parse(text, &limits()).unwrap_err(), why);
         check(None, InvalidMember::Missing);
         check(Some(""), InvalidMember::Missing);
-        let data = |text, why: InvalidData| check(Some(text), why.into());
-        data("[]", InvalidData::NoObject("a list"));
-        data("{}", InvalidData::NoId("user_id"));
-        data(r#"{"user_info":{}}"#, InvalidData::NoId("user_id"));
+        let data = |text, why: InvalidSignedData| check(Some(text), why.into());
+        data("[]", InvalidSignedData::NoObject("a list"));
+        data("{}", InvalidSignedData::NoId("user_id"));
+        data(r#"{"user_info":{}}"#, InvalidSignedData::NoId("user_id"));
         let found = "an empty string";
-        data(r#"{"user_id":""}"#, InvalidData::BadId { key: "user_id", found });
+        data(r#"{"user_id":""}"#, InvalidSignedData::BadId { key: "user_id", found });
         let long = format!(r#"{{"user_id":"{}"}}"#, "x".repeat(129));
         assert_eq!(
             Member::parse(Some(&long), &limits()).unwrap_err().to_string(),

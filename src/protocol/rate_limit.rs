@@ -6,7 +6,7 @@ use crate::app::MessageRate;
 
 /// How many of something a socket may do at once, and how soon it may do one more.
 #[derive(Debug, Clone, Copy)]
-pub struct Rate {
+pub struct TokenRate {
     interval: Duration,
     /// In which the whole allowance comes back.
     whole: Duration,
@@ -18,10 +18,10 @@ pub struct Rate {
 /// A page needs a few hundred at its start and one every few seconds later; a client that subscribes
 /// to ten times the allowed channels stays below, too. 20 000 messages cost the server some 30 ms, and
 /// 200 a second 0.03 % of a core.
-pub const NO_FLOOD: Rate =
-    Rate { interval: Duration::from_millis(5), whole: Duration::from_secs(100) };
+pub const FLOOD_RATE: TokenRate =
+    TokenRate { interval: Duration::from_millis(5), whole: Duration::from_secs(100) };
 
-impl Rate {
+impl TokenRate {
     /// So many at once, then so many a second (at least 1).
     pub fn per_second(count: u32) -> Self {
         // The nanosecond forgives the division's rest.
@@ -32,13 +32,13 @@ impl Rate {
 
 /// A token bucket, kept as the one instant at which it would be full again (GCRA): no timer.
 #[derive(Debug, Clone, Default)]
-pub struct Bucket {
+pub struct TokenBucket {
     full_at: Option<Instant>,
 }
 
-impl Bucket {
+impl TokenBucket {
     /// Takes one token; false when there is none.
-    pub fn allow(&mut self, rate: Rate, now: Instant) -> bool {
+    pub fn allow(&mut self, rate: TokenRate, now: Instant) -> bool {
         let full_at = self.full_at.map_or(now, |at| at.max(now)) + rate.interval;
         // A whole bucket may be borrowed, never more.
         let allowed = full_at - now <= rate.whole;
@@ -51,12 +51,12 @@ impl Bucket {
 
 /// Reverb's fixed window over all messages.
 #[derive(Debug, Clone, Default)]
-pub struct Window {
+pub struct FixedWindow {
     since: Option<Instant>,
     count: u32,
 }
 
-impl Window {
+impl FixedWindow {
     /// Counts one message; false when the window is full.
     pub fn allow(&mut self, rate: MessageRate, now: Instant) -> bool {
         let running = self.since.is_some_and(|since| now.duration_since(since) < rate.decay);
@@ -71,15 +71,15 @@ impl Window {
 
 #[cfg(test)]
 mod tests {
-    use super::{Bucket, NO_FLOOD, Rate, Window};
+    use super::{FLOOD_RATE, FixedWindow, TokenBucket, TokenRate};
     use crate::app::MessageRate;
     use std::time::{Duration, Instant};
 
     #[test]
     fn a_second_holds_exactly_its_tokens() {
         for rate in [1, 3, 7, 10, 1000] {
-            let (mut bucket, start) = (Bucket::default(), Instant::now());
-            let limit = Rate::per_second(rate);
+            let (mut bucket, start) = (TokenBucket::default(), Instant::now());
+            let limit = TokenRate::per_second(rate);
             let at_once = (0..2 * rate).filter(|_| bucket.allow(limit, start)).count();
             assert_eq!(at_once, rate as usize, "{rate} a second");
             let later = start + Duration::from_secs(1);
@@ -89,8 +89,8 @@ mod tests {
 
     #[test]
     fn tokens_come_back_one_by_one() {
-        let (mut bucket, start) = (Bucket::default(), Instant::now());
-        let limit = Rate::per_second(10);
+        let (mut bucket, start) = (TokenBucket::default(), Instant::now());
+        let limit = TokenRate::per_second(10);
         assert!((0..10).all(|_| bucket.allow(limit, start)));
         let soon = start + Duration::from_millis(101);
         assert!(bucket.allow(limit, soon));
@@ -99,19 +99,19 @@ mod tests {
 
     #[test]
     fn a_flood_is_more_than_the_burst_and_then_more_than_the_rate() {
-        let (mut bucket, start) = (Bucket::default(), Instant::now());
-        assert!((0..20_000).all(|_| bucket.allow(NO_FLOOD, start)));
-        assert!(!bucket.allow(NO_FLOOD, start));
+        let (mut bucket, start) = (TokenBucket::default(), Instant::now());
+        assert!((0..20_000).all(|_| bucket.allow(FLOOD_RATE, start)));
+        assert!(!bucket.allow(FLOOD_RATE, start));
         let later = start + Duration::from_secs(1);
-        assert!((0..200).all(|_| bucket.allow(NO_FLOOD, later)));
-        assert!(!bucket.allow(NO_FLOOD, later));
+        assert!((0..200).all(|_| bucket.allow(FLOOD_RATE, later)));
+        assert!(!bucket.allow(FLOOD_RATE, later));
     }
 
     #[test]
     fn a_window_counts_refused_messages_too_and_then_starts_anew() {
         let decay = Duration::from_secs(60);
         let rate = MessageRate { max_attempts: 3, decay, terminate_on_limit: false };
-        let (mut window, start) = (Window::default(), Instant::now());
+        let (mut window, start) = (FixedWindow::default(), Instant::now());
         let allowed: Vec<bool> = (0..5).map(|_| window.allow(rate, start)).collect();
         assert_eq!(allowed, [true, true, true, false, false]);
         assert!(!window.allow(rate, start + Duration::from_secs(59)));

@@ -63,17 +63,17 @@ pub fn signin_success(user_data: &str) -> Frame {
 /// Who of a watchlist is online or offline; a list without ids is left out.
 pub fn watchlist_events(lists: [(&str, &[Arc<str>]); 2]) -> Frame {
     #[derive(Serialize)]
-    struct Events<'a> {
-        events: Vec<Change<'a>>,
+    struct WatchlistEvents<'a> {
+        events: Vec<WatchlistEvent<'a>>,
     }
     #[derive(Serialize)]
-    struct Change<'a> {
+    struct WatchlistEvent<'a> {
         name: &'a str,
         user_ids: &'a [Arc<str>],
     }
     let lists = lists.into_iter().filter(|(_, user_ids)| !user_ids.is_empty());
-    let events = lists.map(|(name, user_ids)| Change { name, user_ids }).collect();
-    let data = serde_json::to_string(&Events { events }).expect("plain strings serialize");
+    let events = lists.map(|(name, user_ids)| WatchlistEvent { name, user_ids }).collect();
+    let data = serde_json::to_string(&WatchlistEvents { events }).expect("plain strings serialize");
     internal("pusher_internal:watchlist_events", &data, None)
 }
 
@@ -162,13 +162,13 @@ pub fn presence<'a>(members: impl ExactSizeIterator<Item = (&'a str, &'a str)> +
 /// An event of a back end or a client: encoded once up to the channel, whatever their number, and
 /// not at all if nobody is there.
 #[derive(Debug)]
-pub struct Event<'a> {
+pub struct OutboundEvent<'a> {
     name: &'a str,
     data: &'a str,
     opening: OnceCell<Vec<u8>>,
 }
 
-impl<'a> Event<'a> {
+impl<'a> OutboundEvent<'a> {
     /// `data` is opaque: the text that came in goes out.
     pub fn new(name: &'a str, data: &'a str) -> Self {
         Self { name, data, opening: OnceCell::new() }
@@ -194,13 +194,13 @@ impl<'a> Event<'a> {
     }
 }
 
-/// The `data` of an event as it was published: what a frame of [`Event`] says behind `"data":`.
-pub fn data_of(frame: &Frame) -> Option<String> {
+/// The `data` of an event as it was published, read from a frame of an [`OutboundEvent`].
+pub fn event_data(frame: &Frame) -> Option<String> {
     #[derive(serde::Deserialize)]
-    struct Data {
+    struct EventData {
         data: String,
     }
-    serde_json::from_slice::<Data>(frame.payload()).ok().map(|event| event.data)
+    serde_json::from_slice::<EventData>(frame.payload()).ok().map(|event| event.data)
 }
 
 fn internal(name: &str, data: &str, channel: Option<&ChannelName>) -> Frame {

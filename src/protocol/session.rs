@@ -11,8 +11,8 @@ use std::time::Instant;
 use super::client_message::{ClientEvent, ClientMessage, SignIn, Subscribe};
 use super::liveness::Liveness;
 use super::member::InvalidMember;
-use super::rate_limit::{Bucket, NO_FLOOD, Rate, Window};
-use super::server_message::{self, ErrorEvent, Event, SubscriptionError};
+use super::rate_limit::{FLOOD_RATE, FixedWindow, TokenBucket, TokenRate};
+use super::server_message::{self, ErrorEvent, OutboundEvent, SubscriptionError};
 use super::signature::{self, AuthError};
 use super::{ChannelName, ChannelType, ClientLibrary, CloseCode, Frame, Member, SocketId, User};
 use crate::app::{App, ClientEvents};
@@ -31,11 +31,11 @@ pub struct Session {
     user: Option<User>,
     /// Closed then, unless it has signed in or joined a channel that takes a signature.
     authorize_by: Option<Instant>,
-    authorized: bool,
+    is_authorized: bool,
     library: ClientLibrary,
-    messages: Window,
-    client_events: Bucket,
-    without_effect: Bucket,
+    messages: FixedWindow,
+    client_events: TokenBucket,
+    unrelayed: TokenBucket,
     liveness: Liveness,
 }
 
@@ -53,11 +53,11 @@ impl Session {
             subscriptions: HashMap::new(),
             user: None,
             authorize_by: app.authorization_timeout.map(|timeout| now + timeout),
-            authorized: false,
+            is_authorized: false,
             library,
-            messages: Window::default(),
-            client_events: Bucket::default(),
-            without_effect: Bucket::default(),
+            messages: FixedWindow::default(),
+            client_events: TokenBucket::default(),
+            unrelayed: TokenBucket::default(),
             liveness: Liveness::new(now),
             app,
         };
@@ -71,12 +71,12 @@ impl Session {
 
     /// A text message arrived.
     pub fn receive(&mut self, text: &str, now: Instant) -> Vec<Action> {
-        self.heard(now);
+        self.record_activity(now);
         if let Some(rate) = self.app.limits.messages
             && !self.messages.allow(rate, now)
         {
             let ends = rate.terminate_on_limit || self.floods(now);
-            let (close, text) = (CloseCode::RateLimited, "Rate limit exceeded");
+            let (close, text) = (CloseCode::RateLimited, "TokenRate limit exceeded");
             return vec![if ends { Action::Close(close) } else { reject(4301, text) }];
         }
         let message = ClientMessage::parse(text);
@@ -98,13 +98,13 @@ impl Session {
     }
 
     /// Any sign of life arrived.
-    pub fn heard(&mut self, now: Instant) {
-        self.liveness.heard(now);
+    pub fn record_activity(&mut self, now: Instant) {
+        self.liveness.record_activity(now);
     }
 
     /// A ping or pong frame arrived: this client uses control frames.
-    pub fn control_frame(&mut self, now: Instant) -> Option<Action> {
-        self.liveness.control_frame(now);
+    pub fn receive_control_frame(&mut self, now: Instant) -> Option<Action> {
+        self.liveness.record_control_frame(now);
         self.floods(now).then_some(FLOODING)
     }
 
@@ -112,13 +112,13 @@ impl Session {
     pub fn deadline(&self) -> Instant {
         let silence = self.liveness.deadline(self.app.ping_interval, self.app.pong_timeout);
         self.authorize_by
-            .filter(|_| !self.authorized)
+            .filter(|_| !self.is_authorized)
             .map_or(silence, |authorize_by| authorize_by.min(silence))
     }
 
     /// When to look again, seen from `now`: at the deadline, but not later than the earliest one
     /// that an answer to a ping may bring.
-    pub fn next_look(&self, now: Instant) -> Instant {
+    pub fn next_tick(&self, now: Instant) -> Instant {
         self.deadline().min(now + self.app.ping_interval)
     }
 
@@ -127,7 +127,8 @@ impl Session {
         if now < self.deadline() {
             return None;
         }
-        if !self.authorized && self.authorize_by.is_some_and(|authorize_by| authorize_by <= now) {
+        if !self.is_authorized && self.authorize_by.is_some_and(|authorize_by| authorize_by <= now)
+        {
             return Some(Action::Close(CloseCode::NotAuthorizedInTime));
         }
         Some(match self.liveness.ping(now) {
@@ -137,18 +138,18 @@ impl Session {
     }
 
     /// The channel granted a subscription.
-    pub fn granted(&mut self, channel: &ChannelName) {
-        self.authorized |= channel.needs_auth();
+    pub fn subscription_granted(&mut self, channel: &ChannelName) {
+        self.is_authorized |= channel.needs_auth();
     }
 
     /// The channel did not grant a subscription that the rules allowed: it is full.
-    pub fn refused(&mut self, channel: &ChannelName) -> Action {
+    pub fn subscription_refused(&mut self, channel: &ChannelName) -> Action {
         self.subscriptions.remove(channel);
         self.refuse(channel.as_str(), presence_full(self.app.limits.presence_members))
     }
 
     /// The channel did not grant it after all, and the client has been told.
-    pub fn forget(&mut self, channel: &ChannelName) {
+    pub fn forget_subscription(&mut self, channel: &ChannelName) {
         self.subscriptions.remove(channel);
     }
 
@@ -158,12 +159,14 @@ impl Session {
     }
 
     /// Everything the socket was subscribed to, as it goes.
-    pub fn leave(&mut self) -> impl Iterator<Item = (ChannelName, Option<Arc<str>>)> + '_ {
+    pub fn take_subscriptions(
+        &mut self,
+    ) -> impl Iterator<Item = (ChannelName, Option<Arc<str>>)> + '_ {
         self.subscriptions.drain()
     }
 
     fn subscribe(&mut self, request: &Subscribe<'_>) -> Action {
-        match self.permit(request) {
+        match self.authorize(request) {
             Ok(action) => action,
             Err(error) => self.refuse(&request.channel, error),
         }
@@ -176,14 +179,14 @@ impl Session {
         Action::Refuse { channel: channel.to_owned(), error, addressee }
     }
 
-    fn permit(&mut self, request: &Subscribe<'_>) -> Result<Action, SubscriptionError> {
+    fn authorize(&mut self, request: &Subscribe<'_>) -> Result<Action, SubscriptionError> {
         let limits = &self.app.limits;
         let channel = ChannelName::parse(&request.channel, limits.channel_name_bytes)?;
         if self.subscriptions.contains_key(&channel) {
             return Ok(Action::Confirm { channel });
         }
         if channel.channel_type() == ChannelType::ServerToUser {
-            return self.permit_own(&channel);
+            return self.authorize_user_channel(&channel);
         }
         if self.subscriptions.len() >= limits.subscriptions {
             let most = limits.subscriptions;
@@ -216,7 +219,7 @@ impl Session {
 
     /// A user's channel was joined by signing in; subscribing only gets its answer, and nobody
     /// gets another user's.
-    fn permit_own(&self, channel: &ChannelName) -> Result<Action, SubscriptionError> {
+    fn authorize_user_channel(&self, channel: &ChannelName) -> Result<Action, SubscriptionError> {
         let own = self.user.as_ref().map(|user| &*user.id);
         if own.is_some() && own == channel.user_id() {
             return Ok(Action::Confirm { channel: channel.clone() });
@@ -242,7 +245,7 @@ impl Session {
             }
             None => {}
         }
-        self.authorized = true;
+        self.is_authorized = true;
         self.user = Some(user.clone());
         let most = self.app.limits.watchlist_users;
         let cut = user.watchlist_over.map(|ids| {
@@ -269,7 +272,7 @@ impl Session {
 
     /// Counts a message that reaches no other client.
     fn floods(&mut self, now: Instant) -> bool {
-        !self.without_effect.allow(NO_FLOOD, now)
+        !self.unrelayed.allow(FLOOD_RATE, now)
     }
 
     fn client_event(&mut self, message: &ClientEvent<'_>, now: Instant) -> Action {
@@ -305,11 +308,11 @@ impl Session {
             return reject(4301, text);
         }
         if let Some(limit) = app.limits.client_events_per_second
-            && !self.client_events.allow(Rate::per_second(limit), now)
+            && !self.client_events.allow(TokenRate::per_second(limit), now)
         {
-            return reject(4301, "Rate limit exceeded: too many client events in one second");
+            return reject(4301, "TokenRate limit exceeded: too many client events in one second");
         }
-        let event = Event::new(&message.event, &message.data);
+        let event = OutboundEvent::new(&message.event, &message.data);
         let frame = match user_id {
             Some(user_id) => event.frame_from(channel, user_id),
             None => event.frame(channel),
@@ -363,9 +366,9 @@ impl From<AuthError> for SubscriptionError {
     }
 }
 
-impl From<super::channel_name::InvalidName> for SubscriptionError {
-    fn from(why: super::channel_name::InvalidName) -> Self {
-        use super::channel_name::InvalidName::TooLong;
+impl From<super::channel_name::InvalidChannelName> for SubscriptionError {
+    fn from(why: super::channel_name::InvalidChannelName) -> Self {
+        use super::channel_name::InvalidChannelName::TooLong;
         let kind = if matches!(why, TooLong { .. }) { "LimitReached" } else { "InvalidChannel" };
         Self { kind, error: why.to_string(), status: 4009 }
     }

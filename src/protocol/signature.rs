@@ -12,7 +12,7 @@ use crate::app::{App, Secret};
 
 mod query;
 
-pub use query::{Query, QueryError};
+pub use query::{QueryError, SignedQuery};
 
 /// How far a request's clock may be from ours, in seconds: Pusher's figure.
 pub const TIMESTAMP_SKEW_MAX_SECONDS: u64 = 600;
@@ -177,7 +177,7 @@ pub fn check_request(
     app: &App,
     method: &str,
     paths: &[&str],
-    query: &Query,
+    query: &SignedQuery,
     now_unix_seconds: u64,
 ) -> Result<(), Unauthorized> {
     let needed = |name| query.get(name).ok_or(Unauthorized::Missing(name));
@@ -197,7 +197,7 @@ pub fn check_request(
 
 /// Checks the body against the `body_md5` that was signed. A GET may carry the MD5 of nothing,
 /// as the Python SDK sends it.
-pub fn check_body(query: &Query, body: &[u8]) -> Result<(), Unauthorized> {
+pub fn check_body(query: &SignedQuery, body: &[u8]) -> Result<(), Unauthorized> {
     match query.get("body_md5") {
         Some(md5) if md5.as_bytes() == body_md5(body) => Ok(()),
         Some(_) => Err(Unauthorized::Body),

@@ -5,14 +5,14 @@
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
-use super::json::{self, Object, Unreadable};
+use super::json::{self, JsonError, JsonObject};
 
 /// Why signed data names no user, worded to follow its name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum InvalidData {
+pub enum InvalidSignedData {
     /// Not JSON that every client can read.
     #[error(transparent)]
-    Unreadable(#[from] Unreadable),
+    JsonError(#[from] JsonError),
     /// The JSON text of a string which is JSON itself.
     #[error(
         "is encoded twice: it must be the JSON text of an object, not of a string that holds one"
@@ -35,22 +35,22 @@ pub enum InvalidData {
 }
 
 /// Reads the object.
-pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, InvalidData> {
+pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, InvalidSignedData> {
     json::check(text)?;
     match text.trim_ascii_start().as_bytes().first() {
         Some(b'{') => {}
-        Some(b'"') => return Err(InvalidData::EncodedTwice),
-        _ => return Err(InvalidData::NoObject(kind(text))),
+        Some(b'"') => return Err(InvalidSignedData::EncodedTwice),
+        _ => return Err(InvalidSignedData::NoObject(kind(text))),
     }
-    let Object(read) =
+    let JsonObject(read) =
         serde_json::from_str(text).expect("the fields of signed data take any JSON value");
     Ok(read)
 }
 
 /// Strings as they are, numbers as their digits.
-pub(super) fn id(raw: Option<&RawValue>, key: &'static str) -> Result<String, InvalidData> {
-    let raw = raw.ok_or(InvalidData::NoId(key))?.get();
-    user_id(raw).ok_or(InvalidData::BadId { key, found: kind(raw) })
+pub(super) fn id(raw: Option<&RawValue>, key: &'static str) -> Result<String, InvalidSignedData> {
+    let raw = raw.ok_or(InvalidSignedData::NoId(key))?.get();
+    user_id(raw).ok_or(InvalidSignedData::BadId { key, found: kind(raw) })
 }
 
 /// The id that a JSON value is, if it is one.
@@ -80,14 +80,14 @@ mod tests {
     use serde::Deserialize;
     use serde_json::value::RawValue;
 
-    use super::{InvalidData, id, object};
+    use super::{InvalidSignedData, id, object};
 
     #[derive(Debug, Deserialize)]
     struct Data {
         id: Option<Box<RawValue>>,
     }
 
-    fn read(text: &str) -> Result<String, InvalidData> {
+    fn read(text: &str) -> Result<String, InvalidSignedData> {
         let data: Data = object(text)?;
         id(data.id.as_deref(), "id")
     }
@@ -124,6 +124,6 @@ mod tests {
         ] {
             assert_eq!(read(text).unwrap_err().to_string(), why, "{text}");
         }
-        assert_eq!(read(r#""{\"id\":\"7\"}""#), Err(InvalidData::EncodedTwice));
+        assert_eq!(read(r#""{\"id\":\"7\"}""#), Err(InvalidSignedData::EncodedTwice));
     }
 }

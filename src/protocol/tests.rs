@@ -10,8 +10,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::json::Unreadable;
-use super::server_message::{self, Event, SubscriptionError};
+use super::json::JsonError;
+use super::server_message::{self, OutboundEvent, SubscriptionError};
 use super::session::{Action, Addressee, Session};
 use super::{ChannelName, ClientLibrary, CloseCode, Frame, SocketId, json, signature};
 use crate::app::tests::app;
@@ -71,7 +71,7 @@ fn is_readable_object(data: &str) -> bool {
             _ => 0,
         }
     }
-    let is_readable = matches!(json::check(data), Ok(()) | Err(Unreadable::Depth));
+    let is_readable = matches!(json::check(data), Ok(()) | Err(JsonError::TooDeep));
     let value: Value = serde_json::from_str(data).unwrap_or_default();
     is_readable && value.is_object() && levels(&value) <= LEVELS_MAX
 }
@@ -86,7 +86,7 @@ fn of_every_function() -> Vec<(&'static str, Frame, Option<&'static str>)> {
     let watched: [Arc<str>; 2] = ["é\"".into(), "2".into()];
     let refused = SubscriptionError { kind: "AuthError", error: "\"é\"".into(), status: 401 };
     let (channel, presence, cache) = (name("private-a"), name("presence-a"), name("cache-a"));
-    let event = Event::new("App\\Events\\É", "not \"JSON\"");
+    let event = OutboundEvent::new("App\\Events\\É", "not \"JSON\"");
     vec![
         (
             "connection_established",

@@ -9,8 +9,8 @@ use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::Member;
-use super::json::List;
-use super::signed_data::{self, InvalidData};
+use super::json::JsonList;
+use super::signed_data::{self, InvalidSignedData};
 use crate::app::AppLimits;
 
 /// Who signed in, and whose coming and going they want to know.
@@ -31,7 +31,7 @@ pub struct User {
 pub enum InvalidUser {
     /// Not an object with an id that every client can read.
     #[error("user_data {0}")]
-    Data(#[from] InvalidData),
+    Data(#[from] InvalidSignedData),
     /// Over the app's bound.
     #[error("the id has {bytes} bytes; the limit is {bytes_max} (presence_user_id_bytes)")]
     IdTooLong {
@@ -80,14 +80,14 @@ impl User {
 /// The ids of a watchlist. One that stands twice is one user.
 fn watched(list: Option<&RawValue>) -> Result<IndexSet<String>, InvalidUser> {
     let Some(list) = list else { return Ok(IndexSet::new()) };
-    let List::<&RawValue>(ids) =
+    let JsonList::<&RawValue>(ids) =
         serde_json::from_str(list.get()).map_err(|_| InvalidUser::Watchlist)?;
     Ok(ids.into_iter().filter_map(|id| signed_data::user_id(id.get())).collect())
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{InvalidData, InvalidUser, User};
+    use super::{InvalidSignedData, InvalidUser, User};
     use crate::app::tests::limits;
 
     #[test]
@@ -98,10 +98,10 @@ mod tests {
         assert_eq!(user.watchlist.iter().map(|id| &**id).collect::<Vec<_>>(), ["1", "2"]);
         assert_eq!(&*User::parse(r#"{"id":7}"#, &limits()).unwrap().id, "7");
         let check = |text: &str, why| assert_eq!(User::parse(text, &limits()).unwrap_err(), why);
-        check("[]", InvalidData::NoObject("a list").into());
-        check("{}", InvalidData::NoId("id").into());
+        check("[]", InvalidSignedData::NoObject("a list").into());
+        check("{}", InvalidSignedData::NoId("id").into());
         let found = "true";
-        check(r#"{"id":true}"#, InvalidData::BadId { key: "id", found }.into());
+        check(r#"{"id":true}"#, InvalidSignedData::BadId { key: "id", found }.into());
         let long = format!(r#"{{"id":"{}"}}"#, "x".repeat(129));
         check(&long, InvalidUser::IdTooLong { bytes: 129, bytes_max: 128 });
         for watchlist in ["7", "true", "\"1\""] {

@@ -303,7 +303,7 @@ impl Entrance {
         }
         let Ok(answer) = self.router.clone().oneshot(request).await;
         let status = answer.status().as_u16();
-        if let Some(http::RefusedBecause(reason)) = answer.extensions().get() {
+        if let Some(http::ApiErrorText(reason)) = answer.extensions().get() {
             self.rejected.request(status, reason, Instant::now());
         }
         self.node.metrics().api_answered(status);

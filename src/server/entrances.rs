@@ -68,7 +68,7 @@ impl Entrances {
 
     /// The entrance of the listener for metrics.
     pub(super) fn of_metrics(&self) -> Entrance {
-        self.entrance(http::exposition(self.node.metrics().clone()), None)
+        self.entrance(http::metrics_router(self.node.metrics().clone()), None)
     }
 
     fn entrance(&self, router: Router, door: Option<Arc<WebSocketEndpoint>>) -> Entrance {

@@ -5,7 +5,7 @@
 use axum::http::Request;
 use axum::http::uri::{PathAndQuery, Uri};
 
-use crate::http::SentPath;
+use crate::http::OriginalPath;
 
 /// The request with one slash between segments and none at the end. The path that was sent is kept
 /// beside it: it may be the one that was signed.
@@ -16,7 +16,7 @@ pub(super) fn with_plain_path<B>(mut request: Request<B>) -> Request<B> {
     parts.path_and_query = PathAndQuery::try_from(format!("{path}{query}")).ok();
     if let Ok(uri) = Uri::from_parts(parts) {
         let sent = std::mem::replace(request.uri_mut(), uri);
-        request.extensions_mut().insert(SentPath(sent.path().to_owned()));
+        request.extensions_mut().insert(OriginalPath(sent.path().to_owned()));
     }
     request
 }

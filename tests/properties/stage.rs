@@ -10,7 +10,7 @@ use resound::app::{Apps, ClientEvents};
 use resound::hub::{Hub, Occurrence, Shard, What, Witness};
 use resound::metrics::Metrics;
 use resound::node::{Arrival, Node, Place, Socket};
-use resound::protocol::server_message::Event;
+use resound::protocol::server_message::OutboundEvent;
 use resound::protocol::{ClientLibrary, SocketId};
 use serde_json::json;
 use sha2::Sha256;
@@ -95,7 +95,7 @@ impl Stage {
             }
             Step::Trigger(channel, except) => {
                 let data = number.to_string();
-                let event = Event::new("news", &data);
+                let event = OutboundEvent::new("news", &data);
                 let except = except.and_then(|place| self.clients[place].as_ref());
                 let except = except.map(|client| client.id);
                 let answer = self.hub.trigger(&name(channel), &event, &data, except, now);

@@ -14,7 +14,7 @@ use std::time::Instant;
 use proptest::prelude::*;
 use resound::hub::{Hub, Shard, Shards};
 use resound::metrics::Metrics;
-use resound::protocol::server_message::{Event, signin_success};
+use resound::protocol::server_message::{OutboundEvent, signin_success};
 use resound::protocol::{Member, SocketId, User};
 
 use crate::cases;
@@ -130,7 +130,7 @@ impl Peer {
 }
 
 fn trigger(hub: &Hub, at: usize, data: &str) {
-    hub.trigger(&name(CHANNELS[at]), &Event::new("news", data), data, None, Instant::now());
+    hub.trigger(&name(CHANNELS[at]), &OutboundEvent::new("news", data), data, None, Instant::now());
 }
 
 /// All moves of one thread.

@@ -58,13 +58,13 @@ fn presence_data_is_an_object_even_when_empty_or_numeric() {
 
 #[test]
 fn an_event_carries_its_data_as_the_string_it_was() {
-    let event = Event::new("App\\Events\\Shipped", r#"{"n":1.0,"e":[],"o":{}}"#);
+    let event = OutboundEvent::new("App\\Events\\Shipped", r#"{"n":1.0,"e":[],"o":{}}"#);
     check(
         &event.frame(&name("orders")),
         r#"{"event":"App\\Events\\Shipped","data":"{\"n\":1.0,\"e\":[],\"o\":{}}","channel":"orders"}"#,
     );
     check(
-        &Event::new("client-x", "1").frame_from(&name("presence-a"), "7"),
+        &OutboundEvent::new("client-x", "1").frame_from(&name("presence-a"), "7"),
         r#"{"event":"client-x","data":"1","channel":"presence-a","user_id":"7"}"#,
     );
 }

@@ -21,7 +21,7 @@ pub enum Action {
         /// Where the client can read that.
         addressee: Addressee,
     },
-    /// Join a channel; the channel answers ([`Session::granted`](super::Session::granted), [`Session::refused`](super::Session::refused)).
+    /// Join a channel; the channel answers ([`Session::subscription_granted`](super::Session::subscription_granted), [`Session::subscription_refused`](super::Session::subscription_refused)).
     Subscribe {
         /// The channel.
         channel: ChannelName,

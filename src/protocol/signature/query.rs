@@ -4,7 +4,7 @@ use percent_encoding::percent_decode_str;
 
 /// Parameters of one query: keys lower-cased and sorted, values decoded once, no key twice.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Query {
+pub struct SignedQuery {
     parameters: Vec<(String, String)>,
 }
 
@@ -22,7 +22,7 @@ pub enum QueryError {
     Control(String),
 }
 
-impl Query {
+impl SignedQuery {
     /// Reads the part of a URL after `?`.
     pub fn parse(raw: &str) -> Result<Self, QueryError> {
         let mut parameters = Vec::with_capacity(8);

@@ -56,15 +56,15 @@ fn a_key_may_hold_what_queries_and_auth_give_a_meaning() {
     }
 }
 
-fn query(text: &str) -> Query {
-    Query::parse(text).unwrap()
+fn query(text: &str) -> SignedQuery {
+    SignedQuery::parse(text).unwrap()
 }
 
 #[test]
 fn a_request_signed_as_the_sdks_do_passes() {
     let body = br#"{"name":"a","data":"{}","channel":"c"}"#;
     let signed = signed_query(&app(), "POST", PATH, body, NOW);
-    let check = |query: &Query, now| check_request(&app(), "POST", &[PATH], query, now);
+    let check = |query: &SignedQuery, now| check_request(&app(), "POST", &[PATH], query, now);
     assert_eq!(check(&query(&signed), NOW), Ok(()));
     assert_eq!(check_body(&query(&signed), body), Ok(()));
     assert_eq!(check_body(&query(&signed), b"other"), Err(Unauthorized::Body));
@@ -127,9 +127,9 @@ fn a_body_needs_its_md5_and_a_get_may_have_one() {
 
 #[test]
 fn a_query_has_one_reading_or_none() {
-    assert_eq!(Query::parse("a=1&A=2"), Err(QueryError::Twice("a".into())));
-    assert_eq!(Query::parse("a=%ff"), Err(QueryError::NotText));
-    assert_eq!(Query::parse("a=%0Ab"), Err(QueryError::Control("a".into())));
+    assert_eq!(SignedQuery::parse("a=1&A=2"), Err(QueryError::Twice("a".into())));
+    assert_eq!(SignedQuery::parse("a=%ff"), Err(QueryError::NotText));
+    assert_eq!(SignedQuery::parse("a=%0Ab"), Err(QueryError::Control("a".into())));
     let read = query("filter_by_prefix=presence-%2Da&info=user_count%2Ccache&&flag");
     assert_eq!(read.get("filter_by_prefix"), Some("presence--a"));
     assert_eq!(read.get("info"), Some("user_count,cache"));
@@ -141,7 +141,7 @@ fn a_query_has_one_reading_or_none() {
 proptest! {
     #[test]
     fn a_query_never_panics(text in "\\PC{0,60}") {
-        let _ = Query::parse(&text);
+        let _ = SignedQuery::parse(&text);
     }
 
     #[test]

@@ -8,7 +8,7 @@
 const SHOWN_CHARS: usize = 200;
 
 /// What to tell the sender of a request for `path`, where routes are below `prefix`.
-pub(super) fn text(prefix: &str, path: &str) -> String {
+pub(super) fn message(prefix: &str, path: &str) -> String {
     let shown: String = path.chars().take(SHOWN_CHARS).collect();
     let there = format!(
         "The HTTP API is at {prefix}/apps/{{app_id}}/…, sockets connect to {prefix}/app/{{key}}"
@@ -36,7 +36,7 @@ fn came_with(path: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::text;
+    use super::message;
 
     #[test]
     fn a_prefix_that_one_side_lacks_is_named_with_the_key_that_sets_it() {
@@ -60,12 +60,12 @@ mod tests {
             ("", "/nope", top.to_owned()),
         ] {
             let expected = format!("There is no {path:?} here. {expected}");
-            assert_eq!(text(prefix, path), expected, "{prefix:?}");
+            assert_eq!(message(prefix, path), expected, "{prefix:?}");
         }
     }
 
     #[test]
     fn a_long_path_is_cut() {
-        assert!(text("", &format!("/{}/apps/1", "x".repeat(10_000))).len() < 1000);
+        assert!(message("", &format!("/{}/apps/1", "x".repeat(10_000))).len() < 1000);
     }
 }

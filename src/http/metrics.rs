@@ -13,7 +13,7 @@ use crate::metrics::Metrics;
 const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=utf-8";
 
 /// The routes of the metrics listener.
-pub fn exposition(metrics: Arc<Metrics>) -> Router {
+pub fn metrics_router(metrics: Arc<Metrics>) -> Router {
     let show = move || async move {
         ([(header::CONTENT_TYPE, OPENMETRICS)], metrics.text()).into_response()
     };

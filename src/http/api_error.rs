@@ -5,17 +5,17 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::protocol::channel_name::InvalidName;
+use crate::protocol::channel_name::InvalidChannelName;
 use crate::protocol::signature::{QueryError, Unauthorized};
 
 /// The answer instead of the wanted one.
 #[derive(Debug)]
-pub(super) struct Refusal {
+pub(super) struct ApiError {
     status: StatusCode,
     text: String,
 }
 
-impl Refusal {
+impl ApiError {
     pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
         Self { status, text: text.into() }
     }
@@ -41,9 +41,9 @@ impl Refusal {
 
 /// Why a request was refused, beside the answer: for the log of whoever sends it.
 #[derive(Debug, Clone)]
-pub struct RefusedBecause(pub String);
+pub struct ApiErrorText(pub String);
 
-impl IntoResponse for Refusal {
+impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let text_plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
         let mut answer = (self.status, text_plain, self.text.clone()).into_response();
@@ -52,25 +52,25 @@ impl IntoResponse for Refusal {
                 .headers_mut()
                 .insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
         }
-        answer.extensions_mut().insert(RefusedBecause(self.text));
+        answer.extensions_mut().insert(ApiErrorText(self.text));
         answer
     }
 }
 
-impl From<Unauthorized> for Refusal {
+impl From<Unauthorized> for ApiError {
     fn from(why: Unauthorized) -> Self {
         Self::new(StatusCode::UNAUTHORIZED, why.to_string())
     }
 }
 
-impl From<QueryError> for Refusal {
+impl From<QueryError> for ApiError {
     fn from(why: QueryError) -> Self {
         Self::bad_request(why.to_string())
     }
 }
 
-impl From<InvalidName> for Refusal {
-    fn from(why: InvalidName) -> Self {
+impl From<InvalidChannelName> for ApiError {
+    fn from(why: InvalidChannelName) -> Self {
         Self::bad_request(why.to_string())
     }
 }

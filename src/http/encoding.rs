@@ -9,14 +9,14 @@ use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
 use axum::http::{HeaderMap, StatusCode};
 use hyper::body::Body as _;
 
-use super::refusal::Refusal;
+use super::api_error::ApiError;
 
 /// Refuses a body that is not the bytes of its JSON.
-pub(super) fn check(headers: &HeaderMap, body: &Body) -> Result<(), Refusal> {
+pub(super) fn check(headers: &HeaderMap, body: &Body) -> Result<(), ApiError> {
     if body.is_end_stream() {
         return Ok(());
     }
-    let unsupported = |text| Err(Refusal::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
+    let unsupported = |text| Err(ApiError::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, text));
     let identity = |coding: &[u8]| coding.is_empty() || coding.eq_ignore_ascii_case(b"identity");
     let mut codings = headers.get_all(CONTENT_ENCODING).iter();
     if let Some(coding) = codings.find(|coding| !identity(coding.as_bytes().trim_ascii())) {
