@@ -98,7 +98,7 @@ impl CloseCode {
             Self::OverServerLimit => "Server is over its limit of connections",
             Self::TooSlow => "Over capacity: the client reads too slowly",
             Self::Flooding => "Over capacity: the client sends too many messages",
-            Self::RateLimited => "TokenRate limit exceeded",
+            Self::RateLimited => "Rate limit exceeded",
             Self::ReconnectNow => "Server is shutting down, reconnect now",
             Self::Draining => "Server is shutting down, try again",
             Self::PongNotReceived => "Pong reply not received in time",

@@ -76,7 +76,7 @@ impl Session {
             && !self.messages.allow(rate, now)
         {
             let ends = rate.terminate_on_limit || self.floods(now);
-            let (close, text) = (CloseCode::RateLimited, "TokenRate limit exceeded");
+            let (close, text) = (CloseCode::RateLimited, "Rate limit exceeded");
             return vec![if ends { Action::Close(close) } else { reject(4301, text) }];
         }
         let message = ClientMessage::parse(text);
@@ -310,7 +310,7 @@ impl Session {
         if let Some(limit) = app.limits.client_events_per_second
             && !self.client_events.allow(TokenRate::per_second(limit), now)
         {
-            return reject(4301, "TokenRate limit exceeded: too many client events in one second");
+            return reject(4301, "Rate limit exceeded: too many client events in one second");
         }
         let event = OutboundEvent::new(&message.event, &message.data);
         let frame = match user_id {
