@@ -118,7 +118,7 @@ impl Cluster {
         let mut core = self.core.lock();
         let result = act(&mut core);
         // Before anybody hears of it: who does, and looks then, sees what is still under way.
-        self.metrics.cluster_unsettled.set(core.unsettled() as u64);
+        self.metrics.cluster_pending_requests.set(core.unsettled() as u64);
         for effect in core.effects() {
             (self.carry_out)(effect);
         }
@@ -245,7 +245,7 @@ impl Cluster {
             core.tick(Instant::now());
             (core.take_unshared(), core.alive())
         });
-        self.metrics.cluster_events_unshared.inc_by(unshared);
+        self.metrics.cluster_events_not_replicated.inc_by(unshared);
         self.metrics.cluster_nodes.set(alive.into());
         self.emptied.notify_waiters();
     }

@@ -22,9 +22,9 @@ mod injected;
 mod layers;
 mod list;
 mod meaning;
-mod nearest;
 mod problem;
 mod redis;
+mod suggest;
 mod syntax;
 mod terminal;
 mod unused;
@@ -92,26 +92,26 @@ pub struct ServerConfig {
     /// After SIGTERM: how long until every socket is closed.
     pub drain: Duration,
     /// Threads that each own a part of the sockets, at least 1.
-    pub shards: usize,
+    pub workers: usize,
 }
 
 /// `[http]`: bounds on requests.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HttpConfig {
     /// Bytes of one body, checked while it is read.
-    pub body_bytes: usize,
+    pub max_body_bytes: usize,
     /// Bytes of the request line and all fields.
-    pub head_bytes: usize,
+    pub max_header_bytes: usize,
     /// Header fields of one request.
-    pub head_fields: usize,
+    pub max_headers: usize,
     /// For a head to arrive.
-    pub head_timeout: Duration,
+    pub header_timeout: Duration,
     /// For a body to arrive; longer only while it comes at 1 KiB/s or more.
     pub body_timeout: Duration,
     /// Between two requests of one connection.
     pub idle_timeout: Duration,
     /// Connections that have not finished a first request.
-    pub pending_connections: usize,
+    pub max_pending_connections: usize,
 }
 
 /// `[websocket]`: bounds on sockets.
@@ -124,9 +124,9 @@ pub struct WebSocketConfig {
     /// Whether permessage-deflate is negotiated.
     pub deflate: bool,
     /// Bytes of an event's frame from which it is deflated.
-    pub deflate_bytes_min: usize,
+    pub deflate_min_bytes: usize,
     /// Frames of one message.
-    pub fragments: usize,
+    pub max_fragments: usize,
     /// To finish a fragmented message.
     pub message_timeout: Duration,
     /// For a full transport to take bytes again.
@@ -152,9 +152,9 @@ pub struct WebhooksConfig {
     /// For the connection to an endpoint.
     pub connect_timeout: Duration,
     /// For a whole call: to connect, send and be answered.
-    pub answer_timeout: Duration,
+    pub request_timeout: Duration,
     /// How long one call is tried again before its events are counted as lost.
-    pub retry: Duration,
+    pub retry_for: Duration,
 }
 
 /// `[log]`: what is logged, and how.
@@ -234,7 +234,7 @@ impl Config {
         Ok(config)
     }
 
-    /// Merges and checks the layers. The same sources give the same result, apart from `shards`,
+    /// Merges and checks the layers. The same sources give the same result, apart from `workers`,
     /// which 0 makes the number of cores less one, and the file that `cluster.ca_file` names.
     pub fn new(sources: &Sources) -> Result<Self, Problem> {
         let keys = Keys::of_defaults();

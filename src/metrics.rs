@@ -49,7 +49,7 @@ metrics! {
         /// or network: no close frame) and the code; opened is open plus closed
         connections_closed: Family<CloseLabels, Counter>,
         /// Handshakes answered with a close code
-        connections_refused: Family<Label<u16>, Counter>,
+        handshakes_refused: Family<Label<u16>, Counter>,
         /// Sockets closed because what was published to them outgrew the outbox, or because they
         /// took nothing for websocket.write_timeout_seconds
         slow_readers_closed: Counter,
@@ -80,7 +80,7 @@ metrics! {
         /// Webhook calls that failed
         pub webhook_attempts_failed: Counter,
         /// Sockets the limit of open files has room for
-        pub connections_max: Gauge,
+        pub connections_limit: Gauge,
         /// Connections on which no request or handshake was served, by reason
         connections_rejected: Family<Label<&'static str>, Counter>,
         /// 1 while the link to Redis is up
@@ -89,18 +89,18 @@ metrics! {
         pub cluster_links_lost: Counter,
         /// Nodes with a current heartbeat in Redis
         pub cluster_nodes: Gauge,
-        /// Requests to Redis that are not done
-        pub cluster_unsettled: Gauge,
+        /// Requests to Redis that are not answered yet
+        pub cluster_pending_requests: Gauge,
         /// Events of other nodes that were lost on the way
         pub cluster_events_missed: Counter,
-        /// Times a channel may have lost events
-        pub cluster_gaps_unknown: Counter,
-        /// Events of this node that others may not have got
-        pub cluster_events_unshared: Counter,
-        /// Settings in which other nodes on this Redis differ: apps, keys, secrets, wire, format
+        /// Times a channel may have lost events, which cannot be counted
+        pub cluster_possible_gaps: Counter,
+        /// Events of this node that may not have reached the others
+        pub cluster_events_not_replicated: Counter,
+        /// Settings in which other nodes on this Redis differ: apps, keys, secrets, transport, format
         pub cluster_disagreements: Gauge,
-        /// Messages on the topics of this cluster that were dropped, by reason
-        cluster_messages_foreign: Family<Label<&'static str>, Counter>,
+        /// Messages on this cluster's topics that were dropped as invalid, by reason
+        cluster_invalid_messages: Family<Label<&'static str>, Counter>,
     }
 }
 
@@ -156,7 +156,7 @@ impl Metrics {
 
     /// Counts a handshake that was answered with a close code.
     pub fn handshake_refused(&self, code: CloseCode) {
-        self.connections_refused.get_or_create(&[("code", code.code())]).inc();
+        self.handshakes_refused.get_or_create(&[("code", code.code())]).inc();
     }
 
     /// Counts a connection on which no request or handshake was served.
@@ -171,7 +171,7 @@ impl Metrics {
 
     /// Counts a message on a topic of the cluster that was dropped.
     pub fn cluster_message_dropped(&self, reason: &'static str) {
-        self.cluster_messages_foreign.get_or_create(&[("reason", reason)]).inc();
+        self.cluster_invalid_messages.get_or_create(&[("reason", reason)]).inc();
     }
 
     /// All metrics in the text format of OpenMetrics 1.0.
@@ -215,7 +215,7 @@ mod tests {
             "resound_connections_closed_total{by=\"client\",code=\"1005\"} 1\n",
             "resound_connections_closed_total{by=\"client\",code=\"other\"} 1\n",
             "resound_connections_closed_total{by=\"network\",code=\"1006\"} 1\n",
-            "resound_connections_refused_total{code=\"4001\"} 1\n",
+            "resound_handshakes_refused_total{code=\"4001\"} 1\n",
             "resound_messages_delivered_total 3\n",
             "resound_delivered_bytes_total 30\n",
             "resound_slow_readers_closed_total 1\n",

@@ -71,10 +71,10 @@ impl Server {
         let exposition = listen::of_metrics(config)?;
         let metrics = Arc::new(Metrics::default());
         let limits = ShardLimits {
-            shards: config.server.shards,
+            shards: config.server.workers,
             outbox_bytes: config.websocket.outbox_bytes,
             inbox_bytes: config.websocket.inbox_bytes,
-            deflate_bytes_min: config.websocket.deflate_bytes_min,
+            deflate_bytes_min: config.websocket.deflate_min_bytes,
         };
         let (shards, all_shards) = Shards::new(limits, &metrics);
         let mut background = JoinSet::new();
@@ -219,8 +219,8 @@ fn start_webhooks(
     let limits = WebhookLimits {
         queue_events: config.webhooks.queue_events,
         connect_timeout: config.webhooks.connect_timeout,
-        answer_timeout: config.webhooks.answer_timeout,
-        retry: config.webhooks.retry,
+        answer_timeout: config.webhooks.request_timeout,
+        retry: config.webhooks.retry_for,
     };
     let mut witnesses = HashMap::new();
     for app in config.apps.iter() {

@@ -35,7 +35,7 @@ pub(crate) enum Kind {
     Peer(Box<Peer>),
 }
 
-/// How events travel between nodes: a value of `cluster.wire`.
+/// How events travel between nodes: a value of `cluster.transport`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Wire {
     Pubsub,
@@ -145,8 +145,8 @@ fn two_nodes(program: &Path, settings: &str, wire: Wire) -> anyhow::Result<Subje
     let redis = Redis::start()?;
     let (url, wire) = (redis.url(), wire.name());
     let settings = format!(
-        "{settings}\n[server]\nshards = 1\n[cluster]\nenabled = true\nrequired = true\n\
-         url = \"{url}\"\nwire = \"{wire}\"\ntimeout_ms = 4000\npatience_ms = 2000"
+        "{settings}\n[server]\nworkers = 1\n[cluster]\nenabled = true\nrequired = true\n\
+         url = \"{url}\"\ntransport = \"{wire}\"\ntimeout_ms = 4000\nlocal_delivery_after_ms = 2000"
     );
     let (first, node) = (server(program, &settings)?, server(program, &settings)?);
     Ok(Subject { beyond: Some(Box::new(Beyond { node, redis })), ..first })

@@ -49,9 +49,9 @@ fn injected(variables: &[String]) -> String {
 
 fn cluster(cluster: &ClusterConfig) -> String {
     let (address, database) = (&cluster.redis.address, cluster.redis.database);
-    let wire = if cluster.streams.is_some() { "streams" } else { "pubsub" };
+    let transport = if cluster.streams.is_some() { "streams" } else { "pubsub" };
     let prefix = &cluster.prefix;
-    format!("cluster: {address}, database {database}, prefix {prefix}, wire {wire}\n")
+    format!("cluster: {address}, database {database}, prefix {prefix}, transport {transport}\n")
 }
 
 fn line(app: &App) -> String {
@@ -86,12 +86,12 @@ mod tests {
     #[test]
     fn the_cluster_is_shown_without_credentials() {
         let url = "rediss://user:hidden@redis.example/2";
-        let text = format!("[cluster]\nenabled = true\nurl = \"{url}\"\nwire = \"streams\"\n");
+        let text = format!("[cluster]\nenabled = true\nurl = \"{url}\"\ntransport = \"streams\"\n");
         let file = Some(File { name: "a.toml".to_owned(), text });
         let config = Config::new(&Sources { file, ..Sources::default() }).unwrap();
         let summary = summary(&config);
         let line =
-            "cluster: rediss://redis.example:6379, database 2, prefix resound, wire streams\n";
+            "cluster: rediss://redis.example:6379, database 2, prefix resound, transport streams\n";
         assert!(summary.ends_with(&format!("{line}ok\n")), "{summary}");
         assert!(!summary.contains("hidden") && !summary.contains("user:"), "{summary}");
     }

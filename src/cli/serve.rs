@@ -91,7 +91,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     let server = Server::bind(config).await?;
     let address = server.address();
     let sockets_max = server.share_descriptors(descriptors);
-    tracing::info!(%address, shards = config.server.shards, descriptors, sockets_max, "server started");
+    tracing::info!(%address, workers = config.server.workers, descriptors, sockets_max, "server started");
     warn_of_example_secret(config);
     warn_of_few_descriptors(config, sockets_max);
     name_injected(config);

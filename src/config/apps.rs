@@ -106,10 +106,10 @@ fn app(written: &written::App, places: &Places<'_>, entry: &str) -> Result<App, 
         allowed_origins: origins(written, &at("allowed_origins"))?,
         activity_timeout: at("activity_timeout").seconds(written.activity_timeout)?,
         ping_interval: at("ping_interval").seconds(written.ping_interval)?,
-        pong_timeout: at("pong_timeout").seconds(written.pong_timeout)?,
+        pong_timeout: at("pong_timeout_seconds").seconds(written.pong_timeout_seconds)?,
         require_protocol: written.require_protocol,
-        authorization_timeout: at("authorization_timeout")
-            .seconds_or_never(written.authorization_timeout)?,
+        authorization_timeout: at("authorization_timeout_seconds")
+            .seconds_or_never(written.authorization_timeout_seconds)?,
         watchlist_events: written.watchlist_events,
         subscription_count_events: written.subscription_count_events,
         terminate_presence_users: written.terminate_presence_users,
@@ -128,22 +128,25 @@ fn limits(written: &written::App, places: &Places<'_>) -> Result<AppLimits, Prob
         message_bytes: bytes("max_message_size", written.max_message_size)?,
         subscriptions: bytes("max_subscriptions", written.max_subscriptions)?,
         client_events_per_second: bound(
-            "client_events_per_second",
-            written.client_events_per_second,
+            "max_client_events_per_second",
+            written.max_client_events_per_second,
         )?,
         messages: message_rate(&written.rate_limiting, places)?,
-        channel_name_bytes: bytes("channel_name_bytes", written.channel_name_bytes)?,
-        event_name_chars: bytes("event_name_chars", written.event_name_chars)?,
-        event_data_bytes: bytes("event_data_bytes", written.event_data_bytes)?,
+        channel_name_bytes: bytes("max_channel_name_bytes", written.max_channel_name_bytes)?,
+        event_name_chars: bytes("max_event_name_chars", written.max_event_name_chars)?,
+        event_data_bytes: bytes("max_event_data_bytes", written.max_event_data_bytes)?,
         event_data_warn_bytes: bytes("event_data_warn_bytes", written.event_data_warn_bytes)?,
-        channels_per_event: bytes("channels_per_event", written.channels_per_event)?,
-        events_per_batch: bytes("events_per_batch", written.events_per_batch)?,
-        presence_members: bytes("presence_members", written.presence_members)?,
-        watchlist_users: bytes("watchlist_users", written.watchlist_users)?,
-        presence_user_id_bytes: bytes("presence_user_id_bytes", written.presence_user_id_bytes)?,
+        channels_per_event: bytes("max_channels_per_event", written.max_channels_per_event)?,
+        events_per_batch: bytes("max_events_per_batch", written.max_events_per_batch)?,
+        presence_members: bytes("max_presence_members", written.max_presence_members)?,
+        watchlist_users: bytes("max_watchlist_users", written.max_watchlist_users)?,
+        presence_user_id_bytes: bytes(
+            "max_presence_user_id_bytes",
+            written.max_presence_user_id_bytes,
+        )?,
         presence_user_info_bytes: bytes(
-            "presence_user_info_bytes",
-            written.presence_user_info_bytes,
+            "max_presence_user_info_bytes",
+            written.max_presence_user_info_bytes,
         )?,
     })
 }
@@ -180,9 +183,9 @@ fn gap_event(written: &written::App, place: &Place) -> Result<Option<String>, Pr
                        server's to give away";
         return Err(place.refuse(format_args!("{name:?}"), allowed));
     }
-    let (chars, most) = (name.chars().count() as u64, written.event_name_chars);
+    let (chars, most) = (name.chars().count() as u64, written.max_event_name_chars);
     if chars > most {
-        let allowed = format!("it must not be longer than event_name_chars, which is {most}");
+        let allowed = format!("it must not be longer than max_event_name_chars, which is {most}");
         return Err(place.refuse(format_args!("{chars} characters long"), allowed));
     }
     Ok(Some(name.clone()).filter(|name| !name.is_empty()))
@@ -234,7 +237,7 @@ fn fits_outbox(app: &App, places: &Places<'_>, outbox_bytes: usize) -> Result<()
             "it must not be more than websocket.outbox_bytes, which is {outbox_bytes}: such an \
              event would close every socket it is sent to"
         );
-        return Err(places.at("event_data_bytes").refuse(bytes, allowed));
+        return Err(places.at("max_event_data_bytes").refuse(bytes, allowed));
     }
     Ok(())
 }

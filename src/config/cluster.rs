@@ -79,7 +79,7 @@ pub(super) fn cluster(
     let at = |key: &str| places.at(&format!("cluster.{key}"));
     let millis = |key, found, allowed| at(key).number(found, allowed).map(Duration::from_millis);
     let lease = at("lease_seconds").number(written.lease_seconds, LEASE_SECONDS)?;
-    let patience = millis("patience_ms", written.patience_ms, PATIENCE_MS)?;
+    let patience = millis("local_delivery_after_ms", written.local_delivery_after_ms, PATIENCE_MS)?;
     let timeout = millis("timeout_ms", written.timeout_ms, TIMEOUT_MS)?;
     in_order(written, &at("timeout_ms"))?;
     let prefix = prefix(&written.prefix, &at("prefix"))?;
@@ -103,10 +103,10 @@ pub(super) fn cluster(
 /// Each of the three waits ends before the next one does.
 fn in_order(written: &Cluster, place: &Place) -> Result<(), Problem> {
     let (timeout, patience, lease) =
-        (written.timeout_ms, written.patience_ms, written.lease_seconds);
+        (written.timeout_ms, written.local_delivery_after_ms, written.lease_seconds);
     if timeout < patience {
         let allowed = format!(
-            "it must not be less than cluster.patience_ms, which is {patience}: a Redis that is \
+            "it must not be less than cluster.local_delivery_after_ms, which is {patience}: a Redis that is \
              still waited for would count as away"
         );
         return Err(place.refuse(timeout, allowed));
@@ -142,12 +142,12 @@ fn streams(written: &Cluster, places: &Places<'_>) -> Result<Option<StreamsConfi
         retention: retention.seconds(written.stream_retention_seconds)?,
         events: events.number(written.stream_events, 1..=MOST_STREAM_EVENTS)?,
     };
-    match written.wire.as_str() {
+    match written.transport.as_str() {
         "pubsub" => Ok(None),
         "streams" => Ok(Some(streams)),
         other => {
             let found = format_args!("{other:?}");
-            Err(places.at("cluster.wire").refuse(found, "allowed are pubsub and streams"))
+            Err(places.at("cluster.transport").refuse(found, "allowed are pubsub and streams"))
         }
     }
 }

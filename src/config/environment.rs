@@ -6,8 +6,8 @@
 use std::collections::BTreeMap;
 
 use super::layers::{FILE_ONLY, Keys, Layer, Table};
-use super::nearest::nearest;
 use super::problem::{Place, Problem, enumeration};
+use super::suggest::{nearest, renamed};
 
 pub(super) type Variables = BTreeMap<String, String>;
 
@@ -19,7 +19,7 @@ pub(super) const REVERB: [(&str, &str); 15] = [
     // Where Laravel and browsers find the server: only shown here.
     ("REVERB_HOST", "server.hostname"),
     // Reverb counts head and body together; here it bounds the body.
-    ("REVERB_MAX_REQUEST_SIZE", "http.body_bytes"),
+    ("REVERB_MAX_REQUEST_SIZE", "http.max_body_bytes"),
     ("REVERB_APP_PING_INTERVAL", "app.ping_interval"),
     ("REVERB_APP_ACTIVITY_TIMEOUT", "app.activity_timeout"),
     ("REVERB_APP_MAX_CONNECTIONS", "app.max_connections"),
@@ -100,7 +100,9 @@ fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String 
     if name == variable(FILE_ONLY) {
         return format!("a list of tables has no variable: set {FILE_ONLY} in a file");
     }
-    meant(name, known).map_or_else(
+    let now = renamed(|old| variable(old) == name).map(variable);
+    let meant = now.or_else(|| meant(name, known).map(str::to_owned));
+    meant.map_or_else(
         || "config/defaults.toml lists every key".to_owned(),
         |meant| format!("did you mean {meant}?"),
     )

@@ -9,8 +9,8 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 
 use super::layers::Layer;
-use super::nearest::nearest;
 use super::problem::Problem;
+use super::suggest::nearest;
 use super::syntax;
 use super::written::Written;
 

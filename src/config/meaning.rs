@@ -32,33 +32,35 @@ pub(super) fn server(written: &Server, places: &Places<'_>) -> Result<ServerConf
         path: prefix(&written.path, &places.at("server.path"))?,
         hostname: Some(written.hostname.clone()).filter(|name| !name.is_empty()),
         drain: places.at("server.drain_seconds").seconds(written.drain_seconds)?,
-        shards: match places.at("server.shards").number(written.shards, 0..=MOST_SHARDS)? {
-            // With two shards on two cores, a delivery costs 15 to 50 % more CPU than with one, and
+        workers: match places.at("server.workers").number(written.workers, 0..=MOST_SHARDS)? {
+            // With two workers on two cores, a delivery costs 15 to 50 % more CPU than with one, and
             // fewer of them are made: nothing is left for the other end of the connections.
             0 => available_parallelism().map_or(1, NonZero::get).saturating_sub(1).max(1),
-            shards => shards,
+            workers => workers,
         },
     })
 }
 
 pub(super) fn http(written: &Http, places: &Places<'_>) -> Result<HttpConfig, Problem> {
-    let head_bytes = places.at("http.head_bytes");
-    let head_fields = places.at("http.head_fields");
-    let pending = places.at("http.pending_connections");
+    let max_header_bytes = places.at("http.max_header_bytes");
+    let max_headers = places.at("http.max_headers");
+    let pending = places.at("http.max_pending_connections");
     Ok(HttpConfig {
-        body_bytes: places.at("http.body_bytes").bytes(written.body_bytes)?,
-        head_bytes: head_bytes.number(written.head_bytes, SMALLEST_HEAD_BYTES..=1 << 20)?,
-        head_fields: head_fields.number(written.head_fields, 1..=MOST_HEAD_FIELDS)?,
-        head_timeout: places
-            .at("http.head_timeout_seconds")
-            .seconds(written.head_timeout_seconds)?,
+        max_body_bytes: places.at("http.max_body_bytes").bytes(written.max_body_bytes)?,
+        max_header_bytes: max_header_bytes
+            .number(written.max_header_bytes, SMALLEST_HEAD_BYTES..=1 << 20)?,
+        max_headers: max_headers.number(written.max_headers, 1..=MOST_HEAD_FIELDS)?,
+        header_timeout: places
+            .at("http.header_timeout_seconds")
+            .seconds(written.header_timeout_seconds)?,
         body_timeout: places
             .at("http.body_timeout_seconds")
             .seconds(written.body_timeout_seconds)?,
         idle_timeout: places
             .at("http.idle_timeout_seconds")
             .seconds(written.idle_timeout_seconds)?,
-        pending_connections: pending.number(written.pending_connections, 1..=MOST_CONNECTIONS)?,
+        max_pending_connections: pending
+            .number(written.max_pending_connections, 1..=MOST_CONNECTIONS)?,
     })
 }
 
@@ -73,10 +75,12 @@ pub(super) fn websocket(
         outbox_bytes: places.at("websocket.outbox_bytes").bytes(written.outbox_bytes)?,
         inbox_bytes: places.at("websocket.inbox_bytes").bytes(written.inbox_bytes)?,
         deflate: written.deflate,
-        deflate_bytes_min: places
-            .at("websocket.deflate_bytes_min")
-            .number(written.deflate_bytes_min, 0..=1 << 30)?,
-        fragments: places.at("websocket.fragments").number(written.fragments, 1..=1 << 20)?,
+        deflate_min_bytes: places
+            .at("websocket.deflate_min_bytes")
+            .number(written.deflate_min_bytes, 0..=1 << 30)?,
+        max_fragments: places
+            .at("websocket.max_fragments")
+            .number(written.max_fragments, 1..=1 << 20)?,
         message_timeout: message_timeout.seconds(written.message_timeout_seconds)?,
         write_timeout: write_timeout.seconds(written.write_timeout_seconds)?,
         close_timeout: close_timeout.seconds(written.close_timeout_seconds)?,
@@ -92,12 +96,12 @@ pub(super) fn cache(written: &Cache, places: &Places<'_>) -> Result<CacheConfig,
 
 pub(super) fn webhooks(written: &Webhooks, places: &Places<'_>) -> Result<WebhooksConfig, Problem> {
     let connect_timeout = places.at("webhooks.connect_timeout_seconds");
-    let answer_timeout = places.at("webhooks.answer_timeout_seconds");
+    let request_timeout = places.at("webhooks.request_timeout_seconds");
     Ok(WebhooksConfig {
         queue_events: places.at("webhooks.queue_events").bytes(written.queue_events)?,
         connect_timeout: connect_timeout.seconds(written.connect_timeout_seconds)?,
-        answer_timeout: answer_timeout.seconds(written.answer_timeout_seconds)?,
-        retry: places.at("webhooks.retry_seconds").seconds(written.retry_seconds)?,
+        request_timeout: request_timeout.seconds(written.request_timeout_seconds)?,
+        retry_for: places.at("webhooks.retry_for_seconds").seconds(written.retry_for_seconds)?,
     })
 }
 

@@ -4,7 +4,7 @@
 
 use serde::de::IgnoredAny;
 
-use super::nearest::nearest;
+use super::suggest::{nearest, renamed};
 
 /// The format of a text that is no TOML, and what to do instead.
 pub(super) fn other_format(text: &str) -> Option<&'static str> {
@@ -109,10 +109,18 @@ fn of_unknown(rest: &str) -> String {
     let mut names = rest.split('`').step_by(2);
     let name = names.next().unwrap_or_default();
     let known: Vec<&str> = names.filter(|known| !known.is_empty()).collect();
-    match nearest(name, known.iter().copied()) {
+    let is_here = |key: &str| known.iter().any(|known| is_last(key, known));
+    let now = renamed(|old| is_last(old, name)).filter(|new| is_here(new));
+    let now = now.and_then(|new| new.rsplit('.').next());
+    match now.or_else(|| nearest(name, known.iter().copied())) {
         Some(meant) => format!("{name} is not known; did you mean {meant}?"),
         None => format!("{name} is not known; known are {}", known.join(", ")),
     }
+}
+
+/// Whether `name` is the last part of `key`.
+fn is_last(key: &str, name: &str) -> bool {
+    key.rsplit('.').next() == Some(name)
 }
 
 #[cfg(test)]

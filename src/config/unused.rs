@@ -9,8 +9,8 @@ use std::collections::BTreeMap;
 use super::File;
 use super::environment::{CREDENTIALS, REDIS, REVERB, Variables, is_set, variable};
 use super::layers::{Keys, Places, Table};
-use super::nearest::nearest;
 use super::problem::enumeration;
+use super::suggest::nearest;
 
 /// Laravel and Reverb read these, and they have no meaning for this server.
 const OF_LARAVEL: [&str; 5] = [
@@ -33,15 +33,15 @@ const OF_OTHERS: [(&str, &str); 23] = [
     ("ENABLE_CLIENT_MESSAGES", "REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM"),
     ("DEFAULT_APP_MAX_CONNS", "REVERB_APP_MAX_CONNECTIONS"),
     ("DEFAULT_APP_ENABLE_CLIENT_MESSAGES", "REVERB_APP_ACCEPT_CLIENT_EVENTS_FROM"),
-    ("DEFAULT_APP_MAX_CLIENT_EVENTS_PER_SEC", "RESOUND_APP_CLIENT_EVENTS_PER_SECOND"),
+    ("DEFAULT_APP_MAX_CLIENT_EVENTS_PER_SEC", "RESOUND_APP_MAX_CLIENT_EVENTS_PER_SECOND"),
     ("HOST", "REVERB_SERVER_HOST"),
     ("PORT", "REVERB_SERVER_PORT"),
     ("PATH_PREFIX", "REVERB_SERVER_PATH"),
     ("DEBUG", "RESOUND_LOG_DEBUG"),
     ("SHUTDOWN_GRACE_PERIOD", "RESOUND_SERVER_DRAIN_SECONDS"),
-    ("EVENT_MAX_SIZE_IN_KB", "RESOUND_APP_EVENT_DATA_BYTES"),
-    ("EVENT_MAX_BATCH_SIZE", "RESOUND_APP_EVENTS_PER_BATCH"),
-    ("PRESENCE_MAX_MEMBERS", "RESOUND_APP_PRESENCE_MEMBERS"),
+    ("EVENT_MAX_SIZE_IN_KB", "RESOUND_APP_MAX_EVENT_DATA_BYTES"),
+    ("EVENT_MAX_BATCH_SIZE", "RESOUND_APP_MAX_EVENTS_PER_BATCH"),
+    ("PRESENCE_MAX_MEMBERS", "RESOUND_APP_MAX_PRESENCE_MEMBERS"),
     ("METRICS_ENABLED", "RESOUND_METRICS_LISTEN"),
     ("DB_REDIS_HOST", "REDIS_HOST"),
     ("DB_REDIS_PORT", "REDIS_PORT"),
@@ -62,14 +62,14 @@ struct Switch {
 
 const SWITCHES: [Switch; 3] = [
     Switch { key: "cluster.enabled", off: "false", keys: "cluster." },
-    Switch { key: "cluster.wire", off: "pubsub", keys: "cluster.stream_" },
+    Switch { key: "cluster.transport", off: "pubsub", keys: "cluster.stream_" },
     Switch { key: "websocket.deflate", off: "false", keys: "websocket.deflate_" },
 ];
 
 /// The same within an app.
 const SWITCHES_OF_APP: [Switch; 2] = [
     Switch { key: "rate_limiting.enabled", off: "false", keys: "rate_limiting." },
-    Switch { key: "watchlist_events", off: "false", keys: "watchlist_users" },
+    Switch { key: "watchlist_events", off: "false", keys: "max_watchlist_users" },
 ];
 
 /// Variables that look like settings of this server and are none.

@@ -45,19 +45,19 @@ pub(super) struct Server {
     pub(super) path: String,
     pub(super) hostname: String,
     pub(super) drain_seconds: u64,
-    pub(super) shards: u64,
+    pub(super) workers: u64,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(default, deny_unknown_fields)]
 pub(super) struct Http {
-    pub(super) body_bytes: u64,
-    pub(super) head_bytes: u64,
-    pub(super) head_fields: u64,
-    pub(super) head_timeout_seconds: u64,
+    pub(super) max_body_bytes: u64,
+    pub(super) max_header_bytes: u64,
+    pub(super) max_headers: u64,
+    pub(super) header_timeout_seconds: u64,
     pub(super) body_timeout_seconds: u64,
     pub(super) idle_timeout_seconds: u64,
-    pub(super) pending_connections: u64,
+    pub(super) max_pending_connections: u64,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -66,8 +66,8 @@ pub(super) struct WebSocket {
     pub(super) outbox_bytes: u64,
     pub(super) inbox_bytes: u64,
     pub(super) deflate: bool,
-    pub(super) deflate_bytes_min: u64,
-    pub(super) fragments: u64,
+    pub(super) deflate_min_bytes: u64,
+    pub(super) max_fragments: u64,
     pub(super) message_timeout_seconds: u64,
     pub(super) write_timeout_seconds: u64,
     pub(super) close_timeout_seconds: u64,
@@ -86,8 +86,8 @@ pub(super) struct Cache {
 pub(super) struct Webhooks {
     pub(super) queue_events: u64,
     pub(super) connect_timeout_seconds: u64,
-    pub(super) answer_timeout_seconds: u64,
-    pub(super) retry_seconds: u64,
+    pub(super) request_timeout_seconds: u64,
+    pub(super) retry_for_seconds: u64,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]
@@ -123,10 +123,10 @@ pub(super) struct Cluster {
     pub(super) prefix: String,
     pub(super) lease_seconds: u64,
     pub(super) required: bool,
-    pub(super) patience_ms: u64,
+    pub(super) local_delivery_after_ms: u64,
     pub(super) timeout_ms: u64,
     pub(super) queue_bytes: u64,
-    pub(super) wire: String,
+    pub(super) transport: String,
     pub(super) stream_retention_seconds: u64,
     pub(super) stream_events: u64,
 }
@@ -145,16 +145,16 @@ pub(super) struct App {
     pub(super) require_origin: bool,
     pub(super) ping_interval: u64,
     pub(super) activity_timeout: u64,
-    pub(super) pong_timeout: u64,
+    pub(super) pong_timeout_seconds: u64,
     pub(super) require_protocol: bool,
-    pub(super) authorization_timeout: u64,
+    pub(super) authorization_timeout_seconds: u64,
     pub(super) max_connections: u64,
     pub(super) max_message_size: u64,
     pub(super) max_subscriptions: u64,
     pub(super) accept_client_events_from: String,
-    pub(super) client_events_per_second: u64,
+    pub(super) max_client_events_per_second: u64,
     pub(super) watchlist_events: bool,
-    pub(super) watchlist_users: u64,
+    pub(super) max_watchlist_users: u64,
     pub(super) subscription_count_events: bool,
     pub(super) terminate_presence_users: bool,
     pub(super) gap_event: String,
@@ -162,15 +162,15 @@ pub(super) struct App {
     pub(super) webhooks: Vec<Webhook>,
     #[serde(deserialize_with = "table")]
     pub(super) rate_limiting: RateLimiting,
-    pub(super) channel_name_bytes: u64,
-    pub(super) event_name_chars: u64,
-    pub(super) event_data_bytes: u64,
+    pub(super) max_channel_name_bytes: u64,
+    pub(super) max_event_name_chars: u64,
+    pub(super) max_event_data_bytes: u64,
     pub(super) event_data_warn_bytes: u64,
-    pub(super) channels_per_event: u64,
-    pub(super) events_per_batch: u64,
-    pub(super) presence_members: u64,
-    pub(super) presence_user_id_bytes: u64,
-    pub(super) presence_user_info_bytes: u64,
+    pub(super) max_channels_per_event: u64,
+    pub(super) max_events_per_batch: u64,
+    pub(super) max_presence_members: u64,
+    pub(super) max_presence_user_id_bytes: u64,
+    pub(super) max_presence_user_info_bytes: u64,
 }
 
 #[derive(Debug, Default, Deserialize, Serialize)]

@@ -59,6 +59,6 @@ pub(super) async fn discard(body: Body, limits: BodyLimits) {
 
 fn too_large(bytes_max: usize) -> ApiError {
     ApiError::too_large(format!(
-        "The request body is larger than {bytes_max} bytes: send less, or raise http.body_bytes (REVERB_MAX_REQUEST_SIZE)"
+        "The request body is larger than {bytes_max} bytes: send less, or raise http.max_body_bytes (REVERB_MAX_REQUEST_SIZE)"
     ))
 }

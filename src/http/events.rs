@@ -272,7 +272,7 @@ impl PublishReach {
     /// The answer stays what SDKs expect; who wants to know looks at the header.
     fn mark(self, mut answer: Response) -> Response {
         if let Self::ThisNode = self {
-            answer.headers_mut().insert("resound-reach", HeaderValue::from_static("node"));
+            answer.headers_mut().insert("resound-publish-scope", HeaderValue::from_static("node"));
         }
         answer
     }

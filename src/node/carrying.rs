@@ -111,7 +111,7 @@ impl Stage {
                 events.to_string()
             }
             MissedEvents::Unknown => {
-                self.metrics.cluster_gaps_unknown.inc();
+                self.metrics.cluster_possible_gaps.inc();
                 if is_logged {
                     tracing::warn!(app, channel = %name, "events of other nodes may have been lost on the way to this one");
                 }

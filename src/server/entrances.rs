@@ -32,27 +32,28 @@ pub(super) struct Entrances {
 impl Entrances {
     pub(super) fn new(config: &Config, node: &Arc<Node>, stopping: &CancellationToken) -> Self {
         let prefix: Arc<str> = config.server.path.as_str().into();
-        let body = BodyLimits { bytes: config.http.body_bytes, timeout: config.http.body_timeout };
+        let body =
+            BodyLimits { bytes: config.http.max_body_bytes, timeout: config.http.body_timeout };
         let router = http::router(Api::new(node.clone(), prefix.clone(), body, stopping.clone()));
         let connection = ConnectionLimits {
-            fragments: config.websocket.fragments,
+            fragments: config.websocket.max_fragments,
             message_timeout: config.websocket.message_timeout,
             write_timeout: config.websocket.write_timeout,
             close_timeout: config.websocket.close_timeout,
             deflate: config.websocket.deflate,
         };
         let head = HeadLimits {
-            bytes: config.http.head_bytes,
-            fields: config.http.head_fields,
+            bytes: config.http.max_header_bytes,
+            fields: config.http.max_headers,
             pace: Pace {
-                head: config.http.head_timeout,
+                head: config.http.header_timeout,
                 idle: config.http.idle_timeout,
                 write: config.http.body_timeout,
             },
         };
         let endpoints = config.apps.iter().map(|app| app.webhooks.len()).sum();
-        let needs = Needs { workers: config.server.shards, endpoints };
-        let pending = Arc::new(Mutex::new(Pending::new(config.http.pending_connections)));
+        let needs = Needs { workers: config.server.workers, endpoints };
+        let pending = Arc::new(Mutex::new(Pending::new(config.http.max_pending_connections)));
         let rejected = Arc::new(Rejected::new(node.metrics().clone()));
         let (node, stopping) = (node.clone(), stopping.clone());
         Self { node, prefix, router, head, connection, needs, pending, rejected, stopping }
@@ -93,7 +94,7 @@ impl Entrances {
         let Budget { http, sockets } = Budget::of(limit, self.needs);
         self.pending.lock().bound(http);
         self.node.room().bound(sockets);
-        self.node.metrics().connections_max.set(sockets as u64);
+        self.node.metrics().connections_limit.set(sockets as u64);
         sockets
     }
 }

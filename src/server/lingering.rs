@@ -18,7 +18,7 @@ use tokio::net::TcpStream;
 /// How long a peer may take to notice the answer: nginx's `lingering_timeout`.
 const LINGER: Duration = Duration::from_secs(5);
 
-/// Twice the default `http.body_bytes`: reading and dropping so much takes a few milliseconds, no
+/// Twice the default `http.max_body_bytes`: reading and dropping so much takes a few milliseconds, no
 /// more than a body that is allowed.
 const LINGER_BYTES: usize = 8 << 20;
 

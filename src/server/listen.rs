@@ -23,7 +23,7 @@ pub(super) fn shared(config: &Config) -> anyhow::Result<Vec<std::net::TcpListene
         host: Key { name: "server.host", set_by: set_by.host.as_deref() },
         port: Key { name: "server.port", set_by: set_by.port.as_deref() },
     };
-    listen_shared(address, config.server.shards).map_err(|error| wanted.refuse(&error))
+    listen_shared(address, config.server.workers).map_err(|error| wanted.refuse(&error))
 }
 
 /// The listener of the metrics, unless they are off.

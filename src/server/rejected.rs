@@ -33,9 +33,9 @@ pub(super) enum Reason {
     OtherProtocol,
     /// A request that breaks the grammar of HTTP/1.1.
     MalformedRequest,
-    /// A request line and header fields over `http.head_bytes`.
+    /// A request line and header fields over `http.max_header_bytes`.
     HeadBytes,
-    /// More header fields than `http.head_fields`.
+    /// More header fields than `http.max_headers`.
     HeadFields,
     /// A socket at another path than `/app/{key}`, which is closed with 4005.
     Path,
@@ -52,8 +52,8 @@ impl Reason {
             Self::ProxyProtocol => "proxy_protocol",
             Self::OtherProtocol => "other_protocol",
             Self::MalformedRequest => "malformed_request",
-            Self::HeadBytes => "head_bytes",
-            Self::HeadFields => "head_fields",
+            Self::HeadBytes => "header_bytes",
+            Self::HeadFields => "header_count",
             Self::Path => "path",
             Self::Descriptors => "descriptors",
         }
@@ -76,10 +76,10 @@ impl Reason {
             }
             Self::MalformedRequest => "a request arrived that is not well-formed HTTP/1.1",
             Self::HeadBytes => {
-                "the request line and header fields are too large: send fewer or smaller cookies, or raise http.head_bytes (RESOUND_HTTP_HEAD_BYTES)"
+                "the request line and header fields are too large: send fewer or smaller cookies, or raise http.max_header_bytes (RESOUND_HTTP_MAX_HEADER_BYTES)"
             }
             Self::HeadFields => {
-                "the request has too many header fields: send fewer, or raise http.head_fields (RESOUND_HTTP_HEAD_FIELDS)"
+                "the request has too many header fields: send fewer, or raise http.max_headers (RESOUND_HTTP_MAX_HEADERS)"
             }
             Self::Path => {
                 "a socket was opened at a path that is not /app/{key} below server.path (REVERB_SERVER_PATH), and closed with 4005, which stops its client: check wsPath in Echo and what proxies do to the path"

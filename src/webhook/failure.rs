@@ -27,7 +27,7 @@ pub(super) fn of_error(error: reqwest::Error) -> String {
     if error.is_timeout() {
         return match error.is_connect() {
             true => "no connection within webhooks.connect_timeout_seconds".to_owned(),
-            false => "no answer within webhooks.answer_timeout_seconds: endpoints should queue their work and answer".to_owned(),
+            false => "no answer within webhooks.request_timeout_seconds: endpoints should queue their work and answer".to_owned(),
         };
     }
     let Some(fault) = NetworkFault::of(&error) else {

@@ -88,13 +88,13 @@ impl Pure {
             shards: 2,
             outbox_bytes: websocket.outbox_bytes,
             inbox_bytes: websocket.inbox_bytes,
-            deflate_bytes_min: websocket.deflate_bytes_min,
+            deflate_bytes_min: websocket.deflate_min_bytes,
         };
         let metrics = Arc::new(Metrics::default());
         let (shards, mut all) = Shards::new(limits, &metrics);
         let cache = EventCache::new(cache.ttl, cache.bytes);
         let node = Arc::new(Node::new(&apps, &shards, cache, metrics, HashMap::new()));
-        let body = BodyLimits { bytes: http.body_bytes, timeout: http.body_timeout };
+        let body = BodyLimits { bytes: http.max_body_bytes, timeout: http.body_timeout };
         Self {
             router: router(Api::new(
                 node.clone(),

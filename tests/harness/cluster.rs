@@ -9,7 +9,7 @@ use super::{Backend, TestServer, within};
 
 /// A process that builds at the same time must not look like a Redis that is gone.
 const PATIENT: &str = "cluster.lease_seconds = 60\ncluster.timeout_ms = 20000\n\
-                       cluster.patience_ms = 10000\n";
+                       cluster.local_delivery_after_ms = 10000\n";
 
 /// Nodes in one process, on one Redis, under a prefix that nobody else has.
 pub struct TestCluster {
@@ -98,7 +98,7 @@ impl TestCluster {
     }
 
     fn is_quiet(&self) -> bool {
-        self.nodes.iter().all(|node| node.metric("resound_cluster_unsettled") == 0.0)
+        self.nodes.iter().all(|node| node.metric("resound_cluster_pending_requests") == 0.0)
     }
 }
 

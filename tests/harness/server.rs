@@ -16,7 +16,7 @@ pub const REVERB_APP: &str = r#"
 [server]
 host = "127.0.0.1"
 port = 0
-shards = 2
+workers = 2
 [[apps]]
 id = "123456"
 key = "reverb-key"

@@ -16,7 +16,7 @@ const FULL: &str = "Server is over its limit of connections";
 const SOCKETS_OF_64: usize = 32;
 
 async fn start(open_files: u32, variables: &[(&str, &str)]) -> Program {
-    let variables = [variables, &[("RESOUND_SERVER_SHARDS", "1")]].concat();
+    let variables = [variables, &[("RESOUND_SERVER_WORKERS", "1")]].concat();
     Program::start_with_open_files(open_files, &variables).await
 }
 
@@ -138,7 +138,7 @@ async fn idle_connections_of_back_ends_make_room_for_new_ones() {
 #[tokio::test]
 async fn silent_connections_are_bounded_by_the_descriptors_there_are() {
     rlimit::increase_nofile_limit(8192).unwrap();
-    let program = start(2000, &[("RESOUND_HTTP_HEAD_TIMEOUT_SECONDS", "600")]).await;
+    let program = start(2000, &[("RESOUND_HTTP_HEADER_TIMEOUT_SECONDS", "600")]).await;
     let mut bystander = Bystander::at(program.address).await;
     let mut silent = Vec::new();
     for _ in 0..2600 {

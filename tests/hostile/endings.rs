@@ -42,7 +42,7 @@ async fn opened_is_open_and_closed_together() {
     refused.send(crate::wire::handshake().replace("reverb-key", "another-key")).await;
     assert_eq!(refused.reply().await.status, 101);
     assert_eq!(refused.farewell().await.code, Some(4001));
-    assert_eq!(server.metric("resound_connections_refused_total{code=\"4001\"}"), 1.0);
+    assert_eq!(server.metric("resound_handshakes_refused_total{code=\"4001\"}"), 1.0);
     let opened = server.metric("resound_connections_opened_total");
     assert_eq!(opened, 6.0);
     assert_eq!(sum(&server, "resound_connections_closed_total"), 5.0);

@@ -132,7 +132,7 @@ async fn ten_times_the_allowed_subscriptions_are_no_flood() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn others_do_not_wait_for_those_who_flood() {
     // One worker, so that all share it.
-    let program = Program::start(&[("RESOUND_SERVER_SHARDS", "1")]).await;
+    let program = Program::start(&[("RESOUND_SERVER_WORKERS", "1")]).await;
     let address = program.address;
     for message in kinds() {
         let mut floods = JoinSet::new();

@@ -45,7 +45,7 @@ fn took_about_a_second(begin: Instant, what: &str) {
 
 #[tokio::test]
 async fn a_head_that_does_not_come_is_not_waited_for() {
-    let server = server("head_timeout_seconds = 1").await;
+    let server = server("header_timeout_seconds = 1").await;
     let mut bystander = Bystander::at(server.address).await;
     for (said, dribbled) in [
         ("", &b""[..]),
@@ -68,7 +68,7 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_second_head_has_no_more_time_than_the_first() {
-    let server = server("head_timeout_seconds = 1").await;
+    let server = server("header_timeout_seconds = 1").await;
     let mut wire = Wire::open(server.address).await;
     wire.send(UP).await;
     assert_eq!(wire.reply().await.status, 200);
@@ -80,7 +80,7 @@ async fn a_second_head_has_no_more_time_than_the_first() {
 
 #[tokio::test]
 async fn a_body_that_does_not_come_is_answered_408() {
-    let server = server("body_timeout_seconds = 1\nhead_timeout_seconds = 20").await;
+    let server = server("body_timeout_seconds = 1\nheader_timeout_seconds = 20").await;
     let mut bystander = Bystander::at(server.address).await;
     let query = backend(server.address).query("POST", "/apps/123456/events", &[], "body");
     let head = |query: &str, fields: &str| {
@@ -136,7 +136,7 @@ async fn takes_nothing(wire: &Wire) {
 
 #[tokio::test]
 async fn answers_that_are_not_read_are_not_kept() {
-    let times = "body_timeout_seconds = 1\nhead_timeout_seconds = 60\nidle_timeout_seconds = 60";
+    let times = "body_timeout_seconds = 1\nheader_timeout_seconds = 60\nidle_timeout_seconds = 60";
     let server = server(times).await;
     let mut bystander = Bystander::at(server.address).await;
     let nope = "GET /nope HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -154,7 +154,7 @@ async fn answers_that_are_not_read_are_not_kept() {
 /// One byte of the answers now and then is no reading.
 #[tokio::test]
 async fn answers_that_are_read_byte_by_byte_are_not_kept() {
-    let times = "body_timeout_seconds = 1\nhead_timeout_seconds = 60\nidle_timeout_seconds = 60";
+    let times = "body_timeout_seconds = 1\nheader_timeout_seconds = 60\nidle_timeout_seconds = 60";
     let server = server(times).await;
     let mut wire = without_reading(server.address, UP).await;
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
@@ -183,7 +183,7 @@ async fn answers_that_are_read_late_arrive() {
 
 #[tokio::test]
 async fn a_body_may_take_longer_than_a_head() {
-    let server = server("body_timeout_seconds = 20\nhead_timeout_seconds = 1").await;
+    let server = server("body_timeout_seconds = 20\nheader_timeout_seconds = 1").await;
     let body = r#"{"name":"event","channels":["channel"],"data":"{}"}"#;
     let query = backend(server.address).query("POST", "/apps/123456/events", &[], body);
     let mut wire = Wire::open(server.address).await;
@@ -200,7 +200,7 @@ async fn a_body_may_take_longer_than_a_head() {
 
 #[tokio::test]
 async fn an_idle_connection_has_its_own_time() {
-    let server = server("head_timeout_seconds = 1\nidle_timeout_seconds = 3").await;
+    let server = server("header_timeout_seconds = 1\nidle_timeout_seconds = 3").await;
     let mut bystander = Bystander::at(server.address).await;
     let mut idle = Wire::open(server.address).await;
     idle.send(UP).await;
@@ -220,7 +220,7 @@ async fn an_idle_connection_has_its_own_time() {
 
 #[tokio::test]
 async fn a_busy_connection_is_never_idle() {
-    let server = server("head_timeout_seconds = 1\nidle_timeout_seconds = 2").await;
+    let server = server("header_timeout_seconds = 1\nidle_timeout_seconds = 2").await;
     let query = backend(server.address).query("GET", "/apps/123456/channels", &[], "");
     let get = format!("GET /apps/123456/channels?{query} HTTP/1.1\r\nHost: x\r\n\r\n");
     let body = r#"{"name":"event","channels":["channel"],"data":"{}"}"#;
@@ -247,7 +247,7 @@ async fn a_busy_connection_is_never_idle() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_connection_that_is_never_idle_is_not_late() {
     const AHEAD: usize = 200;
-    let server = server("head_timeout_seconds = 1\nidle_timeout_seconds = 1").await;
+    let server = server("header_timeout_seconds = 1\nidle_timeout_seconds = 1").await;
     let mut wire = Wire::open(server.address).await;
     wire.send(UP.repeat(2 * AHEAD)).await;
     let begin = Instant::now();
@@ -264,7 +264,7 @@ async fn a_connection_that_is_never_idle_is_not_late() {
 
 #[tokio::test]
 async fn of_too_many_silent_connections_the_oldest_goes() {
-    let server = server("pending_connections = 8\nhead_timeout_seconds = 60").await;
+    let server = server("max_pending_connections = 8\nheader_timeout_seconds = 60").await;
     let mut bystander = Bystander::at(server.address).await;
     let mut heard = Wire::open(server.address).await;
     heard.send(UP).await;

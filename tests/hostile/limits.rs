@@ -60,7 +60,7 @@ async fn one_subscription_too_many_is_refused_and_the_socket_kept() {
 #[tokio::test]
 async fn channels_take_memory_only_while_somebody_is_in_them() {
     const ROUNDS: usize = 8;
-    let program = Program::start(&[("RESOUND_HTTP_HEAD_TIMEOUT_SECONDS", "600")]).await;
+    let program = Program::start(&[("RESOUND_HTTP_HEADER_TIMEOUT_SECONDS", "600")]).await;
     let mut bystander = Bystander::at(program.address).await;
     let mut backend = backend(program.address);
     let mut resident = Vec::new();

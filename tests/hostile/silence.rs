@@ -13,7 +13,7 @@ const SAY_PONG: &str = r#"{"event":"pusher:pong","data":{}}"#;
 
 #[tokio::test]
 async fn a_peer_that_is_not_there_is_pinged_then_closed_with_4201() {
-    let server = TestServer::with_app("ping_interval = 1\npong_timeout = 1").await;
+    let server = TestServer::with_app("ping_interval = 1\npong_timeout_seconds = 1").await;
     let mut silent = Wire::socket(server.address).await;
     silent.subscribe_as("presence-room", "silent").await;
     let begin = Instant::now();
@@ -32,7 +32,7 @@ async fn a_peer_that_is_not_there_is_pinged_then_closed_with_4201() {
 #[tokio::test]
 async fn every_silence_ends_with_a_ping_whatever_time_a_pong_may_take() {
     for pong_timeout in [2, 600] {
-        let app = format!("ping_interval = 1\npong_timeout = {pong_timeout}");
+        let app = format!("ping_interval = 1\npong_timeout_seconds = {pong_timeout}");
         let server = TestServer::with_app(&app).await;
         let mut socket = Wire::socket(server.address).await;
         let begin = Instant::now();
@@ -47,7 +47,7 @@ async fn every_silence_ends_with_a_ping_whatever_time_a_pong_may_take() {
 
 #[tokio::test]
 async fn who_pings_with_control_frames_is_pinged_with_them() {
-    let server = TestServer::with_app("ping_interval = 1\npong_timeout = 1").await;
+    let server = TestServer::with_app("ping_interval = 1\npong_timeout_seconds = 1").await;
     let mut socket = Wire::socket(server.address).await;
     for _ in 0..3 {
         socket.send(frame(PING, "are you there")).await;

@@ -19,7 +19,7 @@ const PATIENT: u32 = 60;
 
 async fn server(close_timeout_seconds: u32) -> TestServer {
     TestServer::with(&format!(
-        "{REVERB_APP}event_data_bytes = 32768\n[websocket]\noutbox_bytes = 65536\n\
+        "{REVERB_APP}max_event_data_bytes = 32768\n[websocket]\noutbox_bytes = 65536\n\
          close_timeout_seconds = {close_timeout_seconds}\n"
     ))
     .await
@@ -211,7 +211,7 @@ async fn one_that_takes_something_now_and_then_stays() {
     // Shorter than the whole takes: neither the write time-out nor a ping that waits behind the
     // rosters may close it.
     let toml = format!(
-        "{REVERB_APP}ping_interval = 1\npong_timeout = 1\n[websocket]\nwrite_timeout_seconds = 2\n"
+        "{REVERB_APP}ping_interval = 1\npong_timeout_seconds = 1\n[websocket]\nwrite_timeout_seconds = 2\n"
     );
     let server = TestServer::with(&toml).await;
     let _members = fill_room(&server).await;
@@ -260,8 +260,10 @@ async fn answers_to_pipelined_questions_all_arrive() {
 
 #[tokio::test]
 async fn fifty_that_never_read_take_no_more_than_their_outboxes() {
-    let bounds =
-        [("RESOUND_WEBSOCKET_OUTBOX_BYTES", "65536"), ("RESOUND_APP_EVENT_DATA_BYTES", "32768")];
+    let bounds = [
+        ("RESOUND_WEBSOCKET_OUTBOX_BYTES", "65536"),
+        ("RESOUND_APP_MAX_EVENT_DATA_BYTES", "32768"),
+    ];
     let program = Program::start(&bounds).await;
     let mut bystander = Bystander::at(program.address).await;
     let before = program.resident();

@@ -78,11 +78,11 @@ async fn a_head_over_the_limits_is_answered_with_the_key_that_sets_them() {
     for (request, part) in [
         (
             cookies,
-            "Over 16384 bytes: the request line and header fields are too large: send fewer or smaller cookies, or raise http.head_bytes (RESOUND_HTTP_HEAD_BYTES)",
+            "Over 16384 bytes: the request line and header fields are too large: send fewer or smaller cookies, or raise http.max_header_bytes (RESOUND_HTTP_MAX_HEADER_BYTES)",
         ),
         (
             fields,
-            "Over 100 fields: the request has too many header fields: send fewer, or raise http.head_fields (RESOUND_HTTP_HEAD_FIELDS)",
+            "Over 100 fields: the request has too many header fields: send fewer, or raise http.max_headers (RESOUND_HTTP_MAX_HEADERS)",
         ),
     ] {
         let answer = text(&answer_to(server.address, request.as_bytes()).await);

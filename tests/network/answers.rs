@@ -91,7 +91,7 @@ async fn rosters(shape: Option<Shape>, rooms: usize) {
     let (server, members) = (world.host(), world.host());
     let bounds = [
         ("RESOUND_APP_MAX_MESSAGE_SIZE", "65536"),
-        ("RESOUND_APP_PRESENCE_USER_INFO_BYTES", "65536"),
+        ("RESOUND_APP_MAX_PRESENCE_USER_INFO_BYTES", "65536"),
     ];
     let server = server.serve(&bounds).await;
     furnish(&members, &server, rooms).await;

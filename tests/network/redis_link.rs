@@ -177,7 +177,7 @@ pub(crate) async fn a_roster_that_takes_longer_than_the_time_out_crosses() {
 /// Every packet of one node vanishes for a while; no reset tells it. What its sockets hear `then` is
 /// all they hear of the events of that time.
 async fn cut_and_healed(wire: &str, then: &[(&str, &str)]) {
-    let mut cluster = Cluster::start(&[("RESOUND_CLUSTER_WIRE", wire)]).await;
+    let mut cluster = Cluster::start(&[("RESOUND_CLUSTER_TRANSPORT", wire)]).await;
     let mut near = cluster.near.subscriber("orders").await;
     let mut far = cluster.far.subscriber("orders").await;
     let (mut near_member, mut far_member) = cluster.members().await;

@@ -6,7 +6,7 @@ use crate::harness::{TestSocket, eventually};
 use crate::world::World;
 
 const PINGS: [(&str, &str); 2] =
-    [("RESOUND_APP_PING_INTERVAL", "1"), ("RESOUND_APP_PONG_TIMEOUT", "1")];
+    [("RESOUND_APP_PING_INTERVAL", "1"), ("RESOUND_APP_PONG_TIMEOUT_SECONDS", "1")];
 
 async fn join(socket: &mut TestSocket, user: &str) {
     let data = format!(r#"{{"user_id":"{user}"}}"#);

@@ -122,7 +122,7 @@ async fn a_user_needs_no_more_than_the_prefix_and_these_commands() {
         }
         let _: String = redis.ask(&words).await;
         let url = format!("redis://node:opens@127.0.0.1:{}", redis.port);
-        let toml = format!("cluster.wire = \"{wire}\"\n{REVERB_APP}{EVERYTHING}");
+        let toml = format!("cluster.transport = \"{wire}\"\n{REVERB_APP}{EVERYTHING}");
         for _ in 0..2 {
             cluster.join(&url, &toml).await;
         }

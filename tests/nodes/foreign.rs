@@ -23,7 +23,7 @@ async fn topics(redis: &TestRedis, cluster: &TestCluster) -> Vec<String> {
 fn dropped(node: &TestServer) -> f64 {
     let text = node.metrics.text();
     let series =
-        text.lines().filter(|line| line.starts_with("resound_cluster_messages_foreign_total{"));
+        text.lines().filter(|line| line.starts_with("resound_cluster_invalid_messages_total{"));
     series.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
@@ -164,7 +164,7 @@ async fn a_forged_number_costs_no_other_event() {
     }
     for wire in ["pubsub", "streams"] {
         let redis = TestRedis::start().await;
-        let toml = format!("cluster.wire = \"{wire}\"\n{REVERB_APP}");
+        let toml = format!("cluster.transport = \"{wire}\"\n{REVERB_APP}");
         let cluster = TestCluster::with(&redis, 2, &toml).await;
         let mut sockets = subscribers(&cluster, "orders").await;
         let topic = format!("{}{{123456:orders}}", cluster.prefix);

@@ -14,7 +14,7 @@ use crate::stage::{answers, assert_events_flow, linked, members, subscribers};
 const HASTY: &str = "cluster.lease_seconds = 2\ncluster.timeout_ms = 300\n";
 
 async fn hasty(redis: &TestRedis, nodes: usize, wire: &str) -> TestCluster {
-    let toml = format!("{HASTY}cluster.wire = \"{wire}\"\n{REVERB_APP}");
+    let toml = format!("{HASTY}cluster.transport = \"{wire}\"\n{REVERB_APP}");
     TestCluster::hasty(redis, nodes, &toml).await
 }
 

@@ -84,7 +84,7 @@ async fn an_event_costs_its_message_and_a_hundred_bytes_at_most() {
     }
     let redis = TestRedis::shared().await;
     for wire in ["pubsub", "streams"] {
-        let toml = format!("cluster.wire = \"{wire}\"\n{REVERB_APP}");
+        let toml = format!("cluster.transport = \"{wire}\"\n{REVERB_APP}");
         let cluster = TestCluster::with(&redis, 2, &toml).await;
         for channel in ["orders", "cache-orders"] {
             let mut socket = cluster.nodes[0].connect().await;

@@ -20,7 +20,7 @@ use crate::subject::Subject;
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "flood",
-    settings: "[server]\nshards = 1",
+    settings: "[server]\nworkers = 1",
     beside: false,
     measure,
     rows: &[

@@ -16,7 +16,7 @@ const TRIGGERS: Reference = Reference::Own { figure: "trigger_us", name: "HTTP t
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "whispers",
-    settings: "client_events_per_second = 0",
+    settings: "max_client_events_per_second = 0",
     beside: false,
     measure,
     rows: &[Row {

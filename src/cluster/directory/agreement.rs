@@ -23,7 +23,7 @@ const FORMAT: u32 = 1;
 pub(in crate::cluster) struct Claim {
     format: u32,
     /// How events travel: `pubsub` or `streams`.
-    wire: String,
+    transport: String,
     /// By the app's id.
     apps: BTreeMap<String, Marks>,
 }
@@ -53,8 +53,8 @@ pub struct Disagreement {
 pub enum DisagreementKind {
     /// The version of messages.
     Format,
-    /// `cluster.wire`.
-    Wire,
+    /// `cluster.transport`.
+    Transport,
     /// The other node does not have the app.
     AppMissingThere,
     /// This node does not have the app.
@@ -71,14 +71,18 @@ impl Claim {
         apps: impl Iterator<Item = &'a App>,
         keeps_events: bool,
     ) -> Self {
-        let wire = if keeps_events { "streams" } else { "pubsub" }.to_owned();
+        let transport = if keeps_events { "streams" } else { "pubsub" }.to_owned();
         let marks = |app: &App| {
             let mark = |part: &str, text: &str| {
                 mark(app.secret.reveal(), &format!("{part} {} {text}", app.id))
             };
             Marks { key: mark("key", &app.key), secret: mark("secret", "") }
         };
-        Self { format: FORMAT, wire, apps: apps.map(|app| (app.id.clone(), marks(app))).collect() }
+        Self {
+            format: FORMAT,
+            transport,
+            apps: apps.map(|app| (app.id.clone(), marks(app))).collect(),
+        }
     }
 
     /// Where the claims of others differ from this one. A claim that cannot be read is one of
@@ -107,8 +111,8 @@ impl Claim {
             return vec![(DisagreementKind::Format, None)];
         };
         let mut all = Vec::new();
-        if other.wire != self.wire {
-            all.push((DisagreementKind::Wire, None));
+        if other.transport != self.transport {
+            all.push((DisagreementKind::Transport, None));
         }
         for (id, marks) in &self.apps {
             let about = match other.apps.get(id) {
@@ -141,8 +145,8 @@ impl fmt::Display for Disagreement {
             DisagreementKind::Format => f.write_str(
                 "they exchange messages in another format, so events do not cross: run the same version of Resound on all nodes",
             ),
-            DisagreementKind::Wire => f.write_str(
-                "they have another cluster.wire, so events that were missed cannot all be read again: set the same on all nodes",
+            DisagreementKind::Transport => f.write_str(
+                "they have another cluster.transport, so events that were missed cannot all be read again: set the same on all nodes",
             ),
             DisagreementKind::AppMissingThere => write!(
                 f,
@@ -197,7 +201,7 @@ mod tests {
         check(Some(claim(&[("1", "k", "s"), ("2", "k2", "s2")], false)), &[]);
         check(
             Some(claim(&[("1", "k", "s"), ("2", "k2", "s2")], true)),
-            &[(DisagreementKind::Wire, None)],
+            &[(DisagreementKind::Transport, None)],
         );
         check(
             Some(claim(&[("1", "other", "s"), ("2", "k2", "other")], false)),

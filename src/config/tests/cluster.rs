@@ -40,8 +40,8 @@ fn the_defaults_are_the_documented_ones() {
 
 #[test]
 fn every_key_arrives() {
-    let keys = "prefix = \"two:b_c-d.e\"\nlease_seconds = 2\nrequired = true\npatience_ms = 10\n\
-                timeout_ms = 1999\nqueue_bytes = 1\nwire = \"streams\"\n\
+    let keys = "prefix = \"two:b_c-d.e\"\nlease_seconds = 2\nrequired = true\nlocal_delivery_after_ms = 10\n\
+                timeout_ms = 1999\nqueue_bytes = 1\ntransport = \"streams\"\n\
                 stream_retention_seconds = 7\nstream_events = 8";
     let cluster = cluster(&file(keys), &[]).unwrap();
     assert_eq!(cluster.prefix, "two:b_c-d.e");
@@ -85,8 +85,14 @@ fn ranges() {
     for (key, message) in [
         ("lease_seconds = 1", "NAME: cluster.lease_seconds is 1; allowed are 2 to 300"),
         ("lease_seconds = 301", "NAME: cluster.lease_seconds is 301; allowed are 2 to 300"),
-        ("patience_ms = 9", "NAME: cluster.patience_ms is 9; allowed are 10 to 10000"),
-        ("patience_ms = 10001", "NAME: cluster.patience_ms is 10001; allowed are 10 to 10000"),
+        (
+            "local_delivery_after_ms = 9",
+            "NAME: cluster.local_delivery_after_ms is 9; allowed are 10 to 10000",
+        ),
+        (
+            "local_delivery_after_ms = 10001",
+            "NAME: cluster.local_delivery_after_ms is 10001; allowed are 10 to 10000",
+        ),
         ("timeout_ms = 99", "NAME: cluster.timeout_ms is 99; allowed are 100 to 60000"),
         ("timeout_ms = 60001", "NAME: cluster.timeout_ms is 60001; allowed are 100 to 60000"),
         ("queue_bytes = 0", "NAME: cluster.queue_bytes is 0; allowed are 1 to 1073741824"),
@@ -95,16 +101,19 @@ fn ranges() {
             "stream_retention_seconds = 0",
             "NAME: cluster.stream_retention_seconds is 0; allowed are 1 to 86400",
         ),
-        ("wire = \"nats\"", "NAME: cluster.wire is \"nats\"; allowed are pubsub and streams"),
+        (
+            "transport = \"nats\"",
+            "NAME: cluster.transport is \"nats\"; allowed are pubsub and streams",
+        ),
         (
             "timeout_ms = 249",
-            "NAME: cluster.timeout_ms is 249; it must not be less than cluster.patience_ms, which \
+            "NAME: cluster.timeout_ms is 249; it must not be less than cluster.local_delivery_after_ms, which \
              is 250: a Redis that is still waited for would count as away",
         ),
         (
-            "patience_ms = 1001",
+            "local_delivery_after_ms = 1001",
             &format!(
-                "{is_default}it must not be less than cluster.patience_ms, which is 1001: a Redis \
+                "{is_default}it must not be less than cluster.local_delivery_after_ms, which is 1001: a Redis \
                  that is still waited for would count as away"
             ),
         ),

@@ -20,23 +20,23 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(config.server.path, "");
     assert_eq!(config.server.hostname, None);
     assert_eq!(config.server.drain, seconds(10));
-    assert!(config.server.shards >= 1);
+    assert!(config.server.workers >= 1);
     let http = HttpConfig {
-        body_bytes: 4 << 20,
-        head_bytes: 16 << 10,
-        head_fields: 100,
-        head_timeout: seconds(10),
+        max_body_bytes: 4 << 20,
+        max_header_bytes: 16 << 10,
+        max_headers: 100,
+        header_timeout: seconds(10),
         body_timeout: seconds(10),
         idle_timeout: seconds(3660),
-        pending_connections: 5000,
+        max_pending_connections: 5000,
     };
     assert_eq!(config.http, http);
     let websocket = WebSocketConfig {
         outbox_bytes: 1 << 20,
         inbox_bytes: 64 << 20,
         deflate: true,
-        deflate_bytes_min: 512,
-        fragments: 1024,
+        deflate_min_bytes: 512,
+        max_fragments: 1024,
         message_timeout: seconds(30),
         write_timeout: seconds(30),
         close_timeout: seconds(5),
@@ -46,8 +46,8 @@ fn the_defaults_are_the_documented_ones() {
     let webhooks = WebhooksConfig {
         queue_events: 10_000,
         connect_timeout: seconds(3),
-        answer_timeout: seconds(10),
-        retry: seconds(300),
+        request_timeout: seconds(10),
+        retry_for: seconds(300),
     };
     assert_eq!(config.webhooks, webhooks);
     let log = LogConfig { format: LogFormat::Auto, level: "info".to_owned(), debug: false };

@@ -65,7 +65,7 @@ fn every_name_of_reverb_arrives() {
     assert_eq!(config.server.port, 9000);
     assert_eq!(config.server.path, "/ws");
     assert_eq!(config.server.hostname.as_deref(), Some("ws.example.com"));
-    assert_eq!(config.http.body_bytes, 10_000);
+    assert_eq!(config.http.max_body_bytes, 10_000);
     let app = config.apps.by_id("1").unwrap();
     assert_eq!(app.ping_interval, Duration::from_secs(61));
     assert_eq!(app.activity_timeout, Duration::from_secs(31));
@@ -113,18 +113,18 @@ fn other_value(key: &str) -> &'static str {
         "app.allowed_origins" => "a.example, *.b.example",
         "app.accept_client_events_from" => "none",
         "app.rate_limiting.max_attempts" => "77",
-        "http.head_fields" => "99",
+        "http.max_headers" => "99",
         // Not below the size of an event.
         "websocket.outbox_bytes" => "999999",
-        "server.shards" => "1023",
+        "server.workers" => "1023",
         "log.debug" | "app.require_origin" | "app.require_protocol" => "true",
         "app.rate_limiting.terminate_on_limit" | "app.subscription_count_events" => "true",
         "cluster.enabled" => "false",
         "cluster.required" => "true",
         "cluster.url" => "rediss://other.example",
-        "cluster.wire" => "pubsub",
+        "cluster.transport" => "pubsub",
         "cluster.lease_seconds" => "77",
-        "cluster.patience_ms" | "cluster.timeout_ms" => "777",
+        "cluster.local_delivery_after_ms" | "cluster.timeout_ms" => "777",
         "cluster.ca_file" => AUTHORITY,
         _ => "9999",
     }
@@ -137,7 +137,7 @@ fn every_key_has_a_variable_of_its_own_that_changes_something() {
         ("REVERB_APP_RATE_LIMITING_ENABLED", "true"),
         ("REVERB_SCALING_ENABLED", "true"),
         ("REDIS_HOST", "tls://127.0.0.1"),
-        ("RESOUND_CLUSTER_WIRE", "streams"),
+        ("RESOUND_CLUSTER_TRANSPORT", "streams"),
     ];
     let shown = |variables: &[(&str, &str)]| format!("{:?}", load(APP, variables).unwrap());
     let unchanged = shown(&base);
@@ -150,13 +150,13 @@ fn every_key_has_a_variable_of_its_own_that_changes_something() {
 
 #[test]
 fn the_place_of_a_variable_survives_the_merge() {
-    let variables = [("RESOUND_HTTP_BODY_BYTES".to_owned(), "5".to_owned())].into();
+    let variables = [("RESOUND_HTTP_MAX_BODY_BYTES".to_owned(), "5".to_owned())].into();
     let layer = environment::resound(&variables, &Keys::of_defaults()).unwrap();
     let merged = layers::merge(vec![layers::defaults(), layer]);
     let places = layers::Places::of(&merged);
     assert_eq!(
-        places.at("http.body_bytes").to_string(),
-        "environment variable RESOUND_HTTP_BODY_BYTES"
+        places.at("http.max_body_bytes").to_string(),
+        "environment variable RESOUND_HTTP_MAX_BODY_BYTES"
     );
 }
 

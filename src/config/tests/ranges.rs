@@ -14,7 +14,7 @@ fn check_keys(table: &[(&str, &str)]) {
 fn the_server_and_requests() {
     check_keys(&[
         ("[server]\nport = 65536", "server.port is 65536; allowed are 0 to 65535"),
-        ("[server]\nshards = 2000", "server.shards is 2000; allowed are 0 to 1024"),
+        ("[server]\nworkers = 2000", "server.workers is 2000; allowed are 0 to 1024"),
         ("[server]\ndrain_seconds = 0", "server.drain_seconds is 0; allowed are 1 to 86400"),
         (
             "[server]\nhost = \"example.com\"",
@@ -26,10 +26,16 @@ fn the_server_and_requests() {
             "server.path is \"/a b\"; it must be a path such as /ws, of letters, digits and \
              - . _ ~",
         ),
-        ("[http]\nbody_bytes = 0", "http.body_bytes is 0; allowed are 1 to 1073741824"),
-        ("[http]\nhead_bytes = 100", "http.head_bytes is 100; allowed are 8192 to 1048576"),
-        ("[http]\nhead_fields = 0", "http.head_fields is 0; allowed are 1 to 1000"),
-        ("[websocket]\nfragments = 0", "websocket.fragments is 0; allowed are 1 to 1048576"),
+        ("[http]\nmax_body_bytes = 0", "http.max_body_bytes is 0; allowed are 1 to 1073741824"),
+        (
+            "[http]\nmax_header_bytes = 100",
+            "http.max_header_bytes is 100; allowed are 8192 to 1048576",
+        ),
+        ("[http]\nmax_headers = 0", "http.max_headers is 0; allowed are 1 to 1000"),
+        (
+            "[websocket]\nmax_fragments = 0",
+            "websocket.max_fragments is 0; allowed are 1 to 1048576",
+        ),
         ("[cache]\nttl_seconds = 86401", "cache.ttl_seconds is 86401; allowed are 1 to 86400"),
     ]);
 }
@@ -43,10 +49,13 @@ fn calls_of_webhooks() {
             "webhooks.connect_timeout_seconds is 0; allowed are 1 to 86400",
         ),
         (
-            "[webhooks]\nanswer_timeout_seconds = 86401",
-            "webhooks.answer_timeout_seconds is 86401; allowed are 1 to 86400",
+            "[webhooks]\nrequest_timeout_seconds = 86401",
+            "webhooks.request_timeout_seconds is 86401; allowed are 1 to 86400",
         ),
-        ("[webhooks]\nretry_seconds = 0", "webhooks.retry_seconds is 0; allowed are 1 to 86400"),
+        (
+            "[webhooks]\nretry_for_seconds = 0",
+            "webhooks.retry_for_seconds is 0; allowed are 1 to 86400",
+        ),
     ]);
 }
 
@@ -77,8 +86,8 @@ fn what_apps_start_from() {
     check_keys(&[
         ("[app]\nactivity_timeout = 0", "app.activity_timeout is 0; allowed are 1 to 86400"),
         (
-            "[app]\nauthorization_timeout = 86401",
-            "app.authorization_timeout is 86401; allowed are 0 to 86400",
+            "[app]\nauthorization_timeout_seconds = 86401",
+            "app.authorization_timeout_seconds is 86401; allowed are 0 to 86400",
         ),
         (
             "[app]\ngap_event = \"pusher:gap\"",
@@ -86,11 +95,14 @@ fn what_apps_start_from() {
              client- are not the server's to give away",
         ),
         (
-            "[app]\ngap_event = \"four\"\nevent_name_chars = 3",
-            "app.gap_event is 4 characters long; it must not be longer than event_name_chars, \
+            "[app]\ngap_event = \"four\"\nmax_event_name_chars = 3",
+            "app.gap_event is 4 characters long; it must not be longer than max_event_name_chars, \
              which is 3",
         ),
-        ("[app]\nwatchlist_users = 0", "app.watchlist_users is 0; allowed are 1 to 1073741824"),
+        (
+            "[app]\nmax_watchlist_users = 0",
+            "app.max_watchlist_users is 0; allowed are 1 to 1073741824",
+        ),
         ("[app]\nmax_message_size = 0", "app.max_message_size is 0; allowed are 1 to 1073741824"),
         (
             "[app]\nmax_connections = 4294967296",
@@ -115,8 +127,8 @@ fn what_apps_start_from() {
              where * stands for any characters",
         ),
         (
-            "[app]\nevent_data_bytes = 2000000",
-            "app.event_data_bytes is 2000000; it must not be more than websocket.outbox_bytes, \
+            "[app]\nmax_event_data_bytes = 2000000",
+            "app.max_event_data_bytes is 2000000; it must not be more than websocket.outbox_bytes, \
              which is 1048576: such an event would close every socket it is sent to",
         ),
     ]);

@@ -44,6 +44,32 @@ fn the_shape_of_a_file_is_checked_line_by_line() {
 }
 
 #[test]
+fn a_renamed_key_is_refused_with_its_new_name() {
+    check_file(
+        "[cluster]\npatience_ms = 250\n",
+        "line 2 is patience_ms = 250; patience_ms is not known; did you mean local_delivery_after_ms?",
+    );
+    check_file(
+        "[[apps]]\npresence_members = 5\n",
+        "line 2 is presence_members = 5; presence_members is not known; did you mean max_presence_members?",
+    );
+    // It is another section's.
+    check_file(
+        "[http]\nwire = 1\n",
+        "line 2 is wire = 1; wire is not known; known are max_body_bytes, max_header_bytes, \
+         max_headers, header_timeout_seconds, body_timeout_seconds, idle_timeout_seconds, \
+         max_pending_connections",
+    );
+    for (old, new) in [
+        ("RESOUND_CLUSTER_PATIENCE_MS", "RESOUND_CLUSTER_LOCAL_DELIVERY_AFTER_MS"),
+        ("RESOUND_SERVER_SHARDS", "RESOUND_SERVER_WORKERS"),
+        ("RESOUND_APP_PRESENCE_MEMBERS", "RESOUND_APP_MAX_PRESENCE_MEMBERS"),
+    ] {
+        check_variable(old, "1", &format!("is not known; did you mean {new}?"));
+    }
+}
+
+#[test]
 fn a_value_of_another_type_is_refused_with_what_it_must_be() {
     for (line, flaw) in [
         ("server.port = \"8080\"", "it must be a whole number, without quotes"),

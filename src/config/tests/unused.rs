@@ -62,23 +62,23 @@ fn a_file_without_a_key_is_named() {
 #[test]
 fn keys_that_another_key_switches_off_are_named() {
     check(
-        &format!("{APP}[cluster]\nhost = \"a\"\nwire = \"pubsub\"\nstream_events = 5\n"),
+        &format!("{APP}[cluster]\nhost = \"a\"\ntransport = \"pubsub\"\nstream_events = 5\n"),
         &[],
         &[
             "config/reverb.toml: cluster.host has no effect while cluster.enabled is false",
             "config/reverb.toml: cluster.stream_events has no effect while cluster.enabled is false",
-            "config/reverb.toml: cluster.wire has no effect while cluster.enabled is false",
+            "config/reverb.toml: cluster.transport has no effect while cluster.enabled is false",
         ],
     );
     let pubsub = "environment variable RESOUND_CLUSTER_STREAM_EVENTS has no effect while \
-                  cluster.wire is pubsub";
+                  cluster.transport is pubsub";
     let variables = [("REVERB_SCALING_ENABLED", "1"), ("RESOUND_CLUSTER_STREAM_EVENTS", "5")];
     check(APP, &variables, &[pubsub]);
-    check(APP, &[&variables[..], &[("RESOUND_CLUSTER_WIRE", "streams")]].concat(), &[]);
+    check(APP, &[&variables[..], &[("RESOUND_CLUSTER_TRANSPORT", "streams")]].concat(), &[]);
     check(
-        &format!("{APP}[websocket]\ndeflate = false\ndeflate_bytes_min = 5\n"),
+        &format!("{APP}[websocket]\ndeflate = false\ndeflate_min_bytes = 5\n"),
         &[],
-        &["config/reverb.toml: websocket.deflate_bytes_min has no effect while \
+        &["config/reverb.toml: websocket.deflate_min_bytes has no effect while \
            websocket.deflate is false"],
     );
 }
@@ -92,11 +92,13 @@ fn a_key_of_all_apps_has_an_effect_if_it_has_one_in_one_of_them() {
     let second = "[[apps]]\nid = \"2\"\nkey = \"k2\"\nsecret = \"s\"\n";
     let limited = format!("{second}rate_limiting.enabled = true\n");
     check(&format!("{APP}{limited}{starts}"), &[], &[]);
-    let of_its_own = format!("{second}watchlist_events = false\nwatchlist_users = 5\n");
+    let of_its_own = format!("{second}watchlist_events = false\nmax_watchlist_users = 5\n");
     check(
         &format!("{APP}{of_its_own}"),
         &[],
-        &["config/reverb.toml: apps[1].watchlist_users has no effect while watchlist_events is \
-           false"],
+        &[
+            "config/reverb.toml: apps[1].max_watchlist_users has no effect while watchlist_events is \
+           false",
+        ],
     );
 }

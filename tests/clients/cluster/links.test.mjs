@@ -31,10 +31,10 @@ async function settle(cluster, ears, flows) {
 
 /**
  * The clients of each node lost what the node counts, and were told so; all of one node lost the same; own events never are.
- * What a node could not give to Redis (`events_unshared`) is counted there, and may be missing elsewhere.
+ * What a node could not give to Redis (`events_not_replicated`) is counted there, and may be missing elsewhere.
  */
 async function assertCounted(t, cluster, ears, flows) {
-  const [lost, unshared] = [[], await Promise.all(cluster.nodes.map(({ metric }) => metric('events_unshared_total')))];
+  const [lost, unshared] = [[], await Promise.all(cluster.nodes.map(({ metric }) => metric('events_not_replicated_total')))];
   for (const [at, node] of cluster.nodes.entries()) {
     const counted = await node.metric('events_missed_total');
     const elsewhere = sum(unshared) - unshared[at];

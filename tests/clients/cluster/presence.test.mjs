@@ -98,7 +98,7 @@ describe('presence over three nodes', () => {
 });
 
 describe('a presence channel with room for two, over three nodes', () => {
-  const shared = sharedCluster({ app: { presence_members: 2 } });
+  const shared = sharedCluster({ app: { max_presence_members: 2 } });
   const channel = 'presence-pair';
   const join = async (t, at, user) => {
     const pusher = await connectPusher(t, shared.nodes[at], user);

@@ -156,7 +156,7 @@ describe('Redis away', { concurrency: true }, () => {
     await cluster.redis.kill();
     await Promise.all(cluster.nodes.map((node) => node.untilMetric('connected', 0)));
     const answer = await cluster.nodes[0].pusher.trigger('cache-alone', 'e', { a: 1 });
-    assert.deepEqual([answer.status, answer.headers.get('resound-reach'), await answer.json()], [200, 'node', {}]);
+    assert.deepEqual([answer.status, answer.headers.get('resound-publish-scope'), await answer.json()], [200, 'node', {}]);
     const heard = new Inbox('newcomer');
     const channel = (await connectPusher(t, cluster.nodes[0], 'ada')).subscribe('cache-alone');
     channel.bind('e', heard.put);

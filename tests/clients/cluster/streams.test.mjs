@@ -1,4 +1,4 @@
-// Owns wire = "streams": whatever breaks between the nodes and Redis, in the end every client has heard every event, once, and
+// Owns transport = "streams": whatever breaks between the nodes and Redis, in the end every client has heard every event, once, and
 // those of each publisher in order.
 
 import assert from 'node:assert/strict';
@@ -11,7 +11,7 @@ const CHANNEL = 'private-stream';
 
 /** Two listeners and a publisher on each node. */
 async function town(t, options) {
-  const cluster = await ownCluster(t, { cluster: { wire: 'streams' }, redis: { kept: true }, app: { gap_event: 'resync' }, ...options });
+  const cluster = await ownCluster(t, { cluster: { transport: 'streams' }, redis: { kept: true }, app: { gap_event: 'resync' }, ...options });
   const ears = await Promise.all(cluster.nodes.flatMap((node, at) => [0, 1].map((tab) => listener(t, node, `u${at}${tab}`, CHANNEL))));
   const flows = cluster.nodes.map((node, at) => publisher(node, `flow-${at}`, CHANNEL));
   await Promise.all(ears.flatMap((ear) => flows.map(({ name }) => ear.untilHeard(name, 3))));
@@ -93,7 +93,7 @@ describe('streams', { concurrency: true }, () => {
   });
 
   test('a node that stands still until Redis drops it (output buffer) catches up', async (t) => {
-    const cluster = await ownCluster(t, { cluster: { wire: 'streams' }, websocket: ROOMY, app: { gap_event: 'resync' } });
+    const cluster = await ownCluster(t, { cluster: { transport: 'streams' }, websocket: ROOMY, app: { gap_event: 'resync' } });
     const ears = await Promise.all(cluster.nodes.map((node, at) => listener(t, node, `u${at}`, CHANNEL)));
     const still = cluster.nodes[2];
     const answered = await overflow(cluster, still, CHANNEL);
@@ -104,7 +104,7 @@ describe('streams', { concurrency: true }, () => {
 
   test('more events than are kept, while a node is cut off: those that are gone are counted and told, the rest arrives', async (t) => {
     const kept = 100;
-    const cluster = await ownCluster(t, { nodes: 2, cluster: { wire: 'streams', stream_events: kept }, cables: true, app: { gap_event: 'resync' } });
+    const cluster = await ownCluster(t, { nodes: 2, cluster: { transport: 'streams', stream_events: kept }, cables: true, app: { gap_event: 'resync' } });
     const ears = await Promise.all(cluster.nodes.map((node, at) => listener(t, node, `u${at}`, CHANNEL)));
     const [near, island] = cluster.nodes;
     await near.pusher.trigger(CHANNEL, 'e', ['flow', 0]);

@@ -1,4 +1,4 @@
-// Owns authorization_timeout in Node: connections that prove nothing in time are closed, those that did stay.
+// Owns authorization_timeout_seconds in Node: connections that prove nothing in time are closed, those that did stay.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -14,8 +14,8 @@ async function timeRunsOut(t, shared) {
   return { idle, code: (await closed.until(1))[0] };
 }
 
-describe('authorization_timeout', () => {
-  const shared = world({ app: { authorization_timeout: 1 } });
+describe('authorization_timeout_seconds', () => {
+  const shared = world({ app: { authorization_timeout_seconds: 1 } });
 
   test('closes a connection that does nothing with 4009, not before the time, and it stays away', async (t) => {
     const closed = closes(t);

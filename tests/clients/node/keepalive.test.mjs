@@ -7,7 +7,7 @@ import { connectEcho, connectPusher, errorsOf, Inbox, roundTrip, statesOf, subsc
 const pings = (count) => (frames) => frames.filter((text) => text.includes('"pusher:ping"')).length >= count;
 
 describe('keeping alive', () => {
-  const shared = world({ app: { ping_interval: 1, pong_timeout: 5 } });
+  const shared = world({ app: { ping_interval: 1, pong_timeout_seconds: 5 } });
 
   test('a client that says nothing answers the pings of the server and stays connected', async (t) => {
     const frames = tap(t);
@@ -25,7 +25,7 @@ describe('keeping alive', () => {
   test('pings come after ping_interval of silence, however long a pong may take', async (t) => {
     const frames = tap(t);
     await connectPusher(t, shared);
-    // Due after 4 s; one for each pong_timeout would take 16 s.
+    // Due after 4 s; one for each pong_timeout_seconds would take 16 s.
     await frames.until(pings(4), 10_000);
   });
 

@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { APP, sdk, world } from '../harness.mjs';
 
 // An app that keeps to the limit of hosted Pusher.
-const STRICT = { id: '2', key: 'second-key', secret: 'second-secret', event_data_bytes: 10_240 };
+const STRICT = { id: '2', key: 'second-key', secret: 'second-secret', max_event_data_bytes: 10_240 };
 
 describe('npm pusher: refusals', () => {
   const shared = world({ apps: [APP, STRICT] });

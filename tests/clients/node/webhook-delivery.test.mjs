@@ -139,9 +139,9 @@ describe('webhooks with short times', { concurrency: true }, () => {
   const hooks = webhooks();
   const silent = hooks.endpoint({ ...OCCUPIED, channel_suffix: '-silent' });
   const dead = hooks.endpoint({ ...OCCUPIED, channel_suffix: '-dead' });
-  const shared = world({ app: hooks.app, sections: { webhooks: { answer_timeout_seconds: 1, retry_seconds: 6 } } });
+  const shared = world({ app: hooks.app, sections: { webhooks: { request_timeout_seconds: 1, retry_for_seconds: 6 } } });
 
-  test('a call without an answer is given up after answer_timeout_seconds and made again', async (t) => {
+  test('a call without an answer is given up after request_timeout_seconds and made again', async (t) => {
     silent.answers.push('hang');
     const pusher = await connectPusher(t, shared, '1');
     await subscribed(pusher.subscribe('a-silent'));
@@ -151,7 +151,7 @@ describe('webhooks with short times', { concurrency: true }, () => {
     assert.ok(second - first >= 1000, `again after ${second - first} ms`);
   });
 
-  test('a call that nobody takes is given up after retry_seconds, and the next one is made', async (t) => {
+  test('a call that nobody takes is given up after retry_for_seconds, and the next one is made', async (t) => {
     dead.answers.push(...Array(50).fill(500));
     const pusher = await connectPusher(t, shared, '1');
     await subscribed(pusher.subscribe('a-dead'));

@@ -209,7 +209,7 @@ describe('webhooks of an app that counts subscriptions', () => {
 });
 
 describe('webhooks of an app with small presence channels', () => {
-  const hooks = webhooks({ presence_members: 1 });
+  const hooks = webhooks({ max_presence_members: 1 });
   const endpoint = hooks.endpoint();
   const shared = world({ app: hooks.app });
 

@@ -17,7 +17,7 @@ async function pair(t, shared, name) {
 }
 
 describe('too many client events', () => {
-  const shared = world({ app: { client_events_per_second: LIMIT } });
+  const shared = world({ app: { max_client_events_per_second: LIMIT } });
 
   test('are refused with 4301; those within the limit arrive and the socket is kept', async (t) => {
     const { ada, channel, heard, errors } = await pair(t, shared, 'private-flood');

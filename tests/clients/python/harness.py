@@ -28,7 +28,7 @@ port = {port}
 [app]
 activity_timeout = 30
 # What hosted Pusher takes.
-event_data_bytes = 10240
+max_event_data_bytes = 10240
 [[apps]]
 id = "{id}"
 key = "{key}"
