@@ -8,7 +8,7 @@
 pub enum CloseCode {
     /// A frame against RFC 6455.
     FrameError,
-    /// JsonString that is not UTF-8.
+    /// Text that is not UTF-8.
     InvalidUtf8,
     /// A message over the app's `max_message_size`, or in too many or too slow fragments.
     MessageTooBig,
@@ -82,7 +82,7 @@ impl CloseCode {
     pub fn reason(self) -> &'static str {
         match self {
             Self::FrameError => "Frame violates RFC 6455",
-            Self::InvalidUtf8 => "JsonString is not UTF-8",
+            Self::InvalidUtf8 => "Text is not UTF-8",
             Self::MessageTooBig => "Maximum message size exceeded",
             Self::ApplicationDoesNotExist => "Application does not exist",
             Self::ApplicationDisabled => "Application is disabled",
