@@ -16,8 +16,8 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
 use crate::config::RedisConfig;
+use crate::log_throttle::{LogThrottle, Suppressed};
 use crate::metrics::Metrics;
-use crate::repeats::{Repeated, Repeats};
 use directory::agreement::Claim;
 use redis::{LinkError, Push, RedisLink};
 
@@ -63,7 +63,7 @@ pub struct Cluster {
     metrics: Arc<Metrics>,
     claim: Claim,
     disagreements: Mutex<Vec<Disagreement>>,
-    foreign: Mutex<Repeats<InvalidTopicMessage>>,
+    foreign: Mutex<LogThrottle<InvalidTopicMessage>>,
 }
 
 /// Between two log lines about messages that are dropped for one reason.
@@ -83,7 +83,7 @@ impl Cluster {
             app_ids: apps.iter().map(|app| app.id.clone()).collect(),
             claim: Claim::of(apps.iter().map(|app| &**app), settings.streams.is_some()),
             disagreements: Mutex::default(),
-            foreign: Mutex::new(Repeats::new(BETWEEN_LINES)),
+            foreign: Mutex::new(LogThrottle::new(BETWEEN_LINES)),
             node,
             core: Mutex::new(Core::new(
                 node,
@@ -178,14 +178,14 @@ impl Cluster {
     fn dropped(&self, foreign: InvalidTopicMessage, topic: &str, now: Instant) {
         let (reason, text) = (foreign.label(), foreign.text());
         self.metrics.cluster_message_dropped(reason);
-        if self.foreign.lock().note(&foreign, now) {
+        if self.foreign.lock().admit(&foreign, now) {
             tracing::warn!(reason, topic, "{text}");
         }
     }
 
     fn log_dropped(&self, now: Instant) {
-        let ended = self.foreign.lock().ended(now);
-        for Repeated { kind, count } in ended {
+        let suppressed = self.foreign.lock().take_suppressed(now);
+        for Suppressed { kind, count } in suppressed {
             let kind = kind.unwrap_or(InvalidTopicMessage::Malformed);
             tracing::warn!(reason = kind.label(), count, "more: {}", kind.text());
         }

@@ -2,7 +2,7 @@
 
 // In reading order: from the values everything is about to the process around them.
 pub mod app;
-pub mod repeats;
+pub mod log_throttle;
 pub mod network_fault;
 pub mod protocol;
 pub mod metrics;

@@ -1,7 +1,7 @@
-//! The whole server put together: listeners, doors, node and shards, from start to drained.
+//! The whole server: listeners, workers, node and shards, from the first bind to the end of the drain.
 //!
-//! Constructed without running, so that a test knows the port; stopped by a future, so that
-//! `cli` brings the signals and a test its own.
+//! Constructed without running, so that a test has the port; stopped by a future, so that `cli`
+//! passes the signals and a test its own. Owns the order of start and stop, and no rules.
 
 use std::collections::HashMap;
 use std::future::Future;
@@ -12,7 +12,6 @@ use std::time::{Duration, Instant};
 use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use crate::cluster::Cluster;
 use crate::config::Config;
@@ -21,54 +20,56 @@ use crate::metrics::Metrics;
 use crate::node::Node;
 use crate::webhook::{self, WebhookLimits};
 
-mod accept;
-mod closing;
+mod acceptor;
+mod acceptors;
+mod cluster_task;
+mod connection_tracker;
 mod descriptors;
 mod drain;
-mod entrances;
-mod head;
-mod lingering;
+mod http_connection;
+mod lingering_close;
 mod listen;
-mod membership;
-mod misdirected;
-mod pace;
-mod path;
-mod pending;
-mod rejected;
-mod spare;
+mod listener_close;
+mod parse_error;
+mod rejection_log;
+mod request_head;
+mod request_path;
+mod spare_descriptor;
+mod timed_stream;
 mod worker;
 
-use accept::Entrance;
-use entrances::Entrances;
-use rejected::Rejected;
-use worker::{Life, Worker};
+use acceptor::Acceptor;
+use acceptors::Acceptors;
+use rejection_log::RejectionLog;
+use worker::{Lifecycle, Worker};
 
-/// The grain of what is put off: subscription counts, told every 5 s at most.
+/// How often deferred work is checked. Subscription counts, the most frequent, are sent every 5 s.
 const TICK: Duration = Duration::from_millis(250);
 
 /// A server that listens and is ready to run.
 pub struct Server {
     address: SocketAddr,
-    exposition: Option<(TcpListener, Entrance)>,
-    entrances: Entrances,
+    metrics_listener: Option<(TcpListener, Acceptor)>,
+    acceptors: Acceptors,
     workers: Vec<Worker>,
     shards: Arc<Shards>,
     cluster: Option<Arc<Cluster>>,
-    /// Not without Redis.
-    required: bool,
+    /// `cluster.required`: the server does not start without Redis.
+    is_redis_required: bool,
     metrics: Arc<Metrics>,
     background: JoinSet<()>,
+    lifecycle: Lifecycle,
     stopping: CancellationToken,
-    hurry: CancellationToken,
+    cut_short: CancellationToken,
     drain: Duration,
 }
 
 impl Server {
-    /// Listens, on one socket for each worker; nothing is accepted before [`run`](Self::run).
+    /// Listens, on one socket for each worker; accepts nothing before [`run`](Self::run).
     pub async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let listeners = listen::shared(config)?;
+        let listeners = listen::for_workers(config)?;
         let address = listeners[0].local_addr()?;
-        let exposition = listen::of_metrics(config)?;
+        let metrics_listener = listen::for_metrics(config)?;
         let metrics = Arc::new(Metrics::default());
         let limits = ShardLimits {
             shards: config.server.workers,
@@ -80,133 +81,130 @@ impl Server {
         let mut background = JoinSet::new();
         let cache = EventCache::new(config.cache.ttl, config.cache.bytes);
         let witnesses = start_webhooks(config, &metrics, &mut background)?;
-        let node = match membership::of(config) {
+        let node = match cluster_task::settings(config) {
             None => Node::new(&config.apps, &shards, cache, metrics.clone(), witnesses),
-            Some(membership) => {
+            Some(settings) => {
                 let (shards, metrics) = (&shards, metrics.clone());
-                Node::in_cluster(&config.apps, shards, cache, metrics, &witnesses, membership)
+                Node::in_cluster(&config.apps, shards, cache, metrics, &witnesses, settings)
             }
         };
         let node = Arc::new(node);
-        let mut link = membership::link(&node, config)?;
+        let mut cluster_task = cluster_task::task(&node, config)?;
+        // A single worker runs the task too, so that an event wakes no other thread.
         if listeners.len() > 1 {
-            link = link.and_then(|link| {
-                background.spawn(link);
-                None
-            });
+            cluster_task.take().map(|task| background.spawn(task));
         }
-        let stopping = CancellationToken::new();
-        let entrances = Entrances::new(config, &node, &stopping);
-        background.spawn(tick(node.clone(), entrances.rejected().clone()));
-        let exposition = exposition.map(|listener| (listener, entrances.of_metrics()));
+        let (stopping, lifecycle) = (CancellationToken::new(), Lifecycle::default());
+        let acceptors = Acceptors::new(config, &node, &stopping);
+        background.spawn(tick(node.clone(), acceptors.rejections().clone()));
         let workers = listeners.into_iter().zip(all_shards).enumerate();
-        let workers = workers.map(|(index, (listener, shard))| {
-            let entrance = Arc::new(entrances.of_worker(index));
-            // A single worker carries the link too: an event then wakes no other thread.
-            let link = link.take();
-            Worker { index, listener, entrance, shards: shards.clone(), shard, link }
+        let workers = workers.map(|(index, (listener, shard))| Worker {
+            index,
+            listener,
+            acceptor: acceptors.for_worker(index, &lifecycle.tasks, &lifecycle.closed),
+            shards: shards.clone(),
+            shard,
+            cluster_task: cluster_task.take(),
         });
-        let (workers, drain) = (workers.collect(), config.server.drain);
-        let cluster = node.cluster().cloned();
-        let required = config.cluster.as_ref().is_some_and(|cluster| cluster.required);
         Ok(Self {
             address,
-            exposition,
-            entrances,
-            workers,
+            metrics_listener: metrics_listener.map(|it| (it, acceptors.for_metrics())),
+            workers: workers.collect(),
+            acceptors,
             shards,
-            cluster,
-            required,
+            cluster: node.cluster().cloned(),
+            is_redis_required: config.cluster.as_ref().is_some_and(|cluster| cluster.required),
             metrics,
             background,
+            lifecycle,
             stopping,
-            hurry: CancellationToken::new(),
-            drain,
+            cut_short: CancellationToken::new(),
+            drain: config.server.drain,
         })
     }
 
-    /// Where clients connect.
+    /// The address that clients connect to.
     pub fn address(&self) -> SocketAddr {
         self.address
     }
 
-    /// What the server counts.
+    /// The metrics of this server.
     pub fn metrics(&self) -> Arc<Metrics> {
         self.metrics.clone()
     }
 
-    /// Shares the file descriptors of the process out among sockets and HTTP; returns how many
-    /// sockets there may be. Without it neither has a bound.
+    /// Splits the file descriptors of the process between sockets and HTTP; returns how many sockets
+    /// may be open. Without it neither has a bound.
     pub fn share_descriptors(&self, limit: u64) -> usize {
-        self.entrances.share(usize::try_from(limit).unwrap_or(usize::MAX))
+        self.acceptors.share_descriptors(usize::try_from(limit).unwrap_or(usize::MAX))
     }
 
     /// Cancelling it cuts the drain short: every socket is closed with 4200 at once, and `run` ends.
-    pub fn hurry(&self) -> CancellationToken {
-        self.hurry.clone()
+    pub fn cut_short(&self) -> CancellationToken {
+        self.cut_short.clone()
     }
 
-    /// Serves until `stop`, then drains: no socket opens any more, every open one is closed with
-    /// 4200, back ends are served until the listeners are closed, all within the configured time.
+    /// Serves until `stop` resolves, then drains: no socket opens any more, every open one is closed
+    /// with 4200, and back ends are served until the listeners are closed, all within `server.drain`.
     pub async fn run(
         mut self,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
-        if let Some((listener, entrance)) = self.exposition.take() {
-            // Scraped until the end: neither stopped nor waited for by the drain.
-            let (tasks, closed) = (TaskTracker::new(), CancellationToken::new());
-            self.background.spawn(Arc::new(entrance).accept(listener, tasks, closed));
+        if let Some((listener, acceptor)) = self.metrics_listener.take() {
+            // The drain neither stops it nor waits for it: metrics are scraped until the end.
+            self.background.spawn(acceptor.run(listener));
         }
-        let life = Life::default();
-        // However this future ends, the threads do not outlive it.
-        let _over = life.over.clone().drop_guard();
-        for worker in std::mem::take(&mut self.workers) {
-            worker.start(life.clone())?;
+        let lifecycle = self.lifecycle;
+        // Dropped however this future ends, so that the threads end with it.
+        let _aborted = lifecycle.aborted.clone().drop_guard();
+        for worker in self.workers {
+            worker.start(lifecycle.clone())?;
         }
         let mut stop = std::pin::pin!(stop);
         if let Some(cluster) = &self.cluster {
             tokio::select! {
-                joined = membership::joined(cluster, self.required) => joined?,
+                joined = cluster_task::join(cluster, self.is_redis_required) => joined?,
                 // No connection is accepted yet, so there is nothing to drain.
                 () = stop.as_mut() => return Ok(()),
             }
         }
-        life.open.cancel();
+        lifecycle.open.cancel();
         let stopping = &self.stopping;
         let draining = async {
             stop.as_mut().await;
             stopping.cancel();
-            drain::drain(&self.shards, self.drain, &life.closed).await;
-            let left = life.tasks.len();
+            drain::drain(&self.shards, self.drain, &lifecycle.closed).await;
+            let left = lifecycle.tasks.len();
             tracing::info!(left, "connections that did not end in time are cut off");
         };
         let connections = async {
-            life.tasks.close();
-            life.tasks.wait().await;
+            lifecycle.tasks.close();
+            lifecycle.tasks.wait().await;
         };
-        let farewell = self.cluster.as_ref().map_or(Duration::ZERO, |_| membership::FAREWELL);
+        let leave_timeout =
+            self.cluster.as_ref().map_or(Duration::ZERO, |_| cluster_task::LEAVE_TIMEOUT);
         let overdue = async {
             stopping.cancelled().await;
-            tokio::time::sleep(self.drain.saturating_sub(farewell).max(self.drain / 2)).await;
+            tokio::time::sleep(self.drain.saturating_sub(leave_timeout).max(self.drain / 2)).await;
         };
         let cut_short = async {
-            self.hurry.cancelled().await;
-            drain::hurry(&self.shards).await;
+            self.cut_short.cancelled().await;
+            drain::cut_short(&self.shards).await;
         };
         tokio::select! {
             () = draining => {}
-            // Its sockets would hang without a word: better to end, and be started again.
-            () = life.ended.cancelled() => anyhow::bail!("a worker ended: this is a bug"),
+            // Its sockets would hang without an error: a process that ends is started again.
+            () = lifecycle.worker_ended.cancelled() => anyhow::bail!("a worker ended: this is a bug"),
             () = connections => {}
             () = overdue => tracing::warn!("the drain took all its time; what is left is cut off"),
             () = cut_short => {}
         }
         if let Some(cluster) = &self.cluster {
-            membership::leave(cluster).await;
+            cluster_task::leave(cluster).await;
         }
-        life.over.cancel();
-        life.threads.close();
-        life.threads.wait().await;
+        lifecycle.aborted.cancel();
+        lifecycle.threads.close();
+        lifecycle.threads.wait().await;
         Ok(())
     }
 }
@@ -231,12 +229,12 @@ fn start_webhooks(
     Ok(witnesses)
 }
 
-/// Looks four times a second whether something that was put off is due.
-async fn tick(node: Arc<Node>, rejected: Arc<Rejected>) {
+/// Sends what was deferred and is due, four times a second.
+async fn tick(node: Arc<Node>, rejections: Arc<RejectionLog>) {
     let mut ticks = tokio::time::interval(TICK);
     loop {
         ticks.tick().await;
         node.tick(Instant::now());
-        rejected.tick(Instant::now());
+        rejections.tick(Instant::now());
     }
 }

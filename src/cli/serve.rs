@@ -101,7 +101,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     greet(config, address)?;
 
     let (stop, stopped) = oneshot::channel::<()>();
-    let (mut stop, hurry) = (Some(stop), server.hurry());
+    let (mut stop, cut_short) = (Some(stop), server.cut_short());
     let mut run = std::pin::pin!(server.run(async {
         // An error is the sender gone, which is a reason to stop too.
         let _ = stopped.await;
@@ -119,18 +119,18 @@ async fn serve(config: &Config) -> Result<(), Failure> {
                 tracing::info!(signal, drain = ?config.server.drain, "stopping");
                 drop(stop.take());
             }
-            Response::CutShort if hurry.is_cancelled() => return Err(Failure::Impatience),
+            Response::CutShort if cut_short.is_cancelled() => return Err(Failure::Impatience),
             Response::CutShort => {
                 tracing::warn!(
                     signal,
                     "a second signal: every socket is closed now, and the drain ends"
                 );
-                hurry.cancel();
+                cut_short.cancel();
             }
             Response::Ignore(reason) => tracing::info!(signal, reason, "signal ignored"),
         }
     }
-    if hurry.is_cancelled() {
+    if cut_short.is_cancelled() {
         return Err(Failure::Impatience);
     }
     tracing::info!("stopped");

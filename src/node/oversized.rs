@@ -8,24 +8,24 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 
 use crate::app::App;
-use crate::repeats::{Repeated, Repeats};
+use crate::log_throttle::{LogThrottle, Suppressed};
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// Those of one app.
 pub(super) struct Oversized {
     app: Arc<App>,
-    repeats: Mutex<Repeats<String>>,
+    throttle: Mutex<LogThrottle<String>>,
 }
 
 impl Oversized {
     pub(super) fn new(app: Arc<App>) -> Self {
-        Self { app, repeats: Mutex::new(Repeats::new(INTERVAL)) }
+        Self { app, throttle: Mutex::new(LogThrottle::new(INTERVAL)) }
     }
 
     /// One was accepted.
     pub(super) fn note(&self, event: &str, bytes: usize, now: Instant) {
-        if self.repeats.lock().note(event, now) {
+        if self.throttle.lock().admit(event, now) {
             let (app, limit) = (&self.app.id, self.app.limits.event_data_warn_bytes);
             tracing::warn!(
                 app,
@@ -39,8 +39,8 @@ impl Oversized {
 
     /// Logs how many more there were in each minute that has ended.
     pub(super) fn tick(&self, now: Instant) {
-        let ended = self.repeats.lock().ended(now);
-        for Repeated { kind: event, count } in ended {
+        let suppressed = self.throttle.lock().take_suppressed(now);
+        for Suppressed { kind: event, count } in suppressed {
             let (app, limit) = (&self.app.id, self.app.limits.event_data_warn_bytes);
             tracing::warn!(
                 app,

@@ -11,16 +11,16 @@ use parking_lot::Mutex;
 
 use super::message_log::cut;
 use crate::app::App;
+use crate::log_throttle::{LogThrottle, Suppressed};
 use crate::protocol::server_message::{ErrorEvent, SubscriptionError};
 use crate::protocol::{CloseCode, SocketId};
-use crate::repeats::{Repeated, Repeats};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The refusals of one app.
 pub struct PeerLog {
     app: Arc<App>,
-    repeats: Mutex<Repeats<Refusal>>,
+    throttle: Mutex<LogThrottle<Refusal>>,
 }
 
 /// A kind of refusal, and its code.
@@ -45,7 +45,7 @@ macro_rules! refused {
 
 impl PeerLog {
     pub(super) fn new(app: Arc<App>) -> Self {
-        Self { app, repeats: Mutex::new(Repeats::new(INTERVAL)) }
+        Self { app, throttle: Mutex::new(LogThrottle::new(INTERVAL)) }
     }
 
     /// A message was answered with an error.
@@ -80,9 +80,9 @@ impl PeerLog {
 
     /// Logs the numbers of what repeated within a second that is over.
     pub(super) fn tick(&self, now: Instant) {
-        let ended = self.repeats.lock().ended(now);
+        let suppressed = self.throttle.lock().take_suppressed(now);
         let app = &self.app.id;
-        for Repeated { kind, count } in ended {
+        for Suppressed { kind, count } in suppressed {
             match kind {
                 Some(Refusal::Message(code)) => {
                     tracing::info!(app, code, count, "more messages rejected");
@@ -102,6 +102,6 @@ impl PeerLog {
     }
 
     fn is_first(&self, refusal: Refusal) -> bool {
-        self.repeats.lock().note(&refusal, Instant::now())
+        self.throttle.lock().admit(&refusal, Instant::now())
     }
 }

@@ -1,8 +1,7 @@
-//! How the file descriptors of the process are shared out: to the process itself, to HTTP, to
-//! sockets.
+//! How many of the process' file descriptors go to HTTP and how many to sockets.
 //!
-//! Sockets are the only ones that come in any number and stay. Without a share of its own, a
-//! publish or a scrape of the metrics would wait until one of them goes.
+//! Sockets are the only connections that come in any number and stay. Without a share of its own, a
+//! trigger or a scrape of the metrics would wait until a socket closes.
 
 /// The standard streams, the log, the runtime that handles signals, a name look-up, Redis and
 /// Sentinel during a reconnect.
@@ -14,33 +13,29 @@ const PER_WORKER: usize = 4;
 /// The connection of a webhook endpoint, and the one that replaces it.
 const PER_ENDPOINT: usize = 2;
 
-/// HTTP gets one of so many descriptors, within these bounds: the least is a proxy that keeps a few
-/// connections, a health check and a scrape; the most is above what proxies keep open.
+/// HTTP gets one of this many descriptors, within these bounds: the least suffices for a proxy that
+/// keeps a few connections, a health check and a scrape; the most is above what proxies keep open.
 const HTTP_SHARE: usize = 8;
 const HTTP_MIN: usize = 12;
 const HTTP_MAX: usize = 16_384;
 
-/// What of the process needs descriptors beside connections.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Needs {
-    pub(super) workers: usize,
-    pub(super) endpoints: usize,
-}
-
-/// How many connections of each kind there may be.
+/// How many connections of each kind may be open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Budget {
-    /// Connections that are HTTP: back ends, health checks, scrapes, handshakes under way.
+pub(super) struct DescriptorBudget {
+    /// HTTP connections: back ends, health checks, scrapes, handshakes under way.
     pub(super) http: usize,
-    /// Sockets that are open.
     pub(super) sockets: usize,
 }
 
-impl Budget {
-    /// Shares out `limit` descriptors. What is left for connections is never less than half.
-    pub(super) fn of(limit: usize, needs: Needs) -> Self {
-        let process = PROCESS + PER_WORKER * needs.workers + PER_ENDPOINT * needs.endpoints;
-        let connections = limit - process.min(limit / 2);
+/// Descriptors that the process uses for other things than connections.
+pub(super) fn reserved(workers: usize, webhook_endpoints: usize) -> usize {
+    PROCESS + PER_WORKER * workers + PER_ENDPOINT * webhook_endpoints
+}
+
+impl DescriptorBudget {
+    /// Splits `limit` descriptors. Connections get at least half of them, whatever is `reserved`.
+    pub(super) fn new(limit: usize, reserved: usize) -> Self {
+        let connections = limit - reserved.min(limit / 2);
         let http = (limit / HTTP_SHARE).clamp(HTTP_MIN, HTTP_MAX).min(connections / 2).max(1);
         Self { http, sockets: (connections - http.min(connections)).max(1) }
     }
@@ -48,24 +43,24 @@ impl Budget {
 
 #[cfg(test)]
 mod tests {
-    use super::{Budget, Needs};
+    use super::{DescriptorBudget, reserved};
 
     #[test]
-    fn every_limit_leaves_room_for_both_kinds() {
-        let alone = Needs { workers: 1, endpoints: 0 };
-        let large = Needs { workers: 64, endpoints: 40 };
-        for (limit, needs, http, sockets) in [
-            (64, alone, 12, 32),
-            (256, alone, 32, 204),
-            (1024, alone, 128, 876),
-            (2000, alone, 250, 1730),
-            (1_048_576, alone, 16_384, 1_032_172),
+    fn every_limit_leaves_descriptors_for_http_and_for_sockets() {
+        let (small, large) = (reserved(1, 0), reserved(64, 40));
+        for (limit, reserved, http, sockets) in [
+            (64, small, 12, 32),
+            (256, small, 32, 204),
+            (1024, small, 128, 876),
+            (2000, small, 250, 1730),
+            (1_048_576, small, 16_384, 1_032_172),
             (64, large, 12, 20),
             (1024, large, 128, 544),
-            (0, alone, 1, 1),
-            (usize::MAX, alone, 16_384, usize::MAX - 20 - 16_384),
+            (0, small, 1, 1),
+            (usize::MAX, small, 16_384, usize::MAX - 20 - 16_384),
         ] {
-            assert_eq!(Budget::of(limit, needs), Budget { http, sockets }, "{limit} {needs:?}");
+            let budget = DescriptorBudget::new(limit, reserved);
+            assert_eq!(budget, DescriptorBudget { http, sockets }, "{limit}, {reserved} reserved");
         }
     }
 }

@@ -1,7 +1,7 @@
-//! Listeners: one for each worker, all on one address, and one for metrics.
+//! Binds the listeners: one for each worker, all on one address, and one for metrics.
 //!
-//! Owns how they are bound, and the sentence for an address that cannot be: which key has it, what
-//! set the key, the cause and the remedy. Accepts nothing.
+//! Owns the error text for an address that cannot be bound: the key that has it, what set the key,
+//! the cause and the remedy. Accepts nothing.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -11,34 +11,35 @@ use tokio::net::{TcpListener, TcpSocket};
 
 use crate::config::Config;
 
-/// Connections the kernel holds for us: a crowd that arrives at once waits here, not in retries.
+/// Connections that the kernel queues until they are accepted: many clients that connect at once wait
+/// here instead of sending their first packet again.
 const BACKLOG: u32 = 4096;
 
 /// One listener for each worker, all on one address: the kernel spreads connections over them.
-pub(super) fn shared(config: &Config) -> anyhow::Result<Vec<std::net::TcpListener>> {
+pub(super) fn for_workers(config: &Config) -> anyhow::Result<Vec<std::net::TcpListener>> {
     let address = SocketAddr::new(config.server.host, config.server.port);
     let set_by = &config.set_by;
-    let wanted = Wanted {
+    let configured = ConfiguredAddress {
         address,
-        host: Key { name: "server.host", set_by: set_by.host.as_deref() },
-        port: Key { name: "server.port", set_by: set_by.port.as_deref() },
+        host: ConfigKey { name: "server.host", set_by: set_by.host.as_deref() },
+        port: ConfigKey { name: "server.port", set_by: set_by.port.as_deref() },
     };
-    listen_shared(address, config.server.workers).map_err(|error| wanted.refuse(&error))
+    listen_shared(address, config.server.workers).map_err(|error| configured.refuse(&error))
 }
 
 /// The listener of the metrics, unless they are off.
-pub(super) fn of_metrics(config: &Config) -> anyhow::Result<Option<TcpListener>> {
+pub(super) fn for_metrics(config: &Config) -> anyhow::Result<Option<TcpListener>> {
     let Some(address) = config.metrics.listen else { return Ok(None) };
-    let key = Key { name: "metrics.listen", set_by: config.set_by.metrics.as_deref() };
-    let wanted = Wanted { address, host: key, port: key };
+    let key = ConfigKey { name: "metrics.listen", set_by: config.set_by.metrics.as_deref() };
+    let configured = ConfiguredAddress { address, host: key, port: key };
     let listener = bind(address, |_| Ok(())).and_then(|socket| socket.listen(BACKLOG));
-    listener.map(Some).map_err(|error| wanted.refuse(&error))
+    listener.map(Some).map_err(|error| configured.refuse(&error))
 }
 
 fn listen_shared(address: SocketAddr, count: usize) -> io::Result<Vec<std::net::TcpListener>> {
-    // Any process of the same user may join an address that is shared, a second Resound too. So it
-    // is bound alone first, which fails if another process listens there. That socket does not
-    // listen: connections must wait for the workers. Port 0 is always a free one.
+    // With SO_REUSEPORT any process of the same user could join the address, a second Resound too. So
+    // it is bound without that option first, which fails if another process listens there. This socket
+    // does not listen: connections must wait for the workers. Port 0 is always a free one.
     if address.port() != 0 {
         drop(bind(address, |_| Ok(()))?);
     }
@@ -51,7 +52,8 @@ fn listen_shared(address: SocketAddr, count: usize) -> io::Result<Vec<std::net::
     Ok(listeners)
 }
 
-/// `SO_REUSEADDR`, so that a restart need not wait for old connections to be forgotten.
+/// Binds with `SO_REUSEADDR`, so that a restart need not wait until the kernel has dropped old
+/// connections.
 fn bind(
     address: SocketAddr,
     prepare: impl FnOnce(&TcpSocket) -> io::Result<()>,
@@ -63,7 +65,7 @@ fn bind(
     Ok(socket)
 }
 
-/// Where only this family fails, the kernel has it switched off.
+/// An IPv6 socket. If only this family fails, the kernel has it switched off.
 fn ipv6() -> io::Result<TcpSocket> {
     TcpSocket::new_v6().map_err(|error| match TcpSocket::new_v4() {
         Ok(_) => ErrorKind::Unsupported.into(),
@@ -71,22 +73,22 @@ fn ipv6() -> io::Result<TcpSocket> {
     })
 }
 
-/// An address and the keys that made it.
+/// An address and the keys that it comes from.
 #[derive(Debug, Clone, Copy)]
-struct Wanted<'a> {
+struct ConfiguredAddress<'a> {
     address: SocketAddr,
-    host: Key<'a>,
-    port: Key<'a>,
+    host: ConfigKey<'a>,
+    port: ConfigKey<'a>,
 }
 
-/// A key and what set it; `None` is its default.
+/// A key and what set it; `None` for its default.
 #[derive(Debug, Clone, Copy)]
-struct Key<'a> {
+struct ConfigKey<'a> {
     name: &'static str,
     set_by: Option<&'a str>,
 }
 
-impl Wanted<'_> {
+impl ConfiguredAddress<'_> {
     fn refuse(&self, error: &io::Error) -> anyhow::Error {
         let (address, port) = (self.address, self.address.port());
         let (key, cause) = match error.kind() {
@@ -110,7 +112,7 @@ impl Wanted<'_> {
                  seccomp), or choose another port"
                     .to_owned(),
             ),
-            ErrorKind::AddrNotAvailable => (self.host, self.not_here()),
+            ErrorKind::AddrNotAvailable => (self.host, self.address_of_no_interface()),
             ErrorKind::Unsupported => (
                 self.host,
                 "IPv6 is off on this machine; switch it on, or choose an IPv4 address: 0.0.0.0 \
@@ -122,7 +124,7 @@ impl Wanted<'_> {
         anyhow::anyhow!("cannot listen on {address} ({key}): {cause}")
     }
 
-    fn not_here(&self) -> String {
+    fn address_of_no_interface(&self) -> String {
         let all = match self.address {
             SocketAddr::V4(_) => "0.0.0.0",
             SocketAddr::V6(_) => "[::]",
@@ -134,8 +136,8 @@ impl Wanted<'_> {
     }
 }
 
-impl Key<'_> {
-    /// How a default is changed where it is most often in the way.
+impl ConfigKey<'_> {
+    /// How to change the default port, which collides more often than any other.
     fn flags(&self) -> &'static str {
         match (self.name, self.set_by) {
             ("server.port", None) => " with --port or REVERB_SERVER_PORT",
@@ -144,7 +146,7 @@ impl Key<'_> {
     }
 }
 
-impl fmt::Display for Key<'_> {
+impl fmt::Display for ConfigKey<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} from {}", self.name, self.set_by.unwrap_or("its default"))
     }
@@ -154,21 +156,21 @@ impl fmt::Display for Key<'_> {
 mod tests {
     use std::io::ErrorKind;
 
-    use super::{Key, Wanted};
+    use super::{ConfigKey, ConfiguredAddress};
 
     const DEFAULT: Option<&str> = None;
 
     fn check(kind: ErrorKind, address: &str, set_by: Option<&str>, message: &str) {
-        let wanted = Wanted {
+        let configured = ConfiguredAddress {
             address: address.parse().unwrap(),
-            host: Key { name: "server.host", set_by },
-            port: Key { name: "server.port", set_by },
+            host: ConfigKey { name: "server.host", set_by },
+            port: ConfigKey { name: "server.port", set_by },
         };
-        assert_eq!(wanted.refuse(&kind.into()).to_string(), message);
+        assert_eq!(configured.refuse(&kind.into()).to_string(), message);
     }
 
     #[test]
-    fn a_refusal_names_the_key_what_set_it_the_cause_and_the_remedy() {
+    fn the_error_names_the_key_what_set_it_the_cause_and_the_remedy() {
         check(
             ErrorKind::AddrInUse,
             "0.0.0.0:8080",

@@ -1,9 +1,9 @@
-//! One worker: a thread with a runtime of its own, for the connections it accepts and the one
-//! shard that owns their write side.
+//! One worker: a thread with a runtime of its own, for the connections it accepts and for the one
+//! shard that writes to its sockets.
 //!
-//! No task moves between threads. With tasks that any thread may run, one connect and subscribe
-//! cost twice the CPU, most of it in threads waking each other up. The kernel spreads connections
-//! over the workers (`SO_REUSEPORT`); a socket's id then says whose it is.
+//! No task moves between threads. With tasks that any thread may run, one connect and subscribe cost
+//! twice the CPU, most of it in threads that wake each other. The kernel spreads connections over
+//! the workers (`SO_REUSEPORT`); a socket's id names its worker.
 
 use std::io;
 use std::net::TcpListener;
@@ -16,56 +16,55 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
-use super::accept::Entrance;
-use super::membership::Link;
+use super::acceptor::Acceptor;
+use super::cluster_task::ClusterTask;
 use crate::hub::{Shard, Shards};
 
-/// What a worker serves.
 pub(super) struct Worker {
     pub(super) index: usize,
     pub(super) listener: TcpListener,
-    pub(super) entrance: Arc<Entrance>,
+    pub(super) acceptor: Acceptor,
     pub(super) shards: Arc<Shards>,
     pub(super) shard: Shard,
-    /// What else runs on this thread.
-    pub(super) link: Option<Link>,
+    /// Runs on this thread too, if it is the only worker.
+    pub(super) cluster_task: Option<ClusterTask>,
 }
 
-/// How the workers of a server end.
+/// The tokens that start and stop the workers of a server, in the order in which they are cancelled,
+/// and what the server waits for.
 #[derive(Clone, Default)]
-pub(super) struct Life {
+pub(super) struct Lifecycle {
+    /// Start accepting. Until then connections wait in the kernel.
+    pub(super) open: CancellationToken,
+    /// Stop accepting.
+    pub(super) closed: CancellationToken,
+    /// Abort the remaining connections.
+    pub(super) aborted: CancellationToken,
+    /// A worker has ended, for any reason.
+    pub(super) worker_ended: CancellationToken,
     /// The connections, and the loops that accept them.
     pub(super) tasks: TaskTracker,
-    /// The first is taken: until then they wait in the kernel.
-    pub(super) open: CancellationToken,
-    /// Nobody new is taken.
-    pub(super) closed: CancellationToken,
-    /// What is left is dropped.
-    pub(super) over: CancellationToken,
-    /// A worker has ended, for whatever reason.
-    pub(super) ended: CancellationToken,
-    /// The threads.
     pub(super) threads: TaskTracker,
 }
 
-/// Setting a timer that is nearer than all others makes the runtime wake its own thread through a
-/// descriptor: one more write and one more poll for every connection, about 3 µs, unless one is
+/// Setting a timer that is due before all others makes the runtime wake its own thread through a
+/// descriptor: one more write and one more poll for every connection, about 3 µs, unless a timer is
 /// always nearer.
-const NEAR: Duration = Duration::from_millis(500);
+const NEAREST_TIMER: Duration = Duration::from_millis(500);
 
 impl Worker {
     /// Starts the thread.
-    pub(super) fn start(self, life: Life) -> anyhow::Result<()> {
+    pub(super) fn start(self, lifecycle: Lifecycle) -> anyhow::Result<()> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("cannot make the runtime of a worker")?;
         let thread = std::thread::Builder::new().name(format!("resound-{}", self.index));
-        let alive = life.threads.token();
-        // From now on, not from when the thread gets that far: the server waits for none to be left.
-        let accepting = life.tasks.token();
+        let running = lifecycle.threads.token();
+        // Taken before the thread runs: the server ends once no token is left.
+        let accepting = lifecycle.tasks.token();
         let run = move || {
-            let _ended = life.ended.clone().drop_guard();
-            let _alive = alive;
-            if let Err(error) = self.run(&runtime, &life, accepting) {
+            let _worker_ended = lifecycle.worker_ended.clone().drop_guard();
+            let _running = running;
+            if let Err(error) = self.run(&runtime, &lifecycle, accepting) {
                 tracing::error!(%error, "a worker cannot listen");
             }
         };
@@ -73,22 +72,26 @@ impl Worker {
         Ok(())
     }
 
-    fn run(self, runtime: &Runtime, life: &Life, accepting: TaskTrackerToken) -> io::Result<()> {
+    fn run(
+        self,
+        runtime: &Runtime,
+        lifecycle: &Lifecycle,
+        accepting: TaskTrackerToken,
+    ) -> io::Result<()> {
         runtime.block_on(async {
             let listener = tokio::net::TcpListener::from_std(self.listener)?;
-            let accept = self.entrance.accept(listener, life.tasks.clone(), life.closed.clone());
-            let open = life.open.clone();
+            let open = lifecycle.open.clone();
             tokio::spawn(async move {
                 open.cancelled().await;
-                accept.await;
+                self.acceptor.run(listener).await;
                 drop(accepting);
             });
-            self.link.map(tokio::spawn);
+            self.cluster_task.map(tokio::spawn);
             let shard = tokio::spawn(self.shards.run(self.index, self.shard));
             tokio::spawn(keep_a_timer_near());
             tokio::select! {
                 _ = shard => {}
-                () = life.over.cancelled() => {}
+                () = lifecycle.aborted.cancelled() => {}
             }
             Ok(())
         })
@@ -96,7 +99,7 @@ impl Worker {
 }
 
 async fn keep_a_timer_near() {
-    let mut ticks = tokio::time::interval(NEAR);
+    let mut ticks = tokio::time::interval(NEAREST_TIMER);
     loop {
         ticks.tick().await;
     }

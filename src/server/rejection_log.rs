@@ -1,8 +1,8 @@
-//! Connections that are rejected before a request is served: counted by reason, and logged with the
-//! remedy. Requests that are refused: logged.
+//! Counts and logs connections that are rejected before a request is served, and logs requests that
+//! are refused.
 //!
-//! A peer decides how often it is rejected, so a reason is logged at once when it first occurs, and
-//! then once an interval with the number of times it occurred since.
+//! Each reason has a text that names what to change. A peer decides how often it is rejected, so a
+//! reason is logged at once when it first occurs, and then once an interval with its count.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,19 +10,19 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
+use crate::log_throttle::{LogThrottle, Suppressed};
 use crate::metrics::Metrics;
-use crate::repeats::{Repeated, Repeats};
 
-/// Between two lines of one reason.
-const BETWEEN_LINES: Duration = Duration::from_secs(60);
+/// Between two log lines of one reason.
+const CONNECTION_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Between two lines of refused requests of one status: a back end that is set up wrongly should
-/// see the cause of each try.
-const BETWEEN_REQUESTS: Duration = Duration::from_secs(1);
+/// Between two log lines of one status. Short, since a person who sets up a back end needs the cause of each
+/// attempt.
+const REQUEST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a connection is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum Reason {
+pub(super) enum RejectReason {
     /// A TLS handshake.
     Tls,
     /// The preface of HTTP/2.
@@ -34,17 +34,17 @@ pub(super) enum Reason {
     /// A request that breaks the grammar of HTTP/1.1.
     MalformedRequest,
     /// A request line and header fields over `http.max_header_bytes`.
-    HeadBytes,
+    HeaderBytes,
     /// More header fields than `http.max_headers`.
-    HeadFields,
+    HeaderCount,
     /// A socket at another path than `/app/{key}`, which is closed with 4005.
     Path,
     /// Every descriptor for sockets is taken.
     Descriptors,
 }
 
-impl Reason {
-    /// Its label on the metric.
+impl RejectReason {
+    /// The label of the metric.
     fn label(self) -> &'static str {
         match self {
             Self::Tls => "tls",
@@ -52,14 +52,14 @@ impl Reason {
             Self::ProxyProtocol => "proxy_protocol",
             Self::OtherProtocol => "other_protocol",
             Self::MalformedRequest => "malformed_request",
-            Self::HeadBytes => "header_bytes",
-            Self::HeadFields => "header_count",
+            Self::HeaderBytes => "header_bytes",
+            Self::HeaderCount => "header_count",
             Self::Path => "path",
             Self::Descriptors => "descriptors",
         }
     }
 
-    /// What happens, and what to change.
+    /// What has happened and what to change, for the log and for the peer.
     pub(super) fn text(self) -> &'static str {
         match self {
             Self::Tls => {
@@ -75,10 +75,10 @@ impl Reason {
                 "bytes arrived that are no HTTP request: this port serves HTTP/1.1 and WebSockets"
             }
             Self::MalformedRequest => "a request arrived that is not well-formed HTTP/1.1",
-            Self::HeadBytes => {
+            Self::HeaderBytes => {
                 "the request line and header fields are too large: send fewer or smaller cookies, or raise http.max_header_bytes (RESOUND_HTTP_MAX_HEADER_BYTES)"
             }
-            Self::HeadFields => {
+            Self::HeaderCount => {
                 "the request has too many header fields: send fewer, or raise http.max_headers (RESOUND_HTTP_MAX_HEADERS)"
             }
             Self::Path => {
@@ -90,15 +90,15 @@ impl Reason {
         }
     }
 
-    /// Whether an operator can end it; the rest is noise of any public port.
-    fn is_fault_of_ours(self) -> bool {
+    /// Whether a change of configuration prevents it; the others occur on every public port.
+    fn is_preventable(self) -> bool {
         !matches!(self, Self::OtherProtocol | Self::MalformedRequest)
     }
 
     fn log(self, count: u64, peer: Option<SocketAddr>) {
         let (reason, text) = (self.label(), self.text());
         let peer = peer.map(tracing::field::display);
-        if self.is_fault_of_ours() {
+        if self.is_preventable() {
             tracing::warn!(reason, count, peer, "connection rejected: {text}");
         } else {
             tracing::info!(reason, count, peer, "connection rejected: {text}");
@@ -106,46 +106,51 @@ impl Reason {
     }
 }
 
-/// Counts and logs what is rejected.
-pub(super) struct Rejected {
+/// The rejected connections and refused requests of all listeners.
+pub(super) struct RejectionLog {
     metrics: Arc<Metrics>,
-    repeats: Mutex<Repeats<Reason>>,
-    /// Refused requests, by status.
-    requests: Mutex<Repeats<u16>>,
+    connections: Mutex<LogThrottle<RejectReason>>,
+    /// By status.
+    requests: Mutex<LogThrottle<u16>>,
 }
 
-impl Rejected {
+impl RejectionLog {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
-        let repeats = Mutex::new(Repeats::new(BETWEEN_LINES));
-        let requests = Mutex::new(Repeats::new(BETWEEN_REQUESTS));
-        Self { metrics, repeats, requests }
+        let connections = Mutex::new(LogThrottle::new(CONNECTION_INTERVAL));
+        let requests = Mutex::new(LogThrottle::new(REQUEST_INTERVAL));
+        Self { metrics, connections, requests }
     }
 
-    /// A connection is rejected; `peer` is named where it is logged.
-    pub(super) fn note(&self, reason: Reason, peer: Option<SocketAddr>, now: Instant) {
+    /// Counts a rejected connection, and logs it with its peer if it is the first of its reason.
+    pub(super) fn record_connection(
+        &self,
+        reason: RejectReason,
+        peer: Option<SocketAddr>,
+        now: Instant,
+    ) {
         self.metrics.connection_rejected(reason.label());
-        if self.repeats.lock().note(&reason, now) {
+        if self.connections.lock().admit(&reason, now) {
             reason.log(1, peer);
         }
     }
 
-    /// A request was answered with a refusal: logged at info if it is the first of its status.
-    pub(super) fn request(&self, status: u16, reason: &str, now: Instant) {
-        if self.requests.lock().note(&status, now) {
+    /// Logs a refused request: at info if it is the first of its status, else at debug.
+    pub(super) fn record_request(&self, status: u16, reason: &str, now: Instant) {
+        if self.requests.lock().admit(&status, now) {
             tracing::info!(status, reason, "request refused");
         } else {
             tracing::debug!(status, reason, "request refused");
         }
     }
 
-    /// Logs the numbers of what repeated in the time that is over.
+    /// Logs the counts of intervals that have ended.
     pub(super) fn tick(&self, now: Instant) {
-        let ended = self.repeats.lock().ended(now);
-        for Repeated { kind, count } in ended {
+        let suppressed = self.connections.lock().take_suppressed(now);
+        for Suppressed { kind, count } in suppressed {
             kind.into_iter().for_each(|reason| reason.log(count, None));
         }
-        let ended = self.requests.lock().ended(now);
-        for Repeated { kind: status, count } in ended {
+        let suppressed = self.requests.lock().take_suppressed(now);
+        for Suppressed { kind: status, count } in suppressed {
             tracing::info!(status, count, "more requests refused");
         }
     }

@@ -1,4 +1,5 @@
-//! A path as it was meant: proxies that join a base and a path leave a slash too many.
+//! Removes superfluous slashes from the path of a request: proxies that join a base and a path leave
+//! one too many.
 //!
 //! Percent-encoded slashes are data and stay.
 
@@ -8,9 +9,9 @@ use axum::http::uri::{PathAndQuery, Uri};
 use crate::http::OriginalPath;
 
 /// The request with one slash between segments and none at the end. The path that was sent is kept
-/// beside it: it may be the one that was signed.
-pub(super) fn with_plain_path<B>(mut request: Request<B>) -> Request<B> {
-    let Some(path) = plain(request.uri().path()) else { return request };
+/// as an extension: it may be the one that was signed.
+pub(super) fn with_normalized_path<B>(mut request: Request<B>) -> Request<B> {
+    let Some(path) = normalized(request.uri().path()) else { return request };
     let query = request.uri().query().map(|query| format!("?{query}")).unwrap_or_default();
     let mut parts = request.uri().clone().into_parts();
     parts.path_and_query = PathAndQuery::try_from(format!("{path}{query}")).ok();
@@ -21,8 +22,8 @@ pub(super) fn with_plain_path<B>(mut request: Request<B>) -> Request<B> {
     request
 }
 
-/// The path without superfluous slashes; `None` if it has none, as nearly every path.
-fn plain(path: &str) -> Option<String> {
+/// The path without superfluous slashes; `None` if it has none, as nearly all paths.
+fn normalized(path: &str) -> Option<String> {
     let superfluous = path.contains("//") || (path.len() > 1 && path.ends_with('/'));
     (superfluous && path.starts_with('/')).then(|| {
         let segments: Vec<&str> = path.split('/').filter(|segment| !segment.is_empty()).collect();
@@ -32,10 +33,10 @@ fn plain(path: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use super::plain;
+    use super::normalized;
 
     #[test]
-    fn superfluous_slashes_go_and_encoded_ones_stay() {
+    fn superfluous_slashes_are_removed_and_encoded_ones_stay() {
         for (path, expected) in [
             ("//app/key", Some("/app/key")),
             ("/app/key/", Some("/app/key")),
@@ -51,7 +52,7 @@ mod tests {
             ("*", None),
             ("", None),
         ] {
-            assert_eq!(plain(path).as_deref(), expected, "{path}");
+            assert_eq!(normalized(path).as_deref(), expected, "{path}");
         }
     }
 }

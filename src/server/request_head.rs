@@ -1,7 +1,7 @@
-//! What a request's head must be before anything reads it: fields that have one meaning.
+//! Checks on a request's header before anything reads it: no field may have two meanings.
 //!
-//! Where a field is given twice, two readers may take different ones: a proxy routes by the first
-//! `Host`, the server answers for the second. RFC 9112 wants such a request refused.
+//! Where a field occurs twice, two readers may take different ones: a proxy routes by the first
+//! `Host`, the server answers for the second. RFC 9112 demands that such a request is refused.
 
 use axum::body::Body;
 use axum::http::header::{
@@ -10,8 +10,8 @@ use axum::http::header::{
 };
 use axum::http::{HeaderMap, HeaderName, Request, Response, StatusCode, Version};
 
-/// Fields of which a request has at most one. `Content-Length` is checked where it is parsed; the
-/// others that decide anything here (`Connection`, `Upgrade`, `Sec-WebSocket-Extensions`) are lists.
+/// Fields that a request has at most once. hyper checks `Content-Length`; the other fields that this
+/// server reads (`Connection`, `Upgrade`, `Sec-WebSocket-Extensions`) are lists.
 const SINGULAR: [HeaderName; 7] = [
     HOST,
     ORIGIN,
@@ -22,7 +22,7 @@ const SINGULAR: [HeaderName; 7] = [
     SEC_WEBSOCKET_VERSION,
 ];
 
-/// The answer to a head that is not to be served.
+/// The answer to a request that fails a check.
 pub(super) fn refusal<B>(request: &Request<B>) -> Option<Response<Body>> {
     let (status, text) = fault(request.headers(), request.version())?;
     tracing::debug!(status = status.as_u16(), reason = text, "head refused");
@@ -32,7 +32,7 @@ pub(super) fn refusal<B>(request: &Request<B>) -> Option<Response<Body>> {
 }
 
 fn fault(headers: &HeaderMap, version: Version) -> Option<(StatusCode, String)> {
-    // Most heads have no field twice, and are not searched for one.
+    // Most headers have no field twice, and are not searched for one.
     if headers.len() > headers.keys_len() {
         let twice = |name: &&HeaderName| headers.get_all(*name).iter().nth(1).is_some();
         if let Some(name) = SINGULAR.iter().find(twice) {
@@ -59,7 +59,7 @@ fn fault(headers: &HeaderMap, version: Version) -> Option<(StatusCode, String)> 
     (!is_chunked).then(|| (StatusCode::NOT_IMPLEMENTED, text.to_owned()))
 }
 
-/// A byte of `uri-host [":" port]` (RFC 3986). Bytes above ASCII are names that were not encoded.
+/// A byte of `uri-host [":" port]` (RFC 3986), or one above ASCII: some clients do not encode names.
 fn is_of_host(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || byte >= 0x80 || b"-._~%!$&'()*+,;=:[]".contains(&byte)
 }

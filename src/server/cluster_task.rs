@@ -1,0 +1,64 @@
+//! The server's part in a cluster: settings from the configuration, the task that keeps the link to
+//! Redis up, waiting for Redis at the start, and leaving at the end.
+
+use std::pin::Pin;
+use std::time::Duration;
+
+use anyhow::bail;
+
+use crate::cluster::{Cluster, ClusterSettings, NodeId, StreamSettings};
+use crate::config::Config;
+use crate::node::Node;
+
+/// How long a node that leaves waits for Redis to confirm it; without that its lease runs out.
+pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
+
+/// A new id for this node and its settings; `None` without a cluster.
+pub(super) fn settings(config: &Config) -> Option<(NodeId, ClusterSettings)> {
+    let cluster = config.cluster.as_ref()?;
+    let streams = |streams: &crate::config::StreamsConfig| StreamSettings {
+        retention: streams.retention,
+        events: streams.events,
+    };
+    let settings = ClusterSettings {
+        prefix: cluster.namespace(),
+        lease: cluster.lease,
+        patience: cluster.patience,
+        queue_bytes: cluster.queue_bytes,
+        streams: cluster.streams.as_ref().map(streams),
+        cache_ttl: config.cache.ttl,
+    };
+    Some((NodeId::random(), settings))
+}
+
+/// Keeps the link to Redis up; never ends.
+pub(super) type ClusterTask = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// The task of a node in a cluster.
+pub(super) fn task(node: &Node, config: &Config) -> anyhow::Result<Option<ClusterTask>> {
+    let Some((cluster, config)) = node.cluster().zip(config.cluster.as_ref()) else {
+        return Ok(None);
+    };
+    Ok(Some(Box::pin(cluster.link(&config.redis, config.timeout)?)))
+}
+
+/// Waits until the first attempt to connect has succeeded or failed, so that the first event after
+/// the start reaches every node. Without Redis the node serves its own sockets, unless Redis is
+/// `required`.
+pub(super) async fn join(cluster: &Cluster, required: bool) -> anyhow::Result<()> {
+    cluster.tried().await;
+    if required && !cluster.is_connected() {
+        bail!(
+            "Redis cannot be used (the log says why), and cluster.required is true: start it, or correct cluster.url"
+        );
+    }
+    Ok(())
+}
+
+/// Removes this node from the directory, if Redis answers in time.
+pub(super) async fn leave(cluster: &Cluster) {
+    cluster.act(|core| core.depart());
+    if tokio::time::timeout(LEAVE_TIMEOUT, cluster.settled()).await.is_err() {
+        tracing::warn!("Redis did not confirm that this node leaves: its lease runs out instead");
+    }
+}

@@ -1,0 +1,230 @@
+//! One connection while it is HTTP: hyper with time-outs, requests to the API or to the WebSocket
+//! handshake, and an end that loses no answer.
+//!
+//! Not `axum::serve`, which gives hyper no timer: silent connections would never be closed.
+
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::header::CONNECTION;
+use axum::http::{HeaderValue, Request, Response, StatusCode};
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use parking_lot::Mutex;
+use tokio::net::TcpStream;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tower::ServiceExt;
+
+use super::connection_tracker::ConnectionToken;
+use super::lingering_close::{UnreadBody, WatchedBody, linger};
+use super::parse_error;
+use super::rejection_log::{RejectReason, RejectionLog};
+use super::request_head;
+use super::request_path::with_normalized_path;
+use super::timed_stream::{RequestPhase, TimedStream};
+use crate::config::HttpConfig;
+use crate::http;
+use crate::node::{Node, Vacancy};
+use crate::websocket::{self, Upgrade, UpgradedStream, WebSocketEndpoint};
+
+/// How long a connection must have been without a request before the drain closes it: a proxy that
+/// sends more than ten requests a second on it has sent one by then.
+const QUIET: Duration = Duration::from_millis(100);
+
+/// How long a peer may take to read its last answer once the listeners are closed.
+const DRAIN_LINGER: Duration = Duration::from_secs(1);
+
+/// hyper accepts no smaller read buffer.
+const BUFFER_BYTES_MIN: usize = 8192;
+
+/// What the connections of one listener share.
+#[derive(Clone)]
+pub(super) struct HttpContext {
+    pub(super) router: Router,
+    /// `None` on the listener of the metrics.
+    pub(super) websocket: Option<Arc<WebSocketEndpoint>>,
+    pub(super) limits: Arc<HttpConfig>,
+    pub(super) rejections: Arc<RejectionLog>,
+    pub(super) node: Arc<Node>,
+    /// Cancelled when the drain begins: from then on each answer announces the end of its connection.
+    pub(super) stopping: CancellationToken,
+}
+
+/// A connection that was accepted, and what its requests leave for its end.
+pub(super) struct HttpConnection {
+    context: Arc<HttpContext>,
+    phase: Arc<RequestPhase>,
+    unread_body: Arc<UnreadBody>,
+    /// Set by a WebSocket handshake that was answered with 101.
+    upgrade: Mutex<Option<Upgrade>>,
+    peer: SocketAddr,
+    _token: ConnectionToken,
+}
+
+impl HttpConnection {
+    pub(super) fn new(context: Arc<HttpContext>, peer: SocketAddr, token: ConnectionToken) -> Self {
+        Self {
+            context,
+            phase: Arc::default(),
+            unread_body: Arc::default(),
+            upgrade: Mutex::default(),
+            peer,
+            _token: token,
+        }
+    }
+
+    pub(super) fn phase(&self) -> Arc<RequestPhase> {
+        self.phase.clone()
+    }
+
+    /// Serves requests until the connection ends or becomes a WebSocket, which is served as a task of
+    /// `tasks`. Ends early once `closed` is cancelled and no request comes.
+    pub(super) async fn serve(
+        self,
+        stream: TcpStream,
+        tasks: TaskTracker,
+        closed: CancellationToken,
+    ) {
+        let connection = Arc::new(self);
+        let HttpContext { limits, rejections, websocket, .. } = &*connection.context;
+        let quiet = until_quiet(connection.phase(), closed.clone());
+        // Nagle's algorithm would hold small frames back until earlier ones are acknowledged.
+        let _ = stream.set_nodelay(true);
+        let io = TokioIo::new(TimedStream::new(stream, limits.clone(), connection.phase()));
+        let responder = connection.clone();
+        let service = service_fn(move |request: Request<Incoming>| {
+            let connection = responder.clone();
+            // Boxed: hyper gives a connection back for an upgrade only if nothing in it is pinned.
+            Box::pin(async move { Ok::<_, Infallible>(connection.respond(request).await) })
+        });
+        let mut http = http1::Builder::new()
+            .header_read_timeout(None)
+            .max_buf_size(limits.max_header_bytes.max(BUFFER_BYTES_MIN))
+            .max_headers(limits.max_headers)
+            .serve_connection(io, service);
+        let served = tokio::select! {
+            // A request that has arrived is served before a drain closes the connection.
+            biased;
+            served = poll_fn(|cx| http.poll_without_shutdown(cx)) => served,
+            () = quiet => {
+                Pin::new(&mut http).graceful_shutdown();
+                poll_fn(|cx| http.poll_without_shutdown(cx)).await
+            }
+        };
+        let parts = http.into_parts();
+        let (stream, withheld) = parts.io.into_inner().into_inner();
+        let upgrade = connection.upgrade.lock().take();
+        match (served, upgrade, websocket) {
+            (Err(error), ..) if error.is_parse() => {
+                let (reason, answer) =
+                    parse_error::reject(&error, &parts.read_buf, &withheld, limits);
+                rejections.record_connection(reason, Some(connection.peer), Instant::now());
+                close(stream, &answer, &closed).await;
+            }
+            (Err(error), ..) => tracing::debug!(%error, "connection ended while it was HTTP"),
+            (Ok(()), Some(upgrade), Some(websocket)) => {
+                // Served by a task of its own: this one has the size of hyper's state until it ends.
+                let upgraded = UpgradedStream { stream, response: withheld, early: parts.read_buf };
+                websocket.serve(upgrade, upgraded, &tasks).await;
+            }
+            _ if connection.unread_body.is_set() || !parts.read_buf.is_empty() => {
+                close(stream, &[], &closed).await;
+            }
+            _ => {}
+        }
+    }
+
+    async fn respond(&self, request: Request<Incoming>) -> Response<Body> {
+        self.phase.start_request();
+        let watch = |body| Body::new(WatchedBody::new(body, self.unread_body.clone()));
+        let mut answer = self.answer(request.map(watch)).await;
+        let is_upgrade = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
+        if self.context.stopping.is_cancelled() && !is_upgrade {
+            // The peer opens its next connection elsewhere, and none is closed under a request.
+            answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        self.phase.finish_request();
+        answer
+    }
+
+    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+        let HttpContext { router, websocket, rejections, node, .. } = &*self.context;
+        let Some(websocket) = websocket else {
+            let Ok(answer) = router.clone().oneshot(request).await;
+            return answer;
+        };
+        if let Some(refusal) = request_head::refusal(&request) {
+            node.metrics().api_answered(refusal.status().as_u16());
+            return refusal;
+        }
+        let request = with_normalized_path(request);
+        // The API never upgrades: some proxies add an Upgrade field to every request.
+        let is_for_api = request.uri().path().contains("/apps/");
+        if websocket::is_upgrade(request.headers()) && !is_for_api {
+            return self.shake_hands(websocket, &request);
+        }
+        let Ok(answer) = router.clone().oneshot(request).await;
+        let status = answer.status().as_u16();
+        if let Some(http::ApiErrorText(reason)) = answer.extensions().get() {
+            rejections.record_request(status, reason, Instant::now());
+        }
+        node.metrics().api_answered(status);
+        answer
+    }
+
+    fn shake_hands(
+        &self,
+        websocket: &WebSocketEndpoint,
+        request: &Request<Body>,
+    ) -> Response<Body> {
+        let HttpContext { rejections, node, .. } = &*self.context;
+        let (answer, upgrade) = websocket.upgrade(request);
+        if let Some(upgrade) = &upgrade {
+            self.phase.withhold_answer();
+            let (peer, now) = (Some(self.peer), Instant::now());
+            if upgrade.has_wrong_path() {
+                rejections.record_connection(RejectReason::Path, peer, now);
+            }
+            if node.vacancy(now) == Vacancy::Full {
+                rejections.record_connection(RejectReason::Descriptors, peer, now);
+            }
+        }
+        *self.upgrade.lock() = upgrade;
+        answer
+    }
+}
+
+/// Ends a connection whose peer may not have read its answer yet, without delaying a drain.
+async fn close(stream: TcpStream, last_bytes: &[u8], closed: &CancellationToken) {
+    let cut_off = async {
+        closed.cancelled().await;
+        tokio::time::sleep(DRAIN_LINGER).await;
+    };
+    tokio::select! {
+        () = linger(stream, last_bytes) => {}
+        () = cut_off => {}
+    }
+}
+
+/// Resolves once the listeners are closed and the connection has been without a request for
+/// [`QUIET`].
+///
+/// What a proxy sends on an idle connection while it is being closed is lost: a proxy does not send
+/// a POST again. A connection in use is closed with an announcement instead, and a proxy that was
+/// refused a new one sends nothing more on the old ones.
+async fn until_quiet(phase: Arc<RequestPhase>, closed: CancellationToken) {
+    closed.cancelled().await;
+    let mut requests = None;
+    while phase.is_busy() || requests != Some(phase.request_count()) {
+        requests = Some(phase.request_count());
+        tokio::time::sleep(QUIET).await;
+    }
+}
