@@ -16,22 +16,21 @@ use crate::config::RedisConfig;
 mod address;
 mod claims;
 mod commands;
+mod connector;
 mod client;
 mod failure;
-mod greeting;
 mod outage;
 mod server_info;
 mod replies;
 mod scripts;
-mod sentinel;
 mod time_limit;
 
 pub use client::RedisClient;
 
-use address::Source;
 use commands::Commands;
-use failure::Moment;
-use outage::Outage;
+use connector::Connector;
+use failure::LinkPhase;
+use outage::OutageLog;
 use server_info::ServerInfo;
 use time_limit::TimeLimit;
 
@@ -44,10 +43,10 @@ const AGAIN: Duration = Duration::from_millis(200);
 /// Keeps the link of a node up until it is dropped.
 pub(super) struct RedisLink {
     cluster: Arc<Cluster>,
-    source: Source,
+    connector: Connector,
     commands: Arc<Commands>,
     time_limit: TimeLimit,
-    outage: Outage,
+    outage_log: OutageLog,
     /// The Redis process of the last link, and the link's number there.
     last: Option<(String, u64)>,
 }
@@ -101,12 +100,12 @@ impl RedisLink {
         redis: &RedisConfig,
         timeout: Duration,
     ) -> Result<Self, LinkError> {
-        let source = Source::new(redis)?;
+        let connector = Connector::new(redis)?;
         let (settings, app_ids) = (cluster.settings.clone(), cluster.app_ids.clone());
         let commands = Arc::new(Commands::new(cluster.node, settings, app_ids));
         let time_limit = TimeLimit::new(timeout, cluster.settings.beat_holds());
-        let outage = Outage::default();
-        Ok(Self { cluster, source, commands, time_limit, outage, last: None })
+        let outage_log = OutageLog::default();
+        Ok(Self { cluster, connector, commands, time_limit, outage_log, last: None })
     }
 
     /// Connects, serves, and begins again, for ever.
@@ -118,7 +117,7 @@ impl RedisLink {
                 cluster.hear(generation, &push);
                 Ok::<(), ()>(())
             };
-            let (broken, moment) = match self.connect(hear).await {
+            let (broken, phase) = match self.connect(hear).await {
                 Ok((client, identity)) => {
                     self.cluster.connected(identity);
                     let since = Instant::now();
@@ -129,17 +128,17 @@ impl RedisLink {
                         never = claims => match never {},
                     };
                     self.cluster.disconnected();
-                    self.time_limit.ended(broken.is_timeout(), since.elapsed());
-                    (broken, Moment::Serving)
+                    self.time_limit.link_ended(broken.is_timeout(), since.elapsed());
+                    (broken, LinkPhase::Serving)
                 }
                 Err(broken) => {
                     self.cluster.failed();
-                    (broken, Moment::Connecting)
+                    (broken, LinkPhase::Connecting)
                 }
             };
-            let cause = self.source.explain(&broken, moment);
-            if self.outage.failed(&cause, Instant::now()) {
-                tracing::error!(redis = %self.source, %cause, "Redis is away: this node serves its own sockets, and tries again");
+            let cause = self.connector.explain(&broken, phase);
+            if self.outage_log.admit_failure(&cause, Instant::now()) {
+                tracing::error!(redis = %self.connector, %cause, "Redis is away: this node serves its own sockets, and tries again");
             }
             self.pause().await;
         }
@@ -179,7 +178,7 @@ impl RedisLink {
         &mut self,
         hear: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
     ) -> Result<(RedisClient, RedisIdentity), LinkError> {
-        let mut connection = self.source.connect(self.time_limit.now(), hear).await?;
+        let mut connection = self.connector.connect(self.time_limit.current(), hear).await?;
         let mut hello = redis::pipe();
         hello.cmd("INFO").arg("server").cmd("CLIENT").arg("ID");
         let (info, id): (String, u64) = hello.query_async(&mut connection).await?;
@@ -240,8 +239,8 @@ impl RedisLink {
             };
             match answers {
                 Ok(answers) => {
-                    if self.outage.ended() {
-                        tracing::info!(redis = %self.source, "connected to Redis");
+                    if self.outage_log.admit_recovery() {
+                        tracing::info!(redis = %self.connector, "connected to Redis");
                     }
                     answers.into_iter().for_each(|reply| self.cluster.replied(reply));
                 }

@@ -1,111 +1,40 @@
-//! Where Redis is: a host, a Unix socket, or the primary that Sentinel names; with or without TLS.
+//! Opens a connection to one address of Redis or of a sentinel: TCP or a Unix socket, with or without
+//! TLS, with the login for it.
+//!
+//! In protected mode and above maxclients Redis writes the reason at once and closes. The client
+//! library has sent its first commands by then; the reset that they cause discards the reason before
+//! it is read. So after a connection that was closed a second one only reads.
 
-use std::fmt;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
 use redis::{
-    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion, PushInfo,
-    RedisConnectionInfo, RedisError, TlsCertificates,
+    AsyncConnectionConfig, Client, ConnectionAddr, IntoConnectionInfo, ProtocolVersion,
+    RedisConnectionInfo, RedisError, TlsCertificates, make_extension_error,
 };
+use tokio::io::AsyncReadExt;
+use tokio::net::TcpStream;
 
-use super::LinkError;
-use super::failure::{Moment, Place, Role, Transport};
-use super::greeting;
-use super::sentinel::Sentinels;
 use crate::app::Secret;
-use crate::config::{RedisAddress, RedisConfig};
+use crate::config::RedisConfig;
 use crate::network_fault::NetworkFault;
 
-/// What makes connections.
-pub(super) struct Source {
-    redis: RedisConfig,
-    way: Way,
-    /// The primary that a sentinel has named last.
-    primary: Option<String>,
-}
+/// How long to wait for the reason. A Redis that accepts the second connection writes nothing.
+const REASON_TIMEOUT: Duration = Duration::from_millis(200);
 
-enum Way {
-    Direct(Box<Client>),
-    Sentinels(Box<Sentinels>),
-}
+/// The reason in protected mode has 700 bytes.
+const REASON_BYTES_MAX: u64 = 2048;
 
-/// A user and its password at one of the ends.
+/// The user and the password for one server.
 #[derive(Clone, Copy)]
 pub(super) struct Login<'a> {
     pub(super) username: Option<&'a str>,
     pub(super) password: Option<&'a Secret>,
 }
 
-impl Source {
-    pub(super) fn new(redis: &RedisConfig) -> Result<Self, RedisError> {
-        // The first caller in the process wins, and every caller brings the same provider.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let direct = |address| primary(redis, address).map(|client| Way::Direct(Box::new(client)));
-        let way = match &redis.address {
-            RedisAddress::Tcp { host, port, tls } => direct(tcp(host, *port, *tls))?,
-            RedisAddress::Unix(path) => direct(ConnectionAddr::Unix(path.clone()))?,
-            RedisAddress::Sentinel { sentinels, master, tls } => {
-                Way::Sentinels(Box::new(Sentinels::new(redis, sentinels, master, *tls)))
-            }
-        };
-        Ok(Self { redis: redis.clone(), way, primary: None })
-    }
-
-    /// A connection whose every step may take this long, and what is to get its pushes.
-    pub(super) async fn connect(
-        &mut self,
-        timeout: Duration,
-        hear: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
-    ) -> Result<MultiplexedConnection, LinkError> {
-        let config = within(timeout).set_push_sender(hear);
-        match &mut self.way {
-            Way::Direct(client) => Ok(open(client, &config).await?),
-            Way::Sentinels(sentinels) => {
-                self.primary = None;
-                let (connection, primary) = sentinels.connect(&config, timeout).await?;
-                self.primary = Some(primary);
-                Ok(connection)
-            }
-        }
-    }
-
-    /// Why a link failed, and what to change.
-    pub(super) fn explain(&self, broken: &LinkError, moment: Moment) -> String {
-        let transport = match &self.redis.address {
-            RedisAddress::Unix(_) => Transport::Unix,
-            RedisAddress::Tcp { tls, .. } | RedisAddress::Sentinel { tls, .. } => {
-                Transport::of_tcp(*tls)
-            }
-        };
-        match broken {
-            LinkError::Redis(error) => {
-                Place { role: Role::Redis, transport, moment }.explain(error)
-            }
-            other => other.to_string(),
-        }
-    }
-}
-
-/// A connection, or why there is none, if need be from a second look at what Redis writes first.
-pub(super) async fn open(
-    client: &Client,
-    config: &AsyncConnectionConfig,
-) -> Result<MultiplexedConnection, RedisError> {
-    let opened = client.get_multiplexed_async_connection_with_config(config).await;
-    match opened {
-        Err(error) if NetworkFault::of(&error) == Some(NetworkFault::Closed) => {
-            let refusal = greeting::refusal(client.get_connection_info().addr()).await;
-            Err(refusal.unwrap_or(error))
-        }
-        opened => opened,
-    }
-}
-
-pub(super) fn within(timeout: Duration) -> AsyncConnectionConfig {
-    AsyncConnectionConfig::new()
-        .set_connection_timeout(Some(timeout))
-        .set_response_timeout(Some(timeout))
+/// The login for Redis itself.
+pub(super) fn login(redis: &RedisConfig) -> Login<'_> {
+    Login { username: redis.username.as_deref(), password: redis.password.as_ref() }
 }
 
 pub(super) fn tcp(host: &str, port: u16, tls: bool) -> ConnectionAddr {
@@ -116,14 +45,12 @@ pub(super) fn tcp(host: &str, port: u16, tls: bool) -> ConnectionAddr {
     }
 }
 
-/// What connects to the Redis at this address.
-pub(super) fn primary(redis: &RedisConfig, address: ConnectionAddr) -> Result<Client, RedisError> {
+/// A client of the Redis at this address, with the login and the database of the configuration.
+pub(super) fn redis_client(
+    redis: &RedisConfig,
+    address: ConnectionAddr,
+) -> Result<Client, RedisError> {
     client(redis, address, login(redis), redis.database)
-}
-
-/// How a node introduces itself to Redis.
-pub(super) fn login(redis: &RedisConfig) -> Login<'_> {
-    Login { username: redis.username.as_deref(), password: redis.password.as_ref() }
 }
 
 pub(super) fn client(
@@ -152,13 +79,59 @@ pub(super) fn client(
     }
 }
 
-/// Without credentials.
-impl fmt::Display for Source {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(&self.redis.address, f)?;
-        match &self.primary {
-            Some(primary) => write!(f, " (at {primary})"),
-            None => Ok(()),
+/// A configuration with this time-out for connecting and for each answer.
+pub(super) fn with_timeout(timeout: Duration) -> AsyncConnectionConfig {
+    AsyncConnectionConfig::new()
+        .set_connection_timeout(Some(timeout))
+        .set_response_timeout(Some(timeout))
+}
+
+/// Connects. If the server closes the connection, the error is the reason that it writes first.
+pub(super) async fn open(
+    client: &Client,
+    config: &AsyncConnectionConfig,
+) -> Result<MultiplexedConnection, RedisError> {
+    let opened = client.get_multiplexed_async_connection_with_config(config).await;
+    match opened {
+        Err(error) if NetworkFault::of(&error) == Some(NetworkFault::Closed) => {
+            let reason = refusal_reason(client.get_connection_info().addr()).await;
+            Err(reason.unwrap_or(error))
+        }
+        opened => opened,
+    }
+}
+
+/// Reads why the server at this address refuses connections. TLS hides it.
+async fn refusal_reason(address: &ConnectionAddr) -> Option<RedisError> {
+    let ConnectionAddr::Tcp(host, port) = address else { return None };
+    let read = async {
+        let peer = TcpStream::connect((host.as_str(), *port)).await.ok()?;
+        let mut text = String::new();
+        peer.take(REASON_BYTES_MAX).read_to_string(&mut text).await.ok()?;
+        parse_error(&text)
+    };
+    tokio::time::timeout(REASON_TIMEOUT, read).await.ok()?
+}
+
+/// Parses an error of the Redis protocol: `-CODE text`.
+fn parse_error(text: &str) -> Option<RedisError> {
+    let line = text.strip_prefix('-')?.lines().next()?;
+    let (code, detail) = line.split_once(' ')?;
+    Some(make_extension_error(code.to_owned(), Some(detail.to_owned())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::parse_error;
+
+    #[test]
+    fn only_an_error_of_the_protocol_is_a_reason() {
+        let text = "-DENIED Redis is running in protected mode. 1) Just\r\n";
+        let error = parse_error(text).unwrap();
+        assert_eq!(error.code(), Some("DENIED"));
+        assert_eq!(error.detail(), Some("Redis is running in protected mode. 1) Just"));
+        for other in ["", "-", "-DENIED", "HTTP/1.1 400 Bad Request\r\n", "+OK fine\r\n"] {
+            assert!(parse_error(other).is_none(), "{other:?}");
         }
     }
 }

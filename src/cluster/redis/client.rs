@@ -9,8 +9,8 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, RedisError, Value};
 
-use super::address::Source;
 use super::commands::{self, Commands};
+use super::connector::Connector;
 use super::scripts::Scripts;
 use super::{LinkError, Push, replies};
 use crate::cluster::{ClusterSettings, NodeId, Reply, Request};
@@ -48,7 +48,7 @@ impl RedisClient {
             }
             Ok::<(), ()>(())
         };
-        let connection = Source::new(redis)?.connect(timeout, hear).await?;
+        let connection = Connector::new(redis)?.connect(timeout, hear).await?;
         let commands = Arc::new(Commands::new(node, settings, app_ids));
         Ok(Self::new(connection, commands).await?)
     }

@@ -1,6 +1,6 @@
-//! Why a link to Redis failed, and what to change: the text in the log.
+//! Explains a failed link to Redis in the log: the cause, and the configuration key to change.
 //!
-//! Pure: maps an error of the client library to its cause and to the key that removes it.
+//! Pure: maps an error of the client library to a text.
 
 use redis::{ErrorKind, RedisError};
 
@@ -8,20 +8,20 @@ use crate::network_fault::NetworkFault;
 
 /// The server at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Role {
+pub(super) enum ServerKind {
     Redis,
     Sentinel,
 }
 
-/// How it is reached.
+/// The transport of the connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Transport {
+pub(super) enum RedisTransport {
     Tcp,
     Tls,
     Unix,
 }
 
-impl Transport {
+impl RedisTransport {
     pub(super) fn of_tcp(tls: bool) -> Self {
         match tls {
             true => Self::Tls,
@@ -30,24 +30,24 @@ impl Transport {
     }
 }
 
-/// What failed.
+/// What the link was doing.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Moment {
-    /// The connection, or the first question on it.
+pub(super) enum LinkPhase {
+    /// Opening the connection, or reading what Redis reports about itself.
     Connecting,
     Serving,
 }
 
-/// Where an error comes from.
+/// The connection that an error comes from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Place {
-    pub(super) role: Role,
-    pub(super) transport: Transport,
-    pub(super) moment: Moment,
+pub(super) struct FailureContext {
+    pub(super) server: ServerKind,
+    pub(super) transport: RedisTransport,
+    pub(super) phase: LinkPhase,
 }
 
-impl Place {
-    /// The cause and what to change, as far as they are known; otherwise what the library writes.
+impl FailureContext {
+    /// The cause and what to change; for an unknown error the text of the client library.
     pub(super) fn explain(self, error: &RedisError) -> String {
         let (cause, remedy) = match (answer(error), NetworkFault::of(error)) {
             (Some(answer), _) => {
@@ -63,12 +63,12 @@ impl Place {
         }
     }
 
-    /// What to change after an error that the server answered with. An error inside a script carries
-    /// its code at the beginning since Redis 7, and somewhere in the text before.
+    /// What to change after an error that the server answered with. An error inside a script has its
+    /// code at the beginning since Redis 7, and somewhere in the text before.
     fn of_answer(self, answer: &str) -> &'static str {
-        let keys_of = |redis, sentinel| match self.role {
-            Role::Redis => redis,
-            Role::Sentinel => sentinel,
+        let keys_of = |redis, sentinel| match self.server {
+            ServerKind::Redis => redis,
+            ServerKind::Sentinel => sentinel,
         };
         let remedies = [
             (
@@ -131,28 +131,30 @@ impl Place {
 
     fn of_fault(self, fault: &NetworkFault) -> &'static str {
         use NetworkFault as Fault;
-        match (fault, self.moment) {
-            (Fault::Refused | Fault::Missing, _) => match self.role {
-                Role::Redis => {
+        match (fault, self.phase) {
+            (Fault::Refused | Fault::Missing, _) => match self.server {
+                ServerKind::Redis => {
                     "start Redis, or correct cluster.host and cluster.port, or cluster.url"
                 }
-                Role::Sentinel => "start the sentinel, or correct cluster.url",
+                ServerKind::Sentinel => "start the sentinel, or correct cluster.url",
             },
             (Fault::UnknownHost | Fault::Unreachable, _) => {
                 "correct cluster.host or cluster.url, or the network"
             }
             (Fault::Forbidden, _) => "let the user of this process open it (unixsocketperm)",
-            (Fault::Closed, Moment::Serving) => {
+            (Fault::Closed, LinkPhase::Serving) => {
                 "the log of Redis says why: a restart, CLIENT KILL, or client-output-buffer-limit"
             }
-            (Fault::Closed, Moment::Connecting) => match self.transport {
-                Transport::Tls => "if it wants client certificates, set tls-auth-clients no there",
-                Transport::Tcp => {
+            (Fault::Closed, LinkPhase::Connecting) => match self.transport {
+                RedisTransport::Tls => {
+                    "if it wants client certificates, set tls-auth-clients no there"
+                }
+                RedisTransport::Tcp => {
                     "if it accepts TLS only, begin cluster.url with rediss:// (rediss+sentinel://) or cluster.host with tls://; otherwise its log says why"
                 }
-                Transport::Unix => "its log says why (maxclients)",
+                RedisTransport::Unix => "its log says why (maxclients)",
             },
-            (Fault::TimedOut, Moment::Connecting) if self.transport == Transport::Tls => {
+            (Fault::TimedOut, LinkPhase::Connecting) if self.transport == RedisTransport::Tls => {
                 "if it has no TLS, begin cluster.url with redis:// (redis+sentinel://) or cluster.host without tls://; otherwise it is overloaded, or a firewall drops the packets (cluster.timeout_ms)"
             }
             (Fault::TimedOut, _) => {
@@ -178,26 +180,28 @@ impl Place {
         match kind {
             ErrorKind::AuthenticationFailed => self.of_answer("WRONGPASS"),
             ErrorKind::RESP3NotSupported => "6.2 is the oldest that can be used",
-            ErrorKind::Parse => match self.role {
-                Role::Redis => "another server listens there: correct cluster.port or cluster.url",
-                Role::Sentinel => "another server listens there: correct cluster.url",
+            ErrorKind::Parse => match self.server {
+                ServerKind::Redis => {
+                    "another server listens there: correct cluster.port or cluster.url"
+                }
+                ServerKind::Sentinel => "another server listens there: correct cluster.url",
             },
             _ => "",
         }
     }
 }
 
-/// Of an answer; the text in protected mode is a page.
+/// How much of an answer is shown: the text in protected mode has 700 bytes.
 const ANSWER_CHARS: usize = 120;
 
 const NO_CLUSTER: &str = "Redis Cluster is not supported: use one Redis or Valkey, or Sentinel";
 
-/// Whether the server refuses because no password came.
-pub(super) fn wants_password(error: &RedisError) -> bool {
+/// Whether the server refuses a connection without a password.
+pub(super) fn is_password_required(error: &RedisError) -> bool {
     answer(error).is_some_and(|answer| has_sign(&answer, "NOAUTH"))
 }
 
-/// Codes are words; `BUSY` is not found in `BUSYGROUP`.
+/// Whether an answer has this code as a word: `BUSY` is not found in `BUSYGROUP`.
 fn has_sign(answer: &str, sign: &str) -> bool {
     let is_part = |byte: Option<u8>| byte.is_some_and(|byte| byte.is_ascii_alphanumeric());
     answer.match_indices(sign).any(|(at, _)| {
@@ -206,14 +210,14 @@ fn has_sign(answer: &str, sign: &str) -> bool {
     })
 }
 
-/// The first error that the server answered with, as it wrote it.
+/// The first error in the server's answer, with its code.
 fn answer(error: &RedisError) -> Option<String> {
     if let Some(errors) = error.clone().into_server_errors() {
         let (_, first) = errors.first()?;
         let details = first.details().unwrap_or_default();
         return Some(format!("{} {details}", first.code()).trim_end().to_owned());
     }
-    // The library keeps only the text of a refused SELECT.
+    // Of a refused SELECT the library keeps only the text.
     match error.kind() {
         ErrorKind::Server(_) => error.detail().map(str::to_owned),
         _ => None,

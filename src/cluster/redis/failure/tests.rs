@@ -1,17 +1,20 @@
-//! Each cause has its words and its remedy.
+//! The explanation of each error names its cause and what to change.
 
 use std::io::{self, ErrorKind as Io};
 
 use redis::{ErrorKind, RedisError, ServerErrorKind, make_extension_error};
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
-use super::{Moment, Place, Role, Transport};
+use super::{FailureContext, LinkPhase, RedisTransport, ServerKind};
 
-const REDIS: Place =
-    Place { role: Role::Redis, transport: Transport::Tcp, moment: Moment::Connecting };
-const TLS: Place = Place { transport: Transport::Tls, ..REDIS };
-const SENTINEL: Place = Place { role: Role::Sentinel, ..REDIS };
-const SERVING: Place = Place { moment: Moment::Serving, ..REDIS };
+const REDIS: FailureContext = FailureContext {
+    server: ServerKind::Redis,
+    transport: RedisTransport::Tcp,
+    phase: LinkPhase::Connecting,
+};
+const TLS: FailureContext = FailureContext { transport: RedisTransport::Tls, ..REDIS };
+const SENTINEL: FailureContext = FailureContext { server: ServerKind::Sentinel, ..REDIS };
+const SERVING: FailureContext = FailureContext { phase: LinkPhase::Serving, ..REDIS };
 
 fn answered(code: &str, detail: &str) -> RedisError {
     make_extension_error(code.to_owned(), Some(detail.to_owned()))
@@ -21,16 +24,15 @@ fn tls(error: rustls::Error) -> RedisError {
     io::Error::new(Io::InvalidData, error).into()
 }
 
-/// The text names all parts.
-fn check(place: Place, error: &RedisError, parts: &[&str]) {
-    let text = place.explain(error);
+fn check(context: FailureContext, error: &RedisError, parts: &[&str]) {
+    let text = context.explain(error);
     for part in parts {
         assert!(text.contains(part), "{error}: {text:?} lacks {part:?}");
     }
 }
 
 #[test]
-fn what_the_server_answers_names_the_key_to_change() {
+fn an_answer_of_the_server_names_the_key_to_change() {
     for (code, detail, remedy) in [
         ("NOAUTH", "Authentication required.", "set cluster.password (REDIS_PASSWORD)"),
         ("WRONGPASS", "invalid username-password pair", "cluster.username and cluster.password"),
@@ -60,7 +62,7 @@ fn what_the_server_answers_names_the_key_to_change() {
 }
 
 #[test]
-fn a_sentinel_has_keys_of_its_own() {
+fn an_error_of_a_sentinel_names_the_keys_for_sentinels() {
     let none = answered("NOAUTH", "Authentication required.");
     check(SENTINEL, &none, &["cluster.sentinel_password (REDIS_SENTINEL_PASSWORD)"]);
     let wrong = answered("WRONGPASS", "invalid username-password pair");
@@ -70,7 +72,7 @@ fn a_sentinel_has_keys_of_its_own() {
 }
 
 #[test]
-fn what_the_library_words_itself_is_recognized_too() {
+fn errors_that_the_library_words_itself_are_recognized() {
     let select = "Redis server refused to switch database";
     let kind = ErrorKind::Server(ServerErrorKind::ResponseError);
     let range = RedisError::from((kind, select, "DB index is out of range".to_owned()));
@@ -85,9 +87,9 @@ fn what_the_library_words_itself_is_recognized_too() {
 }
 
 #[test]
-fn a_network_fault_names_its_cause_below_the_error_of_the_library() {
+fn a_network_fault_is_explained_by_its_cause_below_the_error_of_the_library() {
     let check_io =
-        |place, kind: Io, parts: &[&str]| check(place, &io::Error::from(kind).into(), parts);
+        |context, kind: Io, parts: &[&str]| check(context, &io::Error::from(kind).into(), parts);
     check_io(REDIS, Io::ConnectionRefused, &["nothing listens on that port", "cluster.port"]);
     check_io(SENTINEL, Io::ConnectionRefused, &["start the sentinel"]);
     check_io(REDIS, Io::NotFound, &["no such file", "cluster.host"]);
@@ -102,7 +104,7 @@ fn a_network_fault_names_its_cause_below_the_error_of_the_library() {
 }
 
 #[test]
-fn a_certificate_that_is_refused_names_why() {
+fn a_refused_certificate_is_explained_by_its_fault() {
     let certificate = |error| tls(rustls::Error::InvalidCertificate(error));
     check(TLS, &certificate(CertificateError::UnknownIssuer), &["not trusted", "cluster.ca_file"]);
     check(TLS, &certificate(CertificateError::Expired), &["expired", "clock"]);
