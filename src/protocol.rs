@@ -1,8 +1,10 @@
-//! Pusher's rules. Pure: no tokio, no clock, no sockets, no locks.
+//! The Pusher protocol, version 7: names, messages, signatures, close codes, and the session of one
+//! socket.
 //!
-//! Time comes in as an argument, what should happen goes out as values. Read in this order:
-//! names and ids, what may be said in each direction, signatures, and [`session`], which puts
-//! them together for one socket.
+//! Deterministic: the time and random numbers are arguments, and what has to be done is returned as
+//! values ([`session::Action`]). Tasks, sockets, locks and channels belong to other rooms. Read names
+//! and ids first, then the messages of each direction, the signatures, and [`session`], which
+//! combines them.
 
 pub mod admission;
 pub mod broadcast;

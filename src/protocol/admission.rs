@@ -1,14 +1,14 @@
-//! Who may open a socket: the checks between the upgrade and `connection_established`.
+//! The checks between the upgrade and `connection_established`: app, protocol version, origin.
 //!
-//! Knows nothing of how many sockets there are; the connection limit is the node's to check.
+//! The node checks the limit of connections.
 
 use super::CloseCode;
 use crate::app::App;
 
-/// Protocol versions that are served: Pusher's. pusher-js sends 7, older clients 5 to 7.
-const SERVED: std::ops::RangeInclusive<i64> = 4..=7;
+/// The supported protocol versions. pusher-js sends 7, other clients 5 to 7.
+const SUPPORTED: std::ops::RangeInclusive<i64> = 4..=7;
 
-/// Checks the app's state, the `protocol` parameter and the `Origin` header, in this order.
+/// Checks whether the app is enabled, then the `protocol` parameter, then the `Origin` header.
 pub fn admit(app: &App, protocol: Option<&str>, origin: Option<&str>) -> Result<(), CloseCode> {
     if !app.enabled {
         return Err(CloseCode::ApplicationDisabled);
@@ -20,14 +20,14 @@ pub fn admit(app: &App, protocol: Option<&str>, origin: Option<&str>) -> Result<
     Ok(())
 }
 
-/// A missing version is accepted unless it is required: hand-written clients of Reverb and
-/// soketi, which ignore the parameter, rely on that.
-fn check_protocol(protocol: Option<&str>, required: bool) -> Result<(), CloseCode> {
+/// A missing version is accepted unless the app requires one: hand-written clients leave it out,
+/// since Reverb and soketi ignore the parameter.
+fn check_protocol(protocol: Option<&str>, is_required: bool) -> Result<(), CloseCode> {
     let Some(text) = protocol.filter(|text| !text.is_empty()) else {
-        return if required { Err(CloseCode::NoProtocolVersion) } else { Ok(()) };
+        return if is_required { Err(CloseCode::NoProtocolVersion) } else { Ok(()) };
     };
     match text.parse::<i64>() {
-        Ok(version) if SERVED.contains(&version) => Ok(()),
+        Ok(version) if SUPPORTED.contains(&version) => Ok(()),
         Ok(_) => Err(CloseCode::UnsupportedProtocol),
         Err(_) => Err(CloseCode::InvalidVersion),
     }
@@ -40,7 +40,7 @@ mod tests {
     use crate::app::{App, OriginPattern, Origins};
 
     #[test]
-    fn versions_four_to_seven_are_served() {
+    fn versions_four_to_seven_are_accepted() {
         for version in ["4", "5", "6", "7"] {
             assert_eq!(check_protocol(Some(version), true), Ok(()));
         }

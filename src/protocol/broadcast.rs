@@ -1,6 +1,7 @@
-//! One message for many sockets: its frame, and the same deflated once one of them can read that.
+//! One message for many sockets: its frame, and the deflated frame, made when the first receiver
+//! needs it.
 //!
-//! Refuses to know who the receivers are.
+//! The receivers belong to the hub.
 
 use std::sync::{Arc, OnceLock};
 
@@ -18,18 +19,18 @@ struct Encodings {
 }
 
 impl Broadcast {
-    /// Of a text frame.
+    /// A broadcast of a text frame.
     pub fn new(plain: Frame) -> Self {
         Self(Arc::new(Encodings { plain, deflated: OnceLock::new() }))
     }
 
-    /// The frame as everybody can read it.
+    /// The frame for sockets without permessage-deflate.
     pub fn plain(&self) -> &Frame {
         &self.0.plain
     }
 
-    /// The frame for those who negotiated permessage-deflate: deflated by whoever asks first, and
-    /// the plain one if that is shorter.
+    /// The frame for sockets that negotiated permessage-deflate. The first call deflates it; if that
+    /// does not make it shorter, it is the plain frame.
     pub fn deflated(&self, deflater: &mut Deflater) -> &Frame {
         let plain = &self.0.plain;
         self.0.deflated.get_or_init(|| {
@@ -45,7 +46,7 @@ mod tests {
     use crate::protocol::deflate::inflate;
 
     #[test]
-    fn the_deflated_frame_says_so_and_holds_the_same() {
+    fn a_deflated_frame_has_rsv1_and_the_same_payload() {
         let mut deflater = Deflater::default();
         for length in [200, 40_000, 100_000] {
             let payload = b"{\"status\":\"running\"}".repeat(length / 20);

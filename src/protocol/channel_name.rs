@@ -1,13 +1,13 @@
-//! Channel names: the only place that looks at prefixes and at characters.
+//! Channel names: the only module that reads their prefixes and characters.
 //!
-//! A [`ChannelName`] cannot be wrong: whoever holds one need not check it again, may write it
-//! into JSON without escaping, and asks it for its type.
+//! A [`ChannelName`] is valid by construction: it needs no second check, is written into JSON without
+//! escaping, and carries its type.
 
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 
-/// A checked channel name and what its prefix makes of it. Cheap to clone.
+/// A valid channel name with the type that its prefix stands for. Cheap to clone.
 #[derive(Clone)]
 pub struct ChannelName {
     text: Arc<str>,
@@ -15,39 +15,39 @@ pub struct ChannelName {
     cache: bool,
 }
 
-/// What a prefix asks of subscribers.
+/// The type of a channel, which decides who may subscribe.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum ChannelType {
-    /// Anybody may listen.
+    /// No prefix: open to every client.
     Public,
-    /// `private-`: a signature of the back end is needed.
+    /// `private-`: a subscription needs a signature of the back end.
     Private,
-    /// `private-encrypted-`: to the server a private channel; the payload is opaque.
+    /// `private-encrypted-`: a private channel whose payload only clients can decrypt.
     Encrypted,
-    /// `presence-`: a signature, and everybody sees who is there.
+    /// `presence-`: a private channel whose members see each other.
     Presence,
-    /// `#server-to-user-{id}`: the sockets signed in as that user, and nobody else.
+    /// `#server-to-user-{id}`: reserved for the sockets that are signed in as that user.
     ServerToUser,
 }
 
-/// Why a text is no channel name.
+/// Why a text is not a channel name.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidChannelName {
-    /// No characters at all.
+    /// The text is empty.
     #[error("the channel name is empty")]
     Empty,
-    /// Over the app's bound.
+    /// The text is longer than the app allows.
     #[error("the channel name has {bytes} bytes; the limit is {bytes_max} (channel_name_bytes)")]
     TooLong {
-        /// Its length.
+        /// The length of the text.
         bytes: usize,
-        /// The bound.
+        /// The limit.
         bytes_max: usize,
     },
-    /// Outside Pusher's set.
+    /// The text holds a character outside Pusher's set.
     #[error("the channel name holds {0:?}; allowed are A-Z a-z 0-9 and _ - = @ , . ;")]
     Character(char),
-    /// `#` and not `#server-to-user-{id}`.
+    /// The text starts with `#`, but is not `#server-to-user-{id}`.
     #[error("channel names starting with # are reserved; only #server-to-user-{{id}} exists")]
     Reserved,
 }
@@ -55,7 +55,8 @@ pub enum InvalidChannelName {
 /// The prefix of the channel of one user.
 const SERVER_TO_USER: &str = "#server-to-user-";
 
-/// Longest first, so that `private-encrypted-cache-` is not taken for `private-`.
+/// Each prefix with its type and whether it marks a cache channel; the longest of those with a common
+/// start stands first.
 const PREFIXES: [(&str, ChannelType, bool); 7] = [
     ("private-encrypted-cache-", ChannelType::Encrypted, true),
     ("private-encrypted-", ChannelType::Encrypted, false),
@@ -67,7 +68,7 @@ const PREFIXES: [(&str, ChannelType, bool); 7] = [
 ];
 
 impl ChannelName {
-    /// Checks a name as a client or a back end sent it.
+    /// Validates a name that a client or a back end sent.
     pub fn parse(text: &str, bytes_max: usize) -> Result<Self, InvalidChannelName> {
         if text.is_empty() {
             return Err(InvalidChannelName::Empty);
@@ -107,27 +108,28 @@ impl ChannelName {
         &self.text
     }
 
-    /// What its prefix asks of subscribers.
+    /// The type of the channel.
     pub fn channel_type(&self) -> ChannelType {
         self.channel_type
     }
 
-    /// Whether its last event is kept for newcomers.
+    /// Whether its last event is cached and sent to new subscribers.
     pub fn is_cache(&self) -> bool {
         self.cache
     }
 
-    /// Whether its messages are decrypted by those who get them: nothing else belongs there.
+    /// Whether clients decrypt every message of the channel, so that the server may send nothing of
+    /// its own there.
     pub fn is_encrypted(&self) -> bool {
         self.channel_type == ChannelType::Encrypted
     }
 
-    /// Whether it has a roster of members.
+    /// Whether it has a roster.
     pub fn is_presence(&self) -> bool {
         self.channel_type == ChannelType::Presence
     }
 
-    /// Whether subscribing takes a signature of the back end.
+    /// Whether a subscription needs a signature of the back end.
     pub fn needs_auth(&self) -> bool {
         matches!(
             self.channel_type,
@@ -160,7 +162,7 @@ fn traits_of_prefix(text: &str) -> (ChannelType, bool) {
     prefix.map_or((ChannelType::Public, false), |&(_, kind, cache)| (kind, cache))
 }
 
-/// Pusher's set. No quote, backslash or control character: a name is safe inside JSON and logs.
+/// Pusher's set. It has no quote, backslash or control character, so names are safe in JSON and logs.
 fn is_allowed(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_-=@,.;".contains(c)
 }
@@ -218,7 +220,7 @@ mod tests {
         check("private-encrypted-cache-orders", Encrypted, true);
         check("presence-room", Presence, false);
         check("presence-cache-room", Presence, true);
-        // Reverb matches without the dash, Sockudo and soketi anywhere in the name.
+        // Reverb matches prefixes without their dash; Sockudo and soketi match them anywhere in the name.
         check("privateorders", Public, false);
         check("presenceroom", Public, false);
         check("cached-orders", Public, false);
@@ -247,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_says_why() {
+    fn each_invalid_name_has_its_error() {
         let check = |text: &str, why| assert_eq!(ChannelName::parse(text, 8).unwrap_err(), why);
         check("", InvalidChannelName::Empty);
         check("123456789", InvalidChannelName::TooLong { bytes: 9, bytes_max: 8 });

@@ -1,4 +1,4 @@
-//! Which library a client is built on, as far as its messages must differ for it.
+//! The client library of a socket, as far as it changes what the server sends.
 
 /// The `client` parameter of the handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,12 +8,12 @@ pub enum ClientLibrary {
     Java,
     /// pusher-websocket-dotnet.
     DotNet,
-    /// Any other: pusher-js, Swift, or none that is known.
+    /// Any other, such as pusher-js and pusher-websocket-swift, or an unknown one.
     Other,
 }
 
 impl ClientLibrary {
-    /// Reads the query of a handshake.
+    /// Reads the library from the query of a handshake.
     pub fn of_query(query: &str) -> Self {
         match query.split('&').find_map(|pair| pair.strip_prefix("client=")) {
             Some("java-client") => Self::Java,
@@ -22,9 +22,9 @@ impl ClientLibrary {
         }
     }
 
-    /// Whether it decrypts `pusher:subscription_error` if that names an encrypted channel. Java throws
-    /// on its event thread, which ends an Android app; .NET reports that data is missing, and not why
-    /// the subscription was refused. The others read the protocol's messages as they are.
+    /// Whether the library decrypts every message of an encrypted channel, the server's own included.
+    /// On `pusher:subscription_error` the Java library then throws on its event thread, which ends an
+    /// Android app, and the .NET library reports missing data instead of the cause of the refusal.
     pub fn decrypts_every_message(self) -> bool {
         self != Self::Other
     }
@@ -35,7 +35,7 @@ mod tests {
     use super::ClientLibrary::{self, DotNet, Java, Other};
 
     #[test]
-    fn the_sdks_for_java_and_dotnet_are_known_by_their_names() {
+    fn java_and_dotnet_are_recognised_by_the_client_parameter() {
         for (query, library) in [
             ("client=java-client&protocol=5&version=2.4.4", Java),
             ("protocol=5&client=java-client", Java),

@@ -1,9 +1,8 @@
-//! What a client may say, parsed with limits.
+//! Messages of clients: parsing and the limits of their JSON.
 //!
-//! Owns the shape of inbound JSON and nothing else: whether the client may say it is decided by
-//! [`session`](super::session). Wrong JSON, wrong types, missing fields and data that other clients
-//! could not read all become [`InvalidMessage`]; nothing here panics or recurses beyond serde_json's
-//! 128 levels.
+//! [`session`](super::session) decides whether a client may send them. Invalid JSON, wrong types,
+//! missing fields and data that other clients could not read become [`InvalidMessage`]; nothing here
+//! panics or recurses beyond serde_json's 128 levels.
 
 use std::borrow::Cow;
 
@@ -17,11 +16,11 @@ use super::json::{self, JsonError, JsonObject, JsonString};
 pub enum ClientMessage<'a> {
     /// `pusher:ping`: answered with a pong.
     Ping,
-    /// `pusher:pong`: a sign of life, like any other message.
+    /// `pusher:pong`: like every message, it shows that the client is alive.
     Pong,
     /// `pusher:subscribe`.
     Subscribe(Subscribe<'a>),
-    /// `pusher:unsubscribe`: never answered.
+    /// `pusher:unsubscribe`: has no answer.
     Unsubscribe {
         /// The channel to leave.
         channel: Cow<'a, str>,
@@ -44,7 +43,7 @@ pub struct Subscribe<'a> {
     pub channel: Cow<'a, str>,
     /// `key:signature` of the auth endpoint; pusher-js sends `""` on public channels.
     pub auth: Option<Cow<'a, str>>,
-    /// What the auth endpoint says of the member; part of the signed text.
+    /// The member, as the auth endpoint describes it; part of the signed text.
     pub channel_data: Option<Cow<'a, str>>,
 }
 
@@ -53,11 +52,11 @@ pub struct Subscribe<'a> {
 pub struct SignIn<'a> {
     /// `key:signature` of the user auth endpoint.
     pub auth: Cow<'a, str>,
-    /// What that endpoint says of the user; part of the signed text.
+    /// The user, as that endpoint describes it; part of the signed text.
     pub user_data: Cow<'a, str>,
 }
 
-/// A client event before its rules are checked.
+/// A client event whose permission has not been checked.
 #[derive(Debug, PartialEq, Eq)]
 pub struct ClientEvent<'a> {
     /// The name, starting with `client-`.
@@ -69,7 +68,7 @@ pub struct ClientEvent<'a> {
     pub data: Cow<'a, str>,
 }
 
-/// Not a message of the protocol; the text says what is wrong.
+/// Why a text is not a message of the protocol; the cause is worded for the client's developer.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct InvalidMessage(pub Cow<'static, str>);
@@ -80,7 +79,7 @@ impl From<&'static str> for InvalidMessage {
     }
 }
 
-/// Prefix of the events clients may send to each other.
+/// The prefix that every client event must have.
 const CLIENT_EVENT_PREFIX: &str = "client-";
 
 #[derive(Deserialize)]
@@ -120,7 +119,7 @@ struct UnsubscribeData<'a> {
 impl<'a> ClientMessage<'a> {
     /// Reads one text message.
     pub fn parse(text: &'a str) -> Result<Self, InvalidMessage> {
-        // A string with half a pair is no string to the reader, so the cause is looked for here.
+        // Serde reports a lone surrogate as a wrong type, so the cause is searched in the text.
         Self::read(text).map_err(|invalid| {
             if json::has_lone_surrogate(text.as_bytes()) {
                 return InvalidMessage(format!("a string {}", JsonError::LoneSurrogate).into());
@@ -137,26 +136,26 @@ impl<'a> ClientMessage<'a> {
             "pusher:ping" => Ok(Self::Ping),
             "pusher:pong" => Ok(Self::Pong),
             "pusher:subscribe" => {
-                let no = InvalidMessage::from(
+                let invalid = InvalidMessage::from(
                     "pusher:subscribe needs data with a string \"channel\", and strings as \"auth\" and \"channel_data\"",
                 );
-                subscribe(envelope.data).ok_or(no).map(Self::Subscribe)
+                subscribe(envelope.data).ok_or(invalid).map(Self::Subscribe)
             }
             "pusher:unsubscribe" => {
-                let no =
+                let invalid =
                     InvalidMessage::from("pusher:unsubscribe needs data with a string \"channel\"");
-                let channel = unsubscribe(envelope.data).ok_or(no)?;
+                let channel = unsubscribe(envelope.data).ok_or(invalid)?;
                 Ok(Self::Unsubscribe { channel })
             }
             "pusher:signin" => {
-                let no = InvalidMessage::from(
+                let invalid = InvalidMessage::from(
                     "pusher:signin needs data with strings as \"auth\" and \"user_data\"",
                 );
-                sign_in(envelope.data).ok_or(no).map(Self::SignIn)
+                sign_in(envelope.data).ok_or(invalid).map(Self::SignIn)
             }
             name if name.starts_with(CLIENT_EVENT_PREFIX) => {
-                let no = InvalidMessage::from("a client event needs a string \"channel\"");
-                let channel = envelope.channel.and_then(string).ok_or(no)?;
+                let invalid = InvalidMessage::from("a client event needs a string \"channel\"");
+                let channel = envelope.channel.and_then(string).ok_or(invalid)?;
                 let data = envelope.data.map_or(Ok(Cow::Borrowed("null")), payload)?;
                 Ok(Self::ClientEvent(ClientEvent { event, channel, data }))
             }
@@ -165,7 +164,7 @@ impl<'a> ClientMessage<'a> {
     }
 }
 
-/// pusher-js sends `data` as an object, other clients as a string that holds one.
+/// Reads `data`, which pusher-js sends as an object and other clients as a string that holds one.
 fn object<T>(data: &RawValue, read: impl Fn(&str) -> Option<T>) -> Option<T> {
     match string(data) {
         Some(inner) => read(&inner),
@@ -175,7 +174,7 @@ fn object<T>(data: &RawValue, read: impl Fn(&str) -> Option<T>) -> Option<T> {
 
 fn subscribe<'a>(data: Option<&'a RawValue>) -> Option<Subscribe<'a>> {
     let data = data?;
-    // The common form borrows from the message; the string form has to be owned.
+    // An object, the usual form, borrows from the message; strings inside a string are copied.
     if let Ok(JsonObject(parts)) = serde_json::from_str::<JsonObject<SubscribeData<'a>>>(data.get())
     {
         return Some(Subscribe {
@@ -214,7 +213,7 @@ fn string(raw: &RawValue) -> Option<Cow<'_, str>> {
     serde_json::from_str::<JsonString<'_>>(raw.get()).ok().map(|text| text.0)
 }
 
-/// What is relayed: the text that a string holds, which may be JSON, or the JSON of another value.
+/// The text to relay: the content of a JSON string, or the JSON of any other value.
 fn payload(raw: &RawValue) -> Result<Cow<'_, str>, InvalidMessage> {
     let (text, is_json) = match string(raw) {
         Some(text) => (text, false),

@@ -1,52 +1,52 @@
-//! Every code a socket can be closed with, its text, and what pusher-js does then.
+//! Every code that a socket can be closed with, its text, and how pusher-js reacts.
 //!
-//! pusher-js: 4000–4099 stop the client until the page is reloaded, 4100–4199 bring it back
-//! after a second, 4200–4299 at once, and anything from 4300 stops it: never close with that.
+//! After 4000 to 4099 pusher-js does not reconnect until the page is reloaded, after 4100 to 4199 it
+//! reconnects in a second, after 4200 to 4299 at once. Codes from 4300 stop it, so none is used here.
 
 /// Why the server closes a socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum CloseCode {
-    /// A frame against RFC 6455.
+    /// A frame violates RFC 6455.
     FrameError,
-    /// Text that is not UTF-8.
+    /// A text message is not UTF-8.
     InvalidUtf8,
-    /// A message over the app's `max_message_size`, or in too many or too slow fragments.
+    /// A message exceeds the app's `max_message_size`, the number of fragments or the time for one.
     MessageTooBig,
-    /// Unknown key: stops the client.
+    /// No app has the key. Stops the client.
     ApplicationDoesNotExist,
-    /// The app is switched off: stops the client.
+    /// The app is disabled. Stops the client.
     ApplicationDisabled,
-    /// Not `/app/{key}`: stops the client.
+    /// The path is not `/app/{key}`. Stops the client.
     PathNotFound,
-    /// `protocol` is no number: stops the client.
+    /// `protocol` is not a number. Stops the client.
     InvalidVersion,
-    /// `protocol` is not served: stops the client.
+    /// `protocol` is not supported. Stops the client.
     UnsupportedProtocol,
-    /// `protocol` is missing where it is required: stops the client.
+    /// `protocol` is missing and the app requires it. Stops the client.
     NoProtocolVersion,
-    /// The page's origin is not on the allow list: stops the client.
+    /// The page's origin is not allowed. Stops the client.
     OriginNotAllowed,
-    /// The back end terminated the user's connections: stops the client.
+    /// The back end terminated the user's connections. Stops the client.
     Terminated,
-    /// `pusher:signin` without a valid signature or user: stops the client.
+    /// `pusher:signin` had no valid signature or user. Stops the client.
     SignInRefused,
-    /// Neither signed in nor on a private or presence channel in time: stops the client.
+    /// The client neither signed in nor joined a private or presence channel in time. Stops it.
     NotAuthorizedInTime,
-    /// The app has all the sockets it may have: the client tries again.
+    /// The app has as many sockets as it may have. The client reconnects later.
     OverConnectionLimit,
-    /// The server has no room for another socket: the client tries again.
+    /// The server has no file descriptor for another socket. The client reconnects later.
     OverServerLimit,
-    /// More waits for this socket than the outbox may hold: the client comes back.
+    /// The client reads so slowly that its outbox is full. It reconnects later.
     TooSlow,
-    /// Many more messages than a page sends, with no effect: the client comes back.
+    /// The client sends far more messages than a page does, and none is relayed. It reconnects later.
     Flooding,
-    /// Over Reverb's rate limit with `terminate_on_limit`: the client comes back.
+    /// The client exceeds Reverb's rate limit with `terminate_on_limit`. It reconnects later.
     RateLimited,
-    /// The server shuts down: the client reconnects at once, to another node.
+    /// The server shuts down and closes its sockets. The client reconnects at once, to another node.
     ReconnectNow,
-    /// The server is shutting down and takes nobody new: the client tries again in a second.
+    /// The server shuts down and accepts no new socket. The client reconnects in a second.
     Draining,
-    /// No sign of life after a ping.
+    /// The client did not answer a ping. It reconnects at once.
     PongNotReceived,
 }
 
@@ -78,7 +78,7 @@ impl CloseCode {
         }
     }
 
-    /// The text beside the number; Reverb's where it has one. At most 123 bytes (RFC 6455).
+    /// The text in the close frame: Reverb's, where it has one. At most 123 bytes (RFC 6455).
     pub fn reason(self) -> &'static str {
         match self {
             Self::FrameError => "Frame violates RFC 6455",
@@ -105,10 +105,10 @@ impl CloseCode {
         }
     }
 
-    /// Whether a `pusher:error` event tells the reason before the close frame.
+    /// Whether a `pusher:error` event with the same code and text precedes the close frame.
     ///
-    /// Pusher's own codes do; RFC 6455's are about frames, and the peer may not read another. Why a
-    /// sign-in was refused differs from one to the next: its answer is the event.
+    /// True for Pusher's codes. After a violation of RFC 6455 the peer may read no further message. A
+    /// refused sign-in has an event of its own, which names the cause.
     pub fn is_announced(self) -> bool {
         self.code() >= 4000 && self != Self::SignInRefused
     }
@@ -143,16 +143,16 @@ mod tests {
     ];
 
     #[test]
-    fn no_passing_condition_stops_a_client_for_good() {
+    fn temporary_conditions_let_a_client_reconnect() {
         for code in ALL {
-            assert!(code.code() < 4300, "{code:?}: pusher-js stays away from 43xx closes");
+            assert!(code.code() < 4300, "{code:?}: pusher-js does not reconnect after 43xx");
             assert!(code.reason().len() <= 123, "{code:?}: too long for a close frame");
         }
         use CloseCode::{Draining, Flooding, OverConnectionLimit, OverServerLimit};
         use CloseCode::{RateLimited, ReconnectNow, TooSlow};
         let full = [OverConnectionLimit, OverServerLimit, RateLimited, TooSlow];
-        for passing in full.into_iter().chain([Draining, Flooding, ReconnectNow]) {
-            assert!((4100..4300).contains(&passing.code()), "{passing:?}");
+        for temporary in full.into_iter().chain([Draining, Flooding, ReconnectNow]) {
+            assert!((4100..4300).contains(&temporary.code()), "{temporary:?}");
         }
     }
 }

@@ -1,6 +1,6 @@
-//! One server message as the bytes of a WebSocket frame: made once, shared by all receivers.
+//! A server message as the bytes of a WebSocket frame: encoded once, shared by all receivers.
 //!
-//! Refuses to know what the message says, and who gets it.
+//! The content belongs to `server_message`, the receivers to the hub.
 
 use std::sync::Arc;
 
@@ -19,7 +19,7 @@ impl Frame {
         Self::encode(OpCode::Data(Data::Text), payload)
     }
 
-    /// A text message that was deflated: RSV1 says so.
+    /// A deflated text message, marked by RSV1.
     pub fn deflated_text(payload: &[u8]) -> Self {
         let opcode = OpCode::Data(Data::Text);
         Self::with_header(&FrameHeader { opcode, rsv1: true, ..FrameHeader::default() }, payload)
@@ -30,12 +30,12 @@ impl Frame {
         Self::encode(OpCode::Control(Control::Pong), payload)
     }
 
-    /// Bytes that stand before the first frame: the answer to the handshake.
+    /// Bytes that are no frame: the HTTP response that precedes the first one.
     pub fn verbatim(bytes: &[u8]) -> Self {
         Self(bytes.into())
     }
 
-    /// A ping frame, for clients that use control frames themselves.
+    /// A ping frame.
     pub fn ping() -> Self {
         Self::encode(OpCode::Control(Control::Ping), b"")
     }
@@ -47,7 +47,7 @@ impl Frame {
         Self::encode(OpCode::Control(Control::Close), &payload)
     }
 
-    /// The answer to a peer's close frame: its code echoed, or none where it gave none.
+    /// The answer to a peer's close frame, with the same code, if it had one.
     pub fn close_echo(code: Option<u16>) -> Self {
         let payload = code.map(u16::to_be_bytes);
         Self::encode(OpCode::Control(Control::Close), payload.as_ref().map_or(&[], |p| &p[..]))
@@ -58,7 +58,7 @@ impl Frame {
         &self.0
     }
 
-    /// What the frame carries: all that is behind its header.
+    /// The bytes behind the header.
     pub fn payload(&self) -> &[u8] {
         let header = match self.0[1] {
             126 => 4,
@@ -68,7 +68,7 @@ impl Frame {
         &self.0[header..]
     }
 
-    /// How many bytes are on the wire.
+    /// The number of bytes on the wire.
     pub fn len(&self) -> usize {
         self.0.len()
     }

@@ -13,41 +13,41 @@ use serde::Deserialize;
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
-/// Levels of objects and lists. .NET's readers stop at 64, and a roster puts three levels around a
-/// member's info.
+/// Levels of nested objects and lists. .NET's readers stop at 64, and a roster puts three levels
+/// around a member's info.
 const DEPTH_MAX: usize = 60;
 
-/// Why some JSON readers would not take a text.
+/// Why some JSON readers reject a text, worded to follow the name of the text.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum JsonError {
-    /// No reader takes it.
+    /// It is not JSON.
     #[error("is no JSON")]
     Syntax,
-    /// Go, Java, .NET and Swift have no such text.
+    /// Strings of Go, Java, .NET and Swift cannot hold one half of a surrogate pair.
     #[error(
         "holds one half of a surrogate pair (\\ud83d without \\ude00): cut text between characters, not inside one"
     )]
     LoneSurrogate,
-    /// Readers take the first, the last or neither.
+    /// Some readers take the first value, some the last, some reject the text.
     #[error("has the key {0:?} twice in one object")]
     DuplicateKey(String),
-    /// Readers that recurse have a bound.
+    /// Readers limit how deep they recurse.
     #[error("has more than {DEPTH_MAX} levels of objects and lists")]
     TooDeep,
-    /// Readers that want a finite double refuse it.
+    /// Readers that store numbers as doubles reject infinite ones.
     #[error("holds a number beyond the range of a double")]
     NumberRange,
 }
 
-/// Checks one JSON text.
+/// Checks that every JSON reader can read `text`, and reads the same.
 pub fn check(text: &str) -> Result<(), JsonError> {
     let fault = Cell::new(None);
     let mut reader = serde_json::Deserializer::from_str(text);
-    let level = Level { left: DEPTH_MAX, fault: &fault };
-    if level.deserialize(&mut reader).and_then(|()| reader.end()).is_ok() {
+    let value = PortableValue { levels: DEPTH_MAX, fault: &fault };
+    if value.deserialize(&mut reader).and_then(|()| reader.end()).is_ok() {
         return Ok(());
     }
-    // Only the first of these looks at less than the whole text.
+    // The reader above stopped at the first fault; a syntax error anywhere else takes precedence.
     Err(match fault.take() {
         _ if serde_json::from_str::<IgnoredAny>(text).is_err() => JsonError::Syntax,
         _ if has_lone_surrogate(text.as_bytes()) => JsonError::LoneSurrogate,
@@ -56,7 +56,7 @@ pub fn check(text: &str) -> Result<(), JsonError> {
     })
 }
 
-/// Whether an escape of a JSON text is one half of a surrogate pair without the other.
+/// Whether a JSON text has an escape that is one half of a surrogate pair without the other.
 pub fn has_lone_surrogate(json: &[u8]) -> bool {
     let mut rest = json;
     while let Some(at) = memchr::memchr(b'\\', rest) {
@@ -75,24 +75,24 @@ pub fn has_lone_surrogate(json: &[u8]) -> bool {
     false
 }
 
-/// The UTF-16 unit of an escape at the start of `text`.
+/// The UTF-16 unit of the escape at the start of `text`.
 fn unit(text: &[u8]) -> Option<u16> {
     let digits = text.strip_prefix(b"\\u")?.get(..4)?;
     u16::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()
 }
 
-/// A value with `left` levels to go; the cause of a refusal is left in `fault`, since serde's errors
-/// are texts.
+/// Checks a value that may have `levels` levels. Serde's errors are texts, so the cause of a refusal is
+/// stored in `fault`.
 #[derive(Clone, Copy)]
-struct Level<'f> {
-    left: usize,
+struct PortableValue<'f> {
+    levels: usize,
     fault: &'f Cell<Option<JsonError>>,
 }
 
-impl Level<'_> {
-    fn below<E: Error>(self) -> Result<Self, E> {
-        let left = self.left.checked_sub(1).ok_or_else(|| self.refuse(JsonError::TooDeep))?;
-        Ok(Self { left, ..self })
+impl PortableValue<'_> {
+    fn inner<E: Error>(self) -> Result<Self, E> {
+        let levels = self.levels.checked_sub(1).ok_or_else(|| self.refuse(JsonError::TooDeep))?;
+        Ok(Self { levels, ..self })
     }
 
     fn refuse<E: Error>(self, why: JsonError) -> E {
@@ -101,7 +101,7 @@ impl Level<'_> {
     }
 }
 
-impl<'de> DeserializeSeed<'de> for Level<'_> {
+impl<'de> DeserializeSeed<'de> for PortableValue<'_> {
     type Value = ();
 
     fn deserialize<D: Deserializer<'de>>(self, reader: D) -> Result<(), D::Error> {
@@ -109,7 +109,7 @@ impl<'de> DeserializeSeed<'de> for Level<'_> {
     }
 }
 
-impl<'de> Visitor<'de> for Level<'_> {
+impl<'de> Visitor<'de> for PortableValue<'_> {
     type Value = ();
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -141,19 +141,19 @@ impl<'de> Visitor<'de> for Level<'_> {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<(), A::Error> {
-        let below = self.below()?;
-        while items.next_element_seed(below)?.is_some() {}
+        let inner = self.inner()?;
+        while items.next_element_seed(inner)?.is_some() {}
         Ok(())
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<(), A::Error> {
-        let below = self.below()?;
+        let inner = self.inner()?;
         let mut keys: HashSet<Cow<'de, str>> = HashSet::new();
         while let Some(JsonString(key)) = entries.next_key()? {
-            if let Some(twice) = keys.replace(key) {
-                return Err(self.refuse(JsonError::DuplicateKey(twice.into_owned())));
+            if let Some(key) = keys.replace(key) {
+                return Err(self.refuse(JsonError::DuplicateKey(key.into_owned())));
             }
-            entries.next_value_seed(below)?;
+            entries.next_value_seed(inner)?;
         }
         Ok(())
     }
@@ -164,7 +164,7 @@ impl<'de> Visitor<'de> for Level<'_> {
 #[derive(Debug, Deserialize)]
 pub struct JsonString<'a>(#[serde(borrow)] pub Cow<'a, str>);
 
-/// A struct that is read from an object only; by itself serde takes a list of its fields, too.
+/// A struct that is read from an object only; serde alone would also read it from a list of its fields.
 #[derive(Debug)]
 pub struct JsonObject<T>(pub T);
 
@@ -188,8 +188,8 @@ impl<'de, T: Deserialize<'de>> Visitor<'de> for ObjectVisitor<T> {
     }
 }
 
-/// A list as back ends send it. PHP encodes a list with gaps, which is what its `array_filter`
-/// leaves, as an object: `{"0":"a","2":"b"}`. Its values are the list.
+/// A list that may be encoded as an object: PHP writes a list with gaps, as `array_filter` leaves it,
+/// as `{"0":"a","2":"b"}`. Its values are the list.
 #[derive(Debug)]
 pub struct JsonList<T>(pub Vec<T>);
 
@@ -230,7 +230,7 @@ mod tests {
     use super::{DEPTH_MAX, JsonError, check, has_lone_surrogate};
 
     #[test]
-    fn what_every_reader_takes_is_readable() {
+    fn portable_json_is_accepted() {
         let deep = format!("{}{}", "[".repeat(DEPTH_MAX), "]".repeat(DEPTH_MAX));
         for text in [
             "null",
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn what_some_readers_refuse_is_refused_with_its_cause() {
+    fn what_some_readers_reject_is_refused_with_its_cause() {
         let lone = |text| assert_eq!(check(text), Err(JsonError::LoneSurrogate), "{text}");
         lone(r#""\ud83d""#);
         lone(r#""\uDE00""#);
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn the_search_for_halves_ends_with_the_text() {
+    fn truncated_escapes_end_the_search_for_lone_surrogates() {
         for text in ["\\", "\\u", "\\u12", "\\u00e9", "\\\\u", "a\\\\ud83d", "\\ud83d\\ude00"] {
             assert!(!has_lone_surrogate(text.as_bytes()), "{text}");
         }

@@ -1,6 +1,6 @@
-//! The signs of life of one socket: when the server pings it, and when it gives up.
+//! Whether the client of one socket is alive: when the server pings it, and when it closes the socket.
 //!
-//! Pure: the caller brings the time.
+//! The time is an argument; the session sends the ping.
 
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use super::{Frame, server_message};
 pub(super) struct Liveness {
     last_activity: Instant,
     pinged_at: Option<Instant>,
-    /// Clients that use control frames get them as pings; all others get `pusher:ping`.
+    /// A client that sent a control frame is pinged with one; all others get `pusher:ping`.
     uses_control_frames: bool,
 }
 
@@ -20,19 +20,19 @@ impl Liveness {
         Self { last_activity: now, pinged_at: None, uses_control_frames: false }
     }
 
-    /// Any message answers a ping.
+    /// The client sent something, which also answers a ping.
     pub(super) fn record_activity(&mut self, now: Instant) {
         self.last_activity = now;
         self.pinged_at = None;
     }
 
-    /// A ping or pong frame arrived.
+    /// The client sent a ping or pong frame.
     pub(super) fn record_control_frame(&mut self, now: Instant) {
         self.record_activity(now);
         self.uses_control_frames = true;
     }
 
-    /// When the client is to be pinged next, or, after a ping, given up.
+    /// When the client has to be pinged, or, after a ping, when its answer is overdue.
     pub(super) fn deadline(&self, ping_interval: Duration, pong_timeout: Duration) -> Instant {
         match self.pinged_at {
             Some(pinged_at) => pinged_at + pong_timeout,
@@ -40,7 +40,7 @@ impl Liveness {
         }
     }
 
-    /// At the deadline: the ping to send, or `None` if the last one was not answered.
+    /// The ping to send at the deadline; `None` if the last one was not answered.
     pub(super) fn ping(&mut self, now: Instant) -> Option<Frame> {
         if self.pinged_at.is_some() {
             return None;

@@ -1,6 +1,6 @@
-//! One user in a presence channel, as the back end signed them in `channel_data`.
+//! A member of a presence channel, as the back end signed it in `channel_data`.
 //!
-//! The `user_info` stays the bytes that were signed: Echo hands it to `here()` untouched.
+//! `user_info` keeps the bytes that were signed: Echo passes it to `here()` unchanged.
 
 use std::sync::Arc;
 
@@ -10,34 +10,34 @@ use serde_json::value::RawValue;
 use super::signed_data::{self, InvalidSignedData};
 use crate::app::AppLimits;
 
-/// Who joins: distinct by `user_id`, which is text everywhere on the wire.
+/// One user of a presence channel. A user with several sockets is one member.
 #[derive(Debug, Clone)]
 pub struct Member {
-    /// The id; a number in `channel_data` becomes its text.
+    /// The id, always text on the wire; a number in `channel_data` becomes its digits.
     pub user_id: Arc<str>,
-    /// The JSON value of `user_info`; `None` where the back end gave none.
+    /// The JSON value of `user_info`, if the back end signed one.
     pub user_info: Option<Box<RawValue>>,
 }
 
-/// Why `channel_data` names no member.
+/// Why `channel_data` does not describe a member.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidMember {
-    /// A presence channel was joined without `channel_data`.
+    /// The subscription had no `channel_data`.
     #[error("presence channels need channel_data from the auth endpoint, with a user_id")]
     Missing,
-    /// Not an object with an id that every client can read.
+    /// It is not an object with an id that every client can read.
     #[error("channel_data {0}")]
     Data(#[from] InvalidSignedData),
-    /// Over one of the app's bounds.
+    /// It exceeds a limit of the app.
     #[error("the {what} has {bytes} bytes; the limit is {bytes_max} ({key})")]
     TooLarge {
-        /// Which part.
+        /// The field.
         what: &'static str,
-        /// Its size.
+        /// The size of the field.
         bytes: usize,
-        /// The bound.
+        /// The limit.
         bytes_max: usize,
-        /// The configuration key of the bound.
+        /// The configuration key of the limit.
         key: &'static str,
     },
 }
@@ -57,22 +57,22 @@ impl Member {
         Self { user_id: user_id.into(), user_info: data.user_info }.within(limits)
     }
 
-    /// The same member, if it keeps the app's bounds.
+    /// The member, if it is within the app's limits.
     pub fn within(self, limits: &AppLimits) -> Result<Self, InvalidMember> {
         let info_bytes = self.user_info.as_ref().map_or(0, |info| info.get().len());
         let (id_max, info_max) = (limits.presence_user_id_bytes, limits.presence_user_info_bytes);
-        bounded("user_id", self.user_id.len(), id_max, "presence_user_id_bytes")?;
-        bounded("user_info", info_bytes, info_max, "presence_user_info_bytes")?;
+        check_bytes("user_id", self.user_id.len(), id_max, "presence_user_id_bytes")?;
+        check_bytes("user_info", info_bytes, info_max, "presence_user_info_bytes")?;
         Ok(self)
     }
 
-    /// The JSON text of `user_info`, `null` where there is none.
+    /// The JSON text of `user_info`, or `null`.
     pub fn info_json(&self) -> &str {
         self.user_info.as_ref().map_or("null", |info| info.get())
     }
 }
 
-fn bounded(
+fn check_bytes(
     what: &'static str,
     bytes: usize,
     bytes_max: usize,
@@ -104,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn what_names_nobody_is_refused() {
+    fn invalid_channel_data_is_refused_with_its_cause() {
         let check = |text, why| assert_eq!(Member::parse(text, &limits()).unwrap_err(), why);
         check(None, InvalidMember::Missing);
         check(Some(""), InvalidMember::Missing);

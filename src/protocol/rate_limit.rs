@@ -1,51 +1,53 @@
-//! How often one socket may do something. Pure: the caller brings the time.
+//! Rate limits of one socket: a token bucket, and Reverb's fixed window.
+//!
+//! The time is an argument; what happens above a limit is decided by the session.
 
 use std::time::{Duration, Instant};
 
 use crate::app::MessageRate;
 
-/// How many of something a socket may do at once, and how soon it may do one more.
+/// The size and the refill interval of a [`TokenBucket`].
 #[derive(Debug, Clone, Copy)]
 pub struct TokenRate {
+    /// The time in which one token is refilled.
     interval: Duration,
-    /// In which the whole allowance comes back.
-    whole: Duration,
+    /// The time in which an empty bucket is refilled.
+    refill: Duration,
 }
 
-/// What a client may send that reaches no other client, which is all but relayed client events: 20 000
-/// messages at once, then 200 a second. More is a flood.
+/// The limit of messages that reach no other client, that is all but relayed client events: 20 000 at
+/// once, then 200 a second. More is a flood.
 ///
-/// A page needs a few hundred at its start and one every few seconds later; a client that subscribes
-/// to ten times the allowed channels stays below, too. 20 000 messages cost the server some 30 ms, and
-/// 200 a second 0.03 % of a core.
+/// A page sends a few hundred when it loads, then one every few seconds; a client that subscribes to
+/// ten times the allowed channels also stays below. 20 000 messages cost the server some 30 ms, and 200
+/// a second 0.03 % of a core.
 pub const FLOOD_RATE: TokenRate =
-    TokenRate { interval: Duration::from_millis(5), whole: Duration::from_secs(100) };
+    TokenRate { interval: Duration::from_millis(5), refill: Duration::from_secs(100) };
 
 impl TokenRate {
-    /// So many at once, then so many a second (at least 1).
+    /// `count` at once, then `count` a second; at least 1.
     pub fn per_second(count: u32) -> Self {
-        // The nanosecond forgives the division's rest.
-        let whole = Duration::from_secs(1) + Duration::from_nanos(1);
-        Self { interval: Duration::from_secs(1) / count.max(1), whole }
+        // The nanosecond makes up for the remainder of the division.
+        let refill = Duration::from_secs(1) + Duration::from_nanos(1);
+        Self { interval: Duration::from_secs(1) / count.max(1), refill }
     }
 }
 
-/// A token bucket, kept as the one instant at which it would be full again (GCRA): no timer.
+/// A token bucket without a timer: it stores when it will be full again (GCRA).
 #[derive(Debug, Clone, Default)]
 pub struct TokenBucket {
     full_at: Option<Instant>,
 }
 
 impl TokenBucket {
-    /// Takes one token; false when there is none.
+    /// Takes one token; false if there is none.
     pub fn allow(&mut self, rate: TokenRate, now: Instant) -> bool {
         let full_at = self.full_at.map_or(now, |at| at.max(now)) + rate.interval;
-        // A whole bucket may be borrowed, never more.
-        let allowed = full_at - now <= rate.whole;
-        if allowed {
+        let is_allowed = full_at - now <= rate.refill;
+        if is_allowed {
             self.full_at = Some(full_at);
         }
-        allowed
+        is_allowed
     }
 }
 
@@ -57,10 +59,10 @@ pub struct FixedWindow {
 }
 
 impl FixedWindow {
-    /// Counts one message; false when the window is full.
+    /// Counts one message; false if the window is full.
     pub fn allow(&mut self, rate: MessageRate, now: Instant) -> bool {
-        let running = self.since.is_some_and(|since| now.duration_since(since) < rate.decay);
-        if !running {
+        let is_running = self.since.is_some_and(|since| now.duration_since(since) < rate.decay);
+        if !is_running {
             self.since = Some(now);
             self.count = 0;
         }
@@ -83,12 +85,12 @@ mod tests {
             let at_once = (0..2 * rate).filter(|_| bucket.allow(limit, start)).count();
             assert_eq!(at_once, rate as usize, "{rate} a second");
             let later = start + Duration::from_secs(1);
-            assert!(bucket.allow(limit, later), "a second later there is room again");
+            assert!(bucket.allow(limit, later), "a second later there is a token");
         }
     }
 
     #[test]
-    fn tokens_come_back_one_by_one() {
+    fn tokens_are_refilled_one_by_one() {
         let (mut bucket, start) = (TokenBucket::default(), Instant::now());
         let limit = TokenRate::per_second(10);
         assert!((0..10).all(|_| bucket.allow(limit, start)));
@@ -98,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_flood_is_more_than_the_burst_and_then_more_than_the_rate() {
+    fn the_flood_rate_allows_a_burst_and_then_a_rate() {
         let (mut bucket, start) = (TokenBucket::default(), Instant::now());
         assert!((0..20_000).all(|_| bucket.allow(FLOOD_RATE, start)));
         assert!(!bucket.allow(FLOOD_RATE, start));
@@ -108,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn a_window_counts_refused_messages_too_and_then_starts_anew() {
+    fn a_window_counts_refused_messages_and_ends_after_its_decay() {
         let decay = Duration::from_secs(60);
         let rate = MessageRate { max_attempts: 3, decay, terminate_on_limit: false };
         let (mut window, start) = (FixedWindow::default(), Instant::now());

@@ -1,8 +1,8 @@
-//! What the server may say. The double-encoded `data` is written here and nowhere else.
+//! The messages that the server sends, encoded as frames.
 //!
-//! Key order is Reverb's (`event`, `data`, `channel`), which also lets one event for many
-//! channels share everything up to the channel's name. `data` is always a JSON string, with
-//! the one exception every client library knows: `pusher:error`, whose `data` is an object.
+//! Only this module writes `data`, which is JSON encoded as a JSON string, except in `pusher:error`,
+//! where every client library expects an object. The order of keys is Reverb's (`event`, `data`,
+//! `channel`), so that an event for many channels is encoded once up to the channel.
 
 use std::cell::OnceCell;
 use std::sync::{Arc, LazyLock};
@@ -12,24 +12,24 @@ use serde::Serialize;
 
 use super::{ChannelName, CloseCode, Frame, SocketId};
 
-/// An `pusher:error` that leaves the socket open, by its code and text.
+/// The `data` of `pusher:error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ErrorEvent {
-    /// Pusher's number.
+    /// Pusher's code.
     pub code: u16,
-    /// What to change, in one sentence.
+    /// The cause, worded so that the client's developer can act on it.
     pub message: String,
 }
 
-/// The `data` of `pusher:subscription_error`: what reaches Echo's `.error()`.
+/// The `data` of `pusher:subscription_error`, which Echo passes to `.error()`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct SubscriptionError {
     /// `AuthError`, `LimitReached` or `InvalidChannel`.
     #[serde(rename = "type")]
     pub kind: &'static str,
-    /// What to change, in one sentence.
+    /// The cause, worded so that the client's developer can act on it.
     pub error: String,
-    /// As an auth endpoint would say it: 401, or the code soketi uses for the limit.
+    /// 401, as an auth endpoint answers, or the code that soketi uses for the limit.
     pub status: u16,
 }
 
@@ -46,13 +46,13 @@ pub fn pong() -> Frame {
     PONG.clone()
 }
 
-/// The server's own ping.
+/// `pusher:ping`.
 pub fn ping() -> Frame {
     static PING: LazyLock<Frame> = LazyLock::new(|| internal("pusher:ping", "{}", None));
     PING.clone()
 }
 
-/// Signed in; `user_data` is the text the back end signed, a string inside the string.
+/// The answer to `pusher:signin`. `user_data` is the text that the back end signed, sent as a string.
 pub fn signin_success(user_data: &str) -> Frame {
     let mut data = b"{\"user_data\":".to_vec();
     push_json(&mut data, user_data);
@@ -60,7 +60,7 @@ pub fn signin_success(user_data: &str) -> Frame {
     internal("pusher:signin_success", &text(data), None)
 }
 
-/// Who of a watchlist is online or offline; a list without ids is left out.
+/// The users of a watchlist under the names `online` and `offline`; an empty list is left out.
 pub fn watchlist_events(lists: [(&str, &[Arc<str>]); 2]) -> Frame {
     #[derive(Serialize)]
     struct WatchlistEvents<'a> {
@@ -77,8 +77,8 @@ pub fn watchlist_events(lists: [(&str, &[Arc<str>]); 2]) -> Frame {
     internal("pusher_internal:watchlist_events", &data, None)
 }
 
-/// How many are subscribed. `None` on encrypted channels: the Java SDK throws over what it cannot
-/// decrypt, and one frame goes to all subscribers.
+/// The number of subscriptions. `None` on encrypted channels: the Java library throws on a message
+/// that it cannot decrypt, and all subscribers get the same frame.
 pub fn subscription_count(channel: &ChannelName, count: usize) -> Option<Frame> {
     if channel.is_encrypted() {
         return None;
@@ -97,33 +97,33 @@ pub fn error(code: u16, message: &str) -> Frame {
     Frame::text(&text)
 }
 
-/// `pusher:error` that gives the reason of a close frame.
+/// The `pusher:error` that precedes a close frame.
 pub fn closing_error(code: CloseCode) -> Frame {
     error(code.code(), code.reason())
 }
 
-/// Subscribed; `data` is `{}` or [`presence`].
+/// The answer to a granted subscription; `data` is `{}` or [`presence`].
 pub fn subscription_succeeded(channel: &ChannelName, data: &str) -> Frame {
     internal("pusher_internal:subscription_succeeded", data, Some(channel))
 }
 
-/// Not subscribed. `channel` is the client's text, which may be no valid name.
+/// The answer to a refused subscription. `channel` is what the client sent, even if it is not valid.
 pub fn subscription_error(channel: &str, error: &SubscriptionError) -> Frame {
     let data = serde_json::to_string(error).expect("plain strings and a number serialize");
-    let mut text = opening("pusher:subscription_error", &data);
+    let mut text = head("pusher:subscription_error", &data);
     text.extend_from_slice(b",\"channel\":");
     push_json(&mut text, channel);
     text.push(b'}');
     Frame::text(&text)
 }
 
-/// A cache channel has no event to give. Reverb and soketi leave `data` out, which the Java SDK does
-/// not survive; on an encrypted channel it takes `{}` for an event that needs no key.
+/// A cache channel has no cached event. Reverb and soketi leave `data` out, which crashes the Java
+/// library; with `{}` it works, on encrypted channels too.
 pub fn cache_miss(channel: &ChannelName) -> Frame {
     internal("pusher:cache_miss", "{}", Some(channel))
 }
 
-/// A user's first socket joined.
+/// The first socket of a user joined a presence channel.
 pub fn member_added(channel: &ChannelName, user_id: &str, info_json: &str) -> Frame {
     let mut data = b"{\"user_id\":".to_vec();
     push_json(&mut data, user_id);
@@ -133,7 +133,7 @@ pub fn member_added(channel: &ChannelName, user_id: &str, info_json: &str) -> Fr
     internal("pusher_internal:member_added", &text(data), Some(channel))
 }
 
-/// A user's last socket left.
+/// The last socket of a user left a presence channel.
 pub fn member_removed(channel: &ChannelName, user_id: &str) -> Frame {
     let mut data = b"{\"user_id\":".to_vec();
     push_json(&mut data, user_id);
@@ -141,7 +141,7 @@ pub fn member_removed(channel: &ChannelName, user_id: &str) -> Frame {
     internal("pusher_internal:member_removed", &text(data), Some(channel))
 }
 
-/// The data of [`subscription_succeeded`] on a presence channel: ids and infos in order of arrival.
+/// The `data` of [`subscription_succeeded`] on a presence channel: the roster in the order of joining.
 pub fn presence<'a>(members: impl ExactSizeIterator<Item = (&'a str, &'a str)> + Clone) -> String {
     let mut text = format!("{{\"presence\":{{\"count\":{},\"ids\":[", members.len()).into_bytes();
     for (index, (user_id, _)) in members.clone().enumerate() {
@@ -159,33 +159,33 @@ pub fn presence<'a>(members: impl ExactSizeIterator<Item = (&'a str, &'a str)> +
     self::text(text)
 }
 
-/// An event of a back end or a client: encoded once up to the channel, whatever their number, and
-/// not at all if nobody is there.
+/// An event of a back end or a client for any number of channels. The part before the channel is
+/// encoded once, when the first frame is needed.
 #[derive(Debug)]
 pub struct OutboundEvent<'a> {
     name: &'a str,
     data: &'a str,
-    opening: OnceCell<Vec<u8>>,
+    head: OnceCell<Vec<u8>>,
 }
 
 impl<'a> OutboundEvent<'a> {
-    /// `data` is opaque: the text that came in goes out.
+    /// `data` is sent as it was received.
     pub fn new(name: &'a str, data: &'a str) -> Self {
-        Self { name, data, opening: OnceCell::new() }
+        Self { name, data, head: OnceCell::new() }
     }
 
-    fn opening(&self) -> Vec<u8> {
-        self.opening.get_or_init(|| opening(self.name, self.data)).clone()
+    fn head(&self) -> Vec<u8> {
+        self.head.get_or_init(|| head(self.name, self.data)).clone()
     }
 
     /// The frame for the subscribers of one channel.
     pub fn frame(&self, channel: &ChannelName) -> Frame {
-        Frame::text(&closing(self.opening(), channel))
+        Frame::text(&with_channel(self.head(), channel))
     }
 
-    /// The frame of a client event on a presence channel: it carries its sender as signed.
+    /// The frame of a client event on a presence channel, with the id of the member that sent it.
     pub fn frame_from(&self, channel: &ChannelName, user_id: &str) -> Frame {
-        let mut text = closing(self.opening(), channel);
+        let mut text = with_channel(self.head(), channel);
         text.pop();
         text.extend_from_slice(b",\"user_id\":");
         push_json(&mut text, user_id);
@@ -204,17 +204,17 @@ pub fn event_data(frame: &Frame) -> Option<String> {
 }
 
 fn internal(name: &str, data: &str, channel: Option<&ChannelName>) -> Frame {
-    let mut text = opening(name, data);
+    let mut text = head(name, data);
     match channel {
-        Some(channel) => text = closing(text, channel),
+        Some(channel) => text = with_channel(text, channel),
         None => text.push(b'}'),
     }
     Frame::text(&text)
 }
 
-/// `{"event":…,"data":…` with nothing closed yet.
-fn opening(name: &str, data: &str) -> Vec<u8> {
-    // The envelope, the names and a few escapes; a longer payload grows the text once.
+/// `{"event":…,"data":…`, to be continued.
+fn head(name: &str, data: &str) -> Vec<u8> {
+    // Enough for the keys, a channel name and a few escapes; more escapes grow the text once.
     let mut text = Vec::with_capacity(64 + name.len() + data.len() + data.len() / 8);
     text.extend_from_slice(b"{\"event\":");
     push_json(&mut text, name);
@@ -223,8 +223,8 @@ fn opening(name: &str, data: &str) -> Vec<u8> {
     text
 }
 
-/// `…,"channel":"…"}`; a checked name needs no escaping.
-fn closing(mut text: Vec<u8>, channel: &ChannelName) -> Vec<u8> {
+/// `{…,"channel":"…"}`; a valid name needs no escaping.
+fn with_channel(mut text: Vec<u8>, channel: &ChannelName) -> Vec<u8> {
     text.extend_from_slice(b",\"channel\":\"");
     text.extend_from_slice(channel.as_str().as_bytes());
     text.extend_from_slice(b"\"}");

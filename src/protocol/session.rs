@@ -1,8 +1,8 @@
-//! The state machine of one socket: (what was said | time passing, now) → actions.
+//! The state machine of one socket: a message or the time goes in, [`Action`]s come out.
 //!
-//! Owns what the rules know of a socket: its subscriptions, its rates, its signs of life.
-//! Refuses to know channels, rosters, transports and clocks; whoever drives it carries out the
-//! [`Action`]s in order and reports back what the channel refused.
+//! Owns the subscriptions of the socket, its user, its rate limits and its liveness. The caller
+//! carries out the actions in order and reports whether the channel granted a subscription; channels,
+//! rosters and transports are not visible from here.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -21,33 +21,35 @@ mod action;
 
 pub use action::{Action, Addressee, Relay};
 
-/// Everything the rules know of one socket.
+/// The protocol state of one socket.
 #[derive(Debug)]
 pub struct Session {
     app: Arc<App>,
     socket_id: SocketId,
-    /// Each with the user it was joined as, on presence channels.
+    /// Each channel; on presence channels with the user id of the member.
     subscriptions: HashMap<ChannelName, Option<Arc<str>>>,
     user: Option<User>,
-    /// Closed then, unless it has signed in or joined a channel that takes a signature.
+    /// When the socket is closed unless `is_authorized`.
     authorize_by: Option<Instant>,
+    /// Whether it has signed in or joined a channel that needs a signature.
     is_authorized: bool,
     library: ClientLibrary,
     messages: FixedWindow,
     client_events: TokenBucket,
+    /// Messages that reached no other client.
     unrelayed: TokenBucket,
     liveness: Liveness,
 }
 
 impl Session {
-    /// A socket that was just admitted, and the first thing to say on it.
+    /// The session of a new socket, and the first message to send on it.
     pub fn open(
         app: Arc<App>,
         socket_id: SocketId,
         library: ClientLibrary,
         now: Instant,
     ) -> (Self, Frame) {
-        let greeting = server_message::connection_established(socket_id, app.activity_timeout);
+        let established = server_message::connection_established(socket_id, app.activity_timeout);
         let session = Self {
             socket_id,
             subscriptions: HashMap::new(),
@@ -61,28 +63,28 @@ impl Session {
             liveness: Liveness::new(now),
             app,
         };
-        (session, greeting)
+        (session, established)
     }
 
-    /// The id the client was told.
+    /// The id of the socket.
     pub fn socket_id(&self) -> SocketId {
         self.socket_id
     }
 
-    /// A text message arrived.
+    /// A text message arrived: the actions it causes.
     pub fn receive(&mut self, text: &str, now: Instant) -> Vec<Action> {
         self.record_activity(now);
         if let Some(rate) = self.app.limits.messages
             && !self.messages.allow(rate, now)
         {
-            let ends = rate.terminate_on_limit || self.floods(now);
+            let closes = rate.terminate_on_limit || self.exceeds_flood_rate(now);
             let (close, text) = (CloseCode::RateLimited, "Rate limit exceeded");
-            return vec![if ends { Action::Close(close) } else { reject(4301, text) }];
+            return vec![if closes { Action::Close(close) } else { reject(4301, text) }];
         }
         let message = ClientMessage::parse(text);
         let is_event = matches!(message, Ok(ClientMessage::ClientEvent(_)));
-        // Before anything is done: a join that is not carried out must not be remembered.
-        if !is_event && self.floods(now) {
+        // Checked first: a subscription that is not carried out must not be stored.
+        if !is_event && self.exceeds_flood_rate(now) {
             return vec![FLOODING];
         }
         match message {
@@ -97,32 +99,32 @@ impl Session {
         }
     }
 
-    /// Any sign of life arrived.
+    /// The client is alive for another reason than a message, such as bytes it accepted.
     pub fn record_activity(&mut self, now: Instant) {
         self.liveness.record_activity(now);
     }
 
-    /// A ping or pong frame arrived: this client uses control frames.
+    /// A ping or pong frame arrived.
     pub fn receive_control_frame(&mut self, now: Instant) -> Option<Action> {
         self.liveness.record_control_frame(now);
-        self.floods(now).then_some(FLOODING)
+        self.exceeds_flood_rate(now).then_some(FLOODING)
     }
 
-    /// When [`tick`](Self::tick) has to be called next, if nothing is heard until then.
+    /// When [`tick`](Self::tick) has to be called if the client sends nothing until then.
     pub fn deadline(&self) -> Instant {
-        let silence = self.liveness.deadline(self.app.ping_interval, self.app.pong_timeout);
+        let liveness = self.liveness.deadline(self.app.ping_interval, self.app.pong_timeout);
         self.authorize_by
             .filter(|_| !self.is_authorized)
-            .map_or(silence, |authorize_by| authorize_by.min(silence))
+            .map_or(liveness, |authorize_by| authorize_by.min(liveness))
     }
 
-    /// When to look again, seen from `now`: at the deadline, but not later than the earliest one
-    /// that an answer to a ping may bring.
+    /// When to call [`tick`](Self::tick), given that messages do not move the timer: an answer to a ping
+    /// brings the deadline forward, at most to one ping interval from now.
     pub fn next_tick(&self, now: Instant) -> Instant {
         self.deadline().min(now + self.app.ping_interval)
     }
 
-    /// Time has passed: pings a silent client, gives up on one that did not answer.
+    /// At the deadline: pings a silent client, or closes one that did not answer or authorize in time.
     pub fn tick(&mut self, now: Instant) -> Option<Action> {
         if now < self.deadline() {
             return None;
@@ -142,23 +144,23 @@ impl Session {
         self.is_authorized |= channel.needs_auth();
     }
 
-    /// The channel did not grant a subscription that the rules allowed: it is full.
+    /// The channel is full and refused a subscription that the session had allowed.
     pub fn subscription_refused(&mut self, channel: &ChannelName) -> Action {
         self.subscriptions.remove(channel);
         self.refuse(channel.as_str(), presence_full(self.app.limits.presence_members))
     }
 
-    /// The channel did not grant it after all, and the client has been told.
+    /// A subscription was refused, and the client has its answer.
     pub fn forget_subscription(&mut self, channel: &ChannelName) {
         self.subscriptions.remove(channel);
     }
 
-    /// Who the socket is signed in as.
+    /// The user that the socket is signed in as.
     pub fn user(&self) -> Option<&User> {
         self.user.as_ref()
     }
 
-    /// Everything the socket was subscribed to, as it goes.
+    /// Removes all subscriptions: the socket leaves its channels.
     pub fn take_subscriptions(
         &mut self,
     ) -> impl Iterator<Item = (ChannelName, Option<Arc<str>>)> + '_ {
@@ -173,9 +175,9 @@ impl Session {
     }
 
     fn refuse(&self, channel: &str, error: SubscriptionError) -> Action {
-        let decrypts = self.library.decrypts_every_message()
+        let is_decrypted = self.library.decrypts_every_message()
             && ChannelType::of_prefix(channel) == ChannelType::Encrypted;
-        let addressee = if decrypts { Addressee::Connection } else { Addressee::Channel };
+        let addressee = if is_decrypted { Addressee::Connection } else { Addressee::Channel };
         Action::Refuse { channel: channel.to_owned(), error, addressee }
     }
 
@@ -217,8 +219,8 @@ impl Session {
         Ok(Action::Subscribe { channel, member })
     }
 
-    /// A user's channel was joined by signing in; subscribing only gets its answer, and nobody
-    /// gets another user's.
+    /// Signing in joins the user's own channel, so a subscription to it only gets its answer; a
+    /// subscription to the channel of another user is refused.
     fn authorize_user_channel(&self, channel: &ChannelName) -> Result<Action, SubscriptionError> {
         let own = self.user.as_ref().map(|user| &*user.id);
         if own.is_some() && own == channel.user_id() {
@@ -251,27 +253,28 @@ impl Session {
         let cut = user.watchlist_over.map(|ids| {
             reject(4302, format!("The watchlist has {ids} ids; the first {most} are watched"))
         });
-        // Who of the list is there comes last: nodes may have to look it up.
-        let said = std::iter::once(Action::Send(answer)).chain(cut);
-        said.chain(std::iter::once(Action::SignIn { user })).collect()
+        // The watchlist comes last: its users may have to be looked up in the directory.
+        let answers = std::iter::once(Action::Send(answer)).chain(cut);
+        answers.chain(std::iter::once(Action::SignIn { user })).collect()
     }
 
     fn unsubscribe(&mut self, channel: &str) -> Vec<Action> {
-        let left = self.subscriptions.remove_entry(channel);
-        left.map(|(channel, user_id)| Action::Unsubscribe { channel, user_id })
+        let removed = self.subscriptions.remove_entry(channel);
+        removed
+            .map(|(channel, user_id)| Action::Unsubscribe { channel, user_id })
             .into_iter()
             .collect()
     }
 
-    /// Relays a client event; refused ones count as a flood does, relayed ones have their own limit.
+    /// Relays a client event. Relayed ones have a limit of their own; refused ones count as unrelayed.
     fn relay(&mut self, message: &ClientEvent<'_>, now: Instant) -> Action {
         let action = self.client_event(message, now);
         let is_relayed = matches!(action, Action::Publish(_));
-        if is_relayed || !self.floods(now) { action } else { FLOODING }
+        if is_relayed || !self.exceeds_flood_rate(now) { action } else { FLOODING }
     }
 
-    /// Counts a message that reaches no other client.
-    fn floods(&mut self, now: Instant) -> bool {
+    /// Counts a message that reaches no other client; true if they are too many.
+    fn exceeds_flood_rate(&mut self, now: Instant) -> bool {
         !self.unrelayed.allow(FLOOD_RATE, now)
     }
 
@@ -327,7 +330,7 @@ impl Session {
     }
 }
 
-/// Why a presence channel with this many members takes no further one.
+/// The refusal of a presence channel that has `members` members, the limit.
 pub fn presence_full(members: usize) -> SubscriptionError {
     let error = format!("the presence channel has {members} members, the limit (presence_members)");
     limit_reached(4100, error)
@@ -335,12 +338,12 @@ pub fn presence_full(members: usize) -> SubscriptionError {
 
 const FLOODING: Action = Action::Close(CloseCode::Flooding);
 
-/// An event name that means nothing to the server is cut in the answer. The channel of a refused
-/// subscription is not: the client finds its subscription by the whole name.
-const ECHO_CHARS_MAX: usize = 200;
+/// Characters of an unsupported event name that the answer repeats. The channel of a refused
+/// subscription is repeated whole: the client finds its subscription by that name.
+const SHOWN_CHARS_MAX: usize = 200;
 
 fn unsupported(event: &str) -> Action {
-    let event: String = event.chars().take(ECHO_CHARS_MAX).collect();
+    let event: String = event.chars().take(SHOWN_CHARS_MAX).collect();
     let text = format!(
         "Unsupported event {event:?}: clients may send pusher:subscribe, pusher:unsubscribe, pusher:signin, pusher:ping, pusher:pong and client-… events"
     );

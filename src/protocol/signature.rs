@@ -1,7 +1,7 @@
-//! HMAC-SHA256 signatures: of channel subscriptions and of HTTP requests.
+//! HMAC-SHA256 signatures of subscriptions, sign-ins, HTTP requests and webhooks.
 //!
-//! Every comparison goes through [`fits`], which is constant-time. Refuses to know what a
-//! signature permits; it only says whether the holder of the secret made it, and if not, why.
+//! Every comparison goes through [`verify`], which takes constant time. The caller decides what a valid
+//! signature permits.
 
 use hmac::Mac;
 use md5::{Digest, Md5};
@@ -14,22 +14,22 @@ mod query;
 
 pub use query::{QueryError, SignedQuery};
 
-/// How far a request's clock may be from ours, in seconds: Pusher's figure.
+/// How far the timestamp of a request may be from the server's clock; Pusher's value.
 pub const TIMESTAMP_SKEW_MAX_SECONDS: u64 = 600;
 
-/// What a key has encoded in a query: all but what RFC 3986 never gives a meaning.
+/// What is percent-encoded in a query: all but the unreserved characters of RFC 3986.
 const IN_QUERY: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
-/// Why `auth` does not open a channel or sign a user in.
+/// Why the `auth` of a subscription or sign-in is not valid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum AuthError {
-    /// None was sent.
+    /// There is no `auth`.
     #[error("the channel needs an auth signature from your auth endpoint; none was sent")]
     Missing,
-    /// Not `key:signature`.
+    /// It has not the form `key:signature`.
     #[error("auth must have the form key:signature")]
     Malformed,
-    /// Signed for another app.
+    /// It was signed for another app.
     #[error("auth was made for the app key {theirs:?}; this connection uses {ours:?}")]
     OtherKey {
         /// The key in `auth`.
@@ -37,20 +37,20 @@ pub enum AuthError {
         /// The key the socket connected with.
         ours: String,
     },
-    /// Another secret, socket, channel or channel_data.
+    /// It was signed with another secret, or for another socket, channel or `channel_data`.
     #[error(
         "the signature does not fit {signed:?}: check that the auth endpoint uses this app's secret, this socket_id and this {beside}"
     )]
     Mismatch {
-        /// What is signed beside the socket id.
+        /// The field that is signed together with the socket id.
         beside: &'static str,
         /// The start of the text that must be signed: `socket_id:channel` or `socket_id::user::`.
         signed: String,
     },
 }
 
-/// Checks the `auth` of a subscription. `channel_data` is part of the text whenever it is sent,
-/// on private channels too; strict socket ids and channel names keep the text unambiguous.
+/// Checks the `auth` of a subscription. `channel_data` is signed whenever it is sent, on private
+/// channels too. Socket ids and channel names hold no colon, so the signed text is unambiguous.
 pub fn check_channel(
     app: &App,
     socket_id: SocketId,
@@ -66,7 +66,7 @@ pub fn check_channel(
     }
 }
 
-/// Checks the `auth` of `pusher:signin`: signed is `socket_id::user::user_data`.
+/// Checks the `auth` of `pusher:signin`, a signature of `socket_id::user::user_data`.
 pub fn check_user(
     app: &App,
     socket_id: SocketId,
@@ -76,7 +76,7 @@ pub fn check_user(
     check_auth(app, auth, "user_data", &format!("{socket_id}::user::"), &[user_data])
 }
 
-/// `auth` against the text that starts with `shown`, which the refusal shows, and goes on with `rest`.
+/// Checks `auth` against the text `shown` followed by `rest`; the error repeats `shown` only.
 fn check_auth(
     app: &App,
     auth: &str,
@@ -84,7 +84,7 @@ fn check_auth(
     shown: &str,
     rest: &[&str],
 ) -> Result<(), AuthError> {
-    // The signature is hexadecimal; the key may hold colons.
+    // A key may hold colons, a signature holds none.
     let (key, signature) = auth.rsplit_once(':').ok_or(AuthError::Malformed)?;
     if key != app.key {
         let theirs = key.chars().take(64).collect();
@@ -93,14 +93,14 @@ fn check_auth(
     let mut mac = app.secret.mac();
     mac.update(shown.as_bytes());
     rest.iter().for_each(|part| mac.update(part.as_bytes()));
-    if fits(mac, signature) {
+    if verify(mac, signature) {
         Ok(())
     } else {
         Err(AuthError::Mismatch { beside, signed: shown.to_owned() })
     }
 }
 
-/// Signs a subscription as an auth endpoint does: `key:signature`.
+/// The `auth` of a subscription, `key:signature`, as an auth endpoint creates it.
 pub fn channel_auth(
     key: &str,
     secret: &Secret,
@@ -117,62 +117,62 @@ pub fn channel_auth(
     format!("{key}:{}", hex::encode(mac.finalize().into_bytes()))
 }
 
-/// Signs the body of a webhook: the value of `X-Pusher-Signature`.
+/// The value of `X-Pusher-Signature`: the signature of the body of a webhook.
 pub fn signed_body(app: &App, body: &[u8]) -> String {
     let mut mac = app.secret.mac();
     mac.update(body);
     hex::encode(mac.finalize().into_bytes())
 }
 
-/// Why a request of the HTTP API is refused with 401. The texts are shown verbatim by Laravel.
+/// Why a request of the HTTP API is refused with 401. Laravel shows these texts verbatim.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unauthorized {
-    /// A parameter of the signature is not there.
+    /// A parameter of the signature is missing.
     #[error(
         "Authentication parameter {0} is missing: sign the request as the Pusher SDKs do (auth_key, auth_timestamp, auth_version, body_md5, auth_signature)"
     )]
     Missing(&'static str),
-    /// A key that is not the app's.
+    /// The key is not the app's.
     #[error(
         "Authentication key is not the key of this app: check REVERB_APP_KEY and REVERB_APP_ID"
     )]
     OtherKey,
-    /// Only 1.0 exists.
+    /// The version is not 1.0.
     #[error("Authentication version must be 1.0")]
     Version,
-    /// Not a number of seconds.
+    /// The timestamp is not a number of seconds.
     #[error("Authentication timestamp must be the Unix time in seconds")]
     Timestamp,
-    /// Signed long ago, or with a slow clock: the request does not show which.
+    /// The request was signed too long ago, or with a slow clock.
     #[error(
         "Authentication timestamp is {seconds} s behind the server's clock; at most 600 s are accepted: sign the request again, or set the clocks right"
     )]
     Late {
-        /// The distance.
+        /// The distance between the clocks.
         seconds: u64,
     },
-    /// Signed with a fast clock.
+    /// The request was signed with a fast clock.
     #[error(
         "Authentication timestamp is {seconds} s ahead of the server's clock; at most 600 s are accepted: set the clocks right"
     )]
     Early {
-        /// The distance.
+        /// The distance between the clocks.
         seconds: u64,
     },
-    /// The HMAC differs.
+    /// The signature differs.
     #[error(
         "Authentication signature invalid: check REVERB_APP_SECRET, and that no proxy changes the path or the query"
     )]
     Signature,
-    /// The body is not the one that was signed.
+    /// The body has another MD5 than the signed one.
     #[error("Authentication body_md5 does not fit the body that arrived")]
     Body,
 }
 
-/// Checks everything a request says before its body: key, version, clock and signature.
+/// Checks a request before its body is read: key, version, timestamp and signature.
 ///
-/// `body_md5` is part of the signed query, so a request that passes here has named its body;
-/// [`check_body`] then only compares. `paths` are the spellings a client may have signed.
+/// `body_md5` is part of the signed query, so [`check_body`] later compares only that. `paths` are the
+/// spellings of the path that a client may have signed.
 pub fn check_request(
     app: &App,
     method: &str,
@@ -180,23 +180,23 @@ pub fn check_request(
     query: &SignedQuery,
     now_unix_seconds: u64,
 ) -> Result<(), Unauthorized> {
-    let needed = |name| query.get(name).ok_or(Unauthorized::Missing(name));
-    let signature = needed("auth_signature")?;
-    if needed("auth_key")? != app.key {
+    let required = |name| query.get(name).ok_or(Unauthorized::Missing(name));
+    let signature = required("auth_signature")?;
+    if required("auth_key")? != app.key {
         return Err(Unauthorized::OtherKey);
     }
-    if needed("auth_version")? != "1.0" {
+    if required("auth_version")? != "1.0" {
         return Err(Unauthorized::Version);
     }
-    check_clock(needed("auth_timestamp")?, now_unix_seconds)?;
+    check_clock(required("auth_timestamp")?, now_unix_seconds)?;
     let signed_query = query.canonical();
-    let signed_by_secret =
-        |path: &&str| fits(request_mac(&app.secret, method, path, &signed_query), signature);
-    if paths.iter().any(signed_by_secret) { Ok(()) } else { Err(Unauthorized::Signature) }
+    let is_signed =
+        |path: &&str| verify(request_mac(&app.secret, method, path, &signed_query), signature);
+    if paths.iter().any(is_signed) { Ok(()) } else { Err(Unauthorized::Signature) }
 }
 
-/// Checks the body against the `body_md5` that was signed. A GET may carry the MD5 of nothing,
-/// as the Python SDK sends it.
+/// Checks the body against the signed `body_md5`. A request without a body may have the MD5 of the
+/// empty text, as the Python SDK sends it.
 pub fn check_body(query: &SignedQuery, body: &[u8]) -> Result<(), Unauthorized> {
     match query.get("body_md5") {
         Some(md5) if md5.as_bytes() == body_md5(body) => Ok(()),
@@ -206,7 +206,7 @@ pub fn check_body(query: &SignedQuery, body: &[u8]) -> Result<(), Unauthorized> 
     }
 }
 
-/// Signs a request as the official SDKs do: the whole query string, ready for a URL.
+/// The query string of a signed request, as the official SDKs create it.
 pub fn signed_query(
     app: &App,
     method: &str,
@@ -217,7 +217,7 @@ pub fn signed_query(
     query_signed_with((&app.key, &app.secret), method, path, body, now_unix_seconds)
 }
 
-/// [`signed_query`] for those who have a key and its secret, and no app.
+/// [`signed_query`] with a key and its secret instead of an app.
 pub fn query_signed_with(
     (key, secret): (&str, &Secret),
     method: &str,
@@ -254,18 +254,18 @@ fn request_mac(secret: &Secret, method: &str, path: &str, query: &str) -> hmac::
     mac
 }
 
-/// In lower-case hex.
+/// The MD5 in lower-case hex.
 fn body_md5(body: &[u8]) -> [u8; 32] {
     let mut text = [0; 32];
     hex::encode_to_slice(Md5::digest(body), &mut text).expect("16 bytes are 32 digits");
     text
 }
 
-/// Whether `signature` is the lower-case hex of the finished MAC; constant-time.
-fn fits(mac: hmac::Hmac<sha2::Sha256>, signature: &str) -> bool {
+/// Whether `signature` is the lower-case hex of the MAC, compared in constant time.
+fn verify(mac: hmac::Hmac<sha2::Sha256>, signature: &str) -> bool {
     let mut claimed = [0; 32];
-    let lower = !signature.bytes().any(|byte| byte.is_ascii_uppercase());
-    lower
+    let is_lowercase = !signature.bytes().any(|byte| byte.is_ascii_uppercase());
+    is_lowercase
         && hex::decode_to_slice(signature, &mut claimed).is_ok()
         && mac.verify_slice(&claimed).is_ok()
 }

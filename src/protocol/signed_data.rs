@@ -1,40 +1,40 @@
-//! What `channel_data` and `user_data` have in common: a signed JSON object that names a user by an id.
+//! The common form of `channel_data` and `user_data`: a signed JSON object with the id of a user.
 //!
-//! Refuses to know whether the signature is right.
+//! The signature is checked before, by `signature`.
 
 use serde::Deserialize;
 use serde_json::value::RawValue;
 
 use super::json::{self, JsonError, JsonObject};
 
-/// Why signed data names no user, worded to follow its name.
+/// Why signed data is not valid, worded to follow the name of the data.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidSignedData {
-    /// Not JSON that every client can read.
+    /// It is not JSON that every client can read.
     #[error(transparent)]
-    JsonError(#[from] JsonError),
-    /// The JSON text of a string which is JSON itself.
+    Json(#[from] JsonError),
+    /// It is a JSON string that holds JSON.
     #[error(
         "is encoded twice: it must be the JSON text of an object, not of a string that holds one"
     )]
     EncodedTwice,
-    /// Another JSON value.
+    /// It is another JSON value.
     #[error("must be a JSON object, not {0}")]
     NoObject(&'static str),
-    /// The field is missing, or null.
+    /// The id is missing or null.
     #[error("has no {0}")]
     NoId(&'static str),
-    /// The field holds something else.
+    /// The id is neither a string nor a number.
     #[error("must have a string or a number as its {key}, not {found}")]
     BadId {
-        /// The field.
+        /// The field of the id.
         key: &'static str,
-        /// What it holds.
+        /// The kind of its value.
         found: &'static str,
     },
 }
 
-/// Reads the object.
+/// Reads the object, after checking that every client can read it.
 pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, InvalidSignedData> {
     json::check(text)?;
     match text.trim_ascii_start().as_bytes().first() {
@@ -47,13 +47,13 @@ pub(super) fn object<'a, T: Deserialize<'a>>(text: &'a str) -> Result<T, Invalid
     Ok(read)
 }
 
-/// Strings as they are, numbers as their digits.
+/// The id in the field `key`: a string as it is, a number as its digits.
 pub(super) fn id(raw: Option<&RawValue>, key: &'static str) -> Result<String, InvalidSignedData> {
     let raw = raw.ok_or(InvalidSignedData::NoId(key))?.get();
     user_id(raw).ok_or(InvalidSignedData::BadId { key, found: kind(raw) })
 }
 
-/// The id that a JSON value is, if it is one.
+/// The user id that a JSON value stands for; `None` if it is no id.
 pub(super) fn user_id(raw: &str) -> Option<String> {
     let text = match raw.as_bytes().first()? {
         b'"' => serde_json::from_str(raw).ok()?,

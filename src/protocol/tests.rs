@@ -1,8 +1,8 @@
 //! Every frame that the server can send is one that every official SDK can read.
 //!
-//! The strictest: Java's `getData()` needs a `data` key, .NET wants text in it and refuses what is
-//! nested too deep, Go and Swift drop a message with half a surrogate pair, and all find the channel
-//! by the name they asked for.
+//! The strictest rules: Java's `getData()` needs a `data` key, .NET needs a string there and refuses
+//! deep nesting, Go and Swift drop a message with a lone surrogate, and all find the channel by the
+//! name they subscribed to.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -17,10 +17,10 @@ use super::{ChannelName, ClientLibrary, CloseCode, Frame, SocketId, json, signat
 use crate::app::tests::app;
 use crate::app::{App, ClientEvents};
 
-/// What .NET's readers take.
+/// The limit of .NET's readers.
 const LEVELS_MAX: usize = 64;
 
-/// What clients may give as data, and what a member's back end may give as info.
+/// Valid `data` of client events, and valid `user_info`.
 const VALUES: [&str; 14] = [
     "null",
     "true",
@@ -38,7 +38,7 @@ const VALUES: [&str; 14] = [
     r#"{"a":{"a":null},"é\n":"\"","data":"{}"}"#,
 ];
 
-/// Names that are asked for, whether or not they can be had.
+/// Names in subscriptions, most of them invalid.
 const NAMES: [&str; 6] =
     ["private-a", "presence-\"a\"\\", "\u{0}\u{1f}", "#server-to-user-é😀", "a/b", ""];
 
@@ -62,7 +62,7 @@ fn check(frame: &Frame, channel: Option<&str>) {
     }
 }
 
-/// SDKs read this themselves. A roster has three levels more than what its members were checked for.
+/// The SDKs parse this text. A roster has three levels more than the checked info of its members.
 fn is_readable_object(data: &str) -> bool {
     fn levels(value: &Value) -> usize {
         match value {
@@ -80,8 +80,8 @@ fn name(text: &str) -> ChannelName {
     ChannelName::parse(text, 200).unwrap()
 }
 
-/// One frame of each function of [`server_message`] that makes one, and the channel it is about.
-fn of_every_function() -> Vec<(&'static str, Frame, Option<&'static str>)> {
+/// One frame from each function of [`server_message`] that returns one, and the channel in it.
+fn frames_of_every_function() -> Vec<(&'static str, Frame, Option<&'static str>)> {
     let id = SocketId::parse("1.2").unwrap();
     let watched: [Arc<str>; 2] = ["é\"".into(), "2".into()];
     let refused = SubscriptionError { kind: "AuthError", error: "\"é\"".into(), status: 401 };
@@ -131,20 +131,21 @@ fn of_every_function() -> Vec<(&'static str, Frame, Option<&'static str>)> {
 }
 
 #[test]
-fn every_function_makes_a_frame_that_every_sdk_reads() {
-    let frames = of_every_function();
+fn every_sdk_reads_the_frames_of_every_function() {
+    let frames = frames_of_every_function();
     for (_, frame, channel) in &frames {
         check(frame, *channel);
     }
     let source = include_str!("server_message.rs");
     let heads = source.split("pub fn ").skip(1).filter_map(|rest| rest.split_once('{'));
-    let makes_a_frame = heads.filter(|(head, _)| {
+    let returns_a_frame = heads.filter(|(head, _)| {
         head.split_once("->").is_some_and(|(_, result)| result.contains("Frame"))
     });
-    let written: BTreeSet<&str> =
-        makes_a_frame.filter_map(|(head, _)| head.split_once('(').map(|(name, _)| name)).collect();
-    let walked: BTreeSet<&str> = frames.iter().map(|(function, ..)| *function).collect();
-    assert_eq!(walked, written, "walk every function of server_message.rs here");
+    let existing: BTreeSet<&str> = returns_a_frame
+        .filter_map(|(head, _)| head.split_once('(').map(|(name, _)| name))
+        .collect();
+    let covered: BTreeSet<&str> = frames.iter().map(|(function, ..)| *function).collect();
+    assert_eq!(covered, existing, "add every function of server_message.rs to this test");
 }
 
 fn session(app: &Arc<App>) -> Session {
@@ -155,7 +156,7 @@ fn session_of(app: &Arc<App>, library: ClientLibrary) -> Session {
     Session::open(app.clone(), SocketId::parse("1.2").unwrap(), library, Instant::now()).0
 }
 
-/// What comes of a rightly signed subscription.
+/// The action of a subscription with a valid signature.
 fn subscribe(session: &mut Session, channel: &str, channel_data: Option<&str>) -> Action {
     let app = app();
     let auth = signature::channel_auth(&app.key, &app.secret, "1.2", channel, channel_data);
@@ -165,7 +166,7 @@ fn subscribe(session: &mut Session, channel: &str, channel_data: Option<&str>) -
 }
 
 #[test]
-fn whatever_a_client_sends_its_whispers_are_read_by_every_sdk() {
+fn every_sdk_reads_relayed_client_events_with_any_data() {
     let app = Arc::new(App { accept_client_events_from: ClientEvents::All, ..app() });
     let member = r#"{"user_id":"\"é\u0000"}"#;
     let deep = format!("{}{}", "[".repeat(60), "]".repeat(60));
@@ -186,7 +187,7 @@ fn whatever_a_client_sends_its_whispers_are_read_by_every_sdk() {
 }
 
 #[test]
-fn whatever_info_a_member_has_rosters_are_read_by_every_sdk() {
+fn every_sdk_reads_rosters_with_any_user_info() {
     let app = Arc::new(app());
     let deep = format!("{}{}", "[".repeat(59), "]".repeat(59));
     for info in VALUES.into_iter().chain([deep.as_str()]) {
@@ -203,26 +204,28 @@ fn whatever_info_a_member_has_rosters_are_read_by_every_sdk() {
 }
 
 #[test]
-fn a_refused_subscription_comes_back_under_the_name_that_was_asked_for() {
+fn a_refused_subscription_repeats_the_channel_that_was_sent() {
     let app = Arc::new(app());
     let long = format!("private-{}", "é\"".repeat(3000));
     for channel in NAMES.into_iter().chain([long.as_str()]) {
-        let asked = serde_json::json!({"event": "pusher:subscribe", "data": {"channel": channel}});
-        let action = session(&app).receive(&asked.to_string(), Instant::now()).remove(0);
-        let Action::Refuse { channel: named, error, .. } = action else {
+        let request =
+            serde_json::json!({"event": "pusher:subscribe", "data": {"channel": channel}});
+        let action = session(&app).receive(&request.to_string(), Instant::now()).remove(0);
+        let Action::Refuse { channel: repeated, error, .. } = action else {
             panic!("{channel}: {action:?}")
         };
-        check(&server_message::subscription_error(&named, &error), Some(channel));
+        check(&server_message::subscription_error(&repeated, &error), Some(channel));
     }
 }
 
 #[test]
-fn no_sdk_gets_on_an_encrypted_channel_what_it_would_decrypt_in_vain() {
+fn no_sdk_gets_a_message_that_it_fails_to_decrypt() {
     let app = Arc::new(App { accept_client_events_from: ClientEvents::All, ..app() });
     let refusal = |library, channel: &str| {
-        let asked = serde_json::json!({"event": "pusher:subscribe", "data": {"channel": channel}});
+        let request =
+            serde_json::json!({"event": "pusher:subscribe", "data": {"channel": channel}});
         let mut session = session_of(&app, library);
-        match session.receive(&asked.to_string(), Instant::now()).remove(0) {
+        match session.receive(&request.to_string(), Instant::now()).remove(0) {
             Action::Refuse { addressee, .. } => addressee,
             action => panic!("{channel}: {action:?}"),
         }
@@ -236,7 +239,7 @@ fn no_sdk_gets_on_an_encrypted_channel_what_it_would_decrypt_in_vain() {
     assert_eq!(server_message::subscription_count(&name("private-encrypted-a"), 1), None);
     let mut session = session(&app);
     subscribe(&mut session, "private-encrypted-a", None);
-    let whisper = r#"{"event":"client-a","channel":"private-encrypted-a","data":{}}"#;
-    let action = session.receive(whisper, Instant::now()).remove(0);
+    let client_event = r#"{"event":"client-a","channel":"private-encrypted-a","data":{}}"#;
+    let action = session.receive(client_event, Instant::now()).remove(0);
     assert!(matches!(action, Action::Reject(_)), "{action:?}");
 }

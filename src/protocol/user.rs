@@ -1,6 +1,6 @@
-//! A signed-in user, as the back end signed them in `user_data`.
+//! A signed-in user, as the back end signed it in `user_data`.
 //!
-//! Distinct from a [`Member`]: a user is known on the whole connection, a member in one channel.
+//! A user belongs to a whole socket, a [`Member`] to one presence channel.
 
 use std::sync::Arc;
 
@@ -13,34 +13,34 @@ use super::json::JsonList;
 use super::signed_data::{self, InvalidSignedData};
 use crate::app::AppLimits;
 
-/// Who signed in, and whose coming and going they want to know.
+/// A user with its watchlist: the users whose coming online and going offline it is notified of.
 #[derive(Debug, Clone)]
 pub struct User {
-    /// The id; a number in `user_data` becomes its text.
+    /// The id; a number in `user_data` becomes its digits.
     pub id: Arc<str>,
     /// The JSON value of `user_info`.
     pub info: Option<Box<RawValue>>,
-    /// At most the app's bound of ids.
+    /// The watched user ids, as many as the app allows.
     pub watchlist: Vec<Arc<str>>,
-    /// How long the watchlist was, if it was longer than that.
+    /// The number of ids in a watchlist that was cut.
     pub watchlist_over: Option<usize>,
 }
 
-/// Why `user_data` names no user.
+/// Why `user_data` does not describe a user.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum InvalidUser {
-    /// Not an object with an id that every client can read.
+    /// It is not an object with an id that every client can read.
     #[error("user_data {0}")]
     Data(#[from] InvalidSignedData),
-    /// Over the app's bound.
+    /// The id exceeds the limit of the app.
     #[error("the id has {bytes} bytes; the limit is {bytes_max} (presence_user_id_bytes)")]
     IdTooLong {
-        /// Its size.
+        /// The size of the id.
         bytes: usize,
-        /// The bound.
+        /// The limit.
         bytes_max: usize,
     },
-    /// Not a list.
+    /// The watchlist is not a list.
     #[error("the watchlist in user_data must be a list of user ids")]
     Watchlist,
 }
@@ -61,7 +61,7 @@ impl User {
         if bytes > bytes_max {
             return Err(InvalidUser::IdTooLong { bytes, bytes_max });
         }
-        let ids = watched(data.watchlist.as_deref())?;
+        let ids = watchlist_ids(data.watchlist.as_deref())?;
         let (count, most) = (ids.len(), limits.watchlist_users);
         Ok(Self {
             id: id.into(),
@@ -77,8 +77,8 @@ impl User {
     }
 }
 
-/// The ids of a watchlist. One that stands twice is one user.
-fn watched(list: Option<&RawValue>) -> Result<IndexSet<String>, InvalidUser> {
+/// The distinct ids of a watchlist.
+fn watchlist_ids(list: Option<&RawValue>) -> Result<IndexSet<String>, InvalidUser> {
     let Some(list) = list else { return Ok(IndexSet::new()) };
     let JsonList::<&RawValue>(ids) =
         serde_json::from_str(list.get()).map_err(|_| InvalidUser::Watchlist)?;
@@ -116,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn of_a_long_watchlist_the_first_hundred_count() {
+    fn a_long_watchlist_is_cut_to_its_first_hundred_ids() {
         let ids: Vec<String> = (0..101).map(|id| id.to_string()).collect();
         let text = serde_json::json!({ "id": "1", "watchlist": ids }).to_string();
         let user = User::parse(&text, &limits()).unwrap();

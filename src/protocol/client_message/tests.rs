@@ -1,4 +1,4 @@
-//! What is read from each shape a real client sends, and what is refused.
+//! Each form of message that real clients send is parsed; anything else is refused.
 
 use std::borrow::Cow;
 
@@ -114,7 +114,7 @@ fn wrong_types_and_broken_json_are_invalid() {
 }
 
 #[test]
-fn data_that_some_readers_refuse_is_invalid() {
+fn data_that_some_readers_reject_is_invalid() {
     let check = |data: &str, expected: &str| {
         let text = format!(r#"{{"event":"client-a","channel":"private-a","data":{data}}}"#);
         assert_eq!(ClientMessage::parse(&text).unwrap_err().to_string(), expected, "{text}");
@@ -130,7 +130,7 @@ fn data_that_some_readers_refuse_is_invalid() {
 }
 
 #[test]
-fn nesting_has_a_bound_and_costs_no_stack() {
+fn deep_nesting_is_refused() {
     let deep = format!("{}1{}", "[".repeat(100_000), "]".repeat(100_000));
     let event = format!(r#"{{"event":"client-typing","channel":"private-a","data":{deep}}}"#);
     assert!(ClientMessage::parse(&event).is_err());

@@ -57,7 +57,7 @@ fn presence_data_is_an_object_even_when_empty_or_numeric() {
 }
 
 #[test]
-fn an_event_carries_its_data_as_the_string_it_was() {
+fn the_data_of_an_event_is_sent_as_received() {
     let event = OutboundEvent::new("App\\Events\\Shipped", r#"{"n":1.0,"e":[],"o":{}}"#);
     check(
         &event.frame(&name("orders")),

@@ -1,34 +1,37 @@
-//! What the rules want done for one socket. Values only: [`node`](crate::node) carries them out.
+//! What a session returns: the actions that [`node`](crate::node) carries out for its socket.
 
 use std::sync::Arc;
 
 use crate::protocol::server_message::{ErrorEvent, SubscriptionError};
 use crate::protocol::{ChannelName, CloseCode, Frame, Member, User};
 
-/// What is to be done, in the order given.
+/// One action; those of a message are carried out in order.
 #[derive(Debug)]
 pub enum Action {
-    /// Say this to the client.
+    /// Send a frame to the client.
     Send(Frame),
-    /// Tell the client what it did wrong; the socket stays open.
+    /// Send `pusher:error`; the socket stays open.
     Reject(ErrorEvent),
-    /// Answer a subscription that was not granted; the socket stays open.
+    /// Answer a refused subscription; the socket stays open.
     Refuse {
-        /// The channel as the client named it.
+        /// The channel as the client sent it.
         channel: String,
-        /// Why.
+        /// The cause.
         error: SubscriptionError,
-        /// Where the client can read that.
+        /// Which messages carry the cause.
         addressee: Addressee,
     },
-    /// Join a channel; the channel answers ([`Session::subscription_granted`](super::Session::subscription_granted), [`Session::subscription_refused`](super::Session::subscription_refused)).
+    /// Join a channel, then report the result: [`subscription_granted`], [`subscription_refused`].
+    ///
+    /// [`subscription_granted`]: super::Session::subscription_granted
+    /// [`subscription_refused`]: super::Session::subscription_refused
     Subscribe {
         /// The channel.
         channel: ChannelName,
-        /// Who joins, on presence channels.
+        /// The member, on presence channels.
         member: Option<Member>,
     },
-    /// Answer a second subscription to a channel as the first: nothing else changes.
+    /// Answer a second subscription to a channel like the first; nothing else changes.
     Confirm {
         /// The channel.
         channel: ChannelName,
@@ -37,42 +40,42 @@ pub enum Action {
     Unsubscribe {
         /// The channel.
         channel: ChannelName,
-        /// Who leaves, on presence channels.
+        /// The user id of the member, on presence channels.
         user_id: Option<Arc<str>>,
     },
     /// Relay a client event to the channel's other subscribers.
     Publish(Relay),
-    /// The socket belongs to a user now, who watches others and is watched.
+    /// Join the user's channel and start the user's watchlist.
     SignIn {
         /// The user.
         user: User,
     },
-    /// Answer a sign-in that was not granted with its cause, and close.
+    /// Answer a refused sign-in with its cause, then close.
     RefuseSignIn(ErrorEvent),
-    /// Say why and close.
+    /// Send the reason, then close.
     Close(CloseCode),
 }
 
-/// What the answer to a refused subscription is about.
+/// Which messages answer a refused subscription.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Addressee {
-    /// The channel, with `pusher:subscription_error`, and the connection, with `pusher:error`.
+    /// `pusher:subscription_error` for the channel, and `pusher:error` for the connection.
     Channel,
-    /// The connection alone: the client would decrypt what is about the channel.
+    /// `pusher:error` alone: the client would try to decrypt a message of the channel.
     Connection,
 }
 
-/// A client event that may go to the channel's other subscribers.
+/// A client event that passed all checks.
 #[derive(Debug)]
 pub struct Relay {
-    /// The channel.
+    /// The channel of the event.
     pub channel: ChannelName,
-    /// The event, encoded.
+    /// The encoded event.
     pub frame: Frame,
-    /// Its name.
+    /// The name of the event.
     pub event: String,
-    /// Its payload, as it is relayed.
+    /// The payload in the frame.
     pub data: String,
-    /// The sender, on presence channels.
+    /// The user id of the sender, on presence channels.
     pub user_id: Option<Arc<str>>,
 }

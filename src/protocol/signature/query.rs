@@ -1,29 +1,29 @@
-//! The query of a signed request: read once, one reading for both the check and the call.
+//! The query of a signed request, parsed once: the signature check and the call use the same values.
 
 use percent_encoding::percent_decode_str;
 
-/// Parameters of one query: keys lower-cased and sorted, values decoded once, no key twice.
+/// The parameters of a query, sorted by key. Keys are in lower case and unique, values are decoded.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct SignedQuery {
     parameters: Vec<(String, String)>,
 }
 
-/// Why a query has no single reading.
+/// Why a query is ambiguous or unreadable.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
 pub enum QueryError {
-    /// Which of the two was signed, and which would be used?
+    /// The signed value may differ from the used one.
     #[error("the query parameter {0:?} is given twice")]
-    Twice(String),
-    /// Decodes to something that is no text.
+    Duplicate(String),
+    /// The decoded bytes are not UTF-8.
     #[error("the query is not valid UTF-8 after percent-decoding")]
     NotText,
-    /// A newline in a value could imitate another request's signed text.
+    /// A newline in a value could imitate the signed text of another request.
     #[error("the query parameter {0:?} holds a control character")]
     Control(String),
 }
 
 impl SignedQuery {
-    /// Reads the part of a URL after `?`.
+    /// Parses the part of a URL after `?`.
     pub fn parse(raw: &str) -> Result<Self, QueryError> {
         let mut parameters = Vec::with_capacity(8);
         for pair in raw.split('&').filter(|pair| !pair.is_empty()) {
@@ -33,25 +33,25 @@ impl SignedQuery {
             parameters.push((key, value));
         }
         parameters.sort_unstable();
-        if let Some(twice) = parameters.windows(2).find(|pair| pair[0].0 == pair[1].0) {
-            return Err(QueryError::Twice(twice[0].0.clone()));
+        if let Some(pair) = parameters.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+            return Err(QueryError::Duplicate(pair[0].0.clone()));
         }
-        let control = |text: &str| text.chars().any(char::is_control);
+        let has_control = |text: &str| text.chars().any(char::is_control);
         if let Some((key, _)) =
-            parameters.iter().find(|(key, value)| control(key) || control(value))
+            parameters.iter().find(|(key, value)| has_control(key) || has_control(value))
         {
             return Err(QueryError::Control(key.clone()));
         }
         Ok(Self { parameters })
     }
 
-    /// One parameter's value.
+    /// The value of a parameter.
     pub fn get(&self, key: &str) -> Option<&str> {
         let found = self.parameters.binary_search_by(|(name, _)| name.as_str().cmp(key));
         found.ok().map(|index| self.parameters[index].1.as_str())
     }
 
-    /// The form that is signed: `k=v&k=v`, sorted, values not encoded, without the signature.
+    /// The signed form: `key=value&key=value`, sorted, values not encoded, without `auth_signature`.
     pub fn canonical(&self) -> String {
         let mut text = String::with_capacity(160);
         for (key, value) in self.parameters.iter().filter(|(key, _)| key != "auth_signature") {
