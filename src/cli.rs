@@ -1,15 +1,17 @@
 //! The command line: `serve`, `check`, `trigger` and `bench`.
 //!
-//! Owns arguments, exit codes and what is said to the person at the terminal. Knows nothing of
-//! the protocol: the commands call the library and report.
+//! Owns the arguments, the exit codes and the text on the terminal. The work is done by the library and
+//! the load generator.
 
 use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use crate::config::Problem;
+use resound::config::Problem;
+use resound_load::LoadError;
 
+mod advice;
 mod banner;
 mod bench;
 mod check;
@@ -21,7 +23,7 @@ mod trigger;
 /// A Pusher-protocol WebSocket server: a drop-in replacement for Laravel Reverb.
 #[derive(Debug, Parser)]
 #[command(version, about, arg_required_else_help = true)]
-pub struct Cli {
+pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
 }
@@ -43,6 +45,8 @@ enum Command {
 enum Failure {
     /// Exit code 2: nothing was started, and nothing will be until something is changed.
     Configuration(Problem),
+    /// Exit code 2: a flag that does not fit the configuration, or other flags.
+    Flag(String),
     /// Exit code 1: it was tried, and went wrong.
     Running(anyhow::Error),
     /// Exit code 1: a second signal cut the drain short. The log has it already.
@@ -50,7 +54,7 @@ enum Failure {
 }
 
 /// Runs the command.
-pub fn run(cli: Cli) -> ExitCode {
+pub(crate) fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
@@ -71,6 +75,7 @@ impl Failure {
     fn message(&self) -> Option<String> {
         match self {
             Self::Configuration(problem) => Some(problem.to_string()),
+            Self::Flag(text) => Some(format!("flag {text}")),
             Self::Running(error) => Some(format!("{error:#}")),
             Self::Impatience => None,
         }
@@ -79,7 +84,7 @@ impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Running(_) | Self::Impatience => ExitCode::from(1),
-            Self::Configuration(_) => ExitCode::from(2),
+            Self::Configuration(_) | Self::Flag(_) => ExitCode::from(2),
         }
     }
 }
@@ -87,6 +92,12 @@ impl Failure {
 impl From<Problem> for Failure {
     fn from(problem: Problem) -> Self {
         Self::Configuration(problem)
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        Self::Running(anyhow::Error::msg(advice::text(&error)))
     }
 }
 

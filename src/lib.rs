@@ -15,5 +15,3 @@ pub mod websocket;
 pub mod http;
 pub mod server;
 pub mod logging;
-pub mod load;
-pub mod cli;

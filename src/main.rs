@@ -1,9 +1,11 @@
-//! The `resound` program: hands its arguments to the library and returns its exit code.
+//! The `resound` program: its commands, on the server of the library and the load generator.
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
+mod cli;
+
 fn main() -> ExitCode {
-    resound::cli::run(resound::cli::Cli::parse())
+    cli::run(cli::Cli::parse())
 }

@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::{Context, ensure};
 use redis::Connection;
-use resound::load::Usage;
+use resound_load::system;
 
 use crate::redis::Redis;
 
@@ -99,7 +99,7 @@ fn in_pipelines(
     say: impl Fn(&mut ::redis::Pipeline, u64),
 ) -> anyhow::Result<f64> {
     const AT_ONCE: usize = 16;
-    let used = || Usage::of(redis.id()).context("Redis cannot be measured");
+    let used = || system::usage(redis.id()).context("Redis cannot be measured");
     let before = used()?;
     let mut number = 0;
     for _ in 0..count.div_ceil(AT_ONCE) {

@@ -1,6 +1,6 @@
 //! What the kernel allows: one thread that writes one frame to every socket, and nothing else.
 //!
-//! Owns the least a crowd needs to be connected: the upgrade, a greeting, the answer to one
+//! Owns the least a pool needs to be connected: the upgrade, a greeting, the answer to one
 //! subscription. Every socket is on the one channel there is. Refuses everything a server is for:
 //! no signature is checked, no JSON parsed, no queue kept, no slow reader noticed; a socket that
 //! takes nothing ends the process, because then it is no longer what is measured.
@@ -103,7 +103,7 @@ impl BareLoop {
             if connection.upgraded {
                 let Some((frame, length)) = ClientFrame::read(&connection.cut) else { break };
                 connection.cut.drain(..length);
-                self.hear(index, &frame)?;
+                self.receive(index, &frame)?;
             } else {
                 let Some((request, length)) = Request::read(&connection.cut) else { break };
                 connection.cut.drain(..length);
@@ -143,7 +143,7 @@ impl BareLoop {
         Ok(())
     }
 
-    fn hear(&mut self, index: usize, frame: &ClientFrame) -> io::Result<()> {
+    fn receive(&mut self, index: usize, frame: &ClientFrame) -> io::Result<()> {
         match frame {
             ClientFrame::Subscribe { channel } => {
                 let connection = &mut self.connections[index];

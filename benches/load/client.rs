@@ -1,24 +1,24 @@
-//! One WebSocket driven by hand, for what a crowd does not do: connect one after another, join and
-//! leave on command, stop reading.
+//! One WebSocket on a blocking connection, for what a pool does not do: connect one after another, join
+//! and leave on command, stop reading.
 //!
-//! Owns the upgrade and the frames of one blocking connection. Refuses to know what a message means.
+//! Owns the connection. What a message means is left to the scenario.
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use resound::protocol::signature::channel_auth;
+use resound_load::{FrameReader, Piece, text_frame};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use crate::subject::Subject;
 
-/// A server that says nothing for longer is not going to.
-const PATIENCE: Duration = Duration::from_secs(20);
+/// For each message of the server.
+const READ_TIMEOUT: Duration = Duration::from_secs(20);
 
 /// What arrived.
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub(crate) enum Received {
     Text(String),
     /// A close frame and its code; 1005 where it has none.
     Close(u16),
@@ -27,14 +27,15 @@ pub(crate) enum Heard {
 /// A client that was greeted.
 pub(crate) struct Client {
     stream: TcpStream,
-    /// Read, and not yet understood from `start` on.
+    frames: FrameReader,
+    /// Read, and not yet taken from `start` on.
     buffer: Vec<u8>,
     start: usize,
     pub(crate) socket_id: String,
 }
 
 impl Client {
-    /// Connects and hears the greeting.
+    /// Connects and receives the greeting.
     pub(crate) fn connect(subject: &Subject) -> anyhow::Result<Self> {
         Self::over(TcpStream::connect(subject.target.resolve()?)?, subject)
     }
@@ -50,17 +51,11 @@ impl Client {
 
     fn over(mut stream: TcpStream, subject: &Subject) -> anyhow::Result<Self> {
         stream.set_nodelay(true)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
-        let (target, key) = (&subject.target, &subject.credentials.key);
-        let (prefix, host) = (&target.prefix, target.authority());
-        let query = "protocol=7&client=load&version=1.0";
-        let request = format!(
-            "GET {prefix}/app/{key}?{query} HTTP/1.1\r\nHost: {host}\r\nConnection: Upgrade\r\n\
-             Upgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
-             Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n"
-        );
+        stream.set_read_timeout(Some(READ_TIMEOUT))?;
+        let request = resound_load::upgrade(&subject.target, &subject.credentials.key, None);
         stream.write_all(request.as_bytes())?;
-        let mut this = Self { stream, buffer: Vec::new(), start: 0, socket_id: String::new() };
+        let (frames, buffer) = (FrameReader::default(), Vec::new());
+        let mut this = Self { stream, frames, buffer, start: 0, socket_id: String::new() };
         let end = loop {
             let end = this.buffer.windows(4).position(|window| window == b"\r\n\r\n");
             match end {
@@ -70,7 +65,7 @@ impl Client {
         };
         ensure!(this.buffer.starts_with(b"HTTP/1.1 101"), "the server does not upgrade");
         this.start = end;
-        let Heard::Text(greeting) = this.hear()? else { bail!("closed instead of greeted") };
+        let Received::Text(greeting) = this.receive()? else { bail!("closed instead of greeted") };
         // The data is JSON inside a string of JSON.
         let id =
             greeting.split_once(r#"socket_id\":\""#).and_then(|(_, rest)| rest.split_once('\\'));
@@ -83,67 +78,37 @@ impl Client {
         self.stream
     }
 
-    /// Asks to join a channel, as `member` if that is given; the answer is left to be heard.
+    /// Subscribes to a channel, as `member` on presence channels; the answer is left to be received.
     pub(crate) fn subscribe(
         &mut self,
         subject: &Subject,
         channel: &str,
         member: Option<&str>,
     ) -> anyhow::Result<()> {
-        let mut data = serde_json::json!({ "channel": channel });
-        if channel.starts_with("private-") || channel.starts_with("presence-") {
-            let (key, secret) = (&subject.credentials.key, &subject.credentials.secret);
-            let auth = channel_auth(key, secret, &self.socket_id, channel, member);
-            data["auth"] = auth.into();
-            data["channel_data"] = member.into();
-        }
-        self.say(&serde_json::json!({ "event": "pusher:subscribe", "data": data }).to_string())
+        let credentials = &subject.credentials;
+        self.send(&resound_load::subscribe(credentials, &self.socket_id, channel, member))
     }
 
     /// Sends one text message.
-    pub(crate) fn say(&mut self, text: &str) -> anyhow::Result<()> {
-        let mut frame = vec![0x81];
-        match u16::try_from(text.len())? {
-            length @ ..126 => frame.push(0x80 | length as u8),
-            length => {
-                frame.push(0x80 | 126);
-                frame.extend_from_slice(&length.to_be_bytes());
-            }
-        }
-        // A mask of zeros leaves the text as it is.
-        frame.extend_from_slice(&[0; 4]);
-        frame.extend_from_slice(text.as_bytes());
-        Ok(self.stream.write_all(&frame)?)
+    pub(crate) fn send(&mut self, text: &str) -> anyhow::Result<()> {
+        Ok(self.stream.write_all(&text_frame(text.as_bytes()))?)
     }
 
     /// The next text message or the close frame.
-    pub(crate) fn hear(&mut self) -> anyhow::Result<Heard> {
+    pub(crate) fn receive(&mut self) -> anyhow::Result<Received> {
         loop {
-            while let Some((opcode, payload)) = self.frame() {
-                match opcode {
-                    1 => return Ok(Heard::Text(String::from_utf8(payload)?)),
-                    8 => {
-                        let code = payload.first_chunk().map_or(1005, |c| u16::from_be_bytes(*c));
-                        return Ok(Heard::Close(code));
-                    }
-                    _ => {}
+            let mut rest = &self.buffer[self.start..];
+            let piece = self.frames.next(&mut rest)?;
+            self.start = self.buffer.len() - rest.len();
+            match piece {
+                Some(Piece::Message { payload, .. }) => {
+                    return Ok(Received::Text(String::from_utf8(payload.to_vec())?));
                 }
+                Some(Piece::Close(code, _)) => return Ok(Received::Close(code)),
+                Some(Piece::Ping(_) | Piece::Pong) => {}
+                None => self.read()?,
             }
-            self.read()?;
         }
-    }
-
-    fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        let bytes = &self.buffer[self.start..];
-        let (length, start) = match *bytes.get(1)? {
-            126 => (usize::from(u16::from_be_bytes(*bytes.get(2..)?.first_chunk()?)), 4),
-            127 => (usize::try_from(u64::from_be_bytes(*bytes.get(2..)?.first_chunk()?)).ok()?, 10),
-            length => (usize::from(length), 2),
-        };
-        let payload = bytes.get(start..start + length)?.to_vec();
-        let opcode = bytes[0] & 15;
-        self.start += start + length;
-        Some((opcode, payload))
     }
 
     fn read(&mut self) -> anyhow::Result<()> {

@@ -1,7 +1,7 @@
 //! What the whole server costs under load, beside what the kernel allows.
 //!
 //! Question: does each promise about speed hold on this machine: CPU per delivery, per connection
-//! and per request, memory per socket, isolation of channels from crowds and of crowds from one
+//! and per request, memory per socket, isolation of channels from pools and of pools from one
 //! slow reader? Every scenario runs against the real binary as a process of its own, over
 //! loopback, in rounds; medians are told. The floor is the bare loop (`bare_loop.rs`), which is
 //! measured in the same rounds: one thread that writes one made frame to every socket. Of several
@@ -27,7 +27,7 @@
 use std::collections::HashMap;
 use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::ensure;
 use clap::Parser;
@@ -44,11 +44,11 @@ use crate::table::{Results, Table};
 mod bare_loop;
 mod bound;
 mod client;
-mod crowd;
 mod figures;
 mod machine;
 mod meter;
 mod options;
+mod pool;
 mod process;
 mod redis;
 mod scenarios;
@@ -174,6 +174,6 @@ fn run_once(scenario: &Scenario, kind: &Kind, scale: Scale) -> anyhow::Result<(F
     let peer = matches!(kind, Kind::Peer(_)).then(|| used.used()).transpose()?;
     // What a child used is known when it has ended.
     drop(subject);
-    let busy = machine.others_since(peer.map_or(0.0, |cpu| cpu.total.as_secs_f64()))?;
+    let busy = machine.others_since(peer.map_or(Duration::ZERO, |cpu| cpu.total))?;
     Ok((figures, busy))
 }

@@ -1,21 +1,20 @@
-//! How much CPU and memory a process has used, to the nanosecond where Linux knows it.
+//! The CPU time of a process, to the nanosecond where Linux counts it.
 //!
-//! Owns the reading of `/proc`. The sum over threads is exact; how it splits into user and system
-//! is what the kernel sampled at its ticks, so a phase must be long for the split to be right.
+//! The sum over threads is exact; how it splits into user and system is what the kernel sampled at its
+//! ticks, so a phase must be long for the split to be right.
 
 use std::collections::HashMap;
-use std::fs;
 use std::ops::Add;
 use std::time::Duration;
 
 use anyhow::Context;
+use resound_load::{Usage, system};
 
-/// What a process has used so far.
+/// A reading of what a process has used so far.
 pub(crate) struct Meter {
     pid: u32,
-    thread_ns: HashMap<String, u64>,
-    user_ticks: u64,
-    system_ticks: u64,
+    threads: HashMap<i32, Duration>,
+    usage: Usage,
 }
 
 /// What a process used between two readings.
@@ -25,39 +24,29 @@ pub(crate) struct Cpu {
     pub(crate) user: Duration,
 }
 
-/// `USER_HZ`, 100 on every architecture Linux has had for long.
-const TICK: Duration = Duration::from_millis(10);
-
 impl Meter {
     /// Reads now.
     pub(crate) fn read(pid: u32) -> anyhow::Result<Self> {
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat"))
-            .with_context(|| format!("process {pid} cannot be measured"))?;
-        // The name, in parentheses, may contain anything; what follows are numbers.
-        let mut fields = stat.rsplit(") ").next().unwrap_or_default().split(' ').skip(11);
-        let mut ticks = || fields.next().and_then(|text| text.parse().ok());
-        let (user, system) = (ticks(), ticks());
-        let user_ticks = user.context("no user time in /proc")?;
-        let system_ticks = system.context("no system time in /proc")?;
-        Ok(Self { pid, thread_ns: threads(pid)?, user_ticks, system_ticks })
+        let missing = || format!("process {pid} cannot be measured");
+        let usage = system::usage(pid).with_context(missing)?;
+        let threads = system::thread_times(pid).with_context(missing)?;
+        Ok(Self { pid, threads, usage })
     }
 
-    /// What was used since this reading.
+    /// The CPU time since this reading.
     pub(crate) fn used(&self) -> anyhow::Result<Cpu> {
         let now = Self::read(self.pid)?;
-        let user = now.user_ticks.saturating_sub(self.user_ticks);
-        let ticks = user + now.system_ticks.saturating_sub(self.system_ticks);
-        let since = |(thread, ns): (&String, &u64)| {
-            ns.saturating_sub(self.thread_ns.get(thread).copied().unwrap_or(0))
+        let sampled = now.usage - self.usage;
+        let since = |(thread, time): (&i32, &Duration)| {
+            time.saturating_sub(self.threads.get(thread).copied().unwrap_or_default())
         };
-        let all_there = self.thread_ns.keys().all(|thread| now.thread_ns.contains_key(thread));
-        // A thread that ended took its nanoseconds along; ticks are kept for the whole process.
-        let total = if all_there {
-            Duration::from_nanos(now.thread_ns.iter().map(since).sum())
-        } else {
-            TICK * u32::try_from(ticks)?
+        let all_there = self.threads.keys().all(|thread| now.threads.contains_key(thread));
+        // The time of a thread that ended is only part of the ticks, which count the whole process.
+        let total = if all_there { now.threads.iter().map(since).sum() } else { sampled.cpu() };
+        let user_part = match sampled.cpu().as_secs_f64() {
+            0.0 => 0.0,
+            cpu => sampled.user.as_secs_f64() / cpu,
         };
-        let user_part = if ticks == 0 { 0.0 } else { user as f64 / ticks as f64 };
         Ok(Cpu { total, user: total.mul_f64(user_part) })
     }
 }
@@ -89,22 +78,6 @@ fn per(time: Duration, count: u64) -> anyhow::Result<f64> {
 
 /// Resident bytes.
 pub(crate) fn resident(pid: u32) -> anyhow::Result<f64> {
-    // Not `status`, whose counters may be a hundred kilobytes behind.
-    let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))
-        .with_context(|| format!("process {pid} cannot be measured"))?;
-    let line = rollup.lines().find_map(|line| line.strip_prefix("Rss:"));
-    let kibibytes = line.and_then(|line| line.trim().strip_suffix(" kB")?.parse::<f64>().ok());
-    Ok(kibibytes.context("no Rss in /proc")? * 1024.0)
-}
-
-fn threads(pid: u32) -> anyhow::Result<HashMap<String, u64>> {
-    let mut found = HashMap::new();
-    for entry in fs::read_dir(format!("/proc/{pid}/task"))? {
-        let entry = entry?;
-        // A thread may end between the listing and the reading.
-        let Ok(text) = fs::read_to_string(entry.path().join("schedstat")) else { continue };
-        let ns = text.split(' ').next().and_then(|ns| ns.parse().ok()).context("no schedstat")?;
-        found.insert(entry.file_name().to_string_lossy().into_owned(), ns);
-    }
-    Ok(found)
+    let bytes = system::resident_bytes(pid);
+    Ok(bytes.with_context(|| format!("process {pid} cannot be measured"))? as f64)
 }

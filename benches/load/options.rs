@@ -4,8 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Parser;
-use resound::app::Secret;
-use resound::load::{Credentials, Target};
+use resound_load::{Credentials, Target};
 
 /// Measures the server against what the kernel allows.
 #[derive(Debug, Parser)]
@@ -68,11 +67,7 @@ impl FromStr for Peer {
             name: name.to_owned(),
             pid: pid.parse().map_err(|_| format!("{pid:?} is no process id"))?,
             target: Target::parse(url).map_err(|error| format!("{url}: {error}"))?,
-            credentials: Credentials {
-                app_id: app_id.to_owned(),
-                key: key.to_owned(),
-                secret: Secret::new(secret),
-            },
+            credentials: Credentials::new(app_id, key, secret),
         })
     }
 }

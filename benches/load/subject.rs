@@ -9,8 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
-use resound::app::Secret;
-use resound::load::{Credentials, Target};
+use resound_load::{Credentials, Target};
 
 use crate::options::Peer;
 use crate::process::{Folder, Process};
@@ -164,11 +163,10 @@ fn bare_loop() -> anyhow::Result<Subject> {
 }
 
 fn subject(process: Process, address: &str) -> anyhow::Result<Subject> {
-    let secret = Secret::new(SECRET);
     Ok(Subject {
         pid: process.id(),
         target: Target::parse(&format!("http://{address}"))?,
-        credentials: Credentials { app_id: ID.to_owned(), key: KEY.to_owned(), secret },
+        credentials: Credentials::new(ID, KEY, SECRET),
         _process: Some(process),
         beyond: None,
     })

@@ -3,10 +3,10 @@
 //! what is signed (2 to 4 blocks) and MD5 of the body, about 2 µs/KB.
 
 use criterion::{Criterion, Throughput};
-use hmac::Mac;
 use resound::app::App;
 use resound::protocol::SocketId;
 use resound::protocol::signature::{self, SignedQuery};
+use resound_load::Credentials;
 
 use crate::stage::app;
 
@@ -21,14 +21,15 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("signature");
     let socket = SocketId::parse("123456.7890").unwrap();
     let channel = "private-orders.42";
-    let auth = auth(&app, &format!("{socket}:{channel}"));
+    let backend = Credentials::new(&app.id, &app.key, app.secret.reveal());
+    let auth = backend.channel_auth(&socket.to_string(), channel, None);
     let check = || signature::check_channel(&app, socket, channel, Some(&auth), None);
     assert_eq!(check(), Ok(()), "the subscription is signed");
     group.bench_function("of a subscription", |bencher| bencher.iter(check));
 
     for (size, bytes) in [("128 B", 128), ("10 KB", 10_240)] {
         let body = vec![b'x'; bytes];
-        let query = signature::signed_query(&app, "POST", PATH, &body, NOW);
+        let query = backend.signed_query(PATH, &body, NOW);
         assert!(is_signed(&app, &query, &body), "the request is signed");
         group.throughput(Throughput::Bytes(bytes as u64));
         group.bench_function(format!("of a request, {size} of body"), |bencher| {
@@ -43,11 +44,4 @@ fn is_signed(app: &App, query: &str, body: &[u8]) -> bool {
     let query = SignedQuery::parse(query).unwrap();
     signature::check_request(app, "POST", &[PATH], &query, NOW).is_ok()
         && signature::check_body(&query, body).is_ok()
-}
-
-/// What an auth endpoint answers.
-fn auth(app: &App, signed: &str) -> String {
-    let mut mac = app.secret.mac();
-    mac.update(signed.as_bytes());
-    format!("{}:{}", app.key, hex::encode(mac.finalize().into_bytes()))
 }

@@ -5,10 +5,10 @@
 
 use std::net::SocketAddr;
 
+use super::destination::credentials;
 use super::trigger::body;
-use crate::app::App;
-use crate::config::Config;
-use crate::protocol::signature::signed_query;
+use resound::app::App;
+use resound::config::Config;
 
 const CHANNEL: &str = "hello";
 const EVENT: &str = "greeting";
@@ -98,7 +98,7 @@ echo.channel('{CHANNEL}').listen('.{EVENT}', (e) => console.log(e.text));
 fn first(app: &App, launch: &Launch<'_>, path: &str) -> String {
     let body = body(CHANNEL, EVENT, DATA);
     let route = format!("/apps/{}/events", app.id);
-    let query = signed_query(app, "POST", &route, body.as_bytes(), launch.now_unix_seconds);
+    let query = credentials(app).signed_query(&route, body.as_bytes(), launch.now_unix_seconds);
     let url = format!("http://{}{path}", launch.address);
     let command = command(launch.program);
     let target =
@@ -137,9 +137,8 @@ fn host(address: SocketAddr) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Launch, banner};
-    use crate::config::{Config, Flag, Sources};
-    use crate::protocol::signature::signed_query;
+    use super::{Launch, banner, credentials};
+    use resound::config::{Config, Flag, Sources};
 
     const NOW: u64 = 1_700_000_000;
 
@@ -168,7 +167,7 @@ mod tests {
         let config = config(&[], &[]);
         let app = config.development.as_deref().unwrap();
         let body = r#"{"name":"greeting","channels":["hello"],"data":"{\"text\":\"Hello from Resound\"}"}"#;
-        let query = signed_query(app, "POST", "/apps/100001/events", body.as_bytes(), NOW);
+        let query = credentials(app).signed_query("/apps/100001/events", body.as_bytes(), NOW);
         let expected = r#"
   INFO  Starting server on 127.0.0.1:8080.
 

@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::{Failure, print};
-use crate::app::App;
-use crate::config::{ClusterConfig, Config};
+use resound::app::App;
+use resound::config::{ClusterConfig, Config};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -67,7 +67,7 @@ fn line(app: &App) -> String {
 #[cfg(test)]
 mod tests {
     use super::summary;
-    use crate::config::{Config, File, Sources};
+    use resound::config::{Config, File, Sources};
 
     #[test]
     fn apps_are_listed_by_id_without_their_secrets() {

@@ -1,19 +1,21 @@
-//! Which app of the configuration is meant, and where the server is.
+//! The app of the configuration that a command uses, and the address of the server.
 //!
-//! Owns the messages for both. Knows nothing of what is sent there.
+//! Owns the messages for both.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use crate::app::App;
-use crate::config::{Config, Problem};
-use crate::load::Target;
+use resound::app::App;
+use resound::config::Config;
+use resound_load::{Credentials, Target};
+
+use super::Failure;
 
 /// The app `flag` names, or the only one.
 pub(super) fn choose<'a>(
     config: &'a Config,
     flag: &str,
     id: Option<&str>,
-) -> Result<&'a App, Problem> {
+) -> Result<&'a App, Failure> {
     let mut ids: Vec<&str> = config.apps.iter().map(|app| app.id.as_str()).collect();
     ids.sort_unstable();
     let id = match (id, ids.as_slice()) {
@@ -21,13 +23,16 @@ pub(super) fn choose<'a>(
         (None, [only]) => only,
         (None, _) => {
             let ids = ids.join(", ");
-            return Err(Problem::new(format!("flag {flag} is missing; the apps are {ids}")));
+            return Err(Failure::Flag(format!("{flag} is missing; the apps are {ids}")));
         }
     };
     let app = config.apps.by_id(id).map(|app| &**app);
-    app.ok_or_else(|| {
-        Problem::new(format!("flag {flag} is {id:?}; the apps are {}", ids.join(", ")))
-    })
+    app.ok_or_else(|| Failure::Flag(format!("{flag} is {id:?}; the apps are {}", ids.join(", "))))
+}
+
+/// The credentials that sign for an app.
+pub(super) fn credentials(app: &App) -> Credentials {
+    Credentials::new(&app.id, &app.key, app.secret.reveal())
 }
 
 /// Where the configuration says the server listens; "everywhere" is reached through loopback.
@@ -42,6 +47,6 @@ pub(super) fn listening(config: &Config) -> Target {
 }
 
 /// The target of `--url`.
-pub(super) fn at(url: &str) -> Result<Target, Problem> {
-    Target::parse(url).map_err(|reason| Problem::new(format!("flag --url is {url:?}; {reason}")))
+pub(super) fn at(url: &str) -> Result<Target, Failure> {
+    Target::parse(url).map_err(|reason| Failure::Flag(format!("--url is {url:?}; {reason}")))
 }

@@ -16,9 +16,9 @@ use tokio::sync::oneshot;
 use super::banner::{Launch, banner};
 use super::signals::{Response, Signals};
 use super::{Failure, print};
-use crate::config::{Config, EXAMPLE_SECRET, Flag, LogFormat, Terminal};
-use crate::logging;
-use crate::server::Server;
+use resound::config::{Config, EXAMPLE_SECRET, Flag, LogFormat, Terminal};
+use resound::logging;
+use resound::server::Server;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {

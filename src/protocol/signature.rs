@@ -5,7 +5,6 @@
 
 use hmac::Mac;
 use md5::{Digest, Md5};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
 use super::SocketId;
 use crate::app::{App, Secret};
@@ -16,9 +15,6 @@ pub use query::{QueryError, SignedQuery};
 
 /// How far the timestamp of a request may be from the server's clock; Pusher's value.
 pub const TIMESTAMP_SKEW_MAX_SECONDS: u64 = 600;
-
-/// What is percent-encoded in a query: all but the unreserved characters of RFC 3986.
-const IN_QUERY: AsciiSet = NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
 
 /// Why the `auth` of a subscription or sign-in is not valid.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
@@ -98,23 +94,6 @@ fn check_auth(
     } else {
         Err(AuthError::Mismatch { beside, signed: shown.to_owned() })
     }
-}
-
-/// The `auth` of a subscription, `key:signature`, as an auth endpoint creates it.
-pub fn channel_auth(
-    key: &str,
-    secret: &Secret,
-    socket_id: &str,
-    channel: &str,
-    channel_data: Option<&str>,
-) -> String {
-    let mut mac = secret.mac();
-    mac.update(format!("{socket_id}:{channel}").as_bytes());
-    if let Some(data) = channel_data {
-        mac.update(b":");
-        mac.update(data.as_bytes());
-    }
-    format!("{key}:{}", hex::encode(mac.finalize().into_bytes()))
 }
 
 /// The value of `X-Pusher-Signature`: the signature of the body of a webhook.
@@ -204,36 +183,6 @@ pub fn check_body(query: &SignedQuery, body: &[u8]) -> Result<(), Unauthorized> 
         None if body.is_empty() => Ok(()),
         None => Err(Unauthorized::Missing("body_md5")),
     }
-}
-
-/// The query string of a signed request, as the official SDKs create it.
-pub fn signed_query(
-    app: &App,
-    method: &str,
-    path: &str,
-    body: &[u8],
-    now_unix_seconds: u64,
-) -> String {
-    query_signed_with((&app.key, &app.secret), method, path, body, now_unix_seconds)
-}
-
-/// [`signed_query`] with a key and its secret instead of an app.
-pub fn query_signed_with(
-    (key, secret): (&str, &Secret),
-    method: &str,
-    path: &str,
-    body: &[u8],
-    now_unix_seconds: u64,
-) -> String {
-    let mut rest = format!("auth_timestamp={now_unix_seconds}&auth_version=1.0");
-    if !body.is_empty() {
-        rest.push_str("&body_md5=");
-        rest.extend(body_md5(body).map(char::from));
-    }
-    let mac = request_mac(secret, method, path, &format!("auth_key={key}&{rest}"));
-    let signature = hex::encode(mac.finalize().into_bytes());
-    let key = utf8_percent_encode(key, &IN_QUERY);
-    format!("auth_key={key}&{rest}&auth_signature={signature}")
 }
 
 fn check_clock(timestamp: &str, now: u64) -> Result<(), Unauthorized> {

@@ -13,7 +13,7 @@ use serde_json::Value;
 use super::json::JsonError;
 use super::server_message::{self, OutboundEvent, SubscriptionError};
 use super::session::{Action, Addressee, Session};
-use super::{ChannelName, ClientLibrary, CloseCode, Frame, SocketId, json, signature};
+use super::{ChannelName, ClientLibrary, CloseCode, Frame, SocketId, json};
 use crate::app::tests::app;
 use crate::app::{App, ClientEvents};
 
@@ -159,7 +159,8 @@ fn session_of(app: &Arc<App>, library: ClientLibrary) -> Session {
 /// The action of a subscription with a valid signature.
 fn subscribe(session: &mut Session, channel: &str, channel_data: Option<&str>) -> Action {
     let app = app();
-    let auth = signature::channel_auth(&app.key, &app.secret, "1.2", channel, channel_data);
+    let backend = resound_load::Credentials::new(&app.id, &app.key, app.secret.reveal());
+    let auth = backend.channel_auth("1.2", channel, channel_data);
     let data = serde_json::json!({"channel": channel, "auth": auth, "channel_data": channel_data});
     let message = serde_json::json!({"event": "pusher:subscribe", "data": data}).to_string();
     session.receive(&message, Instant::now()).remove(0)

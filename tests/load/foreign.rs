@@ -61,7 +61,8 @@ fn serve(mut stream: TcpStream, sockets: &Sockets) {
             stream.write_all(OPEN.as_bytes()).unwrap();
             return greet(stream, reader, sockets);
         }
-        let length = head.lines().find_map(|line| line.strip_prefix("Content-Length: ")).unwrap();
+        let head = head.to_ascii_lowercase();
+        let length = head.lines().find_map(|line| line.strip_prefix("content-length: ")).unwrap();
         let mut body = vec![0; length.parse().unwrap()];
         reader.read_exact(&mut body).unwrap();
         let event: Value = serde_json::from_slice(&body).unwrap();
@@ -89,7 +90,7 @@ fn greet(mut stream: TcpStream, mut reader: BufReader<TcpStream>, sockets: &Sock
     let joined = json!({ "event": "pusher_internal:subscription_succeeded", "channel": "a" });
     sockets.lock().unwrap().push(stream.try_clone().unwrap());
     stream.write_all(&message(&joined)).unwrap();
-    // Answers to pings; the end comes when the crowd is dropped.
+    // Answers to pings; the end comes when the pool is dropped.
     let _ = std::io::copy(&mut reader, &mut std::io::sink());
 }
 
@@ -97,12 +98,12 @@ fn greet(mut stream: TcpStream, mut reader: BufReader<TcpStream>, sockets: &Sock
 fn deflated_and_fragmented_messages_are_counted() {
     let mut plan = plan(start(), &["a"], 4);
     plan.deflate = true;
-    let mut crowd = connect(plan);
-    assert_eq!(crowd.deflated(), 4);
-    crowd.try_publish().unwrap();
+    let mut pool = connect(plan);
+    assert_eq!(pool.deflated(), 4);
+    pool.try_publish().unwrap();
     let mut phase = events(25);
     phase.payload_bytes = 1000;
-    let measures = crowd.run(&phase, |_| ());
+    let measures = pool.run(&phase, |_| ());
     check_complete(&measures, 100);
     assert!(measures.received_bytes < 100 * 1000, "{}", measures.received_bytes);
 }

@@ -7,14 +7,13 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
-mod crowds;
+mod pools;
 mod foreign;
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use resound::app::Secret;
-use resound::load::{Credentials, Crowd, Measures, Phase, Plan, Seat, Target};
+use resound_load::{ClientPool, Credentials, Measures, Phase, Plan, PlannedSocket, Target};
 
 /// Longer than any phase of a test; each ends by its events.
 const LONG: Duration = Duration::from_secs(600);
@@ -22,20 +21,16 @@ const LONG: Duration = Duration::from_secs(600);
 /// A plan for the app of the harness.
 fn plan(address: SocketAddr, channels: &[&str], connections: usize) -> Plan {
     let target = Target::parse(&format!("http://{address}")).unwrap();
-    let credentials = Credentials {
-        app_id: "123456".to_owned(),
-        key: "reverb-key".to_owned(),
-        secret: Secret::new("reverb-secret"),
-    };
+    let credentials = Credentials::new("123456", "reverb-key", "reverb-secret");
     Plan {
         channels: channels.iter().map(|channel| (*channel).to_owned()).collect(),
-        seats: Seat::spread(connections, 1, channels.len(), 1),
+        sockets: PlannedSocket::spread(connections, 1, channels.len(), 1),
         ..Plan::simple(target, credentials, "", 0)
     }
 }
 
-fn connect(plan: Plan) -> Crowd {
-    Crowd::connect(plan, |_| ()).unwrap()
+fn connect(plan: Plan) -> ClientPool {
+    ClientPool::connect(plan, |_| ()).unwrap()
 }
 
 /// So many events, quickly.

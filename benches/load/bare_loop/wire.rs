@@ -1,8 +1,12 @@
-//! As much of HTTP and WebSockets as the crowd and its back end are known to say.
+//! As much of HTTP and WebSockets as the pool and its back end are known to say.
 //!
 //! Reads by looking for what is expected; a peer that says it differently is not understood.
 
+use std::io::Cursor;
+
 use resound::protocol::Frame;
+use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
+use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, OpCode};
 
 /// An empty pong.
 pub(super) const PONG: &[u8] = b"\x8a\x00";
@@ -40,15 +44,14 @@ impl Request {
 impl ClientFrame {
     /// The first frame in `bytes` and its length, if it is there to its end.
     pub(super) fn read(bytes: &[u8]) -> Option<(Self, usize)> {
-        let (length, start) = match bytes.get(1)? & 0x7f {
-            126 => (usize::from(u16::from_be_bytes(*bytes.get(2..4)?.first_chunk()?)), 4),
-            length => (usize::from(length), 2),
-        };
-        let mask = bytes.get(start..start + 4)?;
-        let payload = bytes.get(start + 4..start + 4 + length)?;
-        let frame = match bytes[0] & 15 {
-            8 => Self::Close,
-            9 => Self::Ping,
+        let mut cursor = Cursor::new(bytes);
+        let (header, length) = FrameHeader::parse(&mut cursor).ok()??;
+        let start = usize::try_from(cursor.position()).ok()?;
+        let payload = bytes.get(start..start + usize::try_from(length).ok()?)?;
+        let mask = header.mask.unwrap_or_default();
+        let frame = match header.opcode {
+            OpCode::Control(Control::Close) => Self::Close,
+            OpCode::Control(Control::Ping) => Self::Ping,
             _ => {
                 let text: Vec<u8> =
                     payload.iter().zip(mask.iter().cycle()).map(|(byte, key)| byte ^ key).collect();
@@ -61,7 +64,7 @@ impl ClientFrame {
                 }
             }
         };
-        Some((frame, start + 4 + length))
+        Some((frame, start + payload.len()))
     }
 }
 

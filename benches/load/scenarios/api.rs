@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use resound::load::{Phase, Plan, Seat};
+use resound_load::{Phase, Plan, PlannedSocket};
 
 use super::{Row, Scale, Scenario};
 use crate::bound::{Bound, Unit};
-use crate::crowd::{self, Measured};
 use crate::figures::Figures;
+use crate::pool::{self, Measured};
 use crate::subject::Subject;
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -35,13 +35,13 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     let (target, credentials) = (subject.target.clone(), subject.credentials.clone());
-    // A crowd needs a socket; this one is subscribed to nothing.
-    let seats = vec![Seat { target: 0, channels: Vec::new() }];
-    let mut crowd =
-        crowd::connect(Plan { seats, ..Plan::simple(target, credentials, "nobody", 0) })?;
+    // A pool needs a socket; this one is subscribed to nothing.
+    let sockets = vec![PlannedSocket { target: 0, channels: Vec::new() }];
+    let mut pool =
+        pool::connect(Plan { sockets, ..Plan::simple(target, credentials, "nobody", 0) })?;
     let long = Duration::from_secs(scale.pick(4, 1));
-    let serial = crowd::warm(subject, &mut crowd, &Phase::closed(1, long))?;
-    let eight = crowd::warm(subject, &mut crowd, &Phase::closed(8, long))?;
+    let serial = pool::warm(subject, &mut pool, &Phase::closed(1, long))?;
+    let eight = pool::warm(subject, &mut pool, &Phase::closed(8, long))?;
     Ok(Figures::from([
         ("serial_us", cpu_us(&serial)?),
         ("eight_us", cpu_us(&eight)?),

@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use resound::load::Phase;
+use resound_load::Phase;
 
 use super::{Row, Scale, Scenario};
 use crate::bound::{Bound, Reference, Unit};
-use crate::crowd;
 use crate::figures::Figures;
+use crate::pool;
 use crate::subject::Subject;
 
 const SINGLE: Reference = Reference::Own { figure: "single_us", name: "ten single triggers" };
@@ -28,10 +28,10 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
-    let mut crowd = crowd::on_one_channel(subject, "load", scale.pick(1000, 200))?;
+    let mut pool = pool::on_one_channel(subject, "load", scale.pick(1000, 200))?;
     let single = Phase::open(50.0, Duration::from_secs(scale.pick(6, 1)));
     let batch = Phase { batch: 10, ..single.clone() };
-    let single = crowd::warm(subject, &mut crowd, &single)?;
-    let batch = crowd::warm(subject, &mut crowd, &batch)?;
+    let single = pool::warm(subject, &mut pool, &single)?;
+    let batch = pool::warm(subject, &mut pool, &batch)?;
     Ok(Figures::from([("single_us", single.cpu_us()?), ("batch_us", batch.cpu_us()?)]))
 }

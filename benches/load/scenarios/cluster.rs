@@ -1,15 +1,15 @@
 //! What is asked of two nodes that share one Redis: events from one to the other, one at a time and
 //! many at once, and members that come and go.
 //!
-//! Owns what the three have in common: a crowd at the far node, and the CPU of each of the three
+//! Owns what the three have in common: a pool at the far node, and the CPU of each of the three
 //! processes. With one node, near and far are the same, and Redis is nothing.
 
-use resound::load::{Crowd, Phase, Plan, Seat};
+use resound_load::{ClientPool, Phase, Plan, PlannedSocket};
 
 use super::{Row, Scale, Scenario};
-use crate::crowd::{self, Measured};
 use crate::figures::Figures;
 use crate::meter::{Cpu, Meter};
+use crate::pool::{self, Measured};
 use crate::subject::Subject;
 
 mod events;
@@ -20,11 +20,11 @@ mod rate;
 pub(super) const SCENARIOS: [Scenario; 3] = [events::SCENARIO, rate::SCENARIO, members::SCENARIO];
 
 /// One socket at the far node, on one channel.
-fn one_at_the_far_node(subject: &Subject, channel: &str) -> anyhow::Result<Crowd> {
+fn one_at_the_far_node(subject: &Subject, channel: &str) -> anyhow::Result<ClientPool> {
     let (near, far) = (subject.target.clone(), subject.far().target.clone());
     let plan = Plan::simple(near.clone(), subject.credentials.clone(), channel, 0);
-    let seats = vec![Seat { target: 1, channels: vec![0] }];
-    crowd::connect(Plan { targets: vec![near, far], seats, ..plan })
+    let sockets = vec![PlannedSocket { target: 1, channels: vec![0] }];
+    pool::connect(Plan { targets: vec![near, far], sockets, ..plan })
 }
 
 /// CPU of each process.
@@ -43,14 +43,14 @@ impl Parts {
 /// Measures a phase whose requests all go to the near node.
 fn from_the_near_node(
     subject: &Subject,
-    crowd: &mut Crowd,
+    pool: &mut ClientPool,
     phase: &Phase,
 ) -> anyhow::Result<(Measured, Parts)> {
     let phase = Phase { targets: vec![0], ..phase.clone() };
     let far = Some(subject.far().pid).filter(|pid| *pid != subject.pid);
     let meter = |pid: Option<u32>| pid.map(Meter::read).transpose();
     let (far, redis) = (meter(far)?, meter(subject.redis().map(|redis| redis.id()))?);
-    let measured = crowd::run(subject, crowd, &phase)?;
+    let measured = pool::run(subject, pool, &phase)?;
     let used =
         |meter: Option<Meter>| meter.map_or_else(|| Ok(Cpu::default()), |meter| meter.used());
     let parts = Parts { near: measured.cpu, far: used(far)?, redis: used(redis)? };

@@ -1,13 +1,13 @@
 //! Question: what does it cost to connect and to subscribe, one socket after the other and when a
-//! crowd comes back at once (128 at a time)? The floor is the kernel's accept, two reads, two or
+//! pool comes back at once (128 at a time)? The floor is the kernel's accept, two reads, two or
 //! three writes and a registration: 15 to 20 µs.
 
 use super::{Row, Scale, Scenario};
 use crate::bound::{Bound, Unit};
-use crate::client::{Client, Heard};
-use crate::crowd;
+use crate::client::{Client, Received};
 use crate::figures::Figures;
 use crate::meter::Meter;
+use crate::pool;
 use crate::subject::Subject;
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -24,7 +24,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         },
         Row {
             what: "the same, up to 128 at once",
-            figure: "crowd_us",
+            figure: "at_once_us",
             unit: Unit::Microseconds,
             bound: Bound::AtMost(70.0),
         },
@@ -41,12 +41,12 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     // What the ends of these cost is not the price of the next.
     settle(subject)?;
     let before = Meter::read(subject.pid)?;
-    let crowd = crowd::on_one_channel(subject, "load", sockets)?;
+    let pool = pool::on_one_channel(subject, "load", sockets)?;
     let at_once = before.used()?;
-    drop(crowd);
+    drop(pool);
     Ok(Figures::from([
         ("serial_us", serial.us_per(sockets as u64)?),
-        ("crowd_us", at_once.us_per(sockets as u64)?),
+        ("at_once_us", at_once.us_per(sockets as u64)?),
     ]))
 }
 
@@ -55,8 +55,8 @@ fn serial(subject: &Subject, sockets: usize) -> anyhow::Result<Vec<Client>> {
     for _ in 0..sockets {
         let mut client = Client::connect(subject)?;
         client.subscribe(subject, "load", None)?;
-        match client.hear()? {
-            Heard::Text(text) if text.contains("subscription_succeeded") => clients.push(client),
+        match client.receive()? {
+            Received::Text(text) if text.contains("subscription_succeeded") => clients.push(client),
             other => anyhow::bail!("not subscribed: {other:?}"),
         }
     }

@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use resound::load::{Crowd, Phase, Plan};
+use resound_load::{ClientPool, Phase, Plan};
 
 use super::{Row, Scale, Scenario};
 use crate::bound::{Bound, Reference, Unit};
-use crate::crowd::{self, Measured};
 use crate::figures::{Figures, NotNegotiated};
+use crate::pool::{self, Measured};
 use crate::subject::Subject;
 
 const PLAIN_BYTES: Reference = Reference::Own { figure: "plain_bytes", name: "uncompressed" };
@@ -43,9 +43,9 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     if deflating.deflated() == 0 {
         return Err(NotNegotiated("permessage-deflate").into());
     }
-    let deflated = crowd::warm(subject, &mut deflating, &phase)?;
+    let deflated = pool::warm(subject, &mut deflating, &phase)?;
     drop(deflating);
-    let plain = crowd::warm(subject, &mut connect(subject, scale, false)?, &phase)?;
+    let plain = pool::warm(subject, &mut connect(subject, scale, false)?, &phase)?;
     Ok(Figures::from([
         ("plain_bytes", bytes(&plain)),
         ("deflated_bytes", bytes(&deflated)),
@@ -54,10 +54,10 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     ]))
 }
 
-fn connect(subject: &Subject, scale: Scale, deflate: bool) -> anyhow::Result<Crowd> {
+fn connect(subject: &Subject, scale: Scale, deflate: bool) -> anyhow::Result<ClientPool> {
     let (target, credentials) = (subject.target.clone(), subject.credentials.clone());
     let plan = Plan::simple(target, credentials, "load", scale.pick(1000, 200));
-    crowd::connect(Plan { deflate, ..plan })
+    pool::connect(Plan { deflate, ..plan })
 }
 
 fn bytes(measured: &Measured) -> f64 {

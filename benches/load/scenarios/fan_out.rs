@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use resound::load::Phase;
+use resound_load::Phase;
 
 use super::{Row, Scale, Scenario};
 use crate::bound::{Bound, Reference, Unit};
-use crate::crowd;
 use crate::figures::Figures;
+use crate::pool;
 use crate::subject::Subject;
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -40,12 +40,12 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
-    let mut crowd = crowd::on_one_channel(subject, "load", 1000)?;
+    let mut pool = pool::on_one_channel(subject, "load", 1000)?;
     // The kernel samples at its ticks what is user space: a second of CPU has 250 of them.
     let long = Duration::from_secs(scale.pick(10, 3));
-    let open = crowd::warm(subject, &mut crowd, &Phase::open(50.0, long))?;
+    let open = pool::warm(subject, &mut pool, &Phase::open(50.0, long))?;
     let long = Duration::from_secs(scale.pick(5, 1));
-    let closed = crowd::warm(subject, &mut crowd, &Phase::closed(8, long))?;
+    let closed = pool::warm(subject, &mut pool, &Phase::closed(8, long))?;
     Ok(Figures::from([
         ("cpu_us", open.cpu_us()?),
         ("user_us", open.cpu.user_us_per(open.told.delivered)?),

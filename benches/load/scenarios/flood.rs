@@ -9,13 +9,13 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use resound::load::{Crowd, Phase};
+use resound_load::{ClientPool, Phase};
 
 use super::{Row, Scale, Scenario};
 use crate::bound::{Bound, Unit};
 use crate::client::Client;
-use crate::crowd::{self, Measured};
 use crate::figures::Figures;
+use crate::pool::{self, Measured};
 use crate::subject::Subject;
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -80,9 +80,9 @@ const BURST: usize = 2000;
 const PAUSE: Duration = Duration::from_millis(1);
 
 fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
-    let mut ten = crowd::on_one_channel(subject, "small", 10)?;
+    let mut ten = pool::on_one_channel(subject, "small", 10)?;
     let phase = Phase::open(50.0, Duration::from_secs(scale.pick(6, 1)));
-    let alone = crowd::warm(subject, &mut ten, &phase)?;
+    let alone = pool::warm(subject, &mut ten, &phase)?;
     let mut figures = Figures::from([("alone_p99_ms", alone.p99_ms())]);
     for (floods, p99, max) in [
         (1, "beside_1_p99_ms", "beside_1_max_ms"),
@@ -98,14 +98,14 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
 
 fn beside(
     subject: &Subject,
-    crowd: &mut Crowd,
+    pool: &mut ClientPool,
     phase: &Phase,
     floods: usize,
 ) -> anyhow::Result<Measured> {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let flooding = scope.spawn(|| flood(subject, floods, &over));
-        let measured = crowd::run(subject, crowd, phase);
+        let measured = pool::run(subject, pool, phase);
         over.store(true, Ordering::Relaxed);
         flooding.join().map_err(|_| anyhow!("the flooding thread panicked"))??;
         measured

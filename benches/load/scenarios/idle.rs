@@ -5,13 +5,13 @@
 use std::time::Duration;
 
 use anyhow::ensure;
-use resound::load::Phase;
+use resound_load::Phase;
 
 use super::{Row, Scale, Scenario};
 use crate::bound::{Bound, Unit};
-use crate::crowd;
 use crate::figures::Figures;
 use crate::meter;
+use crate::pool;
 use crate::subject::Subject;
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -37,16 +37,16 @@ pub(super) const SCENARIO: Scenario = Scenario {
 
 fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     // What the first sockets bring into memory is the server's own and not theirs.
-    drop(crowd::on_one_channel(subject, "warm", 50)?);
+    drop(pool::on_one_channel(subject, "warm", 50)?);
     let empty = meter::resident(subject.pid)?;
     let (first, more) = scale.pick((10_000, 5000), (2000, 1000));
-    let mut idle = crowd::on_one_channel(subject, "load", first)?;
+    let mut idle = pool::on_one_channel(subject, "load", first)?;
     let full = meter::resident(subject.pid)?;
-    let others = crowd::on_one_channel(subject, "load", more)?;
+    let others = pool::on_one_channel(subject, "load", more)?;
     // The last answers are behind us, and with them what connecting costs.
     let phase = Phase::idle(Duration::from_secs(scale.pick(60, 5)));
-    crowd::run(subject, &mut idle, &Phase { duration: Duration::from_secs(1), ..phase.clone() })?;
-    let quiet = crowd::run(subject, &mut idle, &phase)?;
+    pool::run(subject, &mut idle, &Phase { duration: Duration::from_secs(1), ..phase.clone() })?;
+    let quiet = pool::run(subject, &mut idle, &phase)?;
     ensure!(others.open() == more, "{} of {more} sockets are left", others.open());
     let share = quiet.cpu.total.as_secs_f64() / quiet.told.elapsed.as_secs_f64();
     Ok(Figures::from([

@@ -1,16 +1,16 @@
-//! Question: does a crowd of 10 000 on one channel delay ten sockets on another? Both get 20 events
+//! Question: does a pool of 10 000 on one channel delay ten sockets on another? Both get 20 events
 //! a second; the small channel is measured alone first. The floor is its latency alone.
 
 use std::thread;
 use std::time::Duration;
 
 use anyhow::anyhow;
-use resound::load::Phase;
+use resound_load::Phase;
 
 use super::{Row, Scale, Scenario};
 use crate::bound::{Bound, Reference, Unit};
-use crate::crowd;
 use crate::figures::Figures;
+use crate::pool;
 use crate::subject::Subject;
 
 const ALONE: Reference = Reference::Own { figure: "alone_p99_ms", name: "alone" };
@@ -38,20 +38,20 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
-    let mut small = crowd::on_one_channel(subject, "small", 10)?;
+    let mut small = pool::on_one_channel(subject, "small", 10)?;
     let phase = Phase::open(20.0, Duration::from_secs(scale.pick(10, 2)));
-    let alone = crowd::warm(subject, &mut small, &phase)?;
-    let mut large = crowd::on_one_channel(subject, "large", scale.pick(10_000, 1000))?;
+    let alone = pool::warm(subject, &mut small, &phase)?;
+    let mut large = pool::on_one_channel(subject, "large", scale.pick(10_000, 1000))?;
     // The large one starts before and ends after, or the small one would be alone at both ends.
     let longer = phase.duration + Duration::from_secs(2);
     let patience = Duration::from_secs(30);
     let around = Phase { duration: longer, patience, ..phase.clone() };
-    crowd::run(subject, &mut large, &Phase { duration: Duration::from_secs(1), ..around.clone() })?;
+    pool::run(subject, &mut large, &Phase { duration: Duration::from_secs(1), ..around.clone() })?;
     let (beside, large) = thread::scope(|scope| {
-        let large = scope.spawn(|| crowd::run(subject, &mut large, &around));
+        let large = scope.spawn(|| pool::run(subject, &mut large, &around));
         thread::sleep(Duration::from_secs(1));
-        let beside = crowd::run(subject, &mut small, &phase);
-        let large = large.join().map_err(|_| anyhow!("the crowd's thread panicked"));
+        let beside = pool::run(subject, &mut small, &phase);
+        let large = large.join().map_err(|_| anyhow!("the pool's thread panicked"));
         (beside, large.and_then(|large| large))
     });
     let (beside, large) = (beside?, large?);

@@ -7,7 +7,7 @@ use anyhow::{bail, ensure};
 
 use super::{Row, Scale, Scenario};
 use crate::bound::{Bound, Unit};
-use crate::client::{Client, Heard};
+use crate::client::{Client, Received};
 use crate::figures::Figures;
 use crate::meter::{Cpu, Meter};
 use crate::subject::Subject;
@@ -93,8 +93,8 @@ fn join(subject: &Subject, clients: &mut [Client]) -> anyhow::Result<usize> {
 fn leave(clients: &mut [Client]) -> anyhow::Result<usize> {
     for client in &mut *clients {
         let data = format!(r#"{{"channel":"{CHANNEL}"}}"#);
-        client.say(&format!(r#"{{"event":"pusher:unsubscribe","data":{data}}}"#))?;
-        client.say(PING)?;
+        client.send(&format!(r#"{{"event":"pusher:unsubscribe","data":{data}}}"#))?;
+        client.send(PING)?;
     }
     let mut heard = 0;
     for client in clients {
@@ -118,8 +118,8 @@ fn digits(text: &str) -> Result<usize, std::num::ParseIntError> {
 }
 
 fn text(client: &mut Client) -> anyhow::Result<String> {
-    match client.hear()? {
-        Heard::Text(text) => Ok(text),
-        Heard::Close(code) => bail!("a member was closed with {code}"),
+    match client.receive()? {
+        Received::Text(text) => Ok(text),
+        Received::Close(code) => bail!("a member was closed with {code}"),
     }
 }

@@ -1,21 +1,21 @@
 //! Question: what does one reader that stops reading cost the other 1 000? They get 50 events of
 //! 4 KB a second; then one more joins that never reads. Nobody may lose anything, nobody may wait,
 //! memory may grow by that one outbox, and the reader is told why it is closed. The floor is the
-//! same crowd before it came.
+//! same pool before it came.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, ensure};
-use resound::load::{Crowd, Phase};
+use resound_load::{ClientPool, Phase};
 
 use super::{Row, Scale, Scenario};
 use crate::bound::{Bound, Reference, Unit};
-use crate::client::{Client, Heard};
-use crate::crowd::{self, Measured};
+use crate::client::{Client, Received};
 use crate::figures::Figures;
 use crate::meter;
+use crate::pool::{self, Measured};
 use crate::subject::Subject;
 
 /// As shipped; said here because the bound below is made of it.
@@ -57,21 +57,21 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
-    let mut crowd = crowd::on_one_channel(subject, "load", scale.pick(1000, 100))?;
+    let mut pool = pool::on_one_channel(subject, "load", scale.pick(1000, 100))?;
     let phase = Phase::open(scale.pick(50.0, 200.0), Duration::from_secs(scale.pick(12, 4)));
     let phase = Phase { payload_bytes: 4096, ..phase };
     let warm_up = Phase { duration: Duration::from_secs(2), ..phase.clone() };
-    crowd::run(subject, &mut crowd, &warm_up)?;
-    let (before, resting) = watched(subject, &mut crowd, &phase)?;
+    pool::run(subject, &mut pool, &warm_up)?;
+    let (before, resting) = watched(subject, &mut pool, &phase)?;
     let mut reader = Client::narrow(subject)?;
     reader.subscribe(subject, "load", None)?;
     // The kernel takes some megabytes before the outbox has to.
     let longer = Phase { duration: phase.duration * 2, ..phase };
-    let (during, peak) = watched(subject, &mut crowd, &longer)?;
+    let (during, peak) = watched(subject, &mut pool, &longer)?;
     let code = loop {
-        match reader.hear().context("the reader was not told why it is closed")? {
-            Heard::Text(_) => {}
-            Heard::Close(code) => break code,
+        match reader.receive().context("the reader was not told why it is closed")? {
+            Received::Text(_) => {}
+            Received::Close(code) => break code,
         }
     };
     ensure!(resting > 0.0 && peak > 0.0, "the memory was never read");
@@ -85,7 +85,11 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
 }
 
 /// The phase, and the most memory the server had in it.
-fn watched(subject: &Subject, crowd: &mut Crowd, phase: &Phase) -> anyhow::Result<(Measured, f64)> {
+fn watched(
+    subject: &Subject,
+    pool: &mut ClientPool,
+    phase: &Phase,
+) -> anyhow::Result<(Measured, f64)> {
     let over = AtomicBool::new(false);
     thread::scope(|scope| {
         let watcher = scope.spawn(|| {
@@ -96,7 +100,7 @@ fn watched(subject: &Subject, crowd: &mut Crowd, phase: &Phase) -> anyhow::Resul
             }
             anyhow::Ok(peak)
         });
-        let during = crowd::run(subject, crowd, phase);
+        let during = pool::run(subject, pool, phase);
         over.store(true, Ordering::Relaxed);
         let peak = watcher.join().map_err(|_| anyhow!("the watching thread panicked"))??;
         Ok((during?, peak))

@@ -4,12 +4,12 @@
 
 use std::time::Duration;
 
-use resound::load::{Phase, Publisher};
+use resound_load::{EventSource, Phase};
 
 use super::{Row, Scale, Scenario};
 use crate::bound::{Bound, Reference, Unit};
-use crate::crowd;
 use crate::figures::Figures;
+use crate::pool;
 use crate::subject::Subject;
 
 const TRIGGERS: Reference = Reference::Own { figure: "trigger_us", name: "HTTP triggers" };
@@ -32,11 +32,11 @@ const GROUPS: usize = 100;
 
 fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     let groups: Vec<String> = (0..GROUPS).map(|group| format!("private-load-{group}")).collect();
-    let mut crowd = crowd::in_groups(subject, groups, GROUPS * 10)?;
+    let mut pool = pool::in_groups(subject, groups, GROUPS * 10)?;
     let triggers = Phase::open(5000.0, Duration::from_secs(scale.pick(6, 1)));
-    let whispers = Phase { publisher: Publisher::Client, ..triggers.clone() };
-    let triggers = crowd::warm(subject, &mut crowd, &triggers)?;
-    let whispers = crowd::warm(subject, &mut crowd, &whispers)?;
+    let whispers = Phase { source: EventSource::Clients, ..triggers.clone() };
+    let triggers = pool::warm(subject, &mut pool, &triggers)?;
+    let whispers = pool::warm(subject, &mut pool, &whispers)?;
     Ok(Figures::from([
         ("trigger_us", triggers.cpu_us()?),
         ("whisper_us", whispers.cpu_us()?),

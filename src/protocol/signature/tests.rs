@@ -1,12 +1,22 @@
 //! The signatures of the official documentation and SDKs are accepted, all others refused.
 
 use proptest::prelude::*;
+use resound_load::Credentials;
 
 use super::*;
 use crate::app::tests::app;
 
 const NOW: u64 = 1_700_000_000;
 const PATH: &str = "/apps/123456/events";
+
+/// The app as its back end has it, which signs.
+fn backend(app: &App) -> Credentials {
+    Credentials::new(&app.id, &app.key, app.secret.reveal())
+}
+
+fn signed_query(app: &App, path: &str, body: &[u8]) -> String {
+    backend(app).signed_query(path, body, NOW)
+}
 
 fn socket_id() -> SocketId {
     SocketId::parse("1234.1234").unwrap()
@@ -49,9 +59,9 @@ fn a_wrong_channel_signature_is_refused_with_its_cause() {
 fn a_key_may_hold_the_separators_of_queries_and_auth() {
     for key in ["a:b", "a+b&c=d", "(a)!$'*,;@~"] {
         let app = App { key: key.into(), ..app() };
-        let auth = channel_auth(key, &app.secret, "1234.1234", "private-a", None);
+        let auth = backend(&app).channel_auth("1234.1234", "private-a", None);
         assert_eq!(check_channel(&app, socket_id(), "private-a", Some(&auth), None), Ok(()));
-        let signed = query(&signed_query(&app, "POST", PATH, b"x", NOW));
+        let signed = query(&signed_query(&app, PATH, b"x"));
         assert_eq!(check_request(&app, "POST", &[PATH], &signed, NOW), Ok(()), "{key}");
     }
 }
@@ -63,7 +73,7 @@ fn query(text: &str) -> SignedQuery {
 #[test]
 fn a_request_signed_as_the_sdks_do_passes() {
     let body = br#"{"name":"a","data":"{}","channel":"c"}"#;
-    let signed = signed_query(&app(), "POST", PATH, body, NOW);
+    let signed = signed_query(&app(), PATH, body);
     let check = |query: &SignedQuery, now| check_request(&app(), "POST", &[PATH], query, now);
     assert_eq!(check(&query(&signed), NOW), Ok(()));
     assert_eq!(check_body(&query(&signed), body), Ok(()));
@@ -92,7 +102,7 @@ fn the_documented_request_signature_passes() {
 
 #[test]
 fn a_changed_request_is_refused_with_its_cause() {
-    let signed = signed_query(&app(), "POST", PATH, b"x", NOW);
+    let signed = signed_query(&app(), PATH, b"x");
     let check = |from: &str, to: &str, expected: &str| {
         let changed = query(&signed.replace(from, to));
         let refused = check_request(&app(), "POST", &[PATH], &changed, NOW).unwrap_err();
@@ -146,7 +156,7 @@ proptest! {
 
     #[test]
     fn sign_then_verify(body in prop::collection::vec(any::<u8>(), 0..200), path in "/apps/[a-z0-9%/]{1,30}") {
-        let signed = query(&signed_query(&app(), "POST", &path, &body, NOW));
+        let signed = query(&signed_query(&app(), &path, &body));
         prop_assert_eq!(check_request(&app(), "POST", &[&path], &signed, NOW), Ok(()));
         prop_assert_eq!(check_body(&signed, &body), Ok(()));
     }

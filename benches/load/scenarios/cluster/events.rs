@@ -5,11 +5,11 @@
 use std::time::Duration;
 
 use anyhow::{Context, bail, ensure};
-use resound::load::{Crowd, Phase};
+use resound_load::{ClientPool, Phase};
 
 use super::{Figures, Row, Scale, Scenario, Subject};
 use crate::bound::{Bound, Unit};
-use crate::client::{Client, Heard};
+use crate::client::{Client, Received};
 use crate::redis::Redis;
 use crate::traffic::Counters;
 
@@ -51,12 +51,12 @@ const fn row(what: &'static str, figure: &'static str, unit: Unit, bound: Bound)
 }
 
 fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
-    let mut crowd = super::one_at_the_far_node(subject, CHANNEL)?;
+    let mut pool = super::one_at_the_far_node(subject, CHANNEL)?;
     let phase = Phase::closed(1, Duration::from_millis(scale.pick(5000, 700)));
     let warm_up = Phase { duration: Duration::from_millis(scale.pick(1000, 200)), ..phase.clone() };
-    super::from_the_near_node(subject, &mut crowd, &warm_up)?;
+    super::from_the_near_node(subject, &mut pool, &warm_up)?;
     let mut counters = subject.redis().map(Counters::of).transpose()?;
-    let (measured, parts) = super::from_the_near_node(subject, &mut crowd, &phase)?;
+    let (measured, parts) = super::from_the_near_node(subject, &mut pool, &phase)?;
     let events = measured.told.published;
     let quantile = |at: f64| measured.told.latency.value_at_quantile(at) as f64 / 1e3;
     let mut figures = Figures::from([
@@ -73,7 +73,7 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
             ("calls", each.inside),
             ("in_bytes", each.in_bytes),
             ("out_bytes", each.out_bytes),
-            ("head_bytes", head_bytes(subject, redis, &mut crowd)?),
+            ("head_bytes", head_bytes(subject, redis, &mut pool)?),
             ("kept_bytes", kept_bytes(redis)?),
         ]);
     }
@@ -81,24 +81,24 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
 }
 
 /// How much longer an event is on its topic than on the socket.
-fn head_bytes(subject: &Subject, redis: &Redis, crowd: &mut Crowd) -> anyhow::Result<f64> {
+fn head_bytes(subject: &Subject, redis: &Redis, pool: &mut ClientPool) -> anyhow::Result<f64> {
     let mut client = Client::connect(subject.far())?;
     client.subscribe(subject, CHANNEL, None)?;
-    let Heard::Text(_answer) = client.hear()? else { bail!("closed instead of subscribed") };
+    let Received::Text(_answer) = client.receive()? else { bail!("closed instead of subscribed") };
     let mut connection = redis.connection()?;
     let mut topics = connection.as_pubsub();
     topics.psubscribe(format!("resound{{*:{CHANNEL}}}"))?;
     topics.set_read_timeout(Some(Duration::from_secs(10)))?;
-    // One of the crowd's own events, with the size they all have.
+    // One of the pool's own events, with the size they all have.
     let once = Phase { events: Some(1), ..Phase::closed(1, Duration::from_secs(60)) };
     let heard = std::thread::scope(|scope| {
         let heard = scope.spawn(move || topics.get_message().map(|m| m.get_payload_bytes().len()));
-        let told = crowd.run(&Phase { targets: vec![0], ..once }, |_| ());
+        let told = pool.run(&Phase { targets: vec![0], ..once }, |_| ());
         ensure!(told.delivered > 0, "the event did not come");
         let length = heard.join().ok().context("the listening thread panicked")??;
         Ok(length)
     })?;
-    let Heard::Text(text) = client.hear()? else { bail!("closed instead of told") };
+    let Received::Text(text) = client.receive()? else { bail!("closed instead of told") };
     Ok(heard as f64 - text.len() as f64)
 }
 

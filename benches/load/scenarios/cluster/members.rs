@@ -8,7 +8,7 @@ use anyhow::{bail, ensure};
 
 use super::{Figures, Row, Scale, Scenario, Subject};
 use crate::bound::{Bound, Unit};
-use crate::client::{Client, Heard};
+use crate::client::{Client, Received};
 use crate::figures;
 use crate::traffic::{Counters, Traffic};
 
@@ -69,7 +69,7 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     let mut people =
         People { near: Client::connect(subject)?, far: Client::connect(subject.far())?, guest };
     watch.each(1)?;
-    let crowd: Vec<Client> =
+    let pool: Vec<Client> =
         (0..count).map(|_| Client::connect(subject)).collect::<anyhow::Result<_>>()?;
     let connects = watch.each(count)?;
     for name in &public {
@@ -80,7 +80,7 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
         enter(&mut people.near, subject, name, None)?;
     }
     let nexts = watch.each(count)?;
-    drop(crowd);
+    drop(pool);
     for name in &presence {
         enter(&mut people.far, subject, name, Some("far"))?;
         enter(&mut people.near, subject, name, Some("near"))?;
@@ -136,7 +136,7 @@ fn join(people: &mut People, subject: &Subject, channels: &[String]) -> anyhow::
 fn leave(people: &mut People, channels: &[String]) -> anyhow::Result<()> {
     for channel in channels {
         let data = format!(r#"{{"channel":"{channel}"}}"#);
-        people.guest.say(&format!(r#"{{"event":"pusher:unsubscribe","data":{data}}}"#))?;
+        people.guest.send(&format!(r#"{{"event":"pusher:unsubscribe","data":{data}}}"#))?;
         hears(&mut people.far, "member_removed")?;
         hears(&mut people.near, "member_removed")?;
     }
@@ -156,7 +156,7 @@ fn enter(
 }
 
 fn hears(client: &mut Client, what: &str) -> anyhow::Result<()> {
-    let Heard::Text(text) = client.hear()? else { bail!("closed instead of told {what}") };
+    let Received::Text(text) = client.receive()? else { bail!("closed instead of told {what}") };
     ensure!(text.contains(what), "told {text} instead of {what}");
     Ok(())
 }

@@ -4,7 +4,7 @@
 
 use std::time::Duration;
 
-use resound::load::Phase;
+use resound_load::Phase;
 
 use super::{Figures, Row, Scale, Scenario, Subject};
 use crate::bound::{Bound, Unit};
@@ -58,13 +58,12 @@ pub(super) const SCENARIO: Scenario = Scenario {
 };
 
 fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
-    let mut crowd = super::one_at_the_far_node(subject, "load")?;
+    let mut pool = super::one_at_the_far_node(subject, "load")?;
     let long = Duration::from_millis(scale.pick(5000, 500));
     let warm_up = Phase::closed(16, long / 5);
-    super::from_the_near_node(subject, &mut crowd, &warm_up)?;
-    let (eight, _) = super::from_the_near_node(subject, &mut crowd, &Phase::closed(8, long))?;
-    let (sixteen, parts) =
-        super::from_the_near_node(subject, &mut crowd, &Phase::closed(16, long))?;
+    super::from_the_near_node(subject, &mut pool, &warm_up)?;
+    let (eight, _) = super::from_the_near_node(subject, &mut pool, &Phase::closed(8, long))?;
+    let (sixteen, parts) = super::from_the_near_node(subject, &mut pool, &Phase::closed(16, long))?;
     let events = sixteen.told.published;
     let mut figures = Figures::from([
         ("eight_per_second", eight.told.rate()),
