@@ -1,7 +1,8 @@
-//! The door for back ends: the Pusher HTTP API, signed, and the health check.
+//! The HTTP API for back ends, the health checks, and the metrics endpoint.
 //!
-//! One file per group of endpoints. No handler runs before [`signed::SignedRequest`] has checked the
-//! signature, and nothing of a body is read before that either.
+//! One file per group of endpoints. [`signed::SignedRequest`] checks the signature before a handler
+//! runs and before any of the body is read. WebSockets belong to `websocket`, the listeners to
+//! `server`.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -37,11 +38,11 @@ use api_error::ApiError;
 pub struct BodyLimits {
     /// Bytes of a body.
     pub bytes: usize,
-    /// Time for a body to arrive, to which each KiB that did adds a second.
+    /// Time for a body to arrive; each received KiB extends it by a second.
     pub timeout: Duration,
 }
 
-/// What every endpoint has at hand.
+/// The state of every endpoint.
 pub struct Api {
     node: Arc<Node>,
     prefix: Arc<str>,
@@ -50,7 +51,7 @@ pub struct Api {
 }
 
 impl Api {
-    /// The API of a node, mounted below `prefix`; the node is not ready once `stopping`.
+    /// The API of a node, mounted below `prefix`. Once `stopping` is cancelled, `/ready` answers 503.
     pub fn new(
         node: Arc<Node>,
         prefix: Arc<str>,
@@ -60,13 +61,13 @@ impl Api {
         Self { node, prefix, body, stopping }
     }
 
-    /// A path without the prefix, if it has it.
-    fn below_prefix<'p>(&self, path: &'p str) -> &'p str {
+    /// The path without the prefix, which a proxy may have removed already.
+    fn strip_prefix<'p>(&self, path: &'p str) -> &'p str {
         path.strip_prefix(&*self.prefix).unwrap_or(path)
     }
 }
 
-/// All routes. Anything else is a 404 or 405 with a text that says what there is.
+/// All routes, and the answers 404 and 405 to any other request.
 pub fn router(api: Api) -> Router {
     let at = |path: &str| format!("{}{path}", api.prefix);
     Router::new()
@@ -87,16 +88,18 @@ pub fn router(api: Api) -> Router {
         .with_state(Arc::new(api))
 }
 
-/// Unsigned: Laravel's health check, and the liveness probe of orchestrators. It stays OK during a
-/// drain: a probe that failed would have the process killed before its sockets are closed.
+/// `GET /up`, unsigned: Laravel's health check, and the liveness probe of orchestrators. It answers OK
+/// during a drain too: after a failed probe the process would be killed before its sockets are closed.
 async fn health() -> Response {
     json("{\"health\":\"OK\"}".to_owned())
 }
 
-/// Unsigned too: how this node stands to the others. It is ready without Redis, since it serves its
-/// own sockets then; were it not, Redis alone could take every node out of the load balancer. Without
-/// descriptors for sockets it is not: the next one is refused, and another node may have room. Nor is
-/// it during a drain, so that load balancers send newcomers to other nodes.
+/// `GET /ready`, unsigned: the readiness probe, with the state of the cluster.
+///
+/// A node without Redis is ready, since it serves its own sockets; otherwise an outage of Redis would
+/// take every node out of the load balancer. A node without descriptors for sockets is not, since it
+/// refuses the next one and another node may accept it. Nor is a draining node, so that load balancers
+/// send new connections to other nodes.
 async fn ready(State(api): State<Arc<Api>>) -> Response {
     let cluster = match api.node.standing() {
         Standing::Alone => r#""cluster":"off""#.to_owned(),

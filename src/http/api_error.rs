@@ -1,6 +1,6 @@
-//! A request that is not granted: a status, and a text that tells the reader what to change.
+//! The answer to a refused request: a status, and a text that names what to change.
 //!
-//! Laravel shows the text verbatim in its exception, so it is written for whoever reads that.
+//! Laravel shows the text verbatim in its exception, so it is written for the developer of the back end.
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -8,7 +8,7 @@ use axum::response::{IntoResponse, Response};
 use crate::protocol::channel_name::InvalidChannelName;
 use crate::protocol::signature::{QueryError, Unauthorized};
 
-/// The answer instead of the wanted one.
+/// Why a request is refused; the answer is the text, as plain text.
 #[derive(Debug)]
 pub(super) struct ApiError {
     status: StatusCode,
@@ -28,7 +28,7 @@ impl ApiError {
         Self::new(StatusCode::NOT_FOUND, text)
     }
 
-    /// The same, saying which part of the request it is about.
+    /// Names the part of the request that is refused.
     pub(super) fn within(mut self, part: &str) -> Self {
         self.text = format!("{part}: {}", self.text);
         self
@@ -39,7 +39,7 @@ impl ApiError {
     }
 }
 
-/// Why a request was refused, beside the answer: for the log of whoever sends it.
+/// The text of an [`ApiError`], an extension of its response, for the log of the server.
 #[derive(Debug, Clone)]
 pub struct ApiErrorText(pub String);
 

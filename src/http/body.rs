@@ -1,4 +1,4 @@
-//! Reading a request's body: bounded in bytes while it arrives, and in time.
+//! Reading the body of a request within a limit of bytes and of time.
 
 use std::time::Duration;
 
@@ -11,10 +11,10 @@ use tokio::time::{Instant, timeout_at};
 use super::BodyLimits;
 use super::api_error::ApiError;
 
-/// A body that is slower than this after the first grace is not waited for.
+/// The minimum rate of a body once the time-out has passed.
 const BYTES_PER_SECOND_MIN: usize = 1024;
 
-/// The whole body. One that announces too much is refused before any of it is read.
+/// Reads the whole body. A body with too large a `Content-Length` is refused before it is read.
 pub(super) async fn read(mut body: Body, limits: BodyLimits) -> Result<Bytes, ApiError> {
     if body.size_hint().lower() > limits.bytes as u64 {
         return Err(too_large(limits.bytes));
@@ -36,7 +36,7 @@ pub(super) async fn read(mut body: Body, limits: BodyLimits) -> Result<Bytes, Ap
         if whole.len() + data.len() > limits.bytes {
             return Err(too_large(limits.bytes));
         }
-        // The common body is one frame: it is taken as it is, not copied.
+        // Most bodies are one frame, which is returned without a copy.
         if whole.is_empty() && body.is_end_stream() {
             return Ok(data);
         }
@@ -44,8 +44,8 @@ pub(super) async fn read(mut body: Body, limits: BodyLimits) -> Result<Bytes, Ap
     }
 }
 
-/// Reads and drops a body that is not wanted, so that its sender gets to read the answer: a
-/// connection closed over unread bytes is reset, and the reset outruns the answer.
+/// Reads and drops the body of a refused request, so that its sender can read the answer: the kernel
+/// resets a connection that is closed with unread bytes, and the reset can overtake the answer.
 pub(super) async fn discard(body: Body, limits: BodyLimits) {
     if body.size_hint().upper().is_none_or(|bytes| bytes > limits.bytes as u64) {
         return;

@@ -1,6 +1,7 @@
-//! `GET /channels` and `/channels/{name}`: what is occupied, and by how many.
+//! `GET /channels` and `/channels/{name}`: occupied channels and their attributes.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Instant;
 
 use axum::response::Response;
@@ -23,19 +24,19 @@ struct ChannelResponse {
     occupied: bool,
     #[serde(flatten)]
     attributes: ChannelAttributes,
-    /// Asked for on a cache channel: the last event, or `null` where there is none.
+    /// Present if requested for a cache channel: the cached event, or `null`.
     #[serde(skip_serializing_if = "Option::is_none")]
     cache: Option<Option<CachedEventResponse>>,
 }
 
 #[derive(Serialize)]
 struct CachedEventResponse {
-    data: std::sync::Arc<str>,
-    /// Seconds it will still be kept.
+    data: Arc<str>,
+    /// Seconds until the event expires.
     ttl: u64,
 }
 
-/// `GET /apps/{id}/channels`: the occupied ones only.
+/// `GET /apps/{id}/channels`: the occupied channels.
 pub(super) async fn list(request: SignedRequest) -> Result<Response, ApiError> {
     let prefix = request.query.get("filter_by_prefix").unwrap_or_default();
     let info = InfoParameter::parse(request.query.get("info"))?;
@@ -52,7 +53,7 @@ pub(super) async fn list(request: SignedRequest) -> Result<Response, ApiError> {
     Ok(json_of(&ChannelListResponse { channels }))
 }
 
-/// `GET /apps/{id}/channels/{name}`: a channel nobody is in is simply not occupied.
+/// `GET /apps/{id}/channels/{name}`. A channel without subscribers is an answer, not a 404.
 pub(super) async fn show(request: SignedRequest) -> Result<Response, ApiError> {
     let name_bytes_max = request.channels.app().limits.channel_name_bytes;
     let name = ChannelName::parse(request.parameter("channel"), name_bytes_max)?;

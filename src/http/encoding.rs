@@ -1,8 +1,8 @@
-//! How a body is written: what its header fields say of that, where it cannot be read so.
+//! The `Content-Encoding` and `Content-Type` of a body: refuses what cannot be read as JSON in UTF-8.
 //!
-//! No SDK compresses what it publishes, so nothing is decoded here: a decoder would need bounds of
-//! its own, against bodies that grow a thousandfold. A type that is wrong but harmless stays
-//! accepted, since cURL sends JSON as a form by default.
+//! No SDK compresses its requests, so nothing is decoded here: a decoder would need limits of its own
+//! against bodies that inflate a thousandfold. A wrong but harmless type is accepted, since cURL sends
+//! JSON as a form by default.
 
 use axum::body::Body;
 use axum::http::header::{CONTENT_ENCODING, CONTENT_TYPE};
@@ -11,7 +11,7 @@ use hyper::body::Body as _;
 
 use super::api_error::ApiError;
 
-/// Refuses a body that is not the bytes of its JSON.
+/// Refuses a compressed body, a multipart body, and one in UTF-16 or UTF-32.
 pub(super) fn check(headers: &HeaderMap, body: &Body) -> Result<(), ApiError> {
     if body.is_end_stream() {
         return Ok(());

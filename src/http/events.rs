@@ -1,7 +1,7 @@
-//! `POST /events` and `/batch_events`: what a back end publishes.
+//! `POST /events` and `/batch_events`: events that a back end triggers.
 //!
-//! One parse, no re-serialisation: the strings of the body are borrowed up to the frame. Nothing
-//! of a request is delivered unless all of it is right.
+//! The body is parsed once, and its strings are borrowed until they are copied into the frame. No event
+//! of a request is published unless all of them are valid.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -24,7 +24,7 @@ use crate::protocol::json::{self, JsonError, JsonList, JsonObject, JsonString};
 use crate::protocol::server_message::OutboundEvent;
 use crate::protocol::{ChannelName, ChannelType, SocketId};
 
-/// Only the server may say these; a back end that could would forge its own protocol.
+/// Prefixes of the event names of the server, which a back end must not imitate.
 const RESERVED_PREFIXES: [&str; 2] = ["pusher:", "pusher_internal:"];
 
 #[derive(Deserialize)]
@@ -84,7 +84,7 @@ impl<'de> Visitor<'de> for ChannelNameListVisitor {
     }
 }
 
-/// An event that may be delivered.
+/// An event that passed all checks.
 struct ValidEvent<'a> {
     name: &'a str,
     data: &'a str,
@@ -97,18 +97,18 @@ struct ValidEvent<'a> {
 pub(super) async fn trigger(request: SignedRequest) -> Result<Response, ApiError> {
     let body: EventRequest<'_> =
         parse(&request.body, "{\"name\":\"…\",\"data\":\"…\",\"channels\":[\"…\"]}")?;
-    let trigger = check(&body, &request.channels.app().limits)?;
-    let reach = publish(&request, std::slice::from_ref(&trigger)).await;
-    let Some(info) = trigger.info else { return Ok(reach.mark(json("{}".to_owned()))) };
+    let event = check(&body, &request.channels.app().limits)?;
+    let reach = publish(&request, std::slice::from_ref(&event)).await;
+    let Some(info) = event.info else { return Ok(reach.mark(json("{}".to_owned()))) };
     let mut channels: BTreeMap<&str, ChannelAttributes> = BTreeMap::new();
-    for name in &trigger.channels {
+    for name in &event.channels {
         channels.insert(name.as_str(), attributes(&request.channels, name, info).await);
     }
     Ok(reach.mark(json_of(&BTreeMap::from([("channels", channels)]))))
 }
 
-/// `POST /apps/{id}/channels/{name}/events`, deprecated: name and socket in the query, and the body
-/// is the data.
+/// `POST /apps/{id}/channels/{name}/events`, deprecated: the name and the socket id are in the query, and
+/// the body is the data.
 pub(super) async fn trigger_one(request: SignedRequest) -> Result<Response, ApiError> {
     let data = std::str::from_utf8(&request.body)
         .map_err(|_| ApiError::bad_request("the body, which is the data, must be UTF-8"))?;
@@ -121,20 +121,20 @@ pub(super) async fn trigger_one(request: SignedRequest) -> Result<Response, ApiE
         socket_id: request.query.get("socket_id").map(borrowed),
         info: None,
     };
-    let trigger = check(&body, &request.channels.app().limits)?;
-    let reach = publish(&request, std::slice::from_ref(&trigger)).await;
+    let event = check(&body, &request.channels.app().limits)?;
+    let reach = publish(&request, std::slice::from_ref(&event)).await;
     Ok(reach.mark((StatusCode::ACCEPTED, json("{}".to_owned())).into_response()))
 }
 
-/// `POST /apps/{id}/batch_events`: all are checked before any is delivered.
+/// `POST /apps/{id}/batch_events`.
 pub(super) async fn trigger_batch(request: SignedRequest) -> Result<Response, ApiError> {
     let example = "{\"batch\":[{\"name\":\"…\",\"data\":\"…\",\"channel\":\"…\"}]}";
     let body: BatchRequest<'_> = parse(&request.body, example)?;
     let limits = &request.channels.app().limits;
-    let (events, most) = (body.batch.0.len(), limits.events_per_batch);
-    if events > most {
+    let (count, most) = (body.batch.0.len(), limits.events_per_batch);
+    if count > most {
         return Err(ApiError::bad_request(format!(
-            "Batch too large: {events} events; the limit is {most} (events_per_batch)"
+            "Batch too large: {count} events; the limit is {most} (events_per_batch)"
         )));
     }
     let checked = body.batch.0.iter().enumerate().map(|(index, JsonObject(item))| {
@@ -147,14 +147,14 @@ pub(super) async fn trigger_batch(request: SignedRequest) -> Result<Response, Ap
         };
         one_channel.map_err(|refusal| refusal.within(&format!("batch[{index}]")))
     });
-    let triggers: Vec<ValidEvent<'_>> = checked.collect::<Result<_, _>>()?;
-    let reach = publish(&request, &triggers).await;
-    if triggers.iter().all(|trigger| trigger.info.is_none()) {
+    let events: Vec<ValidEvent<'_>> = checked.collect::<Result<_, _>>()?;
+    let reach = publish(&request, &events).await;
+    if events.iter().all(|event| event.info.is_none()) {
         return Ok(reach.mark(json("{}".to_owned())));
     }
-    let mut answers: Vec<ChannelAttributes> = Vec::with_capacity(triggers.len());
-    for trigger in &triggers {
-        answers.push(match (trigger.info, trigger.channels.first()) {
+    let mut answers: Vec<ChannelAttributes> = Vec::with_capacity(events.len());
+    for event in &events {
+        answers.push(match (event.info, event.channels.first()) {
             (Some(info), Some(name)) => attributes(&request.channels, name, info).await,
             _ => ChannelAttributes::default(),
         });
@@ -220,7 +220,7 @@ fn check_name(name: &str, limits: &AppLimits) -> Result<(), ApiError> {
     }
 }
 
-/// Distinct channels in the order given. `channels` wins over `channel`, as in Reverb.
+/// The distinct channels in the order given. `channels` takes precedence over `channel`, as in Reverb.
 fn check_channels(
     body: &EventRequest<'_>,
     limits: &AppLimits,
@@ -260,16 +260,16 @@ fn check_channels(
     Ok(channels)
 }
 
-/// How far a request's events went.
+/// Which nodes the events of a request have reached.
 #[derive(Clone, Copy)]
 enum PublishReach {
     AllNodes,
-    /// Redis is away: the sockets of this node have them.
+    /// This node only, since Redis cannot be reached.
     ThisNode,
 }
 
 impl PublishReach {
-    /// The answer stays what SDKs expect; who wants to know looks at the header.
+    /// Adds a header if other nodes were not reached; the rest of the answer is what SDKs expect.
     fn mark(self, mut answer: Response) -> Response {
         if let Self::ThisNode = self {
             answer.headers_mut().insert("resound-publish-scope", HeaderValue::from_static("node"));
@@ -278,10 +278,10 @@ impl PublishReach {
     }
 }
 
-/// Publishes all of it, in order, and waits until it is on its way to every node.
-async fn publish(request: &SignedRequest, triggers: &[ValidEvent<'_>]) -> PublishReach {
+/// Publishes the events in order, then waits until they have reached Redis or Redis has failed.
+async fn publish(request: &SignedRequest, events: &[ValidEvent<'_>]) -> PublishReach {
     request.channels.room().await;
-    let started = triggers.iter().flat_map(|trigger| start(request, trigger)).collect::<Vec<_>>();
+    let started = events.iter().flat_map(|event| start_publish(request, event)).collect::<Vec<_>>();
     let mut reach = PublishReach::AllNodes;
     for triggered in started {
         if !triggered.reached_all().await {
@@ -291,24 +291,24 @@ async fn publish(request: &SignedRequest, triggers: &[ValidEvent<'_>]) -> Publis
     reach
 }
 
-fn start(request: &SignedRequest, trigger: &ValidEvent<'_>) -> Vec<Triggered> {
+fn start_publish(request: &SignedRequest, event: &ValidEvent<'_>) -> Vec<Triggered> {
     let (channels, metrics) = (&request.channels, request.api.node.metrics());
-    let event = OutboundEvent::new(trigger.name, trigger.data);
+    let outbound = OutboundEvent::new(event.name, event.data);
     let now = Instant::now();
-    let mut started = Vec::with_capacity(trigger.channels.len());
-    for channel in &trigger.channels {
-        let triggered = channels.trigger(channel, &event, trigger.data, trigger.except, now);
+    let mut started = Vec::with_capacity(event.channels.len());
+    for channel in &event.channels {
+        let triggered = channels.trigger(channel, &outbound, event.data, event.except, now);
         metrics.events_triggered.inc();
         let subscribers = match triggered {
             Triggered::Delivered(subscribers) => Some(subscribers),
             Triggered::Published(_) => None,
         };
-        tracing::debug!(target: "resound::stream", app = channels.app().id, %channel, event = trigger.name, bytes = trigger.data.len(), subscribers, "event triggered");
+        tracing::debug!(target: "resound::stream", app = channels.app().id, %channel, event = event.name, bytes = event.data.len(), subscribers, "event triggered");
         started.push(triggered);
     }
-    if trigger.data.len() > channels.app().limits.event_data_warn_bytes {
+    if event.data.len() > channels.app().limits.event_data_warn_bytes {
         metrics.events_oversized.inc();
-        channels.oversized(trigger.name, trigger.data.len(), now);
+        channels.oversized(event.name, event.data.len(), now);
     }
     started
 }

@@ -1,4 +1,4 @@
-//! The `info` parameter: which attributes of a channel a caller wants, and their answer.
+//! The `info` parameter, and the attributes of a channel that it selects.
 
 use serde::Serialize;
 
@@ -6,7 +6,7 @@ use super::api_error::ApiError;
 use crate::hub::ChannelCounts;
 use crate::protocol::ChannelName;
 
-/// The attributes asked for.
+/// The requested attributes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct InfoParameter {
     pub(super) user_count: bool,
@@ -14,7 +14,7 @@ pub(super) struct InfoParameter {
     pub(super) cache: bool,
 }
 
-/// A channel's attributes, those that were not asked for left out.
+/// The attributes of one channel in an answer; those that were not requested are left out.
 #[derive(Debug, Default, PartialEq, Eq, Serialize)]
 pub(super) struct ChannelAttributes {
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -24,7 +24,7 @@ pub(super) struct ChannelAttributes {
 }
 
 impl InfoParameter {
-    /// Reads a comma separated list; an absent or empty one asks for nothing.
+    /// Parses a comma separated list, which may be empty.
     pub(super) fn parse(list: Option<&str>) -> Result<Self, ApiError> {
         let mut info = Self::default();
         for attribute in list.unwrap_or_default().split(',').map(str::trim) {
@@ -44,7 +44,7 @@ impl InfoParameter {
         Ok(info)
     }
 
-    /// The answer for one channel; `user_count` exists on presence channels only.
+    /// The requested attributes of a channel; `user_count` exists on presence channels only.
     pub(super) fn attributes(
         self,
         name: &ChannelName,

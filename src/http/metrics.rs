@@ -1,5 +1,5 @@
-//! `GET /metrics` in Prometheus' text form, on a listener of its own: figures are not for the
-//! public port.
+//! `GET /metrics` in Prometheus' text format, for a listener of its own, since the metrics are not
+//! public.
 
 use std::sync::Arc;
 

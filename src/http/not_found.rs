@@ -1,24 +1,23 @@
-//! The answer to a path that is not there: where things are, and which setting makes the two agree.
+//! The text of a 404: where the endpoints are, and which setting to change.
 //!
-//! The common cause is a prefix that one side has and the other has not. The PHP SDK resolves its
-//! paths against `path` as a browser resolves links: without a slash at its end, the last part of
-//! `path` is dropped.
+//! The usual cause is a prefix that only one side has. The PHP SDK resolves its paths against `path`
+//! as a browser resolves links: without a trailing slash, the last part of `path` is dropped.
 
-/// Characters of a path that are shown.
+/// How many characters of a path the text repeats.
 const SHOWN_CHARS: usize = 200;
 
-/// What to tell the sender of a request for `path`, where routes are below `prefix`.
+/// The text for a request of `path`, where the routes are below `prefix`.
 pub(super) fn message(prefix: &str, path: &str) -> String {
     let shown: String = path.chars().take(SHOWN_CHARS).collect();
     let there = format!(
         "The HTTP API is at {prefix}/apps/{{app_id}}/…, sockets connect to {prefix}/app/{{key}}"
     );
-    let advice = match came_with(path).filter(|came| *came != prefix) {
+    let advice = match prefix_of(path).filter(|theirs| *theirs != prefix) {
         None => "".to_owned(),
-        Some(came) if prefix.is_empty() => {
-            let came: String = came.chars().take(SHOWN_CHARS).collect();
+        Some(theirs) if prefix.is_empty() => {
+            let theirs: String = theirs.chars().take(SHOWN_CHARS).collect();
             format!(
-                ": this server has no prefix, and the request came with {came:?}. Take it out of 'path' in config/broadcasting.php (wsPath in Echo), or set REVERB_SERVER_PATH={came}"
+                ": this server has no prefix, and the request came with {theirs:?}. Take it out of 'path' in config/broadcasting.php (wsPath in Echo), or set REVERB_SERVER_PATH={theirs}"
             )
         }
         Some(_) => format!(
@@ -28,8 +27,8 @@ pub(super) fn message(prefix: &str, path: &str) -> String {
     format!("There is no {shown:?} here. {there}{advice}")
 }
 
-/// What a path of the API or of a socket has before its own part.
-fn came_with(path: &str) -> Option<&str> {
+/// The prefix of a path of the API or the WebSocket endpoint.
+fn prefix_of(path: &str) -> Option<&str> {
     let at = path.find("/apps/").or_else(|| path.find("/app/"))?;
     Some(&path[..at])
 }

@@ -1,5 +1,6 @@
-//! The proof that a request was signed with the app's secret. Handlers that take [`SignedRequest`]
-//! cannot run without it; there is no other way to channels from here.
+//! [`SignedRequest`]: the extractor that checks the signature of a request before its handler runs.
+//!
+//! Handlers reach the channels of an app only through it.
 
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -14,11 +15,11 @@ use super::{Api, body, encoding};
 use crate::node::Channels;
 use crate::protocol::signature::{self, SignedQuery};
 
-/// The path of a request as it was sent, where it is read in another spelling.
+/// The path of a request as it was sent; an extension of requests that are routed by another spelling.
 #[derive(Debug, Clone)]
 pub struct OriginalPath(pub String);
 
-/// A request of the app's back end: its channels, its query, its body.
+/// A request with a valid signature.
 pub(super) struct SignedRequest {
     pub(super) channels: Arc<Channels>,
     pub(super) api: Arc<Api>,
@@ -57,7 +58,7 @@ impl FromRequest<Arc<Api>> for SignedRequest {
                 Ok(Self { channels, api: api.clone(), query, body, parameters })
             }
             Err(refusal) => {
-                // Whoever waits for a 100 has not sent the body, and now need not.
+                // A client that waits for 100 Continue has not sent the body.
                 if !parts.headers.contains_key(header::EXPECT) {
                     body::discard(body, api.body).await;
                 }
@@ -71,7 +72,7 @@ fn parameter<'p>(parameters: &'p RawPathParams, name: &str) -> &'p str {
     parameters.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value)
 }
 
-/// App, then signature: everything there is to know before the body.
+/// Checks everything before the body: the app, then the signature.
 fn check_head(
     api: &Api,
     app_id: &str,
@@ -87,18 +88,18 @@ fn check_head(
     })?;
     let query = SignedQuery::parse(query)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
-    // A proxy may have mounted us below a prefix the SDK does not know or have added slashes, and
-    // SDKs differ in what they encode: all spellings of the one path that was asked for.
+    // The client may have signed another spelling of the path: proxies add a prefix or slashes, and
+    // SDKs differ in what they encode.
     let check =
         |paths: &[&str]| signature::check_request(channels.app(), method, paths, &query, now);
-    check(&[path, api.below_prefix(path)]).or_else(|refused| {
+    check(&[path, api.strip_prefix(path)]).or_else(|refused| {
         if sent == path && !path.contains('%') {
             return Err(refused);
         }
         let decoded = |path| percent_decode_str(path).decode_utf8_lossy().into_owned();
         let (path, sent_decoded) = (decoded(path), decoded(sent));
         let spellings = [sent, &path, &sent_decoded];
-        check(&spellings).or_else(|_| check(&spellings.map(|path| api.below_prefix(path))))
+        check(&spellings).or_else(|_| check(&spellings.map(|path| api.strip_prefix(path))))
     })?;
     if !channels.app().enabled {
         return Err(ApiError::new(

@@ -1,4 +1,4 @@
-//! Who is there: members of a presence channel, connections of the app, and sending users away.
+//! Members of a presence channel, the number of connections, and terminating those of a user.
 
 use std::sync::Arc;
 
@@ -20,7 +20,7 @@ struct UserResponse {
     id: Arc<str>,
 }
 
-/// `GET /apps/{id}/channels/{name}/users`: distinct members.
+/// `GET /apps/{id}/channels/{name}/users`: the members of a presence channel.
 pub(super) async fn list(request: SignedRequest) -> Result<Response, ApiError> {
     let name_bytes_max = request.channels.app().limits.channel_name_bytes;
     let name = ChannelName::parse(request.parameter("channel"), name_bytes_max)?;
@@ -32,7 +32,7 @@ pub(super) async fn list(request: SignedRequest) -> Result<Response, ApiError> {
     Ok(json_of(&UserListResponse { users }))
 }
 
-/// `GET /apps/{id}/connections`: Reverb's own; Pulse polls it.
+/// `GET /apps/{id}/connections`: an extension of Reverb, polled by Laravel Pulse.
 pub(super) async fn connections(request: SignedRequest) -> Response {
     json(format!("{{\"connections\":{}}}", request.channels.socket_count().await))
 }
