@@ -1,8 +1,9 @@
-//! One connection task: reads, keeps time, sees the connection off. Writing is the shard's.
+//! The connection task of one socket: reads, keeps the deadlines, finishes the closing handshake. The
+//! shard writes.
 //!
-//! Small on purpose: at 10 000 idle sockets this task and its socket are most of the memory.
-//! Incoming bytes go through one buffer per worker thread; a connection keeps only what is
-//! incomplete. Reading comes in turns ([`TurnBudget`]), so that no client takes the worker from the others.
+//! With 10 000 idle sockets, these tasks and their sockets are most of the memory, so the task is small:
+//! bytes are read into one buffer per worker thread, and a connection stores only incomplete frames. It
+//! reads in turns ([`TurnBudget`]), so that no client keeps the worker from the other sockets.
 
 use std::cell::RefCell;
 use std::future::poll_fn;
@@ -24,27 +25,27 @@ use crate::hub::{Outlet, Shards};
 use crate::node::{Arrival, PendingJoins, Place, Socket};
 use crate::protocol::{ClientLibrary, CloseCode, Frame, SocketId};
 
-/// Bytes read and dropped while a socket closes: what a client had under way when it got the close
-/// frame. A client that goes on sending fills its own buffers instead.
+/// Bytes that are read and dropped while a socket closes: what the client had sent before it got the
+/// close frame. Beyond that, a client that keeps sending fills its own buffers.
 const DROPPED_BYTES_MAX: usize = 256 * 1024;
 
 thread_local! {
-    /// One for each worker thread, whatever the number of connections.
+    /// One per worker thread, not per connection.
     static READ_BUFFER: RefCell<Box<[u8]>> = RefCell::new(vec![0; READ_BYTES].into());
 }
 
-/// What the task of an open connection holds, but for its socket.
+/// The state of a connection task, except its socket.
 struct Connection {
     id: SocketId,
     transport: Arc<TcpTransport>,
     context: Arc<ConnectionContext>,
     decoder: Decoder,
     budget: TurnBudget,
-    /// Since when a message has begun and not ended.
-    midway_since: Option<Instant>,
-    /// Since when the shard waits for the transport to take bytes.
+    /// Since when a message is incomplete.
+    incomplete_since: Option<Instant>,
+    /// Since when the kernel's send buffer is full.
     full_since: Option<Instant>,
-    /// No message is read until the cluster has decided about these joins.
+    /// Undecided joins of the cluster, during which no message is read.
     joins: Option<PendingJoins>,
 }
 
@@ -58,8 +59,8 @@ pub(super) struct AcceptedHandshake {
     pub(super) early: Bytes,
 }
 
-/// Answers the handshake of a client that has its place, and greets it; returns what serves the
-/// connection until its FIN.
+/// Opens the socket and queues the 101 and the first message; returns the connection task, which runs
+/// until the FIN is sent.
 pub(super) fn open(
     context: Arc<ConnectionContext>,
     transport: Arc<TcpTransport>,
@@ -79,25 +80,25 @@ pub(super) fn open(
         context,
         decoder,
         budget: TurnBudget::new(),
-        midway_since: None,
+        incomplete_since: None,
         full_since: None,
         joins: None,
     };
-    // Here, so that the buffer it lies in is not kept for as long as the connection lives.
-    let going_on = early.is_empty() || connection.feed(&mut Vec::from(early), &mut socket);
-    // A block, not a function: an async function keeps its arguments twice, and this is most of
-    // what an idle socket costs.
+    // Here and not in the task, which would keep the buffer of `early` for its whole life.
+    let is_open = early.is_empty() || connection.feed(&mut Vec::from(early), &mut socket);
+    // A block, since an async function stores its arguments twice, and this future is most of the
+    // memory of an idle socket.
     async move {
-        if going_on {
+        if is_open {
             connection.serve(&mut socket).await;
         }
-        // It leaves its channels now, not when the closing handshake is over.
+        // Leaves the channels now, not after the closing handshake.
         drop(socket);
         connection.linger().await;
     }
 }
 
-/// However the task ends, by a panic too, the shard lets the socket go.
+/// The shard forgets the socket however the task ends, even by a panic.
 impl Drop for Connection {
     fn drop(&mut self) {
         self.shards().forget(self.id);
@@ -109,51 +110,51 @@ impl Connection {
         self.context.node.shards()
     }
 
-    /// Until either side closes.
+    /// Serves the socket until either side closes it.
     async fn serve(&mut self, socket: &mut Socket) {
-        let mut going_on = true;
-        let mut timer = pin!(sleep_until(self.next_look(socket, Instant::now()).into()));
-        while going_on {
+        let mut is_open = true;
+        let mut timer = pin!(sleep_until(self.next_deadline(socket, Instant::now()).into()));
+        while is_open {
             if self.budget.is_read_spent() {
                 tokio::task::yield_now().await;
                 self.budget.renew();
             }
-            let (has_backlog, decided) = (self.decoder.has_backlog(), self.joins.is_none());
-            let reads = || decided && self.transport.may_read();
+            let (has_backlog, is_decided) = (self.decoder.has_backlog(), self.joins.is_none());
+            let may_read = || is_decided && self.transport.may_read();
             tokio::select! {
-                ready = ready(&self.transport.stream, self.is_full(), has_backlog, reads) => match ready {
+                ready = ready(&self.transport.stream, self.is_full(), has_backlog, may_read) => match ready {
                     Readiness::Readable => {
-                        going_on = self.read(socket);
-                        // Nothing else that arrives can make the next look come earlier.
-                        bring_forward(timer.as_mut(), self.message_due());
+                        is_open = self.read(socket);
+                        // Only the deadline of an incomplete message can be earlier than the timer.
+                        bring_forward(timer.as_mut(), self.message_deadline());
                         self.shards().room().await;
                     }
                     Readiness::Writable => {
-                        // The peer took bytes.
+                        // The peer accepted bytes, so it is alive.
                         socket.heard(Instant::now());
-                        self.write_on();
+                        self.report_writable();
                     }
                 },
                 () = self.transport.changed() => {
-                    self.look_whether_full();
-                    bring_forward(timer.as_mut(), self.write_due());
-                    going_on = !self.transport.is_ending();
+                    self.check_full();
+                    bring_forward(timer.as_mut(), self.write_deadline());
+                    is_open = !self.transport.is_ending();
                 }
                 () = all_decided(&mut self.joins) => self.joins = None,
-                () = timer.as_mut() => self.keep_time(socket, timer.as_mut()),
+                () = timer.as_mut() => self.check_deadlines(socket, timer.as_mut()),
             }
         }
     }
 
-    /// Reads and decodes until the turn is over or nothing more has arrived; false when the
-    /// connection is over.
+    /// Reads and decodes until the turn is over or no more bytes have arrived; false if the socket has
+    /// ended.
     fn read(&mut self, socket: &mut Socket) -> bool {
         if self.decoder.has_backlog() && !self.feed(&mut [], socket) {
             return false;
         }
         while !self.budget.is_read_spent() && self.joins.is_none() {
             let transport = self.transport.clone();
-            let going_on =
+            let read =
                 READ_BUFFER.with_borrow_mut(|buffer| match transport.stream.try_read(buffer) {
                     Ok(0) => Some(false),
                     Ok(length) => {
@@ -163,11 +164,11 @@ impl Connection {
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
                     Err(_) => Some(false),
                 });
-            match going_on {
+            match read {
                 Some(true) => {}
                 Some(false) => return false,
                 None => {
-                    // The client has nothing more under way, so the turn ends by itself.
+                    // No more bytes have arrived: the task waits, which ends the turn.
                     self.budget.renew();
                     return true;
                 }
@@ -176,7 +177,7 @@ impl Connection {
         true
     }
 
-    /// Decodes bytes and passes the messages to the socket; false when the connection is over.
+    /// Decodes bytes and passes the messages to the socket; false if the socket has ended.
     fn feed(&mut self, bytes: &mut [u8], socket: &mut Socket) -> bool {
         let now = Instant::now();
         let (id, shards, budget) = (self.id, self.context.node.shards(), &self.budget);
@@ -191,9 +192,11 @@ impl Connection {
         });
         self.joins = self.joins.take().or_else(|| socket.pending_joins());
         match fed {
-            Ok(Unfinished::Nothing) => self.midway_since = None,
-            Ok(Unfinished::Begun) => self.midway_since = Some(now),
-            Ok(Unfinished::Continued) => self.midway_since = self.midway_since.or(Some(now)),
+            Ok(Unfinished::Nothing) => self.incomplete_since = None,
+            Ok(Unfinished::Begun) => self.incomplete_since = Some(now),
+            Ok(Unfinished::Continued) => {
+                self.incomplete_since = self.incomplete_since.or(Some(now))
+            }
             Err(code) => {
                 socket.end(code);
                 return false;
@@ -206,66 +209,67 @@ impl Connection {
         self.full_since.is_some()
     }
 
-    /// The shard may have found the transport full.
-    fn look_whether_full(&mut self) {
+    /// Starts the write time-out if the shard found the send buffer full.
+    fn check_full(&mut self) {
         if self.transport.take_full() {
             self.full_since = Some(Instant::now());
         }
     }
 
-    /// The transport takes bytes again.
-    fn write_on(&mut self) {
+    /// The kernel accepts bytes again: the shard may write.
+    fn report_writable(&mut self) {
         self.full_since = None;
         self.shards().writable(self.id);
     }
 
-    fn message_due(&self) -> Option<Instant> {
-        self.midway_since.map(|since| since + self.context.limits.message_timeout)
+    fn message_deadline(&self) -> Option<Instant> {
+        self.incomplete_since.map(|since| since + self.context.limits.message_timeout)
     }
 
-    fn write_due(&self) -> Option<Instant> {
+    fn write_deadline(&self) -> Option<Instant> {
         self.full_since.map(|since| since + self.context.limits.write_timeout)
     }
 
-    fn next_look(&self, socket: &Socket, now: Instant) -> Instant {
-        let dues = [self.message_due(), self.write_due()];
-        dues.into_iter().flatten().fold(socket.next_look(now), Instant::min)
+    fn next_deadline(&self, socket: &Socket, now: Instant) -> Instant {
+        let deadlines = [self.message_deadline(), self.write_deadline()];
+        deadlines.into_iter().flatten().fold(socket.next_look(now), Instant::min)
     }
 
-    /// The timer is moved when it fires, never on a message: a busy socket costs no timer work.
-    fn keep_time(&self, socket: &mut Socket, timer: Pin<&mut Sleep>) {
+    /// Acts on the deadlines that are due, then sets the timer to the next one. Messages do not move
+    /// the timer, so a busy socket costs no timer work.
+    fn check_deadlines(&self, socket: &mut Socket, timer: Pin<&mut Sleep>) {
         let now = Instant::now();
-        if self.message_due().is_some_and(|due| due <= now) {
+        if self.message_deadline().is_some_and(|deadline| deadline <= now) {
             socket.end(CloseCode::MessageTooBig);
         }
-        if self.write_due().is_some_and(|due| due <= now) {
+        if self.write_deadline().is_some_and(|deadline| deadline <= now) {
             socket.end(CloseCode::TooSlow);
         }
         if self.is_full() || !self.transport.may_read() {
-            // Its messages are not read, or a ping would wait behind what it has not taken: its
-            // silence has another cause, for which the write time-out stands.
+            // Its messages are not read, or a ping would be queued behind unsent frames: its silence
+            // proves nothing, and the write time-out applies instead.
             socket.heard(now);
         }
         socket.tick(now);
-        // Half a second at least, so that a deadline that is due cannot spin.
-        let next = self.next_look(socket, now).max(now + Duration::from_millis(500));
+        // Half a second at least, so that a deadline that stays due cannot make the timer spin.
+        let next = self.next_deadline(socket, now).max(now + Duration::from_millis(500));
         timer.reset(next.into());
     }
 
-    /// The rest of the closing handshake: what is queued goes out, the peer's last bytes are read
-    /// and dropped, so that the kernel does not answer them with a reset that outruns our close.
+    /// Finishes the closing handshake: the shard writes the queued frames, and the peer's last bytes are
+    /// read and dropped, or the kernel would answer them with a reset that can overtake the close frame.
     async fn linger(&mut self) {
         let context = self.context.clone();
-        // In a box, which exists only now: the task of an open socket need not hold it.
+        // Boxed, so that it does not enlarge the task while the socket is open.
         let close_timeout = Box::pin(async move { context.close_timeout().await });
-        let seen_off = async {
+        let closing = async {
             let mut left = DROPPED_BYTES_MAX;
             loop {
-                self.look_whether_full();
+                self.check_full();
                 let stream = &self.transport.stream;
                 tokio::select! {
                     ready = ready(stream, self.is_full(), false, || left > 0) => match ready {
-                        Readiness::Writable => self.write_on(),
+                        Readiness::Writable => self.report_writable(),
                         Readiness::Readable => match drop_bytes(stream) {
                             Some(bytes) => left = left.saturating_sub(bytes),
                             None => return,
@@ -277,39 +281,39 @@ impl Connection {
             }
         };
         tokio::select! {
-            () = seen_off => {}
+            () = closing => {}
             () = close_timeout => {}
         }
     }
 }
 
-/// What a connection can do next.
+/// What the connection task can do next.
 enum Readiness {
-    /// Bytes have arrived, or frames wait, or the peer is gone.
+    /// Bytes or the peer's FIN have arrived, or the decoder has a backlog.
     Readable,
     /// The kernel accepts bytes again.
     Writable,
 }
 
-/// Resolves once there is something to read, while `reads` allows it, or, if the shard waits for
-/// room (`full`), once there is room.
+/// Resolves once the connection is readable and `may_read` allows it, or, if the send buffer `is_full`,
+/// once it is writable.
 async fn ready(
     stream: &TcpStream,
-    full: bool,
+    is_full: bool,
     has_backlog: bool,
-    reads: impl Fn() -> bool,
+    may_read: impl Fn() -> bool,
 ) -> Readiness {
     poll_fn(|cx| {
-        if full && stream.poll_write_ready(cx).is_ready() {
+        if is_full && stream.poll_write_ready(cx).is_ready() {
             return Poll::Ready(Readiness::Writable);
         }
-        let readable = reads() && (has_backlog || stream.poll_read_ready(cx).is_ready());
-        if readable { Poll::Ready(Readiness::Readable) } else { Poll::Pending }
+        let is_readable = may_read() && (has_backlog || stream.poll_read_ready(cx).is_ready());
+        if is_readable { Poll::Ready(Readiness::Readable) } else { Poll::Pending }
     })
     .await
 }
 
-/// Reads once and drops what came; `None` when the peer is gone.
+/// Reads once and drops the bytes; `None` if the peer is gone.
 fn drop_bytes(stream: &TcpStream) -> Option<usize> {
     READ_BUFFER.with_borrow_mut(|buffer| match stream.try_read(buffer) {
         Ok(0) => None,
@@ -319,7 +323,7 @@ fn drop_bytes(stream: &TcpStream) -> Option<usize> {
     })
 }
 
-/// Resolves once the cluster has decided about the joins that reading waits for.
+/// Resolves once the cluster has decided on the joins; never, if there are none.
 async fn all_decided(joins: &mut Option<PendingJoins>) {
     match joins {
         Some(joins) => joins.decided().await,
@@ -327,8 +331,9 @@ async fn all_decided(joins: &mut Option<PendingJoins>) {
     }
 }
 
-fn bring_forward(timer: Pin<&mut Sleep>, due: Option<Instant>) {
-    if let Some(due) = due.filter(|&due| timer.deadline() > due.into()) {
-        timer.reset(due.into());
+/// Sets the timer to `deadline` if that is earlier.
+fn bring_forward(timer: Pin<&mut Sleep>, deadline: Option<Instant>) {
+    if let Some(deadline) = deadline.filter(|&deadline| timer.deadline() > deadline.into()) {
+        timer.reset(deadline.into());
     }
 }

@@ -1,7 +1,8 @@
-//! Bytes of a client → messages, by RFC 6455. Pure: any cut of the stream gives the same events.
+//! Decodes the bytes of a client into messages, by RFC 6455. However the stream is cut into pieces,
+//! the messages are the same.
 //!
-//! Nothing is sized for the worst case: a whole frame is read where it lies, only what is
-//! incomplete is kept. A frame that announces more than the limit is refused at its header.
+//! Complete frames are read in the buffer they arrived in; only incomplete ones are copied and stored.
+//! A frame that is larger than the limit is refused at its header. No I/O and no clock.
 
 use std::io::Cursor;
 
@@ -17,13 +18,14 @@ use crate::protocol::deflate::{InflateError, inflate};
 /// What a client sent.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Inbound<'a> {
-    /// A whole message. Binary is read as text, as in Reverb; what is no text is no message.
+    /// A complete message. A binary one is read as text, as in Reverb, with replacement characters for
+    /// what is not UTF-8.
     Text(&'a str),
     /// A ping frame, to be answered with its payload.
     Ping(&'a [u8]),
     /// A pong frame.
     Pong,
-    /// A close frame with its code; nothing after it is read.
+    /// A close frame with its code; no byte after it is decoded.
     Close(Option<u16>),
 }
 
@@ -32,25 +34,25 @@ pub(super) enum Inbound<'a> {
 pub(super) struct Decoder {
     message_bytes_max: usize,
     fragments_max: usize,
-    /// Bytes that wait: the frames that the turn had no room for, or a frame that is not complete.
+    /// Frames that are left for the next turn, or an incomplete frame.
     partial: Vec<u8>,
-    /// A message of which fragments are missing.
+    /// The fragments of an incomplete message.
     fragments: Option<Box<Fragments>>,
-    /// How many payload bytes of the incomplete frame in `partial` are known to be UTF-8.
+    /// How many payload bytes of the incomplete frame in `partial` have been found to be UTF-8.
     checked: u32,
-    /// permessage-deflate was negotiated.
-    deflate: bool,
-    /// `partial` begins with a frame that no turn has looked at.
+    /// Whether permessage-deflate was negotiated.
+    has_deflate: bool,
+    /// Whether `partial` starts with a frame that is left for the next turn.
     has_backlog: bool,
-    closed: bool,
+    is_closed: bool,
 }
 
-/// What a call of [`Decoder::feed`] leaves unfinished.
+/// What a call of [`Decoder::feed`] leaves incomplete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Unfinished {
-    /// Nothing: the stream ends at the end of a message, or whole frames wait for the next turn.
+    /// Nothing: the bytes end with a message, or complete frames are left for the next turn.
     Nothing,
-    /// A message or frame whose first byte came with this call.
+    /// A message or frame that began in this call.
     Begun,
     /// The same message or frame as before the call.
     Continued,
@@ -59,10 +61,10 @@ pub(super) enum Unfinished {
 #[derive(Debug)]
 struct Fragments {
     kind: Data,
-    deflated: bool,
+    is_deflated: bool,
     bytes: Vec<u8>,
     count: usize,
-    /// How much of `bytes` is known to be UTF-8.
+    /// How many of `bytes` have been found to be UTF-8.
     valid: usize,
 }
 
@@ -70,37 +72,37 @@ struct Fragments {
 struct Parsing<'a, F> {
     budget: &'a TurnBudget,
     on: &'a mut F,
-    /// What is unfinished in the end, if anything, began in this call.
-    begun: bool,
+    /// Whether what is incomplete now began in this call.
+    has_begun: bool,
 }
 
 struct ParsedFrame {
     header: FrameHeader,
-    /// Where the payload starts and ends in the buffer.
+    /// The payload in the buffer.
     payload: std::ops::Range<usize>,
 }
 
 impl Decoder {
-    pub(super) fn new(message_bytes_max: usize, fragments_max: usize, deflate: bool) -> Self {
+    pub(super) fn new(message_bytes_max: usize, fragments_max: usize, has_deflate: bool) -> Self {
         Self {
             message_bytes_max,
             fragments_max,
             partial: Vec::new(),
             fragments: None,
             checked: 0,
-            deflate,
+            has_deflate,
             has_backlog: false,
-            closed: false,
+            is_closed: false,
         }
     }
 
-    /// Whether frames wait for the next turn: then [`feed`](Self::feed) has work without new bytes.
+    /// Whether frames are left for the next turn, so that [`feed`](Self::feed) has work without new bytes.
     pub(super) fn has_backlog(&self) -> bool {
         self.has_backlog
     }
 
-    /// Takes what arrived (and unmasks it where it lies); stops before the first frame that `turn`
-    /// has no room for.
+    /// Decodes `input`, which it unmasks in place, and passes each message to `on`; stops when `budget` is
+    /// spent.
     pub(super) fn feed(
         &mut self,
         input: &mut [u8],
@@ -108,7 +110,7 @@ impl Decoder {
         mut on: impl FnMut(Inbound<'_>),
     ) -> Result<Unfinished, CloseCode> {
         self.has_backlog = false;
-        let mut parsing = Parsing { budget, on: &mut on, begun: !self.is_midway() };
+        let mut parsing = Parsing { budget, on: &mut on, has_begun: !self.is_incomplete() };
         if self.partial.is_empty() {
             let used = self.parse(input, &mut parsing)?;
             self.partial.extend_from_slice(&input[used..]);
@@ -121,26 +123,26 @@ impl Decoder {
                 self.partial = joined;
             }
         }
-        Ok(match (self.has_backlog || !self.is_midway(), parsing.begun) {
+        Ok(match (self.has_backlog || !self.is_incomplete(), parsing.has_begun) {
             (true, _) => Unfinished::Nothing,
             (false, true) => Unfinished::Begun,
             (false, false) => Unfinished::Continued,
         })
     }
 
-    /// Whether a message has begun and not ended.
-    fn is_midway(&self) -> bool {
+    /// Whether a message or frame has begun and not ended.
+    fn is_incomplete(&self) -> bool {
         self.fragments.is_some() || !self.partial.is_empty()
     }
 
-    /// Reads complete frames while the turn has room; returns how many bytes that took.
+    /// Decodes complete frames until the budget is spent; returns the number of bytes they had.
     fn parse(
         &mut self,
         buffer: &mut [u8],
         parsing: &mut Parsing<'_, impl FnMut(Inbound<'_>)>,
     ) -> Result<usize, CloseCode> {
         let mut at = 0;
-        while !self.closed {
+        while !self.is_closed {
             if parsing.budget.is_spent() {
                 self.has_backlog = at < buffer.len();
                 return Ok(at);
@@ -160,15 +162,15 @@ impl Decoder {
                 OpCode::Control(control) => self.control(control, payload, parsing.on)?,
                 OpCode::Data(data) => self.data(data, &frame.header, payload, parsing.on)?,
             }
-            // What follows, if it does not complete that message, has its own time.
-            parsing.begun |= self.fragments.is_none();
+            // Unless a message is still incomplete, the next frame begins one with a time-out of its own.
+            parsing.has_begun |= self.fragments.is_none();
             at = end;
         }
         Ok(buffer.len())
     }
 
-    /// Checks the part of a text frame that has arrived, so that bytes that are not UTF-8 are
-    /// refused when they come and not when the frame is complete.
+    /// Checks the part of a text frame that has arrived, so that invalid UTF-8 is refused at once and not
+    /// when the frame is complete.
     fn check_incomplete(&mut self, header: &FrameHeader, payload: &[u8]) -> Result<(), CloseCode> {
         let before: &[u8] = match (header.opcode, &self.fragments) {
             (OpCode::Data(Data::Text), None) if !header.rsv1 => &[],
@@ -177,8 +179,8 @@ impl Decoder {
             }
             _ => return Ok(()),
         };
-        // The end of a character that was cut between two fragments stands in `before`; it is
-        // looked at again with each piece, three bytes at most.
+        // `before` holds the start of a character that was cut between two fragments: at most three
+        // bytes, which are checked again with each piece.
         let from = self.checked as usize;
         let carried = if from == 0 { before } else { &[] };
         let mask = header.mask.unwrap_or_default();
@@ -195,17 +197,17 @@ impl Decoder {
         Ok(())
     }
 
-    /// The next frame's header, checked; `None` while it is incomplete.
+    /// Parses and checks the header of the next frame; `None` if it is incomplete.
     fn header(&self, bytes: &[u8]) -> Result<Option<ParsedFrame>, CloseCode> {
         let mut cursor = Cursor::new(bytes);
         let parsed = FrameHeader::parse(&mut cursor).map_err(|_| CloseCode::FrameError)?;
         let Some((header, announced)) = parsed else { return Ok(None) };
         let start = usize::try_from(cursor.position()).map_err(|_| CloseCode::FrameError)?;
-        // Two bytes, the shortest form of the length, the mask: anything longer is not minimal.
-        let begins = matches!(header.opcode, OpCode::Data(Data::Text | Data::Binary));
-        let deflated = self.deflate && begins && header.rsv1;
-        let reserved = (header.rsv1 && !deflated) || header.rsv2 || header.rsv3;
-        if reserved || header.mask.is_none() || start != header.len(announced) {
+        // A header longer than two bytes, the shortest form of the length and the mask is not minimal.
+        let is_first = matches!(header.opcode, OpCode::Data(Data::Text | Data::Binary));
+        let is_deflated = self.has_deflate && is_first && header.rsv1;
+        let has_reserved_bits = (header.rsv1 && !is_deflated) || header.rsv2 || header.rsv3;
+        if has_reserved_bits || header.mask.is_none() || start != header.len(announced) {
             return Err(CloseCode::FrameError);
         }
         if let OpCode::Control(_) = header.opcode
@@ -215,8 +217,8 @@ impl Decoder {
         }
         let so_far = self.fragments.as_ref().map_or(0, |fragments| fragments.bytes.len());
         let announced = usize::try_from(announced).map_err(|_| CloseCode::MessageTooBig)?;
-        let control = matches!(header.opcode, OpCode::Control(_));
-        if !control && announced > self.message_bytes_max.saturating_sub(so_far) {
+        let is_control = matches!(header.opcode, OpCode::Control(_));
+        if !is_control && announced > self.message_bytes_max.saturating_sub(so_far) {
             return Err(CloseCode::MessageTooBig);
         }
         Ok(Some(ParsedFrame { header, payload: start..start + announced }))
@@ -233,7 +235,7 @@ impl Decoder {
             Control::Pong => on(Inbound::Pong),
             Control::Close => {
                 let code = close_code(payload)?;
-                self.closed = true;
+                self.is_closed = true;
                 on(Inbound::Close(code));
             }
             Control::Reserved(_) => return Err(CloseCode::FrameError),
@@ -252,11 +254,11 @@ impl Decoder {
             (Data::Reserved(_), _) | (Data::Continue, false) => return Err(CloseCode::FrameError),
             (Data::Text | Data::Binary, true) => return Err(CloseCode::FrameError),
             (Data::Text | Data::Binary, false) if header.is_final => {
-                return self.deliver(kind, header.rsv1, payload, on);
+                return self.complete(kind, header.rsv1, payload, on);
             }
             (Data::Text | Data::Binary, false) => {
-                let (deflated, bytes) = (header.rsv1, Vec::new());
-                let empty = Fragments { kind, deflated, bytes, count: 0, valid: 0 };
+                let (is_deflated, bytes) = (header.rsv1, Vec::new());
+                let empty = Fragments { kind, is_deflated, bytes, count: 0, valid: 0 };
                 self.fragments = Some(Box::new(empty));
             }
             (Data::Continue, true) => {}
@@ -265,23 +267,23 @@ impl Decoder {
         fragments.append(payload, self.fragments_max)?;
         if header.is_final {
             let whole = self.fragments.take().ok_or(CloseCode::FrameError)?;
-            self.deliver(whole.kind, whole.deflated, &whole.bytes, on)?;
+            self.complete(whole.kind, whole.is_deflated, &whole.bytes, on)?;
         }
         Ok(())
     }
 
-    fn deliver(
+    fn complete(
         &self,
         kind: Data,
-        deflated: bool,
+        is_deflated: bool,
         bytes: &[u8],
         on: &mut impl FnMut(Inbound<'_>),
     ) -> Result<(), CloseCode> {
-        if !deflated {
-            return deliver(kind, bytes, on);
+        if !is_deflated {
+            return pass_on(kind, bytes, on);
         }
         match inflate(bytes, self.message_bytes_max) {
-            Ok(message) => deliver(kind, &message, on),
+            Ok(message) => pass_on(kind, &message, on),
             Err(InflateError::TooBig) => Err(CloseCode::MessageTooBig),
             Err(InflateError::Corrupt) => Err(CloseCode::FrameError),
         }
@@ -290,7 +292,7 @@ impl Decoder {
 
 impl Fragments {
     fn is_plain_text(&self) -> bool {
-        self.kind == Data::Text && !self.deflated
+        self.kind == Data::Text && !self.is_deflated
     }
 
     fn append(&mut self, payload: &[u8], fragments_max: usize) -> Result<(), CloseCode> {
@@ -300,8 +302,8 @@ impl Fragments {
         }
         self.bytes.extend_from_slice(payload);
         if self.is_plain_text() {
-            // Refused at the first wrong byte, not at the end of the message; a character may
-            // still be cut between two fragments.
+            // Refused at the first invalid byte, not at the end of the message. The last character may
+            // be cut between two fragments.
             match std::str::from_utf8(&self.bytes[self.valid..]) {
                 Ok(_) => self.valid = self.bytes.len(),
                 Err(error) if error.error_len().is_none() => self.valid += error.valid_up_to(),
@@ -312,7 +314,7 @@ impl Fragments {
     }
 }
 
-fn deliver(kind: Data, bytes: &[u8], on: &mut impl FnMut(Inbound<'_>)) -> Result<(), CloseCode> {
+fn pass_on(kind: Data, bytes: &[u8], on: &mut impl FnMut(Inbound<'_>)) -> Result<(), CloseCode> {
     match std::str::from_utf8(bytes) {
         Ok(text) => on(Inbound::Text(text)),
         Err(_) if kind == Data::Text => return Err(CloseCode::InvalidUtf8),
@@ -333,7 +335,7 @@ fn close_code(payload: &[u8]) -> Result<Option<u16>, CloseCode> {
     Ok(Some(code))
 }
 
-/// Eight bytes at a time, which the compiler turns into vector instructions.
+/// Works on eight bytes at a time, which the compiler turns into vector instructions.
 fn unmask(payload: &mut [u8], mask: [u8; 4]) {
     let [a, b, c, d] = mask;
     let wide = u64::from_ne_bytes([a, b, c, d, a, b, c, d]);

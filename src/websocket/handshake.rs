@@ -1,6 +1,6 @@
 //! The opening handshake of RFC 6455, section 4.2: its check, and the answer to a malformed one.
 //!
-//! A well-formed handshake says nothing about the app; the endpoint decides that.
+//! The endpoint decides whether the socket of a well-formed handshake may open.
 
 use axum::body::Body;
 use axum::http::header::{CONNECTION, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION, UPGRADE};

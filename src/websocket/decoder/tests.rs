@@ -1,4 +1,4 @@
-//! RFC 6455 frame by frame, and the promise that cuts do not matter.
+//! RFC 6455 frame by frame; and however the stream is cut, the messages are the same.
 
 use proptest::prelude::*;
 
@@ -26,16 +26,16 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// Feeds the pieces, in as many turns as they take.
+/// Feeds the pieces, in as many turns as that takes.
 fn decode(pieces: &[&[u8]]) -> (Vec<String>, Result<(), CloseCode>) {
     let mut decoder = Decoder::new(100_000, 4, false);
-    let mut heard = Vec::new();
+    let mut decoded = Vec::new();
     for piece in pieces {
         let mut piece = piece.to_vec();
         loop {
-            let on = |inbound: Inbound<'_>| heard.push(format!("{inbound:?}"));
+            let on = |inbound: Inbound<'_>| decoded.push(format!("{inbound:?}"));
             if let Err(code) = decoder.feed(&mut piece, &TurnBudget::new(), on) {
-                return (heard, Err(code));
+                return (decoded, Err(code));
             }
             if !decoder.has_backlog() {
                 break;
@@ -43,10 +43,10 @@ fn decode(pieces: &[&[u8]]) -> (Vec<String>, Result<(), CloseCode>) {
             piece.clear();
         }
     }
-    (heard, Ok(()))
+    (decoded, Ok(()))
 }
 
-/// Feeds the pieces and returns what each left unfinished.
+/// Feeds the pieces and returns what each leaves incomplete.
 fn unfinished(pieces: &[Vec<u8>]) -> Vec<Unfinished> {
     let mut decoder = Decoder::new(100_000, 4, false);
     let feed =
@@ -63,7 +63,7 @@ fn check_refused(stream: &[u8], code: CloseCode) {
 }
 
 #[test]
-fn whole_messages_and_control_frames() {
+fn complete_messages_and_control_frames_are_decoded() {
     check(&frame(0x81, b"hi"), &[r#"Text("hi")"#]);
     check(&frame(0x82, b"hi"), &[r#"Text("hi")"#]);
     check(&frame(0x81, b""), &[r#"Text("")"#]);
@@ -76,7 +76,7 @@ fn whole_messages_and_control_frames() {
 }
 
 #[test]
-fn fragments_join_and_control_frames_may_come_between() {
+fn fragments_are_joined_across_control_frames() {
     let stream =
         [frame(0x01, "h\u{e9}".as_bytes()), frame(0x89, b""), frame(0x00, b"l"), frame(0x80, b"o")];
     check(&stream.concat(), &["Ping([])", "Text(\"h\u{e9}lo\")"]);
@@ -85,7 +85,7 @@ fn fragments_join_and_control_frames_may_come_between() {
 }
 
 #[test]
-fn what_breaks_the_rules_is_refused_with_its_code() {
+fn each_violation_is_refused_with_its_code() {
     use CloseCode::{FrameError, InvalidUtf8, MessageTooBig};
     for first in [0xc1, 0xa1, 0x91, 0x83, 0x87, 0x8b, 0x8f] {
         check_refused(&frame(first, b"x"), FrameError);
@@ -122,24 +122,24 @@ fn what_breaks_the_rules_is_refused_with_its_code() {
 }
 
 #[test]
-fn binary_that_is_no_text_is_no_message_but_no_violation() {
+fn invalid_utf8_in_a_binary_message_is_replaced() {
     check(&frame(0x82, b"\xff"), &["Text(\"\u{fffd}\")"]);
 }
 
 #[test]
-fn nothing_is_kept_between_whole_messages() {
+fn no_memory_is_kept_between_messages() {
     let mut decoder = Decoder::new(100_000, 4, false);
     let stream = frame(0x81, &[b'x'; 5_000]);
     let (first, second) = stream.split_at(4_000);
     decoder.feed(&mut first.to_vec(), &TurnBudget::new(), |_| {}).unwrap();
-    assert!(decoder.is_midway());
+    assert!(decoder.is_incomplete());
     decoder.feed(&mut second.to_vec(), &TurnBudget::new(), |_| {}).unwrap();
-    assert!(!decoder.is_midway());
+    assert!(!decoder.is_incomplete());
     assert_eq!(decoder.partial.capacity(), 0);
 }
 
 #[test]
-fn a_turn_takes_some_frames_and_leaves_the_others() {
+fn a_turn_decodes_16_frames_and_leaves_the_others() {
     let mut decoder = Decoder::new(100_000, 4, false);
     let mut stream = frame(0x81, b"hi").repeat(20);
     stream.extend(&frame(0x81, b"cut")[..4]);
@@ -147,14 +147,14 @@ fn a_turn_takes_some_frames_and_leaves_the_others() {
     let fed = decoder.feed(&mut stream, &budget, |_| count += 1);
     assert_eq!((fed, count, decoder.has_backlog()), (Ok(Unfinished::Nothing), 16, true));
     let fed = decoder.feed(&mut [], &budget, |_| count += 1);
-    assert_eq!((fed, count), (Ok(Unfinished::Nothing), 16), "the same turn takes no more");
+    assert_eq!((fed, count), (Ok(Unfinished::Nothing), 16), "the same turn decodes no more");
     budget.renew();
     let fed = decoder.feed(&mut [], &budget, |_| count += 1);
     assert_eq!((fed, count, decoder.has_backlog()), (Ok(Unfinished::Begun), 20, false));
 }
 
 #[test]
-fn each_message_has_its_own_time() {
+fn each_message_has_a_time_out_of_its_own() {
     use Unfinished::{Begun, Continued, Nothing};
     let message = frame(0x81, b"hello");
     let (head, rest) = message.split_at(6);
@@ -177,7 +177,7 @@ fn each_message_has_its_own_time() {
 }
 
 #[test]
-fn bytes_that_are_not_utf8_are_refused_when_they_arrive() {
+fn invalid_utf8_is_refused_when_it_arrives() {
     let arrives = |pieces: &[Vec<u8>]| {
         let mut decoder = Decoder::new(100_000, 4, false);
         let refused = pieces.iter().position(|piece| {
@@ -192,12 +192,12 @@ fn bytes_that_are_not_utf8_are_refused_when_they_arrive() {
         pieces.extend(second.iter().map(|&byte| vec![byte]));
         pieces
     };
-    let wrong = |before: &str| [before.as_bytes(), b"\xff", &[b'x'; 500]].concat();
-    // 8 bytes of header and mask, then 200 of text, then the wrong one.
-    let text = wrong(&"x".repeat(200));
+    let invalid = |before: &str| [before.as_bytes(), b"\xff", &[b'x'; 500]].concat();
+    // 8 bytes of header and mask, then 200 of text, then the invalid byte.
+    let text = invalid(&"x".repeat(200));
     assert_eq!(arrives(&cut(frame(0x81, &text), 8 + 200)), 1);
     assert_eq!(arrives(&cut(frame(0x81, &text), 8 + 201)), 0);
-    let accents = wrong(&"é".repeat(100));
+    let accents = invalid(&"é".repeat(100));
     assert_eq!(arrives(&cut(frame(0x81, &accents), 8 + 99)), 102, "a character is cut by pieces");
     let first = frame(0x01, "aé".as_bytes()[..2].as_ref());
     let mut rest = cut(frame(0x80, &[b"\xa9", &*text].concat()), 8 + 100);
@@ -210,7 +210,7 @@ fn bytes_that_are_not_utf8_are_refused_when_they_arrive() {
 
 proptest! {
     #[test]
-    fn any_cut_gives_the_same_events(
+    fn any_cut_gives_the_same_messages(
         messages in prop::collection::vec((0usize..6, "\\PC{0,300}"), 0..12),
         cuts in prop::collection::vec(1usize..200, 1..40),
     ) {
@@ -235,9 +235,9 @@ proptest! {
         let _ = decode(&[&bytes]);
     }
 
-    /// tungstenite is the oracle: what it accepts as a text message, we read alike.
+    /// Every text message that tungstenite accepts is decoded to the same text.
     #[test]
-    fn tungstenite_reads_the_same(text in "\\PC{0,500}") {
+    fn tungstenite_decodes_the_same(text in "\\PC{0,500}") {
         use tokio_tungstenite::tungstenite::protocol::{Role, WebSocket};
         let stream = frame(0x81, text.as_bytes());
         let mut peer = WebSocket::from_raw_socket(std::io::Cursor::new(stream.clone()), Role::Server, None);
