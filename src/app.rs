@@ -5,6 +5,7 @@
 
 use std::collections::HashMap;
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -94,6 +95,42 @@ pub struct AppLimits {
     pub presence_user_id_bytes: usize,
     /// Bytes of a presence `user_info`.
     pub presence_user_info_bytes: usize,
+}
+
+/// 1 GiB; a larger size or count is a wrong unit.
+const LARGEST: u64 = 1 << 30;
+
+impl AppLimits {
+    /// Each limit from the key of `config/defaults.toml` that sets it. `read` returns the number of a key,
+    /// or refuses it if it is not in the range.
+    pub fn read<E>(
+        messages: Option<MessageRate>,
+        read: impl Fn(&'static str, RangeInclusive<u64>) -> Result<u64, E>,
+    ) -> Result<Self, E> {
+        let size = |key| read(key, 1..=LARGEST).map(|number| number as usize);
+        // 0 is no bound.
+        let bound = |key| {
+            read(key, 0..=u32::MAX.into())
+                .map(|number| Some(number as u32).filter(|most| *most > 0))
+        };
+        Ok(Self {
+            connections: bound("max_connections")?,
+            message_bytes: size("max_message_size")?,
+            subscriptions: size("max_subscriptions")?,
+            client_events_per_second: bound("max_client_events_per_second")?,
+            messages,
+            channel_name_bytes: size("max_channel_name_bytes")?,
+            event_name_chars: size("max_event_name_chars")?,
+            event_data_bytes: size("max_event_data_bytes")?,
+            event_data_warn_bytes: size("event_data_warn_bytes")?,
+            channels_per_event: size("max_channels_per_event")?,
+            events_per_batch: size("max_events_per_batch")?,
+            presence_members: size("max_presence_members")?,
+            watchlist_users: size("max_watchlist_users")?,
+            presence_user_id_bytes: size("max_presence_user_id_bytes")?,
+            presence_user_info_bytes: size("max_presence_user_info_bytes")?,
+        })
+    }
 }
 
 /// Reverb's `rate_limiting`: a fixed window over all messages of one socket.

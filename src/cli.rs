@@ -8,7 +8,7 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-use resound::config::Problem;
+use resound::config::ConfigError;
 use resound_load::LoadError;
 
 mod advice;
@@ -44,7 +44,7 @@ enum Command {
 #[derive(Debug)]
 enum Failure {
     /// Exit code 2: nothing was started, and nothing will be until something is changed.
-    Configuration(Problem),
+    Configuration(ConfigError),
     /// Exit code 2: a flag that does not fit the configuration, or other flags.
     Flag(String),
     /// Exit code 1: it was tried, and went wrong.
@@ -89,8 +89,8 @@ impl Failure {
     }
 }
 
-impl From<Problem> for Failure {
-    fn from(problem: Problem) -> Self {
+impl From<ConfigError> for Failure {
+    fn from(problem: ConfigError) -> Self {
         Self::Configuration(problem)
     }
 }

@@ -15,7 +15,7 @@ use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::App;
-use crate::config::RedisConfig;
+use crate::config::{ClusterSettings, RedisConfig};
 use crate::log_throttle::{LogThrottle, Suppressed};
 use crate::metrics::Metrics;
 use directory::agreement::Claim;
@@ -23,7 +23,6 @@ use redis::{LinkError, Push, RedisLink};
 
 mod directory;
 pub mod redis;
-mod settings;
 mod state;
 
 pub use directory::NodeId;
@@ -35,7 +34,6 @@ pub use directory::request::{
     ChannelInfo, ChannelState, ChannelTraits, DataProof, DirectoryQuery, HeartbeatReply,
     PublishRequest, QueryAnswer, Reply, Request, StateFlags,
 };
-pub use settings::{ClusterSettings, StreamSettings};
 pub use state::connection_quota::PermitDecision;
 pub use state::core::Core;
 pub use state::effect::{

@@ -5,10 +5,8 @@
 //! flags reach it as text beside the key they set.
 
 use std::collections::BTreeMap;
-use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
 
 use crate::app::{App, Apps};
 
@@ -17,34 +15,41 @@ mod cluster;
 mod development;
 mod dotenv;
 mod environment;
+mod error;
 mod file;
 mod injected;
 mod layers;
+mod limits;
 mod list;
-mod meaning;
-mod problem;
+mod log;
 mod redis;
+mod schema;
+mod server;
 mod suggest;
 mod syntax;
 mod terminal;
 mod unused;
+mod values;
 mod webhooks;
-mod written;
 
 #[cfg(test)]
 mod tests;
 
-pub use cluster::{ClusterConfig, StreamsConfig};
+pub use cluster::{ClusterConfig, ClusterSettings, StreamSettings};
 pub use development::EXAMPLE_SECRET;
-pub use file::File;
-pub use problem::Problem;
-pub use redis::{Endpoint, RedisAddress, RedisConfig};
+pub use error::ConfigError;
+pub use file::ConfigFile;
+pub use limits::{CacheConfig, HttpConfig, WebSocketConfig, WebhooksConfig};
+pub use log::{LogConfig, LogFormat};
+pub use redis::{HostPort, RedisAddress, RedisConfig};
+pub use server::{MetricsConfig, ServerConfig};
 pub use terminal::Terminal;
 
 use environment::Variables;
-use layers::{Keys, Layer, Places};
-use problem::Place;
-use written::Written;
+use error::ValueOrigin;
+use layers::Layer;
+use schema::Schema;
+use values::Values;
 
 /// Everything the process was told.
 #[derive(Debug, Clone)]
@@ -78,114 +83,6 @@ pub struct Config {
     pub notes: Vec<String>,
 }
 
-/// `[server]`: where and how to listen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ServerConfig {
-    /// The address to listen on.
-    pub host: IpAddr,
-    /// The port to listen on; 0 takes any free one.
-    pub port: u16,
-    /// The prefix of every route: empty, or with a leading and without a trailing slash.
-    pub path: String,
-    /// The public name, shown at start.
-    pub hostname: Option<String>,
-    /// After SIGTERM: how long until every socket is closed.
-    pub drain: Duration,
-    /// Threads that each own a part of the sockets, at least 1.
-    pub workers: usize,
-}
-
-/// `[http]`: bounds on requests.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HttpConfig {
-    /// Bytes of one body, checked while it is read.
-    pub max_body_bytes: usize,
-    /// Bytes of the request line and all fields.
-    pub max_header_bytes: usize,
-    /// Header fields of one request.
-    pub max_headers: usize,
-    /// For a head to arrive.
-    pub header_timeout: Duration,
-    /// For a body to arrive; longer only while it comes at 1 KiB/s or more.
-    pub body_timeout: Duration,
-    /// Between two requests of one connection.
-    pub idle_timeout: Duration,
-    /// Connections that have not finished a first request.
-    pub max_pending_connections: usize,
-}
-
-/// `[websocket]`: bounds on sockets.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebSocketConfig {
-    /// Bytes waiting for one socket; more closes it with 4100.
-    pub outbox_bytes: usize,
-    /// Bytes waiting for one shard before publishers are made to wait.
-    pub inbox_bytes: usize,
-    /// Whether permessage-deflate is negotiated.
-    pub deflate: bool,
-    /// Bytes of an event's frame from which it is deflated.
-    pub deflate_min_bytes: usize,
-    /// Frames of one message.
-    pub max_fragments: usize,
-    /// To finish a fragmented message.
-    pub message_timeout: Duration,
-    /// For a full transport to take bytes again.
-    pub write_timeout: Duration,
-    /// To finish the closing handshake.
-    pub close_timeout: Duration,
-}
-
-/// `[cache]`: what cache channels remember.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CacheConfig {
-    /// How long an event is remembered.
-    pub ttl: Duration,
-    /// Bytes remembered over all cache channels.
-    pub bytes: usize,
-}
-
-/// `[webhooks]`: bounds on calls of webhooks, those of every app.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct WebhooksConfig {
-    /// Events waiting for one endpoint; the oldest is dropped and counted.
-    pub queue_events: usize,
-    /// For the connection to an endpoint.
-    pub connect_timeout: Duration,
-    /// For a whole call: to connect, send and be answered.
-    pub request_timeout: Duration,
-    /// How long one call is tried again before its events are counted as lost.
-    pub retry_for: Duration,
-}
-
-/// `[log]`: what is logged, and how.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogConfig {
-    /// The form of a line.
-    pub format: LogFormat,
-    /// A filter directive that `tracing_subscriber::EnvFilter` accepts.
-    pub level: String,
-    /// Show the message stream.
-    pub debug: bool,
-}
-
-/// The form of a log line.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum LogFormat {
-    /// As [`LogFormat::Human`]; a word of its own so that a later version may decide otherwise.
-    Auto,
-    /// Text, coloured in a terminal.
-    Human,
-    /// One JSON object per line.
-    Json,
-}
-
-/// `[metrics]`: where metrics are served.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MetricsConfig {
-    /// The address of `/metrics`; `None` is off.
-    pub listen: Option<SocketAddr>,
-}
-
 /// What set the keys of addresses: a file, a variable or a flag, as errors about them name it;
 /// `None` is the default.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -203,7 +100,7 @@ pub struct SetBy {
 #[derive(Clone, Default)]
 pub struct Sources {
     /// What `--config` named.
-    pub file: Option<File>,
+    pub file: Option<ConfigFile>,
     /// Every variable of the environment; only `REVERB_*` and `RESOUND_*` are looked at, and
     /// `REDIS_*` with a cluster.
     pub environment: BTreeMap<String, String>,
@@ -224,8 +121,8 @@ pub struct Flag {
 
 impl Config {
     /// Reads the file named by `--config`, if any, and the environment of this process.
-    pub fn load(file: Option<&Path>, flags: Vec<Flag>) -> Result<Self, Problem> {
-        let file = file.map(File::read).transpose()?;
+    pub fn load(file: Option<&Path>, flags: Vec<Flag>) -> Result<Self, ConfigError> {
+        let file = file.map(ConfigFile::read).transpose()?;
         let environment = environment::of_this_process();
         let mut config = Self::new(&Sources { file, environment, flags })?;
         if config.development.is_some() {
@@ -236,81 +133,90 @@ impl Config {
 
     /// Merges and checks the layers. The same sources give the same result, apart from `workers`,
     /// which 0 makes the number of cores less one, and the file that `cluster.ca_file` names.
-    pub fn new(sources: &Sources) -> Result<Self, Problem> {
-        let keys = Keys::of_defaults();
+    pub fn new(sources: &Sources) -> Result<Self, ConfigError> {
+        let schema = Schema::new();
         let injected = injected::injected(&sources.environment);
         let mut variables = sources.environment.clone();
         variables.retain(|name, _| !injected.contains(name));
         let credentials = environment::credentials(&variables)?;
-        let layers = layers(sources, &variables, &keys)?;
+        let layers = layers(sources, &variables, &schema)?;
         let merged = layers::merge(layers.clone());
-        let written: Written = layers::read(merged.clone())?;
-        let places = Places::of(&merged);
+        let values = Values::of(&merged);
 
-        let mut server = meaning::server(&written.server, &places)?;
-        let websocket = meaning::websocket(&written.websocket, &places)?;
+        let mut server = ServerConfig::read(values)?;
+        let websocket = WebSocketConfig::read(values)?;
         let mut entries = apps::entries(&merged);
         apps::add(&mut entries, credentials);
         let serves_development = entries.is_empty();
         if serves_development {
-            server.host = development::host(server.host, &places.at("server.host"))?;
+            server.host = development::host(server.host, &values.at("server.host").origin)?;
             entries.push(development::credentials());
         }
         let tables = apps::tables(&merged, &entries);
         let apps = apps::build(&tables, &entries, websocket.outbox_bytes)?;
-        let metrics = meaning::metrics(&written.metrics, &server, &places)?;
-        let source = |key| places.at(key).source(key);
-        let set_by = SetBy {
-            host: source("server.host"),
-            port: source("server.port"),
-            metrics: source("metrics.listen"),
-        };
-        let mut notes = unused::variables(&variables, &keys);
+        let metrics = MetricsConfig::read(values, &server)?;
+        let mut notes = unused::variables(&variables, &schema);
         notes.extend(sources.file.as_ref().and_then(unused::file));
         notes.extend(serves_development.then(|| unused::pusher(&variables)).flatten());
-        notes.extend(unused::keys(&keys, &merged));
-        notes.extend(unused::keys_of_apps(&keys, &tables));
+        notes.extend(unused::keys(&schema, &merged));
+        notes.extend(unused::keys_of_apps(&schema, &tables));
         let development = serves_development.then(|| apps.iter().next().cloned()).flatten();
         Ok(Self {
             server,
-            http: meaning::http(&written.http, &places)?,
+            http: HttpConfig::read(values)?,
             websocket,
-            cache: meaning::cache(&written.cache, &places)?,
-            webhooks: meaning::webhooks(&written.webhooks, &places)?,
-            log: meaning::log(&written.log, &places)?,
+            cache: CacheConfig::read(values)?,
+            webhooks: WebhooksConfig::read(values)?,
+            log: LogConfig::read(values)?,
             metrics,
-            cluster: cluster::cluster(&written.cluster, &places, &layers)?,
+            cluster: ClusterConfig::read(values, &layers)?,
             apps,
             development,
-            set_by,
+            set_by: SetBy::read(values),
             injected,
             notes,
         })
     }
 }
 
-/// Every layer; later ones win.
-fn layers(sources: &Sources, variables: &Variables, keys: &Keys) -> Result<Vec<Layer>, Problem> {
-    let mut lower = vec![layers::defaults()];
-    if let Some(file) = &sources.file {
-        lower.push(file.layer()?);
+impl SetBy {
+    fn read(values: Values<'_>) -> Self {
+        let source = |key| values.at(key).origin.source(key);
+        Self {
+            host: source("server.host"),
+            port: source("server.port"),
+            metrics: source("metrics.listen"),
+        }
     }
-    lower.push(environment::reverb(variables, keys)?);
-    let upper = [environment::resound(variables, keys)?, flags(&sources.flags, keys)?];
+}
+
+/// Every layer; later ones win.
+fn layers(
+    sources: &Sources,
+    variables: &Variables,
+    schema: &Schema,
+) -> Result<Vec<Layer>, ConfigError> {
+    let mut lower = vec![Layer::of_defaults()];
+    if let Some(file) = &sources.file {
+        lower.push(file.layer(schema)?);
+    }
+    lower.push(environment::reverb(variables, schema)?);
+    let upper = [environment::resound(variables, schema)?, flags(&sources.flags, schema)?];
     // Laravel's `.env` always says where Redis is: that must not concern a node of its own.
-    if cluster::is_on(layers::merge([lower.as_slice(), &upper].concat()))? {
-        lower.push(environment::redis(variables, keys)?);
+    let merged = layers::merge([lower.as_slice(), &upper].concat());
+    if cluster::is_on(Values::of(&merged)) {
+        lower.push(environment::redis(variables, schema)?);
     }
     lower.extend(upper);
     Ok(lower)
 }
 
 /// The layer of the flags: unlike an empty variable, an empty flag is a value.
-fn flags(flags: &[Flag], keys: &Keys) -> Result<Layer, Problem> {
+fn flags(flags: &[Flag], schema: &Schema) -> Result<Layer, ConfigError> {
     let mut layer = Layer::default();
     for flag in flags {
-        let place = Place::new(format!("flag {}", flag.name));
-        layer.set(flag.key, keys.parse(flag.key, &flag.text, &place)?, &place);
+        let origin = ValueOrigin::new(format!("flag {}", flag.name));
+        layer.set(flag.key, schema.parse(flag.key, &flag.text, &origin)?, &origin);
     }
     Ok(layer)
 }

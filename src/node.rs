@@ -11,6 +11,7 @@ use parking_lot::Mutex;
 
 use crate::app::Apps;
 use crate::cluster::{self, Cluster, NodeId};
+use crate::config::ClusterSettings;
 use crate::hub::{EventCache, Hub, Shards, Witness};
 use crate::metrics::Metrics;
 
@@ -93,7 +94,7 @@ impl Node {
         cache: EventCache,
         metrics: Arc<Metrics>,
         witnesses: &Witnesses,
-        (id, settings): (NodeId, cluster::ClusterSettings),
+        (id, settings): (NodeId, ClusterSettings),
     ) -> Self {
         let cache = Arc::new(cache);
         let mut node = Self::empty(shards, metrics.clone());

@@ -20,7 +20,7 @@ const LAYERS: [(&str, &[&str]); 15] = [
     ("config", &["app"]),
     ("hub", &["app", "metrics", "protocol"]),
     ("cluster", &["app", "config", "metrics", "network_fault", "protocol", "log_throttle"]),
-    ("node", &["app", "cluster", "hub", "metrics", "protocol", "log_throttle"]),
+    ("node", &["app", "cluster", "config", "hub", "metrics", "protocol", "log_throttle"]),
     ("webhook", &["app", "hub", "metrics", "network_fault", "protocol"]),
     ("websocket", &["hub", "node", "protocol"]),
     ("http", &["app", "hub", "metrics", "node", "protocol"]),

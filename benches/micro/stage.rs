@@ -7,7 +7,7 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use resound::app::{App, Apps};
-use resound::config::{Config, File, Sources};
+use resound::config::{Config, ConfigFile, Sources};
 use resound::hub::{EventCache, Hub, Outlet, Shard, ShardLimits, Shards, Signal};
 use resound::metrics::Metrics;
 use resound::node::Node;
@@ -24,7 +24,7 @@ const SHARDS: usize = 2;
 /// An app as the configuration has it if nothing is said, but for the rates: a bench is a flood.
 pub(crate) fn app() -> App {
     static SHIPPED: LazyLock<App> = LazyLock::new(|| {
-        let file = File { name: "micro.toml".to_owned(), text: APP.to_owned() };
+        let file = ConfigFile { name: "micro.toml".to_owned(), text: APP.to_owned() };
         let sources = Sources { file: Some(file), ..Sources::default() };
         let apps = Config::new(&sources).expect("a valid configuration").apps;
         let mut app = (**apps.by_id("1").unwrap()).clone();

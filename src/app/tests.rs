@@ -4,25 +4,11 @@ use std::time::Duration;
 
 use super::{App, AppLimits, Apps, ClientEvents, Duplicate, OriginPattern, Origins, Secret};
 
-/// The limits `config/defaults.toml` ships.
+/// The limits of `config/defaults.toml`.
 pub(crate) fn limits() -> AppLimits {
-    AppLimits {
-        connections: None,
-        message_bytes: 10_000,
-        subscriptions: 1_000,
-        client_events_per_second: Some(10),
-        messages: None,
-        channel_name_bytes: 200,
-        event_name_chars: 200,
-        event_data_bytes: 102_400,
-        event_data_warn_bytes: 10_240,
-        channels_per_event: 100,
-        events_per_batch: 10,
-        presence_members: 10_000,
-        watchlist_users: 100,
-        presence_user_id_bytes: 128,
-        presence_user_info_bytes: 10_240,
-    }
+    let defaults: toml::Table = include_str!("../../config/defaults.toml").parse().unwrap();
+    let number = |key: &str| defaults["app"][key].as_integer().and_then(|n| u64::try_from(n).ok());
+    AppLimits::read(None, |key, _| number(key).ok_or(key)).unwrap()
 }
 
 /// Reverb's own test app.

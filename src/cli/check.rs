@@ -49,7 +49,7 @@ fn injected(variables: &[String]) -> String {
 
 fn cluster(cluster: &ClusterConfig) -> String {
     let (address, database) = (&cluster.redis.address, cluster.redis.database);
-    let transport = if cluster.streams.is_some() { "streams" } else { "pubsub" };
+    let transport = if cluster.settings.streams.is_some() { "streams" } else { "pubsub" };
     let prefix = &cluster.prefix;
     format!("cluster: {address}, database {database}, prefix {prefix}, transport {transport}\n")
 }
@@ -67,13 +67,13 @@ fn line(app: &App) -> String {
 #[cfg(test)]
 mod tests {
     use super::summary;
-    use resound::config::{Config, File, Sources};
+    use resound::config::{Config, ConfigFile, Sources};
 
     #[test]
     fn apps_are_listed_by_id_without_their_secrets() {
         let text = "apps = [{ id = \"b\", key = \"kb\", secret = \"s\", enabled = false },\
                     { id = 1, key = \"ka\", secret = \"s\", max_connections = 5 }]";
-        let file = Some(File { name: "a.toml".to_owned(), text: text.to_owned() });
+        let file = Some(ConfigFile { name: "a.toml".to_owned(), text: text.to_owned() });
         let config = Config::new(&Sources { file, ..Sources::default() }).unwrap();
         assert_eq!(
             summary(&config),
@@ -87,7 +87,7 @@ mod tests {
     fn the_cluster_is_shown_without_credentials() {
         let url = "rediss://user:hidden@redis.example/2";
         let text = format!("[cluster]\nenabled = true\nurl = \"{url}\"\ntransport = \"streams\"\n");
-        let file = Some(File { name: "a.toml".to_owned(), text });
+        let file = Some(ConfigFile { name: "a.toml".to_owned(), text });
         let config = Config::new(&Sources { file, ..Sources::default() }).unwrap();
         let summary = summary(&config);
         let line =

@@ -34,7 +34,7 @@ use outage::OutageLog;
 use server_info::ServerInfo;
 use time_limit::TimeLimit;
 
-/// How often time is looked at: patience, beats, channels nobody needs.
+/// How often time is looked at: local delivery, heartbeats, channels nobody needs.
 const TICK: Duration = Duration::from_millis(25);
 
 /// Between two attempts to connect.

@@ -1,153 +1,174 @@
-//! `[cluster]`: whether there are several nodes, and what holds them together.
+//! `[cluster]`: whether there are several nodes, and the settings they have in common.
 //!
-//! Owns the section's values and ranges. Knows nothing of the address (`redis` does) and of what
-//! nodes tell each other.
+//! Owns the section's values and ranges, and the intervals that follow from them. The address of Redis is
+//! read by `redis`; what nodes exchange is up to the cluster.
 
+use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use super::layers::{self, Layer, Places, Table};
-use super::problem::{Place, Problem};
-use super::redis::{self, RedisConfig};
-use super::written::{Cluster, Written};
+use super::error::ConfigError;
+use super::layers::Layer;
+use super::redis::RedisConfig;
+use super::values::{Setting, Values};
 
 /// Beyond it, a node that is gone would be listed for minutes.
-const LEASE_SECONDS: std::ops::RangeInclusive<u64> = 2..=300;
-/// Below it, an ordinary answer of Redis would be too late; beyond it, nobody waits for an event.
-const PATIENCE_MS: std::ops::RangeInclusive<u64> = 10..=10_000;
-const TIMEOUT_MS: std::ops::RangeInclusive<u64> = 100..=60_000;
+const LEASE_SECONDS: RangeInclusive<u64> = 2..=300;
+/// Below it, an ordinary answer of Redis would be too late; an event that comes later than the longest
+/// delay is of no use.
+const LOCAL_DELIVERY_AFTER_MS: RangeInclusive<u64> = 10..=10_000;
+const TIMEOUT_MS: RangeInclusive<u64> = 100..=60_000;
 /// It stands in every key and every topic.
-const LONGEST_PREFIX: usize = 64;
+const MAX_PREFIX_CHARS: usize = 64;
 /// Of one channel; more is not what a gap of seconds needs, and Redis keeps it in memory.
-const MOST_STREAM_EVENTS: u64 = 1_000_000;
+const MAX_STREAM_EVENTS: u64 = 1_000_000;
 
 /// `[cluster]`: several nodes that share messages through one Redis or Valkey.
 #[derive(Debug, Clone)]
 pub struct ClusterConfig {
-    /// What they share messages through.
+    /// Where Redis is.
     pub redis: RedisConfig,
-    /// Of every key and topic: `A-Z a-z 0-9 _ - . :`, 1 to 64 bytes.
-    pub prefix: String,
-    /// A node that is silent for so long is gone.
-    pub lease: Duration,
-    /// Refuse to start without Redis.
+    /// Whether the node refuses to start without Redis.
     pub required: bool,
-    /// After which an event that Redis has not confirmed is delivered to this node's sockets anyway.
-    pub patience: Duration,
-    /// After which a Redis that does not answer counts as away: not below `patience`, and shorter
-    /// than `lease`.
+    /// After which a Redis that does not answer counts as away: not below
+    /// [`local_delivery_after`](ClusterSettings::local_delivery_after), and shorter than the lease.
     pub timeout: Duration,
-    /// Bytes of events that wait for Redis.
+    /// `cluster.prefix`, without the number of the database.
+    pub prefix: String,
+    /// What the cluster itself needs of the section.
+    pub settings: ClusterSettings,
+}
+
+/// The settings all nodes of a cluster have in common, and the intervals that follow from them.
+#[derive(Debug, Clone)]
+pub struct ClusterSettings {
+    /// What every key and topic begins with: `cluster.prefix`, and `@` with the number of any database
+    /// but 0. Topics know no databases, so the name keeps installations apart that differ in nothing else.
+    pub prefix: String,
+    /// A node without a heartbeat for so long is gone.
+    pub lease: Duration,
+    /// How long an event waits for Redis before this node's sockets get it anyway.
+    pub local_delivery_after: Duration,
+    /// Bytes of events that may wait for Redis.
     pub queue_bytes: usize,
     /// Set when events travel in streams, which nodes can read again after a cut. `None`: they are
     /// published, and what is published during a cut is lost to the node that was cut off.
-    pub streams: Option<StreamsConfig>,
-}
-
-impl ClusterConfig {
-    /// What every key and topic begins with: the prefix, and the number of any database but 0. Topics
-    /// know no databases, so the name keeps installations apart that differ in nothing else.
-    pub fn namespace(&self) -> String {
-        match self.redis.database {
-            0 => self.prefix.clone(),
-            // No prefix has this character.
-            database => format!("{}@{database}", self.prefix),
-        }
-    }
+    pub streams: Option<StreamSettings>,
+    /// How long cache channels remember their last event.
+    pub cache_ttl: Duration,
 }
 
 /// What streams keep of each channel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct StreamsConfig {
+pub struct StreamSettings {
     /// How long events are kept.
     pub retention: Duration,
     /// How many are kept at most.
     pub events: usize,
 }
 
-/// Whether the merged layers switch the cluster on.
-pub(super) fn is_on(merged: Table) -> Result<bool, Problem> {
-    layers::read(merged).map(|written: Written| written.cluster.enabled)
+impl ClusterConfig {
+    /// `None` while it is off. Ranges are checked even then, so that switching it on brings no
+    /// surprise; the address is not, since half of it stands in variables that only count when it is on.
+    pub(super) fn read(values: Values<'_>, layers: &[Layer]) -> Result<Option<Self>, ConfigError> {
+        let lease = values.at("cluster.lease_seconds").number(LEASE_SECONDS)?;
+        let lease = Duration::from_secs(lease);
+        let after = values.at("cluster.local_delivery_after_ms").millis(LOCAL_DELIVERY_AFTER_MS)?;
+        let timeout = timeout(values, after, lease)?;
+        let prefix = prefix(&values.at("cluster.prefix"))?;
+        let queue_bytes = values.at("cluster.queue_bytes").bytes()?;
+        let streams = streams(values)?;
+        if !is_on(values) {
+            return Ok(None);
+        }
+        let redis = RedisConfig::read(values, layers)?;
+        let settings = ClusterSettings {
+            prefix: match redis.database {
+                0 => prefix.clone(),
+                // No prefix has this character.
+                database => format!("{prefix}@{database}"),
+            },
+            lease,
+            local_delivery_after: after,
+            queue_bytes,
+            streams,
+            cache_ttl: values.at("cache.ttl_seconds").seconds()?,
+        };
+        Ok(Some(Self {
+            redis,
+            required: values.at("cluster.required").truth(),
+            timeout,
+            prefix,
+            settings,
+        }))
+    }
 }
 
-/// `None` while it is off. Ranges are checked even then, so that switching it on brings no
-/// surprise; the address is not, since half of it stands in variables that only count when it is on.
-pub(super) fn cluster(
-    written: &Cluster,
-    places: &Places<'_>,
-    layers: &[Layer],
-) -> Result<Option<ClusterConfig>, Problem> {
-    let at = |key: &str| places.at(&format!("cluster.{key}"));
-    let millis = |key, found, allowed| at(key).number(found, allowed).map(Duration::from_millis);
-    let lease = at("lease_seconds").number(written.lease_seconds, LEASE_SECONDS)?;
-    let patience = millis("local_delivery_after_ms", written.local_delivery_after_ms, PATIENCE_MS)?;
-    let timeout = millis("timeout_ms", written.timeout_ms, TIMEOUT_MS)?;
-    in_order(written, &at("timeout_ms"))?;
-    let prefix = prefix(&written.prefix, &at("prefix"))?;
-    let queue_bytes = at("queue_bytes").bytes(written.queue_bytes)?;
-    let streams = streams(written, places)?;
-    if !written.enabled {
-        return Ok(None);
+impl ClusterSettings {
+    /// The interval between two heartbeats: short enough that a dead node is found, and its channels
+    /// are cleaned up, within the lease.
+    pub fn beat(&self) -> Duration {
+        self.lease / 10
     }
-    Ok(Some(ClusterConfig {
-        redis: redis::redis(written, places, layers)?,
-        prefix,
-        lease: Duration::from_secs(lease),
-        required: written.required,
-        patience,
-        timeout,
-        queue_bytes,
-        streams,
-    }))
+
+    /// For how long Redis remembers at least which event of a node was its last.
+    pub fn taken_holds(&self) -> Duration {
+        self.streams.map_or(Duration::from_secs(60), |streams| streams.retention) * 8 / 10
+    }
+
+    /// For how long one heartbeat holds.
+    pub fn beat_holds(&self) -> Duration {
+        self.lease * 8 / 10
+    }
+}
+
+/// Whether the values switch the cluster on.
+pub(super) fn is_on(values: Values<'_>) -> bool {
+    values.at("cluster.enabled").truth()
 }
 
 /// Each of the three waits ends before the next one does.
-fn in_order(written: &Cluster, place: &Place) -> Result<(), Problem> {
-    let (timeout, patience, lease) =
-        (written.timeout_ms, written.local_delivery_after_ms, written.lease_seconds);
-    if timeout < patience {
+fn timeout(values: Values<'_>, after: Duration, lease: Duration) -> Result<Duration, ConfigError> {
+    let setting = values.at("cluster.timeout_ms");
+    let timeout = setting.millis(TIMEOUT_MS)?;
+    let found = timeout.as_millis();
+    if timeout < after {
         let allowed = format!(
-            "it must not be less than cluster.local_delivery_after_ms, which is {patience}: a Redis that is \
-             still waited for would count as away"
+            "it must not be less than cluster.local_delivery_after_ms, which is {}: a Redis that is \
+             still waited for would count as away",
+            after.as_millis()
         );
-        return Err(place.refuse(timeout, allowed));
+        return Err(setting.refuse(found, allowed));
     }
-    if timeout >= lease * 1000 {
+    if timeout >= lease {
         let allowed = format!(
-            "it must be shorter than cluster.lease_seconds, which is {lease}: one slow answer \
-             would be the end of this node for the others"
+            "it must be shorter than cluster.lease_seconds, which is {}: one slow answer would be \
+             the end of this node for the others",
+            lease.as_secs()
         );
-        return Err(place.refuse(timeout, allowed));
+        return Err(setting.refuse(found, allowed));
     }
-    Ok(())
+    Ok(timeout)
 }
 
-/// Braces would mark the part of a key that decides where Redis Cluster keeps it, and patterns and
-/// control characters would make some of our topics somebody else's.
-fn prefix(text: &str, place: &Place) -> Result<String, Problem> {
+/// Braces would mark the part of a key that decides where Redis Cluster keeps it; patterns and
+/// control characters would make topics of this cluster match those of another one.
+fn prefix(setting: &Setting<'_>) -> Result<String, ConfigError> {
+    let text = setting.text();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
-    if text.is_empty() || text.len() > LONGEST_PREFIX || !text.bytes().all(plain) {
+    if text.is_empty() || text.len() > MAX_PREFIX_CHARS || !text.bytes().all(plain) {
         let allowed = format!(
-            "it must be 1 to {LONGEST_PREFIX} characters: letters without accents, digits and \
+            "it must be 1 to {MAX_PREFIX_CHARS} characters: letters without accents, digits and \
              _ - . :"
         );
-        return Err(place.refuse(format_args!("{text:?}"), allowed));
+        return Err(setting.refuse(format_args!("{text:?}"), allowed));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
-fn streams(written: &Cluster, places: &Places<'_>) -> Result<Option<StreamsConfig>, Problem> {
-    let retention = places.at("cluster.stream_retention_seconds");
-    let events = places.at("cluster.stream_events");
-    let streams = StreamsConfig {
-        retention: retention.seconds(written.stream_retention_seconds)?,
-        events: events.number(written.stream_events, 1..=MOST_STREAM_EVENTS)?,
+fn streams(values: Values<'_>) -> Result<Option<StreamSettings>, ConfigError> {
+    let streams = StreamSettings {
+        retention: values.at("cluster.stream_retention_seconds").seconds()?,
+        events: values.at("cluster.stream_events").number(1..=MAX_STREAM_EVENTS)?,
     };
-    match written.transport.as_str() {
-        "pubsub" => Ok(None),
-        "streams" => Ok(Some(streams)),
-        other => {
-            let found = format_args!("{other:?}");
-            Err(places.at("cluster.transport").refuse(found, "allowed are pubsub and streams"))
-        }
-    }
+    values.at("cluster.transport").choice(&[("pubsub", None), ("streams", Some(streams))])
 }

@@ -7,8 +7,8 @@ use std::net::{IpAddr, Ipv4Addr};
 
 use config::Value;
 
-use super::apps::Entry;
-use super::problem::{Place, Problem};
+use super::apps::AppEntry;
+use super::error::{ConfigError, ValueOrigin};
 
 /// The secret of `config/reverb.toml`: whoever serves it to others has forgotten to change it.
 pub const EXAMPLE_SECRET: &str = "app-secret-change-me";
@@ -32,20 +32,20 @@ or in the environment, as in the .env of your Laravel app:
   REVERB_APP_KEY=your-app-key
   REVERB_APP_SECRET=your-app-secret"#;
 
-pub(super) fn credentials() -> Entry {
-    let place = "the development app".to_owned();
-    let value = |text: &str| Value::new(Some(&place), text);
+pub(super) fn credentials() -> AppEntry {
+    let origin = "the development app".to_owned();
+    let value = |text: &str| Value::new(Some(&origin), text);
     let table = CREDENTIALS.iter().map(|(key, text)| ((*key).to_owned(), value(text))).collect();
-    Entry { place, table }
+    AppEntry { origin, table }
 }
 
 /// The address for the development app: loopback, and an error if something else was asked for.
-pub(super) fn host(host: IpAddr, place: &Place) -> Result<IpAddr, Problem> {
+pub(super) fn host(host: IpAddr, origin: &ValueOrigin) -> Result<IpAddr, ConfigError> {
     if host.is_loopback() {
         Ok(host)
-    } else if place.is_default() {
+    } else if origin.is_default() {
         Ok(IpAddr::V4(Ipv4Addr::LOCALHOST))
     } else {
-        Err(place.refuse(host, ADVICE))
+        Err(origin.refuse(host, ADVICE))
     }
 }

@@ -7,7 +7,7 @@ use std::io::Read;
 use std::path::Path;
 
 use super::environment::{CREDENTIALS, Variables, is_set};
-use super::problem::enumeration;
+use super::error::enumeration;
 
 const NAME: &str = ".env";
 

@@ -5,8 +5,9 @@
 
 use std::collections::BTreeMap;
 
-use super::layers::{FILE_ONLY, Keys, Layer, Table};
-use super::problem::{Place, Problem, enumeration};
+use super::error::{ConfigError, ValueOrigin, enumeration};
+use super::layers::{Layer, ValueTable};
+use super::schema::{FILE_ONLY, Schema};
 use super::suggest::{nearest, renamed};
 
 pub(super) type Variables = BTreeMap<String, String>;
@@ -59,20 +60,24 @@ pub(super) fn of_this_process() -> Variables {
 }
 
 /// The layer of Reverb's names.
-pub(super) fn reverb(variables: &Variables, keys: &Keys) -> Result<Layer, Problem> {
-    of_names(&REVERB, variables, keys)
+pub(super) fn reverb(variables: &Variables, schema: &Schema) -> Result<Layer, ConfigError> {
+    of_names(&REVERB, variables, schema)
 }
 
 /// The layer of the names that only count with a cluster.
-pub(super) fn redis(variables: &Variables, keys: &Keys) -> Result<Layer, Problem> {
-    of_names(&REDIS, variables, keys)
+pub(super) fn redis(variables: &Variables, schema: &Schema) -> Result<Layer, ConfigError> {
+    of_names(&REDIS, variables, schema)
 }
 
-fn of_names(names: &[(&str, &str)], variables: &Variables, keys: &Keys) -> Result<Layer, Problem> {
+fn of_names(
+    names: &[(&str, &str)],
+    variables: &Variables,
+    schema: &Schema,
+) -> Result<Layer, ConfigError> {
     let mut layer = Layer::default();
     for (name, key) in names {
         if let Some(text) = laravel(variables, name) {
-            layer.set(key, keys.parse(key, text, &place(name))?, &place(name));
+            layer.set(key, schema.parse(key, text, &origin(name))?, &origin(name));
         }
     }
     Ok(layer)
@@ -80,16 +85,16 @@ fn of_names(names: &[(&str, &str)], variables: &Variables, keys: &Keys) -> Resul
 
 /// The layer of our own names: `RESOUND_` and the key in capitals. All of that prefix is ours, so
 /// that a typo is an error and not a setting without effect.
-pub(super) fn resound(variables: &Variables, keys: &Keys) -> Result<Layer, Problem> {
-    let known: BTreeMap<String, &str> = keys.names().map(|key| (variable(key), key)).collect();
+pub(super) fn resound(variables: &Variables, schema: &Schema) -> Result<Layer, ConfigError> {
+    let known: BTreeMap<String, &str> = schema.names().map(|key| (variable(key), key)).collect();
     let mut layer = Layer::default();
     for name in variables.keys().filter(|name| name.starts_with("RESOUND_")) {
         let Some(key) = known.get(name) else {
             let hint = hint(name, known.keys().map(String::as_str));
-            return Err(Problem::new(format!("{} is not known; {hint}", place(name))));
+            return Err(ConfigError::new(format!("{} is not known; {hint}", origin(name))));
         };
         if let Some(text) = laravel(variables, name) {
-            layer.set(key, keys.parse(key, text, &place(name))?, &place(name));
+            layer.set(key, schema.parse(key, text, &origin(name))?, &origin(name));
         }
     }
     Ok(layer)
@@ -121,7 +126,7 @@ fn meant<'a>(name: &str, mut known: impl Iterator<Item = &'a str> + Clone) -> Op
 }
 
 /// The app that Laravel's `.env` describes: all of id, key and secret, or none of them.
-pub(super) fn credentials(variables: &Variables) -> Result<Option<Table>, Problem> {
+pub(super) fn credentials(variables: &Variables) -> Result<Option<ValueTable>, ConfigError> {
     let (set, missing): (Vec<_>, Vec<_>) =
         CREDENTIALS.into_iter().partition(|(name, _)| is_set(variables, name));
     if set.is_empty() {
@@ -132,7 +137,7 @@ pub(super) fn credentials(variables: &Variables) -> Result<Option<Table>, Proble
             list.iter().map(|(name, _)| *name).collect()
         };
         let (missing, set) = (names(&missing), enumeration(&names(&set)));
-        return Err(Problem::new(match missing.as_slice() {
+        return Err(ConfigError::new(match missing.as_slice() {
             [only] => format!("environment variable {only} is missing; it is needed beside {set}"),
             names => format!(
                 "environment variables {} are missing; they are needed beside {set}",
@@ -142,7 +147,7 @@ pub(super) fn credentials(variables: &Variables) -> Result<Option<Table>, Proble
     }
     let entry = set.into_iter().filter_map(|(name, key)| {
         let text = laravel(variables, name)?;
-        Some((key.to_owned(), config::Value::new(Some(&place(name).to_string()), text)))
+        Some((key.to_owned(), config::Value::new(Some(&origin(name).to_string()), text)))
     });
     Ok(Some(entry.collect()))
 }
@@ -158,8 +163,8 @@ pub(super) fn is_set(variables: &Variables, name: &str) -> bool {
     laravel(variables, name).is_some()
 }
 
-fn place(name: &str) -> Place {
-    Place::new(format!("environment variable {name}"))
+fn origin(name: &str) -> ValueOrigin {
+    ValueOrigin::new(format!("environment variable {name}"))
 }
 
 /// A value as Laravel's `env()` gives it: `None` for null and empty ones, the words in brackets

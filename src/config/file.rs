@@ -6,13 +6,13 @@
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
-use serde::de::DeserializeOwned;
+use toml::de::DeTable;
 
+use super::error::ConfigError;
 use super::layers::Layer;
-use super::problem::Problem;
+use super::schema::{CREDENTIALS, OLD_ID, Schema};
 use super::suggest::nearest;
 use super::syntax;
-use super::written::Written;
 
 /// Keys whose values are secrets, or hold one.
 const SECRETS: [&str; 3] = ["secret", "password", "url"];
@@ -22,17 +22,17 @@ const LINE_CHARS: usize = 100;
 
 /// A file as it was read, secrets included.
 #[derive(Clone)]
-pub struct File {
+pub struct ConfigFile {
     /// Its path: messages name it.
     pub name: String,
     /// Its text.
     pub text: String,
 }
 
-impl File {
+impl ConfigFile {
     /// Finds and reads the file of `--config`. A bare name is looked for in the working folder,
     /// then in its `config` folder, so that `--config reverb.toml` works at the root of a project.
-    pub fn read(path: &Path) -> Result<Self, Problem> {
+    pub fn read(path: &Path) -> Result<Self, ConfigError> {
         let bare = path.components().count() == 1 && path.is_relative();
         let mut places = vec![path.to_owned()];
         if bare {
@@ -50,75 +50,80 @@ impl File {
             }
         }
         if is_folder {
-            return Err(Problem::new(format!(
+            return Err(ConfigError::new(format!(
                 "flag --config is {path:?}, a folder; it must be a file"
             )));
         }
         let names: Vec<_> = places.iter().map(|place| place.display().to_string()).collect();
-        Err(Problem::new(format!(
+        Err(ConfigError::new(format!(
             "flag --config is {path:?}, but there is no such file; looked for {}",
             names.join(" and ")
         )))
     }
 
-    fn of_bytes(name: String, bytes: Vec<u8>) -> Result<Self, Problem> {
+    fn of_bytes(name: String, bytes: Vec<u8>) -> Result<Self, ConfigError> {
         match String::from_utf8(bytes) {
             Ok(text) => Ok(Self { name, text }),
             Err(error) => {
                 let flaw = syntax::not_text(error.as_bytes());
-                Err(Problem::new(format!("{name} {flaw}")))
+                Err(ConfigError::new(format!("{name} {flaw}")))
             }
         }
     }
 
     /// The layer of this file, once nothing in it is unknown or of the wrong type.
-    pub(super) fn layer(&self) -> Result<Layer, Problem> {
-        let written: Written = self.parsed()?;
-        let app = &written.app;
-        if [&app.id, &app.key, &app.secret].iter().any(|text| !text.is_empty()) {
-            return Err(Problem::new(format!(
-                "{}: [app] is what every app starts from; an app of its own, with id, key and \
-                 secret, is [[apps]]",
-                self.name
-            )));
-        }
-        let table: toml::Table = self.parsed()?;
+    pub(super) fn layer(&self, schema: &Schema) -> Result<Layer, ConfigError> {
+        let refuse = |error: &toml::de::Error| {
+            let start = error.span().map_or(0, |span| span.start);
+            self.refuse(start, &syntax::explain(error.message()))
+        };
+        let file = DeTable::parse(&self.text).map_err(|error| refuse(&error))?;
+        self.has_no_credentials_for_all(file.get_ref())?;
+        schema.check(file.get_ref()).map_err(|flaw| self.refuse(flaw.span.start, &flaw.text))?;
+        let table: toml::Table = toml::from_str(&self.text).map_err(|error| refuse(&error))?;
         Ok(Layer::of_toml(&table, &|key| format!("{}: {key}", self.name)))
     }
 
     /// Whether it has no key at all.
     pub(super) fn is_empty(&self) -> bool {
-        self.parsed::<toml::Table>().is_ok_and(|table| table.is_empty())
+        DeTable::parse(&self.text).is_ok_and(|table| table.get_ref().is_empty())
     }
 
-    fn parsed<T: DeserializeOwned>(&self) -> Result<T, Problem> {
-        toml::from_str(&self.text).map_err(|error| self.refuse(&error))
+    fn has_no_credentials_for_all(&self, file: &DeTable<'_>) -> Result<(), ConfigError> {
+        let app = file.get("app").and_then(|app| app.get_ref().as_table());
+        let has = |key: &&str| app.is_some_and(|app| app.contains_key(*key));
+        if CREDENTIALS.iter().chain([&OLD_ID]).any(has) {
+            return Err(ConfigError::new(format!(
+                "{}: [app] is what every app starts from; an app of its own, with id, key and \
+                 secret, is [[apps]]",
+                self.name
+            )));
+        }
+        Ok(())
     }
 
     /// The line and what is wrong with it. A line that may hold a secret only has its number.
-    fn refuse(&self, error: &toml::de::Error) -> Problem {
+    fn refuse(&self, start: usize, flaw: &str) -> ConfigError {
         let name = &self.name;
-        if let Some(flaw) = syntax::other_format(&self.text) {
-            return Problem::new(format!("{name} {flaw}"));
+        if let Some(format) = syntax::other_format(&self.text) {
+            return ConfigError::new(format!("{name} {format}"));
         }
-        let start = error.span().map_or(0, |span| span.start);
         let above = self.text.get(..start).unwrap_or_default().matches('\n').count();
         let line = self.text.lines().nth(above).unwrap_or_default().trim();
-        let flaw = syntax::explain(error.message());
         let number = above + 1;
         let shown = !line.is_empty()
             && !line.contains(char::is_control)
             && line.chars().count() <= LINE_CHARS
             && !may_hold_secret(line);
         let found = if shown { format!(" is {line}") } else { " is wrong".to_owned() };
-        Problem::new(format!("{name}: line {number}{found}; {flaw}"))
+        ConfigError::new(format!("{name}: line {number}{found}; {flaw}"))
     }
 }
 
 /// Why a file that is there cannot be read.
-fn unreadable(path: &Path, error: &io::Error) -> Problem {
+fn unreadable(path: &Path, error: &io::Error) -> ConfigError {
     let name = path.display();
-    Problem::new(match error.kind() {
+    ConfigError::new(match error.kind() {
         ErrorKind::PermissionDenied => {
             format!("{name} cannot be read; the user of this process has no permission to")
         }

@@ -1,7 +1,7 @@
-//! Where Redis is, and what it is told at first: the address keys of `[cluster]`.
+//! Where Redis is, and the credentials for it: the address keys of `[cluster]`.
 //!
-//! Owns the choice between the URL and the other keys, and the authority for TLS. Knows nothing of
-//! how a URL is written (`url` does) and opens no connection.
+//! Owns the choice between the URL and the other keys, and reads the root CA for TLS. The forms of a URL
+//! are those of `url`; no connection is opened here.
 
 use std::cmp::Ordering;
 use std::fmt;
@@ -12,14 +12,14 @@ use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
 use rustls::pki_types::pem::PemObject;
 
-use super::layers::{Layer, Places};
-use super::problem::{Place, Problem};
-use super::written::Cluster;
+use super::error::ConfigError;
+use super::layers::Layer;
+use super::values::{Setting, Values};
 use crate::app::Secret;
 
 mod url;
 
-use url::Url;
+use url::RedisUrl;
 
 /// Redis itself takes no more.
 const LARGEST_DATABASE: u64 = i32::MAX as u64;
@@ -35,16 +35,16 @@ pub struct RedisConfig {
     pub address: RedisAddress,
     /// `None`: the default user of Redis.
     pub username: Option<String>,
-    /// `None`: it wants none.
+    /// `None`: Redis requires none.
     pub password: Option<Secret>,
     /// The user at the sentinels; `None`: their default user.
     pub sentinel_username: Option<String>,
-    /// The password of the sentinels. `None`: they want none, or that of Redis.
+    /// The password of the sentinels. `None`: they require none, or that of Redis.
     pub sentinel_password: Option<Secret>,
     /// The number of the database; topics know none.
     pub database: i64,
-    /// The authority its certificate is signed by, one or more in PEM form; only with TLS. `None`:
-    /// one of those everybody knows.
+    /// The root CAs that may have signed its certificate, in PEM form; only with TLS. `None`: the
+    /// default root CAs.
     pub ca: Option<Vec<u8>>,
 }
 
@@ -57,33 +57,33 @@ pub enum RedisAddress {
         host: String,
         /// Not 0.
         port: u16,
-        /// Whether to speak TLS.
+        /// Whether to use TLS.
         tls: bool,
     },
-    /// Behind a socket of this machine.
+    /// On a unix socket.
     Unix(PathBuf),
-    /// Where one of these says.
+    /// At the address that one of the sentinels gives.
     Sentinel {
         /// At least one.
-        sentinels: Vec<Endpoint>,
-        /// The name they know it by.
+        sentinels: Vec<HostPort>,
+        /// The name of the master at the sentinels.
         master: String,
-        /// Whether to speak TLS, to them and to it.
+        /// Whether to use TLS, to the sentinels and to Redis.
         tls: bool,
     },
 }
 
-/// A port of a host.
+/// A host and a port.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Endpoint {
+pub struct HostPort {
     /// A name or an IP address, without brackets.
     pub host: String,
     /// Not 0.
     pub port: u16,
 }
 
-/// As in a URL.
-impl fmt::Display for Endpoint {
+/// As it stands in a URL.
+impl fmt::Display for HostPort {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { host, port } = self;
         match host.parse::<Ipv6Addr>() {
@@ -105,80 +105,71 @@ impl fmt::Display for RedisAddress {
         let secure = if self.has_tls() { "s" } else { "" };
         match self {
             Self::Tcp { host, port, .. } => {
-                let end = Endpoint { host: host.clone(), port: *port };
+                let end = HostPort { host: host.clone(), port: *port };
                 write!(f, "redis{secure}://{end}")
             }
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Sentinel { sentinels, master, .. } => {
-                let ends: Vec<_> = sentinels.iter().map(Endpoint::to_string).collect();
+                let ends: Vec<_> = sentinels.iter().map(HostPort::to_string).collect();
                 write!(f, "redis{secure}+sentinel://{}/{master}", ends.join(","))
             }
         }
     }
 }
 
-/// The address as the layers say it. Host and port of a later layer replace a URL as a whole;
-/// user, password and database of a later layer replace that part of it, so that a password need
-/// not stand in a file. Beside a URL in the same layer, as in Laravel's `.env`, they fill what it
-/// leaves out, and from an earlier layer they are not taken: they are another server's.
-pub(super) fn redis(
-    written: &Cluster,
-    places: &Places<'_>,
-    layers: &[Layer],
-) -> Result<RedisConfig, Problem> {
-    let at = |key: &str| places.at(&format!("cluster.{key}"));
-    let last = |key: &str| layers.iter().rposition(|layer| layer.sets(&format!("cluster.{key}")));
-    let has_url = !written.url.is_empty() && last("host").max(last("port")) <= last("url");
-    let url = if has_url {
-        Url::parse(&written.url).map_err(|flaw| at("url").flaw(flaw))?
-    } else {
-        Url::of(of_keys(written, places)?)
-    };
-    let counts = |key: &str, is_in_url: bool| match last(key).cmp(&last("url")) {
-        Ordering::Greater => true,
-        Ordering::Equal => !is_in_url,
-        Ordering::Less => !has_url,
-    };
-    let part =
-        |key: &str, of_key: &String, of_url: Option<String>| match counts(key, of_url.is_some()) {
-            true => Some(of_key.clone()).filter(|text| !text.is_empty()),
+impl RedisConfig {
+    /// The address as the layers have it. Host and port of a later layer replace a URL as a whole;
+    /// user, password and database of a later layer replace that part of it, so that a password need
+    /// not stand in a file. Beside a URL in the same layer, as in Laravel's `.env`, they fill what it
+    /// leaves out, and from an earlier layer they are not taken: they are another server's.
+    pub(super) fn read(values: Values<'_>, layers: &[Layer]) -> Result<Self, ConfigError> {
+        let at = |key: &str| values.at(&format!("cluster.{key}"));
+        let last =
+            |key: &str| layers.iter().rposition(|layer| layer.sets(&format!("cluster.{key}")));
+        let text = at("url").text_if_any();
+        let text = text.filter(|_| last("host").max(last("port")) <= last("url"));
+        let url = match &text {
+            Some(text) => RedisUrl::parse(text).map_err(|flaw| at("url").flaw(flaw))?,
+            None => RedisUrl::of(of_keys(values)?),
+        };
+        let counts = |key: &str, is_in_url: bool| match last(key).cmp(&last("url")) {
+            Ordering::Greater => true,
+            Ordering::Equal => !is_in_url,
+            Ordering::Less => text.is_none(),
+        };
+        let part = |key: &str, of_url: Option<String>| match counts(key, of_url.is_some()) {
+            true => at(key).text_if_any(),
             false => of_url,
         };
-    let secret = |text: Option<String>| text.map(|text| Secret::new(&text));
-    let username = part("username", &written.username, url.username);
-    let password = secret(part("password", &written.password, url.password));
-    let (key, of_url) = ("sentinel_username", url.sentinel_username);
-    let sentinel_username = part(key, &written.sentinel_username, of_url);
-    let (key, of_url) = ("sentinel_password", url.sentinel_password);
-    let sentinel_password = secret(part(key, &written.sentinel_password, of_url));
-    let database = if counts("database", url.database.is_some()) {
-        at("database").number(written.database, 0..=LARGEST_DATABASE)?
-    } else {
-        url.database.unwrap_or_default()
-    };
-    let ca = authority(&written.ca_file, &url.address, &at("ca_file"))?;
-    let address = url.address;
-    Ok(RedisConfig {
-        address,
-        username,
-        password,
-        sentinel_username,
-        sentinel_password,
-        database,
-        ca,
-    })
+        let secret = |text: Option<String>| text.map(|text| Secret::new(&text));
+        let database = if counts("database", url.database.is_some()) {
+            at("database").number(0..=LARGEST_DATABASE)?
+        } else {
+            url.database.unwrap_or_default()
+        };
+        Ok(Self {
+            username: part("username", url.username),
+            password: secret(part("password", url.password)),
+            sentinel_username: part("sentinel_username", url.sentinel_username),
+            sentinel_password: secret(part("sentinel_password", url.sentinel_password)),
+            database,
+            ca: certificates(&at("ca_file"), &url.address)?,
+            address: url.address,
+        })
+    }
 }
 
 /// `tls://` before the host is how Laravel's `.env` asks for TLS. A path needs no port.
-fn of_keys(written: &Cluster, places: &Places<'_>) -> Result<RedisAddress, Problem> {
-    let place = places.at("cluster.host");
-    let (scheme, rest) = written.host.split_once("://").unwrap_or(("", &written.host));
+fn of_keys(values: Values<'_>) -> Result<RedisAddress, ConfigError> {
+    let setting = values.at("cluster.host");
+    let text = setting.text();
+    let (scheme, rest) = text.split_once("://").unwrap_or(("", &text));
     let scheme = scheme.to_ascii_lowercase();
     // Not shown: what stands before it may be a password.
-    if written.host.contains('@') {
-        return Err(place.flaw("has a user name or password; only cluster.url holds them too"));
+    if text.contains('@') {
+        return Err(setting.flaw("has a user name or password; only cluster.url holds them too"));
     }
-    let refused = |allowed| place.refuse(format_args!("{:?}", written.host), allowed);
+    let refused = |allowed| setting.refuse(format_args!("{text:?}"), allowed);
     let tls = match scheme.as_str() {
         "" | "unix" if rest.starts_with('/') => return Ok(RedisAddress::Unix(rest.into())),
         "" | "tcp" | "redis" | "valkey" => false,
@@ -189,7 +180,7 @@ fn of_keys(written: &Cluster, places: &Places<'_>) -> Result<RedisAddress, Probl
         let has_port = rest.rsplit_once(':').is_some_and(|(name, _)| host(name).is_some());
         return Err(refused(if has_port { PORT } else { HOST }));
     };
-    let port = places.at("cluster.port").number(written.port, 1..=65_535)?;
+    let port = values.at("cluster.port").number(1..=65_535)?;
     Ok(RedisAddress::Tcp { host, port, tls })
 }
 
@@ -204,16 +195,14 @@ fn host(text: &str) -> Option<String> {
     (!text.is_empty() && text.bytes().all(plain)).then(|| text.to_owned())
 }
 
-/// Reads the file now, so that a wrong one stops the start and not the first connection.
-fn authority(
-    path: &str,
+/// The root CA of `cluster.ca_file`, read now, so that a wrong file stops the start and not the first
+/// connection.
+fn certificates(
+    setting: &Setting<'_>,
     address: &RedisAddress,
-    place: &Place,
-) -> Result<Option<Vec<u8>>, Problem> {
-    if path.is_empty() {
-        return Ok(None);
-    }
-    let refused = |allowed: String| place.refuse(format_args!("{path:?}"), allowed);
+) -> Result<Option<Vec<u8>>, ConfigError> {
+    let Some(path) = setting.text_if_any() else { return Ok(None) };
+    let refused = |allowed: String| setting.refuse(format_args!("{path:?}"), allowed);
     if !address.has_tls() {
         return Err(refused(format!(
             "it is for TLS, and {address} has none: begin the url with rediss:// or the host with \
@@ -221,7 +210,7 @@ fn authority(
         )));
     }
     let pem =
-        std::fs::read(path).map_err(|error| refused(format!("it cannot be read: {error}")))?;
+        std::fs::read(&path).map_err(|error| refused(format!("it cannot be read: {error}")))?;
     match has_certificates(&pem) {
         true => Ok(Some(pem)),
         false => Err(refused(

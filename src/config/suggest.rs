@@ -47,7 +47,7 @@ pub(super) fn nearest<'a>(text: &str, names: impl Iterator<Item = &'a str>) -> O
 #[cfg(test)]
 mod tests {
     use super::{RENAMED, nearest};
-    use crate::config::layers::Keys;
+    use crate::config::schema::Schema;
 
     #[test]
     fn only_near_names_are_suggested() {
@@ -59,8 +59,8 @@ mod tests {
 
     #[test]
     fn a_renamed_key_leads_to_one_that_exists() {
-        let keys = Keys::of_defaults();
-        let exists = |name: &str| keys.names().any(|key| key == name);
+        let schema = Schema::new();
+        let exists = |name: &str| schema.names().any(|key| key == name);
         for (old, new) in RENAMED {
             assert!(!exists(old) && exists(new), "{old} is now {new}");
         }

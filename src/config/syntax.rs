@@ -4,8 +4,6 @@
 
 use serde::de::IgnoredAny;
 
-use super::suggest::{nearest, renamed};
-
 /// The format of a text that is no TOML, and what to do instead.
 pub(super) fn other_format(text: &str) -> Option<&'static str> {
     let start = text.trim_start();
@@ -61,19 +59,6 @@ pub(super) fn not_text(bytes: &[u8]) -> String {
 /// The parser's message in the words of the file's author. No value is part of it.
 pub(super) fn explain(message: &str) -> String {
     let message = message.trim();
-    if message.starts_with("invalid value: integer `-") {
-        return "it must not be negative".to_owned();
-    }
-    let found = message.strip_prefix("invalid type: ").or(message.strip_prefix("invalid value: "));
-    if let Some((found, expected)) = found.and_then(|found| found.rsplit_once(", expected ")) {
-        return of_type(found, expected);
-    }
-    if let Some(rest) = message.strip_prefix("unknown field `") {
-        return of_unknown(rest);
-    }
-    if let Some(rest) = message.strip_prefix("duplicate field `") {
-        return format!("{} is set twice", rest.trim_end_matches('`'));
-    }
     let known = [
         ("duplicate key", "this key is set twice"),
         ("key with no value", "a key and its value have = between them"),
@@ -84,43 +69,6 @@ pub(super) fn explain(message: &str) -> String {
     ];
     let meant = known.iter().find(|(start, _)| message.starts_with(start));
     meant.map_or_else(|| message.to_owned(), |(_, meant)| (*meant).to_owned())
-}
-
-fn of_type(found: &str, expected: &str) -> String {
-    let quoted = found.starts_with("string ");
-    let wanted = match expected {
-        "u64" if found.ends_with(" as i128") => "a smaller number",
-        "u64" if quoted => "a whole number, without quotes",
-        "u64" => "a whole number",
-        "a boolean" if quoted => "true or false, without quotes",
-        "a boolean" => "true or false",
-        "a string" => "text in quotes",
-        "a sequence" if found == "map" => "a list: a table in it has two brackets, as in [[apps]]",
-        "a sequence" => "a list in brackets, as in [\"a\", \"b\"]",
-        "a table" if found == "sequence" => "one table, as in [server], and no list",
-        "a table" => "a table: its name in brackets, its keys below it",
-        other => return format!("it must be {other}"),
-    };
-    format!("it must be {wanted}")
-}
-
-/// `rest` is the name, a backquote, and the known ones.
-fn of_unknown(rest: &str) -> String {
-    let mut names = rest.split('`').step_by(2);
-    let name = names.next().unwrap_or_default();
-    let known: Vec<&str> = names.filter(|known| !known.is_empty()).collect();
-    let is_here = |key: &str| known.iter().any(|known| is_last(key, known));
-    let now = renamed(|old| is_last(old, name)).filter(|new| is_here(new));
-    let now = now.and_then(|new| new.rsplit('.').next());
-    match now.or_else(|| nearest(name, known.iter().copied())) {
-        Some(meant) => format!("{name} is not known; did you mean {meant}?"),
-        None => format!("{name} is not known; known are {}", known.join(", ")),
-    }
-}
-
-/// Whether `name` is the last part of `key`.
-fn is_last(key: &str, name: &str) -> bool {
-    key.rsplit('.').next() == Some(name)
 }
 
 #[cfg(test)]

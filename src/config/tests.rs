@@ -4,7 +4,7 @@
 
 use std::collections::BTreeMap;
 
-use super::{Config, File, Flag, Problem, Sources};
+use super::{Config, ConfigError, ConfigFile, Flag, Sources};
 use crate::app::App;
 
 mod apps;
@@ -23,20 +23,21 @@ const NAME: &str = "config/reverb.toml";
 /// One app, so that the rules of the development app do not get in the way.
 const APP: &str = "[[apps]]\nid = \"1\"\nkey = \"k\"\nsecret = \"s\"\n";
 
-/// A file with the certificate of an authority.
+/// A file with the certificate of a root CA.
 const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/tests/authority.pem");
 
 /// Sources in the short form of the tables; an empty file is none.
 fn sources(file: &str, variables: &[(&str, &str)], flags: &[Flag]) -> Sources {
     let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
     Sources {
-        file: (!file.is_empty()).then(|| File { name: NAME.to_owned(), text: file.to_owned() }),
+        file: (!file.is_empty())
+            .then(|| ConfigFile { name: NAME.to_owned(), text: file.to_owned() }),
         environment: variables.iter().map(owned).collect::<BTreeMap<_, _>>(),
         flags: flags.to_vec(),
     }
 }
 
-fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, Problem> {
+fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     Config::new(&sources(file, variables, &[]))
 }
 

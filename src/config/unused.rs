@@ -6,11 +6,13 @@
 
 use std::collections::BTreeMap;
 
-use super::File;
+use super::ConfigFile;
 use super::environment::{CREDENTIALS, REDIS, REVERB, Variables, is_set, variable};
-use super::layers::{Keys, Places, Table};
-use super::problem::enumeration;
+use super::error::enumeration;
+use super::layers::ValueTable;
+use super::schema::Schema;
 use super::suggest::nearest;
+use super::values::Values;
 
 /// Laravel and Reverb read these, and they have no meaning for this server.
 const OF_LARAVEL: [&str; 5] = [
@@ -73,14 +75,14 @@ const SWITCHES_OF_APP: [Switch; 2] = [
 ];
 
 /// Variables that look like settings of this server and are none.
-pub(super) fn variables(variables: &Variables, keys: &Keys) -> Vec<String> {
+pub(super) fn variables(variables: &Variables, schema: &Schema) -> Vec<String> {
     let set = variables.keys().filter(|name| is_set(variables, name));
     let note = |name: &String| {
         let mut others = OTHER_SERVERS.iter();
         let other = others.find_map(|(prefix, server)| Some((name.strip_prefix(prefix)?, server)));
         let advice = match other {
             Some((rest, server)) => of_other(rest, server, variables)?,
-            None if name.starts_with("REVERB_") && !is_known(name) => of_reverb(name, keys),
+            None if name.starts_with("REVERB_") && !is_known(name) => of_reverb(name, schema),
             None => return None,
         };
         Some(format!("environment variable {name} has no effect; {advice}"))
@@ -97,9 +99,9 @@ fn of_other(rest: &str, server: &str, variables: &Variables) -> Option<String> {
     }
 }
 
-fn of_reverb(name: &str, keys: &Keys) -> String {
+fn of_reverb(name: &str, schema: &Schema) -> String {
     let same = format!("RESOUND_{}", name.trim_start_matches("REVERB_"));
-    if keys.names().any(|key| variable(key) == same) {
+    if schema.names().any(|key| variable(key) == same) {
         return format!("did you mean {same}?");
     }
     match nearest(name, known()) {
@@ -119,7 +121,7 @@ fn is_known(name: &str) -> bool {
 }
 
 /// A file without a key, which is most likely not the one that was meant.
-pub(super) fn file(file: &File) -> Option<String> {
+pub(super) fn file(file: &ConfigFile) -> Option<String> {
     let name = &file.name;
     file.is_empty().then(|| format!("{name} has no effect; it is empty, or has comments alone"))
 }
@@ -137,48 +139,48 @@ pub(super) fn pusher(variables: &Variables) -> Option<String> {
 }
 
 /// Keys that were set although the value of another one switches them off.
-pub(super) fn keys(keys: &Keys, merged: &Table) -> Vec<String> {
-    let names: Vec<&str> = keys.names().collect();
+pub(super) fn keys(schema: &Schema, merged: &ValueTable) -> Vec<String> {
+    let names: Vec<&str> = schema.names().collect();
     notes(off(&SWITCHES, &names, merged))
 }
 
 /// The same over all apps: what every app starts from has an effect if it has one in one of them.
-pub(super) fn keys_of_apps(keys: &Keys, apps: &[Table]) -> Vec<String> {
-    let names: Vec<&str> = keys.names().filter_map(|key| key.strip_prefix("app.")).collect();
+pub(super) fn keys_of_apps(schema: &Schema, apps: &[ValueTable]) -> Vec<String> {
+    let names: Vec<&str> = schema.names().filter_map(|key| key.strip_prefix("app.")).collect();
     let is_off_in = |app| off(&SWITCHES_OF_APP, &names, app);
     let mut unused: BTreeMap<String, &Switch> = apps.iter().flat_map(is_off_in).collect();
     for app in apps {
         let off = is_off_in(app);
-        let used = names.iter().map(|name| Places::of(app).at(name).to_string());
-        for place in used.filter(|place| !off.contains_key(place)) {
-            unused.remove(&place);
+        let used = names.iter().map(|name| Values::of(app).at(name).origin.to_string());
+        for origin in used.filter(|origin| !off.contains_key(origin)) {
+            unused.remove(&origin);
         }
     }
     notes(unused)
 }
 
-/// The places of the keys that were set and are switched off, each with its switch.
+/// The origins of the keys that were set and are switched off, each with its switch.
 fn off(
     switches: &'static [Switch],
     names: &[&str],
-    table: &Table,
+    table: &ValueTable,
 ) -> BTreeMap<String, &'static Switch> {
-    let places = Places::of(table);
-    let is_off = |switch: &Switch| places.text(switch.key).is_some_and(|text| text == switch.off);
+    let values = Values::of(table);
+    let is_off = |switch: &Switch| values.at(switch.key).text() == switch.off;
     let switches: Vec<&Switch> = switches.iter().filter(|switch| is_off(switch)).collect();
     let unused = |name: &&str| {
         let covers = |switch: &&&Switch| name.starts_with(switch.keys) && *name != switch.key;
         let switch = switches.iter().find(covers)?;
-        let place = places.at(name);
-        (!place.is_default()).then(|| (place.to_string(), *switch))
+        let origin = values.at(name).origin;
+        (!origin.is_default()).then(|| (origin.to_string(), *switch))
     };
     names.iter().filter_map(unused).collect()
 }
 
-/// One sentence for each place.
+/// One sentence for each origin.
 fn notes(unused: BTreeMap<String, &Switch>) -> Vec<String> {
-    let note = |(place, switch): (String, &Switch)| {
-        format!("{place} has no effect while {} is {}", switch.key, switch.off)
+    let note = |(origin, switch): (String, &Switch)| {
+        format!("{origin} has no effect while {} is {}", switch.key, switch.off)
     };
     unused.into_iter().map(note).collect()
 }

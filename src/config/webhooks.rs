@@ -4,12 +4,13 @@
 //! who calls it, and when.
 
 use std::collections::HashSet;
-use std::time::Duration;
 
 use axum::http::{HeaderName, HeaderValue, Uri};
 
-use super::problem::{Place, Problem};
-use super::written;
+use super::error::{ConfigError, ValueOrigin, enumeration};
+use super::layers::{self, Layer};
+use super::schema;
+use super::values::{Setting, Values};
 use crate::app::{Webhook, WebhookEvent};
 
 /// Events that are gathered for longer arrive too late for what webhooks are for.
@@ -23,42 +24,42 @@ const FIELDS_OF_PUSHER: &str = "x-pusher-";
 const ADDRESS: &str =
     "it must be an http:// or https:// address with a host, such as https://example.com/pusher";
 
-/// Builds and checks the endpoints of one app. They stand in files only, so that the place of each
-/// value follows from that of the list.
-pub(super) fn webhooks(
-    written: &[written::Webhook],
-    list: &Place,
-) -> Result<Vec<Webhook>, Problem> {
-    let numbered = written.iter().enumerate();
-    numbered.map(|(index, written)| webhook(written, &list.inside(format!("[{index}]")))).collect()
+/// Builds and checks the endpoints of one app.
+pub(super) fn webhooks(list: &Setting<'_>) -> Result<Vec<Webhook>, ConfigError> {
+    let one = |(origin, table): (ValueOrigin, _)| {
+        let of_default = |key: &str| origin.part(format_args!(".{key}")).to_string();
+        let defaults = Layer::of_toml(&schema::webhook(), &of_default);
+        let merged = layers::merge(vec![defaults, Layer::from(table)]);
+        webhook(Values::of(&merged), &origin)
+    };
+    list.tables().into_iter().map(one).collect()
 }
 
-fn webhook(written: &written::Webhook, place: &Place) -> Result<Webhook, Problem> {
-    let at = |key: &str| place.inside(format!(".{key}"));
-    let millis = at("batch_window_ms").number(written.batch_window_ms, 0..=LONGEST_BATCH_MILLIS)?;
+fn webhook(values: Values<'_>, origin: &ValueOrigin) -> Result<Webhook, ConfigError> {
     Ok(Webhook {
-        url: url(&written.url, &at("url"))?,
-        events: events(&written.events, &at("events"))?,
-        channel_prefix: written.channel_prefix.clone(),
-        channel_suffix: written.channel_suffix.clone(),
-        headers: headers(written, &at("headers"))?,
-        batch_window: Duration::from_millis(millis),
+        url: url(&values.at("url"))?,
+        events: events(&values.at("events"))?,
+        channel_prefix: values.at("channel_prefix").text(),
+        channel_suffix: values.at("channel_suffix").text(),
+        headers: headers(&values.at("headers"), &origin.part(".headers"))?,
+        batch_window: values.at("batch_window_ms").millis(0..=LONGEST_BATCH_MILLIS)?,
     })
 }
 
 /// What may hold a password is not shown.
-fn url(text: &str, place: &Place) -> Result<String, Problem> {
+fn url(setting: &Setting<'_>) -> Result<String, ConfigError> {
+    let text = setting.text();
     if text.is_empty() {
-        return Err(place.refuse("missing", ADDRESS));
+        return Err(setting.refuse("missing", ADDRESS));
     }
-    if has_user_info(text) {
-        let message = "has a user name or password; send them in headers, as Authorization";
-        return Err(Problem::new(format!("{place} {message}")));
+    if has_user_info(&text) {
+        let flaw = "has a user name or password; send them in headers, as Authorization";
+        return Err(setting.flaw(flaw));
     }
-    if !is_address(text) {
-        return Err(place.refuse(format_args!("{text:?}"), ADDRESS));
+    if !is_address(&text) {
+        return Err(setting.refuse(format_args!("{text:?}"), ADDRESS));
     }
-    Ok(text.to_owned())
+    Ok(text)
 }
 
 /// Looks at the text, since what does not parse may hold a password too.
@@ -77,47 +78,48 @@ fn is_address(text: &str) -> bool {
         && has_valid_port
 }
 
-fn events(written: &[String], place: &Place) -> Result<Vec<WebhookEvent>, Problem> {
+fn events(setting: &Setting<'_>) -> Result<Vec<WebhookEvent>, ConfigError> {
     let parse = |name: &String| {
         WebhookEvent::parse(name).ok_or_else(|| {
-            let [first @ .., last] = WebhookEvent::ALL.map(WebhookEvent::name);
-            let allowed = format!("allowed are {} and {last}", first.join(", "));
-            Problem::new(format!("{place} has {name:?}; {allowed}"))
+            let allowed = enumeration(&WebhookEvent::ALL.map(WebhookEvent::name));
+            setting.flaw(format_args!("has {name:?}; allowed are {allowed}"))
         })
     };
-    written.iter().map(parse).collect()
+    setting.texts().iter().map(parse).collect()
 }
 
-fn headers(written: &written::Webhook, place: &Place) -> Result<Vec<(String, String)>, Problem> {
+/// The merge keeps no origin for a table.
+fn headers(
+    setting: &Setting<'_>,
+    origin: &ValueOrigin,
+) -> Result<Vec<(String, String)>, ConfigError> {
+    let fields = setting.fields();
     let mut seen = HashSet::new();
-    for (name, value) in &written.headers {
-        if !seen.insert(field_name(name, place)?) {
-            let message = "twice; capitals make no other name of it";
-            return Err(Problem::new(format!("{place} has {name:?} {message}")));
+    for (name, value) in &fields {
+        if !seen.insert(field_name(name, origin)?) {
+            let flaw = format_args!("has {name:?} twice; capitals make no other name of it");
+            return Err(origin.flaw(flaw));
         }
-        field_value(value, &place.inside(format!(".{name}")))?;
+        // Tokens are sent so; the value is not shown.
+        if HeaderValue::from_str(value).is_err() {
+            let field = origin.part(format_args!(".{name}"));
+            let flaw = "has a control character; a header field is one line of text";
+            return Err(field.flaw(flaw));
+        }
     }
-    Ok(written.headers.clone().into_iter().collect())
+    Ok(fields.into_iter().collect())
 }
 
-fn field_name(name: &str, place: &Place) -> Result<HeaderName, Problem> {
-    let refuse = |allowed: &str| Problem::new(format!("{place} has {name:?}; {allowed}"));
+fn field_name(name: &str, origin: &ValueOrigin) -> Result<HeaderName, ConfigError> {
+    let refuse = |allowed: &str| Err(origin.flaw(format_args!("has {name:?}; {allowed}")));
     let Ok(parsed) = HeaderName::from_bytes(name.as_bytes()) else {
-        return Err(refuse("the name of a header field is of letters, digits and !#$%&'*+-.^_`|~"));
+        return refuse("the name of a header field is of letters, digits and !#$%&'*+-.^_`|~");
     };
     if parsed.as_str().starts_with(FIELDS_OF_PUSHER) {
-        return Err(refuse("names that start with X-Pusher- are set by the server"));
+        return refuse("names that start with X-Pusher- are set by the server");
     }
     if FIELDS_OF_THE_CALL.contains(&parsed.as_str()) {
-        return Err(refuse("Content-Type, Content-Length and Host are set by the server"));
+        return refuse("Content-Type, Content-Length and Host are set by the server");
     }
     Ok(parsed)
-}
-
-/// Tokens are sent so; the value is not shown.
-fn field_value(value: &str, place: &Place) -> Result<(), Problem> {
-    HeaderValue::from_str(value).map(drop).map_err(|_| {
-        let message = "has a control character; a header field is one line of text";
-        Problem::new(format!("{place} {message}"))
-    })
 }

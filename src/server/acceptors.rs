@@ -43,7 +43,7 @@ impl Acceptors {
         let context = HttpContext {
             router: http::router(api),
             websocket: None,
-            limits: Arc::new(config.http.clone()),
+            limits: Arc::new(config.http),
             rejections: Arc::new(RejectionLog::new(node.metrics().clone())),
             node: node.clone(),
             stopping: stopping.clone(),

@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use anyhow::bail;
 
-use crate::cluster::{Cluster, ClusterSettings, NodeId, StreamSettings};
-use crate::config::Config;
+use crate::cluster::{Cluster, NodeId};
+use crate::config::{ClusterSettings, Config};
 use crate::node::Node;
 
 /// How long a node that leaves waits for Redis to confirm it; without that its lease runs out.
@@ -15,19 +15,7 @@ pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A new id for this node and its settings; `None` without a cluster.
 pub(super) fn settings(config: &Config) -> Option<(NodeId, ClusterSettings)> {
-    let cluster = config.cluster.as_ref()?;
-    let streams = |streams: &crate::config::StreamsConfig| StreamSettings {
-        retention: streams.retention,
-        events: streams.events,
-    };
-    let settings = ClusterSettings {
-        prefix: cluster.namespace(),
-        lease: cluster.lease,
-        patience: cluster.patience,
-        queue_bytes: cluster.queue_bytes,
-        streams: cluster.streams.as_ref().map(streams),
-        cache_ttl: config.cache.ttl,
-    };
+    let settings = config.cluster.as_ref()?.settings.clone();
     Some((NodeId::random(), settings))
 }
 

@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use resound::cluster::{
-    ChannelEffect, ChannelKey, ChannelState, ClusterSettings, Effect, InvalidTopicMessage,
-    RedisIdentity, Request,
+    ChannelEffect, ChannelKey, ChannelState, Effect, InvalidTopicMessage, RedisIdentity, Request,
 };
+use resound::config::ClusterSettings;
 use resound::protocol::{ChannelName, Frame, Member, SocketId};
 use serde_json::value::RawValue;
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use resound::app::App;
-use resound::cluster::{ClusterSettings, Core, NodeId, Reply};
+use resound::cluster::{Core, NodeId, Reply};
+use resound::config::ClusterSettings;
 use resound::protocol::{Frame, SocketId};
 
 use crate::server::{ConnectionId, Operation};

@@ -4,8 +4,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use resound::app::{App, Webhook};
-use resound::cluster::{ClusterSettings, StreamSettings};
-use resound::config::{Config, File, Sources};
+use resound::config::{ClusterSettings, StreamSettings};
+use resound::config::{Config, ConfigFile, Sources};
 
 use crate::directory::Rules;
 use crate::random::Random;
@@ -79,7 +79,7 @@ impl Profile {
         ClusterSettings {
             prefix: "resound".to_owned(),
             lease: Duration::from_micros(LEASE),
-            patience: Duration::from_millis(250),
+            local_delivery_after: Duration::from_millis(250),
             queue_bytes: QUEUE_BYTES,
             streams: self.streams.then_some(StreamSettings {
                 retention: Duration::from_micros(RETENTION),
@@ -110,7 +110,7 @@ impl Profile {
 /// An app as the configuration has it if nothing is said, with everything switched on.
 pub(crate) fn shipped_app() -> App {
     let text = "[[apps]]\nid = \"1\"\nkey = \"key\"\nsecret = \"secret\"\n".to_owned();
-    let file = File { name: "cluster.toml".to_owned(), text };
+    let file = ConfigFile { name: "cluster.toml".to_owned(), text };
     let sources = Sources { file: Some(file), ..Sources::default() };
     let apps = Config::new(&sources).expect("a valid configuration").apps;
     let mut app = (**apps.by_id("1").unwrap()).clone();

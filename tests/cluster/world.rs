@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use resound::app::App;
-use resound::cluster::ClusterSettings;
+use resound::config::ClusterSettings;
 use resound::protocol::SocketId;
 use tokio::sync::oneshot;
 

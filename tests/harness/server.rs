@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use resound::config::{Config, File, Sources};
+use resound::config::{Config, ConfigFile, Sources};
 use resound::metrics::Metrics;
 use resound::server::Server;
 use tokio::sync::oneshot;
@@ -95,6 +95,6 @@ impl Drop for TestServer {
 
 /// What a file with this text means.
 pub fn config(toml: &str) -> Config {
-    let file = File { name: "test.toml".to_owned(), text: toml.to_owned() };
+    let file = ConfigFile { name: "test.toml".to_owned(), text: toml.to_owned() };
     Config::new(&Sources { file: Some(file), ..Sources::default() }).expect("a valid configuration")
 }

@@ -14,7 +14,7 @@ use parking_lot::Mutex;
 use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
-use resound::cluster::{ChannelKey, ClusterSettings, NodeId};
+use resound::cluster::{ChannelKey, NodeId};
 use resound::config::Config;
 use resound::hub::{EventCache, Outlet, Shard, ShardLimits, Shards, Signal};
 use resound::metrics::Metrics;
@@ -121,16 +121,8 @@ impl Machine {
         };
         let (shards, turned) = Shards::new(limits, &metrics);
         let cluster = config.cluster.as_ref().unwrap();
-        let settings = ClusterSettings {
-            prefix: cluster.prefix.clone(),
-            lease: cluster.lease,
-            patience: cluster.patience,
-            queue_bytes: cluster.queue_bytes,
-            streams: None,
-            cache_ttl: Duration::from_secs(60),
-        };
         let cache = EventCache::new(Duration::from_secs(60), bytes);
-        let identity = (NodeId::random(), settings);
+        let identity = (NodeId::random(), cluster.settings.clone());
         let node =
             Node::in_cluster(&config.apps, &shards, cache, metrics, &HashMap::new(), identity);
         let link = node.cluster().unwrap().link(&cluster.redis, cluster.timeout).unwrap();

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use resound::app::App;
-use resound::config::{Config, File, Sources};
+use resound::config::{Config, ConfigFile, Sources};
 use resound::hub::{EventCache, Occurrence, Shard, ShardLimits, Shards, Witness};
 use resound::metrics::Metrics;
 use resound::protocol::ChannelName;
@@ -20,7 +20,7 @@ const BYTES: usize = 1 << 24;
 /// An app as the configuration has it if nothing is said, but for the rates.
 pub(crate) fn app() -> App {
     static SHIPPED: LazyLock<App> = LazyLock::new(|| {
-        let file = File { name: "properties.toml".to_owned(), text: APP.to_owned() };
+        let file = ConfigFile { name: "properties.toml".to_owned(), text: APP.to_owned() };
         let sources = Sources { file: Some(file), ..Sources::default() };
         let apps = Config::new(&sources).expect("a valid configuration").apps;
         let mut app = (**apps.by_id("1").unwrap()).clone();

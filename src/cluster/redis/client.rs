@@ -13,8 +13,8 @@ use super::commands::{self, Commands};
 use super::connector::Connector;
 use super::scripts::Scripts;
 use super::{LinkError, Push, replies};
-use crate::cluster::{ClusterSettings, NodeId, Reply, Request};
-use crate::config::RedisConfig;
+use crate::cluster::{NodeId, Reply, Request};
+use crate::config::{ClusterSettings, RedisConfig};
 
 /// A connection that speaks for one node.
 pub struct RedisClient {

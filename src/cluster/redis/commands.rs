@@ -3,11 +3,12 @@
 use redis::{Cmd, Pipeline};
 
 use super::scripts::Scripts;
+use crate::cluster::NodeId;
 use crate::cluster::directory::message::{change_head, outcome_head};
 use crate::cluster::directory::request::{
     ChannelState, DirectoryQuery, PublishRequest, Request, reference,
 };
-use crate::cluster::{ClusterSettings, NodeId};
+use crate::config::ClusterSettings;
 
 /// How long a leave is held before webhooks are told: Pusher's three seconds.
 const HOLD_MS: u64 = 3000;

@@ -13,7 +13,7 @@ use redis::{AsyncConnectionConfig, Client, ConnectionAddr, PushInfo, RedisError}
 use super::LinkError;
 use super::address::{Login, client, login, open, redis_client, tcp, with_timeout};
 use super::failure::{self, FailureContext, LinkPhase, RedisTransport, ServerKind};
-use crate::config::{Endpoint, RedisAddress, RedisConfig};
+use crate::config::{HostPort, RedisAddress, RedisConfig};
 
 /// Makes the connections of a link, one after the other.
 pub(super) struct Connector {
@@ -98,7 +98,7 @@ impl fmt::Display for Connector {
 struct Sentinels {
     redis: RedisConfig,
     /// The one that answered last is the first.
-    endpoints: Vec<Endpoint>,
+    endpoints: Vec<HostPort>,
     /// The name that `sentinel monitor` gives the primary.
     primary_name: String,
     tls: bool,
@@ -134,7 +134,7 @@ impl Sentinels {
 
     async fn connect_through(
         &self,
-        sentinel: &Endpoint,
+        sentinel: &HostPort,
         config: &AsyncConnectionConfig,
         timeout: Duration,
     ) -> Result<(MultiplexedConnection, String), AttemptError> {
@@ -148,7 +148,7 @@ impl Sentinels {
                 "sentinel {sentinel} knows no primary {name:?}: cluster.url must end with the name that `sentinel monitor` gives it there"
             )));
         };
-        let redis = Endpoint { host, port };
+        let redis = HostPort { host, port };
         let connected = self.connect_to(&redis, config).await;
         let (connection, is_primary) = connected.map_err(|error| {
             let server = format!("Redis at {redis}, which sentinel {sentinel} names");
@@ -167,7 +167,7 @@ impl Sentinels {
     /// from the sentinel anyway, since the sentinel names the server that gets it.
     async fn query_primary(
         &self,
-        sentinel: &Endpoint,
+        sentinel: &HostPort,
         timeout: Duration,
     ) -> Result<Option<(String, u16)>, RedisError> {
         let redis = &self.redis;
@@ -188,7 +188,7 @@ impl Sentinels {
 
     async fn query_primary_as(
         &self,
-        Endpoint { host, port }: &Endpoint,
+        HostPort { host, port }: &HostPort,
         login: Login<'_>,
         timeout: Duration,
     ) -> Result<Option<(String, u16)>, RedisError> {
@@ -202,7 +202,7 @@ impl Sentinels {
     /// A connection, and whether its server is a primary: a sentinel that was cut off names an old one.
     async fn connect_to(
         &self,
-        Endpoint { host, port }: &Endpoint,
+        HostPort { host, port }: &HostPort,
         config: &AsyncConnectionConfig,
     ) -> Result<(MultiplexedConnection, bool), RedisError> {
         let client = redis_client(&self.redis, tcp(host, *port, self.tls))?;

@@ -24,7 +24,7 @@ use crate::cluster::directory::NodeId;
 use crate::cluster::directory::key::ChannelKey;
 use crate::cluster::directory::message::{self, InvalidTopicMessage, TopicMessage};
 use crate::cluster::directory::request::{DirectoryQuery, QueryAnswer, Reply};
-use crate::cluster::settings::ClusterSettings;
+use crate::config::ClusterSettings;
 use crate::protocol::{Frame, Member, SocketId, User};
 
 mod duties;
@@ -362,7 +362,7 @@ impl Core {
             self.beat_at = now + self.settings.beat();
             self.queue.push_back(QueuedRequest::Heartbeat(None));
         }
-        for serial in self.publishing.overdue(self.settings.patience, now) {
+        for serial in self.publishing.overdue(self.settings.local_delivery_after, now) {
             let mut waiters = Vec::new();
             if let Some(delivery) = self.publishing.deliver(serial, &mut waiters) {
                 self.deliver(&delivery);

@@ -212,10 +212,10 @@ impl PublishQueue {
     }
 
     /// Events that Redis has not answered for so long.
-    pub(super) fn overdue(&self, patience: Duration, now: Instant) -> Vec<u64> {
+    pub(super) fn overdue(&self, after: Duration, now: Instant) -> Vec<u64> {
         let waits = |(_, pending): &(&u64, &PendingPublish)| !pending.delivered;
         let is_overdue =
-            |(_, pending): &(&u64, &PendingPublish)| now.duration_since(pending.since) >= patience;
+            |(_, pending): &(&u64, &PendingPublish)| now.duration_since(pending.since) >= after;
         // Numbered in order of time: the first that is not overdue ends it.
         let overdue = self.pending.iter().take_while(is_overdue).filter(waits);
         overdue.map(|(&serial, _)| serial).collect()

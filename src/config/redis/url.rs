@@ -5,7 +5,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{Endpoint, LARGEST_DATABASE, RedisAddress, host};
+use super::{HostPort, LARGEST_DATABASE, RedisAddress, host};
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26_379;
@@ -17,7 +17,7 @@ const UNESCAPED: &str = "has an @ behind the host; in a user name and a password
                          written %2F %3F %40 and %25";
 
 /// What a URL says; what it leaves out is `None`.
-pub(super) struct Url {
+pub(super) struct RedisUrl {
     pub(super) address: RedisAddress,
     pub(super) username: Option<String>,
     pub(super) password: Option<String>,
@@ -39,7 +39,7 @@ struct Parts<'a> {
     path: &'a str,
 }
 
-impl Url {
+impl RedisUrl {
     /// One that says nothing else.
     pub(super) fn of(address: RedisAddress) -> Self {
         Self {
@@ -121,7 +121,7 @@ impl Parts<'_> {
         if self.hosts.contains(',') {
             return Err(format!("names several servers; {NO_CLUSTER}"));
         }
-        let Endpoint { host, port } = end(self.hosts, PORT)?;
+        let HostPort { host, port } = end(self.hosts, PORT)?;
         Ok((RedisAddress::Tcp { host, port, tls }, number(self.path.trim_matches('/'))?))
     }
 
@@ -148,7 +148,7 @@ impl Parts<'_> {
     }
 }
 
-fn end(text: &str, port: u16) -> Result<Endpoint, String> {
+fn end(text: &str, port: u16) -> Result<HostPort, String> {
     let (name, port) = match text.rsplit_once(':') {
         // The last colon of an IPv6 address belongs to it.
         Some(_) if text.ends_with(']') => (text, Some(port)),
@@ -158,7 +158,7 @@ fn end(text: &str, port: u16) -> Result<Endpoint, String> {
     let port = port.ok_or_else(|| format!("has a port that is none; {FORMS}"))?;
     let is_bare_ipv6 = name.contains(':') && !name.starts_with('[');
     match host(name) {
-        Some(host) if !is_bare_ipv6 => Ok(Endpoint { host, port }),
+        Some(host) if !is_bare_ipv6 => Ok(HostPort { host, port }),
         _ if name.is_empty() => Err(format!("has no host; {FORMS}")),
         _ => Err(format!("has a host that is no name and no address; {FORMS}")),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::super::{ClusterConfig, StreamsConfig};
+use super::super::{ClusterConfig, StreamSettings};
 use super::refusals::check as check_refused;
 use super::{APP, load, only_app};
 
@@ -30,12 +30,12 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!((cluster.redis.username, cluster.redis.database), (None, 0));
     assert!(cluster.redis.password.is_none() && cluster.redis.ca.is_none());
     assert_eq!(cluster.prefix, "resound");
-    assert_eq!(cluster.lease, Duration::from_secs(5));
+    assert_eq!(cluster.settings.lease, Duration::from_secs(5));
     assert!(!cluster.required);
-    assert_eq!(cluster.patience, Duration::from_millis(250));
+    assert_eq!(cluster.settings.local_delivery_after, Duration::from_millis(250));
     assert_eq!(cluster.timeout, Duration::from_secs(1));
-    assert_eq!(cluster.queue_bytes, 64 << 20);
-    assert_eq!(cluster.streams, None);
+    assert_eq!(cluster.settings.queue_bytes, 64 << 20);
+    assert_eq!(cluster.settings.streams, None);
 }
 
 #[test]
@@ -45,13 +45,13 @@ fn every_key_arrives() {
                 stream_retention_seconds = 7\nstream_events = 8";
     let cluster = cluster(&file(keys), &[]).unwrap();
     assert_eq!(cluster.prefix, "two:b_c-d.e");
-    assert_eq!(cluster.lease, Duration::from_secs(2));
+    assert_eq!(cluster.settings.lease, Duration::from_secs(2));
     assert!(cluster.required);
-    assert_eq!(cluster.patience, Duration::from_millis(10));
+    assert_eq!(cluster.settings.local_delivery_after, Duration::from_millis(10));
     assert_eq!(cluster.timeout, Duration::from_millis(1999));
-    assert_eq!(cluster.queue_bytes, 1);
-    let streams = StreamsConfig { retention: Duration::from_secs(7), events: 8 };
-    assert_eq!(cluster.streams, Some(streams));
+    assert_eq!(cluster.settings.queue_bytes, 1);
+    let streams = StreamSettings { retention: Duration::from_secs(7), events: 8 };
+    assert_eq!(cluster.settings.streams, Some(streams));
 }
 
 #[test]
@@ -150,5 +150,5 @@ fn the_example_file_loads() {
     assert_eq!(only_app(text, &[]).id, "123456");
     let cluster = cluster(text, &[]).unwrap();
     assert_eq!(cluster.redis.address.to_string(), "redis://127.0.0.1:6379");
-    assert_eq!((cluster.prefix.as_str(), cluster.streams), ("resound", None));
+    assert_eq!((cluster.prefix.as_str(), cluster.settings.streams), ("resound", None));
 }

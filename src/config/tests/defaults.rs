@@ -3,8 +3,9 @@
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use super::super::layers::{self, FILE_ONLY, Keys, Places};
-use super::super::written::Written;
+use super::super::layers::{self, Layer};
+use super::super::schema::{FILE_ONLY, Schema};
+use super::super::values::Values;
 use super::super::{
     CacheConfig, EXAMPLE_SECRET, HttpConfig, LogConfig, LogFormat, WebSocketConfig, WebhooksConfig,
 };
@@ -98,37 +99,13 @@ fn the_defaults_of_an_app_are_the_documented_ones() {
     assert_eq!((presence_user_info_bytes, watchlist_users), (10_240, 100));
 }
 
-/// Paths of all leaves of a JSON object.
-pub(super) fn leaves(value: &serde_json::Value, prefix: &str, found: &mut Vec<String>) {
-    let Some(table) = value.as_object() else {
-        return found.push(prefix.to_owned());
-    };
-    for (key, inner) in table {
-        let path = if prefix.is_empty() { key.clone() } else { format!("{prefix}.{key}") };
-        leaves(inner, &path, found);
-    }
-}
-
 #[test]
-fn every_key_that_may_be_written_has_a_default_and_the_other_way_round() {
-    let mut may_be_written = Vec::new();
-    leaves(&serde_json::to_value(Written::default()).unwrap(), "", &mut may_be_written);
-    let credentials = ["apps", "app.id", "app.key", "app.secret"];
-    may_be_written.retain(|key| !credentials.contains(&key.as_str()));
-    may_be_written.sort_unstable();
-    let keys = Keys::of_defaults();
-    let mut have_a_default: Vec<&str> = keys.names().chain([FILE_ONLY]).collect();
-    have_a_default.sort_unstable();
-    assert_eq!(have_a_default, may_be_written);
-}
-
-#[test]
-fn every_value_knows_its_place() {
-    let merged = layers::merge(vec![layers::defaults()]);
-    let places = Places::of(&merged);
-    for key in Keys::of_defaults().names().chain([FILE_ONLY]) {
-        assert!(places.at(key).is_default(), "{key}");
-        assert_eq!(places.at(key).to_string(), format!("{key} (the default)"));
+fn every_value_keeps_its_origin() {
+    let merged = layers::merge(vec![Layer::of_defaults()]);
+    for key in Schema::new().names().chain([FILE_ONLY]) {
+        let origin = Values::of(&merged).at(key).origin;
+        assert!(origin.is_default(), "{key}");
+        assert_eq!(origin.to_string(), format!("{key} (the default)"));
     }
 }
 

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use super::super::environment::{REVERB, variable};
-use super::super::layers::{self, Keys};
+use super::super::layers::{self, Layer};
+use super::super::schema::Schema;
+use super::super::values::Values;
 use super::super::{Config, environment};
 use super::{APP, AUTHORITY, flag, load, only_app, sources};
 use crate::app::{ClientEvents, MessageRate};
@@ -141,7 +143,7 @@ fn every_key_has_a_variable_of_its_own_that_changes_something() {
     ];
     let shown = |variables: &[(&str, &str)]| format!("{:?}", load(APP, variables).unwrap());
     let unchanged = shown(&base);
-    for key in Keys::of_defaults().names() {
+    for key in Schema::new().names() {
         let name = variable(key);
         let changed = shown(&[&base[..], &[(&name, other_value(key))]].concat());
         assert_ne!(changed, unchanged, "{name}");
@@ -149,13 +151,12 @@ fn every_key_has_a_variable_of_its_own_that_changes_something() {
 }
 
 #[test]
-fn the_place_of_a_variable_survives_the_merge() {
+fn the_origin_of_a_variable_survives_the_merge() {
     let variables = [("RESOUND_HTTP_MAX_BODY_BYTES".to_owned(), "5".to_owned())].into();
-    let layer = environment::resound(&variables, &Keys::of_defaults()).unwrap();
-    let merged = layers::merge(vec![layers::defaults(), layer]);
-    let places = layers::Places::of(&merged);
+    let layer = environment::resound(&variables, &Schema::new()).unwrap();
+    let merged = layers::merge(vec![Layer::of_defaults(), layer]);
     assert_eq!(
-        places.at("http.max_body_bytes").to_string(),
+        Values::of(&merged).at("http.max_body_bytes").origin.to_string(),
         "environment variable RESOUND_HTTP_MAX_BODY_BYTES"
     );
 }

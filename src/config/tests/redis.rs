@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::super::{Endpoint, RedisAddress, RedisConfig};
+use super::super::{HostPort, RedisAddress, RedisConfig};
 use super::refusals::check as check_refused;
 use super::{APP, AUTHORITY, load};
 use crate::app::Secret;
@@ -90,7 +90,7 @@ fn urls_of_sentinel() {
     let redis = redis(&file("url = \"valkeys+sentinel://a:1,b/main\""), &[]);
     let expected = RedisAddress::Sentinel {
         sentinels: [("a", 1), ("b", 26_379)]
-            .map(|(host, port)| Endpoint { host: host.to_owned(), port })
+            .map(|(host, port)| HostPort { host: host.to_owned(), port })
             .to_vec(),
         master: "main".to_owned(),
         tls: true,

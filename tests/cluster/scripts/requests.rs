@@ -4,9 +4,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use resound::cluster::{
-    ChannelState, ChannelTraits, ClusterSettings, DirectoryQuery, NodeId, PublishRequest, Request,
-    StateFlags, StreamSettings,
+    ChannelState, ChannelTraits, DirectoryQuery, NodeId, PublishRequest, Request, StateFlags,
 };
+use resound::config::{ClusterSettings, StreamSettings};
 
 use super::NODES;
 use crate::directory::Rules;
@@ -26,7 +26,7 @@ pub(crate) fn settings(prefix: &str, streams: bool) -> ClusterSettings {
     ClusterSettings {
         prefix: prefix.to_owned(),
         lease: LEASE,
-        patience: Duration::from_millis(250),
+        local_delivery_after: Duration::from_millis(250),
         queue_bytes: 1 << 20,
         streams: streams.then_some(StreamSettings { retention: RETENTION, events: EVENTS }),
         cache_ttl: CACHE,

@@ -1,0 +1,114 @@
+//! `[server]` and `[metrics]`: where the server listens, and with how many threads.
+//!
+//! Owns the forms of addresses and of the route prefix. Whether an address is free shows when it is bound.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::num::NonZero;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use super::error::ConfigError;
+use super::values::{Setting, Values};
+
+/// More threads than any machine has cores are a typo.
+const MAX_WORKERS: u64 = 1024;
+
+/// `[server]`: where and how to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// The address to listen on.
+    pub host: IpAddr,
+    /// The port to listen on; 0 takes any free one.
+    pub port: u16,
+    /// The prefix of every route: empty, or with a leading and without a trailing slash.
+    pub path: String,
+    /// The public name, shown at start.
+    pub hostname: Option<String>,
+    /// The longest time between SIGTERM and the end of the last socket.
+    pub drain: Duration,
+    /// Threads that each own a part of the sockets, at least 1.
+    pub workers: usize,
+}
+
+impl ServerConfig {
+    pub(super) fn read(values: Values<'_>) -> Result<Self, ConfigError> {
+        Ok(Self {
+            host: host(&values.at("server.host"))?,
+            port: values.at("server.port").number(0..=65_535)?,
+            path: prefix(&values.at("server.path"))?,
+            hostname: values.at("server.hostname").text_if_any(),
+            drain: values.at("server.drain_seconds").seconds()?,
+            workers: match values.at("server.workers").number(0..=MAX_WORKERS)? {
+                // With two workers on two cores, a delivery costs 15 to 50 % more CPU than with one,
+                // and fewer of them are made: nothing is left for the other end of the connections.
+                0 => available_parallelism().map_or(1, NonZero::get).saturating_sub(1).max(1),
+                workers => workers,
+            },
+        })
+    }
+}
+
+/// `[metrics]`: where metrics are served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricsConfig {
+    /// The address of `/metrics`; `None` is off.
+    pub listen: Option<SocketAddr>,
+}
+
+impl MetricsConfig {
+    pub(super) fn read(values: Values<'_>, server: &ServerConfig) -> Result<Self, ConfigError> {
+        let setting = values.at("metrics.listen");
+        let Some(text) = setting.text_if_any() else { return Ok(Self { listen: None }) };
+        let numeric = match text.strip_prefix("localhost:") {
+            Some(port) => format!("{}:{port}", Ipv4Addr::LOCALHOST),
+            None => text.clone(),
+        };
+        let listen: SocketAddr = numeric.parse().map_err(|_| {
+            let allowed = "it must be an address and a port such as 127.0.0.1:9601, or empty";
+            setting.refuse(format_args!("{text:?}"), allowed)
+        })?;
+        if overlap(listen, SocketAddr::new(server.host, server.port)) {
+            let allowed = format!(
+                "it must have another port than server.port, which is {}: clients connect there",
+                server.port
+            );
+            return Err(setting.refuse(listen, allowed));
+        }
+        Ok(Self { listen: Some(listen) })
+    }
+}
+
+/// Whether one process cannot listen on both: an unspecified address takes its family, and `::`
+/// takes IPv4 too. Port 0 is a free one each time.
+fn overlap(left: SocketAddr, right: SocketAddr) -> bool {
+    let covers = |all: IpAddr, one: IpAddr| {
+        all == one || all.is_unspecified() && (all.is_ipv6() || one.is_ipv4())
+    };
+    let (a, b) = (left.ip(), right.ip());
+    left.port() != 0 && left.port() == right.port() && (covers(a, b) || covers(b, a))
+}
+
+/// Reverb requires brackets around IPv6; they are optional here.
+fn host(setting: &Setting<'_>) -> Result<IpAddr, ConfigError> {
+    let text = setting.text();
+    if text == "localhost" {
+        return Ok(IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(&text);
+    bare.parse().map_err(|_| {
+        let allowed = "it must be an IP address such as 0.0.0.0, 127.0.0.1 or [::], or localhost";
+        setting.refuse(format_args!("{text:?}"), allowed)
+    })
+}
+
+/// The same prefix however its slashes are written.
+fn prefix(setting: &Setting<'_>) -> Result<String, ConfigError> {
+    let text = setting.text();
+    let path = text.trim_matches('/');
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+    if !path.chars().all(plain) || path.contains("//") {
+        let allowed = "it must be a path such as /ws, of letters, digits and - . _ ~";
+        return Err(setting.refuse(format_args!("{text:?}"), allowed));
+    }
+    Ok(if path.is_empty() { String::new() } else { format!("/{path}") })
+}
