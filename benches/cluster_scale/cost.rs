@@ -1,5 +1,5 @@
-//! What Redis spends on an event, on each node that hears it, and on a beat: measured with the scripts
-//! as they are shipped.
+//! The CPU of Redis for an event, for each node that receives it, and for a heartbeat: measured with the
+//! shipped scripts.
 //!
 //! The difference between few and many listeners is the price of one; commands come in pipelines of 16,
 //! since a node sends what has come up while its last batch was under way.
@@ -35,9 +35,9 @@ const MANY: usize = 33;
 /// Microseconds of Redis.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Cost {
-    /// For an event that nobody hears.
+    /// For an event without receivers.
     pub(crate) publish_us: f64,
-    /// For each node that hears it.
+    /// For each node that receives it.
     pub(crate) message_us: f64,
     /// For each row that a beat reads.
     pub(crate) field_us: f64,
@@ -91,12 +91,12 @@ fn beats(redis: &Redis, nodes: usize) -> anyhow::Result<f64> {
     in_pipelines(redis, &mut connection, BEATS, beat)
 }
 
-/// Says a command so many times; microseconds of Redis for each.
+/// Sends a command so many times; microseconds of Redis for each.
 fn in_pipelines(
     redis: &Redis,
     connection: &mut Connection,
     count: usize,
-    say: impl Fn(&mut ::redis::Pipeline, u64),
+    add: impl Fn(&mut ::redis::Pipeline, u64),
 ) -> anyhow::Result<f64> {
     const AT_ONCE: usize = 16;
     let used = || system::usage(redis.id()).context("Redis cannot be measured");
@@ -105,7 +105,7 @@ fn in_pipelines(
     for _ in 0..count.div_ceil(AT_ONCE) {
         let mut pipeline = ::redis::pipe();
         for _ in 0..AT_ONCE {
-            say(&mut pipeline, number);
+            add(&mut pipeline, number);
             number += 1;
         }
         pipeline.exec(connection)?;
@@ -113,7 +113,7 @@ fn in_pipelines(
     Ok((used()? - before).cpu().as_secs_f64() * 1e6 / number as f64)
 }
 
-/// A node, as far as Redis sees it: it hears the topic.
+/// A node as Redis sees it: a subscriber of the topic.
 struct Listener(TcpStream);
 
 impl Listener {
@@ -125,12 +125,12 @@ impl Listener {
         stream.write_all(format!("SUBSCRIBE {TOPIC}\r\n").as_bytes())?;
         let mut answer = [0; 256];
         let length = stream.read(&mut answer)?;
-        ensure!(answer[..length].starts_with(b"*3"), "Redis does not let anybody listen");
+        ensure!(answer[..length].starts_with(b"*3"), "Redis refuses the subscription");
         stream.set_read_timeout(None)?;
-        let mut heard = stream.try_clone()?;
+        let mut reader = stream.try_clone()?;
         thread::spawn(move || {
             let mut buffer = vec![0; 64 * 1024];
-            while heard.read(&mut buffer).is_ok_and(|length| length > 0) {}
+            while reader.read(&mut buffer).is_ok_and(|length| length > 0) {}
         });
         Ok(Self(stream))
     }

@@ -1,9 +1,9 @@
 //! How far one Redis goes: a model of 2 to 200 nodes with a million sockets.
 //!
 //! Question: what does an event cost Redis when every channel has a topic of its own, and what if all
-//! nodes heard one topic? Which nodes hear what is counted in a model: channels whose sizes follow
+//! nodes received one topic? The receivers are counted in a model: channels whose sizes follow
 //! Zipf's law, sockets at random on nodes. What a publish, a delivery and a beat cost is measured on a
-//! real Redis, with our own scripts, or told on the command line. Network and nodes are left out: they
+//! real Redis with the shipped scripts, or given on the command line. Network and nodes are left out: they
 //! are many, and Redis is one. Takes some seconds.
 //!
 //! ```sh
@@ -35,16 +35,16 @@ struct Options {
     /// Channels; each has a socket, the others go by Zipf's law.
     #[arg(long, default_value_t = 100_000)]
     channels: usize,
-    /// Microseconds of Redis for an event nobody hears; measured if it is not told.
+    /// Microseconds of Redis for an event without receivers; measured if it is not given.
     #[arg(long)]
     publish_us: Option<f64>,
-    /// Microseconds of Redis for each node that hears it.
+    /// Microseconds of Redis for each node that receives it.
     #[arg(long)]
     message_us: Option<f64>,
     /// Microseconds of Redis for each node that a beat reads of.
     #[arg(long)]
     field_us: Option<f64>,
-    /// What cargo says to every bench.
+    /// The flag cargo passes to every bench.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -63,7 +63,7 @@ fn main() -> anyhow::Result<()> {
         _ => Cost::measure()?,
     };
     println!(
-        "| nodes | topics of a node | nodes that hear an event | Redis sends | with one topic for all | rows that beats read | events a second one Redis carries | with one topic for all |\n\
+        "| nodes | topics of a node | nodes that receive an event | Redis sends | with one topic for all | rows that beats read | events a second one Redis carries | with one topic for all |\n\
          |---|---|---|---|---|---|---|---|"
     );
     for nodes in NODES {
@@ -72,7 +72,7 @@ fn main() -> anyhow::Result<()> {
     let Cost { publish_us, message_us, field_us } = cost;
     println!(
         "\n{} sockets on {} channels. Two numbers: events on all channels alike, and as many on each as it\n\
-         has sockets. CPU of Redis: {publish_us:.1} µs an event, {message_us:.2} µs for each node that hears it, \
+         has sockets. CPU of Redis: {publish_us:.1} µs an event, {message_us:.2} µs for each node that receives it, \
          {field_us:.2} µs\nfor each row that a beat reads.",
         options.sockets, options.channels
     );
@@ -83,12 +83,12 @@ fn main() -> anyhow::Result<()> {
 fn line(world: &World, cost: Cost) -> String {
     let nodes = world.nodes as f64;
     let rows = nodes * nodes * BEATS_PER_SECOND;
-    let carried = |heard: f64| {
+    let carried = |receivers: f64| {
         let left_us = (1e6 - rows * cost.field_us).max(0.0);
-        thousands(left_us / (cost.publish_us + heard * cost.message_us))
+        thousands(left_us / (cost.publish_us + receivers * cost.message_us))
     };
-    let kilobytes = |heard: f64| format!("{:.1}", heard * cost::MESSAGE_BYTES / 1000.0);
-    let (alike, by_size) = (world.heard_alike, world.heard_by_size);
+    let kilobytes = |receivers: f64| format!("{:.1}", receivers * cost::MESSAGE_BYTES / 1000.0);
+    let (alike, by_size) = (world.receivers_by_channel, world.receivers_by_socket);
     format!(
         "| {} | {:.0} | {alike:.1} / {by_size:.1} | {} / {} KB | {} KB | {}/s | {} / {} | {} |",
         world.nodes,

@@ -1,6 +1,6 @@
-//! Which nodes hear which channel, when sockets are spread at random.
+//! The nodes with subscribers of each channel, when sockets are spread at random.
 //!
-//! Pure but for the drawing. Refuses to know what anything costs.
+//! Deterministic: the same numbers give the same world. What a message costs is left to the measurement.
 
 use rand::RngExt;
 use rand::SeedableRng;
@@ -9,37 +9,37 @@ use rand::rngs::StdRng;
 /// No more nodes than this.
 const NODES_MAX: usize = 256;
 
-/// A number of nodes with everybody connected.
+/// A number of nodes with all sockets connected.
 pub(crate) struct World {
     pub(crate) nodes: usize,
     pub(crate) topics_of_a_node: f64,
     /// Nodes with subscribers of a channel: the mean over channels,
-    pub(crate) heard_alike: f64,
+    pub(crate) receivers_by_channel: f64,
     /// and over sockets.
-    pub(crate) heard_by_size: f64,
+    pub(crate) receivers_by_socket: f64,
 }
 
 impl World {
     /// Draws a node for every socket; the same each time.
     pub(crate) fn new(sockets: usize, channels: usize, nodes: usize) -> Self {
         let mut random = StdRng::seed_from_u64(nodes as u64);
-        let (mut heard, mut heard_by_size, mut all) = (0.0, 0.0, 0.0);
+        let (mut receivers, mut receivers_by_socket, mut all) = (0.0, 0.0, 0.0);
         for size in sizes(sockets, channels) {
             let mut there = [0_u64; NODES_MAX / 64];
             for _ in 0..size {
                 let node = random.random_range(0..nodes);
                 there[node / 64] |= 1 << (node % 64);
             }
-            let hear = f64::from(there.iter().map(|part| part.count_ones()).sum::<u32>());
-            heard += hear;
-            heard_by_size += hear * size as f64;
+            let nodes_reached = f64::from(there.iter().map(|part| part.count_ones()).sum::<u32>());
+            receivers += nodes_reached;
+            receivers_by_socket += nodes_reached * size as f64;
             all += size as f64;
         }
         Self {
             nodes,
-            topics_of_a_node: heard / nodes as f64,
-            heard_alike: heard / channels as f64,
-            heard_by_size: heard_by_size / all,
+            topics_of_a_node: receivers / nodes as f64,
+            receivers_by_channel: receivers / channels as f64,
+            receivers_by_socket: receivers_by_socket / all,
         }
     }
 }

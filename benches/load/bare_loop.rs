@@ -90,7 +90,7 @@ impl BareLoop {
             };
             connection.cut.extend_from_slice(&self.buffer[..count]);
             self.take(index)?;
-            // Less than asked for: the kernel has no more, and will tell when it has.
+            // A short read: the kernel has no more, and reports when it has.
             if count < self.buffer.len() {
                 return Ok(());
             }

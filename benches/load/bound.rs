@@ -17,10 +17,10 @@ pub(crate) enum Unit {
     Number,
 }
 
-/// What a figure has to be.
+/// The bound of a figure.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Bound {
-    /// Nothing: it is told, to be compared.
+    /// No bound: the figure is shown to be compared.
     Free,
     AtMost(f64),
     AtLeast(f64),
@@ -31,7 +31,7 @@ pub(crate) enum Bound {
     AtLeastTimes(f64, Reference),
 }
 
-/// What a figure is compared with, in the same run.
+/// The figure it is compared with, in the same run.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Reference {
     /// The same figure of the bare loop.

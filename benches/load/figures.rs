@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 /// What one run measured, by name.
 pub(crate) type Figures = BTreeMap<&'static str, f64>;
 
-/// A part of the protocol the subject does not speak: no failure, and no figure either.
+/// A part of the protocol the subject does not support: no failure, and no figure either.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} not negotiated")]
 pub(crate) struct NotNegotiated(pub(crate) &'static str);
@@ -20,7 +20,7 @@ pub(crate) struct Runs {
 /// Why there is no figure.
 #[derive(Debug, Clone)]
 pub(crate) enum Failure {
-    /// The subject does not speak that part of the protocol.
+    /// The subject does not support that part of the protocol.
     NotNegotiated,
     /// It has nothing of that kind.
     Missing,

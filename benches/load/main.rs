@@ -3,7 +3,7 @@
 //! Question: does each promise about speed hold on this machine: CPU per delivery, per connection
 //! and per request, memory per socket, isolation of channels from pools and of pools from one
 //! slow reader? Every scenario runs against the real binary as a process of its own, over
-//! loopback, in rounds; medians are told. The floor is the bare loop (`bare_loop.rs`), which is
+//! loopback, in rounds; medians are shown. The floor is the bare loop (`bare_loop.rs`), which is
 //! measured in the same rounds: one thread that writes one made frame to every socket. Of several
 //! nodes, two are measured on a real Redis, with both wires, beside one node that needs none.
 //!
@@ -91,7 +91,7 @@ fn measure(options: &Options) -> anyhow::Result<ExitCode> {
     Ok(verdict(options, &table))
 }
 
-/// What a reader has to know of how the figures came about.
+/// The conditions in which the figures were measured.
 fn circumstances(options: &Options, others: &[f64]) -> String {
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     let runs = match options.rounds() {
@@ -107,7 +107,7 @@ fn circumstances(options: &Options, others: &[f64]) -> String {
     format!("\n{runs} on {cores} cores, {others}.{quick}\n")
 }
 
-/// A missed bound is a failure only if it was asked for; a figure that is missing always is.
+/// A missed bound is a failure only with `--check`; a figure that is missing always is.
 fn verdict(options: &Options, table: &Table) -> ExitCode {
     match table {
         Table { failed: 1.., .. } => ExitCode::from(2),

@@ -16,7 +16,7 @@ pub(crate) struct Options {
     /// Only these scenarios; `cluster` is all that begin so.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) only: Vec<String>,
-    /// Runs of each scenario, whose medians are told; 5, or 1 with --quick.
+    /// Runs of each scenario, whose medians are shown; 5, or 1 with --quick.
     #[arg(long)]
     pub(crate) rounds: Option<usize>,
     /// Another resound to measure than the one just built.
@@ -34,7 +34,7 @@ pub(crate) struct Options {
     /// Be the bare loop, on this port.
     #[arg(long, value_name = "PORT", hide = true)]
     pub(crate) bare_loop: Option<u16>,
-    /// What cargo says to every bench.
+    /// The flag cargo passes to every bench.
     #[arg(long, hide = true)]
     bench: bool,
 }
@@ -46,7 +46,7 @@ impl Options {
     }
 }
 
-/// A server that somebody else started.
+/// A server that runs already.
 #[derive(Debug, Clone)]
 pub(crate) struct Peer {
     pub(crate) name: String,

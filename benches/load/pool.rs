@@ -1,7 +1,7 @@
 //! Crowds and phases of the load generator, with the CPU of the measured process around them.
 //!
-//! Owns what makes a phase count: every delivery came, nothing was refused, nobody was closed. A
-//! phase of which that is not true has no figures.
+//! Owns what makes a phase count: every delivery arrived, no request was refused, no socket was closed.
+//! Any other phase has no figures.
 
 use std::time::Duration;
 
@@ -13,11 +13,11 @@ use crate::subject::Subject;
 
 /// A phase that counts.
 pub(crate) struct Measured {
-    pub(crate) told: Measures,
+    pub(crate) measures: Measures,
     pub(crate) cpu: Cpu,
 }
 
-/// So many sockets on one channel.
+/// Connects so many sockets on one channel.
 pub(crate) fn on_one_channel(
     subject: &Subject,
     channel: &str,
@@ -27,7 +27,7 @@ pub(crate) fn on_one_channel(
     connect(Plan::simple(target, credentials, channel, sockets))
 }
 
-/// So many sockets, evenly over these channels.
+/// Connects so many sockets, evenly over these channels.
 pub(crate) fn in_groups(
     subject: &Subject,
     channels: Vec<String>,
@@ -38,7 +38,7 @@ pub(crate) fn in_groups(
     connect(Plan { channels, sockets, ..Plan::simple(target, credentials, "", 0) })
 }
 
-/// Whatever the plan says.
+/// The sockets of a plan.
 pub(crate) fn connect(plan: Plan) -> anyhow::Result<ClientPool> {
     Ok(ClientPool::connect(plan, |_| ())?)
 }
@@ -61,22 +61,26 @@ pub(crate) fn run(
     phase: &Phase,
 ) -> anyhow::Result<Measured> {
     let before = Meter::read(subject.pid)?;
-    let told = pool.run(phase, |_| ());
+    let measures = pool.run(phase, |_| ());
     let cpu = before.used()?;
-    let Measures { delivered, expected, .. } = told;
-    let why = told.refusal.as_deref().or(told.error.as_deref()).unwrap_or("no reason was given");
-    ensure!(told.refused.is_empty() && told.unanswered == 0, "requests were refused: {why}");
-    ensure!(told.errors == 0, "{} messages were rejected: {why}", told.errors);
-    ensure!(told.closed.is_empty(), "sockets were closed: {:?}", told.closed);
+    let Measures { delivered, expected, .. } = measures;
+    let why =
+        measures.refusal.as_deref().or(measures.error.as_deref()).unwrap_or("no reason was given");
+    ensure!(
+        measures.refused.is_empty() && measures.unanswered == 0,
+        "requests were refused: {why}"
+    );
+    ensure!(measures.errors == 0, "{} messages were rejected: {why}", measures.errors);
+    ensure!(measures.closed.is_empty(), "sockets were closed: {:?}", measures.closed);
     ensure!(delivered == expected, "{delivered} of {expected} deliveries came");
-    ensure!(told.disordered == 0, "{} deliveries came out of order", told.disordered);
-    Ok(Measured { told, cpu })
+    ensure!(measures.disordered == 0, "{} deliveries came out of order", measures.disordered);
+    Ok(Measured { measures, cpu })
 }
 
 impl Measured {
     /// CPU of the measured process for each delivery, its share of the publishing included.
     pub(crate) fn cpu_us(&self) -> anyhow::Result<f64> {
-        self.cpu.us_per(self.told.delivered)
+        self.cpu.us_per(self.measures.delivered)
     }
 
     /// The 99th percentile of what passed from when an event was due until it was read.
@@ -86,6 +90,6 @@ impl Measured {
 
     /// That quantile of it.
     pub(crate) fn latency_ms(&self, quantile: f64) -> f64 {
-        self.told.latency.value_at_quantile(quantile) as f64 / 1e6
+        self.measures.latency.value_at_quantile(quantile) as f64 / 1e6
     }
 }

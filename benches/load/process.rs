@@ -1,6 +1,6 @@
-//! Processes that are started here, and folders for what they read and write.
+//! Processes of the bench, and folders for what they read and write.
 //!
-//! Owns that both are gone when whoever holds them is. Refuses to know what they are for.
+//! Dropping one of them ends the process and removes the folder.
 
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -1,6 +1,6 @@
 //! A real Redis of the bench's own, on a free port, which keeps nothing.
 //!
-//! Owns how it is started and that it ends. Refuses to know what is asked of it.
+//! Owns its start and its end.
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener};

@@ -1,7 +1,7 @@
 //! All scenarios, in the order of the table.
 //!
 //! Owns the list and what a scenario is: how one run of one subject is measured, and which of its
-//! figures have which bounds. Refuses to know subjects' kinds and how often it is run.
+//! figures have which bounds. The number of runs and the kinds of subjects are left to the sheet.
 
 use crate::bound::{Bound, Unit};
 use crate::figures::Figures;
@@ -9,6 +9,7 @@ use crate::subject::Subject;
 
 mod api;
 mod batch;
+mod client_events;
 mod cluster;
 mod connect;
 mod deflate;
@@ -18,14 +19,13 @@ mod idle;
 mod lanes;
 mod presence;
 mod slow_reader;
-mod whispers;
 
-/// What is asked of one server.
+/// The scenarios of one server.
 pub(crate) const ONE_SERVER: [Scenario; 11] = [
     fan_out::SCENARIO,
     batch::SCENARIO,
     lanes::SCENARIO,
-    whispers::SCENARIO,
+    client_events::SCENARIO,
     presence::SCENARIO,
     deflate::SCENARIO,
     slow_reader::SCENARIO,
@@ -35,10 +35,10 @@ pub(crate) const ONE_SERVER: [Scenario; 11] = [
     api::SCENARIO,
 ];
 
-/// What is asked of two nodes and their Redis.
+/// The scenarios of two nodes and their Redis.
 pub(crate) const SEVERAL_NODES: [Scenario; 3] = cluster::SCENARIOS;
 
-/// One situation a server may be in.
+/// One situation of a server.
 pub(crate) struct Scenario {
     /// For `--only`.
     pub(crate) name: &'static str,
@@ -48,7 +48,7 @@ pub(crate) struct Scenario {
     pub(crate) beside: bool,
     /// One run on a fresh process.
     pub(crate) measure: fn(&Subject, Scale) -> anyhow::Result<Figures>,
-    /// What is asked of its figures.
+    /// The lines of the table.
     pub(crate) rows: &'static [Row],
 }
 

@@ -1,6 +1,6 @@
-//! What is measured beside what: the scenarios of one table, and its columns.
+//! The scenarios of one table, and its columns.
 //!
-//! Owns who is a subject of which scenario. Refuses to know how one is started.
+//! Owns which scenario is measured on which subject. How a subject starts is left to it.
 
 use std::path::Path;
 
@@ -21,7 +21,7 @@ pub(crate) struct Sheet {
 }
 
 impl Sheet {
-    /// Both tables, with the scenarios that are asked for.
+    /// Both tables, with the chosen scenarios.
     pub(crate) fn all(options: &Options, program: &Path) -> [Self; 2] {
         let program = program.to_owned();
         let server = Self {
@@ -41,7 +41,7 @@ impl Sheet {
         [server, nodes]
     }
 
-    /// Whom a scenario is run on, in this order, round after round.
+    /// The subjects of a scenario, in the order of each round.
     pub(crate) fn subjects(&self, scenario: &Scenario) -> Vec<&Kind> {
         let beside = scenario.beside.then_some(&self.beside);
         [&self.ours].into_iter().chain(beside).chain(&self.rest).collect()

@@ -1,7 +1,7 @@
 //! The processes that are measured: this server, two nodes and their Redis, the bare loop, a peer
 //! that runs already.
 //!
-//! Owns how each is started and that it ends. Refuses to know what is done to it.
+//! Owns how each is started and ended. What is measured is left to the scenarios.
 
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -49,11 +49,11 @@ pub(crate) struct Subject {
     /// Killed when this is dropped; a peer is left alone.
     _process: Option<Process>,
     /// Only of two nodes. Below the process, so that Redis outlives both.
-    beyond: Option<Box<Beyond>>,
+    other: Option<Box<OtherNode>>,
 }
 
-/// What is behind the first node.
-struct Beyond {
+/// The second node, and the Redis of both.
+struct OtherNode {
     node: Subject,
     redis: Redis,
 }
@@ -61,12 +61,12 @@ struct Beyond {
 impl Subject {
     /// The node where the subscribers of an event are: another one than this, if there is one.
     pub(crate) fn far(&self) -> &Self {
-        self.beyond.as_ref().map_or(self, |beyond| &beyond.node)
+        self.other.as_ref().map_or(self, |other| &other.node)
     }
 
-    /// What is between the nodes.
+    /// The Redis of the nodes.
     pub(crate) fn redis(&self) -> Option<&Redis> {
-        self.beyond.as_ref().map(|beyond| &beyond.redis)
+        self.other.as_ref().map(|other| &other.redis)
     }
 }
 
@@ -102,7 +102,7 @@ impl Kind {
                 target: peer.target.clone(),
                 credentials: peer.credentials.clone(),
                 _process: None,
-                beyond: None,
+                other: None,
             }),
         }
     }
@@ -125,14 +125,14 @@ fn server(program: &Path, settings: &str) -> anyhow::Result<Subject> {
     let stderr = child.stderr.take().context("the server's log")?;
     let process = Process::new(child, Some(folder));
     let mut lines = BufReader::new(stderr).lines();
-    let mut said = String::new();
+    let mut last_line = String::new();
     let address = lines.find_map(|line| {
         let line = line.ok()?;
         let json: Option<serde_json::Value> = serde_json::from_str(&line).ok();
-        said = line;
+        last_line = line;
         json?.get("address")?.as_str().map(str::to_owned)
     });
-    let address = address.with_context(|| format!("the server did not start: {said}"))?;
+    let address = address.with_context(|| format!("the server did not start: {last_line}"))?;
     // A full pipe would stop the server.
     std::thread::spawn(move || lines.for_each(drop));
     subject(process, &address)
@@ -148,7 +148,7 @@ fn two_nodes(program: &Path, settings: &str, wire: Wire) -> anyhow::Result<Subje
          url = \"{url}\"\ntransport = \"{wire}\"\ntimeout_ms = 4000\nlocal_delivery_after_ms = 2000"
     );
     let (first, node) = (server(program, &settings)?, server(program, &settings)?);
-    Ok(Subject { beyond: Some(Box::new(Beyond { node, redis })), ..first })
+    Ok(Subject { other: Some(Box::new(OtherNode { node, redis })), ..first })
 }
 
 fn bare_loop() -> anyhow::Result<Subject> {
@@ -168,6 +168,6 @@ fn subject(process: Process, address: &str) -> anyhow::Result<Subject> {
         target: Target::parse(&format!("http://{address}"))?,
         credentials: Credentials::new(ID, KEY, SECRET),
         _process: Some(process),
-        beyond: None,
+        other: None,
     })
 }

@@ -82,7 +82,7 @@ impl Table {
             Err(Failure::Missing) => "–".to_owned(),
             Err(Failure::Error(why)) => format!("error: {}", why.replace('|', "/")),
         };
-        // One failure is told once.
+        // One failure is shown once.
         let reference = reference.filter(|_| figure.is_ok());
         let reference = reference.map_or_else(|| "–".to_owned(), shown);
         let (figure, bound) = (shown(figure), row.bound.shown(row.unit));

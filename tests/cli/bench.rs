@@ -198,7 +198,7 @@ fn every_way_of_publishing_reaches_every_subscriber() {
     let run = |arguments: &[&str]| bench(&here, &server.url, &[&["--json"], arguments].concat());
     check_complete(&run(&["--rate", "500", "--kind", "private"]), 2000);
     check_complete(&run(&["--in-flight", "4", "--kind", "presence", "--channels", "4"]), 500);
-    // The sender of a client event does not hear it.
+    // The sender of a client event does not receive it.
     let client = ["--publish", "client", "--rate", "200"];
     check_complete(&run(&[&client[..], &["--kind", "private"]].concat()), 20 * 99);
     let client = ["--publish", "client", "--in-flight", "3", "--kind", "presence"];
@@ -207,7 +207,7 @@ fn every_way_of_publishing_reaches_every_subscriber() {
     check_complete(&run(&["--in-flight", "2", "--batch", "10", "--payload", "9000"]), 2000);
     let several = ["--channels", "5", "--subscriptions-per-socket", "2", "--rate", "500"];
     check_complete(&run(&several), 20 * 40);
-    // Two nodes that do not know each other: each event reaches its own half.
+    // Two nodes without a cluster: each event reaches its own half.
     let output = run(&["--url", &other.url, "--rate", "500", "--patience", "0.1"]);
     let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&figures["expected"], &figures["delivered"]), (&2000.into(), &1000.into()));

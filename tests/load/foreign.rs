@@ -66,24 +66,24 @@ fn serve(mut stream: TcpStream, sockets: &Sockets) {
         let mut body = vec![0; length.parse().unwrap()];
         reader.read_exact(&mut body).unwrap();
         let event: Value = serde_json::from_slice(&body).unwrap();
-        let told = json!({ "event": event["name"], "channel": "a", "data": event["data"] });
+        let delivered = json!({ "event": event["name"], "channel": "a", "data": event["data"] });
         for mut socket in sockets.lock().unwrap().iter() {
-            socket.write_all(&message(&told)).unwrap();
+            socket.write_all(&message(&delivered)).unwrap();
         }
         stream.write_all(TAKEN.as_bytes()).unwrap();
     }
 }
 
-/// Takes whatever is said first for a subscription.
+/// Greets the socket and answers its first subscription.
 fn greet(mut stream: TcpStream, mut reader: BufReader<TcpStream>, sockets: &Sockets) {
     let id = json!({ "socket_id": "1.1" }).to_string();
     let greeting = json!({ "event": "pusher:connection_established", "data": id });
     stream.write_all(&message(&greeting)).unwrap();
-    let mut said = Vec::new();
-    while memchr::memmem::find(&said, b"pusher:subscribe").is_none() {
+    let mut received = Vec::new();
+    while memchr::memmem::find(&received, b"pusher:subscribe").is_none() {
         let part = reader.fill_buf().unwrap();
         assert!(!part.is_empty(), "the client left");
-        said.extend_from_slice(part);
+        received.extend_from_slice(part);
         let length = part.len();
         reader.consume(length);
     }

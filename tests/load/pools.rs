@@ -14,7 +14,7 @@ async fn beside<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) ->
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn phases_follow_each_other_on_one_crowd() {
+async fn phases_follow_each_other_on_one_pool() {
     let server = TestServer::start().await;
     let plan = plan(server.address, &["private-a", "presence-b"], 20);
     beside(move || {
@@ -30,7 +30,7 @@ async fn phases_follow_each_other_on_one_crowd() {
         let measures = pool.run(&one_channel, |_| ());
         check_complete(&measures, 100);
         assert!(measures.received_bytes > 100 * 9000);
-        // Ten senders a channel, and each of them hears all events but its own.
+        // Ten senders a channel, and each of them receives all events but its own.
         let client = Phase { source: EventSource::Clients, ..events(20) };
         check_complete(&pool.run(&client, |_| ()), 180);
     })
@@ -38,7 +38,7 @@ async fn phases_follow_each_other_on_one_crowd() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn two_crowds_at_once_have_figures_of_their_own() {
+async fn two_pools_at_once_have_figures_of_their_own() {
     let server = TestServer::start().await;
     let plans = [("big", 60), ("small", 5)]
         .map(|(channel, connections)| (plan(server.address, &[channel], connections), connections));
@@ -54,13 +54,13 @@ async fn two_crowds_at_once_have_figures_of_their_own() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_stalled_socket_is_not_expected_to_hear_and_its_end_is_counted() {
+async fn a_stalled_socket_is_no_receiver_and_its_end_is_counted() {
     let server = TestServer::start().await;
     let plan = plan(server.address, &["a"], 3);
     beside(move || {
         let mut pool = connect(plan);
         pool.stall(1);
-        // The worker may have read the first of these before it was told.
+        // The worker may have read the first of these before the command.
         pool.run(&events(20), |_| ());
         // 20 MB are more than the buffers of both sides hold; a closed loop spares the others.
         let closed = Phase::closed(1, LONG);

@@ -1,7 +1,7 @@
 //! WebSocket frames as a client receives them, cut at any byte.
 //!
-//! Owns what is left of a frame that was cut, and the fragments of a message. Copies nothing else; what
-//! a message says is left to its reader.
+//! Owns what is left of a frame that was cut, and the fragments of a message; copies nothing else.
+//! Parsing messages is left to the socket.
 
 use std::io::Cursor;
 

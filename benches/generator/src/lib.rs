@@ -3,7 +3,7 @@
 //!
 //! A [`Plan`] names the servers, the channels and the sockets; [`ClientPool::connect`] opens them; each
 //! [`Phase`] that is run on the pool returns its [`Measures`]. Two pools can run at once, each on a
-//! thread of its own. [`bench`] is the command around it.
+//! thread of its own. [`bench`](mod@bench) is the command around it.
 //!
 //! The generator must not measure itself: a few threads read all sockets from bare readiness loops with
 //! one buffer each, a delivery is found by a marker in its bytes, and nothing is allocated, parsed or

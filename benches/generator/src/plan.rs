@@ -80,7 +80,7 @@ mod tests {
     use super::PlannedSocket;
 
     #[test]
-    fn seats_are_spread_over_channels_and_targets() {
+    fn sockets_are_spread_over_channels_and_targets() {
         let sockets = PlannedSocket::spread(8, 2, 2, 1);
         let on = |target, channel| {
             let index = PlannedSocket { target, channels: vec![channel] };

@@ -65,7 +65,7 @@ pub(super) enum Step {
 pub(super) struct End {
     pub(super) code: u16,
     pub(super) reason: String,
-    /// Set where the error says more than the code.
+    /// Set where the error is more exact than the code.
     pub(super) error: Option<Box<LoadError>>,
 }
 

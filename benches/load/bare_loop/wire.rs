@@ -1,6 +1,6 @@
-//! As much of HTTP and WebSockets as the pool and its back end are known to say.
+//! The part of HTTP and WebSockets that the load generator sends.
 //!
-//! Reads by looking for what is expected; a peer that says it differently is not understood.
+//! Searches for the expected text; a message of another form is ignored.
 
 use std::io::Cursor;
 

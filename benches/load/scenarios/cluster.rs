@@ -1,8 +1,8 @@
-//! What is asked of two nodes that share one Redis: events from one to the other, one at a time and
-//! many at once, and members that come and go.
+//! Scenarios of two nodes that share one Redis: events from one to the other, one at a time and many at
+//! once, and members that join and leave.
 //!
 //! Owns what the three have in common: a pool at the far node, and the CPU of each of the three
-//! processes. With one node, near and far are the same, and Redis is nothing.
+//! processes. With one node, near and far are the same, and Redis uses nothing.
 
 use resound_load::{ClientPool, Phase, Plan, PlannedSocket};
 

@@ -61,5 +61,5 @@ fn connect(subject: &Subject, scale: Scale, deflate: bool) -> anyhow::Result<Cli
 }
 
 fn bytes(measured: &Measured) -> f64 {
-    measured.told.received_bytes as f64 / measured.told.delivered as f64
+    measured.measures.received_bytes as f64 / measured.measures.delivered as f64
 }

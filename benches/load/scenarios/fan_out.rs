@@ -48,9 +48,9 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     let closed = pool::warm(subject, &mut pool, &Phase::closed(8, long))?;
     Ok(Figures::from([
         ("cpu_us", open.cpu_us()?),
-        ("user_us", open.cpu.user_us_per(open.told.delivered)?),
+        ("user_us", open.cpu.user_us_per(open.measures.delivered)?),
         ("p99_ms", open.p99_ms()),
-        ("closed_per_second", closed.told.rate()),
+        ("closed_per_second", closed.measures.rate()),
         ("closed_cpu_us", closed.cpu_us()?),
     ]))
 }

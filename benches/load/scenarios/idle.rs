@@ -1,4 +1,4 @@
-//! Question: what do sockets cost that say nothing and are told nothing? Memory of 10 000, each
+//! Question: what do sockets cost that send and receive nothing? Memory of 10 000, each
 //! subscribed to the one channel; then 5 000 more, and the CPU of a minute in which nothing happens
 //! but the server's own pings. The floor is what the kernel keeps, which is not counted: nothing.
 
@@ -48,7 +48,7 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     pool::run(subject, &mut idle, &Phase { duration: Duration::from_secs(1), ..phase.clone() })?;
     let quiet = pool::run(subject, &mut idle, &phase)?;
     ensure!(others.open() == more, "{} of {more} sockets are left", others.open());
-    let share = quiet.cpu.total.as_secs_f64() / quiet.told.elapsed.as_secs_f64();
+    let share = quiet.cpu.total.as_secs_f64() / quiet.measures.elapsed.as_secs_f64();
     Ok(Figures::from([
         ("cpu_percent", share * 100.0),
         ("kb_per_socket", (full - empty) / first as f64 / 1024.0),

@@ -61,7 +61,7 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
         ("beside_p50_ms", beside.latency_ms(0.50)),
         ("beside_p99_ms", beside.p99_ms()),
         // How late the generator itself was: a part of the above that is not the server's.
-        ("beside_lateness_p99_ms", beside.told.lateness.value_at_quantile(0.99) as f64 / 1e6),
+        ("beside_lateness_p99_ms", beside.measures.lateness.value_at_quantile(0.99) as f64 / 1e6),
         ("large_p99_ms", large.p99_ms()),
         ("large_cpu_us", large.cpu_us()?),
     ]))

@@ -33,7 +33,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     ],
 };
 
-/// Said behind a leave; its answer is the last frame a leave brings.
+/// Sent after a leave; its answer is the last frame a leave leads to.
 const PING: &str = r#"{"event":"pusher:ping","data":{}}"#;
 
 fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
@@ -67,47 +67,47 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     ]))
 }
 
-/// All join; how many `member_added` were heard.
+/// All join; returns the number of `member_added` received.
 fn join(subject: &Subject, clients: &mut [Client]) -> anyhow::Result<usize> {
     for (number, client) in clients.iter_mut().enumerate() {
         let member =
             format!(r#"{{"user_id":"{number}","user_info":{{"name":"Member {number}"}}}}"#);
         client.subscribe(subject, CHANNEL, Some(&member))?;
     }
-    let (members, mut heard) = (clients.len(), 0);
+    let (members, mut received) = (clients.len(), 0);
     for client in clients {
-        // The roster says how many are still to come.
+        // The roster has the members so far; the others follow.
         let roster = text(client)?;
         let count = roster.split_once(r#"count\":"#).map(|(_, rest)| digits(rest));
         let Some(Ok(count)) = count else { bail!("no roster: {roster}") };
         for _ in count..members {
             let added = text(client)?;
             ensure!(added.contains("member_added"), "unexpected: {added}");
-            heard += 1;
+            received += 1;
         }
     }
-    Ok(heard)
+    Ok(received)
 }
 
-/// All leave; how many `member_removed` were heard by those that were still there.
+/// All leave; returns the number of `member_removed` that the remaining members received.
 fn leave(clients: &mut [Client]) -> anyhow::Result<usize> {
     for client in &mut *clients {
         let data = format!(r#"{{"channel":"{CHANNEL}"}}"#);
         client.send(&format!(r#"{{"event":"pusher:unsubscribe","data":{data}}}"#))?;
         client.send(PING)?;
     }
-    let mut heard = 0;
+    let mut received = 0;
     for client in clients {
         loop {
-            let said = text(client)?;
-            if said.contains("pusher:pong") {
+            let message = text(client)?;
+            if message.contains("pusher:pong") {
                 break;
             }
-            ensure!(said.contains("member_removed"), "unexpected: {said}");
-            heard += 1;
+            ensure!(message.contains("member_removed"), "unexpected: {message}");
+            received += 1;
         }
     }
-    Ok(heard)
+    Ok(received)
 }
 
 const CHANNEL: &str = "presence-load";

@@ -1,7 +1,7 @@
 //! Question: what does one reader that stops reading cost the other 1 000? They get 50 events of
-//! 4 KB a second; then one more joins that never reads. Nobody may lose anything, nobody may wait,
-//! memory may grow by that one outbox, and the reader is told why it is closed. The floor is the
-//! same pool before it came.
+//! 4 KB a second; then one more joins that never reads. None of the others may lose or wait for an
+//! event, memory may grow by that one outbox, and the reader gets a close code. The floor is the
+//! same pool before it joins.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
@@ -18,7 +18,7 @@ use crate::meter;
 use crate::pool::{self, Measured};
 use crate::subject::Subject;
 
-/// As shipped; said here because the bound below is made of it.
+/// The default, which the bound below is made of.
 const OUTBOX_KB: f64 = 1024.0;
 const BEFORE: Reference = Reference::Own { figure: "before_p99_ms", name: "before it came" };
 
@@ -69,14 +69,14 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     let longer = Phase { duration: phase.duration * 2, ..phase };
     let (during, peak) = watched(subject, &mut pool, &longer)?;
     let code = loop {
-        match reader.receive().context("the reader was not told why it is closed")? {
+        match reader.receive().context("the reader got no close code")? {
             Received::Text(_) => {}
             Received::Close(code) => break code,
         }
     };
     ensure!(resting > 0.0 && peak > 0.0, "the memory was never read");
     Ok(Figures::from([
-        ("lost", during.told.lost() as f64),
+        ("lost", during.measures.lost() as f64),
         ("before_p99_ms", before.p99_ms()),
         ("during_p99_ms", during.p99_ms()),
         ("growth_kb", ((peak - resting) / 1024.0).max(0.0)),

@@ -33,7 +33,7 @@ const COMPARISONS: [(&str, Comparison); 5] = [
 ];
 
 impl Assertion {
-    /// Reads an expression; the error says what could stand there.
+    /// Reads an expression; the error lists what is allowed.
     pub(super) fn parse(expression: &str) -> Result<Self, String> {
         let Some(at) = expression.find(['<', '>', '=']) else {
             return Err("it must be like p99<50ms, with <, <=, >, >= or ==".to_owned());

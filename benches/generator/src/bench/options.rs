@@ -18,7 +18,7 @@ const AS_LONG_AS_IT_TAKES: Duration = Duration::from_secs(7 * 86_400);
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(super) enum Kind {
-    /// Anybody may subscribe.
+    /// Subscriptions need no signature.
     Public,
     /// Subscriptions are signed.
     Private,

@@ -22,8 +22,8 @@ fn frame(first: u8, payload: &[u8]) -> Vec<u8> {
     bytes
 }
 
-/// What was heard, with deflated messages marked.
-fn told(piece: &Piece<'_>) -> (char, Vec<u8>) {
+/// A piece that owns its bytes, with deflated messages marked.
+fn owned(piece: &Piece<'_>) -> (char, Vec<u8>) {
     match piece {
         Piece::Message { payload, deflated: false } => ('m', payload.to_vec()),
         Piece::Message { payload, deflated: true } => ('d', payload.to_vec()),
@@ -34,14 +34,14 @@ fn told(piece: &Piece<'_>) -> (char, Vec<u8>) {
 }
 
 /// Feeds the parts as a socket does: what was cut, then what was read.
-fn heard(parts: &[&[u8]]) -> Result<Vec<(char, Vec<u8>)>, Malformed> {
+fn read(parts: &[&[u8]]) -> Result<Vec<(char, Vec<u8>)>, Malformed> {
     let mut frames = FrameReader::default();
     let mut pieces = Vec::new();
     for part in parts {
         let bytes = [frames.cut(), part].concat();
         let mut rest = &bytes[..];
         while let Some(piece) = frames.next(&mut rest)? {
-            pieces.push(told(&piece));
+            pieces.push(owned(&piece));
         }
         frames.keep(rest);
     }
@@ -49,11 +49,11 @@ fn heard(parts: &[&[u8]]) -> Result<Vec<(char, Vec<u8>)>, Malformed> {
 }
 
 fn check_refused(bytes: &[u8], reason: &'static str) {
-    assert_eq!(heard(&[bytes]), Err(Malformed(reason)));
+    assert_eq!(read(&[bytes]), Err(Malformed(reason)));
 }
 
 #[test]
-fn what_servers_do_not_send_is_refused() {
+fn bytes_that_no_server_sends_are_refused() {
     check_refused(&[0x81, 0x80, 0, 0, 0, 0], "masked, as only clients do");
     check_refused(&[0xa1, 0], "reserved bits");
     check_refused(&[0x83, 0], "an unknown kind of frame");
@@ -64,18 +64,18 @@ fn what_servers_do_not_send_is_refused() {
 
 #[test]
 fn a_close_frame_without_a_code_is_1005() {
-    assert_eq!(heard(&[b"\x88\x00"]).unwrap(), [('c', 1005_u16.to_be_bytes().to_vec())]);
+    assert_eq!(read(&[b"\x88\x00"]).unwrap(), [('c', 1005_u16.to_be_bytes().to_vec())]);
 }
 
 #[derive(Debug, Clone)]
-enum Said {
+enum Sent {
     Message(Vec<u8>, bool),
     Fragmented(Vec<Vec<u8>>, bool),
     Ping(Vec<u8>),
     Pong,
 }
 
-fn said() -> impl Strategy<Value = Said> {
+fn sent() -> impl Strategy<Value = Sent> {
     let payload = prop_oneof![
         8 => prop::collection::vec(any::<u8>(), 0..200),
         1 => Just(vec![7; 65_535]),
@@ -83,23 +83,23 @@ fn said() -> impl Strategy<Value = Said> {
     ];
     let short = prop::collection::vec(any::<u8>(), 0..=125);
     prop_oneof![
-        6 => (payload.clone(), any::<bool>()).prop_map(|(bytes, deflated)| Said::Message(bytes, deflated)),
+        6 => (payload.clone(), any::<bool>()).prop_map(|(bytes, deflated)| Sent::Message(bytes, deflated)),
         2 => (prop::collection::vec(payload, 2..4), any::<bool>())
-            .prop_map(|(parts, deflated)| Said::Fragmented(parts, deflated)),
-        1 => short.prop_map(Said::Ping),
-        1 => Just(Said::Pong),
+            .prop_map(|(parts, deflated)| Sent::Fragmented(parts, deflated)),
+        1 => short.prop_map(Sent::Ping),
+        1 => Just(Sent::Pong),
     ]
 }
 
-fn encode(said: &Said, bytes: &mut Vec<u8>, pieces: &mut Vec<(char, Vec<u8>)>) {
+fn encode(sent: &Sent, bytes: &mut Vec<u8>, pieces: &mut Vec<(char, Vec<u8>)>) {
     let bit = |deflated: bool| if deflated { 0x40 } else { 0 };
     let kind = |deflated: bool| if deflated { 'd' } else { 'm' };
-    match said {
-        Said::Message(payload, deflated) => {
+    match sent {
+        Sent::Message(payload, deflated) => {
             bytes.extend(frame(0x81 | bit(*deflated), payload));
             pieces.push((kind(*deflated), payload.clone()));
         }
-        Said::Fragmented(parts, deflated) => {
+        Sent::Fragmented(parts, deflated) => {
             for (nth, part) in parts.iter().enumerate() {
                 let opcode = if nth == 0 { 1 | bit(*deflated) } else { 0 };
                 let last = if nth + 1 == parts.len() { 0x80 } else { 0 };
@@ -112,11 +112,11 @@ fn encode(said: &Said, bytes: &mut Vec<u8>, pieces: &mut Vec<(char, Vec<u8>)>) {
             }
             pieces.push((kind(*deflated), parts.concat()));
         }
-        Said::Ping(payload) => {
+        Sent::Ping(payload) => {
             bytes.extend(frame(0x89, payload));
             pieces.push(('i', payload.clone()));
         }
-        Said::Pong => {
+        Sent::Pong => {
             bytes.extend(frame(0x8a, b""));
             pieces.push(('o', Vec::new()));
         }
@@ -127,21 +127,21 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
     #[test]
-    fn frames_cut_anywhere_are_heard_whole(
-        all in prop::collection::vec(said(), 1..8),
+    fn frames_cut_anywhere_are_read_whole(
+        all in prop::collection::vec(sent(), 1..8),
         cuts in prop::collection::vec(any::<prop::sample::Index>(), 0..12),
     ) {
         let (mut bytes, mut pieces) = (Vec::new(), Vec::new());
-        all.iter().for_each(|said| encode(said, &mut bytes, &mut pieces));
+        all.iter().for_each(|sent| encode(sent, &mut bytes, &mut pieces));
         let mut cuts: Vec<usize> = cuts.iter().map(|cut| cut.index(bytes.len())).collect();
         cuts.extend([0, bytes.len()]);
         cuts.sort_unstable();
         let parts: Vec<&[u8]> = cuts.windows(2).map(|cut| &bytes[cut[0]..cut[1]]).collect();
-        prop_assert_eq!(heard(&parts).unwrap(), pieces);
+        prop_assert_eq!(read(&parts).unwrap(), pieces);
     }
 
     #[test]
     fn garbage_does_not_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _ = heard(&[&bytes]);
+        let _ = read(&[&bytes]);
     }
 }

@@ -13,7 +13,7 @@ use crate::client::{Client, Received};
 use crate::redis::Redis;
 use crate::traffic::Counters;
 
-/// Redis is asked here for its keys; the channel is the only one there is.
+/// The only channel; the keys of Redis contain it.
 const CHANNEL: &str = "load";
 
 pub(super) const SCENARIO: Scenario = Scenario {
@@ -57,8 +57,8 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     super::from_the_near_node(subject, &mut pool, &warm_up)?;
     let mut counters = subject.redis().map(Counters::of).transpose()?;
     let (measured, parts) = super::from_the_near_node(subject, &mut pool, &phase)?;
-    let events = measured.told.published;
-    let quantile = |at: f64| measured.told.latency.value_at_quantile(at) as f64 / 1e3;
+    let events = measured.measures.published;
+    let quantile = |at: f64| measured.measures.latency.value_at_quantile(at) as f64 / 1e3;
     let mut figures = Figures::from([
         ("p50_us", quantile(0.5)),
         ("p99_us", quantile(0.99)),
@@ -91,15 +91,15 @@ fn head_bytes(subject: &Subject, redis: &Redis, pool: &mut ClientPool) -> anyhow
     topics.set_read_timeout(Some(Duration::from_secs(10)))?;
     // One of the pool's own events, with the size they all have.
     let once = Phase { events: Some(1), ..Phase::closed(1, Duration::from_secs(60)) };
-    let heard = std::thread::scope(|scope| {
-        let heard = scope.spawn(move || topics.get_message().map(|m| m.get_payload_bytes().len()));
-        let told = pool.run(&Phase { targets: vec![0], ..once }, |_| ());
-        ensure!(told.delivered > 0, "the event did not come");
-        let length = heard.join().ok().context("the listening thread panicked")??;
+    let length = std::thread::scope(|scope| {
+        let length = scope.spawn(move || topics.get_message().map(|m| m.get_payload_bytes().len()));
+        let measures = pool.run(&Phase { targets: vec![0], ..once }, |_| ());
+        ensure!(measures.delivered > 0, "the event did not come");
+        let length = length.join().ok().context("the listening thread panicked")??;
         Ok(length)
     })?;
-    let Received::Text(text) = client.receive()? else { bail!("closed instead of told") };
-    Ok(heard as f64 - text.len() as f64)
+    let Received::Text(text) = client.receive()? else { bail!("closed instead of sent the event") };
+    Ok(length as f64 - text.len() as f64)
 }
 
 /// What Redis holds for each of the events it keeps; nothing if it keeps none.

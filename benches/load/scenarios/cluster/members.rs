@@ -1,6 +1,6 @@
-//! Question: how much later is a member told that it is in, when the roster is in Redis, and what is
-//! asked of Redis for one that comes and for one that goes? On each channel sit a member of this
-//! node and one of the other, and they hear of it. The floor is one node, which asks nobody.
+//! Question: how much later does a member get its answer when the roster is in Redis, and how many
+//! commands does a join and a leave cost? Each channel has a member at this node and one at the other,
+//! which receive the change. The floor is one node, which sends no command.
 
 use std::time::Instant;
 
@@ -26,7 +26,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
         ),
         row(
             "the same: told to the other node's members, p50",
-            "told_us",
+            "announced_us",
             Unit::Microseconds,
             Bound::Free,
         ),
@@ -49,12 +49,12 @@ const fn row(what: &'static str, figure: &'static str, unit: Unit, bound: Bound)
     Row { what, figure, unit, bound }
 }
 
-/// Who takes part.
-struct People {
+/// The clients of the scenario.
+struct Members {
     /// On this node and on the other, on every presence channel.
     near: Client,
     far: Client,
-    /// Comes and goes, on this node.
+    /// Joins and leaves, on this node.
     guest: Client,
 }
 
@@ -66,32 +66,32 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     let (public, presence) = (names(""), names("presence-"));
     let mut watch = Watch(subject.redis().map(Counters::of).transpose()?);
     let guest = Client::connect(subject)?;
-    let mut people =
-        People { near: Client::connect(subject)?, far: Client::connect(subject.far())?, guest };
+    let mut members =
+        Members { near: Client::connect(subject)?, far: Client::connect(subject.far())?, guest };
     watch.each(1)?;
     let pool: Vec<Client> =
         (0..count).map(|_| Client::connect(subject)).collect::<anyhow::Result<_>>()?;
     let connects = watch.each(count)?;
     for name in &public {
-        enter(&mut people.guest, subject, name, None)?;
+        enter(&mut members.guest, subject, name, None)?;
     }
     let firsts = watch.each(count)?;
     for name in &public {
-        enter(&mut people.near, subject, name, None)?;
+        enter(&mut members.near, subject, name, None)?;
     }
     let nexts = watch.each(count)?;
     drop(pool);
     for name in &presence {
-        enter(&mut people.far, subject, name, Some("far"))?;
-        enter(&mut people.near, subject, name, Some("near"))?;
-        hears(&mut people.far, "member_added")?;
+        enter(&mut members.far, subject, name, Some("far"))?;
+        enter(&mut members.near, subject, name, Some("near"))?;
+        receives(&mut members.far, "member_added")?;
     }
     watch.each(1)?;
-    let (answered, told) = join(&mut people, subject, &presence)?;
+    let (answered, announced) = join(&mut members, subject, &presence)?;
     let joins = watch.each(count)?;
-    leave(&mut people, &presence)?;
+    leave(&mut members, &presence)?;
     let leaves = watch.each(count)?;
-    let mut figures = Figures::from([("join_us", answered), ("told_us", told)]);
+    let mut figures = Figures::from([("join_us", answered), ("announced_us", announced)]);
     if subject.redis().is_some() {
         figures.extend([
             ("connect_commands", connects.sent),
@@ -118,27 +118,34 @@ impl Watch {
 }
 
 /// The guest joins every channel, one after the other; microseconds until it has the answer, and
-/// until the other node's member has heard of it.
-fn join(people: &mut People, subject: &Subject, channels: &[String]) -> anyhow::Result<(f64, f64)> {
-    let (mut answered, mut told) = (Vec::new(), Vec::new());
+/// until the other node's member has received it.
+fn join(
+    members: &mut Members,
+    subject: &Subject,
+    channels: &[String],
+) -> anyhow::Result<(f64, f64)> {
+    let (mut answered, mut announced) = (Vec::new(), Vec::new());
     for channel in channels {
         let start = Instant::now();
-        enter(&mut people.guest, subject, channel, Some("guest"))?;
+        enter(&mut members.guest, subject, channel, Some("guest"))?;
         answered.push(start.elapsed().as_secs_f64() * 1e6);
-        hears(&mut people.far, "member_added")?;
-        told.push(start.elapsed().as_secs_f64() * 1e6);
-        hears(&mut people.near, "member_added")?;
+        receives(&mut members.far, "member_added")?;
+        announced.push(start.elapsed().as_secs_f64() * 1e6);
+        receives(&mut members.near, "member_added")?;
     }
-    Ok((figures::median(&answered).unwrap_or_default(), figures::median(&told).unwrap_or_default()))
+    Ok((
+        figures::median(&answered).unwrap_or_default(),
+        figures::median(&announced).unwrap_or_default(),
+    ))
 }
 
 /// It leaves them again.
-fn leave(people: &mut People, channels: &[String]) -> anyhow::Result<()> {
+fn leave(members: &mut Members, channels: &[String]) -> anyhow::Result<()> {
     for channel in channels {
         let data = format!(r#"{{"channel":"{channel}"}}"#);
-        people.guest.send(&format!(r#"{{"event":"pusher:unsubscribe","data":{data}}}"#))?;
-        hears(&mut people.far, "member_removed")?;
-        hears(&mut people.near, "member_removed")?;
+        members.guest.send(&format!(r#"{{"event":"pusher:unsubscribe","data":{data}}}"#))?;
+        receives(&mut members.far, "member_removed")?;
+        receives(&mut members.near, "member_removed")?;
     }
     Ok(())
 }
@@ -152,11 +159,11 @@ fn enter(
 ) -> anyhow::Result<()> {
     let member = user_id.map(|id| format!(r#"{{"user_id":"{id}","user_info":{{"name":"{id}"}}}}"#));
     client.subscribe(subject, channel, member.as_deref())?;
-    hears(client, "subscription_succeeded")
+    receives(client, "subscription_succeeded")
 }
 
-fn hears(client: &mut Client, what: &str) -> anyhow::Result<()> {
-    let Received::Text(text) = client.receive()? else { bail!("closed instead of told {what}") };
-    ensure!(text.contains(what), "told {text} instead of {what}");
+fn receives(client: &mut Client, what: &str) -> anyhow::Result<()> {
+    let Received::Text(text) = client.receive()? else { bail!("closed instead of {what}") };
+    ensure!(text.contains(what), "{text} instead of {what}");
     Ok(())
 }

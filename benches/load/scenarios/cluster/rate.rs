@@ -64,13 +64,13 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     super::from_the_near_node(subject, &mut pool, &warm_up)?;
     let (eight, _) = super::from_the_near_node(subject, &mut pool, &Phase::closed(8, long))?;
     let (sixteen, parts) = super::from_the_near_node(subject, &mut pool, &Phase::closed(16, long))?;
-    let events = sixteen.told.published;
+    let events = sixteen.measures.published;
     let mut figures = Figures::from([
-        ("eight_per_second", eight.told.rate()),
-        ("sixteen_per_second", sixteen.told.rate()),
+        ("eight_per_second", eight.measures.rate()),
+        ("sixteen_per_second", sixteen.measures.rate()),
         ("near_us", parts.near.us_per(events)?),
         ("nodes_us", parts.nodes().us_per(events)?),
-        ("lost", (eight.told.lost() + sixteen.told.lost()) as f64),
+        ("lost", (eight.measures.lost() + sixteen.measures.lost()) as f64),
     ]);
     if subject.redis().is_some() {
         figures.insert("redis_us", parts.redis.us_per(events)?);

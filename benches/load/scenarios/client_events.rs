@@ -21,26 +21,26 @@ pub(super) const SCENARIO: Scenario = Scenario {
     measure,
     rows: &[Row {
         what: "client events in groups of 10, 5 000 events/s in all: CPU per delivery",
-        figure: "whisper_us",
+        figure: "client_event_us",
         unit: Unit::Microseconds,
         bound: Bound::AtMostTimes(1.5, TRIGGERS),
     }],
 };
 
-/// Each socket says five a second.
+/// Each socket sends five events a second.
 const GROUPS: usize = 100;
 
 fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     let groups: Vec<String> = (0..GROUPS).map(|group| format!("private-load-{group}")).collect();
     let mut pool = pool::in_groups(subject, groups, GROUPS * 10)?;
     let triggers = Phase::open(5000.0, Duration::from_secs(scale.pick(6, 1)));
-    let whispers = Phase { source: EventSource::Clients, ..triggers.clone() };
+    let client_events = Phase { source: EventSource::Clients, ..triggers.clone() };
     let triggers = pool::warm(subject, &mut pool, &triggers)?;
-    let whispers = pool::warm(subject, &mut pool, &whispers)?;
+    let client_events = pool::warm(subject, &mut pool, &client_events)?;
     Ok(Figures::from([
         ("trigger_us", triggers.cpu_us()?),
-        ("whisper_us", whispers.cpu_us()?),
+        ("client_event_us", client_events.cpu_us()?),
         ("trigger_p99_ms", triggers.p99_ms()),
-        ("whisper_p99_ms", whispers.p99_ms()),
+        ("client_event_p99_ms", client_events.p99_ms()),
     ]))
 }
