@@ -1,6 +1,6 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
-// In reading order: from the values everything is about to the process around them.
+// In reading order: a room uses only rooms above it.
 pub mod app;
 pub mod log_throttle;
 pub mod network_fault;

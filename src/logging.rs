@@ -1,8 +1,8 @@
 //! Logging: one line per event on stderr, as text or as JSON.
 //!
-//! Owns the subscriber of the process and the rule that a line is one line: whatever a client
-//! sent, no control character of it reaches the terminal or starts a line of its own. Never
-//! blocks: while stderr is a full pipe, lines are dropped and counted. Knows no event.
+//! Owns the subscriber of the process and the rule that an event is one line: control characters that
+//! a client sends are escaped, so they neither reach the terminal nor start a line. Never blocks:
+//! while stderr is a full pipe, lines are dropped and counted.
 
 use std::fmt::{self, Write as _};
 use std::io;
@@ -17,37 +17,38 @@ use tracing_subscriber::fmt::format::{Writer, debug_fn};
 
 use crate::config::{LogConfig, LogFormat, Terminal};
 
-/// Lines waiting for stderr; at 200 bytes each 3 MB at most.
-const WAITING_LINES: usize = 16_384;
+/// Lines that may wait for stderr: 3 MB at 200 bytes each.
+const BUFFERED_LINES: usize = 16_384;
 
-/// What `--debug` adds to the filter: the life of sockets, and the message stream.
+/// The directives that `--debug` adds to the filter: our own debug events and the message stream.
 const DEBUG: &str = "resound=debug,resound::stream=trace";
 
-/// Keeps the log flowing; dropping it says how many lines were lost and writes what is waiting, if
-/// stderr takes it within a second.
+/// Keeps the thread that writes the log. Dropping it logs how many lines were lost and writes the
+/// waiting ones, if stderr takes them within a second.
 #[derive(Debug)]
 pub struct LogGuard {
     worker: Option<WorkerGuard>,
     dropped: ErrorCounter,
 }
 
-/// Whether lines may have colours.
+/// How lines are styled.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Colours {
-    Terminal,
+enum LineStyle {
+    Coloured,
     Plain,
 }
 
-/// Makes this the log of the process. Fails if there is one already.
+/// Installs the log of the process. Fails if one is installed already.
 pub fn start(config: &LogConfig, terminal: Terminal) -> anyhow::Result<LogGuard> {
-    let (waiting, worker) = NonBlockingBuilder::default()
+    let (writer, worker) = NonBlockingBuilder::default()
         .lossy(true)
-        .buffered_lines_limit(WAITING_LINES)
+        .buffered_lines_limit(BUFFERED_LINES)
         .thread_name("resound-log")
         .finish(io::stderr());
-    let dropped = waiting.error_counter();
-    let colours = if terminal.colours(&io::stderr()) { Colours::Terminal } else { Colours::Plain };
-    let dispatch = dispatch(config, colours, waiting)?;
+    let dropped = writer.error_counter();
+    let style =
+        if terminal.colours(&io::stderr()) { LineStyle::Coloured } else { LineStyle::Plain };
+    let dispatch = dispatch(config, style, writer)?;
     tracing::dispatcher::set_global_default(dispatch)?;
     Ok(LogGuard { worker: Some(worker), dropped })
 }
@@ -56,15 +57,15 @@ impl Drop for LogGuard {
     fn drop(&mut self) {
         let lines = self.dropped.dropped_lines();
         if lines > 0 {
-            // Through the log, not to stderr: where it was too slow, writing could wait for ever.
+            // Through the log: a write to a stderr that was too slow could block for ever.
             tracing::warn!(lines, "log lines were dropped: stderr was too slow");
         }
         drop(self.worker.take());
     }
 }
 
-/// The subscriber, writing lines to `sink`.
-fn dispatch<W>(config: &LogConfig, colours: Colours, sink: W) -> anyhow::Result<Dispatch>
+/// The subscriber that writes lines to `sink`.
+fn dispatch<W>(config: &LogConfig, style: LineStyle, sink: W) -> anyhow::Result<Dispatch>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
@@ -76,14 +77,14 @@ where
     Ok(match config.format {
         LogFormat::Json => lines.json().flatten_event(true).into(),
         LogFormat::Human | LogFormat::Auto => lines
-            .with_ansi(colours == Colours::Terminal)
+            .with_ansi(style == LineStyle::Coloured)
             .fmt_fields(debug_fn(write_field).delimited(" "))
             .into(),
     })
 }
 
-/// The formatter of the crate escapes neither line ends in messages nor, in fields shown with
-/// `%`, the escape character itself.
+/// Escapes the message and every field. `tracing_subscriber` escapes neither line ends in messages
+/// nor, in fields formatted with `%`, the escape character itself.
 fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -> fmt::Result {
     match field.name() {
         "message" => write!(Escaped(writer), "{value:?}"),
@@ -91,7 +92,7 @@ fn write_field(writer: &mut Writer<'_>, field: &Field, value: &dyn fmt::Debug) -
     }
 }
 
-/// Passes text on, with every control character as its Rust escape.
+/// Writes every control character as its Rust escape.
 #[derive(Debug)]
 struct Escaped<'a, W>(&'a mut W);
 
@@ -116,7 +117,7 @@ mod tests {
 
     use parking_lot::Mutex;
 
-    use super::{Colours, dispatch};
+    use super::{LineStyle, dispatch};
     use crate::config::{LogConfig, LogFormat};
 
     #[derive(Clone, Default)]
@@ -137,48 +138,49 @@ mod tests {
         LogConfig { format, level: "info".to_owned(), debug: false }
     }
 
-    fn written(config: &LogConfig, colours: Colours, log: impl FnOnce()) -> String {
+    fn written(config: &LogConfig, style: LineStyle, log: impl FnOnce()) -> String {
         let sink = Sink::default();
         let clone = sink.clone();
-        let dispatch = dispatch(config, colours, move || clone.clone()).unwrap();
+        let dispatch = dispatch(config, style, move || clone.clone()).unwrap();
         tracing::dispatcher::with_default(&dispatch, log);
         String::from_utf8(sink.0.lock().clone()).unwrap()
     }
 
-    /// What a client might send to forge a line, colour the terminal or clear it.
+    /// Text that forges a line, colours the terminal and clears it, unless it is escaped.
     const HOSTILE: &str = "a\nb\r\u{1b}[31mc\u{9b}2Jd\te\u{7f}";
 
     fn log_hostile() {
         tracing::info!(plain = HOSTILE, shown = %HOSTILE, debugged = ?HOSTILE, "{HOSTILE}");
     }
 
-    fn check_clean(colours: Colours) {
-        let text = written(&config(LogFormat::Human), colours, log_hostile);
+    fn check_escaped(style: LineStyle) {
+        let text = written(&config(LogFormat::Human), style, log_hostile);
         let (_, fields) = text.strip_suffix('\n').unwrap().rsplit_once("tests").unwrap();
         let fields = fields.replace("\u{1b}[0m", "").replace("\u{1b}[2m", "");
-        let clean = r"a\nb\r\u{1b}[31mc\u{9b}2Jd\te\u{7f}";
-        let expected = format!(": {clean} plain=\"{clean}\" shown={clean} debugged=\"{clean}\"");
-        assert_eq!(fields, expected, "{colours:?}");
+        let escaped = r"a\nb\r\u{1b}[31mc\u{9b}2Jd\te\u{7f}";
+        let expected =
+            format!(": {escaped} plain=\"{escaped}\" shown={escaped} debugged=\"{escaped}\"");
+        assert_eq!(fields, expected, "{style:?}");
     }
 
     #[test]
-    fn client_text_cannot_forge_lines_or_drive_a_terminal() {
-        check_clean(Colours::Plain);
-        check_clean(Colours::Terminal);
+    fn client_text_cannot_forge_lines_or_control_a_terminal() {
+        check_escaped(LineStyle::Plain);
+        check_escaped(LineStyle::Coloured);
     }
 
     #[test]
     fn a_plain_line_has_no_colours() {
         let log = || tracing::warn!(target: "t", count = 1, name = %"n", "words here");
-        let text = written(&config(LogFormat::Auto), Colours::Plain, log);
+        let text = written(&config(LogFormat::Auto), LineStyle::Plain, log);
         let (_, after_time) = text.split_once("  ").unwrap();
         assert_eq!(after_time, "WARN t: words here count=1 name=n\n");
-        assert!(written(&config(LogFormat::Auto), Colours::Terminal, log).contains("\u{1b}[33m"));
+        assert!(written(&config(LogFormat::Auto), LineStyle::Coloured, log).contains("\u{1b}[33m"));
     }
 
     #[test]
-    fn json_lines_give_the_text_back() {
-        let text = written(&config(LogFormat::Json), Colours::Plain, log_hostile);
+    fn json_lines_preserve_the_text() {
+        let text = written(&config(LogFormat::Json), LineStyle::Plain, log_hostile);
         assert_eq!(
             text.find(|c: char| c.is_ascii_control() && c != '\u{7f}'),
             Some(text.len() - 1)
@@ -189,16 +191,16 @@ mod tests {
     }
 
     #[test]
-    fn debug_adds_the_message_stream_and_nothing_of_other_crates() {
+    fn debug_adds_the_message_stream_and_no_events_of_other_crates() {
         let log = || {
             tracing::trace!(target: "resound::stream", "stream");
             tracing::debug!(target: "resound::hub", "socket");
             tracing::debug!(target: "hyper", "other");
         };
         let debug = LogConfig { debug: true, ..config(LogFormat::Human) };
-        let text = written(&debug, Colours::Plain, log);
+        let text = written(&debug, LineStyle::Plain, log);
         let seen: Vec<_> = text.lines().map(|line| line.rsplit(' ').next().unwrap()).collect();
         assert_eq!(seen, ["stream", "socket"]);
-        assert_eq!(written(&config(LogFormat::Human), Colours::Plain, log), "");
+        assert_eq!(written(&config(LogFormat::Human), LineStyle::Plain, log), "");
     }
 }

@@ -1,8 +1,8 @@
-//! Why a connection to another service failed, in words.
+//! Finds the cause of a failed connection to another service in the errors of a client library.
 //!
-//! Libraries wrap the cause: "error sending request" is a refused port, an unknown host or an untrusted
-//! certificate. Owns the search for the cause in the chain of an error and the sentence for it; what to
-//! change is for the caller to name, which knows the keys.
+//! Libraries wrap the cause: "error sending request" may be a refused port, an unknown host or an
+//! untrusted certificate. Owns the search through the chain of an error and the text of each cause; the
+//! caller adds what to change.
 
 use std::error::Error;
 use std::fmt;
@@ -16,34 +16,34 @@ use rustls::{CertificateError, InvalidMessage};
 pub enum NetworkFault {
     /// Nothing listens on the port.
     Refused,
-    /// There is no socket of that name.
+    /// The path of a Unix socket does not exist.
     Missing,
-    /// This process may not open the socket.
+    /// The permissions of a Unix socket exclude this process.
     Forbidden,
-    /// The name of the host has no address.
+    /// The host name has no address.
     UnknownHost,
     /// There is no route to the host.
     Unreachable,
     /// The peer closed the connection.
     Closed,
-    /// Nothing came within the time that was allowed.
+    /// No answer arrived within the time limit.
     TimedOut,
     /// The peer answers without TLS.
     NotTls,
-    /// The certificate was issued by an unknown authority.
+    /// The issuer of the certificate is not trusted.
     UnknownIssuer,
-    /// The certificate is a CA's own: one that is its own issuer.
+    /// The server presents the certificate of an authority, which is its own issuer.
     CaCertificate,
     /// The certificate has expired, or is not valid yet.
     Expired,
     /// The certificate is for other names.
     WrongName,
-    /// Another failure of TLS.
+    /// Another TLS failure, with the text of the library.
     Tls(String),
 }
 
 impl NetworkFault {
-    /// The first cause that is known in the chain of an error.
+    /// The first known cause in the chain of an error.
     pub fn of(error: &(dyn Error + 'static)) -> Option<Self> {
         chain(error).find_map(|cause| {
             if let Some(error) = cause.downcast_ref::<rustls::Error>() {
@@ -64,7 +64,7 @@ impl NetworkFault {
             | ErrorKind::BrokenPipe
             | ErrorKind::UnexpectedEof => Some(Self::Closed),
             ErrorKind::TimedOut => Some(Self::TimedOut),
-            // The standard library has no kind for it; this is its text on every system.
+            // The standard library has no kind for a failed look-up; its text is the same on every system.
             _ if error.to_string().contains("failed to lookup address") => Some(Self::UnknownHost),
             _ => None,
         }
@@ -111,17 +111,17 @@ impl fmt::Display for NetworkFault {
     }
 }
 
-/// An error and all that caused it.
+/// An error and its causes, outermost first.
 fn chain<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {
-    std::iter::successors(Some(error), |&error| below(error))
+    std::iter::successors(Some(error), |&error| cause(error))
 }
 
-fn below<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
-    // What a shared error holds has a type of its own, which `source` would skip.
+fn cause<'e>(error: &'e (dyn Error + 'static)) -> Option<&'e (dyn Error + 'static)> {
+    // An error in an `Arc` is a type of its own; `source` would skip the error inside.
     if let Some(shared) = error.downcast_ref::<Arc<dyn Error + Send + Sync>>() {
         return Some(&**shared);
     }
-    // An I/O error names as its source what its inner error stems from, and skips that one.
+    // The source of an I/O error is its inner error's source; the inner error itself would be skipped.
     match error.downcast_ref::<io::Error>().and_then(io::Error::get_ref) {
         Some(inner) => Some(inner),
         None => error.source(),
@@ -140,17 +140,17 @@ mod tests {
 
     #[derive(Debug, thiserror::Error)]
     #[error("error sending request")]
-    struct Wrapped(#[source] io::Error);
+    struct RequestError(#[source] io::Error);
 
-    /// As the client of Redis keeps errors.
+    /// The form in which the Redis client library keeps errors.
     #[derive(Debug, thiserror::Error)]
     #[error("I/O error")]
-    struct Shared(#[source] Arc<dyn Error + Send + Sync>);
+    struct ArcError(#[source] Arc<dyn Error + Send + Sync>);
 
     fn check(error: io::Error, fault: impl Into<Option<NetworkFault>>) {
-        let (wrapped, fault) = (Wrapped(error), fault.into());
+        let (wrapped, fault) = (RequestError(error), fault.into());
         assert_eq!(NetworkFault::of(&wrapped), fault);
-        assert_eq!(NetworkFault::of(&Shared(Arc::new(wrapped.0))), fault);
+        assert_eq!(NetworkFault::of(&ArcError(Arc::new(wrapped.0))), fault);
     }
 
     #[test]

@@ -1,8 +1,8 @@
-//! The signals of the process: which of them begin a drain, which cut it short, which change
-//! nothing.
+//! Receives the signals of the process: which of them begin a drain, which cut it short, and which are
+//! ignored.
 //!
-//! SIGPIPE has no handler: Rust ignores it at the start, and a write to a connection that is gone
-//! must not wake the process.
+//! SIGPIPE has no handler: Rust ignores it from the start, and a write to a closed connection must not
+//! wake the process.
 
 use std::future::poll_fn;
 use std::io;
@@ -11,33 +11,34 @@ use std::time::{Duration, Instant};
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
-/// From the first signal until a second one counts. A terminal and a wrapper each pass one Ctrl-C
-/// on, systemd sends SIGHUP right behind SIGTERM; a person needs longer to press it twice.
-const ONE_INTENTION: Duration = Duration::from_millis(500);
+/// The time after the first signal in which others count as the same request. A terminal and a wrapper
+/// each forward one Ctrl-C, systemd sends SIGHUP right after SIGTERM; a person needs longer to press it
+/// twice.
+const REPEAT_AFTER: Duration = Duration::from_millis(500);
 
-/// What a signal of this process is for.
+/// The purpose of a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Purpose {
-    /// A request to stop, which can be repeated.
+    /// A request to stop; repeating it cuts the drain short.
     Stop,
-    /// The terminal is gone, which stops the process too and is no repetition.
+    /// The terminal was closed, which stops the process too. Never a repetition.
     HangUp,
-    /// Not used. Without a handler it would kill the process.
+    /// Has no effect. Without a handler it would kill the process.
     Unused,
 }
 
-/// What to do about a signal.
+/// The reaction to a signal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Response {
     /// Begin the drain.
     Drain,
-    /// Do not wait for the end of the drain.
+    /// End the drain now.
     CutShort,
-    /// Nothing, for this reason.
+    /// Log this reason.
     Ignore(&'static str),
 }
 
-/// The signals that would end the process, received.
+/// Receives every signal that would end the process.
 pub(super) struct Signals {
     received: Vec<(&'static str, Purpose, Signal)>,
     draining_since: Option<Instant>,
@@ -45,24 +46,24 @@ pub(super) struct Signals {
 
 impl Signals {
     pub(super) fn listen() -> io::Result<Self> {
-        let mut wanted = vec![
+        let mut handled = vec![
             ("SIGTERM", Purpose::Stop, SignalKind::terminate()),
             ("SIGINT", Purpose::Stop, SignalKind::interrupt()),
             ("SIGQUIT", Purpose::Stop, SignalKind::quit()),
             ("SIGUSR1", Purpose::Unused, SignalKind::user_defined1()),
             ("SIGUSR2", Purpose::Unused, SignalKind::user_defined2()),
         ];
-        // nohup starts a process that is to survive its terminal.
+        // nohup starts a process with SIGHUP ignored, so that it outlives its terminal.
         if !is_ignored(SignalKind::hangup()) {
-            wanted.push(("SIGHUP", Purpose::HangUp, SignalKind::hangup()));
+            handled.push(("SIGHUP", Purpose::HangUp, SignalKind::hangup()));
         }
-        let received = wanted
+        let received = handled
             .into_iter()
             .map(|(name, purpose, kind)| signal(kind).map(|signal| (name, purpose, signal)));
         Ok(Self { received: received.collect::<io::Result<_>>()?, draining_since: None })
     }
 
-    /// The next signal, and what to do about it.
+    /// Waits for the next signal; returns its name and the reaction to it.
     pub(super) async fn next(&mut self) -> (&'static str, Response) {
         let (name, purpose) = poll_fn(|cx| {
             let mut received = self.received.iter_mut();
@@ -81,20 +82,20 @@ impl Signals {
     }
 }
 
-/// What a signal means when the drain has lasted this long, or has not begun.
+/// The reaction to a signal while the drain has lasted this long, or has not begun.
 fn respond(purpose: Purpose, draining: Option<Duration>) -> Response {
     match (purpose, draining) {
         (Purpose::Unused, _) => Response::Ignore("Resound has no use for it"),
         (_, None) => Response::Drain,
         (Purpose::HangUp, Some(_)) => Response::Ignore("the server is stopping already"),
-        (Purpose::Stop, Some(draining)) if draining < ONE_INTENTION => {
+        (Purpose::Stop, Some(draining)) if draining < REPEAT_AFTER => {
             Response::Ignore("it came less than half a second after the first")
         }
         (Purpose::Stop, Some(_)) => Response::CutShort,
     }
 }
 
-/// Whether the process was started with this signal ignored. Only Linux tells without unsafe code;
+/// Whether the process was started with this signal ignored. Only Linux shows it to safe code;
 /// elsewhere no signal counts as ignored.
 fn is_ignored(kind: SignalKind) -> bool {
     let Ok(status) = std::fs::read_to_string("/proc/self/status") else { return false };
@@ -105,23 +106,23 @@ fn is_ignored(kind: SignalKind) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::{Duration, ONE_INTENTION, Purpose, Response, respond};
+    use super::{Duration, Purpose, REPEAT_AFTER, Response, respond};
 
     #[test]
-    fn a_second_signal_counts_after_half_a_second() {
-        let at_once = Some(Duration::from_millis(5));
+    fn a_second_signal_cuts_the_drain_short_after_half_a_second() {
+        let immediately = Some(Duration::from_millis(5));
         for (purpose, draining, response) in [
             (Purpose::Stop, None, Some(Response::Drain)),
-            (Purpose::Stop, at_once, None),
-            (Purpose::Stop, Some(ONE_INTENTION), Some(Response::CutShort)),
+            (Purpose::Stop, immediately, None),
+            (Purpose::Stop, Some(REPEAT_AFTER), Some(Response::CutShort)),
             (Purpose::HangUp, None, Some(Response::Drain)),
-            (Purpose::HangUp, at_once, None),
-            (Purpose::HangUp, Some(ONE_INTENTION), None),
+            (Purpose::HangUp, immediately, None),
+            (Purpose::HangUp, Some(REPEAT_AFTER), None),
             (Purpose::Unused, None, None),
-            (Purpose::Unused, Some(ONE_INTENTION), None),
+            (Purpose::Unused, Some(REPEAT_AFTER), None),
         ] {
             let responded = Some(respond(purpose, draining));
-            let responded = responded.filter(|it| !matches!(it, Response::Ignore(_)));
+            let responded = responded.filter(|response| !matches!(response, Response::Ignore(_)));
             assert_eq!(responded, response, "{purpose:?} {draining:?} into the drain");
         }
     }

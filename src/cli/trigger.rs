@@ -1,7 +1,7 @@
-//! `resound trigger`: one event, signed and sent as a back end does it.
+//! `resound trigger`: signs one event and sends it over the HTTP API, as a back end does.
 //!
-//! Owns the event. The request is that of the load generator, without TLS: it is for the address the
-//! server itself listens on.
+//! Owns the body of the request. The load generator's client sends it, without TLS, which suffices for
+//! the address that the server itself listens on.
 
 use std::path::PathBuf;
 
@@ -15,16 +15,16 @@ use super::{Failure, print};
 
 #[derive(Debug, Args)]
 pub(super) struct Trigger {
-    /// The channel to publish on.
+    /// The channel of the event.
     channel: String,
     /// The name of the event.
     event: String,
-    /// Its data, sent as it stands: usually JSON.
+    /// The data of the event, sent as it is: usually JSON.
     data: String,
-    /// The file that has the app; a bare name is looked for here and in ./config.
+    /// The configuration file with the app; a bare name is looked for here and in ./config.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
-    /// Where the server is [default: where the configuration says it listens].
+    /// The URL of the server [default: the address that the configuration has].
     #[arg(long)]
     url: Option<String>,
     /// The id of the app; needed if there are several.
@@ -54,7 +54,7 @@ impl Trigger {
     }
 }
 
-/// The body of a trigger, in the order of Pusher's own libraries.
+/// The body of the request, its fields in the order of Pusher's own libraries.
 pub(super) fn body(channel: &str, event: &str, data: &str) -> String {
     #[derive(Serialize)]
     struct Event<'a> {
