@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{PushInfo, PushKind, RedisError, Value};
+use redis::{PushInfo, RedisError, Value};
 
 use super::{Cluster, NodeId, RedisIdentity};
 use crate::config::RedisConfig;
@@ -25,7 +25,9 @@ mod replies;
 mod scripts;
 mod time_limit;
 
+pub(super) use client::Push;
 pub use client::RedisClient;
+pub use failure::LinkError;
 
 use commands::Commands;
 use connector::Connector;
@@ -49,49 +51,6 @@ pub(super) struct RedisLink {
     outage_log: OutageLog,
     /// The Redis process of the last link, and the link's number there.
     last: Option<(String, u64)>,
-}
-
-/// Why a link ended, or never began.
-#[derive(Debug, thiserror::Error)]
-pub enum LinkError {
-    /// Redis or the network said so.
-    #[error("{0}")]
-    Redis(#[from] RedisError),
-    /// Redis answered what it never answers.
-    #[error("Redis answered {0} with something unexpected: is another version running there?")]
-    Answer(&'static str),
-    /// Not the kind of Redis that can be used.
-    #[error(
-        "this is a Redis Cluster, which is not supported: use one Redis or Valkey, or Sentinel"
-    )]
-    RedisCluster,
-    /// The version that it says it has.
-    #[error("this Redis is {0}, which is too old: 6.2 is the oldest that can be used")]
-    TooOld(String),
-    /// A sentinel where Redis was expected.
-    #[error(
-        "this is a sentinel and no Redis: write redis+sentinel://host:port/name in cluster.url, with the name that `sentinel monitor` gives the primary"
-    )]
-    IsSentinel,
-    /// No sentinel led to a primary.
-    #[error("{causes}")]
-    NoPrimary {
-        /// What each attempt ended with.
-        causes: String,
-        /// Whether an answer took longer than the time limit.
-        is_timeout: bool,
-    },
-}
-
-impl LinkError {
-    /// Whether an answer took longer than the time limit.
-    fn is_timeout(&self) -> bool {
-        match self {
-            Self::Redis(error) => error.is_timeout(),
-            Self::NoPrimary { is_timeout, .. } => *is_timeout,
-            _ => false,
-        }
-    }
 }
 
 impl RedisLink {
@@ -252,29 +211,4 @@ impl RedisLink {
 
 fn closed() -> RedisError {
     std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()
-}
-
-/// A push as the core takes it: topic, and payload where it is a message.
-pub(super) enum Push<'a> {
-    Message { topic: &'a str, payload: &'a [u8] },
-    Subscribed { topic: &'a str },
-    Gone,
-    Other,
-}
-
-impl<'a> Push<'a> {
-    pub(super) fn read(push: &'a PushInfo) -> Self {
-        let text = |at: usize| match push.data.get(at) {
-            Some(Value::BulkString(bytes)) => Some(&**bytes),
-            Some(Value::SimpleString(text)) => Some(text.as_bytes()),
-            _ => None,
-        };
-        let topic = text(0).and_then(|topic| std::str::from_utf8(topic).ok());
-        match (&push.kind, topic, text(1)) {
-            (PushKind::Message, Some(topic), Some(payload)) => Self::Message { topic, payload },
-            (PushKind::Subscribe, Some(topic), _) => Self::Subscribed { topic },
-            (PushKind::Disconnection, ..) => Self::Gone,
-            _ => Self::Other,
-        }
-    }
 }

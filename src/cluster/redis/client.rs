@@ -7,12 +7,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{PushInfo, RedisError, Value};
+use redis::{PushInfo, PushKind, RedisError, Value};
 
 use super::commands::{self, Commands};
 use super::connector::Connector;
+use super::failure::LinkError;
+use super::replies;
 use super::scripts::Scripts;
-use super::{LinkError, Push, replies};
 use crate::cluster::{NodeId, Reply, Request};
 use crate::config::{ClusterSettings, RedisConfig};
 
@@ -66,5 +67,30 @@ impl RedisClient {
             replies::read(request, answer).ok_or(LinkError::Answer(commands::name(request)))
         };
         batch.iter().zip(answers).map(read).collect()
+    }
+}
+
+/// A message that Redis pushes over the connection, reduced to what the cluster uses.
+pub(in crate::cluster) enum Push<'a> {
+    Message { topic: &'a str, payload: &'a [u8] },
+    Subscribed { topic: &'a str },
+    Gone,
+    Other,
+}
+
+impl<'a> Push<'a> {
+    pub(in crate::cluster) fn read(push: &'a PushInfo) -> Self {
+        let text = |at: usize| match push.data.get(at) {
+            Some(Value::BulkString(bytes)) => Some(&**bytes),
+            Some(Value::SimpleString(text)) => Some(text.as_bytes()),
+            _ => None,
+        };
+        let topic = text(0).and_then(|topic| std::str::from_utf8(topic).ok());
+        match (&push.kind, topic, text(1)) {
+            (PushKind::Message, Some(topic), Some(payload)) => Self::Message { topic, payload },
+            (PushKind::Subscribe, Some(topic), _) => Self::Subscribed { topic },
+            (PushKind::Disconnection, ..) => Self::Gone,
+            _ => Self::Other,
+        }
     }
 }

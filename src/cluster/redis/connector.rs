@@ -10,9 +10,8 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{AsyncConnectionConfig, Client, ConnectionAddr, PushInfo, RedisError};
 
-use super::LinkError;
 use super::address::{Login, client, login, open, redis_client, tcp, with_timeout};
-use super::failure::{self, FailureContext, LinkPhase, RedisTransport, ServerKind};
+use super::failure::{self, FailureContext, LinkError, LinkPhase, RedisTransport, ServerKind};
 use crate::config::{HostPort, RedisAddress, RedisConfig};
 
 /// Makes the connections of a link, one after the other.

@@ -1,10 +1,51 @@
-//! Explains a failed link to Redis in the log: the cause, and the configuration key to change.
-//!
-//! Pure: maps an error of the client library to a text.
+//! Why a link to Redis failed, and the text for the log: the cause and the configuration key to change.
 
 use redis::{ErrorKind, RedisError};
 
 use crate::network_fault::NetworkFault;
+
+/// Why a link ended or could not be made.
+#[derive(Debug, thiserror::Error)]
+pub enum LinkError {
+    /// An error of Redis, of the network or of the client library.
+    #[error("{0}")]
+    Redis(#[from] RedisError),
+    /// An answer that no supported Redis gives to this request.
+    #[error("Redis answered {0} with something unexpected: is another version running there?")]
+    Answer(&'static str),
+    /// The server is a node of a Redis Cluster.
+    #[error(
+        "this is a Redis Cluster, which is not supported: use one Redis or Valkey, or Sentinel"
+    )]
+    RedisCluster,
+    /// The version of the server.
+    #[error("this Redis is {0}, which is too old: 6.2 is the oldest that can be used")]
+    TooOld(String),
+    /// The server is a sentinel.
+    #[error(
+        "this is a sentinel and no Redis: write redis+sentinel://host:port/name in cluster.url, with the name that `sentinel monitor` gives the primary"
+    )]
+    IsSentinel,
+    /// No sentinel led to a primary.
+    #[error("{causes}")]
+    NoPrimary {
+        /// The text of each failed attempt.
+        causes: String,
+        /// Whether an answer took longer than the time limit.
+        is_timeout: bool,
+    },
+}
+
+impl LinkError {
+    /// Whether an answer took longer than the time limit.
+    pub(super) fn is_timeout(&self) -> bool {
+        match self {
+            Self::Redis(error) => error.is_timeout(),
+            Self::NoPrimary { is_timeout, .. } => *is_timeout,
+            _ => false,
+        }
+    }
+}
 
 /// The server at the other end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

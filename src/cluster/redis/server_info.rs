@@ -2,7 +2,7 @@
 //!
 //! Reads the section `server` of INFO; Valkey says some of it under names of its own.
 
-use super::LinkError;
+use super::failure::LinkError;
 
 /// The oldest that can: 6.2 brought ranges of a stream that begin behind an id.
 const OLDEST: (u32, u32) = (6, 2);
