@@ -16,7 +16,7 @@ mod origin;
 mod webhook;
 
 pub use origin::{OriginPattern, Origins};
-pub use webhook::{Webhook, WebhookEvent};
+pub use webhook::{Webhook, WebhookKind};
 
 /// One application: the credentials a Laravel project has in its `.env`, and what it may use.
 ///

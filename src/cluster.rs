@@ -37,7 +37,7 @@ pub use directory::request::{
 pub use state::connection_quota::PermitDecision;
 pub use state::core::Core;
 pub use state::effect::{
-    CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents, PublishScope, Told,
+    CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents, PublishScope,
 };
 pub use state::health::RedisIdentity;
 

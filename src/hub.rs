@@ -1,10 +1,9 @@
-//! This process's sockets and channels of one app. Never waits: nothing here is async but the
-//! shards' own loop, and no caller is slowed by a reader.
+//! The channels of one app on this node, and the way of a frame to their sockets.
 //!
-//! Owns who is subscribed to what, rosters, last events and the way of a frame to its sockets.
-//! Refuses to know the rules of who may (that is [`protocol`](crate::protocol)) and what a
-//! socket is made of (an [`Outlet`]). Locks are taken in one order: channel, then shard inbox
-//! or cache; never two channels.
+//! Owns subscriptions, rosters, sign-ins and cached events. Never waits: only [`Shards`] is async, and
+//! no caller waits for a client that reads slowly. Who may subscribe is left to
+//! [`protocol`](crate::protocol), how bytes are written to the [`Transport`]. Locks are taken in one
+//! order, channel before shard inbox or cache, and never those of two channels.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
@@ -14,28 +13,27 @@ use indexmap::IndexMap;
 use parking_lot::Mutex;
 
 use crate::app::App;
+use crate::channel_rules::{WebhookPayload, WebhookSink};
 use crate::protocol::server_message::{self, OutboundEvent};
 use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, CloseCode, Frame, Member, SocketId, User};
 
 mod channel;
-mod directed;
+mod command;
 mod event_cache;
-mod occurrence;
 mod outbox;
 mod registry;
-mod roster;
+mod replica;
 mod shard;
 mod shards;
 mod sign_ins;
 mod users;
 
-pub use channel::PresenceFull;
-pub use event_cache::{Cached, EventCache};
-pub use occurrence::{Occurrence, What, Witness};
-pub use outbox::{Outlet, Signal};
-pub use shard::Shard;
-pub use shards::{ShardLimits, Shards};
+pub use channel::{ChannelCounts, PresenceFull};
+pub use event_cache::{CachedEvent, EventCache, cached_event_answer};
+pub use outbox::{Signal, Transport};
+pub use shard::{Shard, ShardLimits};
+pub use shards::Shards;
 
 use channel::{Channel, Joining};
 use registry::Registry;
@@ -50,31 +48,22 @@ pub struct Hub {
     registry: Registry,
     users: Users,
     sign_ins: Mutex<SignIns>,
-    /// Channels whose subscribers are to be told their number, and when; each once.
+    /// Channels whose subscription count was throttled, and when it is sent.
     counts_due: Mutex<IndexMap<ChannelName, Instant>>,
     sockets: AtomicU32,
 }
 
-/// What the HTTP API may say of one occupied channel.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct ChannelCounts {
-    /// Subscribed sockets.
-    pub subscription_count: usize,
-    /// Distinct members, on presence channels.
-    pub user_count: Option<usize>,
-}
-
 impl Hub {
-    /// An empty hub; shards and cache are shared by the apps of the process. `witness` is told
-    /// what happens on its channels.
+    /// An empty hub; shards and cache are shared by the apps of the process. `webhooks` receives what
+    /// happens on its channels.
     pub fn new(
         app: Arc<App>,
         shards: Arc<Shards>,
         cache: Arc<EventCache>,
-        witness: Option<Arc<dyn Witness>>,
+        webhooks: Option<Arc<dyn WebhookSink>>,
     ) -> Self {
         Self {
-            registry: Registry::new(shards.clone(), witness),
+            registry: Registry::new(shards.clone(), webhooks),
             app,
             shards,
             cache,
@@ -85,19 +74,24 @@ impl Hub {
         }
     }
 
-    /// The app whose hub this is.
+    /// The app whose channels these are.
     pub fn app(&self) -> &Arc<App> {
         &self.app
     }
 
-    /// Counts one more socket, unless the app has all it may have.
+    /// The shards of its sockets.
+    pub fn shards(&self) -> &Arc<Shards> {
+        &self.shards
+    }
+
+    /// Counts one more socket, unless the app has as many as its limit allows.
     pub fn reserve_socket(&self) -> bool {
         let most = self.app.limits.connections.unwrap_or(u32::MAX);
         let more = |open: u32| (open < most).then_some(open + 1);
         self.sockets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
 
-    /// Gives back what [`reserve_socket`](Self::reserve_socket) took.
+    /// Releases what [`reserve_socket`](Self::reserve_socket) counted.
     pub fn release_socket(&self) {
         self.sockets.fetch_sub(1, Ordering::Relaxed);
     }
@@ -112,14 +106,14 @@ impl Hub {
         self.shards.answer(socket, frame)
     }
 
-    /// Says why, then closes one socket.
+    /// Sends one socket the reason, then closes it.
     pub fn end(&self, socket: SocketId, code: CloseCode) {
         self.shards.end(socket, code);
     }
 
-    /// Joins a channel. The answer, the cached event and the announcement to the others are
-    /// queued under the channel's lock, so all subscribers get them in one order. Returns the bytes
-    /// of the answers.
+    /// Joins a channel. The announcement to the others, the answer and the cached event are queued
+    /// under the channel's lock, so all subscribers receive them in one order. Returns the bytes of
+    /// the answers.
     pub fn subscribe(
         &self,
         socket: SocketId,
@@ -127,17 +121,17 @@ impl Hub {
         member: Option<&Member>,
         now: Instant,
     ) -> Result<usize, PresenceFull> {
-        let full_at = self.app.limits.presence_members;
+        let members_max = self.app.limits.presence_members;
         let bytes = self.registry.with(name, |channel| {
-            let cached = name.is_cache().then(|| self.cache.find(&self.app.id, name, now));
-            let missed = matches!(cached, Some(None));
-            let miss = || server_message::cache_miss(name);
-            let then = cached.map(|cached| cached.map_or_else(miss, |(cached, _)| cached.frame));
-            let bytes = channel.join(&self.shards, Joining { socket, member }, full_at, then)?;
-            if missed {
-                channel.tell(What::CacheMiss);
+            let cached = name.is_cache().then(|| self.cached_event(name, now));
+            let is_miss = matches!(cached, Some(None));
+            let then = cached.map(|event| cached_event_answer(name, event));
+            let bytes =
+                channel.join(&self.shards, Joining { socket, member }, members_max, then)?;
+            if is_miss {
+                channel.report(WebhookPayload::CacheMiss);
             }
-            self.tell_count(channel, name, now);
+            self.send_count(channel, name, now);
             Ok(bytes)
         })?;
         if let Some(member) = member {
@@ -152,7 +146,7 @@ impl Hub {
         self.registry.with_occupied(name, answer).unwrap_or(0)
     }
 
-    /// Leaves a channel; the last one out takes the channel with it.
+    /// Leaves a channel. The channel is dropped with its last subscriber.
     pub fn unsubscribe(
         &self,
         socket: SocketId,
@@ -162,18 +156,18 @@ impl Hub {
     ) {
         self.registry.with_occupied(name, |channel| {
             channel.leave(&self.shards, socket, user_id.map(|id| &**id));
-            self.tell_count(channel, name, now);
+            self.send_count(channel, name, now);
         });
         if let Some(user_id) = user_id {
             self.users.left(user_id, socket);
         }
     }
 
-    /// A socket belongs to a user now: joins the user's channel, is told who of its watchlist is
-    /// there, and those who watch the user are told.
+    /// Signs a socket in: it joins the user's channel and receives the state of its watchlist, and the
+    /// sockets that watch the user are notified.
     pub fn sign_in(&self, socket: SocketId, user: &User) {
         if let Some(own) = self.channel_of(user) {
-            self.registry.with(&own, |channel| channel.seat(&self.shards, socket, [None, None]));
+            self.add_subscriber(socket, &own, [None, None]);
         }
         let mut sign_ins = self.sign_ins.lock();
         let signed_in = sign_ins.sign_in(socket, user);
@@ -185,44 +179,44 @@ impl Hub {
             self.shards.answer(socket, server_message::watchlist_events(lists));
         }
         let online = std::slice::from_ref(&user.id);
-        self.tell_watchers(&signed_in.tell, [("online", online), ("offline", &[])]);
+        self.notify_watchers(&signed_in.watchers, [("online", online), ("offline", &[])]);
     }
 
-    /// A signed-in socket is gone.
+    /// Signs a socket out that is closed.
     pub fn sign_out(&self, socket: SocketId, user: &User) {
         if let Some(own) = self.channel_of(user) {
-            self.registry.with_occupied(&own, |channel| channel.leave(&self.shards, socket, None));
+            self.remove_subscriber(socket, &own);
         }
         let mut sign_ins = self.sign_ins.lock();
-        let tell = sign_ins.sign_out(socket, user);
+        let watchers = sign_ins.sign_out(socket, user);
         if self.app.watchlist_events {
             let offline = std::slice::from_ref(&user.id);
-            self.tell_watchers(&tell, [("online", &[]), ("offline", offline)]);
+            self.notify_watchers(&watchers, [("online", &[]), ("offline", offline)]);
         }
     }
 
     /// Delivers a client event to the channel's other subscribers.
-    pub fn publish(&self, relay: Relay, except: SocketId) {
+    pub fn deliver_client_event(&self, relay: Relay, sender: SocketId) {
         let Relay { channel: name, frame, event, data, user_id } = relay;
         self.registry.with_occupied(&name, |channel| {
-            channel.publish(&self.shards, &frame, Some(except));
-            channel.tell(What::ClientEvent { event, data, socket_id: except, user_id });
+            channel.deliver(&self.shards, &frame, Some(sender));
+            channel.report(WebhookPayload::ClientEvent { event, data, socket_id: sender, user_id });
         });
     }
 
-    /// Does what was put off until now: counts that are told only every few seconds.
+    /// Sends the throttled subscription counts that are due.
     pub fn tick(&self, now: Instant) {
         let due: Vec<ChannelName> = {
             let mut waiting = self.counts_due.lock();
             waiting.extract_if(.., |_, at| *at <= now).map(|(name, _)| name).collect()
         };
         for name in due {
-            self.registry.with_occupied(&name, |channel| self.tell_count(channel, &name, now));
+            self.registry.with_occupied(&name, |channel| self.send_count(channel, &name, now));
         }
     }
 
-    /// Delivers an event of a back end, and keeps it for newcomers on cache channels. Returns
-    /// the channel's subscribers.
+    /// Delivers an event that a back end triggered, and caches it on cache channels. Returns the number
+    /// of the channel's subscribers.
     pub fn trigger(
         &self,
         name: &ChannelName,
@@ -233,24 +227,19 @@ impl Hub {
     ) -> usize {
         if !name.is_cache() {
             let deliver = |channel: &mut Channel| {
-                channel.publish(&self.shards, &event.frame(name), except);
+                channel.deliver(&self.shards, &event.frame(name), except);
                 channel.subscription_count()
             };
             return self.registry.with_occupied(name, deliver).unwrap_or(0);
         }
-        // Under the channel's lock even when nobody is there, or a newcomer could miss the event
-        // both in the cache and on the wire.
+        // Under the channel's lock even when it has no subscriber: a socket that joins meanwhile would
+        // otherwise find the event neither in the cache nor on the wire.
         self.registry.with(name, |channel| {
             let frame = event.frame(name);
-            self.cache.keep(&self.app.id, name, Cached::new(frame.clone(), data), now);
-            channel.publish(&self.shards, &frame, except);
+            self.cache.insert(&self.app.id, name, CachedEvent::new(frame.clone(), data), now);
+            channel.deliver(&self.shards, &frame, except);
             channel.subscription_count()
         })
-    }
-
-    /// Resolves once the shards have room for more frames: back-pressure for publishers.
-    pub async fn room(&self) {
-        self.shards.room().await;
     }
 
     /// The counts of one channel; `None` when it is not occupied.
@@ -270,14 +259,14 @@ impl Hub {
         self.registry.with_occupied(name, |channel| channel.user_ids()).unwrap_or_default()
     }
 
-    /// The last event of a cache channel and the seconds it has left.
+    /// The data of a channel's cached event, and the seconds until it expires.
     pub fn last_event(&self, name: &ChannelName, now: Instant) -> Option<(Arc<str>, u64)> {
-        let (cached, left) = self.cache.find(&self.app.id, name, now)?;
+        let (cached, left) = self.cache.get(&self.app.id, name, now)?;
         Some((cached.data, left.as_secs()))
     }
 
-    /// Closes every socket signed in as this user, and, if the app wants that, every one that
-    /// joined a presence channel as this user. Returns how many.
+    /// Closes every socket that is signed in as this user and, if the app is configured so, every one
+    /// that joined a presence channel as this user. Returns their number.
     pub fn terminate_user(&self, user_id: &str) -> usize {
         let mut sockets = self.sign_ins.lock().sockets(user_id);
         if self.app.terminate_presence_users {
@@ -291,20 +280,21 @@ impl Hub {
         sockets.len()
     }
 
-    /// How many channels there are: zero when nobody is subscribed to anything.
+    /// The number of occupied channels.
     pub fn channel_count(&self) -> usize {
         self.registry.len()
     }
 
-    /// Under the channel's lock, if the app wants it; a count that comes too soon waits for a tick.
-    fn tell_count(&self, channel: &mut Channel, name: &ChannelName, now: Instant) {
+    /// Sends a channel's subscription count, if the app has these events. A throttled count waits for
+    /// [`tick`](Self::tick). Called under the channel's lock.
+    fn send_count(&self, channel: &mut Channel, name: &ChannelName, now: Instant) {
         if !self.app.subscription_count_events {
             return;
         }
-        match channel.tell_count(&self.shards, now) {
-            Some(at) => drop(self.counts_due.lock().insert(name.clone(), at)),
-            // What was put off is told with this.
-            None => drop(self.counts_due.lock().swap_remove(name)),
+        match channel.send_count(&self.shards, now) {
+            Err(at) => drop(self.counts_due.lock().insert(name.clone(), at)),
+            // A count that was throttled before is superseded.
+            Ok(()) => drop(self.counts_due.lock().swap_remove(name)),
         }
     }
 
@@ -312,7 +302,7 @@ impl Hub {
         ChannelName::server_to_user(&user.id, self.app.limits.channel_name_bytes)
     }
 
-    fn tell_watchers(&self, watchers: &[SocketId], lists: [(&str, &[Arc<str>]); 2]) {
+    fn notify_watchers(&self, watchers: &[SocketId], lists: [(&str, &[Arc<str>]); 2]) {
         if watchers.is_empty() {
             return;
         }

@@ -10,9 +10,10 @@ use std::time::Instant;
 use parking_lot::Mutex;
 
 use crate::app::Apps;
+use crate::channel_rules::WebhookSink;
 use crate::cluster::{self, Cluster, NodeId};
 use crate::config::ClusterSettings;
-use crate::hub::{EventCache, Hub, Shards, Witness};
+use crate::hub::{EventCache, Hub, Shards};
 use crate::metrics::Metrics;
 
 mod carrying;
@@ -65,8 +66,8 @@ pub enum Standing {
     Degraded,
 }
 
-/// What happens on the channels of an app is told to whom, by the app's id.
-pub type Witnesses = HashMap<String, Arc<dyn Witness>>;
+/// Where the channels of each app report to, by the app's id; only apps that have webhooks.
+pub type WebhookSinks = HashMap<String, Arc<dyn WebhookSink>>;
 
 impl Node {
     /// A hub for every app, on shared shards and with one cache: a node of its own.
@@ -75,13 +76,13 @@ impl Node {
         shards: &Arc<Shards>,
         cache: EventCache,
         metrics: Arc<Metrics>,
-        mut witnesses: Witnesses,
+        mut webhooks: WebhookSinks,
     ) -> Self {
         let cache = Arc::new(cache);
         let mut node = Self::empty(shards, metrics);
         for app in apps.iter() {
-            let witness = witnesses.remove(&app.id);
-            let hub = Hub::new(app.clone(), shards.clone(), cache.clone(), witness);
+            let webhooks = webhooks.remove(&app.id);
+            let hub = Hub::new(app.clone(), shards.clone(), cache.clone(), webhooks);
             node.add(Channels::new(Arc::new(hub), Arc::new(PeerLog::new(app.clone())), None));
         }
         node
@@ -93,14 +94,14 @@ impl Node {
         shards: &Arc<Shards>,
         cache: EventCache,
         metrics: Arc<Metrics>,
-        witnesses: &Witnesses,
+        webhooks: &WebhookSinks,
         (id, settings): (NodeId, ClusterSettings),
     ) -> Self {
         let cache = Arc::new(cache);
         let mut node = Self::empty(shards, metrics.clone());
         let local = |app: &Arc<_>| Local {
             hub: Arc::new(Hub::new(Arc::clone(app), shards.clone(), cache.clone(), None)),
-            witness: witnesses.get(&app.id).cloned(),
+            webhooks: webhooks.get(&app.id).cloned(),
             peer_log: Arc::new(PeerLog::new(Arc::clone(app))),
         };
         let stage = Stage {
@@ -113,8 +114,8 @@ impl Node {
         let all = apps.iter().cloned().collect();
         let carry_out = Box::new(move |effect| stage.carry_out(effect));
         let cluster = Arc::new(Cluster::new(id, settings, all, metrics, carry_out));
-        for (app, Local { hub, witness, peer_log }) in locals.into_iter().enumerate() {
-            let membership = Membership { cluster: cluster.clone(), app, witness };
+        for (app, Local { hub, webhooks, peer_log }) in locals.into_iter().enumerate() {
+            let membership = Membership { cluster: cluster.clone(), app, webhooks };
             node.add(Channels::new(hub, peer_log, Some(membership)));
         }
         node.cluster = Some(cluster);

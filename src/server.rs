@@ -3,7 +3,6 @@
 //! Constructed without running, so that a test has the port; stopped by a future, so that `cli`
 //! passes the signals and a test its own. Owns the order of start and stop, and no rules.
 
-use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -15,9 +14,9 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
 use crate::config::Config;
-use crate::hub::{EventCache, ShardLimits, Shards, Witness};
+use crate::hub::{EventCache, ShardLimits, Shards};
 use crate::metrics::Metrics;
-use crate::node::Node;
+use crate::node::{Node, WebhookSinks};
 use crate::webhook::{self, WebhookLimits};
 
 mod acceptor;
@@ -80,12 +79,12 @@ impl Server {
         let (shards, all_shards) = Shards::new(limits, &metrics);
         let mut background = JoinSet::new();
         let cache = EventCache::new(config.cache.ttl, config.cache.bytes);
-        let witnesses = start_webhooks(config, &metrics, &mut background)?;
+        let sinks = start_webhooks(config, &metrics, &mut background)?;
         let node = match cluster_task::settings(config) {
-            None => Node::new(&config.apps, &shards, cache, metrics.clone(), witnesses),
+            None => Node::new(&config.apps, &shards, cache, metrics.clone(), sinks),
             Some(settings) => {
                 let (shards, metrics) = (&shards, metrics.clone());
-                Node::in_cluster(&config.apps, shards, cache, metrics, &witnesses, settings)
+                Node::in_cluster(&config.apps, shards, cache, metrics, &sinks, settings)
             }
         };
         let node = Arc::new(node);
@@ -213,20 +212,20 @@ fn start_webhooks(
     config: &Config,
     metrics: &Arc<Metrics>,
     background: &mut JoinSet<()>,
-) -> anyhow::Result<HashMap<String, Arc<dyn Witness>>> {
+) -> anyhow::Result<WebhookSinks> {
     let limits = WebhookLimits {
         queue_events: config.webhooks.queue_events,
         connect_timeout: config.webhooks.connect_timeout,
         answer_timeout: config.webhooks.request_timeout,
         retry: config.webhooks.retry_for,
     };
-    let mut witnesses = HashMap::new();
+    let mut sinks = WebhookSinks::new();
     for app in config.apps.iter() {
-        if let Some(witness) = webhook::start(app, limits, metrics, background)? {
-            witnesses.insert(app.id.clone(), witness);
+        if let Some(sink) = webhook::start(app, limits, metrics, background)? {
+            sinks.insert(app.id.clone(), sink);
         }
     }
-    Ok(witnesses)
+    Ok(sinks)
 }
 
 /// Sends what was deferred and is due, four times a second.

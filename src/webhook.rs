@@ -1,8 +1,8 @@
-//! Telling back ends what happens on channels: signed, batched, retried POSTs.
+//! Webhooks: signed, batched and retried POST requests that report events of channels to back ends.
 //!
-//! Off the hot path: the hub hands an [`Occurrence`] to a [`Witness`] that only queues it. Each
-//! endpoint has its own queue and task, so a slow one delays nobody else. Refuses to know how
-//! occurrences come about.
+//! Off the hot path: a [`WebhookSink`] only queues an event. A task per app applies the delay rules
+//! ([`WebhookDelay`]), a task per endpoint sends, so a slow endpoint delays no other. How the events
+//! come about is left to the hub and the cluster.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,39 +10,32 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 
 use crate::app::{App, Webhook};
-use crate::hub::{Occurrence, Witness};
+use crate::channel_rules::{WebhookDelay, WebhookEvent, WebhookSink};
 use crate::metrics::Metrics;
 
-mod delay;
 mod endpoint;
 mod failure;
-mod notice;
 mod queue;
 
-use delay::Delay;
 use endpoint::Endpoint;
-use notice::Notice;
 use queue::Queue;
 
 /// Bounds of all webhooks, from the configuration.
 #[derive(Debug, Clone, Copy)]
 pub struct WebhookLimits {
-    /// Events that wait for one endpoint; the oldest goes when there are more.
+    /// Events that wait for one endpoint; above this the oldest is dropped.
     pub queue_events: usize,
-    /// To connect.
+    /// Time to connect.
     pub connect_timeout: Duration,
-    /// To connect, send and be answered.
+    /// Time to connect, send and receive the answer.
     pub answer_timeout: Duration,
-    /// How long one call is tried again before its events are lost.
+    /// Time during which a failed call is retried before its events are dropped.
     pub retry: Duration,
 }
 
-/// What the hub's channels report to: takes note and returns.
-struct Note(Arc<Queue<Occurrence>>);
-
-impl Witness for Note {
-    fn saw(&self, occurrence: Occurrence) {
-        self.0.push(occurrence);
+impl WebhookSink for Queue<WebhookEvent> {
+    fn send(&self, event: WebhookEvent) {
+        self.push(event);
     }
 }
 
@@ -52,45 +45,41 @@ pub fn start(
     limits: WebhookLimits,
     metrics: &Arc<Metrics>,
     tasks: &mut JoinSet<()>,
-) -> anyhow::Result<Option<Arc<dyn Witness>>> {
+) -> anyhow::Result<Option<Arc<dyn WebhookSink>>> {
     if app.webhooks.is_empty() {
         return Ok(None);
     }
-    let mut outlets = Vec::new();
+    let mut endpoints = Vec::new();
     for webhook in &app.webhooks {
-        let waiting = Arc::new(Queue::new(limits.queue_events, metrics.clone()));
+        let queue = Arc::new(Queue::new(limits.queue_events, metrics.clone()));
         let endpoint = Endpoint::new(app.clone(), webhook.clone(), limits, metrics.clone())?;
-        tasks.spawn(endpoint.run(waiting.clone()));
-        outlets.push((webhook.clone(), waiting));
+        tasks.spawn(endpoint.run(queue.clone()));
+        endpoints.push((webhook.clone(), queue));
     }
-    let noted = Arc::new(Queue::new(limits.queue_events, metrics.clone()));
-    tasks.spawn(sort(noted.clone(), outlets, limits.queue_events));
-    Ok(Some(Arc::new(Note(noted))))
+    let events = Arc::new(Queue::new(limits.queue_events, metrics.clone()));
+    tasks.spawn(dispatch(events.clone(), endpoints, limits.queue_events));
+    Ok(Some(events))
 }
 
-/// Takes what the hub saw, holds back what may yet be cancelled, hands the rest to every endpoint
-/// that wants it.
-async fn sort(
-    noted: Arc<Queue<Occurrence>>,
-    outlets: Vec<(Webhook, Arc<Queue<Notice>>)>,
+/// Applies the delay rules to the events of one app and queues what is due for its endpoints.
+async fn dispatch(
+    events: Arc<Queue<WebhookEvent>>,
+    endpoints: Vec<(Webhook, Arc<Queue<WebhookEvent>>)>,
     held_max: usize,
 ) {
-    let mut delay = Delay::new(held_max);
+    let mut delay = WebhookDelay::new(held_max);
     loop {
         let due = delay.next_due().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
         tokio::select! {
-            occurrence = noted.next() => delay.saw(occurrence, Instant::now()),
+            event = events.next() => delay.push(event, Instant::now()),
             () = tokio::time::sleep_until(due.into()) => {}
         }
-        for occurrence in delay.release(Instant::now()) {
-            hand_out(&occurrence, &outlets);
+        for event in delay.release(Instant::now()) {
+            let (kind, channel) = (event.payload.kind(), event.channel.as_str());
+            let receives = |(webhook, _): &&(Webhook, _)| webhook.receives(kind, channel);
+            for (_, queue) in endpoints.iter().filter(receives) {
+                queue.push(event.clone());
+            }
         }
-    }
-}
-
-fn hand_out(occurrence: &Occurrence, outlets: &[(Webhook, Arc<Queue<Notice>>)]) {
-    let (event, channel) = (occurrence.what.event(), occurrence.channel.as_str());
-    for (_, queue) in outlets.iter().filter(|(webhook, _)| webhook.wants(event, channel)) {
-        queue.push(Notice::of(occurrence));
     }
 }

@@ -58,7 +58,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
 fn open(stage: &Stage) -> Socket {
     let place = Place::take(stage.node.channels_by_id("1").unwrap()).expect("no limit");
     let id = stage.shards.new_socket_id(0);
-    let (library, outlet) = (ClientLibrary::Other, Arc::new(Null));
-    let arrival = Arrival { place, id, library, outlet, answer: None };
+    let (library, transport) = (ClientLibrary::Other, Arc::new(Null));
+    let arrival = Arrival { place, id, library, transport, answer: None };
     Socket::open(&stage.node, arrival, Instant::now())
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use resound::app::{App, Apps};
 use resound::config::{Config, ConfigFile, Sources};
-use resound::hub::{EventCache, Hub, Outlet, Shard, ShardLimits, Shards, Signal};
+use resound::hub::{EventCache, Hub, Shard, ShardLimits, Shards, Signal, Transport};
 use resound::metrics::Metrics;
 use resound::node::Node;
 use resound::protocol::{ChannelName, SocketId};
@@ -91,7 +91,7 @@ pub(crate) fn name(text: &str) -> ChannelName {
 /// Takes everything and keeps nothing.
 pub(crate) struct Null;
 
-impl Outlet for Null {
+impl Transport for Null {
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
         Ok(bytes.iter().map(|slice| slice.len()).sum())
     }

@@ -1,46 +1,46 @@
-//! Where an app wants to be told what happens on its channels, and of what.
+//! The webhook endpoints of an app: where to send events of its channels, and which.
 
 use std::fmt;
 use std::time::Duration;
 
-/// One endpoint of an app.
+/// One endpoint of an app, as configured.
 #[derive(Clone)]
 pub struct Webhook {
-    /// Where to POST to.
+    /// The target of the POST requests.
     pub url: String,
-    /// Of what; empty: of everything.
-    pub events: Vec<WebhookEvent>,
-    /// Only channels whose name starts so.
+    /// The kinds to send; empty: all.
+    pub events: Vec<WebhookKind>,
+    /// Only events of channels whose name starts with this.
     pub channel_prefix: String,
-    /// Only channels whose name ends so.
+    /// Only events of channels whose name ends with this.
     pub channel_suffix: String,
     /// Further header fields; `X-Pusher-…` cannot be among them.
     pub headers: Vec<(String, String)>,
-    /// How long events are gathered into one call; zero: one event a call.
+    /// How long events are collected into one call; zero: one event per call.
     pub batch_window: Duration,
 }
 
-/// What can be told.
+/// The kinds of webhook events.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum WebhookEvent {
-    /// A channel got its first subscriber.
+pub enum WebhookKind {
+    /// A channel has its first subscriber.
     ChannelOccupied,
-    /// A channel lost its last one, and nobody came back for 3 s.
+    /// A channel has had no subscriber for 3 s.
     ChannelVacated,
     /// A user joined a presence channel.
     MemberAdded,
-    /// A user left one, and did not come back for 3 s.
+    /// A user left a presence channel and did not return within 3 s.
     MemberRemoved,
-    /// A client event was relayed.
+    /// A client event was published.
     ClientEvent,
-    /// Somebody subscribed to a cache channel that has no event.
+    /// A subscriber of a cache channel found no cached event.
     CacheMiss,
-    /// The number of subscribers changed.
+    /// The number of subscribers of a channel changed.
     SubscriptionCount,
 }
 
-impl WebhookEvent {
-    /// Every event, in the order of Pusher's documentation.
+impl WebhookKind {
+    /// All kinds, in the order of Pusher's documentation.
     pub const ALL: [Self; 7] = [
         Self::ChannelOccupied,
         Self::ChannelVacated,
@@ -51,7 +51,7 @@ impl WebhookEvent {
         Self::SubscriptionCount,
     ];
 
-    /// Its name in configuration and calls.
+    /// The name in configuration and calls.
     pub fn name(self) -> &'static str {
         match self {
             Self::ChannelOccupied => "channel_occupied",
@@ -64,22 +64,22 @@ impl WebhookEvent {
         }
     }
 
-    /// The event of a name.
+    /// The kind of a name.
     pub fn parse(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|event| event.name() == name)
+        Self::ALL.into_iter().find(|kind| kind.name() == name)
     }
 }
 
 impl Webhook {
-    /// Whether this endpoint wants to hear of this.
-    pub fn wants(&self, event: WebhookEvent, channel: &str) -> bool {
-        (self.events.is_empty() || self.events.contains(&event))
+    /// Whether this endpoint receives events of this kind on this channel.
+    pub fn receives(&self, kind: WebhookKind, channel: &str) -> bool {
+        (self.events.is_empty() || self.events.contains(&kind))
             && channel.starts_with(&self.channel_prefix)
             && channel.ends_with(&self.channel_suffix)
     }
 }
 
-/// Without the values of header fields: tokens stand there.
+/// Leaves out the header fields, whose values may be tokens.
 impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Webhook")

@@ -11,7 +11,7 @@ use super::error::{ConfigError, ValueOrigin, enumeration};
 use super::layers::{self, Layer};
 use super::schema;
 use super::values::{Setting, Values};
-use crate::app::{Webhook, WebhookEvent};
+use crate::app::{Webhook, WebhookKind};
 
 /// Events that are gathered for longer arrive too late for what webhooks are for.
 const LONGEST_BATCH_MILLIS: u64 = 60_000;
@@ -78,10 +78,10 @@ fn is_address(text: &str) -> bool {
         && has_valid_port
 }
 
-fn events(setting: &Setting<'_>) -> Result<Vec<WebhookEvent>, ConfigError> {
+fn events(setting: &Setting<'_>) -> Result<Vec<WebhookKind>, ConfigError> {
     let parse = |name: &String| {
-        WebhookEvent::parse(name).ok_or_else(|| {
-            let allowed = enumeration(&WebhookEvent::ALL.map(WebhookEvent::name));
+        WebhookKind::parse(name).ok_or_else(|| {
+            let allowed = enumeration(&WebhookKind::ALL.map(WebhookKind::name));
             setting.flaw(format_args!("has {name:?}; allowed are {allowed}"))
         })
     };

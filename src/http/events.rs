@@ -280,7 +280,7 @@ impl PublishReach {
 
 /// Publishes the events in order, then waits until they have reached Redis or Redis has failed.
 async fn publish(request: &SignedRequest, events: &[ValidEvent<'_>]) -> PublishReach {
-    request.channels.room().await;
+    request.channels.ready().await;
     let started = events.iter().flat_map(|event| start_publish(request, event)).collect::<Vec<_>>();
     let mut reach = PublishReach::AllNodes;
     for triggered in started {

@@ -1,41 +1,47 @@
-//! One channel: how many sockets on which shard, and the roster of a presence channel.
+//! One occupied channel: its number of sockets on each shard, and the roster of a presence channel.
 //!
-//! Always used under its lock (see [`registry`](super::registry)); everything it announces is
-//! queued to the shards before that lock is let go, which is what gives a channel one order.
+//! Used under its lock, which the [`registry`](super::registry) owns. Everything it announces is queued
+//! to the shards before the lock is released, which gives a channel one order.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use super::ChannelCounts;
-use super::occurrence::{Occurrence, What, Witness};
-use super::roster::{Joined, Left, Roster};
-use super::shards::{ChannelId, Shards};
+use super::command::ChannelId;
+use super::shards::Shards;
+use crate::channel_rules::{
+    CountThrottle, Roster, RosterJoin, RosterLeave, WebhookEvent, WebhookPayload, WebhookSink,
+};
 use crate::protocol::{Broadcast, ChannelName, Frame, Member, SocketId, server_message};
 
 /// One occupied channel.
 pub(super) struct Channel {
     id: ChannelId,
     name: ChannelName,
-    /// Subscribers on each shard: a publish reaches only shards that have some.
+    /// Subscribers on each shard: a frame goes only to shards that have some.
     on_shard: Box<[u32]>,
     /// Only presence channels have one.
     roster: Option<Box<Roster>>,
-    /// Told of what happens here, unless this is a user's own channel.
-    witness: Option<Arc<dyn Witness>>,
-    counted_at: Option<Instant>,
+    /// Receives what happens here, unless this is a user's own channel.
+    webhooks: Option<Arc<dyn WebhookSink>>,
+    count_throttle: CountThrottle,
 }
 
-/// Above this many subscribers they are told their number only every [`COUNT_INTERVAL`]: Pusher's.
-const COUNT_AT_ONCE_MAX: usize = 100;
-const COUNT_INTERVAL: Duration = Duration::from_secs(5);
+/// The counts of one occupied channel, as the HTTP API reports them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChannelCounts {
+    /// Subscribed sockets.
+    pub subscription_count: usize,
+    /// Distinct members, on presence channels.
+    pub user_count: Option<usize>,
+}
 
-/// Who joins.
+/// A socket that joins, and its member on a presence channel.
 pub(super) struct Joining<'a> {
     pub(super) socket: SocketId,
     pub(super) member: Option<&'a Member>,
 }
 
-/// A presence channel has all the members it may have.
+/// A presence channel has as many members as its limit allows.
 #[derive(Debug, PartialEq, Eq)]
 pub struct PresenceFull;
 
@@ -43,16 +49,23 @@ impl Channel {
     pub(super) fn new(
         name: ChannelName,
         shards: &Shards,
-        witness: Option<Arc<dyn Witness>>,
+        webhooks: Option<Arc<dyn WebhookSink>>,
     ) -> Self {
-        let witness = witness.filter(|_| name.user_id().is_none());
+        let webhooks = webhooks.filter(|_| name.user_id().is_none());
         let roster = name.is_presence().then(Box::default);
         let on_shard = vec![0; shards.count()].into_boxed_slice();
-        Self { id: shards.new_channel_id(), name, on_shard, roster, witness, counted_at: None }
+        Self {
+            id: shards.new_channel_id(),
+            name,
+            on_shard,
+            roster,
+            webhooks,
+            count_throttle: CountThrottle::default(),
+        }
     }
 
-    /// Adds a socket: announces its user to the others, then answers it, then says `then` (the
-    /// cached event or its absence). Returns the bytes of the answers.
+    /// Adds a socket: announces its user to the others, then sends it the answer, then `then` (the cached
+    /// event or `cache_miss`). Returns the bytes of the answers.
     pub(super) fn join(
         &mut self,
         shards: &Shards,
@@ -61,91 +74,90 @@ impl Channel {
         then: Option<Frame>,
     ) -> Result<usize, PresenceFull> {
         let was_vacant = self.subscription_count() == 0;
-        let mut is_new = None;
+        let mut added = None;
         if let (Some(roster), Some(member)) = (&mut self.roster, member) {
-            match roster.join(member, members_max) {
-                Joined::Full => return Err(PresenceFull),
-                Joined::Again => {}
-                Joined::First => {
-                    let (user_id, info) = (&member.user_id, member.info_json());
-                    let added = server_message::member_added(&self.name, user_id, info);
-                    self.publish(shards, &added, None);
-                    is_new = Some(What::MemberAdded(user_id.clone()));
+            let (user_id, info) = (&member.user_id, member.info_json());
+            match roster.join(user_id, info, members_max) {
+                RosterJoin::Full => return Err(PresenceFull),
+                RosterJoin::Again => {}
+                RosterJoin::First => {
+                    let frame = server_message::member_added(&self.name, user_id, info);
+                    self.deliver(shards, &frame, None);
+                    added = Some(WebhookPayload::MemberAdded(user_id.clone()));
                 }
             }
         }
-        self.on_shard[shards.of(socket)] += 1;
-        let bytes = shards.join(socket, self.id, [Some(self.answer()), then]);
-        let occupied = was_vacant.then_some(What::Occupied);
-        occupied.into_iter().chain(is_new).for_each(|what| self.tell(what));
+        let bytes = self.add_subscriber(shards, socket, [Some(self.answer()), then]);
+        let occupied = was_vacant.then_some(WebhookPayload::ChannelOccupied);
+        occupied.into_iter().chain(added).for_each(|payload| self.report(payload));
         Ok(bytes)
     }
 
-    /// Adds a socket about which there is nothing to decide, and tells it these.
-    pub(super) fn seat(&mut self, shards: &Shards, socket: SocketId, first: [Option<Frame>; 2]) {
+    /// Adds a socket without a check and sends it these frames. Returns their bytes.
+    pub(super) fn add_subscriber(
+        &mut self,
+        shards: &Shards,
+        socket: SocketId,
+        first: [Option<Frame>; 2],
+    ) -> usize {
         self.on_shard[shards.of(socket)] += 1;
-        shards.join(socket, self.id, first);
+        shards.add_subscriber(socket, self.id, first)
     }
 
-    /// Removes a socket, then announces to the others that its user is gone, if it was the last.
+    /// Removes a socket. If it was the last one of its user, announces to the others that the user left.
     pub(super) fn leave(&mut self, shards: &Shards, socket: SocketId, user_id: Option<&str>) {
         self.on_shard[shards.of(socket)] -= 1;
-        shards.leave(socket, self.id);
+        shards.remove_subscriber(socket, self.id);
         if let Some((roster, user_id)) = self.roster.as_mut().zip(user_id)
-            && roster.leave(user_id) == Left::Last
+            && roster.leave(user_id) == RosterLeave::Last
         {
             let removed = server_message::member_removed(&self.name, user_id);
-            self.publish(shards, &removed, None);
-            self.tell(What::MemberRemoved(user_id.into()));
+            self.deliver(shards, &removed, None);
+            self.report(WebhookPayload::MemberRemoved(user_id.into()));
         }
         if self.subscription_count() == 0 {
-            self.tell(What::Vacated);
+            self.report(WebhookPayload::ChannelVacated);
         }
     }
 
-    /// Tells the subscribers how many they are. Above [`COUNT_AT_ONCE_MAX`] not more often than
-    /// [`COUNT_INTERVAL`]: then returns when to look again.
-    pub(super) fn tell_count(&mut self, shards: &Shards, now: Instant) -> Option<Instant> {
+    /// Sends the subscribers their number. An error is the time at which a throttled count is due.
+    pub(super) fn send_count(&mut self, shards: &Shards, now: Instant) -> Result<(), Instant> {
         let count = self.subscription_count();
         if count == 0 || self.roster.is_some() || self.name.user_id().is_some() {
-            return None;
+            return Ok(());
         }
-        let next = self.counted_at.map(|at| at + COUNT_INTERVAL).filter(|&next| next > now);
-        if count > COUNT_AT_ONCE_MAX && next.is_some() {
-            return next;
-        }
-        self.counted_at = Some(now);
+        self.count_throttle.take(count, now)?;
         if let Some(frame) = server_message::subscription_count(&self.name, count) {
-            self.publish(shards, &frame, None);
+            self.deliver(shards, &frame, None);
         }
-        self.tell(What::SubscriptionCount(count));
-        None
+        self.report(WebhookPayload::SubscriptionCount(count));
+        Ok(())
     }
 
-    /// Tells the witness.
-    pub(super) fn tell(&self, what: What) {
-        if let Some(witness) = &self.witness {
-            let (channel, waited) = (self.name.clone(), false);
-            witness.saw(Occurrence { channel, what, waited });
+    /// Reports to the app's webhooks, if it has any.
+    pub(super) fn report(&self, payload: WebhookPayload) {
+        if let Some(webhooks) = &self.webhooks {
+            webhooks.send(WebhookEvent { channel: self.name.clone(), payload, is_final: false });
         }
     }
 
-    /// Hands one frame to every shard that has subscribers: O(shards), whatever their number.
-    pub(super) fn publish(&self, shards: &Shards, frame: &Frame, except: Option<SocketId>) {
+    /// Queues one frame for every shard that has subscribers: O(shards), whatever their number.
+    pub(super) fn deliver(&self, shards: &Shards, frame: &Frame, except: Option<SocketId>) {
         let broadcast = Broadcast::new(frame.clone());
         for (shard, &subscribers) in self.on_shard.iter().enumerate() {
             if subscribers > 0 {
-                shards.publish(shard, self.id, broadcast.clone(), except);
+                shards.deliver(shard, self.id, broadcast.clone(), except);
             }
         }
     }
 
-    /// What a subscriber is told first.
+    /// The answer to a subscription.
     pub(super) fn answer(&self) -> Frame {
         match &self.roster {
             None => server_message::subscription_succeeded(&self.name, "{}"),
             Some(roster) => {
-                let data = server_message::presence(roster.members());
+                let members = roster.members().map(|(user_id, info)| (&**user_id, info));
+                let data = server_message::presence(members);
                 server_message::subscription_succeeded(&self.name, &data)
             }
         }
@@ -161,6 +173,7 @@ impl Channel {
     }
 
     pub(super) fn user_ids(&self) -> Vec<Arc<str>> {
-        self.roster.as_ref().map(|roster| roster.user_ids().cloned().collect()).unwrap_or_default()
+        let ids = |roster: &Roster| roster.members().map(|(user_id, _)| user_id.clone()).collect();
+        self.roster.as_deref().map(ids).unwrap_or_default()
     }
 }

@@ -1,10 +1,9 @@
-//! What waits for one socket, bounded in bytes, and how it leaves: as few writes as possible.
+//! The frames that wait for one socket, bounded in bytes and written in as few calls as possible.
 //!
-//! Two bounds. What others publish to a socket has a limit, above which the socket is closed. Answers
-//! to the socket's own messages have none that closes it: above [`ANSWER_BYTES_MAX`] no further
-//! message is read from it, so it cannot ask for more than it takes.
-//!
-//! Knows no sockets: a transport is an [`Outlet`].
+//! There are two bounds. What others publish to a socket has a limit, above which the socket is closed.
+//! Answers to the socket's own messages never close it: above [`ANSWER_BYTES_MAX`] no further message
+//! is read from it, so it cannot request more than it takes. How bytes are written is left to the
+//! [`Transport`].
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -12,17 +11,17 @@ use std::io::{self, IoSlice};
 use crate::protocol::Frame;
 
 /// The write side of one connection, used by its shard only.
-pub trait Outlet: Send + Sync {
+pub trait Transport: Send + Sync {
     /// Writes what the transport takes right now; `WouldBlock` when it takes nothing.
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize>;
 
-    /// Whether the peer reads deflated messages; asked once, at the beginning.
+    /// Whether the peer reads deflated messages; called once, when the socket opens.
     fn reads_deflated(&self) -> bool;
 
     /// Passes the connection task a change of the write side.
     fn signal(&self, signal: Signal);
 
-    /// The last is out: ends the stream.
+    /// Ends the stream: the last frame has been written.
     fn finish(&self);
 }
 
@@ -33,16 +32,16 @@ pub enum Signal {
     AwaitWritable,
     /// Too many answers wait: read no further message.
     StopReading,
-    /// The answers have gone out: read on.
+    /// Enough answers have been written: read on.
     ReadOn,
     /// The socket is closed, or its peer is gone: nothing more will be queued.
     Ending,
 }
 
-/// Frames joined into one write. Linux takes 1024; beyond 64 the call is no longer what costs.
+/// Frames joined into one write. Linux takes 1024; beyond 64 the call itself no longer dominates.
 const JOINED_MAX: usize = 64;
 
-/// What a frame costs beyond its bytes while it waits: its count of references, its place in a
+/// What a frame costs beyond its bytes while it waits: its count of references, its slot in a
 /// queue that doubles, what the allocator rounds up and cannot use around it. Counted with 64, 1 MiB
 /// of 4 KB frames made the process grow by 1 044 KB.
 const FRAME_OVERHEAD_BYTES: usize = 192;
@@ -57,22 +56,22 @@ const ANSWER_BYTES_MAX: usize = 64 * 1024;
 /// Frames not yet written, oldest first.
 #[derive(Default)]
 pub(super) struct Outbox {
-    /// Most of the time the only one: it lies where the shard looks anyway.
+    /// Mostly the only one, and inline: the shard reads this memory anyway.
     first: Option<Frame>,
     more: VecDeque<Frame>,
-    /// How much of the first frame is already out.
+    /// How much of the first frame has been written.
     written: usize,
-    /// What waits in all, with what holds it.
+    /// The cost of all waiting frames.
     bytes: usize,
-    /// How much of `bytes` may be answers: never less than really are, since they are not told apart
-    /// in the queue, and exact whenever it is empty.
+    /// An upper bound on the part of `bytes` that is answers: the queue does not distinguish them. Exact
+    /// whenever the queue is empty.
     answer_bytes: usize,
 }
 
 /// How a flush ended.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Flush {
-    /// Everything is out.
+    /// Everything has been written.
     Done,
     /// The transport is full; the rest waits.
     Blocked,
@@ -81,8 +80,8 @@ pub(super) enum Flush {
 }
 
 impl Outbox {
-    /// Whether one more published frame fits beside those that wait. An empty outbox takes any: a
-    /// frame above the bound would never be delivered.
+    /// Whether one more published frame fits beside those that wait. An empty outbox takes any frame;
+    /// one above the bound could otherwise never be delivered.
     pub(super) fn takes(&self, frame: &Frame, bytes_max: usize) -> bool {
         self.first.is_none() || self.bytes - self.answer_bytes + cost(frame) <= bytes_max
     }
@@ -93,13 +92,13 @@ impl Outbox {
         self.push(frame);
     }
 
-    /// Whether more answers wait than may.
+    /// Whether the answers are above their bound.
     pub(super) fn is_full_of_answers(&self) -> bool {
         self.answer_bytes > ANSWER_BYTES_MAX
     }
 
-    /// Whether enough answers have gone out to read on: half, so that a slow reader does not stop
-    /// and start with each frame.
+    /// Whether enough answers have been written to read on: half of the bound, so that reading does not
+    /// stop and start with each frame.
     pub(super) fn has_room_for_answers(&self) -> bool {
         self.answer_bytes <= ANSWER_BYTES_MAX / 2
     }
@@ -112,7 +111,7 @@ impl Outbox {
         }
     }
 
-    /// Drops what waits, but for the rest of a frame that is half out.
+    /// Drops what waits, except the rest of a frame that is partly written.
     pub(super) fn abandon(&mut self) {
         self.more.clear();
         self.first.take_if(|_| self.written == 0);
@@ -120,10 +119,10 @@ impl Outbox {
         self.answer_bytes = self.answer_bytes.min(self.bytes);
     }
 
-    /// Writes until everything is out or the transport is full.
-    pub(super) fn flush(&mut self, outlet: &dyn Outlet) -> Flush {
+    /// Writes until nothing waits or the transport is full.
+    pub(super) fn flush(&mut self, transport: &dyn Transport) -> Flush {
         while let Some(first) = &self.first {
-            match write_once(outlet, first, self.written, &self.more) {
+            match write_once(transport, first, self.written, &self.more) {
                 Ok(0) => return Flush::Broken,
                 Ok(written) => self.advance(written),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Flush::Blocked,
@@ -156,14 +155,14 @@ fn cost(frame: &Frame) -> usize {
 }
 
 fn write_once(
-    outlet: &dyn Outlet,
+    transport: &dyn Transport,
     first: &Frame,
     from: usize,
     more: &VecDeque<Frame>,
 ) -> io::Result<usize> {
     let first = IoSlice::new(&first.as_bytes()[from..]);
     if more.is_empty() {
-        return outlet.write(&[first]);
+        return transport.write(&[first]);
     }
     let mut slices = [first; JOINED_MAX];
     let mut count = 1;
@@ -171,7 +170,7 @@ fn write_once(
         *slice = IoSlice::new(frame.as_bytes());
         count += 1;
     }
-    outlet.write(&slices[..count])
+    transport.write(&slices[..count])
 }
 
 #[cfg(test)]
@@ -181,7 +180,7 @@ mod tests {
     use parking_lot::Mutex;
     use proptest::prelude::*;
 
-    use super::{ANSWER_BYTES_MAX, Flush, Outbox, Outlet, Signal};
+    use super::{ANSWER_BYTES_MAX, Flush, Outbox, Signal, Transport};
     use crate::protocol::Frame;
 
     /// Takes a given number of bytes at each write, then blocks.
@@ -191,7 +190,7 @@ mod tests {
         taken: Mutex<Vec<u8>>,
     }
 
-    impl Outlet for Narrow {
+    impl Transport for Narrow {
         fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
             let takes = self.takes.lock().pop();
             let most = takes.ok_or(io::ErrorKind::WouldBlock)?;
@@ -217,9 +216,9 @@ mod tests {
         for text in ["a", "b", "c"] {
             outbox.push(Frame::text(text.as_bytes()));
         }
-        let outlet = narrow(vec![usize::MAX]);
-        assert_eq!(outbox.flush(&outlet), Flush::Done);
-        assert_eq!(*outlet.taken.lock(), b"\x81\x01a\x81\x01b\x81\x01c");
+        let transport = narrow(vec![usize::MAX]);
+        assert_eq!(outbox.flush(&transport), Flush::Done);
+        assert_eq!(*transport.taken.lock(), b"\x81\x01a\x81\x01b\x81\x01c");
     }
 
     #[test]
@@ -227,13 +226,13 @@ mod tests {
         let mut outbox = Outbox::default();
         outbox.push(Frame::text(b"half"));
         outbox.push(Frame::text(b"whole"));
-        let outlet = narrow(vec![3]);
-        assert_eq!(outbox.flush(&outlet), Flush::Blocked);
+        let transport = narrow(vec![3]);
+        assert_eq!(outbox.flush(&transport), Flush::Blocked);
         outbox.abandon();
         outbox.push(Frame::text(b"last"));
-        outlet.takes.lock().push(usize::MAX);
-        assert_eq!(outbox.flush(&outlet), Flush::Done);
-        assert_eq!(*outlet.taken.lock(), b"\x81\x04half\x81\x04last");
+        transport.takes.lock().push(usize::MAX);
+        assert_eq!(outbox.flush(&transport), Flush::Done);
+        assert_eq!(*transport.taken.lock(), b"\x81\x04half\x81\x04last");
         assert_eq!(outbox.bytes, 0);
     }
 
@@ -246,8 +245,8 @@ mod tests {
         outbox.push(event.clone());
         assert!(!outbox.takes(&event, 1200), "one event waits");
         assert!(outbox.is_full_of_answers());
-        let outlet = narrow(vec![roster.len()]);
-        assert_eq!(outbox.flush(&outlet), Flush::Blocked);
+        let transport = narrow(vec![roster.len()]);
+        assert_eq!(outbox.flush(&transport), Flush::Blocked);
         assert!(outbox.has_room_for_answers());
         outbox.abandon();
         assert_eq!((outbox.bytes, outbox.answer_bytes), (0, 0));
@@ -259,11 +258,11 @@ mod tests {
         let answer = Frame::text(&[b'a'; ANSWER_BYTES_MAX / 4]);
         (0..4).for_each(|_| outbox.push_answer(answer.clone()));
         assert!(outbox.is_full_of_answers());
-        let outlet = narrow(vec![answer.len(); 2]);
-        outbox.flush(&outlet);
+        let transport = narrow(vec![answer.len(); 2]);
+        outbox.flush(&transport);
         assert!(!outbox.is_full_of_answers() && !outbox.has_room_for_answers());
-        outlet.takes.lock().push(answer.len());
-        outbox.flush(&outlet);
+        transport.takes.lock().push(answer.len());
+        outbox.flush(&transport);
         assert!(outbox.has_room_for_answers());
     }
 
@@ -280,9 +279,9 @@ mod tests {
                 expected.extend_from_slice(frame.as_bytes());
                 outbox.push(frame);
             }
-            let outlet = narrow(takes);
-            let ended = outbox.flush(&outlet);
-            let taken = outlet.taken.lock();
+            let transport = narrow(takes);
+            let ended = outbox.flush(&transport);
+            let taken = transport.taken.lock();
             prop_assert!(expected.starts_with(&taken));
             prop_assert_eq!(ended == Flush::Done, taken.len() == expected.len());
             prop_assert_eq!(ended == Flush::Done, outbox.bytes == 0);

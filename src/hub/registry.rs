@@ -1,38 +1,37 @@
-//! Channel name → channel: created on first use, gone when vacated.
+//! The map from channel names to channels, which are created on first use and removed when vacated.
 //!
-//! Owns the one subtle step of the hub: a join that races with the last leave. A channel is
-//! marked vacated under its own lock before it is taken out of the map, and whoever finds the
-//! mark looks again.
+//! Owns the locks of the channels, and the one subtle step of the hub: a join that races with the last
+//! leave. A channel is marked vacated under its own lock before it is removed from the map; a join that
+//! finds the mark looks the channel up again.
 
 use std::sync::Arc;
 
 use dashmap::DashMap;
 use parking_lot::Mutex;
 
-use super::ChannelCounts;
-use super::channel::Channel;
-use super::occurrence::Witness;
+use super::channel::{Channel, ChannelCounts};
 use super::shards::Shards;
+use crate::channel_rules::WebhookSink;
 use crate::protocol::ChannelName;
 
 /// All occupied channels of one app.
 pub(super) struct Registry {
     channels: DashMap<ChannelName, Arc<Slot>>,
     shards: Arc<Shards>,
-    /// What every channel tells of what happens on it.
-    witness: Option<Arc<dyn Witness>>,
+    /// Receives what happens on every channel.
+    webhooks: Option<Arc<dyn WebhookSink>>,
 }
 
-/// `None` once vacated: the slot is on its way out of the map.
+/// `None` once vacated and about to be removed from the map.
 type Slot = Mutex<Option<Channel>>;
 
 impl Registry {
-    pub(super) fn new(shards: Arc<Shards>, witness: Option<Arc<dyn Witness>>) -> Self {
-        Self { channels: DashMap::new(), shards, witness }
+    pub(super) fn new(shards: Arc<Shards>, webhooks: Option<Arc<dyn WebhookSink>>) -> Self {
+        Self { channels: DashMap::new(), shards, webhooks }
     }
 
-    /// Does something with a channel under its lock, creating it if need be. A channel that is
-    /// empty afterwards is removed.
+    /// Runs `act` on a channel under its lock and creates the channel if it does not exist. A channel
+    /// without subscribers is removed afterwards.
     pub(super) fn with<R>(&self, name: &ChannelName, act: impl FnOnce(&mut Channel) -> R) -> R {
         loop {
             let slot = self.slot(name);
@@ -44,7 +43,7 @@ impl Registry {
         }
     }
 
-    /// Does something with a channel under its lock; `None` if it is not occupied.
+    /// Runs `act` on a channel under its lock; `None` if it is not occupied.
     pub(super) fn with_occupied<R>(
         &self,
         name: &ChannelName,
@@ -62,7 +61,7 @@ impl Registry {
         let matches = |entry: &dashmap::mapref::multiple::RefMulti<'_, ChannelName, Arc<Slot>>| {
             entry.key().user_id().is_none() && entry.key().as_str().starts_with(prefix)
         };
-        // The map's guards are let go before any channel is locked.
+        // The map's guards are dropped before any channel is locked.
         let slots: Vec<_> = self
             .channels
             .iter()
@@ -73,7 +72,7 @@ impl Registry {
         slots.into_iter().filter_map(|(name, slot)| Some((name, counts(&slot)?))).collect()
     }
 
-    /// How many channels there are.
+    /// The number of channels.
     pub(super) fn len(&self) -> usize {
         self.channels.len()
     }
@@ -82,13 +81,13 @@ impl Registry {
         if let Some(found) = self.channels.get(name) {
             return found.value().clone();
         }
-        let channel = || Channel::new(name.clone(), &self.shards, self.witness.clone());
+        let channel = || Channel::new(name.clone(), &self.shards, self.webhooks.clone());
         let create = || Arc::new(Mutex::new(Some(channel())));
         self.channels.entry(name.clone()).or_insert_with(create).value().clone()
     }
 
-    /// Under the channel's lock. The map's lock is taken inside it here and nowhere the other
-    /// way round: look-ups clone the slot and let the map go first.
+    /// Called under the channel's lock and takes the map's lock inside it. Nothing takes them in the other
+    /// order: look-ups clone the slot and release the map first.
     fn remove_if_vacated(&self, name: &ChannelName, channel: &mut Option<Channel>) {
         if channel.as_ref().is_some_and(|channel| channel.subscription_count() == 0) {
             *channel = None;

@@ -1,9 +1,9 @@
 //! THE HOT PATH: turns one frame into N writes.
 //!
-//! A shard owns the write side of its sockets and knows which of them are in which channel. A
-//! turn appends the frames of its inbox to outboxes, then flushes a bounded number of them, each
-//! with one vectored write. Per delivery there is no wake-up, no lock, no hash look-up, no
-//! allocation, no formatting. Refuses to know rules, rosters and names.
+//! A shard owns the write side of its sockets and the list of those in each channel. A turn appends
+//! the frames of its inbox to outboxes, then flushes a bounded number of them, each with one vectored
+//! write. Per delivery there is no wake-up, no lock, no hash look-up, no allocation, no formatting.
+//! Rules, rosters and channel names are left to the rooms above.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -11,8 +11,8 @@ use std::sync::Arc;
 use indexmap::IndexSet;
 use slab::Slab;
 
-use super::outbox::{Flush, Outbox, Outlet, Signal};
-use super::shards::{ChannelId, Command, ShardLimits};
+use super::command::{ChannelId, ShardCommand};
+use super::outbox::{Flush, Outbox, Signal, Transport};
 use crate::metrics::{ClosedBy, Metrics};
 use crate::protocol::deflate::Deflater;
 use crate::protocol::{Broadcast, CloseCode, Frame, SocketId, server_message};
@@ -27,23 +27,36 @@ const FLUSHES_FOR_BULK: usize = 16;
 /// channels, so that 10 000 receivers of one event do not delay ten of another.
 const BULK_SUBSCRIBERS: usize = 256;
 
-/// Capacity a drained inbox may keep: a burst must not be remembered for ever.
+/// Capacity that a drained batch keeps, so that one burst does not occupy memory for ever.
 const BATCH_CAPACITY: usize = 1024;
 
 /// Index of a socket in its shard.
 type Slot = u32;
 
+/// Bounds of the shards, from the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct ShardLimits {
+    /// How many shards: one per worker thread.
+    pub shards: usize,
+    /// Bytes that may wait for one socket.
+    pub outbox_bytes: usize,
+    /// Bytes of frames in one inbox above which publishers wait.
+    pub inbox_bytes: usize,
+    /// Bytes of an event's frame from which it is deflated for those who negotiated that.
+    pub deflate_bytes_min: usize,
+}
+
 /// One of the process's shards.
 pub struct Shard {
     channels: HashMap<ChannelId, IndexSet<Slot>>,
-    seats: Seats,
+    sockets: Sockets,
     deflater: Deflater,
     deflate_bytes_min: usize,
 }
 
-/// The sockets of a shard and what there is to flush.
-struct Seats {
-    slab: Slab<Seat>,
+/// The sockets of a shard and the order in which they are flushed.
+struct Sockets {
+    slab: Slab<SocketState>,
     slots: HashMap<SocketId, Slot>,
     /// Sockets with something to write; those of large channels wait in `bulk`.
     urgent: VecDeque<Slot>,
@@ -55,10 +68,10 @@ struct Seats {
 /// The write side of one socket. Aligned, so that a delivery touches two cache lines of it and never
 /// three: 12 % more deliveries a second in a closed loop.
 #[repr(align(64))]
-struct Seat {
+struct SocketState {
     socket: SocketId,
-    /// `None` once the stream has ended; the seat then waits to be forgotten.
-    outlet: Option<Arc<dyn Outlet>>,
+    /// `None` once the stream has ended, until the socket is forgotten.
+    transport: Option<Arc<dyn Transport>>,
     outbox: Outbox,
     in_urgent: bool,
     in_bulk: bool,
@@ -67,7 +80,7 @@ struct Seat {
     reading_stopped: bool,
     /// The peer negotiated permessage-deflate.
     reads_deflated: bool,
-    /// Nothing more is said after what is queued.
+    /// The close frame is queued, and nothing is queued behind it.
     ending: bool,
 }
 
@@ -79,7 +92,7 @@ enum Lane {
 
 impl Shard {
     pub(super) fn new(limits: ShardLimits, metrics: Arc<Metrics>) -> Self {
-        let seats = Seats {
+        let sockets = Sockets {
             slab: Slab::new(),
             slots: HashMap::new(),
             urgent: VecDeque::new(),
@@ -88,64 +101,64 @@ impl Shard {
             metrics,
         };
         let (channels, deflater) = (HashMap::new(), Deflater::default());
-        Self { channels, seats, deflater, deflate_bytes_min: limits.deflate_bytes_min }
+        Self { channels, sockets, deflater, deflate_bytes_min: limits.deflate_bytes_min }
     }
 
     pub(super) fn has_work(&self) -> bool {
-        !(self.seats.urgent.is_empty() && self.seats.bulk.is_empty())
+        !(self.sockets.urgent.is_empty() && self.sockets.bulk.is_empty())
     }
 
-    pub(super) fn turn(&mut self, batch: &mut Vec<Command>) {
+    pub(super) fn turn(&mut self, batch: &mut Vec<ShardCommand>) {
         for command in batch.drain(..) {
             self.apply(command);
         }
         batch.shrink_to(BATCH_CAPACITY);
-        self.seats.flush_some();
+        self.sockets.flush_some();
     }
 
-    fn apply(&mut self, command: Command) {
-        let seats = &mut self.seats;
+    fn apply(&mut self, command: ShardCommand) {
+        let sockets = &mut self.sockets;
         match command {
-            Command::Publish { channel, broadcast, except } => {
-                self.publish(channel, &broadcast, except);
+            ShardCommand::Deliver { channel, broadcast, except } => {
+                self.deliver(channel, &broadcast, except);
             }
-            Command::Open { socket, outlet } => seats.open(socket, outlet),
-            Command::Send { socket, frame } => seats.send(socket, frame),
-            Command::Answer { socket, frame } => {
-                if let Some(slot) = seats.slot(socket) {
-                    seats.answer(slot, frame);
+            ShardCommand::Open { socket, transport } => sockets.open(socket, transport),
+            ShardCommand::Send { socket, frame } => sockets.send(socket, frame),
+            ShardCommand::Answer { socket, frame } => {
+                if let Some(slot) = sockets.slot(socket) {
+                    sockets.answer(slot, frame);
                 }
             }
-            Command::Join { socket, channel, first } => {
-                let Some(slot) = seats.slot(socket) else { return };
-                first.into_iter().flatten().for_each(|frame| seats.answer(slot, frame));
+            ShardCommand::AddSubscriber { socket, channel, first } => {
+                let Some(slot) = sockets.slot(socket) else { return };
+                first.into_iter().flatten().for_each(|frame| sockets.answer(slot, frame));
                 self.channels.entry(channel).or_default().insert(slot);
             }
-            Command::Leave { socket, channel } => {
-                let Some(slot) = seats.slot(socket) else { return };
+            ShardCommand::RemoveSubscriber { socket, channel } => {
+                let Some(slot) = sockets.slot(socket) else { return };
                 let Some(subscribers) = self.channels.get_mut(&channel) else { return };
                 subscribers.swap_remove(&slot);
                 if subscribers.is_empty() {
                     self.channels.remove(&channel);
                 }
             }
-            Command::Writable { socket } => seats.writable(socket),
-            Command::End { socket, code } => {
-                if let Some(slot) = seats.slot(socket) {
-                    seats.end(slot, code);
+            ShardCommand::Writable { socket } => sockets.writable(socket),
+            ShardCommand::End { socket, code } => {
+                if let Some(slot) = sockets.slot(socket) {
+                    sockets.end(slot, code);
                 }
             }
-            Command::Finish { socket, code } => seats.finish(socket, code),
-            Command::EndSome { count, code } => seats.end_some(count, code),
-            Command::Forget { socket } => seats.forget(socket),
+            ShardCommand::Finish { socket, code } => sockets.finish(socket, code),
+            ShardCommand::EndSome { count, code } => sockets.end_some(count, code),
+            ShardCommand::Forget { socket } => sockets.forget(socket),
         }
     }
 
     /// The fan-out: one clone of a reference and one push per receiver.
-    fn publish(&mut self, channel: ChannelId, broadcast: &Broadcast, except: Option<SocketId>) {
-        let Self { channels, seats, deflater, deflate_bytes_min } = self;
+    fn deliver(&mut self, channel: ChannelId, broadcast: &Broadcast, except: Option<SocketId>) {
+        let Self { channels, sockets, deflater, deflate_bytes_min } = self;
         let Some(subscribers) = channels.get(&channel) else { return };
-        let except = except.and_then(|socket| seats.slot(socket));
+        let except = except.and_then(|socket| sockets.slot(socket));
         let large = subscribers.len() >= BULK_SUBSCRIBERS;
         let lane = if large { Lane::Bulk } else { Lane::Urgent };
         let plain = broadcast.plain();
@@ -155,26 +168,26 @@ impl Shard {
             if Some(slot) == except {
                 continue;
             }
-            let deflate = worth_deflating && seats.slab[slot as usize].reads_deflated;
+            let deflate = worth_deflating && sockets.slab[slot as usize].reads_deflated;
             let frame = if deflate { broadcast.deflated(deflater) } else { plain };
             (receivers, bytes) = (receivers + 1, bytes + frame.len());
-            seats.queue(slot, frame.clone(), lane);
+            sockets.queue(slot, frame.clone(), lane);
         }
-        seats.metrics.messages_delivered.inc_by(receivers);
-        seats.metrics.delivered_bytes.inc_by(bytes as u64);
+        sockets.metrics.messages_delivered.inc_by(receivers);
+        sockets.metrics.delivered_bytes.inc_by(bytes as u64);
     }
 }
 
-impl Seats {
+impl Sockets {
     fn slot(&self, socket: SocketId) -> Option<Slot> {
         self.slots.get(&socket).copied()
     }
 
-    fn open(&mut self, socket: SocketId, outlet: Arc<dyn Outlet>) {
-        let seat = Seat {
+    fn open(&mut self, socket: SocketId, transport: Arc<dyn Transport>) {
+        let state = SocketState {
             socket,
-            reads_deflated: outlet.reads_deflated(),
-            outlet: Some(outlet),
+            reads_deflated: transport.reads_deflated(),
+            transport: Some(transport),
             outbox: Outbox::default(),
             in_urgent: false,
             in_bulk: false,
@@ -182,7 +195,7 @@ impl Seats {
             reading_stopped: false,
             ending: false,
         };
-        let slot = self.slab.insert(seat);
+        let slot = self.slab.insert(state);
         self.slots.insert(socket, Slot::try_from(slot).expect("fewer sockets than descriptors"));
     }
 
@@ -195,14 +208,14 @@ impl Seats {
     /// Appends an answer to a socket's outbox, whatever its size, and stops the reading from a
     /// socket for which too many wait.
     fn answer(&mut self, slot: Slot, frame: Frame) {
-        let seat = &mut self.slab[slot as usize];
-        if seat.ending {
+        let state = &mut self.slab[slot as usize];
+        if state.ending {
             return;
         }
-        seat.outbox.push_answer(frame);
-        if !seat.reading_stopped && seat.outbox.is_full_of_answers() {
-            seat.reading_stopped = true;
-            seat.signal(Signal::StopReading);
+        state.outbox.push_answer(frame);
+        if !state.reading_stopped && state.outbox.is_full_of_answers() {
+            state.reading_stopped = true;
+            state.signal(Signal::StopReading);
         }
         self.mark(slot, Lane::Urgent);
     }
@@ -210,25 +223,25 @@ impl Seats {
     /// Appends a published frame to a socket's outbox. A socket that has no room is ended, never
     /// skipped: a silent gap would be worse than a reconnect.
     fn queue(&mut self, slot: Slot, frame: Frame, lane: Lane) {
-        let seat = &mut self.slab[slot as usize];
-        if seat.ending {
+        let state = &mut self.slab[slot as usize];
+        if state.ending {
             return;
         }
-        if !seat.outbox.takes(&frame, self.outbox_bytes_max) {
-            seat.flush(&self.metrics);
-            if !seat.outbox.takes(&frame, self.outbox_bytes_max) {
+        if !state.outbox.takes(&frame, self.outbox_bytes_max) {
+            state.flush(&self.metrics);
+            if !state.outbox.takes(&frame, self.outbox_bytes_max) {
                 self.end(slot, CloseCode::TooSlow);
                 return;
             }
         }
-        seat.outbox.push(frame);
+        state.outbox.push(frame);
         self.mark(slot, lane);
     }
 
-    /// Remembers that a socket has something to write, once per lane.
+    /// Queues a socket for flushing, once per lane.
     fn mark(&mut self, slot: Slot, lane: Lane) {
-        let seat = &mut self.slab[slot as usize];
-        if seat.blocked || std::mem::replace(seat.marked(lane), true) {
+        let state = &mut self.slab[slot as usize];
+        if state.blocked || std::mem::replace(state.marked(lane), true) {
             return;
         }
         match lane {
@@ -254,9 +267,9 @@ impl Seats {
                 return;
             };
             // A slot may have been freed, or given to a new socket, since it was queued.
-            let Some(seat) = self.slab.get_mut(slot as usize) else { continue };
-            *seat.marked(lane) = false;
-            seat.flush(&self.metrics);
+            let Some(state) = self.slab.get_mut(slot as usize) else { continue };
+            *state.marked(lane) = false;
+            state.flush(&self.metrics);
         }
     }
 
@@ -267,26 +280,26 @@ impl Seats {
     }
 
     fn end(&mut self, slot: Slot, code: CloseCode) {
-        let seat = &mut self.slab[slot as usize];
-        if seat.ending {
+        let state = &mut self.slab[slot as usize];
+        if state.ending {
             return;
         }
         if code == CloseCode::TooSlow {
-            seat.outbox.abandon();
+            state.outbox.abandon();
         }
         if code.is_announced() {
-            seat.outbox.push(server_message::closing_error(code));
+            state.outbox.push(server_message::closing_error(code));
         }
-        seat.outbox.push(Frame::close(code));
+        state.outbox.push(Frame::close(code));
         self.metrics.socket_closed(ClosedBy::Server(code));
         self.last(slot);
     }
 
     fn finish(&mut self, socket: SocketId, code: Option<u16>) {
         let Some(slot) = self.slot(socket) else { return };
-        let seat = &mut self.slab[slot as usize];
-        if !seat.ending {
-            seat.outbox.push(Frame::close_echo(code));
+        let state = &mut self.slab[slot as usize];
+        if !state.ending {
+            state.outbox.push(Frame::close_echo(code));
             self.metrics.socket_closed(ClosedBy::Client(code));
             self.last(slot);
         }
@@ -294,14 +307,14 @@ impl Seats {
 
     /// What is queued now is the last; the stream ends behind it.
     fn last(&mut self, slot: Slot) {
-        let seat = &mut self.slab[slot as usize];
-        seat.ending = true;
-        seat.signal(Signal::Ending);
+        let state = &mut self.slab[slot as usize];
+        state.ending = true;
+        state.signal(Signal::Ending);
         self.mark(slot, Lane::Urgent);
     }
 
     fn end_some(&mut self, count: usize, code: CloseCode) {
-        let open = self.slab.iter().filter(|(_, seat)| !seat.ending);
+        let open = self.slab.iter().filter(|(_, state)| !state.ending);
         let slots: Vec<Slot> = open.take(count).map(|(slot, _)| slot as Slot).collect();
         for slot in slots {
             self.end(slot, code);
@@ -310,15 +323,15 @@ impl Seats {
 
     fn forget(&mut self, socket: SocketId) {
         if let Some(slot) = self.slots.remove(&socket) {
-            let seat = self.slab.remove(slot as usize);
-            if !seat.ending {
+            let state = self.slab.remove(slot as usize);
+            if !state.ending {
                 self.metrics.socket_closed(ClosedBy::Network);
             }
         }
     }
 }
 
-impl Seat {
+impl SocketState {
     fn marked(&mut self, lane: Lane) -> &mut bool {
         match lane {
             Lane::Urgent => &mut self.in_urgent,
@@ -327,27 +340,27 @@ impl Seat {
     }
 
     fn signal(&self, signal: Signal) {
-        if let Some(outlet) = &self.outlet {
-            outlet.signal(signal);
+        if let Some(transport) = &self.transport {
+            transport.signal(signal);
         }
     }
 
     fn flush(&mut self, metrics: &Metrics) {
-        let Some(outlet) = self.outlet.as_deref().filter(|_| !self.blocked) else { return };
-        let flushed = self.outbox.flush(outlet);
+        let Some(transport) = self.transport.as_deref().filter(|_| !self.blocked) else { return };
+        let flushed = self.outbox.flush(transport);
         if self.reading_stopped && self.outbox.has_room_for_answers() {
             self.reading_stopped = false;
-            outlet.signal(Signal::ReadOn);
+            transport.signal(Signal::ReadOn);
         }
         match flushed {
             Flush::Done if self.ending => {
-                outlet.finish();
-                self.outlet = None;
+                transport.finish();
+                self.transport = None;
             }
             Flush::Done => {}
             Flush::Blocked => {
                 self.blocked = true;
-                outlet.signal(Signal::AwaitWritable);
+                transport.signal(Signal::AwaitWritable);
             }
             Flush::Broken => {
                 tracing::debug!(socket = %self.socket, "peer is gone while writing");
@@ -356,8 +369,8 @@ impl Seat {
                     metrics.socket_closed(ClosedBy::Network);
                 }
                 // Without it a task that does not read would never notice.
-                outlet.signal(Signal::Ending);
-                self.outlet = None;
+                transport.signal(Signal::Ending);
+                self.transport = None;
                 self.ending = true;
             }
         }

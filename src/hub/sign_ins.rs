@@ -1,7 +1,7 @@
-//! Who is signed in on which sockets, and who wants to know of it.
+//! The sockets of each signed-in user, and the sockets that watch a user.
 //!
-//! Pure: every change returns whom to tell what. Used under one lock of the hub, so that the
-//! watchers of a user see coming and going in one order.
+//! Pure: every change returns the sockets to notify. Used under one lock of the hub, so that the watchers
+//! of a user receive its changes in one order.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -15,42 +15,43 @@ pub(super) struct SignIns {
     watchers: HashMap<Arc<str>, HashSet<SocketId>>,
 }
 
-/// What a sign-in is to be told, and whom it concerns.
+/// What follows from a sign-in.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct SignedIn {
-    /// Of the user's own watchlist: who is online, who is not.
+    /// The users of its watchlist that are online.
     pub(super) online: Vec<Arc<str>>,
+    /// The users of its watchlist that are not.
     pub(super) offline: Vec<Arc<str>>,
-    /// Sockets that watch this user, if this is the user's first.
-    pub(super) tell: Vec<SocketId>,
+    /// The sockets that watch this user, if this is the user's first socket.
+    pub(super) watchers: Vec<SocketId>,
 }
 
 impl SignIns {
-    /// A socket signs in.
+    /// Signs a socket in.
     pub(super) fn sign_in(&mut self, socket: SocketId, user: &User) -> SignedIn {
         let first = self.arrive(socket, &user.id);
-        let tell = if first { sockets_of(&self.watchers, &user.id) } else { Vec::new() };
+        let watchers = if first { sockets_of(&self.watchers, &user.id) } else { Vec::new() };
         self.watch(socket, &user.watchlist);
         let is_online = |id: &Arc<str>| self.sockets.contains_key(id);
         let (online, offline) = user.watchlist.iter().cloned().partition(is_online);
-        SignedIn { online, offline, tell }
+        SignedIn { online, offline, watchers }
     }
 
-    /// A socket belongs to a user; true if it is the user's first.
+    /// Adds a socket to a user; true if it is the user's first.
     pub(super) fn arrive(&mut self, socket: SocketId, user_id: &Arc<str>) -> bool {
         let sockets = self.sockets.entry(user_id.clone()).or_default();
         sockets.insert(socket);
         sockets.len() == 1
     }
 
-    /// A socket is told of these users from now on.
+    /// Makes a socket a watcher of these users.
     pub(super) fn watch(&mut self, socket: SocketId, user_ids: &[Arc<str>]) {
         for watched in user_ids {
             self.watchers.entry(watched.clone()).or_default().insert(socket);
         }
     }
 
-    /// A signed-in socket is gone; returns the sockets to tell if it was the user's last.
+    /// Removes a socket that is closed. Returns the watchers to notify if it was the user's last.
     pub(super) fn sign_out(&mut self, socket: SocketId, user: &User) -> Vec<SocketId> {
         for watched in &user.watchlist {
             remove(&mut self.watchers, watched, socket);
@@ -76,7 +77,7 @@ fn sockets_of(sets: &Sets, user_id: &str) -> Vec<SocketId> {
     sets.get(user_id).map(|sockets| sockets.iter().copied().collect()).unwrap_or_default()
 }
 
-/// Takes a socket out of a set; true if that was its last.
+/// Removes a socket from a set; true if it was the last one.
 fn remove(sets: &mut Sets, user_id: &str, socket: SocketId) -> bool {
     let Some(set) = sets.get_mut(user_id) else { return false };
     set.remove(&socket);
@@ -99,15 +100,15 @@ mod tests {
     }
 
     #[test]
-    fn watchers_hear_of_the_first_socket_and_of_the_last() {
+    fn watchers_are_notified_of_the_first_socket_and_of_the_last() {
         let mut all = SignIns::default();
         let [ada, bob, bob_again] = ["1.1", "2.1", "2.2"].map(|id| SocketId::parse(id).unwrap());
         let (ada_user, bob_user) = (user("ada", &["bob", "eve"]), user("bob", &[]));
         let state = all.sign_in(ada, &ada_user);
         let offline = vec!["bob".into(), "eve".into()];
-        assert_eq!(state, SignedIn { online: vec![], offline, tell: vec![] });
-        assert_eq!(all.sign_in(bob, &bob_user).tell, [ada]);
-        assert_eq!(all.sign_in(bob_again, &bob_user).tell, []);
+        assert_eq!(state, SignedIn { online: vec![], offline, watchers: vec![] });
+        assert_eq!(all.sign_in(bob, &bob_user).watchers, [ada]);
+        assert_eq!(all.sign_in(bob_again, &bob_user).watchers, []);
         assert_eq!(all.sign_out(bob, &bob_user), []);
         assert_eq!(all.sign_out(bob_again, &bob_user), [ada]);
         assert_eq!(all.sign_out(ada, &ada_user), []);

@@ -1,4 +1,6 @@
-//! User id → the sockets that joined presence channels as that user, for `terminate_connections`.
+//! The sockets that joined presence channels as a user, for `terminate_connections`.
+//!
+//! Sockets that signed in are in [`sign_ins`](super::sign_ins).
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,19 +9,19 @@ use dashmap::DashMap;
 
 use crate::protocol::SocketId;
 
-/// Each user's sockets, with the number of presence channels a socket joined as that user.
+/// Each user's sockets, with the number of presence channels that a socket joined as that user.
 #[derive(Default)]
 pub(super) struct Users {
     sockets: DashMap<Arc<str>, HashMap<SocketId, u32>>,
 }
 
 impl Users {
-    /// A socket joined one more channel as this user.
+    /// Counts a channel that a socket joined as this user.
     pub(super) fn joined(&self, user_id: &Arc<str>, socket: SocketId) {
         *self.sockets.entry(user_id.clone()).or_default().entry(socket).or_default() += 1;
     }
 
-    /// A socket left one of them.
+    /// Counts a channel that a socket left as this user.
     pub(super) fn left(&self, user_id: &Arc<str>, socket: SocketId) {
         let dashmap::Entry::Occupied(mut user) = self.sockets.entry(user_id.clone()) else {
             return;

@@ -10,8 +10,9 @@ use parking_lot::Mutex;
 use super::PeerLog;
 use super::refusals::Refusals;
 use super::socket::refuse;
-use crate::cluster::{CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents, Told};
-use crate::hub::{Hub, Occurrence, What, Witness};
+use crate::channel_rules::WebhookSink;
+use crate::cluster::{CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents};
+use crate::hub::{Hub, cached_event_answer};
 use crate::metrics::Metrics;
 use crate::protocol::session::presence_full;
 use crate::protocol::{ChannelName, Frame, SocketId, server_message};
@@ -23,7 +24,7 @@ const LOSS_LINES_PER_SECOND: u32 = 20;
 #[derive(Clone)]
 pub(super) struct Local {
     pub(super) hub: Arc<Hub>,
-    pub(super) witness: Option<Arc<dyn Witness>>,
+    pub(super) webhooks: Option<Arc<dyn WebhookSink>>,
     pub(super) peer_log: Arc<PeerLog>,
 }
 
@@ -42,11 +43,16 @@ impl Stage {
             Effect::Channel { app, channel, action } => {
                 self.on_channel(&self.apps[app], &channel, action);
             }
+            Effect::Webhook { app, event } => {
+                if let Some(webhooks) = &self.apps[app].webhooks {
+                    webhooks.send(event);
+                }
+            }
             Effect::Watchers { app, user_id, online } => {
-                self.apps[app].hub.tell_watchers_of(&user_id, online);
+                self.apps[app].hub.notify_watchers_of(&user_id, online);
             }
             Effect::Watchlist { app, socket, online, offline } => {
-                self.apps[app].hub.tell_watchlist(socket, &online, &offline);
+                self.apps[app].hub.send_watchlist(socket, &online, &offline);
             }
             Effect::Terminate { app, user_id } => {
                 let hub = &self.apps[app].hub;
@@ -64,7 +70,7 @@ impl Stage {
         let hub = &local.hub;
         match action {
             ChannelEffect::Seat(socket, newcomer) => {
-                hub.seat(socket, name, first(hub, name, newcomer))
+                hub.add_subscriber(socket, name, first(hub, name, newcomer))
             }
             ChannelEffect::Answer(socket, newcomer) => {
                 let frames = first(hub, name, newcomer);
@@ -72,7 +78,7 @@ impl Stage {
                     hub.answer(socket, frame);
                 }
             }
-            ChannelEffect::Unseat(socket) => hub.unseat(socket, name),
+            ChannelEffect::Unseat(socket) => hub.remove_subscriber(socket, name),
             ChannelEffect::Refuse(socket, user_id) => {
                 if let Some(user_id) = user_id {
                     hub.left_as(&user_id, socket);
@@ -81,13 +87,7 @@ impl Stage {
                 self.refuse(local, name, socket);
             }
             ChannelEffect::Deliver(frame, except) => hub.deliver(name, &frame, except),
-            ChannelEffect::Keep(frame) => hub.keep(name, frame, Instant::now()),
-            ChannelEffect::Tell(told) => {
-                if let Some(witness) = &local.witness {
-                    let (channel, what) = (name.clone(), what(told));
-                    witness.saw(Occurrence { channel, what, waited: true });
-                }
-            }
+            ChannelEffect::Keep(frame) => hub.cache_event(name, frame, Instant::now()),
             ChannelEffect::Missed(missed) => self.missed(hub, name, missed),
         }
     }
@@ -144,25 +144,13 @@ impl LossLines {
     }
 }
 
-/// What a newcomer is told before anything else.
-fn first(hub: &Hub, name: &ChannelName, newcomer: JoinReply) -> [Option<Frame>; 2] {
-    let miss = || server_message::cache_miss(name);
-    let cached = match newcomer.cached {
-        CachedReply::NotKept => None,
+/// The frames that precede everything else a new subscriber receives.
+fn first(hub: &Hub, name: &ChannelName, reply: JoinReply) -> [Option<Frame>; 2] {
+    let event = match reply.cached {
+        CachedReply::NotKept => return [reply.answer, None],
         CachedReply::Event(frame) => Some(frame),
-        CachedReply::Miss => Some(miss()),
-        CachedReply::Local => Some(hub.kept(name, Instant::now()).unwrap_or_else(miss)),
+        CachedReply::Miss => None,
+        CachedReply::Local => hub.cached_event(name, Instant::now()),
     };
-    [newcomer.answer, cached]
-}
-
-fn what(told: Told) -> What {
-    match told {
-        Told::Occupied => What::Occupied,
-        Told::Vacated => What::Vacated,
-        Told::MemberAdded(user_id) => What::MemberAdded(user_id),
-        Told::MemberRemoved(user_id) => What::MemberRemoved(user_id),
-        Told::CacheMiss => What::CacheMiss,
-        Told::SubscriptionCount(count) => What::SubscriptionCount(count),
-    }
+    [reply.answer, Some(cached_event_answer(name, event))]
 }

@@ -11,8 +11,9 @@ use tokio::sync::oneshot;
 use super::oversized::Oversized;
 use super::{PeerLog, PendingJoins};
 use crate::app::App;
+use crate::channel_rules::{WebhookEvent, WebhookPayload, WebhookSink};
 use crate::cluster::{ChannelInfo, ChannelKey, Cluster, DirectoryQuery, PublishScope, QueryAnswer};
-use crate::hub::{ChannelCounts, Hub, Occurrence, PresenceFull, What, Witness};
+use crate::hub::{ChannelCounts, Hub, PresenceFull};
 use crate::protocol::server_message::{self, OutboundEvent};
 use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, Frame, Member, SocketId, User};
@@ -30,7 +31,7 @@ pub(super) struct Membership {
     pub(super) cluster: Arc<Cluster>,
     /// The app, by its place in the configuration.
     pub(super) app: usize,
-    pub(super) witness: Option<Arc<dyn Witness>>,
+    pub(super) webhooks: Option<Arc<dyn WebhookSink>>,
 }
 
 /// An event that was accepted.
@@ -171,13 +172,15 @@ impl Channels {
 
     /// Delivers a client event to the channel's other subscribers.
     pub(super) fn publish(&self, relay: Relay, except: SocketId, now: Instant) {
-        let Some(membership) = &self.membership else { return self.hub.publish(relay, except) };
+        let Some(membership) = &self.membership else {
+            return self.hub.deliver_client_event(relay, except);
+        };
         let Relay { channel, frame, event, data, user_id } = relay;
         let key = membership.key(&channel);
         membership.cluster.act(|core| core.publish(key, frame, Some(except), None, now));
-        if let Some(witness) = &membership.witness {
-            let what = What::ClientEvent { event, data, socket_id: except, user_id };
-            witness.saw(Occurrence { channel, what, waited: true });
+        if let Some(webhooks) = &membership.webhooks {
+            let payload = WebhookPayload::ClientEvent { event, data, socket_id: except, user_id };
+            webhooks.send(WebhookEvent { channel, payload, is_final: true });
         }
     }
 
@@ -217,8 +220,8 @@ impl Channels {
     }
 
     /// Resolves once there is room for more events: back-pressure for publishers.
-    pub async fn room(&self) {
-        self.hub.room().await;
+    pub async fn ready(&self) {
+        self.hub.shards().ready().await;
         if let Some(membership) = &self.membership {
             membership.cluster.room().await;
         }

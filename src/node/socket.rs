@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::channels::JoinAnswer;
 use super::refusals::Refusals;
 use super::{Channels, Node, PendingJoins, Place, readable};
-use crate::hub::{Hub, Outlet, PresenceFull};
+use crate::hub::{Hub, PresenceFull, Transport};
 use crate::metrics::Metrics;
 use crate::protocol::close_code::CloseCode;
 use crate::protocol::server_message::SubscriptionError;
@@ -37,7 +37,7 @@ pub struct Arrival {
     /// What it is built on.
     pub library: ClientLibrary,
     /// The way to it.
-    pub outlet: Arc<dyn Outlet>,
+    pub transport: Arc<dyn Transport>,
     /// The answer to its handshake, which goes before the greeting.
     pub answer: Option<Frame>,
 }
@@ -49,10 +49,10 @@ const JOINS_PENDING_MAX: u32 = 16;
 impl Socket {
     /// Greets a client.
     pub fn open(node: &Node, arrival: Arrival, now: Instant) -> Self {
-        let Arrival { place, id, library, outlet, answer } = arrival;
+        let Arrival { place, id, library, transport, answer } = arrival;
         let hub = place.channels().hub();
         let (session, greeting) = Session::open(hub.app().clone(), id, library, now);
-        node.shards().open(id, outlet);
+        node.shards().open(id, transport);
         for frame in answer.into_iter().chain([greeting]) {
             hub.answer(id, frame);
         }

@@ -1,32 +1,34 @@
-//! One endpoint's task: gathers, signs, sends, tries again, gives up after Pusher's five minutes.
+//! The task of one endpoint: collects events, signs and sends a call, and retries it for Pusher's five
+//! minutes.
 //!
-//! One call at a time, so what an endpoint hears is in order; what waits meanwhile is bounded by
-//! its queue.
+//! Sends one call at a time, so an endpoint receives the events in order; the queue bounds those that
+//! wait meanwhile.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
+use serde::Serialize;
 
 use super::WebhookLimits;
 use super::failure;
-use super::notice::{self, Notice};
 use super::queue::Queue;
 use crate::app::{App, Webhook};
+use crate::channel_rules::WebhookEvent;
 use crate::metrics::Metrics;
 use crate::protocol::signature;
 
-/// Events of one call, when they are gathered.
+/// Events of one call, where events are collected.
 const BATCH_EVENTS_MAX: usize = 100;
 
-/// The first wait before another try; it doubles up to the longest.
+/// The wait before the first retry; it doubles up to the longest.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_secs(60);
 
-/// Where one webhook of one app goes.
+/// One webhook of one app, with its HTTP client.
 pub(super) struct Endpoint {
     app: Arc<App>,
     webhook: Webhook,
@@ -66,20 +68,20 @@ impl Endpoint {
         Ok(Self { app, webhook, retry: limits.retry, client, metrics })
     }
 
-    /// Sends what `waiting` brings, for ever.
-    pub(super) async fn run(self, waiting: Arc<Queue<Notice>>) {
+    /// Sends the events of `queue`, for as long as the process runs.
+    pub(super) async fn run(self, queue: Arc<Queue<WebhookEvent>>) {
         loop {
-            let mut events = vec![waiting.next().await];
+            let mut events = vec![queue.next().await];
             if !self.webhook.batch_window.is_zero() {
                 tokio::time::sleep(self.webhook.batch_window).await;
-                events.extend(waiting.take(BATCH_EVENTS_MAX - 1));
+                events.extend(queue.take(BATCH_EVENTS_MAX - 1));
             }
-            self.deliver(&events).await;
+            self.call(&events).await;
         }
     }
 
-    async fn deliver(&self, events: &[Notice]) {
-        let (body, since, mut wait) = (notice::body(events), Instant::now(), RETRY_FIRST);
+    async fn call(&self, events: &[WebhookEvent]) {
+        let (body, since, mut wait) = (body(events), Instant::now(), RETRY_FIRST);
         let url = &self.webhook.url;
         loop {
             let failure = match self.post(&body).await {
@@ -91,8 +93,8 @@ impl Endpoint {
                 Err(error) => failure::of_error(error),
             };
             self.metrics.webhook_attempts_failed.inc();
-            // Half of the wait at least, all of it at most: endpoints that fail together must not
-            // be called together.
+            // Between half of the wait and all of it: retries of endpoints that failed
+            // together are spread.
             let jittered = wait.mul_f64(rand::random_range(0.5..=1.0));
             if since.elapsed() + jittered > self.retry {
                 self.metrics.webhook_events_lost.inc_by(events.len() as u64);
@@ -121,4 +123,16 @@ fn headers(app: &App, webhook: &Webhook) -> anyhow::Result<HeaderMap> {
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert("X-Pusher-Key", HeaderValue::try_from(&app.key)?);
     Ok(headers)
+}
+
+/// The body of a call: exactly these bytes are signed.
+fn body(events: &[WebhookEvent]) -> Vec<u8> {
+    #[derive(Serialize)]
+    struct Call<'a> {
+        time_ms: u64,
+        events: &'a [WebhookEvent],
+    }
+    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let time_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+    serde_json::to_vec(&Call { time_ms, events }).expect("plain strings and numbers serialize")
 }

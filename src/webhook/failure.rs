@@ -1,4 +1,4 @@
-//! Why a call of an endpoint failed, and what to change: the text in the log.
+//! The log text of a failed call: its cause, and what to change.
 
 use reqwest::StatusCode;
 

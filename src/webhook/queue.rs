@@ -1,4 +1,5 @@
-//! A queue between those who may not wait and one who does: bounded, the oldest goes first.
+//! A bounded queue from producers that must not wait to one consumer. When it is full, the oldest
+//! entry is dropped and counted.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -8,45 +9,45 @@ use tokio::sync::Notify;
 
 use crate::metrics::Metrics;
 
-/// Things that wait to be told.
+/// The queue.
 pub(super) struct Queue<T> {
-    most: usize,
+    entries_max: usize,
     waiting: Mutex<VecDeque<T>>,
     filled: Notify,
     metrics: Arc<Metrics>,
 }
 
 impl<T> Queue<T> {
-    pub(super) fn new(most: usize, metrics: Arc<Metrics>) -> Self {
-        Self { most, waiting: Mutex::default(), filled: Notify::new(), metrics }
+    pub(super) fn new(entries_max: usize, metrics: Arc<Metrics>) -> Self {
+        Self { entries_max, waiting: Mutex::default(), filled: Notify::new(), metrics }
     }
 
-    /// Never waits. When the queue is full the oldest is lost, and counted.
-    pub(super) fn push(&self, one: T) {
+    /// Appends an entry.
+    pub(super) fn push(&self, entry: T) {
         let mut waiting = self.waiting.lock();
-        if waiting.len() >= self.most {
+        if waiting.len() >= self.entries_max {
             waiting.pop_front();
             self.metrics.webhook_events_lost.inc();
         }
-        waiting.push_back(one);
+        waiting.push_back(entry);
         drop(waiting);
         self.filled.notify_one();
     }
 
-    /// The oldest, when there is one. For one reader.
+    /// Waits for the oldest entry and takes it. One task at a time may call this.
     pub(super) async fn next(&self) -> T {
         loop {
-            if let Some(one) = self.waiting.lock().pop_front() {
-                return one;
+            if let Some(entry) = self.waiting.lock().pop_front() {
+                return entry;
             }
             self.filled.notified().await;
         }
     }
 
-    /// Up to `most` that wait now.
-    pub(super) fn take(&self, most: usize) -> Vec<T> {
+    /// Takes up to `entries_max` that are there now.
+    pub(super) fn take(&self, entries_max: usize) -> Vec<T> {
         let mut waiting = self.waiting.lock();
-        let count = waiting.len().min(most);
+        let count = waiting.len().min(entries_max);
         waiting.drain(..count).collect()
     }
 }
@@ -56,7 +57,7 @@ mod tests {
     use super::{Arc, Metrics, Queue};
 
     #[tokio::test]
-    async fn the_oldest_is_lost_and_counted() {
+    async fn the_oldest_entry_is_dropped_and_counted() {
         let metrics = Arc::new(Metrics::default());
         let queue = Queue::new(2, metrics.clone());
         for number in 1..=3 {

@@ -21,7 +21,7 @@ use super::context::ConnectionContext;
 use super::decoder::{Decoder, Inbound, Unfinished};
 use super::tcp_transport::TcpTransport;
 use super::turn_budget::{READ_BYTES, TurnBudget};
-use crate::hub::{Outlet, Shards};
+use crate::hub::{Shards, Transport};
 use crate::node::{Arrival, PendingJoins, Place, Socket};
 use crate::protocol::{ClientLibrary, CloseCode, Frame, SocketId};
 
@@ -72,7 +72,8 @@ pub(super) fn open(
     let decoder = Decoder::new(message_bytes_max, context.limits.fragments, deflate);
     let id = context.node.shards().new_socket_id(context.shard);
     let now = Instant::now();
-    let arrival = Arrival { place, id, library, outlet: transport.clone(), answer: Some(response) };
+    let arrival =
+        Arrival { place, id, library, transport: transport.clone(), answer: Some(response) };
     let mut socket = Socket::open(&context.node, arrival, now);
     let mut connection = Connection {
         id,
@@ -127,7 +128,7 @@ impl Connection {
                         is_open = self.read(socket);
                         // Only the deadline of an incomplete message can be earlier than the timer.
                         bring_forward(timer.as_mut(), self.message_deadline());
-                        self.shards().room().await;
+                        self.shards().ready().await;
                     }
                     Readiness::Writable => {
                         // The peer accepted bytes, so it is alive.

@@ -11,7 +11,7 @@ use socket2::SockRef;
 use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
-use crate::hub::{Outlet, Signal};
+use crate::hub::{Signal, Transport};
 
 /// The TCP connection of one socket.
 pub(super) struct TcpTransport {
@@ -66,7 +66,7 @@ impl TcpTransport {
     }
 }
 
-impl Outlet for TcpTransport {
+impl Transport for TcpTransport {
     /// Calls send(2) directly: tokio first loads its readiness word, memory that nothing else here
     /// touches. After `WouldBlock` it writes through tokio, which then waits for readiness again.
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {

@@ -1,4 +1,4 @@
-//! The stage without a server: sessions and hub with outlets in memory, the API's router in
+//! The stage without a server: sessions and hub with transports in memory, the API's router in
 //! process, and a clock that only `advance` moves.
 //!
 //! Stands in for the transport, and so for nothing that is decided there: sizes and frames are
@@ -17,7 +17,7 @@ use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use resound::config::Config;
 use resound::http::{Api, BodyLimits, router};
-use resound::hub::{EventCache, Outlet, ShardLimits, Shards, Signal};
+use resound::hub::{EventCache, ShardLimits, Shards, Signal, Transport};
 use resound::metrics::Metrics;
 use resound::node::{Arrival, Channels, Node, Place, Socket};
 use resound::protocol::admission::admit;
@@ -59,7 +59,7 @@ struct Wire {
 /// The write side of a client; it takes everything at once.
 struct Memory(Arc<Wire>);
 
-impl Outlet for Memory {
+impl Transport for Memory {
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let joined: Vec<u8> = slices.iter().flat_map(|slice| slice.iter().copied()).collect();
         self.0.bytes.lock().extend_from_slice(&joined);
@@ -160,12 +160,12 @@ impl Stage for Pure {
     async fn open(&mut self, name: &str, target: &str, origin: Option<&str>) -> Result<(), String> {
         let new_id = self.node.shards().new_socket_id(0);
         let wire = Arc::new(Wire::default());
-        let outlet = Arc::new(Memory(wire.clone()));
+        let transport = Arc::new(Memory(wire.clone()));
         let opened = self.admitted(target, origin).and_then(|channels| Place::take(&channels)).map(
             |place| {
                 let library =
                     ClientLibrary::of_query(target.split_once('?').map_or("", |(_, query)| query));
-                let arrival = Arrival { place, id: new_id, library, outlet, answer: None };
+                let arrival = Arrival { place, id: new_id, library, transport, answer: None };
                 Socket::open(&self.node, arrival, self.now)
             },
         );

@@ -16,7 +16,7 @@ use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use resound::cluster::{ChannelKey, NodeId};
 use resound::config::Config;
-use resound::hub::{EventCache, Outlet, Shard, ShardLimits, Shards, Signal};
+use resound::hub::{EventCache, Shard, ShardLimits, Shards, Signal, Transport};
 use resound::metrics::Metrics;
 use resound::node::{Admission, Arrival, Node, Place, Socket};
 use resound::protocol::ChannelName;
@@ -60,7 +60,7 @@ struct Machine {
     link: JoinHandle<()>,
 }
 
-impl Outlet for Ear {
+impl Transport for Ear {
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         for slice in slices {
             // One frame each: a socket that takes everything never has half of one.
@@ -160,8 +160,8 @@ impl Tab {
         let ear = Arc::new(Ear::default());
         let id = machine.node.shards().new_socket_id(0);
         let now = Instant::now();
-        let (library, outlet) = (ClientLibrary::Other, ear.clone());
-        let arrival = Arrival { place, id, library, outlet, answer: None };
+        let (library, transport) = (ClientLibrary::Other, ear.clone());
+        let arrival = Arrival { place, id, library, transport, answer: None };
         let mut socket = Socket::open(&machine.node, arrival, now);
         let (channel, user) = (channel_of(self.user), format!("user-{}", self.user));
         let channel_data = json!({ "user_id": user }).to_string();

@@ -1,12 +1,13 @@
-//! What every property stands on: an app, shards, a cache, and a witness who writes down.
+//! What every property stands on: an app, shards, a cache, and a record of its webhook events.
 
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use resound::app::App;
+use resound::channel_rules::{WebhookEvent, WebhookSink};
 use resound::config::{Config, ConfigFile, Sources};
-use resound::hub::{EventCache, Occurrence, Shard, ShardLimits, Shards, Witness};
+use resound::hub::{EventCache, Shard, ShardLimits, Shards};
 use resound::metrics::Metrics;
 use resound::protocol::ChannelName;
 
@@ -49,17 +50,17 @@ pub(crate) fn name(text: &str) -> ChannelName {
 
 /// Writes down what happens.
 #[derive(Default)]
-pub(crate) struct Record(Mutex<Vec<Occurrence>>);
+pub(crate) struct Record(Mutex<Vec<WebhookEvent>>);
 
 impl Record {
     /// Everything since the last time.
-    pub(crate) fn take(&self) -> Vec<Occurrence> {
+    pub(crate) fn take(&self) -> Vec<WebhookEvent> {
         std::mem::take(&mut *self.0.lock())
     }
 }
 
-impl Witness for Record {
-    fn saw(&self, occurrence: Occurrence) {
-        self.0.lock().push(occurrence);
+impl WebhookSink for Record {
+    fn send(&self, event: WebhookEvent) {
+        self.0.lock().push(event);
     }
 }

@@ -9,10 +9,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use flate2::read::DeflateDecoder;
 use parking_lot::Mutex;
-use resound::hub::{Outlet, Signal};
+use resound::hub::{Signal, Transport};
 use serde_json::Value;
 
-/// One message, or one occurrence; `channel` is empty where it concerns the whole connection.
+/// One message, or one webhook event; `channel` is empty where it concerns the whole connection.
 #[derive(Clone, PartialEq, Eq)]
 pub(crate) struct Heard {
     pub(crate) channel: String,
@@ -55,7 +55,7 @@ pub(crate) struct Memory {
     pub(crate) reads_deflated: bool,
 }
 
-impl Outlet for Memory {
+impl Transport for Memory {
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let mut bytes = self.wire.bytes.lock();
         slices.iter().for_each(|slice| bytes.extend_from_slice(slice));

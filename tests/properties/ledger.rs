@@ -1,10 +1,10 @@
-//! What holds of the occurrences whatever happened: coming and going alternate, and once
+//! What holds of the events whatever happened: coming and going alternate, and once
 //! everybody is gone nothing is left open.
 
 use std::collections::BTreeSet;
 
 use proptest::prelude::*;
-use resound::hub::{Occurrence, What};
+use resound::channel_rules::{WebhookEvent, WebhookPayload};
 
 use crate::cases;
 use crate::schedule::{SOCKETS, Schedule, Step, schedule};
@@ -18,33 +18,37 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Takes down one occurrence; `Err` says what it contradicts.
-    pub(crate) fn enter(&mut self, occurrence: &Occurrence) -> Result<(), String> {
-        let channel = occurrence.channel.as_str().to_owned();
+    /// Takes down one event; `Err` says what it contradicts.
+    pub(crate) fn enter(&mut self, event: &WebhookEvent) -> Result<(), String> {
+        let channel = event.channel.as_str().to_owned();
         let there = self.occupied.contains(&channel);
-        let is_right = match &occurrence.what {
-            What::Occupied => self.occupied.insert(channel),
-            What::Vacated => {
+        let is_right = match &event.payload {
+            WebhookPayload::ChannelOccupied => self.occupied.insert(channel),
+            WebhookPayload::ChannelVacated => {
                 let nobody = self.present.iter().all(|(other, _)| *other != channel);
                 nobody && self.occupied.remove(&channel)
             }
-            What::MemberAdded(user) => there && self.present.insert((channel, user.to_string())),
-            What::MemberRemoved(user) => there && self.present.remove(&(channel, user.to_string())),
-            What::ClientEvent { .. } | What::CacheMiss => there,
-            What::SubscriptionCount(count) => there && *count > 0,
+            WebhookPayload::MemberAdded(user) => {
+                there && self.present.insert((channel, user.to_string()))
+            }
+            WebhookPayload::MemberRemoved(user) => {
+                there && self.present.remove(&(channel, user.to_string()))
+            }
+            WebhookPayload::ClientEvent { .. } | WebhookPayload::CacheMiss => there,
+            WebhookPayload::SubscriptionCount(count) => there && *count > 0,
         };
-        if is_right { Ok(()) } else { Err(format!("{occurrence:?} contradicts {self:?}")) }
+        if is_right { Ok(()) } else { Err(format!("{event:?} contradicts {self:?}")) }
     }
 
     /// Takes down all of them; at the end everybody is gone.
-    pub(crate) fn balance(all: &[Occurrence]) -> Result<(), String> {
+    pub(crate) fn balance(all: &[WebhookEvent]) -> Result<(), String> {
         let mut ledger = Self::default();
-        for (n, occurrence) in all.iter().enumerate() {
-            let channel = &occurrence.channel;
+        for (n, event) in all.iter().enumerate() {
+            let channel = &event.channel;
             let before = all[..n].iter().filter(|before| before.channel == *channel);
             let before =
-                || before.map(|before| format!("\n  {:?}", before.what)).collect::<String>();
-            ledger.enter(occurrence).map_err(|why| format!("{why}\nbefore it:{}", before()))?;
+                || before.map(|before| format!("\n  {:?}", before.payload)).collect::<String>();
+            ledger.enter(event).map_err(|why| format!("{why}\nbefore it:{}", before()))?;
         }
         let is_closed = ledger == Self::default();
         if is_closed { Ok(()) } else { Err(format!("left open: {ledger:?}")) }

@@ -15,7 +15,7 @@ use crate::stage::Stage;
 pub(crate) struct Report {
     /// What each socket heard.
     pub(crate) heard: [Vec<Heard>; SOCKETS],
-    /// What the witness saw, sorted by channel, in the channel's order.
+    /// The webhook events, sorted by channel, in the channel's order.
     pub(crate) seen: Vec<Heard>,
     /// Answers and queries, in a fixed order.
     pub(crate) facts: Vec<String>,
@@ -28,7 +28,7 @@ impl Report {
         sockets
             .map(|(socket, (is, should))| difference(&format!("socket {socket} heard"), is, should))
             .chain([
-                difference("the witness saw", &self.seen, &expected.seen),
+                difference("the webhooks received", &self.seen, &expected.seen),
                 difference("the hub says", &self.facts, &expected.facts),
             ])
             .find_map(|found| found)

@@ -1,5 +1,5 @@
 //! The server's side of a schedule: a node without a transport, its sockets in their places, a
-//! clock that only [`Step::Wait`] moves, and a witness who writes everything down.
+//! clock that only [`Step::Wait`] moves, and a record of all webhook events.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 
 use hmac::{Hmac, KeyInit, Mac};
 use resound::app::{Apps, ClientEvents};
-use resound::hub::{Hub, Occurrence, Shard, What, Witness};
+use resound::channel_rules::{WebhookEvent, WebhookPayload, WebhookSink};
+use resound::hub::{Hub, Shard};
 use resound::metrics::Metrics;
 use resound::node::{Arrival, Node, Place, Socket};
 use resound::protocol::server_message::OutboundEvent;
@@ -38,8 +39,8 @@ pub(crate) struct Stage {
     clients: [Option<Client>; SOCKETS],
     now: Instant,
     report: Report,
-    /// Everything the witness saw from the start.
-    pub(crate) all_seen: Vec<Occurrence>,
+    /// Every webhook event from the start.
+    pub(crate) all_seen: Vec<WebhookEvent>,
 }
 
 impl Stage {
@@ -56,9 +57,9 @@ impl Stage {
         let metrics = Arc::new(Metrics::default());
         let (inboxes, shards) = shards(&metrics);
         let record = Arc::new(Record::default());
-        let witness: Arc<dyn Witness> = record.clone();
-        let witnesses = HashMap::from([("1".to_owned(), witness)]);
-        let node = Node::new(&Apps::new([app]).unwrap(), &inboxes, cache(), metrics, witnesses);
+        let webhooks: Arc<dyn WebhookSink> = record.clone();
+        let webhooks = HashMap::from([("1".to_owned(), webhooks)]);
+        let node = Node::new(&Apps::new([app]).unwrap(), &inboxes, cache(), metrics, webhooks);
         Self {
             hub: node.channels_by_id("1").unwrap().hub().clone(),
             node,
@@ -125,7 +126,7 @@ impl Stage {
             self.drop(place);
         }
         let seen = self.record.take();
-        self.report.seen = seen.iter().map(|occurrence| self.line(occurrence)).collect();
+        self.report.seen = seen.iter().map(|event| self.line(event)).collect();
         self.report.seen.sort_by(|a, b| a.channel.cmp(&b.channel));
         self.all_seen.extend(seen);
         self.query();
@@ -138,10 +139,11 @@ impl Stage {
         }
         let id = self.node.shards().new_socket_id(at % self.shards.len());
         let wire = Arc::new(Wire::default());
-        let outlet = Arc::new(Memory { wire: wire.clone(), reads_deflated: at.is_multiple_of(3) });
+        let transport =
+            Arc::new(Memory { wire: wire.clone(), reads_deflated: at.is_multiple_of(3) });
         let place =
             Place::take(self.node.channels_by_id("1").unwrap()).expect("no bound on connections");
-        let arrival = Arrival { place, id, library: ClientLibrary::Other, outlet, answer: None };
+        let arrival = Arrival { place, id, library: ClientLibrary::Other, transport, answer: None };
         let socket = Socket::open(&self.node, arrival, self.now);
         self.clients[at] = Some(Client { id: socket.id(), socket: Some(socket), wire });
     }
@@ -209,15 +211,15 @@ impl Stage {
         }
     }
 
-    fn line(&self, occurrence: &Occurrence) -> Heard {
-        let text = match &occurrence.what {
-            What::Occupied => "occupied".to_owned(),
-            What::Vacated => "vacated".to_owned(),
-            What::MemberAdded(user) => format!("member_added {user}"),
-            What::MemberRemoved(user) => format!("member_removed {user}"),
-            What::CacheMiss => "cache_miss".to_owned(),
-            What::SubscriptionCount(count) => format!("count {count}"),
-            What::ClientEvent { event, data, socket_id, user_id } => {
+    fn line(&self, event: &WebhookEvent) -> Heard {
+        let text = match &event.payload {
+            WebhookPayload::ChannelOccupied => "occupied".to_owned(),
+            WebhookPayload::ChannelVacated => "vacated".to_owned(),
+            WebhookPayload::MemberAdded(user) => format!("member_added {user}"),
+            WebhookPayload::MemberRemoved(user) => format!("member_removed {user}"),
+            WebhookPayload::CacheMiss => "cache_miss".to_owned(),
+            WebhookPayload::SubscriptionCount(count) => format!("count {count}"),
+            WebhookPayload::ClientEvent { event, data, socket_id, user_id } => {
                 let is_sender = |client: &Option<Client>| {
                     client.as_ref().is_some_and(|client| client.id == *socket_id)
                 };
@@ -225,7 +227,7 @@ impl Stage {
                 format!("{event} {data:?} of {place:?} as {user_id:?}")
             }
         };
-        heard(occurrence.channel.as_str(), text)
+        heard(event.channel.as_str(), text)
     }
 
     fn query(&mut self) {

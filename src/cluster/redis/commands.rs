@@ -3,15 +3,13 @@
 use redis::{Cmd, Pipeline};
 
 use super::scripts::Scripts;
+use crate::channel_rules::LEAVE_DELAY;
 use crate::cluster::NodeId;
 use crate::cluster::directory::message::{change_head, outcome_head};
 use crate::cluster::directory::request::{
     ChannelState, DirectoryQuery, PublishRequest, Request, reference,
 };
 use crate::config::ClusterSettings;
-
-/// How long a leave is held before webhooks are told: Pusher's three seconds.
-const HOLD_MS: u64 = 3000;
 
 /// What every command of a node has in common.
 pub(super) struct Commands {
@@ -99,7 +97,7 @@ impl Commands {
             .arg(&*state.name)
             .arg(state.count)
             .arg(state.members_max)
-            .arg(HOLD_MS)
+            .arg(LEAVE_DELAY.as_millis() as u64)
             .arg(self.kept_ms())
             .arg(state.known)
             .arg(self.lease_ms());
@@ -116,7 +114,7 @@ impl Commands {
         cmd.arg(&node.0.to_be_bytes()[..])
             .arg(change_head(NodeId(0)))
             .arg(&self.settings.prefix)
-            .arg(HOLD_MS)
+            .arg(LEAVE_DELAY.as_millis() as u64)
             .arg(self.kept_ms())
             .arg(u8::from(leaving))
             .arg(&self.app_ids);

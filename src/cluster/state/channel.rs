@@ -7,12 +7,13 @@ use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::effect::{CachedReply, ChannelEffect, Effect, JoinReply, Told};
+use super::effect::{CachedReply, ChannelEffect, Effect, JoinReply};
 use super::health::DirectoryTrust;
 use super::local_members::LocalMembers;
 use super::pending_joins::PendingJoins;
 use super::roster_mirror::RosterMirror;
 use super::sequence::GapDetector;
+use crate::channel_rules::WebhookPayload;
 use crate::cluster::directory::NodeId;
 use crate::cluster::directory::key::ChannelKey;
 use crate::cluster::directory::outcome::{Count, Outcome};
@@ -241,17 +242,16 @@ impl ClusterChannel {
         if self.unanswered == 0 {
             self.rows.arrived();
         }
-        news.into_iter().for_each(|told| self.act(ChannelEffect::Tell(told), effects));
+        news.into_iter().for_each(|payload| self.report(payload, effects));
         let cached = outcome.cached.map(|text| Frame::text(text.as_bytes()));
         let accepted = self.answer(request, &outcome.refused, cached.as_ref(), effects);
-        self.act_if(outcome.tell_miss, ChannelEffect::Tell(Told::CacheMiss), effects);
+        if outcome.tell_miss {
+            self.report(WebhookPayload::CacheMiss, effects);
+        }
         match outcome.count {
             Count::Told => {
                 self.tell_count(outcome.total, effects);
-                self.act(
-                    ChannelEffect::Tell(Told::SubscriptionCount(outcome.total as usize)),
-                    effects,
-                );
+                self.report(WebhookPayload::SubscriptionCount(outcome.total as usize), effects);
             }
             // Told to all others while this node did not hear.
             Count::No if self.facts.counts && self.counted != Some(outcome.total) => {
@@ -264,14 +264,14 @@ impl ClusterChannel {
 
     /// What webhooks are to be told. A directory that has lost its data takes for new whoever is told
     /// again: then only who came meanwhile is.
-    fn news(&self, outcome: &Outcome<'_>, forgetful: bool) -> Vec<Told> {
+    fn news(&self, outcome: &Outcome<'_>, forgetful: bool) -> Vec<WebhookPayload> {
         let is_new = |user_id: &&&str| {
             !forgetful || !self.roster.contains(user_id) || self.rows.came_alone(user_id)
         };
         let occupied = outcome.tell_occupied && !(forgetful && self.known);
         let added = outcome.tell_added.iter().filter(is_new);
-        let added = added.map(|user_id| Told::MemberAdded((*user_id).into()));
-        occupied.then_some(Told::Occupied).into_iter().chain(added).collect()
+        let added = added.map(|user_id| WebhookPayload::MemberAdded((*user_id).into()));
+        occupied.then_some(WebhookPayload::ChannelOccupied).into_iter().chain(added).collect()
     }
 
     /// The roster becomes what the directory says.

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
+use crate::channel_rules::WebhookEvent;
 use crate::cluster::directory::request::QueryAnswer;
 use crate::protocol::{ChannelName, Frame, SocketId};
 
@@ -19,6 +20,13 @@ pub enum Effect {
         channel: ChannelName,
         /// What.
         action: ChannelEffect,
+    },
+    /// This node, and no other, reports the event to the app's webhooks.
+    Webhook {
+        /// The app.
+        app: usize,
+        /// The event; final, since the directory applied the delay.
+        event: WebhookEvent,
     },
     /// Whoever watches this user is told.
     Watchers {
@@ -70,8 +78,6 @@ pub enum ChannelEffect {
     Deliver(Frame, Option<SocketId>),
     /// The newest event of a cache channel; kept here for the time without Redis.
     Keep(Frame),
-    /// Webhooks are told.
-    Tell(Told),
     /// Events were lost on the way to this node.
     Missed(MissedEvents),
 }
@@ -105,23 +111,6 @@ pub enum CachedReply {
     Miss,
     /// Redis is away: what this node remembers.
     Local,
-}
-
-/// What webhooks are told by this node, and by no other.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Told {
-    /// The first subscriber.
-    Occupied,
-    /// The last one is gone for a while.
-    Vacated,
-    /// A user came.
-    MemberAdded(Arc<str>),
-    /// A user is gone for a while.
-    MemberRemoved(Arc<str>),
-    /// A subscriber found no cached event.
-    CacheMiss,
-    /// The subscribers were counted.
-    SubscriptionCount(usize),
 }
 
 /// How far an event went.

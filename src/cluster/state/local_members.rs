@@ -6,10 +6,12 @@ use std::sync::Arc;
 
 use indexmap::{IndexMap, IndexSet};
 
+use crate::channel_rules::{Roster, RosterJoin, RosterLeave};
+
 /// All of one channel.
 #[derive(Default)]
 pub(super) struct LocalMembers {
-    users: IndexMap<Arc<str>, Local>,
+    users: Roster,
     /// Whose row has changed since the directory was told.
     changed: IndexSet<Arc<str>>,
     /// Those it is being told of, and what.
@@ -18,34 +20,22 @@ pub(super) struct LocalMembers {
     alone: IndexSet<Arc<str>>,
 }
 
-/// A user of this node.
-struct Local {
-    sockets: u32,
-    info: Box<str>,
-}
-
 /// A user, with an info if the user is here.
 pub(super) type Row = (Arc<str>, Option<Box<str>>);
 
 impl LocalMembers {
     /// One socket of a user comes.
     pub(super) fn join(&mut self, user_id: &Arc<str>, info: &str) {
-        let local = Local { sockets: 0, info: info.into() };
-        let local = self.users.entry(user_id.clone()).or_insert(local);
-        local.sockets += 1;
-        if local.sockets == 1 {
+        // The directory holds the bound, which is one of all nodes.
+        if self.users.join(user_id, info, usize::MAX) == RosterJoin::First {
             self.changed.insert(user_id.clone());
         }
     }
 
     /// One goes.
     pub(super) fn leave(&mut self, user_id: &str) {
-        let Some(local) = self.users.get_mut(user_id) else { return };
-        local.sockets -= 1;
-        if local.sockets == 0
-            && let Some((user_id, _)) = self.users.swap_remove_entry(user_id)
-        {
-            self.changed.insert(user_id);
+        if self.users.leave(user_id) == RosterLeave::Last {
+            self.changed.insert(user_id.into());
         }
     }
 
@@ -57,7 +47,7 @@ impl LocalMembers {
 
     /// The info of a user who is here.
     fn info(&self, user_id: &str) -> Option<&str> {
-        self.users.get(user_id).map(|local| &*local.info)
+        self.users.info_json(user_id)
     }
 
     /// What is to be told: everything, or what has changed since it was told last.
@@ -69,9 +59,8 @@ impl LocalMembers {
             *told = told.take().or_else(|| info.clone());
         }
         if everything {
-            let row =
-                |(user_id, local): (&Arc<str>, &Local)| (user_id.clone(), Some(local.info.clone()));
-            return self.users.iter().map(row).collect();
+            let row = |(user_id, info): (&Arc<str>, &str)| (user_id.clone(), Some(info.into()));
+            return self.users.members().map(row).collect();
         }
         changed
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::super::schema;
 use super::refusals::check as check_refused;
 use super::{APP, load, only_app};
-use crate::app::{Webhook, WebhookEvent};
+use crate::app::{Webhook, WebhookKind};
 
 const DEFAULTS: &str = include_str!("../../../config/defaults.toml");
 const URL: &str = "url = \"https://example.com/pusher\"";
@@ -61,7 +61,7 @@ fn every_key_arrives() {
                 batch_window_ms = 60000";
     let webhook = only_webhook(&file(keys));
     assert_eq!(webhook.url, "http://[::1]:9000/hook?a=b");
-    assert_eq!(webhook.events, [WebhookEvent::MemberAdded, WebhookEvent::CacheMiss]);
+    assert_eq!(webhook.events, [WebhookKind::MemberAdded, WebhookKind::CacheMiss]);
     assert_eq!(webhook.channel_prefix, "presence-");
     assert_eq!(webhook.channel_suffix, "-eu");
     let headers = [("X-Tenant", "7"), ("authorization", "Bearer t"), ("x.y", "")];
@@ -71,22 +71,22 @@ fn every_key_arrives() {
 
 #[test]
 fn every_event_has_a_name() {
-    let names = WebhookEvent::ALL.map(WebhookEvent::name);
+    let names = WebhookKind::ALL.map(WebhookKind::name);
     let webhook = only_webhook(&file(&format!("{URL}\nevents = {names:?}")));
-    assert_eq!(webhook.events, WebhookEvent::ALL);
+    assert_eq!(webhook.events, WebhookKind::ALL);
 }
 
 #[test]
 fn the_commented_example_names_every_key_and_loads() {
     let example = example();
     let webhook = only_webhook(&format!("{APP}{example}\n"));
-    assert_eq!(webhook.events, [WebhookEvent::ChannelOccupied, WebhookEvent::ChannelVacated]);
+    assert_eq!(webhook.events, [WebhookKind::ChannelOccupied, WebhookKind::ChannelVacated]);
     assert_eq!(webhook.headers, [("X-Tenant".to_owned(), "7".to_owned())]);
 
     for key in schema::webhook().keys() {
         assert!(example.contains(&format!("\n{key} = ")), "{key}");
     }
-    for name in WebhookEvent::ALL.map(WebhookEvent::name) {
+    for name in WebhookKind::ALL.map(WebhookKind::name) {
         assert!(example.contains(name), "{name}");
     }
 }

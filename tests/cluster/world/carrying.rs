@@ -3,9 +3,8 @@
 
 use std::sync::Arc;
 
-use resound::cluster::{
-    CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents, PublishScope, Told as Webhook,
-};
+use resound::channel_rules::{WebhookEvent, WebhookPayload};
+use resound::cluster::{CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents, PublishScope};
 use resound::protocol::{Frame, SocketId};
 
 use super::{Absence, Happening, Told, World};
@@ -42,8 +41,9 @@ impl World {
         match effect {
             Effect::Channel { channel, action, .. } => {
                 let channel: Arc<str> = channel.as_str().into();
-                self.on_channel(at, &channel, action, operation);
+                self.on_channel(at, &channel, action);
             }
+            Effect::Webhook { event, .. } => self.report(event, operation),
             Effect::Watchers { user_id, online, .. } => {
                 let watchers = self.machines[at].hub.watchers.get(&user_id).cloned();
                 for socket in watchers.unwrap_or_default() {
@@ -70,13 +70,7 @@ impl World {
         }
     }
 
-    fn on_channel(
-        &mut self,
-        at: usize,
-        name: &Arc<str>,
-        action: ChannelEffect,
-        operation: Operation,
-    ) {
+    fn on_channel(&mut self, at: usize, name: &Arc<str>, action: ChannelEffect) {
         match action {
             ChannelEffect::Seat(socket, newcomer) => self.seat(at, name, socket, newcomer),
             ChannelEffect::Answer(socket, newcomer) => {
@@ -107,7 +101,6 @@ impl World {
             ChannelEffect::Keep(frame) => {
                 drop(self.machines[at].hub.kept.insert(name.clone(), frame))
             }
-            ChannelEffect::Tell(told) => self.tell(name, told, operation),
             ChannelEffect::Missed(MissedEvents::Events(events)) => {
                 *self.machines[at].missed.entry(name.clone()).or_default() += events;
             }
@@ -267,15 +260,17 @@ impl World {
         }
     }
 
-    fn tell(&mut self, name: &Arc<str>, told: Webhook, operation: Operation) {
-        let (user, came) = match told {
-            Webhook::Occupied => (None, true),
-            Webhook::Vacated => (None, false),
-            Webhook::MemberAdded(user) => (Some(user.to_string()), true),
-            Webhook::MemberRemoved(user) => (Some(user.to_string()), false),
-            Webhook::CacheMiss | Webhook::SubscriptionCount(_) => return,
+    fn report(&mut self, event: WebhookEvent, operation: Operation) {
+        let (user, came) = match event.payload {
+            WebhookPayload::ChannelOccupied => (None, true),
+            WebhookPayload::ChannelVacated => (None, false),
+            WebhookPayload::MemberAdded(user) => (Some(user.to_string()), true),
+            WebhookPayload::MemberRemoved(user) => (Some(user.to_string()), false),
+            WebhookPayload::ClientEvent { .. }
+            | WebhookPayload::CacheMiss
+            | WebhookPayload::SubscriptionCount(_) => return,
         };
-        let (app_id, channel) = ("1".to_owned(), name.to_string());
+        let (app_id, channel) = ("1".to_owned(), event.channel.to_string());
         self.told.push(Told { operation, decision: Decision { app_id, channel, user, came } });
     }
 

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::ClusterChannel;
+use crate::channel_rules::{WebhookEvent, WebhookPayload};
 use crate::cluster::state::effect::{CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents};
 use crate::cluster::state::pending_joins::PendingJoin;
 use crate::protocol::{Frame, SocketId, server_message};
@@ -91,6 +92,14 @@ impl ClusterChannel {
         let some_are_seated = || self.sockets.len() > self.newcomers.present();
         if let Some(missed) = missed.filter(|_| some_are_seated()) {
             self.act(ChannelEffect::Missed(missed), effects);
+        }
+    }
+
+    /// Reports to the app's webhooks. The directory has applied the delay.
+    pub(super) fn report(&self, payload: WebhookPayload, effects: &mut Vec<Effect>) {
+        if let Some(channel) = self.key.name.clone() {
+            let event = WebhookEvent { channel, payload, is_final: true };
+            effects.push(Effect::Webhook { app: self.key.app, event });
         }
     }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::{Core, LinkState, QueuedRequest};
+use crate::channel_rules::{COUNT_INTERVAL, WebhookEvent, WebhookPayload};
 use crate::cluster::directory::key::ChannelKey;
 use crate::cluster::directory::message::{EventMessage, InvalidTopicMessage, RosterChange};
 use crate::cluster::directory::outcome::{Count, Outcome};
@@ -12,16 +13,13 @@ use crate::cluster::directory::request::{
     ChannelTraits, DataProof, HeartbeatReply, read_reference,
 };
 use crate::cluster::state::channel::{ClusterChannel, Subscription};
-use crate::cluster::state::effect::{ChannelEffect, Effect, Told};
+use crate::cluster::state::effect::{ChannelEffect, Effect};
 use crate::cluster::state::publish_queue::LocalDelivery;
 use crate::cluster::state::sequence::EventArrival;
 use crate::cluster::state::watchlists;
 
 /// How long a topic is heard after the last socket left: pages that change leave and come back.
 const LINGER: Duration = Duration::from_secs(5);
-
-/// Pusher's interval for counts of more than a hundred subscribers.
-const COUNT_AGAIN: Duration = Duration::from_secs(5);
 
 impl Core {
     /// What a channel is called between nodes.
@@ -211,7 +209,7 @@ impl Core {
         let Some(channel) = self.channels.get_mut(&topic) else { return true };
         if outcome.count == Count::Later {
             // The first time stays: in order of arrival is in order of time.
-            self.counts_due.entry(topic.clone()).or_insert(now + COUNT_AGAIN);
+            self.counts_due.entry(topic.clone()).or_insert(now + COUNT_INTERVAL);
         }
         let accepted = channel.outcome(request, outcome, reliance, self.node, &mut self.effects);
         let known = self.watchlists.known(&topic);
@@ -306,13 +304,13 @@ impl Core {
             return;
         };
         let Some(app) = self.apps.iter().position(|app| app.id == app_id) else { return };
-        let told = match user_id {
-            "" => Told::Vacated,
-            user_id => Told::MemberRemoved(user_id.into()),
+        let payload = match user_id {
+            "" => WebhookPayload::ChannelVacated,
+            user_id => WebhookPayload::MemberRemoved(user_id.into()),
         };
-        let channel = ChannelKey::read(app, name).name;
-        let tell = |channel| Effect::Channel { app, channel, action: ChannelEffect::Tell(told) };
-        self.effects.extend(channel.map(tell));
+        let event = |channel| WebhookEvent { channel, payload, is_final: true };
+        let event = ChannelKey::read(app, name).name.map(event);
+        self.effects.extend(event.map(|event| Effect::Webhook { app, event }));
     }
 
     pub(super) fn count_connections(&mut self, app: usize) {

@@ -1,0 +1,50 @@
+//! What a shard is sent: the commands that travel through its inbox.
+//!
+//! Values only. [`Shards`](super::Shards) queues them, [`Shard`](super::Shard) carries them out.
+
+use std::sync::Arc;
+
+use super::outbox::Transport;
+use crate::protocol::{Broadcast, CloseCode, Frame, SocketId};
+
+/// Identifies a channel among those of all apps of the process; never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct ChannelId(pub(super) u64);
+
+/// One step of a shard's work; carried out in order.
+pub(super) enum ShardCommand {
+    /// Take over the write side of a new socket.
+    Open { socket: SocketId, transport: Arc<dyn Transport> },
+    /// Send one socket a frame that others caused.
+    Send { socket: SocketId, frame: Frame },
+    /// Send one socket the answer to a message of its own.
+    Answer { socket: SocketId, frame: Frame },
+    /// Send one socket these answers, then add it to a channel.
+    AddSubscriber { socket: SocketId, channel: ChannelId, first: [Option<Frame>; 2] },
+    /// Remove a socket from a channel.
+    RemoveSubscriber { socket: SocketId, channel: ChannelId },
+    /// Send a frame to every socket of a channel but one.
+    Deliver { channel: ChannelId, broadcast: Broadcast, except: Option<SocketId> },
+    /// Write on: a full transport takes bytes again.
+    Writable { socket: SocketId },
+    /// Send the reason, then close.
+    End { socket: SocketId, code: CloseCode },
+    /// Answer the peer's close frame, then end the stream.
+    Finish { socket: SocketId, code: Option<u16> },
+    /// Close this many sockets: one step of a paced drain.
+    EndSome { count: usize, code: CloseCode },
+    /// Drop a socket whose transport is gone.
+    Forget { socket: SocketId },
+}
+
+impl ShardCommand {
+    /// The bytes of its frames, which count against the bound of the inbox.
+    pub(super) fn frame_bytes(&self) -> usize {
+        match self {
+            Self::Send { frame, .. } | Self::Answer { frame, .. } => frame.len(),
+            Self::Deliver { broadcast, .. } => broadcast.plain().len(),
+            Self::AddSubscriber { first, .. } => first.iter().flatten().map(Frame::len).sum(),
+            _ => 0,
+        }
+    }
+}

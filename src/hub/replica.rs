@@ -1,0 +1,80 @@
+//! Applies directory decisions to local sockets; performs no checks.
+//!
+//! In a cluster the directory decides who is in a channel and in which order events are delivered. The
+//! hub then only keeps the sockets of this node and delivers to them.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::{CachedEvent, Hub};
+use crate::protocol::{ChannelName, Frame, SocketId, User, server_message};
+
+impl Hub {
+    /// Adds a socket to a channel. These frames precede everything else it receives there.
+    pub fn add_subscriber(&self, socket: SocketId, name: &ChannelName, first: [Option<Frame>; 2]) {
+        self.registry.with(name, |channel| channel.add_subscriber(&self.shards, socket, first));
+    }
+
+    /// Removes a socket from a channel.
+    pub fn remove_subscriber(&self, socket: SocketId, name: &ChannelName) {
+        self.registry.with_occupied(name, |channel| channel.leave(&self.shards, socket, None));
+    }
+
+    /// Delivers a frame to the channel's sockets on this node but one.
+    pub fn deliver(&self, name: &ChannelName, frame: &Frame, except: Option<SocketId>) {
+        self.registry.with_occupied(name, |channel| channel.deliver(&self.shards, frame, except));
+    }
+
+    /// Caches the last event of a cache channel.
+    pub fn cache_event(&self, name: &ChannelName, frame: Frame, now: Instant) {
+        let data = server_message::event_data(&frame).unwrap_or_default();
+        self.cache.insert(&self.app.id, name, CachedEvent::new(frame, &data), now);
+    }
+
+    /// The last event of a cache channel, as a subscriber receives it.
+    pub fn cached_event(&self, name: &ChannelName, now: Instant) -> Option<Frame> {
+        self.cache.get(&self.app.id, name, now).map(|(event, _)| event.frame)
+    }
+
+    /// Counts a presence channel that a socket joins as this user.
+    pub fn joined_as(&self, user_id: &Arc<str>, socket: SocketId) {
+        self.users.joined(user_id, socket);
+    }
+
+    /// Counts a presence channel that a socket leaves as this user.
+    pub fn left_as(&self, user_id: &Arc<str>, socket: SocketId) {
+        self.users.left(user_id, socket);
+    }
+
+    /// Records that a socket signed in. It becomes a watcher with
+    /// [`send_watchlist`](Self::send_watchlist).
+    pub fn signed_in(&self, socket: SocketId, user: &User) {
+        self.sign_ins.lock().arrive(socket, &user.id);
+    }
+
+    /// Forgets the sign-in of a socket that is closed.
+    pub fn signed_out(&self, socket: SocketId, user: &User) {
+        self.sign_ins.lock().sign_out(socket, user);
+    }
+
+    /// Sends a socket the state of its watchlist and makes it a watcher of these users.
+    pub fn send_watchlist(&self, socket: SocketId, online: &[Arc<str>], offline: &[Arc<str>]) {
+        let mut sign_ins = self.sign_ins.lock();
+        [online, offline].into_iter().for_each(|user_ids| sign_ins.watch(socket, user_ids));
+        let lists = [("online", online), ("offline", offline)];
+        self.shards.answer(socket, server_message::watchlist_events(lists));
+    }
+
+    /// Notifies the sockets that watch this user that it came online or went offline. The user's own
+    /// sockets are left out: their watchlist has just included it.
+    pub fn notify_watchers_of(&self, user_id: &Arc<str>, online: bool) {
+        let (watchers, own) = {
+            let sign_ins = self.sign_ins.lock();
+            (sign_ins.watchers(user_id), sign_ins.sockets(user_id))
+        };
+        let watchers: Vec<_> = watchers.into_iter().filter(|id| !own.contains(id)).collect();
+        let (this, none) = (std::slice::from_ref(user_id), &[][..]);
+        let (came, went) = if online { (this, none) } else { (none, this) };
+        self.notify_watchers(&watchers, [("online", came), ("offline", went)]);
+    }
+}
