@@ -8,8 +8,16 @@ use http_body_util::BodyExt;
 use hyper::body::Body as _;
 use tokio::time::{Instant, timeout_at};
 
-use super::BodyLimits;
 use super::api_error::ApiError;
+
+/// Bounds of one request, from the configuration.
+#[derive(Debug, Clone, Copy)]
+pub struct BodyLimits {
+    /// Bytes of a body.
+    pub bytes: usize,
+    /// Time for a body to arrive; each received KiB extends it by a second.
+    pub timeout: Duration,
+}
 
 /// The minimum rate of a body once the time-out has passed.
 const BYTES_PER_SECOND_MIN: usize = 1024;

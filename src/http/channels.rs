@@ -9,7 +9,7 @@ use serde::Serialize;
 
 use super::api_error::ApiError;
 use super::info::{ChannelAttributes, InfoParameter};
-use super::json_of;
+use super::json_response::json_response;
 use super::signed::SignedRequest;
 use crate::node;
 use crate::protocol::{ChannelName, ChannelType};
@@ -50,7 +50,7 @@ pub(super) async fn list(request: SignedRequest) -> Result<Response, ApiError> {
         .iter()
         .map(|(name, counts)| (name.as_str(), info.attributes(name, Some(counts.clone()))))
         .collect();
-    Ok(json_of(&ChannelListResponse { channels }))
+    Ok(json_response(&ChannelListResponse { channels }))
 }
 
 /// `GET /apps/{id}/channels/{name}`. A channel without subscribers is an answer, not a 404.
@@ -73,5 +73,5 @@ pub(super) async fn show(request: SignedRequest) -> Result<Response, ApiError> {
         attributes: info.attributes(&name, counts),
         cache,
     };
-    Ok(json_of(&answer))
+    Ok(json_response(&answer))
 }

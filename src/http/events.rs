@@ -16,8 +16,8 @@ use serde::{Deserialize, Deserializer};
 
 use super::api_error::ApiError;
 use super::info::{ChannelAttributes, InfoParameter};
+use super::json_response::{empty_response, json_response};
 use super::signed::SignedRequest;
-use super::{json, json_of};
 use crate::app::AppLimits;
 use crate::node::{Channels, Triggered};
 use crate::protocol::json::{self, JsonError, JsonList, JsonObject, JsonString};
@@ -99,12 +99,12 @@ pub(super) async fn trigger(request: SignedRequest) -> Result<Response, ApiError
         parse(&request.body, "{\"name\":\"…\",\"data\":\"…\",\"channels\":[\"…\"]}")?;
     let event = check(&body, &request.channels.app().limits)?;
     let reach = publish(&request, std::slice::from_ref(&event)).await;
-    let Some(info) = event.info else { return Ok(reach.mark(json("{}".to_owned()))) };
+    let Some(info) = event.info else { return Ok(reach.mark(empty_response())) };
     let mut channels: BTreeMap<&str, ChannelAttributes> = BTreeMap::new();
     for name in &event.channels {
         channels.insert(name.as_str(), attributes(&request.channels, name, info).await);
     }
-    Ok(reach.mark(json_of(&BTreeMap::from([("channels", channels)]))))
+    Ok(reach.mark(json_response(&BTreeMap::from([("channels", channels)]))))
 }
 
 /// `POST /apps/{id}/channels/{name}/events`, deprecated: the name and the socket id are in the query, and
@@ -123,7 +123,7 @@ pub(super) async fn trigger_one(request: SignedRequest) -> Result<Response, ApiE
     };
     let event = check(&body, &request.channels.app().limits)?;
     let reach = publish(&request, std::slice::from_ref(&event)).await;
-    Ok(reach.mark((StatusCode::ACCEPTED, json("{}".to_owned())).into_response()))
+    Ok(reach.mark((StatusCode::ACCEPTED, empty_response()).into_response()))
 }
 
 /// `POST /apps/{id}/batch_events`.
@@ -150,7 +150,7 @@ pub(super) async fn trigger_batch(request: SignedRequest) -> Result<Response, Ap
     let events: Vec<ValidEvent<'_>> = checked.collect::<Result<_, _>>()?;
     let reach = publish(&request, &events).await;
     if events.iter().all(|event| event.info.is_none()) {
-        return Ok(reach.mark(json("{}".to_owned())));
+        return Ok(reach.mark(empty_response()));
     }
     let mut answers: Vec<ChannelAttributes> = Vec::with_capacity(events.len());
     for event in &events {
@@ -159,7 +159,7 @@ pub(super) async fn trigger_batch(request: SignedRequest) -> Result<Response, Ap
             _ => ChannelAttributes::default(),
         });
     }
-    Ok(reach.mark(json_of(&BTreeMap::from([("batch", answers)]))))
+    Ok(reach.mark(json_response(&BTreeMap::from([("batch", answers)]))))
 }
 
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], example: &str) -> Result<T, ApiError> {

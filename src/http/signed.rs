@@ -10,8 +10,9 @@ use axum::extract::{FromRequest, FromRequestParts, RawPathParams};
 use axum::http::{Request, StatusCode, header};
 use percent_encoding::percent_decode_str;
 
+use super::api::Api;
 use super::api_error::ApiError;
-use super::{Api, body, encoding};
+use super::{body, encoding};
 use crate::node::Channels;
 use crate::protocol::signature::{self, SignedQuery};
 

@@ -6,8 +6,8 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::api_error::ApiError;
+use super::json_response::{empty_response, json_response};
 use super::signed::SignedRequest;
-use super::{json, json_of};
 use crate::protocol::ChannelName;
 
 #[derive(Serialize)]
@@ -20,6 +20,11 @@ struct UserResponse {
     id: Arc<str>,
 }
 
+#[derive(Serialize)]
+struct ConnectionsResponse {
+    connections: u32,
+}
+
 /// `GET /apps/{id}/channels/{name}/users`: the members of a presence channel.
 pub(super) async fn list(request: SignedRequest) -> Result<Response, ApiError> {
     let name_bytes_max = request.channels.app().limits.channel_name_bytes;
@@ -29,12 +34,12 @@ pub(super) async fn list(request: SignedRequest) -> Result<Response, ApiError> {
     }
     let users =
         request.channels.members(&name).await.into_iter().map(|id| UserResponse { id }).collect();
-    Ok(json_of(&UserListResponse { users }))
+    Ok(json_response(&UserListResponse { users }))
 }
 
 /// `GET /apps/{id}/connections`: an extension of Reverb, polled by Laravel Pulse.
 pub(super) async fn connections(request: SignedRequest) -> Response {
-    json(format!("{{\"connections\":{}}}", request.channels.socket_count().await))
+    json_response(&ConnectionsResponse { connections: request.channels.socket_count().await })
 }
 
 /// `POST /apps/{id}/users/{user_id}/terminate_connections`.
@@ -42,5 +47,5 @@ pub(super) async fn terminate(request: SignedRequest) -> Response {
     let user_id = request.parameter("user_id");
     request.channels.terminate_user(user_id).await;
     tracing::info!(app = request.channels.app().id, user_id, "connections of a user terminated");
-    json("{}".to_owned())
+    empty_response()
 }

@@ -1,0 +1,33 @@
+//! The state that all endpoints share.
+
+use std::sync::Arc;
+
+use tokio_util::sync::CancellationToken;
+
+use super::body::BodyLimits;
+use crate::node::Node;
+
+/// The state of every endpoint.
+pub struct Api {
+    pub(super) node: Arc<Node>,
+    pub(super) prefix: Arc<str>,
+    pub(super) body: BodyLimits,
+    pub(super) stopping: CancellationToken,
+}
+
+impl Api {
+    /// The API of a node, mounted below `prefix`. Once `stopping` is cancelled, `/ready` answers 503.
+    pub fn new(
+        node: Arc<Node>,
+        prefix: Arc<str>,
+        body: BodyLimits,
+        stopping: CancellationToken,
+    ) -> Self {
+        Self { node, prefix, body, stopping }
+    }
+
+    /// The path without the prefix, which a proxy may have removed already.
+    pub(super) fn strip_prefix<'p>(&self, path: &'p str) -> &'p str {
+        path.strip_prefix(&*self.prefix).unwrap_or(path)
+    }
+}
