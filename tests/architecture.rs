@@ -182,6 +182,43 @@ fn the_layers_have_no_cycle_and_name_every_room() {
     );
 }
 
+/// The files of the load generator that one of them imports: `super::file` and `crate::file`.
+fn imported(path: &Path, code: &str) -> BTreeSet<String> {
+    let folder = path.parent().unwrap().to_str().unwrap();
+    let folder = if folder.is_empty() { String::new() } else { format!("{folder}/") };
+    let uses = code.lines().filter_map(|line| line.trim_start().strip_prefix("use "));
+    let file = |path: &str| path.split([':', ';', '{']).next().unwrap_or_default().to_owned();
+    uses.filter_map(|path| match path.split_once("::") {
+        Some(("super", rest)) => Some(format!("{folder}{}", file(rest))),
+        Some(("crate", rest)) => Some(file(rest)),
+        _ => None,
+    })
+    .collect()
+}
+
+#[test]
+fn the_load_generator_has_no_circle_of_files() {
+    let root = "benches/generator/src";
+    let mut left = BTreeMap::new();
+    for source in sources(root).iter().filter(|source| !source.is_test()) {
+        let path = source.path.strip_prefix(root).unwrap().with_extension("");
+        left.insert(path.to_str().unwrap().to_owned(), imported(&path, source.code()));
+    }
+    left.remove("lib");
+    let unknown = left.values().flatten().filter(|file| !left.contains_key(*file));
+    assert_none(
+        &unknown.map(|file| format!("{file}: import it from its own file")).collect::<Vec<_>>(),
+    );
+    while let Some(free) = left.iter().find(|(_, below)| below.is_empty()) {
+        let free = free.0.clone();
+        left.remove(&free);
+        left.values_mut().for_each(|below| {
+            below.remove(&free);
+        });
+    }
+    assert!(left.is_empty(), "a circle among {left:?}: move what both files need to a third");
+}
+
 #[test]
 fn only_the_commands_name_the_load_generator() {
     let named = sources("src").into_iter().filter(|source| !source.is_test());

@@ -15,7 +15,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     for subscribers in [0, 1, 10, 1000] {
         let mut stage = Stage::new();
         let channel = name("orders");
-        stage.crowd(&channel, subscribers);
+        stage.subscribe_many(&channel, subscribers);
         group.throughput(Throughput::Elements(subscribers.max(1) as u64));
         group.bench_function(BenchmarkId::new("trigger", subscribers), |bencher| {
             bencher.iter(|| {
@@ -29,7 +29,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     // Ten frames wait for a socket and leave in one write: what a batch of events costs.
     let mut stage = Stage::new();
     let channel = name("orders");
-    stage.crowd(&channel, 1000);
+    stage.subscribe_many(&channel, 1000);
     group.throughput(Throughput::Elements(10_000));
     group.bench_function("ten triggers, then the writes, 1000 subscribers", |bencher| {
         bencher.iter(|| {

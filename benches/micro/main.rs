@@ -2,7 +2,7 @@
 //!
 //! Question: is a change to the hub, the rules or the encoding faster or slower, and by how much?
 //! One file per subject; every one uses what the crate's neighbours use, nothing is opened for it.
-//! What a whole server costs is asked by `benches/load`.
+//! `benches/load` measures the whole server.
 //!
 //! `cargo bench --bench micro [-- PART OF A NAME]`, about a minute in all. The floor is what the
 //! step cannot do without: an HMAC of two SHA-256 blocks for a signature (0.3 to 0.5 µs), a copy

@@ -1,5 +1,5 @@
-//! Question: what does the 300th member of a presence channel cost, who is told of all the others
-//! while all the others are told? Exercises the roster, its encoding and two announcements to 299
+//! Question: what does the 300th member of a presence channel cost, who receives the roster while all
+//! others receive `member_added`? Exercises the roster, its encoding and two announcements to 299
 //! sockets. The floor is a roster of 18 KB escaped once and 2 × 299 pushes, about 30 µs.
 
 use std::time::Instant;

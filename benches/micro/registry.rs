@@ -1,4 +1,4 @@
-//! Question: what does it cost to open and to leave a channel nobody else is in, and one of many?
+//! Question: what does it cost to join and to leave an empty channel, and one among many?
 //! Exercises the registry, the channel's lock and the way of its answer through a shard. The floor
 //! is an insert into a map and its removal, about 0.2 µs.
 
@@ -25,7 +25,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
 
     let mut stage = Stage::new();
     let orders = name("orders");
-    stage.crowd(&orders, 1000);
+    stage.subscribe_many(&orders, 1000);
     let socket = stage.socket();
     group.bench_function("subscribe and leave beside 1000 others", |bencher| {
         bencher.iter(|| join_and_leave(&mut stage, socket, &orders));
@@ -33,7 +33,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
 
     let mut stage = Stage::new();
     for name in &names {
-        stage.crowd(name, 1);
+        stage.subscribe_many(name, 1);
     }
     group.bench_function("counts of one of 10000 channels", |bencher| {
         bencher.iter(|| stage.hub.counts(turn.next().unwrap()));

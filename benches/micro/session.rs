@@ -44,7 +44,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     });
 
     let mut stage = Stage::new();
-    stage.crowd(&name("orders"), 1);
+    stage.subscribe_many(&name("orders"), 1);
     let mut socket = open(&stage);
     group.bench_function("ping and pong (on a hub)", |bencher| {
         bencher.iter(|| {

@@ -66,7 +66,7 @@ impl Stage {
         self.shards.settle(&mut self.turned);
     }
 
-    /// A socket the rules know nothing of.
+    /// A socket without a session.
     pub(crate) fn socket(&self) -> SocketId {
         let socket = self.shards.new_socket_id(self.opened.get() % SHARDS);
         self.opened.set(self.opened.get() + 1);
@@ -74,8 +74,8 @@ impl Stage {
         socket
     }
 
-    /// That many sockets on a channel.
-    pub(crate) fn crowd(&mut self, channel: &ChannelName, count: usize) {
+    /// Subscribes so many new sockets to a channel.
+    pub(crate) fn subscribe_many(&mut self, channel: &ChannelName, count: usize) {
         for _ in 0..count {
             self.hub.subscribe(self.socket(), channel, None, Instant::now()).unwrap();
         }

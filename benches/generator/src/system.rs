@@ -54,7 +54,8 @@ pub(super) fn sharpen_timers() {
     platform::sharpen_timers();
 }
 
-#[cfg(all(test, target_os = "linux"))]
+#[cfg(test)]
+#[cfg(target_os = "linux")]
 mod tests {
     use super::{thread_times, usage, usage_of_all};
 
