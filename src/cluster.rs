@@ -27,19 +27,17 @@ mod state;
 
 pub use directory::NodeId;
 pub use directory::agreement::{Disagreement, DisagreementKind};
-pub use directory::key::ChannelKey;
+pub use directory::key::{ChannelKey, node_topic};
 pub use directory::message::{EventMessage, InvalidTopicMessage, RosterChange, TopicMessage};
 pub use directory::outcome::{Count, Outcome, RosterEntry};
 pub use directory::request::{
     ChannelInfo, ChannelState, ChannelTraits, DataProof, DirectoryQuery, HeartbeatReply,
     PublishRequest, QueryAnswer, Reply, Request, StateFlags,
 };
-pub use state::connection_quota::PermitDecision;
-pub use state::core::Core;
-pub use state::effect::{
-    CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents, PublishScope,
+pub use state::{
+    CachedReply, ChannelEffect, ChannelTable, Core, Effect, JoinReply, MissedEvents,
+    PermitDecision, PublishScope, RedisIdentity,
 };
-pub use state::health::RedisIdentity;
 
 /// The cluster as the node uses it: the [`Core`] under one lock, and the link that carries its
 /// requests.
@@ -73,7 +71,7 @@ impl Cluster {
     pub fn new(
         node: NodeId,
         settings: ClusterSettings,
-        apps: Vec<Arc<App>>,
+        apps: &[Arc<App>],
         metrics: Arc<Metrics>,
         carry_out: Box<dyn Fn(Effect) + Send + Sync>,
     ) -> Self {
@@ -116,8 +114,8 @@ impl Cluster {
         let mut core = self.core.lock();
         let result = act(&mut core);
         // Before anybody hears of it: who does, and looks then, sees what is still under way.
-        self.metrics.cluster_pending_requests.set(core.unsettled() as u64);
-        for effect in core.effects() {
+        self.metrics.cluster_pending_requests.set(core.pending_requests() as u64);
+        for effect in core.take_effects() {
             (self.carry_out)(effect);
         }
         if core.has_requests() {
@@ -152,7 +150,7 @@ impl Cluster {
 
     /// Resolves once there is room for more events on their way to Redis.
     pub async fn room(&self) {
-        let is_full = || self.core.lock().waiting_bytes() > self.settings.queue_bytes;
+        let is_full = || self.core.lock().queued_bytes() > self.settings.queue_bytes;
         while is_full() {
             let emptied = self.emptied.notified();
             if is_full() {
@@ -165,7 +163,7 @@ impl Cluster {
     pub async fn settled(&self) {
         let is_under_way = || {
             let core = self.core.lock();
-            core.is_connected() && core.unsettled() > 0
+            core.is_connected() && core.pending_requests() > 0
         };
         while is_under_way() {
             tokio::time::sleep(Duration::from_millis(5)).await;
@@ -241,7 +239,7 @@ impl Cluster {
         self.log_dropped(Instant::now());
         let (unshared, alive) = self.act(|core| {
             core.tick(Instant::now());
-            (core.take_unshared(), core.alive())
+            (core.take_not_replicated(), core.live_nodes())
         });
         self.metrics.cluster_events_not_replicated.inc_by(unshared);
         self.metrics.cluster_nodes.set(alive.into());
@@ -249,7 +247,7 @@ impl Cluster {
     }
 
     fn requests(&self) -> Vec<Request> {
-        self.act(Core::requests)
+        self.act(Core::take_requests)
     }
 
     async fn has_requests(&self) {

@@ -111,9 +111,9 @@ impl Node {
             loss_lines: Mutex::default(),
         };
         let locals: Vec<Local> = stage.apps.clone();
-        let all = apps.iter().cloned().collect();
+        let all: Vec<_> = apps.iter().cloned().collect();
         let carry_out = Box::new(move |effect| stage.carry_out(effect));
-        let cluster = Arc::new(Cluster::new(id, settings, all, metrics, carry_out));
+        let cluster = Arc::new(Cluster::new(id, settings, &all, metrics, carry_out));
         for (app, Local { hub, webhooks, peer_log }) in locals.into_iter().enumerate() {
             let membership = Membership { cluster: cluster.clone(), app, webhooks };
             node.add(Channels::new(hub, peer_log, Some(membership)));
@@ -177,7 +177,7 @@ impl Node {
             None => Standing::Alone,
             Some(cluster) if cluster.is_connected() => {
                 // Before the first beat is answered it knows of itself.
-                let nodes = cluster.act(|core| core.alive()).max(1);
+                let nodes = cluster.act(|core| core.live_nodes()).max(1);
                 Standing::Connected { nodes, disagreements: cluster.disagreements() }
             }
             Some(_) => Standing::Degraded,

@@ -110,6 +110,12 @@ impl ClusterSettings {
         self.lease / 10
     }
 
+    /// How long an event waits for Redis to come back. Where events are not kept, older ones would
+    /// surprise more than help.
+    pub fn events_wait(&self) -> Duration {
+        self.streams.map_or(Duration::from_secs(30), |streams| streams.retention)
+    }
+
     /// For how long Redis remembers at least which event of a node was its last.
     pub fn taken_holds(&self) -> Duration {
         self.streams.map_or(Duration::from_secs(60), |streams| streams.retention) * 8 / 10

@@ -69,7 +69,7 @@ impl Stage {
     fn on_channel(&self, local: &Local, name: &ChannelName, action: ChannelEffect) {
         let hub = &local.hub;
         match action {
-            ChannelEffect::Seat(socket, newcomer) => {
+            ChannelEffect::AddSubscriber(socket, newcomer) => {
                 hub.add_subscriber(socket, name, first(hub, name, newcomer))
             }
             ChannelEffect::Answer(socket, newcomer) => {
@@ -78,7 +78,7 @@ impl Stage {
                     hub.answer(socket, frame);
                 }
             }
-            ChannelEffect::Unseat(socket) => hub.remove_subscriber(socket, name),
+            ChannelEffect::RemoveSubscriber(socket) => hub.remove_subscriber(socket, name),
             ChannelEffect::Refuse(socket, user_id) => {
                 if let Some(user_id) = user_id {
                     hub.left_as(&user_id, socket);
@@ -87,7 +87,7 @@ impl Stage {
                 self.refuse(local, name, socket);
             }
             ChannelEffect::Deliver(frame, except) => hub.deliver(name, &frame, except),
-            ChannelEffect::Keep(frame) => hub.cache_event(name, frame, Instant::now()),
+            ChannelEffect::CacheEvent(frame) => hub.cache_event(name, frame, Instant::now()),
             ChannelEffect::Missed(missed) => self.missed(hub, name, missed),
         }
     }

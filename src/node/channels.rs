@@ -233,7 +233,7 @@ impl Channels {
         let look = membership.look(name).await;
         let (sockets, users) = match look {
             Some(ChannelInfo { sockets, users, .. }) => (sockets, users),
-            None => membership.cluster.act(|core| core.counts_here(&membership.key(name))),
+            None => membership.cluster.act(|core| core.channels().counts(&membership.key(name))),
         };
         (sockets > 0).then(|| counts(name, sockets, users))
     }
@@ -245,7 +245,7 @@ impl Channels {
             DirectoryQuery::Occupied { app_id: self.app().id.clone(), prefix: prefix.to_owned() };
         let all = match membership.cluster.query(query).await {
             Some(QueryAnswer::Occupied(all)) => all,
-            _ => membership.cluster.act(|core| core.occupied_here(membership.app, prefix)),
+            _ => membership.cluster.act(|core| core.channels().occupied(membership.app, prefix)),
         };
         let named = all.into_iter().filter_map(|(name, sockets, users)| {
             let name = ChannelName::parse(&name, usize::MAX).ok()?;
@@ -261,7 +261,7 @@ impl Channels {
         let topic = membership.topic(name);
         match membership.cluster.query(DirectoryQuery::Members(topic)).await {
             Some(QueryAnswer::Members(members)) => members.into_iter().map(Arc::from).collect(),
-            _ => membership.cluster.act(|core| core.members_here(&membership.key(name))),
+            _ => membership.cluster.act(|core| core.channels().members(&membership.key(name))),
         }
     }
 
@@ -284,7 +284,7 @@ impl Channels {
         let query = DirectoryQuery::Connections(self.app().id.clone());
         match membership.cluster.query(query).await {
             Some(QueryAnswer::Connections(count)) => count,
-            _ => membership.cluster.act(|core| core.open(membership.app)),
+            _ => membership.cluster.act(|core| core.open_sockets(membership.app)),
         }
     }
 
@@ -309,7 +309,7 @@ impl Membership {
     }
 
     fn topic(&self, name: &ChannelName) -> Arc<str> {
-        self.cluster.act(|core| core.topic(&self.key(name)))
+        self.cluster.act(|core| core.channels().topic(&self.key(name)))
     }
 
     async fn look(&self, name: &ChannelName) -> Option<ChannelInfo> {

@@ -4,7 +4,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use resound::cluster::{
-    ChannelEffect, ChannelKey, ChannelState, Effect, InvalidTopicMessage, RedisIdentity, Request,
+    ChannelEffect, ChannelKey, ChannelState, Effect, InvalidTopicMessage, NodeId, RedisIdentity,
+    Request, node_topic,
 };
 use resound::config::ClusterSettings;
 use resound::protocol::{ChannelName, Frame, Member, SocketId};
@@ -30,6 +31,7 @@ struct Stage {
     machine: Machine,
     spot: ChannelKey,
     topic: Arc<str>,
+    own_topic: Arc<str>,
     now: Instant,
 }
 
@@ -38,10 +40,11 @@ impl Stage {
         let profile = Profile { bound: None, ..Profile::draw(&mut Random::new(1), 0) };
         let settings = ClusterSettings { streams: None, ..profile.settings() };
         let now = Instant::now();
+        let own_topic = node_topic(&settings.prefix, NodeId(NODE));
         let machine = Machine::start(NODE, settings, profile.app(), now);
         let spot = ChannelKey::channel(0, &ChannelName::parse(name, 200).unwrap());
-        let topic = machine.core.topic(&spot);
-        let mut stage = Self { machine, spot, topic, now };
+        let topic = machine.core.channels().topic(&spot);
+        let mut stage = Self { machine, spot, topic, own_topic, now };
         let redis = RedisIdentity { run: "1".into(), epoch: "1".into() };
         stage.machine.core.connected(redis, now);
         stage.joins(1);
@@ -56,7 +59,7 @@ impl Stage {
         let added = state.rows.iter().map(|(user, _)| user.to_string()).collect();
         let roster = state.asked.roster.then(|| vec![(1, "1".to_owned(), "{}".to_owned())]);
         self.answers(state.request, &said(added, roster)).unwrap();
-        self.machine.core.effects();
+        self.machine.core.take_effects();
     }
 
     fn asks_to_join(&mut self, number: u32) {
@@ -68,14 +71,14 @@ impl Stage {
 
     /// The next state that the node sends.
     fn state(&mut self) -> Option<ChannelState> {
-        self.machine.core.requests().into_iter().find_map(|request| match request {
+        self.machine.core.take_requests().into_iter().find_map(|request| match request {
             Request::State(state) => Some(*state),
             _ => None,
         })
     }
 
     fn answers(&mut self, request: u64, said: &Said) -> Result<(), InvalidTopicMessage> {
-        let own_topic = self.machine.core.own_topic();
+        let own_topic = self.own_topic.clone();
         self.machine.core.message(&own_topic, &messages::outcome(request, said), self.now)
     }
 
@@ -87,7 +90,7 @@ impl Stage {
     /// What the sockets of the channel were sent.
     fn delivered(&mut self) -> Vec<String> {
         let text = |frame: &Frame| String::from_utf8(frame.payload().to_vec()).unwrap();
-        let effects = self.machine.core.effects();
+        let effects = self.machine.core.take_effects();
         let delivered = effects.iter().filter_map(|effect| match effect {
             Effect::Channel { action: ChannelEffect::Deliver(frame, _), .. } => Some(text(frame)),
             _ => None,
@@ -130,7 +133,7 @@ fn an_event_of_this_node_is_delivered_as_it_was_published_here() {
         let mut stage = Stage::new("orders");
         let frame = Frame::text(b"true");
         stage.machine.core.publish(stage.spot.clone(), frame, None, None, stage.now);
-        stage.machine.core.requests();
+        stage.machine.core.take_requests();
         let forged = event(NODE, 1, number, "forged");
         let elsewhere = stage.machine.core.message("resound{1:other}", &forged, stage.now);
         assert_eq!((elsewhere, stage.delivered()), (Ok(()), Vec::new()), "{number}");
@@ -189,5 +192,5 @@ fn an_idle_topic_is_given_up_although_a_foreign_message_started_a_request() {
     assert!(stage.state_within(LINGER).is_none());
     stage.answers(compared.request, &said(Vec::new(), None)).unwrap();
     assert!(stage.state_within(LINGER).is_none());
-    assert_eq!(stage.machine.core.channel_count(), 0);
+    assert_eq!(stage.machine.core.channels().count(), 0);
 }

@@ -70,7 +70,7 @@ impl Machine {
     /// A process that has just started.
     pub(crate) fn start(id: u64, settings: ClusterSettings, app: Arc<App>, now: Instant) -> Self {
         Self {
-            core: Core::new(NodeId(id), settings, vec![app], FIRST_REQUEST, now),
+            core: Core::new(NodeId(id), settings, &[app], FIRST_REQUEST, now),
             id,
             is_up: true,
             is_leaving: false,

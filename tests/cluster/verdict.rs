@@ -38,11 +38,11 @@ fn everybody_is_there(world: &World) -> Result<(), String> {
     for (at, machine) in world.machines.iter().enumerate() {
         ensure(machine.is_up && machine.core.is_connected(), || format!("machine {at} is away"))?;
         // A beat may be under way at any time.
-        let unsettled = machine.core.unsettled();
+        let unsettled = machine.core.pending_requests();
         ensure(unsettled <= 1, || format!("{unsettled} things are under way on machine {at}"))?;
-        let bytes = machine.core.waiting_bytes();
+        let bytes = machine.core.queued_bytes();
         ensure(bytes == 0, || format!("{bytes} bytes of events wait on machine {at}"))?;
-        let alive = machine.core.alive() as usize;
+        let alive = machine.core.live_nodes() as usize;
         ensure(alive == world.machines.len(), || format!("machine {at} sees {alive} nodes"))?;
     }
     Ok(())
@@ -70,7 +70,7 @@ pub(crate) fn all_know_the_same(world: &World, name: &str) -> Result<(), String>
     let known: BTreeSet<&str> = roster.iter().map(|user| &**user).collect();
     ensure(known == users, || format!("{name} has {users:?}, the directory says {roster:?}"))?;
     for (at, machine) in world.machines.iter().enumerate().filter(|(_, machine)| machine.is_up) {
-        let mirror = machine.core.members_here(&world.spot_of(name));
+        let mirror = machine.core.channels().members(&world.spot_of(name));
         let mirrored: BTreeSet<&str> = mirror.iter().map(|user| &**user).collect();
         let is_needed = world
             .clients
@@ -104,7 +104,7 @@ fn connections_are_counted(world: &World) -> Result<(), String> {
     }
     for (at, machine) in world.machines.iter().enumerate() {
         let open = world.clients.values().filter(|client| client.machine == at).count();
-        let counted = machine.core.open(0) as usize;
+        let counted = machine.core.open_sockets(0) as usize;
         ensure(open == counted, || format!("machine {at} has {open} sockets, counts {counted}"))?;
     }
     let (open, counted) = (world.clients.len() as u32, world.server.directory.open("1"));

@@ -270,8 +270,8 @@ impl World {
         let now = self.instant();
         let machine = &mut self.machines[at];
         machine.core.tick(now);
-        machine.unshared += machine.core.take_unshared();
-        let waiting = machine.core.waiting_bytes();
+        machine.unshared += machine.core.take_not_replicated();
+        let waiting = machine.core.queued_bytes();
         // One event more may have been let in while there was room.
         if waiting > crate::profile::QUEUE_BYTES + 1024 && !machine.core.is_connected() {
             self.is_wrong(format!("{waiting} bytes wait on machine {at}"));

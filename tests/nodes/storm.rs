@@ -135,7 +135,7 @@ impl Machine {
     }
 
     fn is_settled(&self) -> bool {
-        self.node.cluster().unwrap().act(|core| core.unsettled()) == 0
+        self.node.cluster().unwrap().act(|core| core.pending_requests()) == 0
     }
 }
 
@@ -211,7 +211,7 @@ async fn assert_agreement(machines: &[Machine], tabs: &[Tab]) {
                 *expected
             );
             let spot = ChannelKey::channel(0, &name);
-            let here = machine.node.cluster().unwrap().act(|core| core.members_here(&spot));
+            let here = machine.node.cluster().unwrap().act(|core| core.channels().members(&spot));
             let here: BTreeSet<_> = here.iter().map(ToString::to_string).collect();
             assert!(here.is_empty() || here == *expected, "the mirror of {channel}: {here:?}");
         }

@@ -5,6 +5,7 @@
 
 use std::sync::Arc;
 
+use super::NodeId;
 use crate::protocol::ChannelName;
 
 /// Where the server's messages to one user go; being signed in anywhere makes it occupied.
@@ -59,6 +60,16 @@ impl ChannelKey {
     pub fn topic(&self, prefix: &str, app_id: &str) -> Arc<str> {
         format!("{prefix}{{{app_id}:{}}}", self.text).into()
     }
+}
+
+/// The topic on which the directory answers a node.
+pub fn node_topic(prefix: &str, node: NodeId) -> Arc<str> {
+    format!("{prefix}:node:{node}").into()
+}
+
+/// The topic of messages for every node.
+pub(in crate::cluster) fn common_topic(prefix: &str) -> Arc<str> {
+    format!("{prefix}:all").into()
 }
 
 #[cfg(test)]

@@ -105,8 +105,11 @@ pub struct ChannelState {
     /// The number of the last event this node knows.
     pub known: u64,
     /// Users of this node who came (with their info) or went since the last time.
-    pub rows: Vec<(Arc<str>, Option<Box<str>>)>,
+    pub rows: Vec<Row>,
 }
+
+/// A user of this node, with the info if the user is present.
+pub(in crate::cluster) type Row = (Arc<str>, Option<Box<str>>);
 
 /// What the directory has to know of a channel to look after it without its nodes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -5,6 +5,7 @@ use redis::{Cmd, Pipeline};
 use super::scripts::Scripts;
 use crate::channel_rules::LEAVE_DELAY;
 use crate::cluster::NodeId;
+use crate::cluster::directory::key::{common_topic, node_topic};
 use crate::cluster::directory::message::{change_head, outcome_head};
 use crate::cluster::directory::request::{
     ChannelState, DirectoryQuery, PublishRequest, Request, reference,
@@ -61,7 +62,7 @@ impl Commands {
                 cmd
             }
             Request::Broadcast(message) => {
-                let mut cmd = plain("PUBLISH", &format!("{}:all", self.settings.prefix));
+                let mut cmd = plain("PUBLISH", &common_topic(&self.settings.prefix));
                 cmd.arg(&message[..]);
                 cmd
             }
@@ -90,7 +91,7 @@ impl Commands {
         let flags = state.facts.letters() + &state.asked.letters();
         cmd.arg(self.node_key())
             .arg(change_head(self.node))
-            .arg(self.own_topic())
+            .arg(&*node_topic(&self.settings.prefix, self.node))
             .arg(outcome_head(state.request))
             .arg(flags)
             .arg(reference(state.facts, &state.app_id, &state.name))
@@ -140,10 +141,6 @@ impl Commands {
 
     fn lease_ms(&self) -> u64 {
         self.settings.beat_holds().as_millis() as u64
-    }
-
-    fn own_topic(&self) -> String {
-        format!("{}:node:{}", self.settings.prefix, self.node)
     }
 
     fn nodes(&self) -> String {

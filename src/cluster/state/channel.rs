@@ -1,158 +1,89 @@
-//! One channel as a node sees it: its own sockets there, what the directory said last, who waits.
+//! One channel on this node: its sockets here, its members, its place in the order of events, and the state
+//! that is exchanged with the directory.
 //!
-//! Pure. What has to be done on the node is written into a list of [`Effect`]s, in order. Refuses
-//! to know how requests travel.
+//! What has to be done on the node is appended to a list of [`Effect`]s, in order. Request queues are not
+//! known here: [`Core`](super::core::Core) sends what [`ClusterChannel::state`] returns.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::effect::{CachedReply, ChannelEffect, Effect, JoinReply};
+use super::announcer::Announcer;
+use super::effect::{CachedReply, ChannelEffect, Effect};
 use super::health::DirectoryTrust;
-use super::local_members::LocalMembers;
-use super::pending_joins::PendingJoins;
-use super::roster_mirror::RosterMirror;
-use super::sequence::GapDetector;
+use super::members::Members;
+use super::publish_queue::LocalDelivery;
+use super::sequence::{EventOrder, GapDetector};
+use super::sockets::{ChannelSockets, DecidedJoins, HeldEvent, Leave};
+use super::topic_sync::TopicSync;
 use crate::channel_rules::WebhookPayload;
 use crate::cluster::directory::NodeId;
 use crate::cluster::directory::key::ChannelKey;
+use crate::cluster::directory::message::{EventMessage, RosterChange};
 use crate::cluster::directory::outcome::{Count, Outcome};
 use crate::cluster::directory::request::{ChannelState, ChannelTraits, StateFlags};
 use crate::protocol::{Frame, Member, SocketId};
 
-mod inbound;
-mod notify;
-
-/// In the roster of a user's own channel, whoever is signed in stands under this name.
+/// The only member of a user's own channel: present while the user is signed in on some node.
 const SIGNED_IN: &str = "";
 
-/// One channel that somebody on this node is in, or watches.
+/// A channel that sockets of this node are in, or watch.
 pub(super) struct ClusterChannel {
     pub(super) key: ChannelKey,
-    pub(super) app_id: String,
-    pub(super) facts: ChannelTraits,
-    /// Sockets of this node, those that wait included.
-    sockets: HashSet<SocketId>,
+    app_id: String,
+    traits: ChannelTraits,
+    pub(super) sockets: ChannelSockets,
     /// Sockets here that watch the user whose own channel this is.
-    pub(super) watchers: u32,
-    /// What this node asked to hear.
-    pub(super) service: Subscription,
-    /// It stands in the queue of requests.
-    pub(super) queued: bool,
-    /// Outcomes that have not come yet.
-    pub(super) unanswered: u32,
-    /// Since when nobody here has needed it.
+    watchers: u32,
+    /// Since when no socket here has needed the channel.
     pub(super) idle_since: Option<Instant>,
-    /// The roster is that of the directory.
-    pub(super) current: bool,
-    rows: LocalMembers,
-    newcomers: PendingJoins,
-    roster: RosterMirror,
-    numbers: GapDetector,
-    /// All of this node's rows are to be told, and the roster compared.
-    compare: bool,
-    /// That was so, or is, on this link: the directory has nothing old of this node here.
-    pub(super) compared: bool,
-    /// The directory has had sockets of this node in it.
-    known: bool,
-    /// How many subscribers this node's were told there are.
-    counted: Option<u32>,
-    verification: Verification,
+    pub(super) sync: TopicSync,
+    pub(super) members: Members,
+    pub(super) sequence: GapDetector,
+    /// The directory has had sockets of this node in the channel.
+    was_in_directory: bool,
+    /// The subscription count that this node's sockets received last.
+    sent_count: Option<u32>,
 }
 
-/// Whether the topic is heard.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Subscription {
-    None,
-    /// Subscribed to, not confirmed: what still comes is from before.
-    Pending,
-    Active,
-}
-
-/// Whether the directory has what messages of other nodes changed in a channel.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Verification {
-    Done,
-    /// A message has changed something.
-    Due,
-    /// The next request asks.
-    Next,
+/// What follows from an outcome.
+pub(super) struct Applied {
+    /// Another state has to be sent: a join was refused, or more missed events are to be read.
+    pub(super) needs_request: bool,
+    /// Client events of sockets whose join was accepted, in order.
+    pub(super) held: Vec<HeldEvent>,
 }
 
 impl ClusterChannel {
-    pub(super) fn new(key: ChannelKey, app_id: String, facts: ChannelTraits) -> Self {
+    pub(super) fn new(key: ChannelKey, app_id: String, traits: ChannelTraits) -> Self {
         Self {
             key,
             app_id,
-            facts,
-            sockets: HashSet::new(),
+            traits,
+            sockets: ChannelSockets::default(),
             watchers: 0,
-            service: Subscription::None,
-            queued: false,
-            unanswered: 0,
             idle_since: None,
-            current: false,
-            rows: LocalMembers::default(),
-            newcomers: PendingJoins::default(),
-            roster: RosterMirror::default(),
-            numbers: GapDetector::default(),
-            compare: false,
-            compared: false,
-            known: false,
-            counted: None,
-            verification: Verification::Done,
+            sync: TopicSync::default(),
+            members: Members::default(),
+            sequence: GapDetector::default(),
+            was_in_directory: false,
+            sent_count: None,
         }
     }
 
-    /// Nobody here needs it, and nothing is under way.
-    pub(super) fn is_idle(&self) -> bool {
-        let needed = self.is_occupied() || self.watchers > 0;
-        !needed && !self.queued && self.unanswered == 0
-    }
-
-    /// Sockets of this node are in it.
-    pub(super) fn is_occupied(&self) -> bool {
-        !self.sockets.is_empty()
-    }
-
-    /// Sockets of this node, and users as far as it knows: all there is without Redis.
-    pub(super) fn counts(&self) -> (u32, u32) {
-        (self.sockets.len() as u32, self.roster.members().len() as u32)
-    }
-
-    /// DisagreementKind how many bytes its roster is; 4 KB where this node does not know it yet.
-    pub(super) fn roster_bytes(&self) -> usize {
-        let bytes = |(user_id, info): (&str, &str)| user_id.len() + info.len() + 16;
-        self.roster.members().map(bytes).sum::<usize>().max(4096)
-    }
-
-    /// The members as far as this node knows.
-    pub(super) fn user_ids(&self) -> impl Iterator<Item = &str> {
-        self.roster.members().map(|(user_id, _)| user_id)
-    }
-
-    /// Whether the user is signed in, on the user's own channel.
-    pub(super) fn is_online(&self) -> bool {
-        self.roster.contains(SIGNED_IN)
-    }
-
-    pub(super) fn has_doubts(&self) -> bool {
-        self.roster.has_doubts()
-    }
+    // What this node's sockets do.
 
     /// A socket joins. It is answered when the directory has it.
     pub(super) fn join(&mut self, socket: SocketId, member: Option<&Member>) {
         self.idle_since = None;
-        self.sockets.insert(socket);
         let user = match (member, self.key.user_id()) {
             (Some(member), _) => Some((member.user_id.clone(), member.info_json())),
             (None, Some(_)) => Some((SIGNED_IN.into(), "")),
             (None, None) => None,
         };
         if let Some((user_id, info)) = &user {
-            self.rows.join(user_id, info);
+            self.members.own.join(user_id, info);
         }
-        self.newcomers.add(socket, user.map(|(user_id, _)| user_id));
+        self.sockets.join(socket, user.map(|(user_id, _)| user_id));
     }
 
     /// A socket leaves.
@@ -162,47 +93,59 @@ impl ClusterChannel {
         user_id: Option<&str>,
         effects: &mut Vec<Effect>,
     ) {
-        // One that was refused meanwhile has left already.
-        if !self.sockets.remove(&socket) {
-            return;
-        }
+        let left = self.sockets.leave(socket);
         let signed_in = self.key.user_id().map(|_| SIGNED_IN);
-        if let Some(user_id) = user_id.or(signed_in) {
-            self.rows.leave(user_id);
+        if let Some(user_id) = user_id.or(signed_in).filter(|_| left != Leave::Absent) {
+            self.members.own.leave(user_id);
         }
-        match self.newcomers.get_mut(socket) {
-            Some(waiting) => waiting.left = true,
-            None => self.act(ChannelEffect::Unseat(socket), effects),
+        if left == Leave::Subscribed {
+            self.announcer(effects).push(ChannelEffect::RemoveSubscriber(socket));
         }
     }
 
-    /// What is published from now on will be heard back: it is asked for, and sockets were told of.
-    pub(super) fn hears_back(&self) -> bool {
-        self.service != Subscription::None && !self.newcomers.are_unasked(self.sockets.len())
+    /// Answers a second subscription like the first: at once, or with an undecided join.
+    pub(super) fn confirm(&mut self, socket: SocketId, effects: &mut Vec<Effect>) {
+        if !self.sockets.repeat(socket) {
+            self.announcer(effects).answer_again(socket);
+        }
     }
 
-    /// What this node has, to be told under this request.
+    /// A socket watches the user whose own channel this is.
+    pub(super) fn watch(&mut self) {
+        (self.watchers, self.idle_since) = (self.watchers + 1, None);
+    }
+
+    pub(super) fn unwatch(&mut self) {
+        self.watchers = self.watchers.saturating_sub(1);
+    }
+
+    // State for the directory.
+
+    /// Whether an event that is published now returns through the subscription of this node.
+    pub(super) fn receives_own_events(&self) -> bool {
+        self.sync.is_subscribed() && !self.sockets.are_unrequested()
+    }
+
+    /// The state of this node, sent under this number.
     pub(super) fn state(
         &mut self,
         request: u64,
         topic: Arc<str>,
         members_max: usize,
     ) -> ChannelState {
-        let compare = std::mem::take(&mut self.compare);
-        let verify = self.verification == Verification::Next;
-        if verify {
-            self.verification = Verification::Done;
-        }
-        let rows = self.rows.tell(compare);
-        let newcomers = self.newcomers.ask(request);
-        self.unanswered += 1;
+        let scope = self.sync.begin(&self.members);
+        let rows = match scope.all_rows {
+            true => self.members.own.take_all_rows(),
+            false => self.members.own.take_changed_rows(),
+        };
+        let has_joins = self.sockets.assign(request);
         let asked = StateFlags {
-            whole: compare,
-            // Who is seated already stays, whatever others did meanwhile.
-            bounded: self.key.is_presence() && !compare,
-            roster: self.key.has_roster() && (compare || verify || !self.current),
-            cached: newcomers && self.key.is_cache(),
-            missed: self.numbers.ask(request),
+            whole: scope.all_rows,
+            // A member who is subscribed stays, whatever other nodes did meanwhile.
+            bounded: self.key.is_presence() && !scope.all_rows,
+            roster: self.key.has_roster() && scope.roster,
+            cached: has_joins && self.key.is_cache(),
+            missed: self.sequence.requests_events(request),
         };
         ChannelState {
             request,
@@ -210,174 +153,242 @@ impl ClusterChannel {
             app_id: self.app_id.clone(),
             name: self.key.text.clone(),
             count: self.sockets.len() as u32,
-            facts: self.facts,
+            facts: self.traits,
             asked,
             members_max,
-            known: self.numbers.known(),
+            known: self.sequence.last(),
             rows,
         }
     }
 
-    /// The directory's answer. Returns false if it has to be told more: that somebody was refused, or
-    /// that this node wants the rest of what it missed.
+    /// Applies the directory's answer to a state.
     pub(super) fn outcome(
         &mut self,
-        request: u64,
-        outcome: &Outcome<'_>,
-        reliance: DirectoryTrust,
+        (request, outcome): (u64, &Outcome<'_>),
+        trust: DirectoryTrust,
         node: NodeId,
         effects: &mut Vec<Effect>,
-    ) -> bool {
-        self.unanswered = self.unanswered.saturating_sub(1);
-        if self.numbers.is_answer(request) {
-            let numbers = (outcome.number, outcome.own);
-            let missed = self.numbers.compared(numbers, &outcome.missed, outcome.more);
-            self.tell_missed(missed, effects);
-            self.catch_up(&outcome.missed, node, effects);
+    ) -> Applied {
+        let is_last = self.sync.end();
+        if self.sequence.is_compared_by(request) {
+            self.compare_events(outcome, node, effects);
         }
-        let news = self.news(outcome, reliance.forgetful);
-        self.mirror(outcome, reliance.incomplete, effects);
-        self.current = true;
-        self.known = self.is_occupied();
-        if self.unanswered == 0 {
-            self.rows.arrived();
+        let webhooks = self.webhooks(outcome, trust.was_wiped);
+        let changes = self.members.apply_outcome(outcome, trust.may_be_partial);
+        self.announcer(effects).members(&changes);
+        self.was_in_directory = self.is_occupied();
+        if is_last {
+            self.members.own.confirm_rows();
         }
-        news.into_iter().for_each(|payload| self.report(payload, effects));
-        let cached = outcome.cached.map(|text| Frame::text(text.as_bytes()));
-        let accepted = self.answer(request, &outcome.refused, cached.as_ref(), effects);
+        webhooks.into_iter().for_each(|payload| self.announcer(effects).webhook(payload));
+        let joins = self.sockets.decide(request, &outcome.refused);
+        let any_refused = !joins.refused.is_empty();
+        let held = self.answer_joins(joins, outcome, effects);
         if outcome.tell_miss {
-            self.report(WebhookPayload::CacheMiss, effects);
+            self.announcer(effects).webhook(WebhookPayload::CacheMiss);
         }
-        match outcome.count {
-            Count::Told => {
-                self.tell_count(outcome.total, effects);
-                self.report(WebhookPayload::SubscriptionCount(outcome.total as usize), effects);
-            }
-            // Told to all others while this node did not hear.
-            Count::No if self.facts.counts && self.counted != Some(outcome.total) => {
-                self.tell_count(outcome.total, effects);
-            }
-            Count::No | Count::Later => {}
-        }
-        accepted && !outcome.more
+        self.apply_count(outcome, effects);
+        Applied { needs_request: any_refused || outcome.more, held }
     }
 
-    /// What webhooks are to be told. A directory that has lost its data takes for new whoever is told
-    /// again: then only who came meanwhile is.
-    fn news(&self, outcome: &Outcome<'_>, forgetful: bool) -> Vec<WebhookPayload> {
-        let is_new = |user_id: &&&str| {
-            !forgetful || !self.roster.contains(user_id) || self.rows.came_alone(user_id)
-        };
-        let occupied = outcome.tell_occupied && !(forgetful && self.known);
+    /// Redis is back: all rows are sent, and rosters and events compared.
+    pub(super) fn compare(&mut self, keeps_events: bool) {
+        self.sync.compare();
+        self.sequence.compare(keeps_events);
+    }
+
+    /// The next request verifies what messages of other nodes changed. Returns false if that is not due, or if
+    /// the channel is idle: then the request of the next join reads the whole roster.
+    pub(super) fn verify(&mut self) -> bool {
+        if !self.sync.is_verification_due() {
+            return false;
+        }
+        if self.is_idle() {
+            self.sync.skip_verification();
+            self.members.expire();
+            return false;
+        }
+        self.sync.verify_next();
+        true
+    }
+
+    // Messages on the channel's topic.
+
+    /// Another node changed the roster or the count. Returns whether the channel is to be verified and was not
+    /// before.
+    pub(super) fn change(
+        &mut self,
+        change: &RosterChange<'_>,
+        may_be_partial: bool,
+        effects: &mut Vec<Effect>,
+    ) -> bool {
+        // A roster that has not arrived yet holds the change already.
+        if !self.sync.is_active() || !self.members.is_current() {
+            return false;
+        }
+        let changes = self.members.apply_change(&change.removed, &change.added, may_be_partial);
+        self.announcer(effects).members(&changes);
+        if let Some(count) = change.count {
+            self.send_count(count, effects);
+        }
+        self.sync.changed_by_message()
+    }
+
+    /// An event of another node arrived.
+    pub(super) fn event(
+        &mut self,
+        event: &EventMessage<'_>,
+        keeps_events: bool,
+        effects: &mut Vec<Effect>,
+    ) -> EventOrder {
+        if !self.sync.is_active() {
+            return EventOrder::Next;
+        }
+        let order = self.sequence.arrived(event.number, None, keeps_events);
+        if matches!(order, EventOrder::Next | EventOrder::Unexpected) {
+            self.announcer(effects).event_message(event);
+        }
+        order
+    }
+
+    /// An event of this node returned. `due` is what is still to be delivered here.
+    pub(super) fn own_event(
+        &mut self,
+        event: &EventMessage<'_>,
+        due: Option<&LocalDelivery>,
+        keeps_events: bool,
+        effects: &mut Vec<Effect>,
+    ) -> EventOrder {
+        if !self.sync.is_active() {
+            return EventOrder::Next;
+        }
+        due.into_iter().for_each(|delivery| self.deliver(delivery, effects));
+        self.sequence.arrived(event.number, Some(event.serial), keeps_events)
+    }
+
+    /// Delivers an event of this node.
+    pub(super) fn deliver(&self, delivery: &LocalDelivery, effects: &mut Vec<Effect>) {
+        let LocalDelivery { frame, except, kept, .. } = delivery;
+        self.announcer(effects).event(frame, *except, *kept);
+    }
+
+    // Without Redis.
+
+    /// The link is lost: from now on this node serves what it has.
+    pub(super) fn link_lost(&mut self, effects: &mut Vec<Effect>) -> Vec<HeldEvent> {
+        self.sync.link_lost();
+        self.members.link_lost();
+        self.apply_alone(effects)
+    }
+
+    /// Applies this node's own changes and answers all joins. Returns the client events that were held back.
+    pub(super) fn apply_alone(&mut self, effects: &mut Vec<Effect>) -> Vec<HeldEvent> {
+        let changes = self.members.apply_own();
+        self.announcer(effects).members(&changes);
+        let joins = self.sockets.take_pending();
+        if joins.is_empty() {
+            return Vec::new();
+        }
+        self.sequence.begin_alone();
+        let cached = if self.key.is_cache() { CachedReply::Local } else { CachedReply::NotKept };
+        self.announcer(effects).accept_joins(joins, &cached)
+    }
+
+    // What this node knows.
+
+    /// No socket of this node needs the channel, and no request is under way.
+    pub(super) fn is_idle(&self) -> bool {
+        !self.is_occupied() && self.watchers == 0 && self.sync.is_settled()
+    }
+
+    /// Sockets of this node are in it.
+    pub(super) fn is_occupied(&self) -> bool {
+        self.sockets.len() > 0
+    }
+
+    /// Whether lists show it.
+    pub(super) fn is_listed(&self) -> bool {
+        self.traits.listed && self.is_occupied()
+    }
+
+    /// Sockets of this node, and the members of the mirror.
+    pub(super) fn counts(&self) -> (u32, u32) {
+        (self.sockets.len() as u32, self.members.iter().len() as u32)
+    }
+
+    /// Whether the user is signed in, on the user's own channel.
+    pub(super) fn is_online(&self) -> bool {
+        self.members.contains(SIGNED_IN)
+    }
+
+    // Answers and announcements.
+
+    fn compare_events(&mut self, outcome: &Outcome<'_>, node: NodeId, effects: &mut Vec<Effect>) {
+        let numbers = (outcome.number, outcome.own);
+        let missed = self.sequence.compared(numbers, &outcome.missed, outcome.more);
+        // A socket whose join is undecided has missed nothing.
+        if self.sockets.have_subscribers() {
+            self.announcer(effects).missed(missed);
+        }
+        self.announcer(effects).missed_events(&outcome.missed, node);
+    }
+
+    /// The webhook events that this node sends. A directory that was wiped takes for new what is sent again.
+    fn webhooks(&self, outcome: &Outcome<'_>, was_wiped: bool) -> Vec<WebhookPayload> {
+        let occupied = outcome.tell_occupied && !(was_wiped && self.was_in_directory);
+        let is_new = |user_id: &&&str| !was_wiped || self.members.is_news(user_id);
         let added = outcome.tell_added.iter().filter(is_new);
         let added = added.map(|user_id| WebhookPayload::MemberAdded((*user_id).into()));
         occupied.then_some(WebhookPayload::ChannelOccupied).into_iter().chain(added).collect()
     }
 
-    /// The roster becomes what the directory says.
-    fn mirror(&mut self, outcome: &Outcome<'_>, incomplete: bool, effects: &mut Vec<Effect>) {
-        let Some(there) = &outcome.roster else {
-            outcome.removed.iter().for_each(|user_id| self.removed(user_id, incomplete, effects));
-            for user_id in &outcome.added {
-                let info = self.rows.told_info(user_id).unwrap_or("null").to_owned();
-                self.added(user_id, &info, effects);
-            }
-            return;
-        };
-        let difference = self.roster.reconcile(there.clone(), incomplete);
-        difference.removed.iter().for_each(|user_id| self.announce_removed(user_id, effects));
-        difference.added.iter().for_each(|user_id| self.announce_added(user_id, effects));
-    }
-
-    /// Answers those who waited for this request.
-    fn answer(
+    /// Answers the joins that an outcome decides. Returns the client events of the accepted ones.
+    fn answer_joins(
         &mut self,
-        request: u64,
-        refused: &[&str],
-        cached: Option<&Frame>,
+        joins: DecidedJoins,
+        outcome: &Outcome<'_>,
         effects: &mut Vec<Effect>,
-    ) -> bool {
-        let newcomers = self.newcomers.answered(request, refused);
-        if newcomers.is_empty() {
-            return true;
+    ) -> Vec<HeldEvent> {
+        for (socket, user_id) in joins.refused {
+            user_id.iter().for_each(|user_id| self.members.own.leave(user_id));
+            self.announcer(effects).push(ChannelEffect::Refuse(socket, user_id));
         }
-        let (first, mut all_accepted) = (self.said_first(), true);
-        for (socket, waiting) in newcomers {
-            let refused = waiting.user_id.as_ref().filter(|user_id| refused.contains(&&***user_id));
-            if let Some(user_id) = refused {
-                all_accepted = false;
-                let user_id = Some(user_id.clone()).filter(|_| !waiting.left);
-                if let Some(user_id) = &user_id {
-                    self.sockets.remove(&socket);
-                    self.rows.leave(user_id);
-                }
-                self.act(ChannelEffect::Refuse(socket, user_id), effects);
-                continue;
+        let cached = match outcome.cached {
+            _ if !self.key.is_cache() => CachedReply::NotKept,
+            Some(text) => CachedReply::Event(Frame::text(text.as_bytes())),
+            None => CachedReply::Miss,
+        };
+        self.announcer(effects).accept_joins(joins.accepted, &cached)
+    }
+
+    fn apply_count(&mut self, outcome: &Outcome<'_>, effects: &mut Vec<Effect>) {
+        let total = outcome.total;
+        match outcome.count {
+            Count::Told => {
+                self.send_count(total, effects);
+                let payload = WebhookPayload::SubscriptionCount(total as usize);
+                self.announcer(effects).webhook(payload);
             }
-            let cached = match (self.key.is_cache(), cached) {
-                (false, _) => CachedReply::NotKept,
-                (true, Some(frame)) => CachedReply::Event(frame.clone()),
-                (true, None) => CachedReply::Miss,
-            };
-            self.greet(socket, &waiting, (first.clone(), cached), effects);
-        }
-        all_accepted
-    }
-
-    /// Answers a second subscription like the first; one that waits is answered when the first is.
-    pub(super) fn confirm(&mut self, socket: SocketId, effects: &mut Vec<Effect>) {
-        if let Some(waiting) = self.newcomers.get_mut(socket) {
-            waiting.again += 1;
-            return;
-        }
-        let newcomer = JoinReply { answer: self.said_first(), cached: CachedReply::NotKept };
-        self.act(ChannelEffect::Answer(socket, newcomer), effects);
-    }
-
-    /// Redis is gone: from now on this node serves what it has. What was under way may have arrived
-    /// or not; here it counts as done.
-    pub(super) fn lost(&mut self, effects: &mut Vec<Effect>) {
-        (self.service, self.current) = (Subscription::None, false);
-        (self.queued, self.unanswered, self.compared) = (false, 0, false);
-        self.verification = Verification::Done;
-        self.rows.lost();
-        self.serve_alone(effects);
-    }
-
-    /// Without Redis: users come and go as this node sees it, and those who wait are answered.
-    pub(super) fn serve_alone(&mut self, effects: &mut Vec<Effect>) {
-        for (user_id, info) in self.rows.take_changed() {
-            match info {
-                Some(info) => self.added(&user_id, &info, effects),
-                None => self.removed(&user_id, false, effects),
+            // Another node announced it while this one was not subscribed.
+            Count::No if self.traits.counts && self.sent_count != Some(total) => {
+                self.send_count(total, effects);
             }
-        }
-        let newcomers = self.newcomers.take();
-        if newcomers.is_empty() {
-            return;
-        }
-        self.numbers.begin_alone();
-        let first = self.said_first();
-        for (socket, waiting) in newcomers {
-            let cached =
-                if self.key.is_cache() { CachedReply::Local } else { CachedReply::NotKept };
-            self.greet(socket, &waiting, (first.clone(), cached), effects);
+            Count::No | Count::Later => {}
         }
     }
 
-    /// Redis is back: everything is told again, everything compared.
-    pub(super) fn compare(&mut self, keeps: bool) {
-        (self.compare, self.compared) = (true, true);
-        self.numbers.compare(keeps);
+    fn send_count(&mut self, count: u32, effects: &mut Vec<Effect>) {
+        self.sent_count = Some(count);
+        self.announcer(effects).subscription_count(count);
     }
 
-    /// Events may be lost that nobody can count.
-    pub(super) fn doubt_events(&mut self) {
-        self.numbers.doubt();
-    }
-
-    /// The roster is to be compared once more, now that every node has spoken.
-    pub(super) fn dispel_doubts(&mut self) {
-        self.compare = true;
+    fn announcer<'a>(&'a self, effects: &'a mut Vec<Effect>) -> Announcer<'a> {
+        Announcer {
+            key: &self.key,
+            members: &self.members,
+            is_occupied: self.is_occupied(),
+            is_watched: self.watchers > 0,
+            effects,
+        }
     }
 }

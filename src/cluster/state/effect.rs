@@ -1,5 +1,5 @@
-//! What the cluster wants done on this node, in the order given. Values only: [`node`](crate::node)
-//! carries them out on the hubs, a test writes them down.
+//! What the cluster has decided for this node, as values in order: [`node`](crate::node) applies them to its
+//! hubs, and a test records them.
 
 use std::sync::Arc;
 
@@ -9,89 +9,90 @@ use crate::channel_rules::WebhookEvent;
 use crate::cluster::directory::request::QueryAnswer;
 use crate::protocol::{ChannelName, Frame, SocketId};
 
-/// One thing to do.
+/// One thing to do on this node.
 #[derive(Debug)]
 pub enum Effect {
     /// On a channel.
     Channel {
-        /// The app, by its place in the configuration.
+        /// The app, by its position in the configuration.
         app: usize,
         /// The channel.
         channel: ChannelName,
-        /// What.
+        /// What to do.
         action: ChannelEffect,
     },
-    /// This node, and no other, reports the event to the app's webhooks.
+    /// A webhook event that this node sends, and no other.
     Webhook {
-        /// The app.
+        /// The app, by its position in the configuration.
         app: usize,
-        /// The event; final, since the directory applied the delay.
+        /// The event; final, since the directory has applied the delay.
         event: WebhookEvent,
     },
-    /// Whoever watches this user is told.
+    /// A user came online or went offline: the sockets that watch the user are notified.
     Watchers {
-        /// The app.
+        /// The app, by its position in the configuration.
         app: usize,
-        /// Who came or went.
+        /// The user.
         user_id: Arc<str>,
-        /// Which of the two.
+        /// Whether the user is online now.
         online: bool,
     },
-    /// A socket is told who of its watchlist is there.
+    /// A socket that signed in receives the states of the users on its watchlist.
     Watchlist {
-        /// The app.
+        /// The app, by its position in the configuration.
         app: usize,
         /// The socket.
         socket: SocketId,
-        /// Who is.
+        /// Users who are online.
         online: Vec<Arc<str>>,
-        /// Who is not.
+        /// Users who are not.
         offline: Vec<Arc<str>>,
     },
-    /// This user's connections are closed.
+    /// All connections of a user are closed.
     Terminate {
-        /// The app.
+        /// The app, by its position in the configuration.
         app: usize,
         /// The user.
         user_id: Arc<str>,
     },
-    /// Somebody who waited for an event to be published goes on.
+    /// The publisher that waits for an event receives how far it went.
     Published(oneshot::Sender<PublishScope>, PublishScope),
-    /// Somebody who waited for a place goes on: with it, or refused.
+    /// A connection that waits for a permit receives the decision.
     Permit(oneshot::Sender<bool>, bool),
-    /// Somebody who waited for an answer goes on.
+    /// A query is answered.
     Answered(oneshot::Sender<QueryAnswer>, QueryAnswer),
 }
 
-/// What is done on a channel.
+/// One thing to do on a channel.
 #[derive(Debug)]
 pub enum ChannelEffect {
-    /// The socket is told these and then everything that is published.
-    Seat(SocketId, JoinReply),
-    /// It was answered, but has left since.
+    /// The join of a socket was accepted: it receives the reply, and then everything that is delivered.
+    AddSubscriber(SocketId, JoinReply),
+    /// A socket receives a reply without becoming a subscriber: it has left since, or is one already.
     Answer(SocketId, JoinReply),
-    /// It receives no more.
-    Unseat(SocketId),
-    /// It cannot join as this user: the channel is full. `None` if it has left already.
+    /// A socket has left.
+    RemoveSubscriber(SocketId),
+    /// The join of a socket was refused: the channel has all its members. The user is `None` if the socket has
+    /// left since.
     Refuse(SocketId, Option<Arc<str>>),
-    /// All but one are told this.
+    /// A frame for all subscribers but one.
     Deliver(Frame, Option<SocketId>),
-    /// The newest event of a cache channel; kept here for the time without Redis.
-    Keep(Frame),
+    /// The last event of a cache channel, stored for the time without Redis.
+    CacheEvent(Frame),
     /// Events were lost on the way to this node.
     Missed(MissedEvents),
 }
 
-/// What a channel's sockets on this node did not get.
+/// The events that a channel's sockets on this node did not receive.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MissedEvents {
     /// So many events of other nodes.
     Events(u64),
-    /// Perhaps none: Redis has lost its count, or sockets came while it was away.
+    /// Perhaps none: Redis has lost its count, or sockets joined while it was away.
     Unknown,
 }
 
-/// What a newcomer is told first.
+/// The first frames for a socket that has joined.
 #[derive(Debug)]
 pub struct JoinReply {
     /// The answer to the subscription; a user's own channel is joined without one.
@@ -100,16 +101,16 @@ pub struct JoinReply {
     pub cached: CachedReply,
 }
 
-/// The last event of a channel.
-#[derive(Debug)]
+/// The last event of a channel, for a socket that has joined.
+#[derive(Debug, Clone)]
 pub enum CachedReply {
-    /// It keeps none.
+    /// The channel keeps none.
     NotKept,
-    /// This.
+    /// The last event.
     Event(Frame),
-    /// There is none.
+    /// No event is cached.
     Miss,
-    /// Redis is away: what this node remembers.
+    /// Redis is away: the event that this node has stored, if any.
     Local,
 }
 
@@ -118,6 +119,6 @@ pub enum CachedReply {
 pub enum PublishScope {
     /// To every node that serves its channel.
     Cluster,
-    /// To this node's sockets only; the others get it when Redis is back, if that is soon.
+    /// To this node's sockets only; the others receive it when Redis is back, if that is soon.
     NodeOnly,
 }

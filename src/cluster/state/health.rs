@@ -1,90 +1,130 @@
-//! Whether the directory may have forgotten something, and until when.
+//! How far this node may trust the directory, and its heartbeats.
 //!
-//! Another Redis process may lack the last writes (a failover) or all of them; an epoch that has
-//! changed says that all is gone. Until every node has spoken again, for which a lease is enough, who is
-//! missing there is not gone.
+//! Another Redis process may lack the last writes (a failover) or all of them; a changed epoch shows that all
+//! are gone. Until every node has sent its state again, for which a lease is enough, a user who is missing in
+//! the directory counts as present.
 
 use std::time::{Duration, Instant};
 
-/// Which Redis it is.
+/// The Redis at the end of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisIdentity {
-    /// Its process.
+    /// The process.
     pub run: String,
     /// Its data: drawn by the first node that found none.
     pub epoch: String,
 }
 
-/// How far the directory can be relied on.
+/// How far the directory can be trusted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(in crate::cluster) struct DirectoryTrust {
+pub(super) struct DirectoryTrust {
     /// It may lack what other nodes have.
-    pub(in crate::cluster) incomplete: bool,
-    /// It takes for new what is told again.
-    pub(in crate::cluster) forgetful: bool,
+    pub(super) may_be_partial: bool,
+    /// It lost its data, so it takes for new what nodes send again.
+    pub(super) was_wiped: bool,
 }
 
-/// What a node remembers of the directory.
+/// What this node remembers of the directory.
 pub(super) struct DirectoryHealth {
     lease: Duration,
-    known: Option<RedisIdentity>,
-    incomplete_until: Option<Instant>,
-    forgetful_until: Option<Instant>,
-    /// Another process than before, of which nobody has seen yet that it has what that one had.
-    unproven: bool,
+    redis: Option<RedisIdentity>,
+    partial_until: Option<Instant>,
+    wiped_until: Option<Instant>,
+    /// The process has changed, and it is not proven yet that this one has the data of the last.
+    is_unproven: bool,
 }
 
 impl DirectoryHealth {
     pub(super) fn new(lease: Duration) -> Self {
-        Self { lease, known: None, incomplete_until: None, forgetful_until: None, unproven: false }
+        Self { lease, redis: None, partial_until: None, wiped_until: None, is_unproven: false }
     }
 
-    /// A link is there; true if data was lost since the last.
-    pub(super) fn met(&mut self, identity: RedisIdentity, now: Instant) -> bool {
+    /// A link is up. Returns whether data was lost since the last one.
+    pub(super) fn connected(&mut self, redis: RedisIdentity, now: Instant) -> bool {
         let mut lost = false;
-        if let Some(known) = &self.known {
+        if let Some(before) = &self.redis {
             let until = Some(now + self.lease);
-            lost = known.epoch != identity.epoch;
-            if known.run != identity.run {
-                (self.incomplete_until, self.unproven) = (until, true);
+            lost = before.epoch != redis.epoch;
+            if before.run != redis.run {
+                (self.partial_until, self.is_unproven) = (until, true);
             }
             if lost {
-                (self.incomplete_until, self.forgetful_until) = (until, until);
-                self.unproven = false;
+                (self.partial_until, self.wiped_until) = (until, until);
+                self.is_unproven = false;
             }
         }
-        self.known = Some(identity);
+        self.redis = Some(redis);
         lost
     }
 
-    /// The epoch of which it is to be seen that nothing is missing from it.
-    pub(super) fn unproven(&self) -> Option<&str> {
-        self.known.as_ref().filter(|_| self.unproven).map(|known| &*known.epoch)
+    /// The epoch for which this process has to prove that it has the data of the last one.
+    pub(super) fn unproven_epoch(&self) -> Option<&str> {
+        self.redis.as_ref().filter(|_| self.is_unproven).map(|redis| &*redis.epoch)
     }
 
-    /// The epoch while the link is there; true if data was lost.
-    pub(super) fn heard(&mut self, epoch: &str, now: Instant) -> bool {
-        self.unproven = false;
-        let Some(known) = self.known.as_mut().filter(|known| known.epoch != epoch) else {
+    /// The epoch that a heartbeat was answered with. Returns whether data was lost.
+    pub(super) fn confirm_epoch(&mut self, epoch: &str, now: Instant) -> bool {
+        self.is_unproven = false;
+        let Some(redis) = self.redis.as_mut().filter(|redis| redis.epoch != epoch) else {
             return false;
         };
-        epoch.clone_into(&mut known.epoch);
+        epoch.clone_into(&mut redis.epoch);
         let until = Some(now + self.lease);
-        (self.incomplete_until, self.forgetful_until) = (until, until);
+        (self.partial_until, self.wiped_until) = (until, until);
         true
     }
 
-    pub(super) fn reliance(&self, now: Instant) -> DirectoryTrust {
+    pub(super) fn trust(&self, now: Instant) -> DirectoryTrust {
         let is_before = |until: Option<Instant>| until.is_some_and(|until| now < until);
         DirectoryTrust {
-            incomplete: is_before(self.incomplete_until),
-            forgetful: is_before(self.forgetful_until),
+            may_be_partial: is_before(self.partial_until),
+            was_wiped: is_before(self.wiped_until),
         }
     }
 
-    /// True once, when every node has spoken.
+    /// True once, when every node has sent its state again.
     pub(super) fn is_complete_again(&mut self, now: Instant) -> bool {
-        self.incomplete_until.take_if(|until| *until <= now).is_some()
+        self.partial_until.take_if(|until| *until <= now).is_some()
+    }
+}
+
+/// When this node renews its lease, and what the last answer said of the others.
+pub(super) struct Heartbeat {
+    interval: Duration,
+    due_at: Instant,
+    /// One was answered on this link.
+    is_confirmed: bool,
+    live_nodes: u32,
+}
+
+impl Heartbeat {
+    pub(super) fn new(interval: Duration, now: Instant) -> Self {
+        Self { interval, due_at: now, is_confirmed: false, live_nodes: 0 }
+    }
+
+    /// The next one is due after the interval.
+    pub(super) fn sent(&mut self, now: Instant) {
+        self.due_at = now + self.interval;
+    }
+
+    pub(super) fn is_due(&self, now: Instant) -> bool {
+        now >= self.due_at
+    }
+
+    /// An answer arrived. Returns whether it is not the first of this link.
+    pub(super) fn answered(&mut self, live_nodes: u32, now: Instant) -> bool {
+        self.live_nodes = live_nodes;
+        self.due_at = self.due_at.min(now + self.interval);
+        std::mem::replace(&mut self.is_confirmed, true)
+    }
+
+    pub(super) fn link_lost(&mut self) {
+        (self.live_nodes, self.is_confirmed) = (0, false);
+    }
+
+    /// Live nodes, this one included; 0 without Redis.
+    pub(super) fn live_nodes(&self) -> u32 {
+        self.live_nodes
     }
 }
 
@@ -100,47 +140,51 @@ mod tests {
         RedisIdentity { run: run.into(), epoch: epoch.into() }
     }
 
-    fn met_again(run: &str, epoch: &str, relied: (bool, bool)) {
-        let (mut memory, now) = (DirectoryHealth::new(LEASE), Instant::now());
-        memory.met(identity("a", "1"), now);
-        assert_eq!(memory.reliance(now), DirectoryTrust::default());
-        memory.met(identity(run, epoch), now);
-        let (incomplete, forgetful) = relied;
-        assert_eq!(memory.reliance(now), DirectoryTrust { incomplete, forgetful }, "{run} {epoch}");
-        assert_eq!(memory.reliance(now + LEASE), DirectoryTrust::default());
-        assert_eq!(memory.is_complete_again(now + LEASE), incomplete);
-        assert!(!memory.is_complete_again(now + LEASE), "once");
+    fn after_a_second_link(run: &str, epoch: &str, trust: (bool, bool)) {
+        let (mut health, now) = (DirectoryHealth::new(LEASE), Instant::now());
+        health.connected(identity("a", "1"), now);
+        assert_eq!(health.trust(now), DirectoryTrust::default());
+        health.connected(identity(run, epoch), now);
+        let (may_be_partial, was_wiped) = trust;
+        assert_eq!(
+            health.trust(now),
+            DirectoryTrust { may_be_partial, was_wiped },
+            "{run} {epoch}"
+        );
+        assert_eq!(health.trust(now + LEASE), DirectoryTrust::default());
+        assert_eq!(health.is_complete_again(now + LEASE), may_be_partial);
+        assert!(!health.is_complete_again(now + LEASE), "once");
     }
 
     #[test]
-    fn another_process_may_lack_something_and_another_epoch_lacks_all() {
-        met_again("a", "1", (false, false));
-        met_again("b", "1", (true, false));
-        met_again("b", "2", (true, true));
-        met_again("a", "2", (true, true));
+    fn another_process_may_be_partial_and_another_epoch_was_wiped() {
+        after_a_second_link("a", "1", (false, false));
+        after_a_second_link("b", "1", (true, false));
+        after_a_second_link("b", "2", (true, true));
+        after_a_second_link("a", "2", (true, true));
     }
 
     #[test]
-    fn another_process_is_to_prove_that_it_has_the_data() {
-        let (mut memory, now) = (DirectoryHealth::new(LEASE), Instant::now());
-        assert!(!memory.met(identity("a", "1"), now), "the first has lost nothing");
-        assert_eq!(memory.unproven(), None);
-        assert!(!memory.met(identity("b", "1"), now));
-        assert!(!memory.met(identity("b", "1"), now), "the link broke before it could");
-        assert_eq!(memory.unproven(), Some("1"));
-        memory.heard("1", now);
-        assert_eq!(memory.unproven(), None);
-        assert!(memory.met(identity("c", "2"), now));
-        assert_eq!(memory.unproven(), None, "it is other data anyway");
+    fn another_process_has_to_prove_that_it_has_the_data() {
+        let (mut health, now) = (DirectoryHealth::new(LEASE), Instant::now());
+        assert!(!health.connected(identity("a", "1"), now), "the first has lost nothing");
+        assert_eq!(health.unproven_epoch(), None);
+        assert!(!health.connected(identity("b", "1"), now));
+        assert!(!health.connected(identity("b", "1"), now), "the link broke before the proof");
+        assert_eq!(health.unproven_epoch(), Some("1"));
+        health.confirm_epoch("1", now);
+        assert_eq!(health.unproven_epoch(), None);
+        assert!(health.connected(identity("c", "2"), now));
+        assert_eq!(health.unproven_epoch(), None, "other data needs no proof");
     }
 
     #[test]
-    fn what_is_forgotten_under_way_is_noticed_once() {
-        let (mut memory, now) = (DirectoryHealth::new(LEASE), Instant::now());
-        memory.met(identity("a", "1"), now);
-        assert!(!memory.heard("1", now));
-        assert!(memory.heard("2", now));
-        assert!(!memory.heard("2", now));
-        assert!(memory.reliance(now).forgetful);
+    fn data_lost_while_the_link_is_up_is_reported_once() {
+        let (mut health, now) = (DirectoryHealth::new(LEASE), Instant::now());
+        health.connected(identity("a", "1"), now);
+        assert!(!health.confirm_epoch("1", now));
+        assert!(health.confirm_epoch("2", now));
+        assert!(!health.confirm_epoch("2", now));
+        assert!(health.trust(now).was_wiped);
     }
 }

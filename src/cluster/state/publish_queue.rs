@@ -1,8 +1,7 @@
-//! Events of this node on their way through Redis: who waits for them, and what becomes of them if
-//! Redis does not answer.
+//! The events of this node on their way through Redis.
 //!
-//! Pure. Each event is delivered on this node exactly once: when it is heard back, or when patience
-//! or the link ends, whichever comes first.
+//! Each is delivered on this node exactly once: when it returns on its topic, after
+//! `cluster.local_delivery_after_ms`, or when the link is lost, whichever comes first.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -10,73 +9,80 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
-use super::effect::{Effect, PublishScope};
+use super::effect::PublishScope;
 use crate::cluster::directory::NodeId;
 use crate::cluster::directory::key::ChannelKey;
 use crate::cluster::directory::message::event_head;
-use crate::cluster::directory::request::PublishRequest;
+use crate::cluster::directory::request::{DataProof, PublishRequest};
 use crate::protocol::{Frame, SocketId};
 
-/// What an event costs beyond its frame while it is under way.
+/// Memory of an event beyond its frame while it is under way.
 const OVERHEAD_BYTES: usize = 256;
 
-/// All events of this node that are not done with.
+/// The events of this node that are not confirmed, or not delivered.
 pub(super) struct PublishQueue {
     node: NodeId,
-    next: u64,
+    last_serial: u64,
     pending: BTreeMap<u64, PendingPublish>,
     bytes: usize,
-    /// Events that other nodes did not get.
-    unshared: u64,
-    taken: Option<ConfirmedPublish>,
+    /// Events that were given up before the other nodes received them.
+    not_replicated: u64,
+    last_confirmed: Option<ConfirmedPublish>,
 }
 
-/// The last event that Redis has numbered, as far as this node knows.
-pub(super) struct ConfirmedPublish {
-    pub(super) topic: Arc<str>,
-    pub(super) serial: u64,
+/// The last event that Redis confirmed to this node.
+struct ConfirmedPublish {
+    topic: Arc<str>,
+    serial: u64,
     at: Instant,
 }
 
-/// One of them.
-pub(super) struct PendingPublish {
-    pub(super) key: ChannelKey,
-    pub(super) topic: Arc<str>,
-    pub(super) frame: Frame,
-    pub(super) except: Option<SocketId>,
+/// A back end that waits until Redis has its event.
+pub(super) type Waiter = oneshot::Sender<PublishScope>;
+
+/// An event under way.
+struct PendingPublish {
+    key: ChannelKey,
+    topic: Arc<str>,
+    frame: Frame,
+    except: Option<SocketId>,
+    /// A cache channel stores it.
     kept: bool,
-    waiter: Option<oneshot::Sender<PublishScope>>,
+    waiter: Option<Waiter>,
     since: Instant,
     /// On this node.
-    delivered: bool,
-    sent: bool,
+    is_delivered: bool,
+    is_sent: bool,
     /// Its topic was subscribed to before it was sent.
-    hears: bool,
-    /// Back from Redis.
-    heard: bool,
-    replied: bool,
-    again: bool,
+    returns: bool,
+    has_returned: bool,
+    is_confirmed: bool,
+    /// It was sent over a link that was lost, so Redis may have it.
+    is_resent: bool,
 }
 
-/// An event that somebody publishes here.
+/// An event that is published on this node.
 pub(super) struct NewPublish {
     pub(super) key: ChannelKey,
     pub(super) topic: Arc<str>,
     pub(super) frame: Frame,
     pub(super) except: Option<SocketId>,
-    pub(super) waiter: Option<oneshot::Sender<PublishScope>>,
+    /// Resolves when Redis has the event. Only a back end waits.
+    pub(super) waiter: Option<Waiter>,
 }
 
-/// What the end of a link leaves to be done.
+/// What follows from the end of a link.
 #[derive(Default)]
 pub(super) struct LinkLoss {
     /// To be delivered on this node.
     pub(super) deliveries: Vec<LocalDelivery>,
-    /// Topics and serials of what was sent and not heard back.
-    pub(super) unheard: Vec<(Arc<str>, u64)>,
+    /// Back ends whose wait ends.
+    pub(super) waiters: Vec<Waiter>,
+    /// Topics and serials of events that were sent and have not returned.
+    pub(super) unreturned: Vec<(Arc<str>, u64)>,
 }
 
-/// What is now to be delivered on this node.
+/// An event that is now to be delivered on this node.
 pub(super) struct LocalDelivery {
     pub(super) topic: Arc<str>,
     pub(super) key: ChannelKey,
@@ -87,30 +93,38 @@ pub(super) struct LocalDelivery {
 
 impl PublishQueue {
     pub(super) fn new(node: NodeId) -> Self {
-        Self { node, next: 0, pending: BTreeMap::new(), bytes: 0, unshared: 0, taken: None }
+        Self {
+            node,
+            last_serial: 0,
+            pending: BTreeMap::new(),
+            bytes: 0,
+            not_replicated: 0,
+            last_confirmed: None,
+        }
     }
 
     pub(super) fn len(&self) -> usize {
         self.pending.len()
     }
 
-    /// Bytes that wait for Redis.
+    /// Bytes of the events under way.
     pub(super) fn bytes(&self) -> usize {
         self.bytes
     }
 
-    /// How many events other nodes did not get, since the last time.
-    pub(super) fn take_unshared(&mut self) -> u64 {
-        std::mem::take(&mut self.unshared)
+    /// Events that were given up before the other nodes received them, since the last call.
+    pub(super) fn take_not_replicated(&mut self) -> u64 {
+        std::mem::take(&mut self.not_replicated)
     }
 
-    /// Takes an event in and numbers it.
+    /// Adds an event; returns its serial.
     pub(super) fn add(&mut self, new: NewPublish, now: Instant) -> u64 {
         let NewPublish { key, topic, frame, except, waiter } = new;
-        self.next += 1;
+        self.last_serial += 1;
         self.bytes += frame.len() + OVERHEAD_BYTES;
-        let (delivered, sent, hears, heard, replied, again) = Default::default();
-        // Only a back end waits, and only its events are kept.
+        let (is_delivered, is_sent, returns, has_returned, is_confirmed, is_resent) =
+            Default::default();
+        // A cache channel stores the events of back ends, not of clients.
         let kept = waiter.is_some() && key.is_cache();
         let pending = PendingPublish {
             key,
@@ -120,100 +134,101 @@ impl PublishQueue {
             kept,
             waiter,
             since: now,
-            delivered,
-            sent,
-            hears,
-            heard,
-            replied,
-            again,
+            is_delivered,
+            is_sent,
+            returns,
+            has_returned,
+            is_confirmed,
+            is_resent,
         };
-        self.pending.insert(self.next, pending);
-        self.next
+        self.pending.insert(self.last_serial, pending);
+        self.last_serial
     }
 
-    /// Where an event goes.
     pub(super) fn topic(&self, serial: u64) -> Option<Arc<str>> {
         self.pending.get(&serial).map(|pending| pending.topic.clone())
     }
 
-    /// The request of an event, which is sent with this; `hears` says whether it comes back here.
-    pub(super) fn request(&mut self, serial: u64, hears: bool) -> Option<PublishRequest> {
+    /// The request of an event, which is sent now; `returns` if it arrives on its topic here.
+    pub(super) fn request(&mut self, serial: u64, returns: bool) -> Option<PublishRequest> {
         let pending = self.pending.get_mut(&serial)?;
-        (pending.sent, pending.hears) = (true, hears);
+        (pending.is_sent, pending.returns) = (true, returns);
         Some(PublishRequest {
             topic: pending.topic.clone(),
             head: event_head(self.node, serial, pending.except, pending.kept),
             frame: pending.frame.clone(),
             cached: pending.kept,
-            again: pending.again,
+            again: pending.is_resent,
         })
     }
 
-    /// An event of this node arrived from its topic: what is now to be delivered. That is what was
-    /// published here and not what arrived: the message may be forged.
-    pub(super) fn heard(&mut self, serial: u64, topic: &str) -> Option<LocalDelivery> {
+    /// An event of this node arrived on its topic. Returns what is to be delivered: the event as it was
+    /// published here, since the message that arrived may be forged.
+    pub(super) fn returned(&mut self, serial: u64, topic: &str) -> Option<LocalDelivery> {
         let pending = self.pending.get_mut(&serial).filter(|pending| *pending.topic == *topic)?;
         let delivery = pending.deliver();
-        pending.heard = true;
-        if pending.replied {
+        pending.has_returned = true;
+        if pending.is_confirmed {
             self.remove(serial);
         }
         delivery
     }
 
-    /// Redis has it, and `numbered` it if anybody is subscribed or was of late. Whoever waits goes on.
+    /// Redis has the event, and `numbered` it if some node is or was lately subscribed. Returns what is to be
+    /// delivered, and the back end that waits.
     pub(super) fn confirmed(
         &mut self,
         serial: u64,
         numbered: bool,
         now: Instant,
-        effects: &mut Vec<Effect>,
-    ) -> Option<LocalDelivery> {
-        let pending = self.pending.get_mut(&serial)?;
-        pending.replied = true;
+    ) -> (Option<LocalDelivery>, Option<Waiter>) {
+        let Some(pending) = self.pending.get_mut(&serial) else { return (None, None) };
+        pending.is_confirmed = true;
         if numbered {
-            self.taken = Some(ConfirmedPublish { topic: pending.topic.clone(), serial, at: now });
+            self.last_confirmed =
+                Some(ConfirmedPublish { topic: pending.topic.clone(), serial, at: now });
         }
         let waiter = pending.waiter.take();
-        let heard_back = pending.hears && numbered;
-        let delivery = (!heard_back).then(|| pending.deliver()).flatten();
-        if pending.heard || !heard_back {
+        let returns = pending.returns && numbered;
+        let delivery = (!returns).then(|| pending.deliver()).flatten();
+        if pending.has_returned || !returns {
             self.remove(serial);
         }
-        effects.extend(waiter.map(|waiter| Effect::Published(waiter, PublishScope::Cluster)));
-        delivery
+        (delivery, waiter)
     }
 
-    /// The last event that Redis has taken, if it remembers it for certain: that is for `kept`.
-    pub(super) fn taken(&self, kept: Duration, now: Instant) -> Option<&ConfirmedPublish> {
-        self.taken.as_ref().filter(|taken| now.duration_since(taken.at) < kept)
+    /// The last confirmed event, as proof that a Redis has the data of this `epoch`: while Redis is certain to
+    /// remember it, which is for `kept`.
+    pub(super) fn proof(&self, epoch: &str, kept: Duration, now: Instant) -> Option<DataProof> {
+        let last = self.last_confirmed.as_ref()?;
+        let is_kept = now.duration_since(last.at) < kept;
+        let proof = || DataProof {
+            topic: last.topic.clone(),
+            serial: last.serial,
+            epoch: epoch.to_owned(),
+        };
+        is_kept.then(proof)
     }
 
-    /// Delivers one event without waiting for Redis.
-    pub(super) fn deliver(
-        &mut self,
-        serial: u64,
-        effects: &mut Vec<Effect>,
-    ) -> Option<LocalDelivery> {
-        let pending = self.pending.get_mut(&serial)?;
-        let waiter = pending.waiter.take();
-        effects.extend(waiter.map(|waiter| Effect::Published(waiter, PublishScope::NodeOnly)));
-        pending.deliver()
+    /// Delivers an event without waiting for Redis, and ends the wait of its back end.
+    pub(super) fn deliver_early(&mut self, serial: u64) -> (Option<LocalDelivery>, Option<Waiter>) {
+        let Some(pending) = self.pending.get_mut(&serial) else { return (None, None) };
+        (pending.deliver(), pending.waiter.take())
     }
 
-    /// Whether an event of this node came back.
-    pub(super) fn was_heard(&self, serial: u64) -> bool {
-        self.pending.get(&serial).is_some_and(|pending| pending.heard)
+    /// Whether an event has returned.
+    pub(super) fn has_returned(&self, serial: u64) -> bool {
+        self.pending.get(&serial).is_some_and(|pending| pending.has_returned)
     }
 
-    /// An event that this node will not hear back is delivered as it is sent.
-    pub(super) fn unheard(&mut self, serial: u64) -> Option<LocalDelivery> {
+    /// Delivers an event that will not return as it is sent.
+    pub(super) fn deliver(&mut self, serial: u64) -> Option<LocalDelivery> {
         self.pending.get_mut(&serial)?.deliver()
     }
 
-    /// Events that Redis has not answered for so long.
+    /// Events that have waited for Redis for `after` and are not delivered.
     pub(super) fn overdue(&self, after: Duration, now: Instant) -> Vec<u64> {
-        let waits = |(_, pending): &(&u64, &PendingPublish)| !pending.delivered;
+        let waits = |(_, pending): &(&u64, &PendingPublish)| !pending.is_delivered;
         let is_overdue =
             |(_, pending): &(&u64, &PendingPublish)| now.duration_since(pending.since) >= after;
         // Numbered in order of time: the first that is not overdue ends it.
@@ -221,49 +236,48 @@ impl PublishQueue {
         overdue.map(|(&serial, _)| serial).collect()
     }
 
-    /// The link is lost: what is now to be delivered on this node, in order. What Redis has not
-    /// confirmed is sent again when it is back, which can tell what it has taken already.
-    pub(super) fn lost(&mut self, effects: &mut Vec<Effect>) -> LinkLoss {
+    /// The link is lost: everything is delivered on this node, in order. What Redis has not confirmed is sent
+    /// again when it is back; the script skips what it has.
+    pub(super) fn link_lost(&mut self) -> LinkLoss {
         let mut lost = LinkLoss::default();
         for (&serial, pending) in &mut self.pending {
-            let waiter = pending.waiter.take();
-            effects.extend(waiter.map(|waiter| Effect::Published(waiter, PublishScope::NodeOnly)));
+            lost.waiters.extend(pending.waiter.take());
             lost.deliveries.extend(pending.deliver());
-            if pending.sent && !pending.heard {
-                lost.unheard.push((pending.topic.clone(), serial));
+            if pending.is_sent && !pending.has_returned {
+                lost.unreturned.push((pending.topic.clone(), serial));
             }
-            (pending.again, pending.sent) = (pending.again || pending.sent, false);
+            (pending.is_resent, pending.is_sent) = (pending.is_resent || pending.is_sent, false);
         }
         let bytes = &mut self.bytes;
         self.pending.retain(|_, pending| {
-            if pending.replied {
+            if pending.is_confirmed {
                 *bytes -= pending.frame.len() + OVERHEAD_BYTES;
             }
-            !pending.replied
+            !pending.is_confirmed
         });
         lost
     }
 
-    /// Gives up what may have arrived before Redis lost its data.
-    pub(super) fn forget_doubtful(&mut self) {
-        let doubtful = self.pending.iter().filter(|(_, pending)| pending.again);
-        for serial in doubtful.map(|(&serial, _)| serial).collect::<Vec<_>>() {
-            self.unshared += 1;
+    /// Gives up events that may have arrived before Redis lost its data.
+    pub(super) fn drop_resent(&mut self) {
+        let resent = self.pending.iter().filter(|(_, pending)| pending.is_resent);
+        for serial in resent.map(|(&serial, _)| serial).collect::<Vec<_>>() {
+            self.not_replicated += 1;
             self.remove(serial);
         }
     }
 
-    /// What is to be sent now that Redis is back, in order.
+    /// Events to be sent now that Redis is back, in order.
     pub(super) fn unsent(&self) -> Vec<u64> {
         self.pending
             .iter()
-            .filter(|(_, pending)| !pending.sent)
+            .filter(|(_, pending)| !pending.is_sent)
             .map(|(&serial, _)| serial)
             .collect()
     }
 
-    /// Forgets what waits too long for Redis to come back, and the oldest of what is too much: topics
-    /// and serials of these.
+    /// Gives up events that have waited for Redis for longer than `kept`, and the oldest beyond `bytes_max`.
+    /// Returns their topics and serials.
     pub(super) fn expire(
         &mut self,
         kept: Duration,
@@ -273,11 +287,11 @@ impl PublishQueue {
         let mut given_up = Vec::new();
         while let Some((&oldest, pending)) = self.pending.first_key_value() {
             let is_old = now.duration_since(pending.since) > kept;
-            let waits = pending.delivered && !pending.sent;
+            let waits = pending.is_delivered && !pending.is_sent;
             if !(waits && (is_old || self.bytes > bytes_max)) {
                 break;
             }
-            self.unshared += 1;
+            self.not_replicated += 1;
             given_up.push((pending.topic.clone(), oldest));
             self.remove(oldest);
         }
@@ -293,7 +307,7 @@ impl PublishQueue {
 
 impl PendingPublish {
     fn deliver(&mut self) -> Option<LocalDelivery> {
-        if std::mem::replace(&mut self.delivered, true) {
+        if std::mem::replace(&mut self.is_delivered, true) {
             return None;
         }
         Some(LocalDelivery {

@@ -20,7 +20,7 @@ const UNDER_WAY: u64 = 2 * LEASE;
 impl World {
     /// After whatever was done with the core of a machine.
     pub(super) fn after(&mut self, at: usize, operation: Operation) {
-        let effects = self.machines[at].core.effects();
+        let effects = self.machines[at].core.take_effects();
         for effect in effects {
             self.carry_out(at, effect, operation);
         }
@@ -72,7 +72,7 @@ impl World {
 
     fn on_channel(&mut self, at: usize, name: &Arc<str>, action: ChannelEffect) {
         match action {
-            ChannelEffect::Seat(socket, newcomer) => self.seat(at, name, socket, newcomer),
+            ChannelEffect::AddSubscriber(socket, newcomer) => self.seat(at, name, socket, newcomer),
             ChannelEffect::Answer(socket, newcomer) => {
                 // A subscription that was given up is answered too; its client does not listen.
                 let is_seated = self.machines[at].is_seated(name, socket);
@@ -80,7 +80,7 @@ impl World {
                     self.hear(socket, name, &Heard::read(answer.payload()));
                 }
             }
-            ChannelEffect::Unseat(socket) => {
+            ChannelEffect::RemoveSubscriber(socket) => {
                 let seats = self.machines[at].hub.seats.entry(name.clone()).or_default();
                 if !seats.remove(&socket) {
                     self.is_wrong(format!("{socket} loses a seat in {name} that it has not"));
@@ -98,7 +98,7 @@ impl World {
                 self.absent(name, socket);
             }
             ChannelEffect::Deliver(frame, except) => self.deliver(at, name, &frame, except),
-            ChannelEffect::Keep(frame) => {
+            ChannelEffect::CacheEvent(frame) => {
                 drop(self.machines[at].hub.kept.insert(name.clone(), frame))
             }
             ChannelEffect::Missed(MissedEvents::Events(events)) => {

@@ -123,7 +123,7 @@ impl World {
         machine.is_up = false;
         machine.places = 0;
         self.ended.push(machine.id);
-        self.unshared.insert(machine.id, machine.unshared + machine.core.take_unshared());
+        self.unshared.insert(machine.id, machine.unshared + machine.core.take_not_replicated());
         if let Some(connection) = machine.link.connection.take() {
             self.connections[connection as usize].is_open = false;
             // A process that ends tells Redis so, a machine that loses its power does not.

@@ -86,7 +86,7 @@ impl World {
         if machine.link.asked > 0 {
             return;
         }
-        let requests = machine.core.requests();
+        let requests = machine.core.take_requests();
         if requests.is_empty() {
             return;
         }

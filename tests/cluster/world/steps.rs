@@ -240,7 +240,7 @@ impl World {
         let except = if self.random.percent(30) { self.some_client() } else { None };
         for _ in 0..self.random.between((1, 3)) {
             // The HTTP API waits for room.
-            if self.machines[at].core.waiting_bytes() <= QUEUE_BYTES {
+            if self.machines[at].core.queued_bytes() <= QUEUE_BYTES {
                 self.publish(at, &name, except, By::BackEnd);
             }
         }
@@ -285,7 +285,7 @@ impl World {
         else {
             return;
         };
-        if self.machines[at].core.waiting_bytes() <= QUEUE_BYTES {
+        if self.machines[at].core.queued_bytes() <= QUEUE_BYTES {
             self.publish(at, &name, Some(socket), By::Client);
         }
     }
