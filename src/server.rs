@@ -161,10 +161,14 @@ impl Server {
         }
         let mut stop = std::pin::pin!(stop);
         if let Some(cluster) = &self.cluster {
+            // The first event after the start is to reach every node.
             tokio::select! {
-                joined = cluster_task::join(cluster, self.is_redis_required) => joined?,
+                () = cluster.tried() => {}
                 // No connection is accepted yet, so there is nothing to drain.
                 () = stop.as_mut() => return Ok(()),
+            }
+            if self.is_redis_required {
+                cluster_task::ensure_connected(cluster)?;
             }
         }
         lifecycle.open.cancel();

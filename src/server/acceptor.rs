@@ -1,7 +1,7 @@
 //! The accept loop of one listener, down to the last file descriptor.
 //!
-//! Owns when a connection is accepted and which one is closed when there are too many. Serving it is
-//! the part of [`HttpConnection`].
+//! Owns when a connection is accepted, and has one closed when there are too many. [`HttpConnection`]
+//! serves it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -35,7 +35,7 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts until `closed` is cancelled, then those connections whose handshake is under way.
+    /// Accepts until `closed` is cancelled, and then the connections whose TCP handshake is under way.
     pub(super) async fn run(self, listener: TcpListener) {
         let mut is_failing = false;
         let mut spare = SpareDescriptor::reserve();

@@ -1,5 +1,5 @@
 //! The server's part in a cluster: settings from the configuration, the task that keeps the link to
-//! Redis up, waiting for Redis at the start, and leaving at the end.
+//! Redis up, the check at the start, and leaving at the end.
 
 use std::pin::Pin;
 use std::time::Duration;
@@ -22,7 +22,7 @@ pub(super) fn settings(config: &Config) -> Option<(NodeId, ClusterSettings)> {
 /// Keeps the link to Redis up; never ends.
 pub(super) type ClusterTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
-/// The task of a node in a cluster.
+/// The task of a node in a cluster; `None` without one.
 pub(super) fn task(node: &Node, config: &Config) -> anyhow::Result<Option<ClusterTask>> {
     let Some((cluster, config)) = node.cluster().zip(config.cluster.as_ref()) else {
         return Ok(None);
@@ -30,12 +30,10 @@ pub(super) fn task(node: &Node, config: &Config) -> anyhow::Result<Option<Cluste
     Ok(Some(Box::pin(cluster.link(&config.redis, config.timeout)?)))
 }
 
-/// Waits until the first attempt to connect has succeeded or failed, so that the first event after
-/// the start reaches every node. Without Redis the node serves its own sockets, unless Redis is
-/// `required`.
-pub(super) async fn join(cluster: &Cluster, required: bool) -> anyhow::Result<()> {
-    cluster.tried().await;
-    if required && !cluster.is_connected() {
+/// Fails if the first attempt to connect has failed. A node without `cluster.required` does without
+/// Redis and serves its own sockets.
+pub(super) fn ensure_connected(cluster: &Cluster) -> anyhow::Result<()> {
+    if !cluster.is_connected() {
         bail!(
             "Redis cannot be used (the log says why), and cluster.required is true: start it, or correct cluster.url"
         );

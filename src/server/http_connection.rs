@@ -58,7 +58,7 @@ pub(super) struct HttpContext {
     pub(super) stopping: CancellationToken,
 }
 
-/// A connection that was accepted, and what its requests leave for its end.
+/// An accepted connection, and the results of its requests that decide how it ends.
 pub(super) struct HttpConnection {
     context: Arc<HttpContext>,
     phase: Arc<RequestPhase>,
@@ -217,9 +217,9 @@ async fn close(stream: TcpStream, last_bytes: &[u8], closed: &CancellationToken)
 /// Resolves once the listeners are closed and the connection has been without a request for
 /// [`QUIET`].
 ///
-/// What a proxy sends on an idle connection while it is being closed is lost: a proxy does not send
-/// a POST again. A connection in use is closed with an announcement instead, and a proxy that was
-/// refused a new one sends nothing more on the old ones.
+/// A request that a proxy sends on an idle connection while it is being closed is lost: a proxy does
+/// not send a POST again. A connection in use is closed with an announcement instead, and a proxy
+/// whose new connections are refused sends nothing more on the old ones.
 async fn until_quiet(phase: Arc<RequestPhase>, closed: CancellationToken) {
     closed.cancelled().await;
     let mut requests = None;

@@ -26,8 +26,8 @@ pub(super) fn is_bare_answer(head: &[u8]) -> bool {
     head.starts_with(b"HTTP/1.1 4") && memchr::memmem::find(head, BARE).is_some()
 }
 
-/// Why a connection is rejected after this error, and the last bytes to send on it. `unread` is what
-/// hyper has read and not parsed, `bare` its own answer, which may be empty.
+/// The reason to reject a connection after this error, and the last bytes to send on it. `unread` are
+/// the bytes that hyper has read and not parsed, `bare` is its own answer, which may be empty.
 pub(super) fn reject(
     error: &hyper::Error,
     unread: &[u8],

@@ -16,8 +16,8 @@ use crate::metrics::Metrics;
 /// Between two log lines of one reason.
 const CONNECTION_INTERVAL: Duration = Duration::from_secs(60);
 
-/// Between two log lines of one status. Short, since a person who sets up a back end needs the cause of each
-/// attempt.
+/// Between two log lines of one status. Short, so that the log of a back end that is being set up has
+/// the cause of each attempt.
 const REQUEST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a connection is rejected.

@@ -71,7 +71,7 @@ impl RedisTransport {
     }
 }
 
-/// What the link was doing.
+/// The state of the link when the error occurred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum LinkPhase {
     /// Opening the connection, or reading what Redis reports about itself.
