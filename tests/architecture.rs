@@ -289,8 +289,10 @@ fn secrets_are_compared_in_one_place() {
 #[test]
 fn the_top_level_is_what_was_agreed() {
     let agreed = [
+        "CHANGELOG.md",
         "Cargo.lock",
         "Cargo.toml",
+        "LICENSE",
         "README.md",
         "benches",
         "config",
