@@ -10,7 +10,7 @@ import { until } from '../harness.mjs';
 import { startNameServer } from './names.mjs';
 
 const SHIPPED = new URL('../../../docker/nginx.conf', import.meta.url);
-const README = new URL('../../../README.md', import.meta.url);
+const GUIDE = new URL('../../../docker/README.md', import.meta.url);
 
 /**
  * Starts Nginx; `{ host, port, url, stop }` of its door. The name `resound` resolves to all `servers`, which share a port.
@@ -46,9 +46,9 @@ function shipped(port, upstreamPort, resolver) {
   return Object.entries(changes).reduce((text, [from, to]) => replaceOnce(text, from, to), readFileSync(SHIPPED, 'utf8'));
 }
 
-/** The site that the README shows for several nodes, for two. */
+/** The site that docker/README.md shows for several nodes, for two. */
 export function documented(port, nodes) {
-  const [, block] = /^```nginx\n(map [^]*?)^```/m.exec(readFileSync(README, 'utf8'));
+  const [, block] = /^```nginx\n(map [^]*?)^```/m.exec(readFileSync(GUIDE, 'utf8'));
   const changes = { 'listen 80;': `listen 127.0.0.1:${port};` };
   nodes.forEach((node, at) => (changes[`10.0.0.${at + 1}:8080`] = `${node.host}:${node.port}`));
   return Object.entries(changes).reduce((text, [from, to]) => replaceOnce(text, from, to), block);
