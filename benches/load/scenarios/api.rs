@@ -19,7 +19,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
     measure,
     rows: &[
         Row {
-            what: "signed POST /events, nobody subscribed, in series: CPU per request",
+            what: "signed POST /events without subscribers, in series: CPU per request",
             figure: "serial_us",
             unit: Unit::Microseconds,
             bound: Bound::AtMost(20.0),

@@ -129,7 +129,7 @@ impl FailureContext {
             (
                 "NOPERM",
                 keys_of(
-                    "give its user the rights that the README lists, for this prefix and database (ACL SETUSER)",
+                    "give its user the rights that config/README.md lists, for this prefix and database (ACL SETUSER)",
                     "give its user +sentinel|get-master-addr-by-name (ACL SETUSER on the sentinel)",
                 ),
             ),

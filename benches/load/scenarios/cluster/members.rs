@@ -25,7 +25,7 @@ pub(super) const SCENARIO: Scenario = Scenario {
             Bound::Free,
         ),
         row(
-            "the same: told to the other node's members, p50",
+            "the same: received by the other node's members, p50",
             "announced_us",
             Unit::Microseconds,
             Bound::Free,

@@ -36,7 +36,7 @@ fn an_answer_of_the_server_names_the_key_to_change() {
     for (code, detail, remedy) in [
         ("NOAUTH", "Authentication required.", "set cluster.password (REDIS_PASSWORD)"),
         ("WRONGPASS", "invalid username-password pair", "cluster.username and cluster.password"),
-        ("NOPERM", "this user has no permissions", "the rights that the README lists"),
+        ("NOPERM", "this user has no permissions", "the rights that config/README.md lists"),
         ("DENIED", "Redis is running in protected mode", "requirepass"),
         ("ERR", "max number of clients reached", "maxclients"),
         ("ERR", "SELECT is not allowed in cluster mode", "Redis Cluster is not supported"),
