@@ -2,7 +2,7 @@
 //! that is exchanged with the directory.
 //!
 //! What has to be done on the node is appended to a list of [`Effect`]s, in order. Request queues are not
-//! known here: [`Core`](super::core::Core) sends what [`ClusterChannel::state`] returns.
+//! known here: [`Core`](super::Core) sends what [`ClusterChannel::state`] returns.
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -2,7 +2,7 @@
 //!
 //! Brings together the channels, the events under way and the queue of requests: a change on a channel becomes a
 //! state request, an outcome is applied to its channel, an event is delivered once. When a heartbeat or the
-//! clock starts something, [`Core`](super::core::Core) calls it.
+//! clock starts something, [`Core`](super::Core) calls it.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
