@@ -1,4 +1,4 @@
-//! The documents of the repository: links, the files that commands name, length and wording.
+//! The documents of the repository: links, names of files, keys and metrics, length and wording.
 //!
 //! Reads them as text. Whether a sentence is true is for its reader to find out; what the guides promise
 //! of the cluster is tested by the other suites.
@@ -18,6 +18,10 @@ const BANNED_WORDS: [&str; 5] = ["anybody", "everybody", "nobody", "somebody", "
 /// Folders whose files a document or a command may name.
 const FOLDERS: [&str; 7] =
     [".cargo/", ".github/", "benches/", "config/", "docker/", "src/", "tests/"];
+
+/// What users read.
+const GUIDES: [&str; 4] =
+    ["README.md", "config/README.md", "docker/README.md", "benches/README.md"];
 
 /// Files that documents name and the reader creates.
 const FILES_OF_READERS: [&str; 1] = ["config/reverb.php"];
@@ -144,12 +148,56 @@ fn the_readme_is_short() {
 #[test]
 fn the_guides_name_their_subjects() {
     let mut problems = Vec::new();
-    for path in ["README.md", "config/README.md", "docker/README.md", "benches/README.md"] {
+    for path in GUIDES {
         for (number, line) in document(path).text.lines().enumerate() {
             let line = line.to_lowercase();
             let words = line.split(|c: char| !c.is_alphanumeric());
             for word in words.filter(|word| BANNED_WORDS.contains(word)) {
                 problems.push(format!("{path}:{}: name who is meant by {word:?}", number + 1));
+            }
+        }
+    }
+    assert_none(&problems);
+}
+
+/// The keys of `config/defaults.toml` as `section.key`.
+fn configuration_keys() -> BTreeSet<String> {
+    let (mut keys, mut section) = (BTreeSet::new(), String::new());
+    for line in fs::read_to_string("config/defaults.toml").unwrap().lines() {
+        if let Some(name) = line.strip_prefix('[') {
+            section = name.trim_end_matches(']').to_owned();
+        } else if let Some((key, _)) = line.split_once(" = ")
+            && !key.starts_with('#')
+        {
+            keys.insert(format!("{section}.{key}"));
+        }
+    }
+    keys
+}
+
+#[test]
+fn keys_and_metrics_in_the_guides_have_the_names_of_the_code() {
+    let keys = configuration_keys();
+    let sections: BTreeSet<&str> = keys.iter().map(|key| key.split('.').next().unwrap()).collect();
+    let metrics = fs::read_to_string("src/metrics.rs").unwrap();
+    let is_name = |text: &str| text.chars().all(|c| c.is_ascii_lowercase() || "._".contains(c));
+    let mut problems = Vec::new();
+    for path in GUIDES {
+        let (prose, _) = document(path).prose_and_code();
+        // Every second piece is between two backticks.
+        for quoted in prose.split('`').skip(1).step_by(2) {
+            let name = quoted.split(['{', ' ']).next().unwrap_or_default();
+            let section = name.split_once('.').map_or("", |(section, _)| section);
+            if !is_name(name) {
+                continue;
+            }
+            if sections.contains(section) && !keys.contains(name) {
+                problems.push(format!("{path}: {name} is no key of config/defaults.toml"));
+            }
+            let Some(metric) = name.strip_prefix("resound_") else { continue };
+            let field = format!(" {}: ", metric.trim_end_matches("_total"));
+            if !metrics.contains(&field) {
+                problems.push(format!("{path}: {name} is no metric of src/metrics.rs"));
             }
         }
     }
