@@ -1,9 +1,9 @@
 //! What the kernel allows: one thread that writes one frame to every socket, and nothing else.
 //!
 //! Owns the least a pool needs to be connected: the upgrade, a greeting, the answer to one
-//! subscription. Every socket is on the one channel there is. Refuses everything a server is for:
-//! no signature is checked, no JSON parsed, no queue kept, no slow reader noticed; a socket that
-//! takes nothing ends the process, because then it is no longer what is measured.
+//! subscription. All sockets are on the only channel. It checks no signature, parses no JSON, keeps no
+//! queue and notices no slow reader; a socket that takes nothing ends the process, because then
+//! another thing would be measured.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Ipv4Addr, SocketAddr};
