@@ -1,7 +1,7 @@
-//! Applications: who may connect, who may publish, and under which limits.
+//! Applications: their credentials, their settings and their limits.
 //!
-//! Owns [`App`], its [`Secret`] and the look-up by id and by key ([`Apps`]). Knows nothing of
-//! files, sockets or the wire: `config` builds these values, everything above only reads them.
+//! Owns [`App`], its [`Secret`] and the look-up by id and by key ([`Apps`]). `config` builds these values,
+//! the other rooms only read them.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -33,20 +33,20 @@ pub struct App {
     pub enabled: bool,
     /// Which pages may connect.
     pub allowed_origins: Origins,
-    /// Told to clients: how long they may hear nothing before they ping.
+    /// Sent to clients: the time without a message after which they ping.
     pub activity_timeout: Duration,
-    /// How long a socket may say nothing before the server pings it.
+    /// The time without a message of a client after which the server pings it.
     pub ping_interval: Duration,
-    /// How long the server waits for any sign of life after its ping before it closes with 4201.
+    /// The time from the server's ping to any message or frame; after it the socket is closed with 4201.
     pub pong_timeout: Duration,
     /// Refuse sockets of clients that do not send `protocol=…` with 4008.
     pub require_protocol: bool,
     /// Pusher's "authorized connections": a socket that has neither signed in nor joined a private
     /// or presence channel by then is closed with 4009. `None`: off.
     pub authorization_timeout: Option<Duration>,
-    /// Tell signed-in users who of their watchlist comes and goes.
+    /// Whether signed-in users get events about the users of their watchlist.
     pub watchlist_events: bool,
-    /// Tell subscribers how many they are, on all but presence channels.
+    /// Whether subscribers get their number, on all but presence channels.
     pub subscription_count_events: bool,
     /// Whether terminating a user also closes sockets that only joined a presence channel as that
     /// user, as Reverb does.
@@ -54,15 +54,15 @@ pub struct App {
     /// The event that subscribers of a channel are sent when this node may have missed events of
     /// it. `None`: off.
     pub gap_event: Option<String>,
-    /// Who is told what happens on its channels.
+    /// The endpoints that are called for events of its channels.
     pub webhooks: Vec<Webhook>,
-    /// From whom client events (whispers) are relayed.
+    /// The senders whose client events are relayed.
     pub accept_client_events_from: ClientEvents,
-    /// The bounds on what its clients and back ends may send.
+    /// The limits of what its clients and back ends may send.
     pub limits: AppLimits,
 }
 
-/// Every bound of one app. What happens at each is said beside it.
+/// Every limit of one app, and what happens beyond it.
 #[derive(Debug, Clone)]
 pub struct AppLimits {
     /// Sockets open at once; one more is closed with 4100, so that it tries again. `None`: no bound.
@@ -89,7 +89,7 @@ pub struct AppLimits {
     pub events_per_batch: usize,
     /// Distinct members of one presence channel; one more gets a subscription error.
     pub presence_members: usize,
-    /// User ids of one watchlist; of a longer one the first are taken, and 4302 is told.
+    /// User ids of one watchlist; of a longer one the first are taken, and the error is 4302.
     pub watchlist_users: usize,
     /// Bytes of a presence `user_id`.
     pub presence_user_id_bytes: usize,
@@ -176,7 +176,7 @@ impl Secret {
         self.mac.clone()
     }
 
-    /// The text itself, for the banner of the development app and for our own tools that sign.
+    /// The text itself, for the banner of the development app and for the commands that sign.
     pub fn reveal(&self) -> &str {
         &self.text
     }

@@ -32,11 +32,11 @@ pub(crate) struct Cli {
 enum Command {
     /// Start the server (`php artisan reverb:start`).
     Serve(serve::Serve),
-    /// Read the configuration as `serve` does, and say what it is or what is wrong with it.
+    /// Read the configuration as `serve` does, and print it or what is wrong with it.
     Check(check::Check),
     /// Send one event, signed as a Laravel back end signs it.
     Trigger(trigger::Trigger),
-    /// Put load on a server that speaks Pusher's protocol, and measure it.
+    /// Put load on a server with Pusher's protocol, and measure it.
     Bench(Box<bench::Bench>),
 }
 
@@ -65,7 +65,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         return ExitCode::SUCCESS;
     };
     if let Some(message) = failure.message() {
-        // If stderr is gone, the exit code still tells.
+        // If stderr is gone, the exit code remains.
         let _ = writeln!(io::stderr(), "error: {message}");
     }
     failure.exit_code()

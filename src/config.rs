@@ -1,8 +1,8 @@
-//! Configuration: what the process was told, checked, as plain values.
+//! Configuration: the settings of the process, checked, as plain values.
 //!
 //! Owns the layers (compiled defaults, file, environment, flags) and every rule about them. It is
-//! the only place that reads the environment. Knows nothing of sockets or of the command line:
-//! flags reach it as text beside the key they set.
+//! the only room that reads the environment. The command line is left to `cli`: flags come as text
+//! beside the key they set.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -51,24 +51,24 @@ use layers::Layer;
 use schema::Schema;
 use values::Values;
 
-/// Everything the process was told.
+/// All settings of the process.
 #[derive(Debug, Clone)]
 pub struct Config {
     /// Where and how to listen.
     pub server: ServerConfig,
-    /// Bounds on requests.
+    /// Limits of requests.
     pub http: HttpConfig,
-    /// Bounds on sockets.
+    /// Limits of sockets.
     pub websocket: WebSocketConfig,
-    /// What cache channels remember.
+    /// Limits of what cache channels keep.
     pub cache: CacheConfig,
-    /// Bounds on calls of webhooks.
+    /// Limits of webhook calls.
     pub webhooks: WebhooksConfig,
     /// What is logged, and how.
     pub log: LogConfig,
     /// Where metrics are served.
     pub metrics: MetricsConfig,
-    /// How several nodes share messages; `None` is a node of its own.
+    /// How several nodes share messages; `None` is a single node.
     pub cluster: Option<ClusterConfig>,
     /// Every app, the development app included.
     pub apps: Apps,
@@ -202,7 +202,7 @@ fn layers(
     }
     lower.push(environment::reverb(variables, schema)?);
     let upper = [environment::resound(variables, schema)?, flags(&sources.flags, schema)?];
-    // Laravel's `.env` always says where Redis is: that must not concern a node of its own.
+    // Laravel's `.env` always has an address of Redis, which must not concern a single node.
     let merged = layers::merge([lower.as_slice(), &upper].concat());
     if cluster::is_on(Values::of(&merged)) {
         lower.push(environment::redis(variables, schema)?);

@@ -29,7 +29,6 @@ mod users;
 
 pub use api::Api;
 pub use api_error::ApiErrorText;
-pub use body::BodyLimits;
 pub use metrics::metrics_router;
 pub use signed::OriginalPath;
 

@@ -32,7 +32,7 @@ mod users;
 pub use channel::{ChannelCounts, PresenceFull};
 pub use event_cache::{CachedEvent, EventCache, cached_event_answer};
 pub use outbox::{Signal, Transport};
-pub use shard::{Shard, ShardLimits};
+pub use shard::Shard;
 pub use shards::Shards;
 
 use channel::{Channel, Joining};

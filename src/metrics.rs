@@ -79,7 +79,7 @@ metrics! {
         pub webhook_events_lost: Counter,
         /// Webhook calls that failed
         pub webhook_attempts_failed: Counter,
-        /// Sockets the limit of open files has room for
+        /// Sockets that the limit of open files allows
         pub connections_limit: Gauge,
         /// Connections on which no request or handshake was served, by reason
         connections_rejected: Family<Label<&'static str>, Counter>,

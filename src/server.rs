@@ -14,10 +14,10 @@ use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
 use crate::config::Config;
-use crate::hub::{EventCache, ShardLimits, Shards};
+use crate::hub::{EventCache, Shards};
 use crate::metrics::Metrics;
 use crate::node::{Node, WebhookSinks};
-use crate::webhook::{self, WebhookLimits};
+use crate::webhook;
 
 mod acceptor;
 mod acceptors;
@@ -70,13 +70,7 @@ impl Server {
         let address = listeners[0].local_addr()?;
         let metrics_listener = listen::for_metrics(config)?;
         let metrics = Arc::new(Metrics::default());
-        let limits = ShardLimits {
-            shards: config.server.workers,
-            outbox_bytes: config.websocket.outbox_bytes,
-            inbox_bytes: config.websocket.inbox_bytes,
-            deflate_bytes_min: config.websocket.deflate_min_bytes,
-        };
-        let (shards, all_shards) = Shards::new(limits, &metrics);
+        let (shards, all_shards) = Shards::new(config.server.workers, config.websocket, &metrics);
         let mut background = JoinSet::new();
         let cache = EventCache::new(config.cache.ttl, config.cache.bytes);
         let sinks = start_webhooks(config, &metrics, &mut background)?;
@@ -217,15 +211,9 @@ fn start_webhooks(
     metrics: &Arc<Metrics>,
     background: &mut JoinSet<()>,
 ) -> anyhow::Result<WebhookSinks> {
-    let limits = WebhookLimits {
-        queue_events: config.webhooks.queue_events,
-        connect_timeout: config.webhooks.connect_timeout,
-        answer_timeout: config.webhooks.request_timeout,
-        retry: config.webhooks.retry_for,
-    };
     let mut sinks = WebhookSinks::new();
     for app in config.apps.iter() {
-        if let Some(sink) = webhook::start(app, limits, metrics, background)? {
+        if let Some(sink) = webhook::start(app, config.webhooks, metrics, background)? {
             sinks.insert(app.id.clone(), sink);
         }
     }

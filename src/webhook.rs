@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 
 use crate::app::{App, Webhook};
 use crate::channel_rules::{WebhookDelay, WebhookEvent, WebhookSink};
+use crate::config::WebhooksConfig;
 use crate::metrics::Metrics;
 
 mod endpoint;
@@ -19,19 +20,6 @@ mod queue;
 
 use endpoint::Endpoint;
 use queue::Queue;
-
-/// Bounds of all webhooks, from the configuration.
-#[derive(Debug, Clone, Copy)]
-pub struct WebhookLimits {
-    /// Events that wait for one endpoint; above this the oldest is dropped.
-    pub queue_events: usize,
-    /// Time to connect.
-    pub connect_timeout: Duration,
-    /// Time to connect, send and receive the answer.
-    pub answer_timeout: Duration,
-    /// Time during which a failed call is retried before its events are dropped.
-    pub retry: Duration,
-}
 
 impl WebhookSink for Queue<WebhookEvent> {
     fn send(&self, event: WebhookEvent) {
@@ -42,7 +30,7 @@ impl WebhookSink for Queue<WebhookEvent> {
 /// Starts the tasks of one app's webhooks; `None` where it has none.
 pub fn start(
     app: &Arc<App>,
-    limits: WebhookLimits,
+    limits: WebhooksConfig,
     metrics: &Arc<Metrics>,
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<Option<Arc<dyn WebhookSink>>> {

@@ -13,6 +13,5 @@ mod refusal;
 mod tcp_transport;
 mod turn_budget;
 
-pub use context::ConnectionLimits;
 pub use endpoint::{Upgrade, UpgradedStream, WebSocketEndpoint};
 pub use handshake::is_upgrade;

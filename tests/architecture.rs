@@ -19,7 +19,7 @@ const LAYERS: [(&str, &[&str]); 16] = [
     ("metrics", &["protocol"]),
     ("config", &["app"]),
     ("channel_rules", &["app", "protocol"]),
-    ("hub", &["app", "channel_rules", "metrics", "protocol"]),
+    ("hub", &["app", "channel_rules", "config", "metrics", "protocol"]),
     (
         "cluster",
         &["app", "channel_rules", "config", "metrics", "network_fault", "protocol", "log_throttle"],
@@ -37,9 +37,9 @@ const LAYERS: [(&str, &[&str]); 16] = [
             "log_throttle",
         ],
     ),
-    ("webhook", &["app", "channel_rules", "metrics", "network_fault", "protocol"]),
-    ("websocket", &["hub", "node", "protocol"]),
-    ("http", &["app", "hub", "metrics", "node", "protocol"]),
+    ("webhook", &["app", "channel_rules", "config", "metrics", "network_fault", "protocol"]),
+    ("websocket", &["config", "hub", "node", "protocol"]),
+    ("http", &["app", "config", "hub", "metrics", "node", "protocol"]),
     (
         "server",
         &[

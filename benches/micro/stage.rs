@@ -7,8 +7,8 @@ use std::sync::{Arc, LazyLock};
 use std::time::{Duration, Instant};
 
 use resound::app::{App, Apps};
-use resound::config::{Config, ConfigFile, Sources};
-use resound::hub::{EventCache, Hub, Shard, ShardLimits, Shards, Signal, Transport};
+use resound::config::{Config, ConfigFile, Sources, WebSocketConfig};
+use resound::hub::{EventCache, Hub, Shard, Shards, Signal, Transport};
 use resound::metrics::Metrics;
 use resound::node::Node;
 use resound::protocol::{ChannelName, SocketId};
@@ -47,13 +47,14 @@ pub(crate) struct Stage {
 impl Stage {
     pub(crate) fn new() -> Self {
         let metrics = Arc::new(Metrics::default());
-        let limits = ShardLimits {
-            shards: SHARDS,
+        let limits = Config::new(&Sources::default()).unwrap().websocket;
+        let limits = WebSocketConfig {
             outbox_bytes: BYTES,
             inbox_bytes: BYTES,
-            deflate_bytes_min: BYTES,
+            deflate_min_bytes: BYTES,
+            ..limits
         };
-        let (shards, turned) = Shards::new(limits, &metrics);
+        let (shards, turned) = Shards::new(SHARDS, limits, &metrics);
         let apps = Apps::new([app()]).unwrap();
         let cache = EventCache::new(Duration::from_secs(60), BYTES);
         let node = Node::new(&apps, &shards, cache, metrics, [].into());

@@ -1,7 +1,7 @@
 //! Which pages may connect: patterns against the `Origin` header a browser sends.
 //!
-//! Reverb's patterns (a host, `*` a wildcard that spans dots, `*` alone for everybody) plus an
-//! optional scheme and port. Knows nothing of HTTP: it is given the header's text.
+//! Reverb's patterns (a host, `*` a wildcard that spans dots, `*` alone for every page) plus an
+//! optional scheme and port. Works on the text of the header.
 
 /// The allow list of one app.
 #[derive(Debug, Clone, Default)]
@@ -27,7 +27,7 @@ impl Origins {
 
     /// Whether a client with this `Origin` header may connect.
     pub fn allow(&self, origin: Option<&str>) -> bool {
-        if self.patterns.iter().any(OriginPattern::is_everybody) {
+        if self.patterns.iter().any(OriginPattern::is_any) {
             return origin.is_some() || !self.require_origin;
         }
         let Some(origin) = origin else { return !self.require_origin };
@@ -47,15 +47,15 @@ impl OriginPattern {
         Some(Self { scheme, host, port })
     }
 
-    fn is_everybody(&self) -> bool {
+    fn is_any(&self) -> bool {
         self.host == "*" && self.scheme.is_none() && self.port.is_none()
     }
 
     fn matches(&self, scheme: Option<&str>, host: &str, port: Option<u16>) -> bool {
         let scheme_fits = self.scheme.is_none() || self.scheme.as_deref() == scheme;
         // A pattern with a scheme and no port means that scheme's own port, as a browser does.
-        let wanted = self.port.or_else(|| default_port(self.scheme.as_deref()));
-        let port_fits = wanted.is_none() || wanted == port;
+        let required = self.port.or_else(|| default_port(self.scheme.as_deref()));
+        let port_fits = required.is_none() || required == port;
         scheme_fits && port_fits && wildcard(&self.host, host)
     }
 }

@@ -14,7 +14,7 @@ const CHANNEL: &str = "hello";
 const EVENT: &str = "greeting";
 const DATA: &str = r#"{"text":"Hello from Resound"}"#;
 
-/// What only the running process knows.
+/// The values of the running process.
 #[derive(Debug)]
 pub(super) struct Launch<'a> {
     /// Where it listens.
@@ -117,7 +117,7 @@ curl -H 'Content-Type: application/json' -d '{body}' \
     )
 }
 
-/// As the person most likely started it: through cargo, or by its path.
+/// The command as it was most likely typed: through cargo, or by its path.
 fn command(program: &str) -> &str {
     match program {
         "" => "resound",
@@ -127,7 +127,7 @@ fn command(program: &str) -> &str {
     }
 }
 
-/// For URLs: IPv6 in brackets, as pusher-js and PHP want it.
+/// For URLs: IPv6 in brackets, as pusher-js and PHP require it.
 fn host(address: SocketAddr) -> String {
     match address {
         SocketAddr::V4(address) => address.ip().to_string(),

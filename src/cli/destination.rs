@@ -35,7 +35,7 @@ pub(super) fn credentials(app: &App) -> Credentials {
     Credentials::new(&app.id, &app.key, app.secret.reveal())
 }
 
-/// Where the configuration says the server listens; "everywhere" is reached through loopback.
+/// The address of the configuration; an unspecified one is reached through loopback.
 pub(super) fn listening(config: &Config) -> Target {
     let ip = match config.server.host {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),

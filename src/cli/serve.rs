@@ -1,7 +1,7 @@
-//! `resound serve`: the life of the server process, from flags to the last signal.
+//! `resound serve`: the server process, from flags to the last signal.
 //!
-//! Owns start-up order, the runtime and the descriptor limit, and obeys the signals. Knows nothing of what the
-//! server does between `bind` and the end of `run`.
+//! Owns the order of the start, the runtime, the descriptor limit and the response to signals. The rest is
+//! left to [`Server`].
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
@@ -162,14 +162,14 @@ fn warn_of_few_descriptors(config: &Config, sockets_max: usize) {
                 app,
                 max_connections,
                 sockets_max,
-                "max_connections is more than the limit of open files has room for: raise that limit (systemd LimitNOFILE=, ulimit -n)"
+                "max_connections is more than the limit of open files allows: raise that limit (systemd LimitNOFILE=, ulimit -n)"
             );
         }
     }
 }
 
-/// People see where the server is; log collectors do not, unless the development app is served,
-/// whose credentials stand nowhere else.
+/// The banner is for terminals. Log collectors get it with the development app only, whose credentials
+/// stand nowhere else.
 fn greet(config: &Config, address: SocketAddr) -> anyhow::Result<()> {
     let for_people = io::stdout().is_terminal() && config.log.format != LogFormat::Json;
     if !for_people && config.development.is_none() {

@@ -42,7 +42,7 @@ pub struct ClusterConfig {
 #[derive(Debug, Clone)]
 pub struct ClusterSettings {
     /// What every key and topic begins with: `cluster.prefix`, and `@` with the number of any database
-    /// but 0. Topics know no databases, so the name keeps installations apart that differ in nothing else.
+    /// but 0. Pub/sub ignores databases, so the name keeps installations apart that differ in nothing else.
     pub prefix: String,
     /// A node without a heartbeat for so long is gone.
     pub lease: Duration,

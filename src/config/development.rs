@@ -1,7 +1,6 @@
 //! The development app: what is served when no app was configured.
 //!
-//! Owns its credentials and the rule that it is reachable from this machine only. Knows nothing
-//! of how it is presented.
+//! Owns its credentials and the rule that it is reachable from this machine only. The banner presents it.
 
 use std::net::{IpAddr, Ipv4Addr};
 
@@ -10,7 +9,7 @@ use config::Value;
 use super::apps::AppEntry;
 use super::error::{ConfigError, ValueOrigin};
 
-/// The secret of `config/reverb.toml`: whoever serves it to others has forgotten to change it.
+/// The secret of `config/reverb.toml`; an app that has it was copied without a secret of its own.
 pub const EXAMPLE_SECRET: &str = "app-secret-change-me";
 
 /// Fixed, so that what was pasted from the banner stays valid after a restart.
@@ -18,7 +17,7 @@ const CREDENTIALS: [(&str, &str); 3] =
     [("id", "100001"), ("key", "resound-dev-key"), ("secret", "resound-dev-secret")];
 
 const ADVICE: &str = r#"no app is configured, and the development app is
-served on 127.0.0.1 only, since everybody knows its secret. Configure an app, in a file
+served on 127.0.0.1 only, since its secret is public. Configure an app, in a file
 given with --config:
 
   [[apps]]
@@ -39,7 +38,7 @@ pub(super) fn credentials() -> AppEntry {
     AppEntry { origin, table }
 }
 
-/// The address for the development app: loopback, and an error if something else was asked for.
+/// The address for the development app: loopback, and an error if another address is configured.
 pub(super) fn host(host: IpAddr, origin: &ValueOrigin) -> Result<IpAddr, ConfigError> {
     if host.is_loopback() {
         Ok(host)

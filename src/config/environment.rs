@@ -1,7 +1,7 @@
 //! The environment: Laravel's and Reverb's names first, then ours.
 //!
-//! Owns the names and how their text is read, Laravel's way. The only place of the program that
-//! reads the environment. Knows no ranges.
+//! Owns the names and how their text is read, Laravel's way. The only file of the program that
+//! reads the environment. Ranges are left to the sections.
 
 use std::collections::BTreeMap;
 
@@ -33,7 +33,7 @@ pub(super) const REVERB: [(&str, &str); 15] = [
     ("REVERB_SCALING_ENABLED", "cluster.enabled"),
 ];
 
-/// The names of Laravel and Reverb that mean something only to a cluster. `REDIS_TIMEOUT` is not
+/// The names of Laravel and Reverb that have an effect in a cluster only. `REDIS_TIMEOUT` is not
 /// among them: Reverb counts its attempts with it, and here a node never gives up.
 pub(super) const REDIS: [(&str, &str); 9] = [
     ("REVERB_SCALING_CHANNEL", "cluster.prefix"),
@@ -106,15 +106,16 @@ fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String 
         return format!("a list of tables has no variable: set {FILE_ONLY} in a file");
     }
     let now = renamed(|old| variable(old) == name).map(variable);
-    let meant = now.or_else(|| meant(name, known).map(str::to_owned));
-    meant.map_or_else(
+    let suggestion = now.or_else(|| suggestion(name, known).map(str::to_owned));
+    suggestion.map_or_else(
         || "config/defaults.toml lists every key".to_owned(),
-        |meant| format!("did you mean {meant}?"),
+        |name| format!("did you mean {name}?"),
     )
 }
 
-/// The name that was meant; credentials have no `RESOUND_` names, lest there be two of each.
-fn meant<'a>(name: &str, mut known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
+/// The name that an unknown one most likely stands for. Credentials have no `RESOUND_` names, so that
+/// there are not two of each.
+fn suggestion<'a>(name: &str, mut known: impl Iterator<Item = &'a str> + Clone) -> Option<&'a str> {
     let rest = name.strip_prefix("RESOUND_")?;
     let mut credentials = CREDENTIALS.iter().map(|(reverb, _)| *reverb);
     let credential = credentials.find(|reverb| reverb.strip_prefix("REVERB_") == Some(rest));

@@ -1,7 +1,7 @@
 //! The configuration file: where it is looked for, and whether its shape is right.
 //!
-//! Owns the look-up and the messages with the line, which show none that may hold a secret. Knows
-//! no meaning: what passes here may still hold values out of range.
+//! Owns the look-up and the messages with the line, which is not shown if it may hold a secret. A file
+//! that passes may still have values out of range; the sections check those.
 
 use std::io::{self, ErrorKind};
 use std::path::Path;

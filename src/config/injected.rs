@@ -1,8 +1,8 @@
 //! Variables that Kubernetes and Docker set beside a service or link whose name begins like our
 //! own variables: a Service `resound` gives `RESOUND_PORT=tcp://10.0.0.1:8080` to every pod.
 //!
-//! Owns their shape, in name and value. What a person may have written does not have it. Knows no
-//! key.
+//! Owns their shape, in name and value. Variables that a person may have set do not
+//! have it.
 
 use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};

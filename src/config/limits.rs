@@ -87,12 +87,12 @@ impl WebSocketConfig {
     }
 }
 
-/// `[cache]`: what cache channels remember.
+/// `[cache]`: limits of what cache channels keep.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CacheConfig {
-    /// How long an event is remembered.
+    /// How long an event is kept.
     pub ttl: Duration,
-    /// Bytes remembered over all cache channels.
+    /// Bytes of the events of all cache channels.
     pub bytes: usize,
 }
 

@@ -1,6 +1,6 @@
 //! A list as the text of one variable or flag: items with commas between them, or JSON.
 //!
-//! Owns how the items are told apart. Knows no key.
+//! Owns how the text is split into items.
 
 /// The items, without the spaces and quotes around them; `None` for broken JSON.
 pub(super) fn items(text: &str) -> Option<Vec<String>> {

@@ -41,7 +41,7 @@ pub struct RedisConfig {
     pub sentinel_username: Option<String>,
     /// The password of the sentinels. `None`: they require none, or that of Redis.
     pub sentinel_password: Option<Secret>,
-    /// The number of the database; topics know none.
+    /// The number of the database, which pub/sub ignores.
     pub database: i64,
     /// The root CAs that may have signed its certificate, in PEM form; only with TLS. `None`: the
     /// default root CAs.
@@ -159,7 +159,7 @@ impl RedisConfig {
     }
 }
 
-/// `tls://` before the host is how Laravel's `.env` asks for TLS. A path needs no port.
+/// Laravel's `.env` selects TLS with `tls://` before the host. A path needs no port.
 fn of_keys(values: Values<'_>) -> Result<RedisAddress, ConfigError> {
     let setting = values.at("cluster.host");
     let text = setting.text();

@@ -72,7 +72,7 @@ enum Shape {
 /// The keys of a table in the order of `config/defaults.toml`.
 type Keys = Vec<(String, Shape)>;
 
-/// What is wrong with a file: which bytes, and how it is said.
+/// What is wrong with a file: the bytes and a sentence.
 #[derive(Debug)]
 pub(super) struct Flaw {
     pub(super) span: Range<usize>,
@@ -267,14 +267,14 @@ fn is_u64(number: &DeInteger<'_>) -> bool {
     i64::from_str_radix(number.as_str(), number.radix()).is_ok_and(|number| number >= 0)
 }
 
-/// Names what was most likely meant, else every key of the table.
+/// The nearest key of the table, else all of them.
 fn unknown(name: &str, keys: &Keys, path: &str) -> String {
     let section = if path == "apps" { "app" } else { path };
     let now = renamed(|old| old == join(section, name));
     let now = now.and_then(|key| key.rsplit('.').next());
     let known: Vec<&str> = keys.iter().map(|(key, _)| key.as_str()).collect();
     match now.or_else(|| nearest(name, known.iter().copied())) {
-        Some(meant) => format!("{name} is not known; did you mean {meant}?"),
+        Some(key) => format!("{name} is not known; did you mean {key}?"),
         None => format!("{name} is not known; known are {}", known.join(", ")),
     }
 }

@@ -1,6 +1,6 @@
 //! What is wrong with the text of a file: which other format it is, or what TOML expects.
 //!
-//! Owns the sentences for both, made from the parser's own. Knows no key; reads nothing.
+//! Owns the sentences for both, made from the parser's messages.
 
 use serde::de::IgnoredAny;
 
@@ -67,8 +67,8 @@ pub(super) fn explain(message: &str) -> String {
         ("invalid integer", "it is no number; text must be in quotes"),
         ("invalid boolean", "it must be true or false, in small letters"),
     ];
-    let meant = known.iter().find(|(start, _)| message.starts_with(start));
-    meant.map_or_else(|| message.to_owned(), |(_, meant)| (*meant).to_owned())
+    let known = known.iter().find(|(start, _)| message.starts_with(start));
+    known.map_or_else(|| message.to_owned(), |(_, text)| (*text).to_owned())
 }
 
 #[cfg(test)]

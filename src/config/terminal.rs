@@ -1,13 +1,13 @@
-//! What the environment wants of terminals: colours, and lines that are drawn again.
+//! What the environment sets for terminals: colours, and lines that are drawn again.
 //!
 //! Owns the variables for it: `NO_COLOR` (no-color.org), `CLICOLOR`, `CLICOLOR_FORCE` and `TERM`.
-//! Knows no colour.
+//! The colours themselves are the writers'.
 
 use std::io::IsTerminal;
 
 use super::environment::{self, Variables};
 
-/// The wish of the environment, for each stream the program writes to.
+/// The settings of the environment, for each stream the program writes to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Terminal {
     colours: Colours,

@@ -14,7 +14,7 @@ use super::schema::Schema;
 use super::suggest::nearest;
 use super::values::Values;
 
-/// Laravel and Reverb read these, and they have no meaning for this server.
+/// Variables that Laravel and Reverb read and that have no effect on this server.
 const OF_LARAVEL: [&str; 5] = [
     "REVERB_SERVER",
     "REVERB_PORT",
@@ -74,7 +74,7 @@ const SWITCHES_OF_APP: [Switch; 2] = [
     Switch { key: "watchlist_events", off: "false", keys: "max_watchlist_users" },
 ];
 
-/// Variables that look like settings of this server and are none.
+/// Variables that look like settings of this server and have no effect.
 pub(super) fn variables(variables: &Variables, schema: &Schema) -> Vec<String> {
     let set = variables.keys().filter(|name| is_set(variables, name));
     let note = |name: &String| {
@@ -105,7 +105,7 @@ fn of_reverb(name: &str, schema: &Schema) -> String {
         return format!("did you mean {same}?");
     }
     match nearest(name, known()) {
-        Some(meant) => format!("did you mean {meant}?"),
+        Some(name) => format!("did you mean {name}?"),
         None => "Reverb has no such setting, nor has Resound".to_owned(),
     }
 }
@@ -120,13 +120,13 @@ fn is_known(name: &str) -> bool {
     OF_LARAVEL.contains(&name) || known().any(|known| known == name)
 }
 
-/// A file without a key, which is most likely not the one that was meant.
+/// A file without a key, which is most likely the wrong file.
 pub(super) fn file(file: &ConfigFile) -> Option<String> {
     let name = &file.name;
     file.is_empty().then(|| format!("{name} has no effect; it is empty, or has comments alone"))
 }
 
-/// The credentials of hosted Pusher, where no app is configured and they may be meant.
+/// The credentials of hosted Pusher, which may stand for an app where none is configured.
 pub(super) fn pusher(variables: &Variables) -> Option<String> {
     let found: Vec<&str> = PUSHER.into_iter().filter(|name| is_set(variables, name)).collect();
     let subject = match found.as_slice() {

@@ -1,7 +1,7 @@
 //! Webhooks: the `webhooks` lists of `[app]` and `[[apps]]` entries, and their rules.
 //!
-//! Owns the checks of one endpoint: its address, its events, its header fields. Knows nothing of
-//! who calls it, and when.
+//! Owns the checks of one endpoint: its address, its events, its headers. The calls are made by
+//! the room `webhook`.
 
 use std::collections::HashSet;
 
@@ -46,7 +46,7 @@ fn webhook(values: Values<'_>, origin: &ValueOrigin) -> Result<Webhook, ConfigEr
     })
 }
 
-/// What may hold a password is not shown.
+/// A text that may hold a password is not shown.
 fn url(setting: &Setting<'_>) -> Result<String, ConfigError> {
     let text = setting.text();
     if text.is_empty() {
@@ -62,7 +62,7 @@ fn url(setting: &Setting<'_>) -> Result<String, ConfigError> {
     Ok(text)
 }
 
-/// Looks at the text, since what does not parse may hold a password too.
+/// Looks at the text itself: one that does not parse may hold a password too.
 fn has_user_info(text: &str) -> bool {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'))

@@ -4,14 +4,14 @@ use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
-use super::body::BodyLimits;
+use crate::config::HttpConfig;
 use crate::node::Node;
 
 /// The state of every endpoint.
 pub struct Api {
     pub(super) node: Arc<Node>,
     pub(super) prefix: Arc<str>,
-    pub(super) body: BodyLimits,
+    pub(super) limits: HttpConfig,
     pub(super) stopping: CancellationToken,
 }
 
@@ -20,10 +20,10 @@ impl Api {
     pub fn new(
         node: Arc<Node>,
         prefix: Arc<str>,
-        body: BodyLimits,
+        limits: HttpConfig,
         stopping: CancellationToken,
     ) -> Self {
-        Self { node, prefix, body, stopping }
+        Self { node, prefix, limits, stopping }
     }
 
     /// The path without the prefix, which a proxy may have removed already.

@@ -54,14 +54,14 @@ impl FromRequest<Arc<Api>> for SignedRequest {
             checked.and_then(|checked| encoding::check(&parts.headers, &body).map(|()| checked));
         match checked {
             Ok((channels, query)) => {
-                let body = body::read(body, api.body).await?;
+                let body = body::read(body, api.limits).await?;
                 signature::check_body(&query, &body)?;
                 Ok(Self { channels, api: api.clone(), query, body, parameters })
             }
             Err(refusal) => {
                 // A client that waits for 100 Continue has not sent the body.
                 if !parts.headers.contains_key(header::EXPECT) {
-                    body::discard(body, api.body).await;
+                    body::discard(body, api.limits).await;
                 }
                 Err(refusal)
             }

@@ -13,6 +13,7 @@ use slab::Slab;
 
 use super::command::{ChannelId, ShardCommand};
 use super::outbox::{Flush, Outbox, Signal, Transport};
+use crate::config::WebSocketConfig;
 use crate::metrics::{ClosedBy, Metrics};
 use crate::protocol::deflate::Deflater;
 use crate::protocol::{Broadcast, CloseCode, Frame, SocketId, server_message};
@@ -33,25 +34,12 @@ const BATCH_CAPACITY: usize = 1024;
 /// Index of a socket in its shard.
 type Slot = u32;
 
-/// Bounds of the shards, from the configuration.
-#[derive(Debug, Clone, Copy)]
-pub struct ShardLimits {
-    /// How many shards: one per worker thread.
-    pub shards: usize,
-    /// Bytes that may wait for one socket.
-    pub outbox_bytes: usize,
-    /// Bytes of frames in one inbox above which publishers wait.
-    pub inbox_bytes: usize,
-    /// Bytes of an event's frame from which it is deflated for those who negotiated that.
-    pub deflate_bytes_min: usize,
-}
-
 /// One of the process's shards.
 pub struct Shard {
     channels: HashMap<ChannelId, IndexSet<Slot>>,
     sockets: Sockets,
     deflater: Deflater,
-    deflate_bytes_min: usize,
+    deflate_min_bytes: usize,
 }
 
 /// The sockets of a shard and the order in which they are flushed.
@@ -91,7 +79,7 @@ enum Lane {
 }
 
 impl Shard {
-    pub(super) fn new(limits: ShardLimits, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(limits: WebSocketConfig, metrics: Arc<Metrics>) -> Self {
         let sockets = Sockets {
             slab: Slab::new(),
             slots: HashMap::new(),
@@ -101,7 +89,7 @@ impl Shard {
             metrics,
         };
         let (channels, deflater) = (HashMap::new(), Deflater::default());
-        Self { channels, sockets, deflater, deflate_bytes_min: limits.deflate_bytes_min }
+        Self { channels, sockets, deflater, deflate_min_bytes: limits.deflate_min_bytes }
     }
 
     pub(super) fn has_work(&self) -> bool {
@@ -156,13 +144,13 @@ impl Shard {
 
     /// The fan-out: one clone of a reference and one push per receiver.
     fn deliver(&mut self, channel: ChannelId, broadcast: &Broadcast, except: Option<SocketId>) {
-        let Self { channels, sockets, deflater, deflate_bytes_min } = self;
+        let Self { channels, sockets, deflater, deflate_min_bytes } = self;
         let Some(subscribers) = channels.get(&channel) else { return };
         let except = except.and_then(|socket| sockets.slot(socket));
         let large = subscribers.len() >= BULK_SUBSCRIBERS;
         let lane = if large { Lane::Bulk } else { Lane::Urgent };
         let plain = broadcast.plain();
-        let worth_deflating = plain.len() >= *deflate_bytes_min;
+        let worth_deflating = plain.len() >= *deflate_min_bytes;
         let (mut receivers, mut bytes) = (0, 0);
         for &slot in subscribers {
             if Some(slot) == except {

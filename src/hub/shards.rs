@@ -12,7 +12,8 @@ use tokio::sync::Notify;
 
 use super::command::{ChannelId, ShardCommand};
 use super::outbox::Transport;
-use super::shard::{Shard, ShardLimits};
+use super::shard::Shard;
+use crate::config::WebSocketConfig;
 use crate::metrics::Metrics;
 use crate::protocol::{Broadcast, CloseCode, Frame, SocketId};
 
@@ -34,9 +35,13 @@ struct Inbox {
 }
 
 impl Shards {
-    /// Creates the shards. Each [`Shard`] is driven by [`run`](Self::run), in tests by [`settle`](Self::settle).
-    pub fn new(limits: ShardLimits, metrics: &Arc<Metrics>) -> (Arc<Self>, Vec<Shard>) {
-        let count = limits.shards.max(1);
+    /// Creates one shard for each worker. Each [`Shard`] is driven by [`run`](Self::run), in tests by [`settle`](Self::settle).
+    pub fn new(
+        workers: usize,
+        limits: WebSocketConfig,
+        metrics: &Arc<Metrics>,
+    ) -> (Arc<Self>, Vec<Shard>) {
+        let count = workers.max(1);
         let shards = Self {
             inboxes: (0..count).map(|_| Inbox::default()).collect(),
             inbox_bytes_max: limits.inbox_bytes,

@@ -12,17 +12,17 @@ use super::connection_tracker::ConnectionTracker;
 use super::descriptors::{self, DescriptorBudget};
 use super::http_connection::HttpContext;
 use super::rejection_log::RejectionLog;
-use crate::config::Config;
-use crate::http::{self, Api, BodyLimits};
+use crate::config::{Config, WebSocketConfig};
+use crate::http::{self, Api};
 use crate::node::Node;
-use crate::websocket::{ConnectionLimits, WebSocketEndpoint};
+use crate::websocket::WebSocketEndpoint;
 
 /// What the listeners of one server share.
 pub(super) struct Acceptors {
     /// Without a WebSocket endpoint, which each worker has of its own.
     context: HttpContext,
     prefix: Arc<str>,
-    websocket: ConnectionLimits,
+    websocket: WebSocketConfig,
     reserved_descriptors: usize,
     tracker: Arc<Mutex<ConnectionTracker>>,
 }
@@ -30,16 +30,7 @@ pub(super) struct Acceptors {
 impl Acceptors {
     pub(super) fn new(config: &Config, node: &Arc<Node>, stopping: &CancellationToken) -> Self {
         let prefix: Arc<str> = config.server.path.as_str().into();
-        let body =
-            BodyLimits { bytes: config.http.max_body_bytes, timeout: config.http.body_timeout };
-        let api = Api::new(node.clone(), prefix.clone(), body, stopping.clone());
-        let websocket = ConnectionLimits {
-            fragments: config.websocket.max_fragments,
-            message_timeout: config.websocket.message_timeout,
-            write_timeout: config.websocket.write_timeout,
-            close_timeout: config.websocket.close_timeout,
-            deflate: config.websocket.deflate,
-        };
+        let api = Api::new(node.clone(), prefix.clone(), config.http, stopping.clone());
         let context = HttpContext {
             router: http::router(api),
             websocket: None,
@@ -52,7 +43,7 @@ impl Acceptors {
         let reserved_descriptors = descriptors::reserved(config.server.workers, webhook_endpoints);
         let tracker =
             Arc::new(Mutex::new(ConnectionTracker::new(config.http.max_pending_connections)));
-        Self { context, prefix, websocket, reserved_descriptors, tracker }
+        Self { context, prefix, websocket: config.websocket, reserved_descriptors, tracker }
     }
 
     /// The acceptor of the worker that runs this shard.

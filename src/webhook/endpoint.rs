@@ -13,11 +13,11 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 use serde::Serialize;
 
-use super::WebhookLimits;
 use super::failure;
 use super::queue::Queue;
 use crate::app::{App, Webhook};
 use crate::channel_rules::WebhookEvent;
+use crate::config::WebhooksConfig;
 use crate::metrics::Metrics;
 use crate::protocol::signature;
 
@@ -43,7 +43,7 @@ impl Endpoint {
     pub(super) fn new(
         app: Arc<App>,
         webhook: Webhook,
-        limits: WebhookLimits,
+        limits: WebhooksConfig,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Self> {
         let url = reqwest::Url::parse(&webhook.url).with_context(|| {
@@ -56,7 +56,7 @@ impl Endpoint {
             .redirect(Policy::none())
             .no_proxy()
             .connect_timeout(limits.connect_timeout)
-            .timeout(limits.answer_timeout);
+            .timeout(limits.request_timeout);
         if url.scheme() == "http" {
             // Not even those of the machine, of which a small image may have none.
             builder = builder.tls_certs_only([]);
@@ -65,7 +65,7 @@ impl Endpoint {
             let url = &webhook.url;
             format!("cannot prepare the webhook {url}: are the certificates of authorities (package ca-certificates) installed?")
         })?;
-        Ok(Self { app, webhook, retry: limits.retry, client, metrics })
+        Ok(Self { app, webhook, retry: limits.retry_for, client, metrics })
     }
 
     /// Sends the events of `queue`, for as long as the process runs.

@@ -69,7 +69,7 @@ pub(super) fn open(
     let AcceptedHandshake { place, library, response, early } = handshake;
     let message_bytes_max = place.channels().app().limits.message_bytes;
     let deflate = transport.reads_deflated();
-    let decoder = Decoder::new(message_bytes_max, context.limits.fragments, deflate);
+    let decoder = Decoder::new(message_bytes_max, context.limits.max_fragments, deflate);
     let id = context.node.shards().new_socket_id(context.shard);
     let now = Instant::now();
     let arrival =

@@ -6,22 +6,8 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
+use crate::config::WebSocketConfig;
 use crate::node::Node;
-
-/// Bounds of one connection, from the configuration.
-#[derive(Debug, Clone, Copy)]
-pub struct ConnectionLimits {
-    /// Fragments of one message.
-    pub fragments: usize,
-    /// Time from the first byte of a message to its last.
-    pub message_timeout: Duration,
-    /// How long the kernel may accept no bytes while frames are queued.
-    pub write_timeout: Duration,
-    /// How long the peer may take to finish the closing handshake.
-    pub close_timeout: Duration,
-    /// Whether permessage-deflate is negotiated with clients that offer it.
-    pub deflate: bool,
-}
 
 /// How long a peer may take to answer a close frame during a drain. By then the kernel has the last
 /// bytes and sends them without the process; a longer wait only avoids resets of peers that still
@@ -33,7 +19,7 @@ pub(super) struct ConnectionContext {
     pub(super) node: Arc<Node>,
     /// The shard on the same worker, which gets the sockets.
     pub(super) shard: usize,
-    pub(super) limits: ConnectionLimits,
+    pub(super) limits: WebSocketConfig,
     /// Cancelled when the drain begins.
     pub(super) stopping: CancellationToken,
 }

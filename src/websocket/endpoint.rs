@@ -17,10 +17,11 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{self, AcceptedHandshake};
-use super::context::{ConnectionContext, ConnectionLimits};
+use super::context::ConnectionContext;
 use super::handshake::{accept_key, text_values};
 use super::refusal;
 use super::tcp_transport::TcpTransport;
+use crate::config::WebSocketConfig;
 use crate::node::{Admission, Channels, Node, Place, Vacancy};
 use crate::protocol::admission::admit;
 use crate::protocol::deflate;
@@ -64,7 +65,7 @@ impl WebSocketEndpoint {
         node: Arc<Node>,
         shard: usize,
         prefix: Arc<str>,
-        limits: ConnectionLimits,
+        limits: WebSocketConfig,
         stopping: CancellationToken,
     ) -> Self {
         Self { context: Arc::new(ConnectionContext { node, shard, limits, stopping }), prefix }

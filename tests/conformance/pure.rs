@@ -16,8 +16,8 @@ use axum::body::Body;
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use resound::config::Config;
-use resound::http::{Api, BodyLimits, router};
-use resound::hub::{EventCache, ShardLimits, Shards, Signal, Transport};
+use resound::http::{Api, router};
+use resound::hub::{EventCache, Shards, Signal, Transport};
 use resound::metrics::Metrics;
 use resound::node::{Arrival, Channels, Node, Place, Socket};
 use resound::protocol::admission::admit;
@@ -84,22 +84,15 @@ impl Pure {
     /// Two shards, so that what crosses them is played too.
     pub(crate) fn new(transcript: &Transcript) -> Self {
         let Config { server, http, websocket, cache, apps, .. } = config(&transcript.toml());
-        let limits = ShardLimits {
-            shards: 2,
-            outbox_bytes: websocket.outbox_bytes,
-            inbox_bytes: websocket.inbox_bytes,
-            deflate_bytes_min: websocket.deflate_min_bytes,
-        };
         let metrics = Arc::new(Metrics::default());
-        let (shards, mut all) = Shards::new(limits, &metrics);
+        let (shards, mut all) = Shards::new(2, websocket, &metrics);
         let cache = EventCache::new(cache.ttl, cache.bytes);
         let node = Arc::new(Node::new(&apps, &shards, cache, metrics, HashMap::new()));
-        let body = BodyLimits { bytes: http.max_body_bytes, timeout: http.body_timeout };
         Self {
             router: router(Api::new(
                 node.clone(),
                 server.path.as_str().into(),
-                body,
+                http,
                 CancellationToken::new(),
             )),
             node,

@@ -15,8 +15,8 @@ use rand::rngs::StdRng;
 use rand::seq::SliceRandom;
 use rand::{RngExt, SeedableRng};
 use resound::cluster::{ChannelKey, NodeId};
-use resound::config::Config;
-use resound::hub::{EventCache, Shard, ShardLimits, Shards, Signal, Transport};
+use resound::config::{Config, WebSocketConfig};
+use resound::hub::{EventCache, Shard, Shards, Signal, Transport};
 use resound::metrics::Metrics;
 use resound::node::{Admission, Arrival, Node, Place, Socket};
 use resound::protocol::ChannelName;
@@ -113,13 +113,13 @@ impl Machine {
     fn start(config: &Config) -> Self {
         let metrics = Arc::new(Metrics::default());
         let bytes = 1 << 28;
-        let limits = ShardLimits {
-            shards: 1,
+        let limits = WebSocketConfig {
             outbox_bytes: bytes,
             inbox_bytes: bytes,
-            deflate_bytes_min: bytes,
+            deflate_min_bytes: bytes,
+            ..config.websocket
         };
-        let (shards, turned) = Shards::new(limits, &metrics);
+        let (shards, turned) = Shards::new(1, limits, &metrics);
         let cluster = config.cluster.as_ref().unwrap();
         let cache = EventCache::new(Duration::from_secs(60), bytes);
         let identity = (NodeId::random(), cluster.settings.clone());

@@ -6,8 +6,8 @@ use std::time::Duration;
 use parking_lot::Mutex;
 use resound::app::App;
 use resound::channel_rules::{WebhookEvent, WebhookSink};
-use resound::config::{Config, ConfigFile, Sources};
-use resound::hub::{EventCache, Shard, ShardLimits, Shards};
+use resound::config::{Config, ConfigFile, Sources, WebSocketConfig};
+use resound::hub::{EventCache, Shard, Shards};
 use resound::metrics::Metrics;
 use resound::protocol::ChannelName;
 
@@ -33,9 +33,14 @@ pub(crate) fn app() -> App {
 
 /// Shards enough that what crosses them is played too.
 pub(crate) fn shards(metrics: &Arc<Metrics>) -> (Arc<Shards>, Vec<Shard>) {
-    let (outbox_bytes, inbox_bytes) = (BYTES, BYTES);
-    let limits = ShardLimits { shards: 2, outbox_bytes, inbox_bytes, deflate_bytes_min: 64 };
-    Shards::new(limits, metrics)
+    let limits = Config::new(&Sources::default()).expect("the defaults are valid").websocket;
+    let limits = WebSocketConfig {
+        outbox_bytes: BYTES,
+        inbox_bytes: BYTES,
+        deflate_min_bytes: 64,
+        ..limits
+    };
+    Shards::new(2, limits, metrics)
 }
 
 /// A cache that forgets only with time.

@@ -1,7 +1,8 @@
 //! `cluster.url`: the forms in which the address of Redis is written as one text.
 //!
-//! Owns the schemes and what follows them. Knows no layers; a message of it never holds a part of
-//! the text but its scheme, since what does not parse may be a password.
+//! Owns the schemes and the parts that follow them, by hand: lists of sentinels and unescaped passwords
+//! are no URLs of RFC 3986. Layers are left to `redis`. A message never holds a part of the text but its
+//! scheme, since a text that does not parse may hold a password.
 
 use percent_encoding::percent_decode_str;
 
@@ -16,7 +17,7 @@ const NO_CLUSTER: &str = "Redis Cluster is not supported; use one Redis or Valke
 const UNESCAPED: &str = "has an @ behind the host; in a user name and a password / ? @ and % are \
                          written %2F %3F %40 and %25";
 
-/// What a URL says; what it leaves out is `None`.
+/// The parts of a URL; those it leaves out are `None`.
 pub(super) struct RedisUrl {
     pub(super) address: RedisAddress,
     pub(super) username: Option<String>,
@@ -33,14 +34,14 @@ enum Kind {
     Sentinel { tls: bool },
 }
 
-/// What stands between the scheme and the parameters.
+/// The parts between the scheme and the parameters.
 struct Parts<'a> {
     hosts: &'a str,
     path: &'a str,
 }
 
 impl RedisUrl {
-    /// One that says nothing else.
+    /// A URL of an address alone.
     pub(super) fn of(address: RedisAddress) -> Self {
         Self {
             address,
@@ -52,7 +53,7 @@ impl RedisUrl {
         }
     }
 
-    /// What is wrong is said without the place, and without the text.
+    /// Reads a URL. The error has neither the origin nor the text.
     pub(super) fn parse(text: &str) -> Result<Self, String> {
         let (kind, rest) = kind(text)?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));

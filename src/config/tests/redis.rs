@@ -120,7 +120,7 @@ fn sentinels_have_a_user_of_their_own() {
 }
 
 #[test]
-fn what_is_wrong_with_a_url_is_said_without_it() {
+fn a_wrong_url_is_refused_without_showing_it() {
     for scheme in ["redis-cluster", "redis+cluster", "rediss+cluster", "valkey-cluster"] {
         let url = format!("{scheme}://:hidden@a,b");
         check_flaw(&url, &format!("begins with {scheme}://; {NO_CLUSTER}"));
@@ -269,7 +269,7 @@ fn wrong_keys_are_refused() {
 }
 
 #[test]
-fn the_authority_is_read_at_once() {
+fn the_root_ca_is_read_at_start() {
     let tls = "url = \"rediss://redis.example\"\n";
     let pem = include_bytes!("authority.pem");
     let read = redis(&file(&format!("{tls}ca_file = {AUTHORITY:?}")), &[]);

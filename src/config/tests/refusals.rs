@@ -204,7 +204,7 @@ fn the_development_app_is_not_served_to_others() {
     assert_eq!(
         problem.to_string(),
         r#"flag --host is 0.0.0.0; no app is configured, and the development app is
-served on 127.0.0.1 only, since everybody knows its secret. Configure an app, in a file
+served on 127.0.0.1 only, since its secret is public. Configure an app, in a file
 given with --config:
 
   [[apps]]
