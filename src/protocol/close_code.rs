@@ -32,15 +32,15 @@ pub enum CloseCode {
     SignInRefused,
     /// The client neither signed in nor joined a private or presence channel in time. Stops it.
     NotAuthorizedInTime,
-    /// The app has as many sockets as it may have. The client reconnects later.
+    /// The app has as many sockets as it may have. The client reconnects in a second.
     OverConnectionLimit,
-    /// The server has no file descriptor for another socket. The client reconnects later.
+    /// The server has no file descriptor for another socket. The client reconnects in a second.
     OverServerLimit,
-    /// The client reads so slowly that its outbox is full. It reconnects later.
+    /// The client reads so slowly that its outbox is full. It reconnects in a second.
     TooSlow,
-    /// The client sends far more messages than a page does, and none is relayed. It reconnects later.
+    /// The client sends far more messages than a page does, and none is relayed. It reconnects in a second.
     Flooding,
-    /// The client exceeds Reverb's rate limit with `terminate_on_limit`. It reconnects later.
+    /// The client exceeds Reverb's rate limit with `terminate_on_limit`. It reconnects in a second.
     RateLimited,
     /// The server shuts down and closes its sockets. The client reconnects at once, to another node.
     ReconnectNow,

@@ -83,7 +83,7 @@ pub enum InflateError {
     Corrupt,
 }
 
-/// Inflates a message of a peer. Stops at `bytes_max`, however few bytes would inflate to more.
+/// Inflates a message of a peer. Stops beyond `bytes_max`, so that a small message cannot fill the memory.
 pub fn inflate(deflated: &[u8], bytes_max: usize) -> Result<Vec<u8>, InflateError> {
     INFLATER.with_borrow_mut(|inflater| {
         inflater.reset(false);

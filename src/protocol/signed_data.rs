@@ -83,12 +83,12 @@ mod tests {
     use super::{InvalidSignedData, id, object};
 
     #[derive(Debug, Deserialize)]
-    struct Data {
+    struct TestData {
         id: Option<Box<RawValue>>,
     }
 
     fn read(text: &str) -> Result<String, InvalidSignedData> {
-        let data: Data = object(text)?;
+        let data: TestData = object(text)?;
         id(data.id.as_deref(), "id")
     }
 

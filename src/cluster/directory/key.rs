@@ -7,9 +7,7 @@ use std::sync::Arc;
 
 use super::NodeId;
 use crate::protocol::ChannelName;
-
-/// Where the server's messages to one user go; being signed in anywhere makes it occupied.
-const SERVER_TO_USER: &str = "#server-to-user-";
+use crate::protocol::channel_name::{user_channel, user_of_channel};
 
 /// One channel of one app.
 #[derive(Debug, Clone)]
@@ -30,7 +28,7 @@ impl ChannelKey {
 
     /// The own channel of a user.
     pub fn user(app: usize, user_id: &str) -> Self {
-        Self::read(app, &format!("{SERVER_TO_USER}{user_id}"))
+        Self::read(app, &user_channel(user_id))
     }
 
     /// The channel a reference names; names on the wire were checked by the node that wrote them.
@@ -40,7 +38,7 @@ impl ChannelKey {
 
     /// Whose own channel this is.
     pub(in crate::cluster) fn user_id(&self) -> Option<&str> {
-        self.text.strip_prefix(SERVER_TO_USER)
+        user_of_channel(&self.text)
     }
 
     /// Whether the directory keeps who is there: members, or that a user is signed in.
