@@ -20,7 +20,7 @@ use crate::subject::Subject;
 
 /// The default, which the bound below is made of.
 const OUTBOX_KB: f64 = 1024.0;
-const BEFORE: Reference = Reference::Own { figure: "before_p99_ms", name: "before it came" };
+const BEFORE: Reference = Reference::Own { figure: "before_p99_ms", name: "before it stopped" };
 
 pub(super) const SCENARIO: Scenario = Scenario {
     name: "slow-reader",
