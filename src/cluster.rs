@@ -28,11 +28,16 @@ mod state;
 pub use directory::NodeId;
 pub use directory::agreement::{Disagreement, DisagreementKind};
 pub use directory::key::{ChannelKey, node_topic};
-pub use directory::message::{EventMessage, InvalidTopicMessage, RosterChange, TopicMessage};
-pub use directory::outcome::{Count, Outcome, RosterEntry};
+pub use directory::message::{
+    Count, EventMessage, InvalidTopicMessage, Outcome, RosterChange, RosterEntry, Terminate,
+    TopicMessage, event_head,
+};
+pub use directory::reply::{
+    ChannelInfo, ConnectionShare, HeartbeatReply, PendingLeave, QueryAnswer, Reply,
+};
 pub use directory::request::{
-    ChannelInfo, ChannelState, ChannelTraits, DataProof, DirectoryQuery, HeartbeatReply,
-    PublishRequest, QueryAnswer, Reply, Request, StateFlags,
+    ChannelRecord, ChannelState, ChannelTraits, DataProof, DirectoryQuery, PublishRequest, Request,
+    StateFlags, StateRow,
 };
 pub use state::{
     CachedReply, ChannelEffect, ChannelTable, Core, Effect, JoinReply, MissedEvents,

@@ -1,7 +1,7 @@
-//! The CPU of Redis for an event, for each node that receives it, and for a heartbeat: measured with the
-//! shipped scripts.
+//! What Redis spends on an event, on each node that receives it, and on a heartbeat: measured with the
+//! requests of real nodes.
 //!
-//! The difference between few and many listeners is the price of one; commands come in pipelines of 16,
+//! The difference between few and many listeners is the price of one; requests come in batches of 16,
 //! since a node sends what has come up while its last batch was under way.
 
 use std::io::{Read, Write};
@@ -10,14 +10,16 @@ use std::thread;
 use std::time::Duration;
 
 use anyhow::{Context, ensure};
-use redis::Connection;
+use resound::cluster::redis::RedisClient;
+use resound::cluster::{
+    ChannelState, ChannelTraits, NodeId, PublishRequest, Request, StateFlags, event_head,
+};
+use resound::config::{ClusterSettings, RedisAddress, RedisConfig};
+use resound::protocol::Frame;
 use resound_load::system;
+use tokio::runtime::{self, Runtime};
 
 use crate::redis::Redis;
-
-const PRELUDE: &str = include_str!("../../src/cluster/redis/lua/prelude.lua");
-const PUBLISH: &str = include_str!("../../src/cluster/redis/lua/publish.lua");
-const BEAT: &str = include_str!("../../src/cluster/redis/lua/heartbeat.lua");
 
 /// What subscribers get: 128 bytes of data in a client's message.
 const TEXT: &str = r#"{"event":"load","data":"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef","channel":"load"}"#;
@@ -29,6 +31,7 @@ pub(crate) const MESSAGE_BYTES: f64 = (TEXT.len() + AROUND_BYTES) as f64;
 const TOPIC: &str = "resound{load:load}";
 const EVENTS: usize = 60_000;
 const BEATS: usize = 8000;
+const LEASE: Duration = Duration::from_secs(600);
 const FEW: usize = 1;
 const MANY: usize = 33;
 
@@ -46,69 +49,106 @@ pub(crate) struct Cost {
 impl Cost {
     pub(crate) fn measure() -> anyhow::Result<Self> {
         let redis = Redis::start()?;
-        let mut connection = redis.connection()?;
+        let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
+        let mut node = connect(&redis, &runtime, 1)?;
         let mut listeners = Vec::new();
         let mut published = |count: usize| {
             while listeners.len() < count {
                 listeners.push(Listener::start(&redis)?);
             }
-            events(&redis, &mut connection)
+            events(&redis, &runtime, &mut node)
         };
         let (few, many) = (published(FEW)?, published(MANY)?);
         drop(listeners);
         let message_us = ((many - few) / (MANY - FEW) as f64).max(0.0);
-        let (two, all) = (beats(&redis, 2)?, beats(&redis, 202)?);
+        let mut nodes = Vec::new();
+        let mut beats = |count: u64| {
+            for id in nodes.len() as u64..count {
+                let mut node = connect(&redis, &runtime, 1 + id)?;
+                runtime.block_on(node.send_batch(&[heartbeat()]))?;
+                nodes.push(node);
+            }
+            send(&redis, &runtime, &mut node, BEATS, |_| heartbeat())
+        };
+        let (two, all) = (beats(2)?, beats(202)?);
         let publish_us = few - message_us * FEW as f64;
         Ok(Self { publish_us, message_us, field_us: ((all - two) / 200.0).max(0.0) })
     }
 }
 
+/// A node with the settings as shipped, whose lease outlasts the measurement.
+fn connect(redis: &Redis, runtime: &Runtime, node: u64) -> anyhow::Result<RedisClient> {
+    let port = redis.url().rsplit(':').next().context("a port")?.parse()?;
+    let config = RedisConfig {
+        address: RedisAddress::Tcp { host: "127.0.0.1".to_owned(), port, tls: false },
+        username: None,
+        password: None,
+        sentinel_username: None,
+        sentinel_password: None,
+        database: 0,
+        ca: None,
+    };
+    let settings = ClusterSettings {
+        prefix: "resound".to_owned(),
+        lease: LEASE,
+        local_delivery_after: Duration::from_millis(250),
+        queue_bytes: 1 << 20,
+        streams: None,
+        cache_ttl: Duration::from_secs(3600),
+    };
+    let node = (NodeId(node), settings);
+    let connect = RedisClient::connect(&config, node, Vec::new(), LEASE, |_, _| {});
+    Ok(runtime.block_on(connect)?)
+}
+
 /// Microseconds of Redis for one event, with the listeners there are.
-fn events(redis: &Redis, connection: &mut Connection) -> anyhow::Result<f64> {
-    ::redis::cmd("HSET").arg(format!("{TOPIC}:n")).arg("t").arg(1).exec(connection)?;
-    let name: String = ::redis::cmd("SCRIPT").arg("LOAD").arg(PUBLISH).query(connection)?;
-    let publish = |pipeline: &mut ::redis::Pipeline, serial: u64| {
-        let serial = serial.to_be_bytes();
-        let head = [&b"R\x01E"[..], &[7; 8], &serial, &[0; 8]].concat();
-        let command = pipeline.cmd("EVALSHA").arg(&name).arg(1).arg(TOPIC);
-        command.arg(head).arg(TEXT).arg("").arg("").arg("").arg(0).ignore();
+fn events(redis: &Redis, runtime: &Runtime, node: &mut RedisClient) -> anyhow::Result<f64> {
+    let occupied = Request::State(Box::new(ChannelState {
+        request: 1,
+        topic: TOPIC.into(),
+        app_id: "load".to_owned(),
+        name: "load".into(),
+        count: 1,
+        facts: ChannelTraits::default(),
+        asked: StateFlags::default(),
+        members_max: 0,
+        known: 0,
+        rows: Vec::new(),
+    }));
+    runtime.block_on(node.send_batch(&[occupied]))?;
+    let frame = Frame::text(TEXT.as_bytes());
+    let publish = |serial: u64| {
+        Request::Publish(PublishRequest {
+            topic: TOPIC.into(),
+            head: event_head(NodeId(1), serial, None, false),
+            frame: frame.clone(),
+            cached: false,
+            again: false,
+        })
     };
-    in_pipelines(redis, connection, EVENTS, publish)
+    send(redis, runtime, node, EVENTS, publish)
 }
 
-/// Microseconds of Redis for one beat among so many nodes.
-fn beats(redis: &Redis, nodes: usize) -> anyhow::Result<f64> {
-    let mut connection = redis.connection()?;
-    let script = [PRELUDE, BEAT].concat();
-    let name: String = ::redis::cmd("SCRIPT").arg("LOAD").arg(script).query(&mut connection)?;
-    let beat = |pipeline: &mut ::redis::Pipeline, number: u64| {
-        let node = (number % nodes as u64).to_be_bytes();
-        let command = pipeline.cmd("EVALSHA").arg(&name).arg(3);
-        command.arg("resound:nodes").arg("resound:held").arg("resound:epoch");
-        command.arg(&node[..]).arg(600_000).arg(0).arg("epoch").ignore();
-    };
-    in_pipelines(redis, &mut connection, nodes, beat)?;
-    in_pipelines(redis, &mut connection, BEATS, beat)
+fn heartbeat() -> Request {
+    Request::Heartbeat { lease: LEASE, tells: false, proof: None }
 }
 
-/// Sends a command so many times; microseconds of Redis for each.
-fn in_pipelines(
+/// Sends so many requests; microseconds of Redis for each.
+fn send(
     redis: &Redis,
-    connection: &mut Connection,
+    runtime: &Runtime,
+    node: &mut RedisClient,
     count: usize,
-    add: impl Fn(&mut ::redis::Pipeline, u64),
+    request: impl Fn(u64) -> Request,
 ) -> anyhow::Result<f64> {
-    const AT_ONCE: usize = 16;
+    const AT_ONCE: u64 = 16;
     let used = || system::usage(redis.id()).context("Redis cannot be measured");
     let before = used()?;
     let mut number = 0;
-    for _ in 0..count.div_ceil(AT_ONCE) {
-        let mut pipeline = ::redis::pipe();
-        for _ in 0..AT_ONCE {
-            add(&mut pipeline, number);
-            number += 1;
-        }
-        pipeline.exec(connection)?;
+    while number < count as u64 {
+        let batch: Vec<Request> = (number..number + AT_ONCE).map(&request).collect();
+        runtime.block_on(node.send_batch(&batch))?;
+        number += AT_ONCE;
     }
     Ok((used()? - before).cpu().as_secs_f64() * 1e6 / number as f64)
 }

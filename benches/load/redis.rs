@@ -55,9 +55,4 @@ impl Redis {
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
-
-    /// A connection of the bench.
-    pub(crate) fn connection(&self) -> anyhow::Result<::redis::Connection> {
-        Ok(::redis::Client::open(self.url())?.get_connection()?)
-    }
 }

@@ -35,7 +35,7 @@ pub(crate) struct Traffic {
 impl Counters {
     /// Counts from now on.
     pub(crate) fn of(redis: &Redis) -> anyhow::Result<Self> {
-        let mut this = Self { connection: redis.connection()?, last: Traffic::default() };
+        let mut this = Self { connection: connect(redis)?, last: Traffic::default() };
         this.since()?;
         Ok(this)
     }
@@ -92,4 +92,9 @@ impl Traffic {
             out_bytes: each(self.out_bytes),
         }
     }
+}
+
+/// A connection of the bench.
+pub(crate) fn connect(redis: &Redis) -> anyhow::Result<Connection> {
+    Ok(redis::Client::open(redis.url())?.get_connection()?)
 }

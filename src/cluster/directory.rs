@@ -1,24 +1,40 @@
-//! What the nodes and Redis have in common: the names of keys, the requests of a node, the answers, and
-//! the messages on topics. Plain data; depends on [`protocol`](crate::protocol) alone.
+//! The vocabulary that the nodes and Redis share: identities, names of keys, requests, replies, and the
+//! messages on topics. Plain data; depends on [`protocol`](crate::protocol) alone.
 //!
-//! "The directory" is what Redis keeps for the nodes of one cluster.
+//! "The directory" is what Redis stores for the nodes of one cluster.
 
 use std::fmt;
+
+use serde::{Deserialize, Deserializer, Serialize};
 
 pub(super) mod agreement;
 pub(super) mod key;
 pub(super) mod message;
-pub(super) mod outcome;
+pub(super) mod reply;
 pub(super) mod request;
 
-/// Names one process among all that ever were: drawn at its start.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+/// The version of what nodes write: messages, requests and values in Redis. Nodes of different versions
+/// drop each other's messages.
+const FORMAT: u8 = 2;
+
+/// Identifies one process among all that have ever run: drawn at its start.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct NodeId(pub u64);
 
 impl NodeId {
-    /// A new one. 0 is nobody.
+    /// A new one. 0 belongs to no node.
     pub fn random() -> Self {
         Self(rand::random_range(1..=u64::MAX))
+    }
+
+    /// The form in which Redis stores it.
+    pub(super) fn to_bytes(self) -> [u8; 8] {
+        self.0.to_be_bytes()
+    }
+
+    /// Reads the form in which Redis stores it.
+    pub(super) fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        Some(Self(u64::from_be_bytes(bytes.try_into().ok()?)))
     }
 }
 
@@ -32,4 +48,21 @@ impl fmt::Display for NodeId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Debug::fmt(self, f)
     }
+}
+
+impl<'de> Deserialize<'de> for NodeId {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let bytes = <&[u8]>::deserialize(deserializer)?;
+        Self::from_bytes(bytes).ok_or_else(|| serde::de::Error::invalid_length(bytes.len(), &"8"))
+    }
+}
+
+/// Packs plain data with the names of its fields, as the scripts read it with `cmsgpack.unpack`.
+pub(super) fn pack(value: &impl Serialize) -> Vec<u8> {
+    rmp_serde::to_vec_named(value).expect("plain data can be packed")
+}
+
+/// Reads what `cmsgpack.pack` or [`pack`] has written; `None` for anything else.
+pub(super) fn unpack<'a, T: Deserialize<'a>>(packed: &'a [u8]) -> Option<T> {
+    rmp_serde::from_slice(packed).ok()
 }

@@ -60,8 +60,8 @@ impl RedisLink {
         timeout: Duration,
     ) -> Result<Self, LinkError> {
         let connector = Connector::new(redis)?;
-        let (settings, app_ids) = (cluster.settings.clone(), cluster.app_ids.clone());
-        let commands = Arc::new(Commands::new(cluster.node, settings, app_ids));
+        let (prefix, app_ids) = (&cluster.settings.prefix, cluster.app_ids.clone());
+        let commands = Arc::new(Commands::new(cluster.node, prefix, app_ids));
         let time_limit = TimeLimit::new(timeout, cluster.settings.beat_holds());
         let outage_log = OutageLog::default();
         Ok(Self { cluster, connector, commands, time_limit, outage_log, last: None })
@@ -157,7 +157,8 @@ impl RedisLink {
         }
         self.last = Some((run.clone(), id));
         let epoch = self.epoch(&mut connection).await?;
-        let client = RedisClient::new(connection, self.commands.clone()).await?;
+        let client =
+            RedisClient::new(connection, self.commands.clone(), &self.cluster.settings).await?;
         Ok((client, RedisIdentity { run, epoch }))
     }
 
@@ -188,7 +189,7 @@ impl RedisLink {
                 }
                 continue;
             }
-            let answers = client.carry(&batch);
+            let answers = client.send_batch(&batch);
             tokio::pin!(answers);
             let answers = loop {
                 tokio::select! {

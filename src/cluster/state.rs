@@ -13,10 +13,9 @@ use tokio::sync::oneshot;
 
 use super::directory::NodeId;
 use super::directory::key::{ChannelKey, common_topic, node_topic};
-use super::directory::message::{self, InvalidTopicMessage, TopicMessage};
-use super::directory::request::{
-    DataProof, DirectoryQuery, HeartbeatReply, QueryAnswer, Reply, Request,
-};
+use super::directory::message::{self, InvalidTopicMessage, Terminate, TopicMessage};
+use super::directory::reply::{HeartbeatReply, QueryAnswer, Reply};
+use super::directory::request::{DataProof, DirectoryQuery, Request};
 use crate::app::App;
 use crate::config::ClusterSettings;
 use crate::protocol::{Frame, Member, SocketId, User};
@@ -243,7 +242,7 @@ impl Core {
                 self.exchange.outcome(&topic, (number, &outcome), self.health.trust(now), now);
                 self.watchlists.roster_arrived(&topic, &mut self.exchange);
             }
-            Some(TopicMessage::Terminate { app, user_id }) => {
+            Some(TopicMessage::Terminate(Terminate { app, user_id })) => {
                 let app = self.exchange.channels.app_of(app);
                 let terminate = |app| Effect::Terminate { app, user_id: user_id.into() };
                 self.exchange.effects.extend(app.map(terminate));
@@ -264,9 +263,9 @@ impl Core {
             (Some(SentRequest::Reap(reap)), Reply::Reaped(Some(1..))) => {
                 self.exchange.requests.push_reap(reap);
             }
-            (_, Reply::References(all)) => self.exchange.compare_references(&all),
-            (Some(SentRequest::Connections(app)), Reply::Connections { granted, .. }) => {
-                self.connections_granted(app, granted);
+            (_, Reply::Channels(all)) => self.exchange.compare_records(&all),
+            (Some(SentRequest::Connections(app)), Reply::Connections(share)) => {
+                self.connections_granted(app, share.granted);
             }
             (Some(SentRequest::Broadcast(waiter)), _) => {
                 self.exchange.effects.push(Effect::Published(waiter, PublishScope::Cluster));
@@ -369,7 +368,7 @@ impl Core {
         for node in reply.dead {
             self.exchange.requests.push_reap(Reap { node, leaving: false });
         }
-        reply.due.iter().for_each(|leave| self.exchange.send_due_leave(leave));
+        reply.due.into_iter().for_each(|leave| self.exchange.send_due_leave(leave));
         let was_confirmed = self.heartbeat.answered(reply.alive, now);
         // The first heartbeat of a link comes before the rows of this node, so a lapsed lease means nothing there.
         let has_lapsed = reply.lapsed && was_confirmed;

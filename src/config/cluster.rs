@@ -116,9 +116,15 @@ impl ClusterSettings {
         self.streams.map_or(Duration::from_secs(30), |streams| streams.retention)
     }
 
+    /// How long Redis keeps which event of a node was its last, in a channel without subscribers: longer than
+    /// an event waits to be sent again.
+    pub fn serials_kept(&self) -> Duration {
+        self.streams.map_or(Duration::from_secs(60), |streams| streams.retention)
+    }
+
     /// For how long Redis remembers at least which event of a node was its last.
     pub fn taken_holds(&self) -> Duration {
-        self.streams.map_or(Duration::from_secs(60), |streams| streams.retention) * 8 / 10
+        self.serials_kept() * 8 / 10
     }
 
     /// For how long one heartbeat holds.

@@ -8,7 +8,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use resound::cluster::{
-    ChannelInfo, DataProof, DirectoryQuery, HeartbeatReply, NodeId, QueryAnswer, Reply, Request,
+    ChannelInfo, ChannelRecord, ConnectionShare, DataProof, DirectoryQuery, HeartbeatReply, NodeId,
+    PendingLeave, QueryAnswer, Reply, Request,
 };
 
 pub(crate) mod channel;
@@ -83,9 +84,9 @@ impl Rules {
 pub(crate) struct Directory {
     pub(crate) rules: Rules,
     nodes: BTreeMap<u64, Life>,
-    references: BTreeMap<u64, BTreeSet<String>>,
+    references: BTreeMap<u64, BTreeSet<ChannelRecord>>,
     /// Reference and user of each leave that is held, and when it is due.
-    held: BTreeMap<String, u64>,
+    held: BTreeMap<PendingLeave, u64>,
     occupied: BTreeMap<String, BTreeSet<String>>,
     connections: BTreeMap<String, BTreeMap<u64, u32>>,
     channels: BTreeMap<Arc<str>, Channel>,
@@ -110,9 +111,9 @@ impl Directory {
                 self.beat(node, *lease, *tells, now)
             }
             Request::Reap { node, leaving } => self.reap(node.0, *leaving, now),
-            Request::References => {
+            Request::ListChannels => {
                 let all = self.references.get(&node).into_iter().flatten().cloned().collect();
-                Done::reply(Reply::References(all))
+                Done::reply(Reply::Channels(all))
             }
             Request::Connections { app_id, open, wanted, most } => {
                 Done::reply(self.connections(node, app_id, (*open, *wanted), *most, now))
@@ -180,7 +181,7 @@ impl Directory {
             .collect();
         due.sort();
         due.truncate(DUE_AT_ONCE);
-        let due: Vec<String> = due.into_iter().map(|(_, leave)| leave).collect();
+        let due: Vec<PendingLeave> = due.into_iter().map(|(_, leave)| leave).collect();
         self.held.retain(|leave, _| !due.contains(leave));
         let decided = due.iter().map(|leave| decision(leave, false)).collect();
         let beat = HeartbeatReply { lapsed: before.is_none(), alive, dead, due, epoch };
@@ -207,7 +208,7 @@ impl Directory {
             return Done::reply(Reply::Reaped(None));
         }
         let all = self.references.entry(node).or_default();
-        let some: Vec<String> = all.iter().take(REAPED_AT_ONCE).cloned().collect();
+        let some: Vec<ChannelRecord> = all.iter().take(REAPED_AT_ONCE).cloned().collect();
         all.retain(|reference| !some.contains(reference));
         let left = all.len() as u64;
         let mut said = Vec::new();
@@ -239,7 +240,7 @@ impl Directory {
             all.insert(node, granted);
             self.enlist(node, now);
         }
-        Reply::Connections { granted, total: others + granted }
+        Reply::Connections(ConnectionShare { granted, total: others + granted })
     }
 
     /// A node that speaks is a node, whether or not it was given up.
@@ -331,9 +332,7 @@ impl Directory {
 }
 
 /// What is decided of a leave that was held, or undone by a return.
-fn decision(leave: &str, came: bool) -> Decision {
-    let mut parts = leave.splitn(4, '\0').skip(1);
-    let mut next = || parts.next().unwrap().to_owned();
-    let (app_id, channel, user) = (next(), next(), next());
-    Decision { app_id, channel, user: Some(user).filter(|user| !user.is_empty()), came }
+fn decision(leave: &PendingLeave, came: bool) -> Decision {
+    let PendingLeave { channel: ChannelRecord { app_id, name, .. }, user_id } = leave.clone();
+    Decision { app_id, channel: name, user: user_id, came }
 }

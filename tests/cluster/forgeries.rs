@@ -11,7 +11,7 @@ use resound::config::ClusterSettings;
 use resound::protocol::{ChannelName, Frame, Member, SocketId};
 use serde_json::value::RawValue;
 
-use crate::directory::messages::{self, Said};
+use crate::directory::messages::{self, Bytes, Change, Said};
 use crate::machine::{FIRST_REQUEST, Machine};
 use crate::profile::{LEASE, Profile};
 use crate::random::Random;
@@ -57,7 +57,7 @@ impl Stage {
         let state = self.state().expect("a join is a request");
         self.machine.core.subscribed(&self.topic);
         let added = state.rows.iter().map(|(user, _)| user.to_string()).collect();
-        let roster = state.asked.roster.then(|| vec![(1, "1".to_owned(), "{}".to_owned())]);
+        let roster = state.asked.roster.then(roster);
         self.answers(state.request, &said(added, roster)).unwrap();
         self.machine.core.take_effects();
     }
@@ -112,19 +112,24 @@ impl Stage {
     }
 }
 
-fn said(added: Vec<String>, roster: Option<Vec<(u64, String, String)>>) -> Said {
+/// The first user, alone.
+fn roster() -> Vec<Bytes> {
+    vec![Bytes(b"1".to_vec()), messages::member(1, &[NODE], "{}")]
+}
+
+fn said(added: Vec<String>, roster: Option<Vec<Bytes>>) -> Said {
     Said { number: NUMBER, total: 1, added, roster, ..Said::default() }
 }
 
 fn event(origin: u64, serial: u64, number: u64, text: &str) -> Vec<u8> {
-    let head = [&b"R\x01E"[..], &origin.to_be_bytes(), &serial.to_be_bytes(), &[0; 8]].concat();
-    messages::event(&head, number, text)
+    messages::event(&messages::event_head(origin, serial), number, text)
 }
 
 fn change(removed: &[&str], added: &[&str]) -> Vec<u8> {
     let removed: Vec<String> = removed.iter().map(|user| (*user).to_owned()).collect();
     let added: Vec<_> = added.iter().map(|user| ((*user).to_owned(), "{}".to_owned())).collect();
-    messages::change(OTHER, &removed, &added, 0).unwrap()
+    let change = Change { removed: &removed, added: &added, count: None, recount: false };
+    messages::change(OTHER, &change).unwrap()
 }
 
 #[test]
@@ -170,8 +175,7 @@ fn a_change_is_compared_with_the_directory_within_a_lease() {
         let state = stage.state_within(lease + Duration::from_secs(1)).expect("a comparison");
         assert!(state.asked.roster && !state.asked.whole && state.rows.is_empty());
         assert!(stage.state().is_none(), "one for both");
-        let roster = vec![(1, "1".to_owned(), "{}".to_owned())];
-        stage.answers(state.request, &said(Vec::new(), Some(roster))).unwrap();
+        stage.answers(state.request, &said(Vec::new(), Some(roster()))).unwrap();
         let told = stage.delivered();
         assert!(told[0].contains("member_removed") && told[0].contains("ghost"), "{told:?}");
         assert!(told[1].contains("member_added") && told.len() == 2, "{told:?}");

@@ -39,7 +39,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Both of them, and the nodes' connections to the real one.
 pub(crate) struct Both {
-    couriers: Vec<RedisClient>,
+    clients: Vec<RedisClient>,
     /// What each has heard since the last time.
     ears: Vec<Ear>,
     pub(crate) directory: Directory,
@@ -61,7 +61,7 @@ impl Both {
             database: 0,
             ca: None,
         };
-        let (mut couriers, mut ears) = (Vec::new(), Vec::new());
+        let (mut clients, mut ears) = (Vec::new(), Vec::new());
         for node in 1..=NODES {
             let identity = (NodeId(node), settings(prefix, streams));
             let ear = Ear::default();
@@ -70,12 +70,12 @@ impl Both {
                 heard.lock().push((topic.to_owned(), payload.to_vec()));
             };
             let apps = vec!["1".to_owned()];
-            let courier = RedisClient::connect(&config, identity, apps, TIMEOUT, hear).await;
-            couriers.push(courier.unwrap());
+            let client = RedisClient::connect(&config, identity, apps, TIMEOUT, hear).await;
+            clients.push(client.unwrap());
             ears.push(ear);
         }
         Self {
-            couriers,
+            clients,
             ears,
             directory: Directory::new(rules(prefix, streams)),
             topics: vec![Vec::new(); NODES as usize],
@@ -93,7 +93,7 @@ impl Both {
     ) -> Result<(), String> {
         let (for_simulated, for_real) = self.numbers.of_both(request);
         let done = self.directory.carry_out(node, &for_simulated, clock() + later * 1000);
-        let replies = self.couriers[node as usize - 1].carry(&[for_real]).await;
+        let replies = self.clients[node as usize - 1].send_batch(&[for_real]).await;
         let reply = replies.map_err(|broken| format!("{request:?}: {broken}"))?.remove(0);
         self.note_topics(node, request);
         self.numbers.learn_reply(request, &reply, &done.reply);
@@ -129,7 +129,7 @@ impl Both {
     /// Asks the real one alone.
     pub(crate) async fn ask(&mut self, node: u64, request: &Request) -> Result<Reply, LinkError> {
         let asked = std::slice::from_ref(request);
-        Ok(self.couriers[node as usize - 1].carry(asked).await?.remove(0))
+        Ok(self.clients[node as usize - 1].send_batch(asked).await?.remove(0))
     }
 
     fn note_topics(&mut self, node: u64, request: &Request) {
@@ -147,9 +147,9 @@ impl Both {
     async fn heard(&mut self, first: u64) -> Vec<Vec<(String, Vec<u8>)>> {
         let mut heard = Vec::new();
         // The node that asked has to have its answer before the others are looked at.
-        self.couriers[first as usize - 1].carry(&[Request::References]).await.unwrap();
-        for (courier, ear) in self.couriers.iter_mut().zip(&self.ears) {
-            courier.carry(&[Request::References]).await.unwrap();
+        self.clients[first as usize - 1].send_batch(&[Request::ListChannels]).await.unwrap();
+        for (client, ear) in self.clients.iter_mut().zip(&self.ears) {
+            client.send_batch(&[Request::ListChannels]).await.unwrap();
             heard.push(std::mem::take(&mut *ear.lock()));
         }
         heard
@@ -219,10 +219,10 @@ async fn what_the_real_directory_says_can_be_read() {
     let state = std::iter::repeat_with(|| draw.request(&mut random, 1))
         .find(|request| matches!(request, Request::State(_)))
         .unwrap();
-    both.couriers[0].carry(&[state]).await.unwrap();
+    both.clients[0].send_batch(&[state]).await.unwrap();
     let mut heard = Vec::new();
     eventually("the outcome", async || {
-        both.couriers[0].carry(&[Request::References]).await.unwrap();
+        both.clients[0].send_batch(&[Request::ListChannels]).await.unwrap();
         heard.append(&mut both.ears[0].lock());
         !heard.is_empty()
     })

@@ -11,17 +11,13 @@ use hmac::{Hmac, KeyInit, Mac};
 use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
-use super::NodeId;
+use super::{FORMAT, NodeId};
 use crate::app::App;
-
-/// The version of messages and of the directory. Nodes of different versions ignore each other's
-/// messages.
-const FORMAT: u32 = 1;
 
 /// What one node is configured with, as far as all nodes must agree on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(in crate::cluster) struct Claim {
-    format: u32,
+    format: u8,
     /// How events travel: `pubsub` or `streams`.
     transport: String,
     /// By the app's id.
@@ -215,7 +211,7 @@ mod tests {
             ],
         );
         check(None, &[(DisagreementKind::Format, None)]);
-        let newer = Claim { format: 2, ..claim(&[], false) };
+        let newer = Claim { format: super::FORMAT + 1, ..claim(&[], false) };
         check(Some(newer), &[(DisagreementKind::Format, None)]);
     }
 

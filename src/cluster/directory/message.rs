@@ -1,32 +1,35 @@
-//! What travels on topics: one version byte, one kind byte, then numbers and texts with lengths.
+//! The messages on topics.
 //!
-//! Read without trust: whoever reaches the Redis can publish here. What is no message of this
-//! version is `None`, to be counted and forgotten. Events carry the client's bytes as they are,
-//! behind 35 bytes of head; no secret is ever written.
+//! Each begins with `R`, the format, a kind and eight bytes: the node that sent it, or the request it
+//! answers. Behind that an event has fixed fields and the client's text as it is; other messages are
+//! packed by `cmsgpack` with named fields. Read without trust: anything that can reach the Redis can
+//! publish on a topic. No secret is ever written.
 
-use super::NodeId;
-use super::outcome::Outcome;
+use serde::{Deserialize, Deserializer, Serialize};
+
+use super::{FORMAT, NodeId, pack, unpack};
 use crate::protocol::SocketId;
 
-/// The first two bytes of every message of this version.
-const VERSION: [u8; 2] = *b"R\x01";
+const MARK: u8 = b'R';
+
+const EVENT: u8 = b'E';
+const CACHED_EVENT: u8 = b'K';
+const CHANGE: u8 = b'C';
+const OUTCOME: u8 = b'O';
+const TERMINATE: u8 = b'T';
 
 /// A message as it was received.
 #[derive(Debug, PartialEq, Eq)]
 pub enum TopicMessage<'a> {
     /// What is published to a channel's subscribers.
     Event(EventMessage<'a>),
-    /// What changed on a channel, told by the node that changed it (0: by whoever cleaned up).
+    /// What changed in a channel.
     Change(RosterChange<'a>),
-    /// The directory's answer to this node's own request, at its place in the order of things.
+    /// The outcome of this node's own request with this number, in one order with everything else that
+    /// the node receives.
     Outcome(u64, Outcome<'a>),
-    /// Every connection of this user is to be closed.
-    Terminate {
-        /// The app's id.
-        app: &'a str,
-        /// The user.
-        user_id: &'a str,
-    },
+    /// Every connection of a user is to be closed.
+    Terminate(Terminate<'a>),
 }
 
 /// Why a message on a topic of the cluster is dropped.
@@ -46,9 +49,7 @@ impl InvalidTopicMessage {
     /// Why bytes are none of the messages of this version.
     pub(in crate::cluster) fn of(bytes: &[u8]) -> Self {
         match bytes {
-            [first, version, ..] if *first == VERSION[0] && *version != VERSION[1] => {
-                Self::OtherFormat
-            }
+            [MARK, format, ..] if *format != FORMAT => Self::OtherFormat,
             _ => Self::Malformed,
         }
     }
@@ -76,159 +77,202 @@ impl InvalidTopicMessage {
     }
 }
 
-/// An event and where it stands in its channel.
+/// An event and its number in its channel.
+///
+/// Its bytes, big-endian: `R`, format, kind (1 each), origin (8), serial (8), both halves of the excluded
+/// socket's id (4 each, 0 for none); then the number (8), which `publish.lua` writes; then the text.
 #[derive(Debug, PartialEq, Eq)]
 pub struct EventMessage<'a> {
-    /// The node that published it, and the number of the publish there.
+    /// The node that published it.
     pub origin: NodeId,
-    /// Its number at the origin.
+    /// Its number among the events of the origin.
     pub serial: u64,
     /// The socket that must not receive it.
     pub except: Option<SocketId>,
-    /// Cache channels remember it: it comes from a back end.
+    /// Cache channels store it: it comes from a back end.
     pub kept: bool,
-    /// Its number in the channel: without holes as long as nothing is lost.
+    /// Its number in the channel: without gaps as long as nothing is lost.
     pub number: u64,
     /// The client's message.
     pub text: &'a str,
 }
 
-/// Who came and went in the cluster's view, and how many there are if they are to be told.
-#[derive(Debug, PartialEq, Eq)]
+/// How the cluster's view of a channel changed. `publish_change` in `prelude.lua` writes it.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
 pub struct RosterChange<'a> {
-    /// Who changed it.
+    /// The node that changed it; 0 if another node cleaned up behind a dead one.
+    #[serde(skip)]
     pub origin: NodeId,
     /// User ids.
+    #[serde(borrow)]
     pub removed: Vec<&'a str>,
     /// User ids and their infos.
+    #[serde(borrow)]
     pub added: Vec<(&'a str, &'a str)>,
-    /// The subscription count, where the app wants it told.
+    /// The new subscription count, for the subscribers.
     pub count: Option<u32>,
-    /// It is another one, and nobody has told it: whoever serves the channel is to ask.
+    /// The count changed and was not announced: a node that serves the channel is to ask for it.
     pub recount: bool,
 }
 
-/// What stands for a count that was not told.
-const RECOUNT: u32 = u32::MAX;
+/// What the directory answers when a node reports what it has in a channel: what came before it on the
+/// channel's topic is in it, what comes after is not. `state.lua` writes it.
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub struct Outcome<'a> {
+    /// The number of the channel's last event.
+    pub number: u64,
+    /// The serial of this node's last event there, if the roster was to be compared.
+    pub own: u64,
+    /// Subscribed sockets of all nodes.
+    pub total: u32,
+    /// This made the channel occupied, and this node sends the webhook.
+    pub tell_occupied: bool,
+    /// Whether the subscribers get their new number.
+    pub count: Count,
+    /// A join found no cached event, and this node sends the webhook.
+    pub tell_miss: bool,
+    /// Users that were refused: the channel is full.
+    #[serde(borrow)]
+    pub refused: Vec<&'a str>,
+    /// Users who are in the channel because of this.
+    #[serde(borrow)]
+    pub added: Vec<&'a str>,
+    /// Users who are in it no more.
+    #[serde(borrow)]
+    pub removed: Vec<&'a str>,
+    /// Of the added, those for whom this node sends the webhook.
+    #[serde(borrow)]
+    pub tell_added: Vec<&'a str>,
+    /// All members, if they were requested.
+    #[serde(borrow, deserialize_with = "read_roster")]
+    pub roster: Option<Vec<RosterEntry<'a>>>,
+    /// The cached event, if it was requested and there is one.
+    pub cached: Option<&'a str>,
+    /// Event messages since the number the node had, if they are stored.
+    #[serde(borrow)]
+    pub missed: Vec<&'a [u8]>,
+    /// There may be more of them: request them again.
+    pub more: bool,
+}
 
-/// The head of an event, up to its number, which the directory writes.
-pub(in crate::cluster) fn event_head(
-    origin: NodeId,
-    serial: u64,
-    except: Option<SocketId>,
-    kept: bool,
-) -> Vec<u8> {
-    let mut head = head(if kept { b'K' } else { b'E' }, origin);
-    head.extend_from_slice(&serial.to_be_bytes());
+/// Whether subscribers get their new number.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Count {
+    /// Nothing changed, or the app has no such events.
+    #[default]
+    No,
+    /// This request sent it to all other nodes.
+    Told,
+    /// It was sent too recently: request it again.
+    Later,
+}
+
+/// One member of a roster.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RosterEntry<'a> {
+    /// Its position in the order of arrival.
+    pub arrival: u64,
+    /// Its id.
+    pub user_id: &'a str,
+    /// Its info, as JSON.
+    pub info: &'a str,
+}
+
+/// What the directory stores of a member; `pack_member` in `prelude.lua` writes it, as an array.
+#[derive(Deserialize)]
+pub(in crate::cluster) struct StoredMember<'a> {
+    pub(in crate::cluster) arrival: u64,
+    /// The ids of its nodes, eight bytes each: only the scripts read them.
+    #[allow(dead_code, reason = "a part of the layout")]
+    nodes: &'a [u8],
+    info: &'a str,
+}
+
+/// Closes every connection of a user.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Terminate<'a> {
+    /// The app's id.
+    pub app: &'a str,
+    /// The user.
+    pub user_id: &'a str,
+}
+
+/// The roster as Redis returns a hash: user ids and values in turn.
+fn read_roster<'de: 'a, 'a, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Vec<RosterEntry<'a>>>, D::Error> {
+    let fields = Vec::<&'de [u8]>::deserialize(deserializer)?;
+    let entry = |pair: &[&'de [u8]]| {
+        let [user_id, value] = pair else { return None };
+        let StoredMember { arrival, info, .. } = unpack(value)?;
+        Some(RosterEntry { arrival, user_id: std::str::from_utf8(user_id).ok()?, info })
+    };
+    let roster: Option<Vec<_>> = fields.chunks(2).map(entry).collect();
+    roster.map(Some).ok_or_else(|| serde::de::Error::custom("no member"))
+}
+
+/// The bytes of an event up to its number, which the directory writes.
+pub fn event_head(origin: NodeId, serial: u64, except: Option<SocketId>, kept: bool) -> Vec<u8> {
     let (first, second) = except.map_or((0, 0), SocketId::halves);
-    head.extend_from_slice(&first.to_be_bytes());
-    head.extend_from_slice(&second.to_be_bytes());
-    head
+    [
+        &head(if kept { CACHED_EVENT } else { EVENT }, origin.0)[..],
+        &serial.to_be_bytes(),
+        &first.to_be_bytes(),
+        &second.to_be_bytes(),
+    ]
+    .concat()
 }
 
-/// The head of a change.
-pub(in crate::cluster) fn change_head(origin: NodeId) -> Vec<u8> {
-    head(b'C', origin)
+/// The bytes in front of a packed change.
+pub(in crate::cluster) fn change_head(origin: NodeId) -> [u8; 11] {
+    head(CHANGE, origin.0)
 }
 
-/// The head of an outcome.
-pub(in crate::cluster) fn outcome_head(request: u64) -> Vec<u8> {
-    head(b'O', NodeId(request))
+/// The bytes in front of a packed outcome.
+pub(in crate::cluster) fn outcome_head(request: u64) -> [u8; 11] {
+    head(OUTCOME, request)
 }
 
 /// A whole message that closes a user's connections.
-pub(in crate::cluster) fn terminate(app_id: &str, user_id: &str) -> Vec<u8> {
-    let mut message = [&VERSION[..], b"T"].concat();
-    for text in [app_id, user_id] {
-        message.extend_from_slice(&(text.len() as u32).to_be_bytes());
-        message.extend_from_slice(text.as_bytes());
-    }
-    message
+pub(in crate::cluster) fn terminate(app: &str, user_id: &str) -> Vec<u8> {
+    [&head(TERMINATE, 0)[..], &pack(&Terminate { app, user_id })].concat()
 }
 
-fn head(kind: u8, first: NodeId) -> Vec<u8> {
-    [&VERSION[..], &[kind], &first.0.to_be_bytes()].concat()
+fn head(kind: u8, sender: u64) -> [u8; 11] {
+    let mut head = [MARK, FORMAT, kind, 0, 0, 0, 0, 0, 0, 0, 0];
+    head[3..].copy_from_slice(&sender.to_be_bytes());
+    head
 }
 
 impl<'a> TopicMessage<'a> {
     /// Reads a message; `None` for anything else.
     pub fn read(bytes: &'a [u8]) -> Option<Self> {
-        let mut rest = Reader(bytes.strip_prefix(&VERSION)?);
-        let message = match rest.byte()? {
-            kind @ (b'E' | b'K') => return EventMessage::read(rest, kind == b'K').map(Self::Event),
-            b'C' => Self::Change(RosterChange::read(&mut rest)?),
-            b'O' => Self::Outcome(rest.u64()?, Outcome::read(&mut rest)?),
-            b'T' => Self::Terminate { app: rest.text()?, user_id: rest.text()? },
+        let (&[MARK, FORMAT, kind], rest) = bytes.split_first_chunk()? else { return None };
+        let (sender, rest) = rest.split_first_chunk()?;
+        let sender = u64::from_be_bytes(*sender);
+        Some(match kind {
+            EVENT | CACHED_EVENT => {
+                Self::Event(EventMessage::read(NodeId(sender), kind == CACHED_EVENT, rest)?)
+            }
+            CHANGE => Self::Change(RosterChange { origin: NodeId(sender), ..unpack(rest)? }),
+            OUTCOME => Self::Outcome(sender, unpack(rest)?),
+            TERMINATE => Self::Terminate(unpack(rest)?),
             _ => return None,
-        };
-        rest.0.is_empty().then_some(message)
+        })
     }
 }
 
 impl<'a> EventMessage<'a> {
-    fn read(mut rest: Reader<'a>, kept: bool) -> Option<Self> {
-        let (origin, serial) = (NodeId(rest.u64()?), rest.u64()?);
-        let except = SocketId::of_halves(rest.u32()?, rest.u32()?);
-        let number = rest.u64()?;
-        let text = std::str::from_utf8(rest.0).ok()?;
-        Some(Self { origin, serial, except, kept, number, text })
-    }
-}
-
-impl<'a> RosterChange<'a> {
-    fn read(rest: &mut Reader<'a>) -> Option<Self> {
-        let origin = NodeId(rest.u64()?);
-        let removed = rest.list(Reader::text)?;
-        let added = rest.list(|rest| Some((rest.text()?, rest.text()?)))?;
-        let count = rest.u32()?;
-        let told = (1..RECOUNT).contains(&count).then_some(count);
-        Some(Self { origin, removed, added, count: told, recount: count == RECOUNT })
-    }
-}
-
-/// Reads numbers and texts off the front; `None` where there is less than announced.
-pub(in crate::cluster) struct Reader<'a>(pub(in crate::cluster) &'a [u8]);
-
-impl<'a> Reader<'a> {
-    pub(in crate::cluster) fn byte(&mut self) -> Option<u8> {
-        let (&first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(first)
-    }
-
-    pub(in crate::cluster) fn u32(&mut self) -> Option<u32> {
-        let (first, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(u32::from_be_bytes(*first))
-    }
-
-    pub(in crate::cluster) fn u64(&mut self) -> Option<u64> {
-        let (first, rest) = self.0.split_first_chunk()?;
-        self.0 = rest;
-        Some(u64::from_be_bytes(*first))
-    }
-
-    pub(in crate::cluster) fn bytes(&mut self) -> Option<&'a [u8]> {
-        let length = self.u32()? as usize;
-        let (first, rest) = self.0.split_at_checked(length)?;
-        self.0 = rest;
-        Some(first)
-    }
-
-    pub(in crate::cluster) fn text(&mut self) -> Option<&'a str> {
-        std::str::from_utf8(self.bytes()?).ok()
-    }
-
-    /// Nothing is reserved for an announced length: the list grows with what is there.
-    pub(in crate::cluster) fn list<T>(
-        &mut self,
-        mut one: impl FnMut(&mut Self) -> Option<T>,
-    ) -> Option<Vec<T>> {
-        let count = self.u32()?;
-        let mut all = Vec::new();
-        for _ in 0..count {
-            all.push(one(self)?);
-        }
-        Some(all)
+    fn read(origin: NodeId, kept: bool, rest: &'a [u8]) -> Option<Self> {
+        let (serial, rest) = rest.split_first_chunk()?;
+        let (first, rest) = rest.split_first_chunk()?;
+        let (second, rest) = rest.split_first_chunk()?;
+        let (number, text) = rest.split_first_chunk()?;
+        let except = SocketId::of_halves(u32::from_be_bytes(*first), u32::from_be_bytes(*second));
+        let (serial, number) = (u64::from_be_bytes(*serial), u64::from_be_bytes(*number));
+        Some(Self { origin, serial, except, kept, number, text: std::str::from_utf8(text).ok()? })
     }
 }

@@ -41,7 +41,7 @@ async fn exchange(
         (format!("{}:claims", cluster.prefix()), format!("{}:nodes", cluster.prefix()));
     let own = serde_json::to_string(cluster.claim()).expect("a claim is a map with text keys");
     let mut ask = redis::pipe();
-    ask.cmd("HSET").arg(&claims).arg(&cluster.node.0.to_be_bytes()[..]).arg(own).ignore();
+    ask.cmd("HSET").arg(&claims).arg(&cluster.node.to_bytes()[..]).arg(own).ignore();
     ask.cmd("HGETALL").arg(&claims).cmd("HGETALL").arg(&nodes);
     let (all, alive): (Value, Value) = ask.query_async(connection).await?;
     let alive: Vec<Vec<u8>> = pairs(alive)?.into_iter().map(|(node, _)| node).collect();
@@ -49,10 +49,7 @@ async fn exchange(
     gone.arg(&claims);
     let mut any_gone = false;
     for (field, text) in pairs(all)? {
-        let Ok(node) = <[u8; 8]>::try_from(&*field).map(|bytes| NodeId(u64::from_be_bytes(bytes)))
-        else {
-            continue;
-        };
+        let Some(node) = NodeId::from_bytes(&field) else { continue };
         if node == cluster.node {
             continue;
         }

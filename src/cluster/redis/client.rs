@@ -29,8 +29,9 @@ impl RedisClient {
     pub(super) async fn new(
         mut connection: MultiplexedConnection,
         commands: Arc<Commands>,
+        settings: &ClusterSettings,
     ) -> Result<Self, RedisError> {
-        let scripts = Scripts::load(&mut connection).await?;
+        let scripts = Scripts::load(&mut connection, settings).await?;
         Ok(Self { connection, commands, scripts })
     }
 
@@ -50,8 +51,8 @@ impl RedisClient {
             Ok::<(), ()>(())
         };
         let connection = Connector::new(redis)?.connect(timeout, hear).await?;
-        let commands = Arc::new(Commands::new(node, settings, app_ids));
-        Ok(Self::new(connection, commands).await?)
+        let commands = Arc::new(Commands::new(node, &settings.prefix, app_ids));
+        Ok(Self::new(connection, commands, &settings).await?)
     }
 
     /// The connection, for what is asked beside the batches.
@@ -59,8 +60,8 @@ impl RedisClient {
         self.connection.clone()
     }
 
-    /// Carries a batch; its answers, in order.
-    pub async fn carry(&mut self, batch: &[Request]) -> Result<Vec<Reply>, LinkError> {
+    /// Sends a batch and returns the replies in order.
+    pub async fn send_batch(&mut self, batch: &[Request]) -> Result<Vec<Reply>, LinkError> {
         let pipeline = self.commands.pipeline(batch, &self.scripts);
         let answers: Vec<Value> = pipeline.query_async(&mut self.connection).await?;
         let read = |(request, answer): (&Request, Value)| {

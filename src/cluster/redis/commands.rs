@@ -1,27 +1,103 @@
-//! Requests as Redis commands: the names of keys, and the order of arguments the scripts expect.
+//! Requests as Redis commands: the names of keys, and the arguments of the scripts.
+//!
+//! A script but `publish.lua` gets its arguments packed with the names of the fields below; bytes that are
+//! no text stand beside them, since `cmsgpack` reads no binary type.
+
+use std::sync::Arc;
 
 use redis::{Cmd, Pipeline};
+use serde::Serialize;
 
 use super::scripts::Scripts;
-use crate::channel_rules::LEAVE_DELAY;
-use crate::cluster::NodeId;
 use crate::cluster::directory::key::{common_topic, node_topic};
 use crate::cluster::directory::message::{change_head, outcome_head};
 use crate::cluster::directory::request::{
-    ChannelState, DirectoryQuery, PublishRequest, Request, reference,
+    ChannelRecord, ChannelState, DirectoryQuery, PublishRequest, Request, StateRow,
 };
-use crate::config::ClusterSettings;
+use crate::cluster::directory::{NodeId, pack};
 
-/// What every command of a node has in common.
+/// What all commands of a node have in common.
 pub(super) struct Commands {
     node: NodeId,
-    settings: ClusterSettings,
+    prefix: String,
     app_ids: Vec<String>,
+    /// The keys of the nodes, of pending leaves and of the epoch.
+    nodes: String,
+    leaves: String,
+    epoch: String,
+    /// The topics of this node and of all nodes.
+    own_topic: Arc<str>,
+    common_topic: Arc<str>,
+}
+
+/// The arguments of `state.lua`.
+#[derive(Serialize)]
+struct StateArguments<'a> {
+    reply_topic: &'a str,
+    count: u32,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    rows: &'a [StateRow],
+    /// Users beyond these are refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    members_max: Option<usize>,
+    /// The rows are complete.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    whole: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    roster: bool,
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    cached: bool,
+    /// Events behind this number are read.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    missed_since: Option<u64>,
+}
+
+/// The arguments of `heartbeat.lua`.
+#[derive(Serialize)]
+struct HeartbeatArguments<'a> {
+    lease_ms: u64,
+    takes_leaves: bool,
+    /// Becomes the epoch if there is none.
+    new_epoch: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    proof: Option<ProofArguments<'a>>,
+}
+
+#[derive(Serialize)]
+struct ProofArguments<'a> {
+    epoch: &'a str,
+    serial: u64,
+}
+
+/// The arguments of `reap.lua`.
+#[derive(Serialize)]
+struct ReapArguments<'a> {
+    prefix: &'a str,
+    app_ids: &'a [String],
+    leaving: bool,
+}
+
+/// The arguments of `connections.lua`.
+#[derive(Serialize)]
+struct ConnectionsArguments {
+    open: u32,
+    wanted: u32,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    most: Option<u32>,
 }
 
 impl Commands {
-    pub(super) fn new(node: NodeId, settings: ClusterSettings, app_ids: Vec<String>) -> Self {
-        Self { node, settings, app_ids }
+    pub(super) fn new(node: NodeId, prefix: &str, app_ids: Vec<String>) -> Self {
+        Self {
+            node,
+            app_ids,
+            nodes: format!("{prefix}:nodes"),
+            leaves: format!("{prefix}:leaves"),
+            epoch: epoch(prefix),
+            own_topic: node_topic(prefix, node),
+            common_topic: common_topic(prefix),
+            prefix: prefix.to_owned(),
+        }
     }
 
     /// A batch as one write.
@@ -40,29 +116,32 @@ impl Commands {
             Request::Publish(publish) => self.publish(publish, scripts),
             Request::State(state) => self.state(state, scripts),
             Request::Heartbeat { lease, tells, proof } => {
-                let (nodes, held) = (self.nodes(), self.held());
-                let epoch = epoch(&self.settings.prefix);
-                let mut keys = vec![&*nodes, &held, &epoch];
+                let mut keys = vec![&*self.nodes, &self.leaves, &self.epoch];
                 keys.extend(proof.as_ref().map(|proof| &*proof.topic));
-                let mut cmd = script(&scripts.beat, &keys);
-                cmd.arg(self.node_key()).arg(lease.as_millis() as u64).arg(u8::from(*tells));
-                cmd.arg(NodeId::random().to_string());
-                if let Some(proof) = proof {
-                    cmd.arg(proof.serial).arg(&*proof.epoch);
-                }
+                let arguments = HeartbeatArguments {
+                    lease_ms: lease.as_millis() as u64,
+                    takes_leaves: *tells,
+                    new_epoch: NodeId::random().to_string(),
+                    proof: proof
+                        .as_ref()
+                        .map(|proof| ProofArguments { epoch: &proof.epoch, serial: proof.serial }),
+                };
+                let mut cmd = script(&scripts.heartbeat, &keys);
+                cmd.arg(&self.node.to_bytes()[..]).arg(pack(&arguments));
                 cmd
             }
             Request::Reap { node, leaving } => self.reap(*node, *leaving, scripts),
-            Request::References => plain("SMEMBERS", &self.references(self.node)),
+            Request::ListChannels => plain("SMEMBERS", &self.channels(self.node)),
             Request::Connections { app_id, open, wanted, most } => {
-                let keys = [&*self.connections(app_id), &self.nodes()];
+                let (open, wanted, most) = (*open, *wanted, *most);
+                let keys = [&*self.connections(app_id), &self.nodes];
                 let mut cmd = script(&scripts.connections, &keys);
-                let most = most.map(|most| most.to_string()).unwrap_or_default();
-                cmd.arg(self.node_key()).arg(open).arg(wanted).arg(most).arg(self.lease_ms());
+                let arguments = ConnectionsArguments { open, wanted, most };
+                cmd.arg(&self.node.to_bytes()[..]).arg(pack(&arguments));
                 cmd
             }
             Request::Broadcast(message) => {
-                let mut cmd = plain("PUBLISH", &common_topic(&self.settings.prefix));
+                let mut cmd = plain("PUBLISH", &self.common_topic);
                 cmd.arg(&message[..]);
                 cmd
             }
@@ -72,104 +151,76 @@ impl Commands {
 
     fn publish(&self, publish: &PublishRequest, scripts: &Scripts) -> Cmd {
         let mut cmd = script(&scripts.publish, &[&publish.topic]);
-        let cached = publish.cached.then(|| self.settings.cache_ttl.as_millis().to_string());
-        let events = self.settings.streams.map(|streams| streams.events.to_string());
         cmd.arg(&publish.head)
             .arg(publish.frame.payload())
-            .arg(cached.unwrap_or_default())
-            .arg(self.kept_ms())
-            .arg(events.unwrap_or_default())
+            .arg(u8::from(publish.cached))
             .arg(u8::from(publish.again));
         cmd
     }
 
     fn state(&self, state: &ChannelState, scripts: &Scripts) -> Cmd {
-        let occupied = self.occupied(&state.app_id);
-        let (references, held, nodes) = (self.references(self.node), self.held(), self.nodes());
-        let keys = [&*state.topic, &references, &occupied, &held, &nodes];
+        let (channels, occupied) = (self.channels(self.node), self.occupied(&state.app_id));
+        let keys = [&*state.topic, &channels, &occupied, &self.leaves, &self.nodes];
+        let record = ChannelRecord {
+            app_id: state.app_id.clone(),
+            name: (*state.name).to_owned(),
+            traits: state.facts,
+        };
+        let asked = &state.asked;
+        let arguments = StateArguments {
+            reply_topic: &self.own_topic,
+            count: state.count,
+            rows: &state.rows,
+            members_max: asked.bounded.then_some(state.members_max),
+            whole: asked.whole,
+            roster: asked.roster,
+            cached: asked.cached,
+            missed_since: asked.missed.then_some(state.known),
+        };
         let mut cmd = script(&scripts.state, &keys);
-        let flags = state.facts.letters() + &state.asked.letters();
-        cmd.arg(self.node_key())
-            .arg(change_head(self.node))
-            .arg(&*node_topic(&self.settings.prefix, self.node))
-            .arg(outcome_head(state.request))
-            .arg(flags)
-            .arg(reference(state.facts, &state.app_id, &state.name))
-            .arg(&*state.name)
-            .arg(state.count)
-            .arg(state.members_max)
-            .arg(LEAVE_DELAY.as_millis() as u64)
-            .arg(self.kept_ms())
-            .arg(state.known)
-            .arg(self.lease_ms());
-        for (user_id, info) in &state.rows {
-            let sign = if info.is_some() { "+" } else { "-" };
-            cmd.arg(sign).arg(&**user_id).arg(info.as_deref().unwrap_or_default());
-        }
+        cmd.arg(&self.node.to_bytes()[..])
+            .arg(&change_head(self.node)[..])
+            .arg(&outcome_head(state.request)[..])
+            .arg(pack(&record))
+            .arg(pack(&arguments));
         cmd
     }
 
     fn reap(&self, node: NodeId, leaving: bool, scripts: &Scripts) -> Cmd {
-        let keys = [&*self.nodes(), &self.references(node), &self.held()];
+        let keys = [&*self.nodes, &self.channels(node), &self.leaves];
+        let arguments = ReapArguments { prefix: &self.prefix, app_ids: &self.app_ids, leaving };
         let mut cmd = script(&scripts.reap, &keys);
-        cmd.arg(&node.0.to_be_bytes()[..])
-            .arg(change_head(NodeId(0)))
-            .arg(&self.settings.prefix)
-            .arg(LEAVE_DELAY.as_millis() as u64)
-            .arg(self.kept_ms())
-            .arg(u8::from(leaving))
-            .arg(&self.app_ids);
+        cmd.arg(&node.to_bytes()[..]).arg(&change_head(NodeId(0))[..]).arg(pack(&arguments));
         cmd
     }
 
     fn query(&self, query: &DirectoryQuery, scripts: &Scripts) -> Cmd {
         match query {
-            DirectoryQuery::Channel(topic) => script(&scripts.look, &[topic]),
+            DirectoryQuery::Channel(topic) => script(&scripts.channel_info, &[topic]),
             DirectoryQuery::Occupied { app_id, prefix } => {
-                let mut cmd = script(&scripts.occupied, &[&self.occupied(app_id)]);
-                cmd.arg(format!("{}{{{app_id}:", self.settings.prefix)).arg(prefix);
+                let mut cmd = script(&scripts.occupied_channels, &[&self.occupied(app_id)]);
+                cmd.arg(format!("{}{{{app_id}:", self.prefix)).arg(prefix);
                 cmd
             }
-            DirectoryQuery::Members(topic) => plain("HGETALL", &format!("{topic}:m")),
+            DirectoryQuery::Members(topic) => plain("HGETALL", &format!("{topic}:members")),
             DirectoryQuery::Connections(app_id) => plain("HVALS", &self.connections(app_id)),
         }
     }
 
-    fn node_key(&self) -> Vec<u8> {
-        self.node.0.to_be_bytes().to_vec()
-    }
-
-    fn lease_ms(&self) -> u64 {
-        self.settings.beat_holds().as_millis() as u64
-    }
-
-    fn nodes(&self) -> String {
-        format!("{}:nodes", self.settings.prefix)
-    }
-
-    fn held(&self) -> String {
-        format!("{}:held", self.settings.prefix)
-    }
-
-    fn references(&self, node: NodeId) -> String {
-        format!("{}:node:{node}:channels", self.settings.prefix)
+    fn channels(&self, node: NodeId) -> String {
+        format!("{}:node:{node}:channels", self.prefix)
     }
 
     fn occupied(&self, app_id: &str) -> String {
-        format!("{}{{{app_id}}}:occupied", self.settings.prefix)
+        format!("{}{{{app_id}}}:occupied", self.prefix)
     }
 
     fn connections(&self, app_id: &str) -> String {
-        format!("{}{{{app_id}}}:connections", self.settings.prefix)
-    }
-
-    fn kept_ms(&self) -> String {
-        let kept = self.settings.streams.map(|streams| streams.retention.as_millis().to_string());
-        kept.unwrap_or_default()
+        format!("{}{{{app_id}}}:connections", self.prefix)
     }
 }
 
-/// The key that is there as long as Redis has not lost its data.
+/// The key that exists as long as Redis has not lost its data.
 pub(super) fn epoch(prefix: &str) -> String {
     format!("{prefix}:epoch")
 }
@@ -186,7 +237,7 @@ fn script(name: &str, keys: &[&str]) -> Cmd {
     cmd
 }
 
-/// How a request is called when its answer makes no sense.
+/// Names a request in the error about its answer.
 pub(super) fn name(request: &Request) -> &'static str {
     match request {
         Request::Subscribe(_) | Request::Unsubscribe(_) => "a subscription",
@@ -194,7 +245,7 @@ pub(super) fn name(request: &Request) -> &'static str {
         Request::State(_) => "the state of a channel",
         Request::Heartbeat { .. } => "a beat",
         Request::Reap { .. } => "a clean-up",
-        Request::References => "the list of this node's channels",
+        Request::ListChannels => "the list of this node's channels",
         Request::Connections { .. } => "the number of connections",
         Request::Broadcast(_) => "a message to all nodes",
         Request::Query(_) => "a look-up",

@@ -1,77 +1,54 @@
-//! What Redis answers, as the core takes it; `None` for a form that no request is answered with.
-
-use std::time::Duration;
+//! The replies of Redis as the nodes read them; `None` for a form that answers no request.
 
 use redis::{FromRedisValue, Value};
+use serde::de::DeserializeOwned;
 
-use crate::cluster::NodeId;
-use crate::cluster::directory::outcome::arrival_of;
-use crate::cluster::directory::request::{
-    ChannelInfo, DirectoryQuery, HeartbeatReply, QueryAnswer, Reply, Request,
-};
+use crate::cluster::directory::message::StoredMember;
+use crate::cluster::directory::reply::{QueryAnswer, Reply};
+use crate::cluster::directory::request::{DirectoryQuery, Request};
+use crate::cluster::directory::unpack;
 
-pub(super) fn read(request: &Request, answer: Value) -> Option<Reply> {
+pub(super) fn read(request: &Request, reply: Value) -> Option<Reply> {
     Some(match request {
         Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Broadcast(_) => Reply::Done,
         Request::State(_) => Reply::Done,
-        Request::Publish(_) => Reply::Published(take(answer)?),
-        Request::Heartbeat { .. } => Reply::Heartbeat(beat(answer)?),
-        Request::Reap { .. } => Reply::Reaped(u64::try_from(take::<i64>(answer)?).ok()),
-        Request::References => Reply::References(texts(answer)?),
-        Request::Connections { .. } => {
-            let (granted, total) = take(answer)?;
-            Reply::Connections { granted, total }
+        Request::Publish(_) => Reply::Published(plain(reply)?),
+        Request::Heartbeat { .. } => Reply::Heartbeat(packed(reply)?),
+        Request::Reap { .. } => Reply::Reaped(u64::try_from(plain::<i64>(reply)?).ok()),
+        Request::ListChannels => {
+            // A record that cannot be read was written by another program, and is left out.
+            let records: Vec<Vec<u8>> = plain(reply)?;
+            Reply::Channels(records.iter().filter_map(|record| unpack(record)).collect())
         }
-        Request::Query(query) => Reply::Answer(looked_up(query, answer)?),
+        Request::Connections { .. } => Reply::Connections(packed(reply)?),
+        Request::Query(query) => Reply::Answer(answer(query, reply)?),
     })
 }
 
-fn take<T: FromRedisValue>(answer: Value) -> Option<T> {
-    redis::from_redis_value(answer).ok()
-}
-
-/// User ids and names are text; what is not was written by somebody else, and is left out.
-fn texts(answer: Value) -> Option<Vec<String>> {
-    let all: Vec<Vec<u8>> = take(answer)?;
-    Some(all.into_iter().filter_map(|text| String::from_utf8(text).ok()).collect())
-}
-
-fn beat(answer: Value) -> Option<HeartbeatReply> {
-    let (lapsed, alive, dead, due, epoch): (u8, u32, Vec<Vec<u8>>, Value, String) = take(answer)?;
-    let node = |id: Vec<u8>| Some(NodeId(u64::from_be_bytes(id.try_into().ok()?)));
-    Some(HeartbeatReply {
-        lapsed: lapsed == 1,
-        alive,
-        dead: dead.into_iter().filter_map(node).collect(),
-        due: texts(due)?,
-        epoch,
-    })
-}
-
-fn looked_up(query: &DirectoryQuery, answer: Value) -> Option<QueryAnswer> {
+fn answer(query: &DirectoryQuery, reply: Value) -> Option<QueryAnswer> {
     Some(match query {
-        DirectoryQuery::Channel(_) => {
-            let (sockets, users, cached, left): (i64, u32, Option<String>, i64) = take(answer)?;
-            let left = Duration::from_millis(u64::try_from(left).unwrap_or_default());
-            let sockets = u32::try_from(sockets).unwrap_or_default();
-            QueryAnswer::Channel(ChannelInfo {
-                sockets,
-                users,
-                cached: cached.map(|text| (text, left)),
-            })
-        }
-        DirectoryQuery::Occupied { .. } => QueryAnswer::Occupied(take(answer)?),
+        DirectoryQuery::Channel(_) => QueryAnswer::Channel(packed(reply)?),
+        DirectoryQuery::Occupied { .. } => QueryAnswer::Occupied(packed(reply)?),
         DirectoryQuery::Members(_) => {
-            let all: Vec<(Vec<u8>, Vec<u8>)> = take(answer)?;
+            let stored: Vec<(Vec<u8>, Vec<u8>)> = plain(reply)?;
             let member = |(user_id, value): (Vec<u8>, Vec<u8>)| {
-                Some((arrival_of(&value)?, String::from_utf8(user_id).ok()?))
+                let StoredMember { arrival, .. } = unpack(&value)?;
+                Some((arrival, String::from_utf8(user_id).ok()?))
             };
-            let mut members: Vec<(u64, String)> = all.into_iter().filter_map(member).collect();
+            let mut members: Vec<(u64, String)> = stored.into_iter().filter_map(member).collect();
             members.sort_unstable();
             QueryAnswer::Members(members.into_iter().map(|(_, user_id)| user_id).collect())
         }
         DirectoryQuery::Connections(_) => {
-            QueryAnswer::Connections(take::<Vec<u32>>(answer)?.into_iter().sum())
+            QueryAnswer::Connections(plain::<Vec<u32>>(reply)?.into_iter().sum())
         }
     })
+}
+
+fn plain<T: FromRedisValue>(reply: Value) -> Option<T> {
+    redis::from_redis_value(reply).ok()
+}
+
+fn packed<T: DeserializeOwned>(reply: Value) -> Option<T> {
+    unpack(&plain::<Vec<u8>>(reply)?)
 }

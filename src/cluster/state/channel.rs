@@ -18,8 +18,7 @@ use super::topic_sync::TopicSync;
 use crate::channel_rules::WebhookPayload;
 use crate::cluster::directory::NodeId;
 use crate::cluster::directory::key::ChannelKey;
-use crate::cluster::directory::message::{EventMessage, RosterChange};
-use crate::cluster::directory::outcome::{Count, Outcome};
+use crate::cluster::directory::message::{Count, EventMessage, Outcome, RosterChange};
 use crate::cluster::directory::request::{ChannelState, ChannelTraits, StateFlags};
 use crate::protocol::{Frame, Member, SocketId};
 

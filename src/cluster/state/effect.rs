@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use crate::channel_rules::WebhookEvent;
-use crate::cluster::directory::request::QueryAnswer;
+use crate::cluster::directory::reply::QueryAnswer;
 use crate::protocol::{ChannelName, Frame, SocketId};
 
 /// One thing to do on this node.

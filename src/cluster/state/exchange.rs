@@ -21,9 +21,11 @@ use super::sockets::HeldEvent;
 use crate::channel_rules::{COUNT_INTERVAL, WebhookEvent, WebhookPayload};
 use crate::cluster::directory::NodeId;
 use crate::cluster::directory::key::ChannelKey;
-use crate::cluster::directory::message::{EventMessage, InvalidTopicMessage, RosterChange};
-use crate::cluster::directory::outcome::{Count, Outcome};
-use crate::cluster::directory::request::{Request, read_reference};
+use crate::cluster::directory::message::{
+    Count, EventMessage, InvalidTopicMessage, Outcome, RosterChange,
+};
+use crate::cluster::directory::reply::PendingLeave;
+use crate::cluster::directory::request::{ChannelRecord, Request};
 
 /// Bytes expected for the missed events of one channel: at most 64 KB and one event, nearly always none.
 const MISSED_EVENTS_BYTES: usize = 16 << 10;
@@ -100,7 +102,7 @@ impl Exchange {
 
     /// Sends the state of all channels again, and compares it.
     pub(super) fn compare_all(&mut self) {
-        self.requests.push_plain(Request::References);
+        self.requests.push_plain(Request::ListChannels);
         for (topic, channel) in self.channels.iter_mut() {
             channel.compare(self.keeps_events);
             if channel.sync.queue() {
@@ -110,9 +112,9 @@ impl Exchange {
     }
 
     /// The channels that the directory has this node in. It may have left some while Redis was away.
-    pub(super) fn compare_references(&mut self, references: &[String]) {
+    pub(super) fn compare_records(&mut self, records: &[ChannelRecord]) {
         let keeps_events = self.keeps_events;
-        for (app_id, name) in references.iter().filter_map(|text| read_reference(text)) {
+        for ChannelRecord { app_id, name, .. } in records {
             let Some(app) = self.channels.app_of(app_id) else { continue };
             let (topic, channel) = self.channels.entry(&ChannelKey::read(app, name));
             if !channel.sync.has_compared() {
@@ -123,18 +125,13 @@ impl Exchange {
     }
 
     /// A leave that no node has undone within the delay: this node sends the webhook event.
-    pub(super) fn send_due_leave(&mut self, leave: &str) {
-        let mut parts = leave.splitn(4, '\0').skip(1);
-        let (Some(app_id), Some(name), Some(user_id)) = (parts.next(), parts.next(), parts.next())
-        else {
-            return;
-        };
+    pub(super) fn send_due_leave(&mut self, PendingLeave { channel, user_id }: PendingLeave) {
         let payload = match user_id {
-            "" => WebhookPayload::ChannelVacated,
-            user_id => WebhookPayload::MemberRemoved(user_id.into()),
+            None => WebhookPayload::ChannelVacated,
+            Some(user_id) => WebhookPayload::MemberRemoved(user_id.into()),
         };
-        if let Some(app) = self.channels.app_of(app_id)
-            && let Some(channel) = ChannelKey::read(app, name).name
+        if let Some(app) = self.channels.app_of(&channel.app_id)
+            && let Some(channel) = ChannelKey::read(app, &channel.name).name
         {
             let event = WebhookEvent { channel, payload, is_final: true };
             self.effects.push(Effect::Webhook { app, event });

@@ -10,8 +10,8 @@ use std::sync::Arc;
 use indexmap::{IndexMap, IndexSet};
 
 use crate::channel_rules::{Roster, RosterJoin, RosterLeave};
-use crate::cluster::directory::outcome::{Outcome, RosterEntry};
-use crate::cluster::directory::request::Row;
+use crate::cluster::directory::message::{Outcome, RosterEntry};
+use crate::cluster::directory::request::StateRow;
 
 /// The members of one channel.
 #[derive(Default)]
@@ -157,9 +157,9 @@ impl OwnMembers {
     }
 
     /// The rows that have changed since they were sent.
-    pub(super) fn take_changed_rows(&mut self) -> Vec<Row> {
+    pub(super) fn take_changed_rows(&mut self) -> Vec<StateRow> {
         let changed = std::mem::take(&mut self.changed);
-        let rows: Vec<Row> = changed.into_iter().map(|user_id| self.row(user_id)).collect();
+        let rows: Vec<StateRow> = changed.into_iter().map(|user_id| self.row(user_id)).collect();
         for (user_id, info) in &rows {
             let sent = self.unconfirmed.entry(user_id.clone()).or_default();
             *sent = sent.take().or_else(|| info.clone());
@@ -168,7 +168,7 @@ impl OwnMembers {
     }
 
     /// All rows.
-    pub(super) fn take_all_rows(&mut self) -> Vec<Row> {
+    pub(super) fn take_all_rows(&mut self) -> Vec<StateRow> {
         self.take_changed_rows();
         let row = |(user_id, info): (&Arc<str>, &str)| (user_id.clone(), Some(info.into()));
         self.users.members().map(row).collect()
@@ -184,9 +184,9 @@ impl OwnMembers {
         self.changed.extend(self.unconfirmed.drain(..).map(|(user_id, _)| user_id));
     }
 
-    fn take_rows_without_directory(&mut self) -> Vec<Row> {
+    fn take_rows_without_directory(&mut self) -> Vec<StateRow> {
         let changed = std::mem::take(&mut self.changed);
-        let rows: Vec<Row> = changed.into_iter().map(|user_id| self.row(user_id)).collect();
+        let rows: Vec<StateRow> = changed.into_iter().map(|user_id| self.row(user_id)).collect();
         for (user_id, info) in &rows {
             match info {
                 Some(_) => drop(self.joined_alone.insert(user_id.clone())),
@@ -196,7 +196,7 @@ impl OwnMembers {
         rows
     }
 
-    fn row(&self, user_id: Arc<str>) -> Row {
+    fn row(&self, user_id: Arc<str>) -> StateRow {
         let info = self.info(&user_id).map(Box::from);
         (user_id, info)
     }
@@ -289,9 +289,9 @@ impl RosterMirror {
 #[cfg(test)]
 mod tests {
     use super::{OwnMembers, RosterEntry, RosterMirror};
-    use crate::cluster::directory::request::Row;
+    use crate::cluster::directory::request::StateRow;
 
-    fn users(rows: Vec<Row>) -> Vec<(String, bool)> {
+    fn users(rows: Vec<StateRow>) -> Vec<(String, bool)> {
         rows.into_iter().map(|(user_id, info)| (user_id.to_string(), info.is_some())).collect()
     }
 

@@ -10,7 +10,8 @@ use tokio::sync::oneshot;
 
 use super::effect::PublishScope;
 use crate::cluster::directory::NodeId;
-use crate::cluster::directory::request::{DirectoryQuery, QueryAnswer, Request};
+use crate::cluster::directory::reply::QueryAnswer;
+use crate::cluster::directory::request::{DirectoryQuery, Request};
 
 /// Requests of one batch: what one write and one round trip carry.
 const BATCH_REQUESTS: usize = 512;
@@ -200,7 +201,7 @@ mod tests {
                 QueuedRequest::State(_) => "backlog",
                 _ => "queue",
             });
-            queue.send(&mut batch, Request::References, SentRequest::Plain);
+            queue.send(&mut batch, Request::ListChannels, SentRequest::Plain);
         }
         kinds
     }
@@ -209,7 +210,7 @@ mod tests {
     fn the_backlog_fills_the_second_half_of_a_batch() {
         let mut queue = RequestQueue::new(0);
         for _ in 0..BATCH_REQUESTS {
-            queue.push_plain(Request::References);
+            queue.push_plain(Request::ListChannels);
             queue.push_backlog("topic".into());
         }
         let kinds = fill(&mut queue);
@@ -222,7 +223,7 @@ mod tests {
     #[test]
     fn a_batch_ends_with_the_bytes_that_its_answers_have() {
         let (mut queue, mut batch) = (RequestQueue::new(0), Batch::default());
-        queue.push_plain(Request::References);
+        queue.push_plain(Request::ListChannels);
         batch.expect_bytes(BATCH_REPLY_BYTES);
         assert!(queue.pop_for(&batch).is_none());
         assert!(!queue.is_empty());

@@ -44,7 +44,7 @@ describe('signed-in users over three nodes', () => {
       await watcher.heard.until((items) => items.filter(([, one]) => one === data).length === shared.nodes.length);
     };
     // The own channel of a user exists on the nodes where the user is signed in: when it is gone, the directory knows.
-    const rows = async () => Number(await shared.cluster.redis.ask('HGET', 'resound{123456:#server-to-user-friend}:n', 't'));
+    const rows = async () => Number(await shared.cluster.redis.ask('HGET', 'resound{123456:#server-to-user-friend}:nodes', 'total'));
     const second = await signIn(t, 1, 'friend');
     await mark('one');
     const third = await signIn(t, 2, 'friend');

@@ -110,7 +110,7 @@ export class Cluster {
 
   /** Users of a presence channel as Redis has them, sorted. */
   async directory(channel) {
-    return (await this.redis.ask('HKEYS', `${PREFIX}{${APP.id}:${channel}}:m`)).sort();
+    return (await this.redis.ask('HKEYS', `${PREFIX}{${APP.id}:${channel}}:members`)).sort();
   }
 
   /** Waits until every running node says this of a channel. */

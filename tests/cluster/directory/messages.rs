@@ -1,24 +1,54 @@
-//! What the directory says on topics, byte by byte.
+//! The messages that the directory publishes on topics: written with field names of their own.
 
-/// The answer to a state.
-#[derive(Default)]
+use serde::{Serialize, Serializer};
+
+/// What every message begins with.
+pub(crate) const FORMAT: &[u8; 2] = b"R\x02";
+
+/// The outcome of a state; fields that are absent in Redis are empty here.
+#[derive(Default, Serialize)]
 pub(crate) struct Said {
     pub(crate) number: u64,
     pub(crate) own: u64,
     pub(crate) total: u32,
     pub(crate) tell_occupied: bool,
-    pub(crate) count_told: bool,
-    pub(crate) count_later: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) count: Option<&'static str>,
     pub(crate) tell_miss: bool,
     pub(crate) refused: Vec<String>,
     pub(crate) added: Vec<String>,
     pub(crate) removed: Vec<String>,
     pub(crate) tell_added: Vec<String>,
-    /// Arrival, user and info.
-    pub(crate) roster: Option<Vec<(u64, String, String)>>,
+    /// User ids and packed members in turn.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(crate) roster: Option<Vec<Bytes>>,
     pub(crate) cached: Option<String>,
-    pub(crate) missed: Vec<Vec<u8>>,
+    pub(crate) missed: Vec<Bytes>,
     pub(crate) more: bool,
+}
+
+/// Packed as one value, as Redis packs its strings.
+pub(crate) struct Bytes(pub(crate) Vec<u8>);
+
+impl Serialize for Bytes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_bytes(&self.0)
+    }
+}
+
+/// How a channel changed.
+#[derive(Serialize)]
+pub(crate) struct Change<'a> {
+    pub(crate) removed: &'a [String],
+    /// Users and infos.
+    pub(crate) added: &'a [(String, String)],
+    pub(crate) count: Option<u32>,
+    pub(crate) recount: bool,
+}
+
+/// The bytes of an event up to its number.
+pub(crate) fn event_head(origin: u64, serial: u64) -> Vec<u8> {
+    [&head(b'E', origin)[..], &serial.to_be_bytes(), &[0; 8]].concat()
 }
 
 /// An event behind its head.
@@ -26,70 +56,28 @@ pub(crate) fn event(head: &[u8], number: u64, text: &str) -> Vec<u8> {
     [head, &number.to_be_bytes(), text.as_bytes()].concat()
 }
 
-/// Who came and went; `None` if there is nothing to say.
-pub(crate) fn change(
-    origin: u64,
-    removed: &[String],
-    added: &[(String, String)],
-    count: u32,
-) -> Option<Vec<u8>> {
-    if removed.is_empty() && added.is_empty() && count == 0 {
-        return None;
-    }
-    let mut bytes = head(b'C', origin);
-    texts(&mut bytes, removed);
-    bytes.extend((added.len() as u32).to_be_bytes());
-    for (user, info) in added {
-        text(&mut bytes, user.as_bytes());
-        text(&mut bytes, info.as_bytes());
-    }
-    bytes.extend(count.to_be_bytes());
-    Some(bytes)
+/// A member as the directory stores it: arrival, nodes, info.
+pub(crate) fn member(arrival: u64, nodes: &[u64], info: &str) -> Bytes {
+    let nodes = nodes.iter().flat_map(|node| node.to_be_bytes()).collect();
+    Bytes(pack(&(arrival, Bytes(nodes), info)))
+}
+
+/// A change of a channel; `None` if there is none.
+pub(crate) fn change(origin: u64, change: &Change<'_>) -> Option<Vec<u8>> {
+    let Change { removed, added, count, recount } = change;
+    let is_change = !removed.is_empty() || !added.is_empty() || count.is_some() || *recount;
+    is_change.then(|| [head(b'C', origin), pack(change)].concat())
 }
 
 /// The outcome of a request.
 pub(crate) fn outcome(request: u64, said: &Said) -> Vec<u8> {
-    let mut bytes = head(b'O', request);
-    bytes.extend(said.number.to_be_bytes());
-    bytes.extend(said.own.to_be_bytes());
-    bytes.extend(said.total.to_be_bytes());
-    let flags = [
-        said.tell_occupied,
-        said.count_told,
-        said.count_later,
-        said.roster.is_some(),
-        said.cached.is_some(),
-        said.tell_miss,
-        said.more,
-    ];
-    bytes.push(flags.iter().enumerate().map(|(bit, is_so)| u8::from(*is_so) << bit).sum());
-    for users in [&said.refused, &said.added, &said.removed, &said.tell_added] {
-        texts(&mut bytes, users);
-    }
-    if let Some(roster) = &said.roster {
-        bytes.extend((roster.len() as u32).to_be_bytes());
-        for (arrival, user, info) in roster {
-            bytes.extend(arrival.to_be_bytes());
-            text(&mut bytes, user.as_bytes());
-            text(&mut bytes, info.as_bytes());
-        }
-    }
-    said.cached.iter().for_each(|cached| text(&mut bytes, cached.as_bytes()));
-    bytes.extend((said.missed.len() as u32).to_be_bytes());
-    said.missed.iter().for_each(|message| text(&mut bytes, message));
-    bytes
+    [head(b'O', request), pack(said)].concat()
 }
 
 fn head(kind: u8, first: u64) -> Vec<u8> {
-    [&b"R\x01"[..], &[kind], &first.to_be_bytes()].concat()
+    [&FORMAT[..], &[kind], &first.to_be_bytes()].concat()
 }
 
-fn texts(bytes: &mut Vec<u8>, all: &[String]) {
-    bytes.extend((all.len() as u32).to_be_bytes());
-    all.iter().for_each(|one| text(bytes, one.as_bytes()));
-}
-
-fn text(bytes: &mut Vec<u8>, one: &[u8]) {
-    bytes.extend((one.len() as u32).to_be_bytes());
-    bytes.extend_from_slice(one);
+fn pack(value: &impl Serialize) -> Vec<u8> {
+    rmp_serde::to_vec_named(value).unwrap()
 }

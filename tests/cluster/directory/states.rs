@@ -2,10 +2,10 @@
 
 use std::sync::Arc;
 
-use resound::cluster::{ChannelState, ChannelTraits, Reply};
+use resound::cluster::{ChannelRecord, ChannelState, PendingLeave, Reply};
 
 use super::channel::{Channel, Member, Told};
-use super::messages::{self, Said};
+use super::messages::{self, Bytes, Change, Said};
 use super::{COUNTS_ON_MS, Decision, Directory, Done, HOLD_MS, REMEMBERED_MS, decision};
 
 /// What is told at once of what a node has missed.
@@ -34,7 +34,11 @@ impl Directory {
         let listed = state.facts.listed.then_some(&*state.app_id);
         let count = i64::from(state.count);
         let totals = self.seats(&mut channel, (listed, &state.name), (node, count), 0, now);
-        let reference = reference(state.facts, &state.app_id, &state.name);
+        let reference = ChannelRecord {
+            app_id: state.app_id.clone(),
+            name: state.name.to_string(),
+            traits: state.facts,
+        };
         let references = self.references.entry(node).or_default();
         if count > 0 {
             references.insert(reference.clone());
@@ -47,9 +51,11 @@ impl Directory {
             false => Vec::new(),
         };
         let told = if state.facts.counts { channel.told_count(now / 1000) } else { Told::No };
-        let announced = if told == Told::Now { totals.after as u32 } else { 0 };
+        let count = (told == Told::Now).then_some(totals.after as u32);
         let mut said = Vec::new();
-        let change = messages::change(node, &changed.removed, &changed.added, announced);
+        let (removed, added) = (&changed.removed[..], &changed.added[..]);
+        let change = Change { removed, added, count, recount: false };
+        let change = messages::change(node, &change);
         said.extend(change.map(|change| (state.topic.clone(), change)));
         let outcome =
             outcome(&mut channel, (node, state), (changed, totals.after, told, &decided), now);
@@ -63,32 +69,31 @@ impl Directory {
     pub(super) fn take_out(
         &mut self,
         node: u64,
-        reference: &str,
+        reference: &ChannelRecord,
         leaving: bool,
         now: u64,
     ) -> Option<(Arc<str>, Vec<u8>)> {
-        let (letters, place) = reference.split_once('\0')?;
-        let (app_id, name) = place.split_once('\0')?;
+        let ChannelRecord { app_id, name, traits } = reference;
         let topic = self.topic(app_id, name);
         let mut channel = self.channels.remove(&topic).unwrap_or_default();
         channel.expire(now / 1000);
         let users: Vec<String> = channel.members.keys().cloned().collect();
-        let users = users.into_iter().filter(|_| letters.contains('r'));
+        let users = users.into_iter().filter(|_| traits.roster);
         let removed: Vec<String> = users.filter(|user| channel.withdraw(node, user)).collect();
-        let listed = letters.contains('l').then_some(app_id);
+        let listed = traits.listed.then_some(&**app_id);
         let least_ms = if leaving { 0 } else { REMEMBERED_MS };
         let totals = self.seats(&mut channel, (listed, name), (node, 0), least_ms, now);
-        if letters.contains('w') {
+        if traits.webhooks {
             let due = now / 1000 + HOLD_MS;
-            removed.iter().for_each(|user| self.hold(reference, user, due));
+            removed.iter().for_each(|user| self.hold(reference, Some(user), due));
             if totals.before > 0 && totals.after <= 0 {
-                self.hold(reference, "", due);
+                self.hold(reference, None, due);
             }
         }
-        let is_counted = letters.contains('s') && totals.after > 0;
-        let count = if is_counted { u32::MAX } else { 0 };
+        let recount = traits.counts && totals.after > 0;
         self.channels.insert(topic.clone(), channel);
-        messages::change(0, &removed, &[], count).map(|change| (topic, change))
+        let change = Change { removed: &removed, added: &[], count: None, recount };
+        messages::change(0, &change).map(|change| (topic, change))
     }
 
     fn seats(
@@ -130,34 +135,34 @@ impl Directory {
 
     fn decide(
         &mut self,
-        reference: &str,
+        reference: &ChannelRecord,
         changed: &Changed,
         totals: &Totals,
         now: u64,
     ) -> Vec<Decision> {
         let due = now / 1000 + HOLD_MS;
         let mut decided = Vec::new();
-        if totals.before == 0 && totals.after > 0 && !self.cancel(reference, "") {
-            decided.push(decision(&format!("{reference}\0"), true));
+        if totals.before == 0 && totals.after > 0 && !self.cancel(reference, None) {
+            decided.push(decision(&leave(reference, None), true));
         }
-        changed.removed.iter().for_each(|user| self.hold(reference, user, due));
+        changed.removed.iter().for_each(|user| self.hold(reference, Some(user), due));
         for (user, _) in &changed.added {
-            if !self.cancel(reference, user) {
-                decided.push(decision(&format!("{reference}\0{user}"), true));
+            if !self.cancel(reference, Some(user)) {
+                decided.push(decision(&leave(reference, Some(user)), true));
             }
         }
         if totals.before > 0 && totals.after <= 0 {
-            self.hold(reference, "", due);
+            self.hold(reference, None, due);
         }
         decided
     }
 
-    fn hold(&mut self, reference: &str, user: &str, due: u64) {
-        self.held.insert(format!("{reference}\0{user}"), due);
+    fn hold(&mut self, reference: &ChannelRecord, user: Option<&String>, due: u64) {
+        self.held.insert(leave(reference, user), due);
     }
 
-    fn cancel(&mut self, reference: &str, user: &str) -> bool {
-        self.held.remove(&format!("{reference}\0{user}")).is_some()
+    fn cancel(&mut self, reference: &ChannelRecord, user: Option<&String>) -> bool {
+        self.held.remove(&leave(reference, user)).is_some()
     }
 }
 
@@ -208,21 +213,25 @@ fn outcome(
     if tell_miss {
         channel.missed_until = now / 1000 + HOLD_MS;
     }
-    let present =
-        |(user, member): (&String, &Member)| (member.arrival, user.clone(), member.info.clone());
+    let present = |(user, Member { arrival, nodes, info }): (&String, &Member)| {
+        [Bytes(user.clone().into_bytes()), messages::member(*arrival, nodes, info)]
+    };
     let (missed, more) = missed(channel, state);
     Said {
         number: channel.number.as_ref().map_or(0, |number| number.value),
         total: total.max(0) as u32,
         tell_occupied: decided.iter().any(|one| one.user.is_none()),
-        count_told: told == Told::Now,
-        count_later: told == Told::Later,
+        count: match told {
+            Told::No => None,
+            Told::Now => Some("told"),
+            Told::Later => Some("later"),
+        },
         tell_miss,
         refused: changed.refused,
         added: changed.added.into_iter().map(|(user, _)| user).collect(),
         removed: changed.removed,
         tell_added: decided.iter().filter_map(|one| one.user.clone()).collect(),
-        roster: asked.roster.then(|| channel.members.iter().map(present).collect()),
+        roster: asked.roster.then(|| channel.members.iter().flat_map(present).collect()),
         cached,
         own: channel.taken.get(&node).copied().filter(|_| asked.whole).unwrap_or_default(),
         missed,
@@ -231,12 +240,12 @@ fn outcome(
 }
 
 /// The next part of what a node has missed, and whether it is not all.
-fn missed(channel: &Channel, state: &ChannelState) -> (Vec<Vec<u8>>, bool) {
+fn missed(channel: &Channel, state: &ChannelState) -> (Vec<Bytes>, bool) {
     let (mut missed, mut bytes) = (Vec::new(), 0);
     let since = channel.events.iter().filter(|(number, _)| *number > state.known);
     for (_, message) in since.filter(|_| state.asked.missed) {
         bytes += message.len();
-        missed.push(message.clone());
+        missed.push(Bytes(message.clone()));
         if missed.len() == PART_EVENTS || bytes > PART_BYTES {
             return (missed, true);
         }
@@ -244,10 +253,6 @@ fn missed(channel: &Channel, state: &ChannelState) -> (Vec<Vec<u8>>, bool) {
     (missed, false)
 }
 
-/// ChannelTraits, app and name, as nodes write them.
-fn reference(facts: ChannelTraits, app_id: &str, name: &str) -> String {
-    let letters =
-        [(facts.listed, 'l'), (facts.roster, 'r'), (facts.webhooks, 'w'), (facts.counts, 's')];
-    let letters: String = letters.iter().filter(|(is_so, _)| *is_so).map(|(_, one)| one).collect();
-    format!("{letters}\0{app_id}\0{name}")
+fn leave(channel: &ChannelRecord, user_id: Option<&String>) -> PendingLeave {
+    PendingLeave { channel: channel.clone(), user_id: user_id.cloned() }
 }

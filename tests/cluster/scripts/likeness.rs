@@ -121,7 +121,7 @@ fn in_order(mut outcome: Outcome<'_>) -> Outcome<'_> {
 /// An answer in a form in which equal is equal.
 pub(crate) fn like_reply(reply: Reply, number: impl Fn(u64) -> u64) -> String {
     match reply {
-        Reply::References(mut all) => {
+        Reply::Channels(mut all) => {
             all.sort();
             format!("{all:?}")
         }

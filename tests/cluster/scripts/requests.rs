@@ -9,7 +9,7 @@ use resound::cluster::{
 use resound::config::{ClusterSettings, StreamSettings};
 
 use super::NODES;
-use crate::directory::Rules;
+use crate::directory::{Rules, messages};
 use crate::events;
 use crate::random::Random;
 
@@ -79,7 +79,7 @@ impl Draw {
                 let (node, leaving) = (NodeId(random.between((1, NODES))), random.percent(80));
                 Request::Reap { node, leaving }
             }
-            84..87 => Request::References,
+            84..87 => Request::ListChannels,
             87..90 => Request::Broadcast(format!("to all {}", random.below(9)).into_bytes()),
             _ => Request::Query(self.query(random, name)),
         }
@@ -127,10 +127,9 @@ impl Draw {
     pub(crate) fn publish(&mut self, random: &mut Random, node: u64, name: &str) -> PublishRequest {
         let again = random.percent(25);
         self.serial += u64::from(!again || self.serial == 0);
-        let head = [&b"R\x01E"[..], &node.to_be_bytes(), &self.serial.to_be_bytes(), &[0; 8]];
         PublishRequest {
             topic: self.topic(name),
-            head: head.concat(),
+            head: messages::event_head(node, self.serial),
             frame: events::frame(self.serial as usize, random.below(40) as usize),
             cached: name.starts_with("cache-") && random.percent(80),
             again,

@@ -76,5 +76,5 @@ async fn the_dead_are_found_and_taken_out_alike() {
     .await;
     let (node, leaving) = (NodeId(3), false);
     both.compare(1, &Request::Reap { node, leaving }, LATER).await.unwrap();
-    both.compare(3, &Request::References, LATER).await.unwrap();
+    both.compare(3, &Request::ListChannels, LATER).await.unwrap();
 }

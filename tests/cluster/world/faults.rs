@@ -207,7 +207,7 @@ impl World {
         }
         let topic = topics[self.random.below(topics.len() as u64) as usize].clone();
         let heads =
-            [&b"R\x01E"[..], b"R\x01C", b"R\x01O", b"R\x01T", b"R\x02E", b"R", b"", b"\xff"];
+            [&b"R\x02E"[..], b"R\x02C", b"R\x02O", b"R\x02T", b"R\x03E", b"R", b"", b"\xff"];
         let mut payload = heads[self.random.below(heads.len() as u64) as usize].to_vec();
         for _ in 0..self.random.below(60) {
             let byte = if self.random.percent(60) { 0 } else { self.random.below(256) as u8 };
@@ -238,8 +238,7 @@ impl World {
         };
         let number = numbers[self.random.below(5) as usize];
         let origin = u64::MAX - self.random.below(3);
-        let head = [&b"R\x01E"[..], &origin.to_be_bytes(), &[0; 16]].concat();
-        let payload = messages::event(&head, number, FORGED);
+        let payload = messages::event(&messages::event_head(origin, 0), number, FORGED);
         self.write_down(&format!("an event with the number {number} is forged on {topic}"));
         let written = self.server.publish(&topic, &payload, OUTSIDER);
         self.send_down(written);
@@ -270,9 +269,11 @@ impl World {
         };
         let added: Vec<_> = added.into_iter().map(with_info).collect();
         let count = if users.is_empty() { self.random.below(9) as u32 } else { 0 };
+        let count = Some(count).filter(|count| *count > 0);
         let origin = u64::MAX - self.random.below(3);
-        let Some(payload) = messages::change(origin, &removed, &added, count) else { return };
-        self.write_down(&format!("-{removed:?} +{added:?} {count} is forged on {topic}"));
+        let change = messages::Change { removed: &removed, added: &added, count, recount: false };
+        let Some(payload) = messages::change(origin, &change) else { return };
+        self.write_down(&format!("-{removed:?} +{added:?} {count:?} is forged on {topic}"));
         self.forged_in.insert(name.to_owned());
         let written = self.server.publish(&topic, &payload, OUTSIDER);
         self.send_down(written);

@@ -11,7 +11,7 @@ use super::{Figures, Row, Scale, Scenario, Subject};
 use crate::bound::{Bound, Unit};
 use crate::client::{Client, Received};
 use crate::redis::Redis;
-use crate::traffic::Counters;
+use crate::traffic::{self, Counters};
 
 /// The only channel; the keys of Redis contain it.
 const CHANNEL: &str = "load";
@@ -85,7 +85,7 @@ fn head_bytes(subject: &Subject, redis: &Redis, pool: &mut ClientPool) -> anyhow
     let mut client = Client::connect(subject.far())?;
     client.subscribe(subject, CHANNEL, None)?;
     let Received::Text(_answer) = client.receive()? else { bail!("closed instead of subscribed") };
-    let mut connection = redis.connection()?;
+    let mut connection = traffic::connect(redis)?;
     let mut topics = connection.as_pubsub();
     topics.psubscribe(format!("resound{{*:{CHANNEL}}}"))?;
     topics.set_read_timeout(Some(Duration::from_secs(10)))?;
@@ -104,9 +104,9 @@ fn head_bytes(subject: &Subject, redis: &Redis, pool: &mut ClientPool) -> anyhow
 
 /// What Redis holds for each of the events it keeps; nothing if it keeps none.
 fn kept_bytes(redis: &Redis) -> anyhow::Result<f64> {
-    let mut connection = redis.connection()?;
+    let mut connection = traffic::connect(redis)?;
     let keys: Vec<String> =
-        ::redis::cmd("KEYS").arg(format!("resound*:{CHANNEL}}}:x")).query(&mut connection)?;
+        ::redis::cmd("KEYS").arg(format!("resound*:{CHANNEL}}}:events")).query(&mut connection)?;
     let Some(key) = keys.first() else { return Ok(0.0) };
     let mut memory = ::redis::cmd("MEMORY");
     memory.arg("USAGE").arg(key).arg("SAMPLES").arg(0);

@@ -1,38 +1,40 @@
--- Publishes one event of a channel, numbered, to the nodes that serve it. Returns its number; 0 if
--- nobody is subscribed nor was of late, or if it was published before.
+-- Numbers one event of a channel and publishes it to the nodes that serve the channel. Returns its number;
+-- 0 if there is no subscriber and was none of late, or if it was published before.
 -- KEYS  channel
--- ARGV  head (3 bytes, node, serial, ...), text, milliseconds to cache it or '', milliseconds to keep it
---       or '', events kept, 1 if it may have been published before
-local base, kept_ms, taken = KEYS[1], tonumber(ARGV[4]), KEYS[1] .. ':p'
+-- ARGV  the event up to its number, text, 1 to cache it, 1 if it may have been published before
+-- `EventMessage` describes the bytes of an event: its node and serial are read here, its number written.
+local base, is_cached, is_repeated = KEYS[1], ARGV[3] == '1', ARGV[4] == '1'
 local node, serial = string.sub(ARGV[1], 4, 11), (struct.unpack('>I8', ARGV[1], 12))
-if ARGV[6] == '1' and tonumber(redis.call('HGET', taken, node) or '0') >= serial then return 0 end
-local live = redis.call('EXISTS', base .. ':n') == 1
+local serials = base .. ':serials'
+if is_repeated and tonumber(redis.call('HGET', serials, node) or '0') >= serial then return 0 end
+local is_occupied = redis.call('EXISTS', base .. ':nodes') == 1
 local number = 0
--- What is cached is kept too, or it would be heard again by who was told it from the cache.
-if kept_ms and ARGV[3] ~= '' then
+-- A cached event is numbered even if no node serves the channel: one that begins to gets it from the cache,
+-- and must not get it again as an event that it missed.
+if RETENTION_MS and is_cached then
   local time = redis.call('TIME')
-  redis.call('SET', base .. ':q', string.format('%d%06d', time[1], time[2]), 'PX', kept_ms, 'NX')
+  redis.call('SET', base .. ':number', string.format('%d%06d', time[1], time[2]), 'PX', RETENTION_MS, 'NX')
 end
--- A node that was given up and comes back knows by the numbers what there was meanwhile.
-local numbered = live or redis.call('EXISTS', base .. ':q') == 1
-if numbered or ARGV[3] ~= '' then
-  -- The last of each node: who was cut off asks what became of its own. Of nodes that are long gone
-  -- not more than a few are remembered.
-  if redis.call('HSET', taken, node, serial) == 1 and redis.call('HLEN', taken) > 256 then
-    redis.call('DEL', taken)
-    redis.call('HSET', taken, node, serial)
+-- A node that was given up and comes back finds out from the numbers what it missed.
+local is_numbered = is_occupied or redis.call('EXISTS', base .. ':number') == 1
+if is_numbered or is_cached then
+  -- The last serial of each node, for a node that was cut off before the answer to an event.
+  if redis.call('HSET', serials, node, serial) == 1 and redis.call('HLEN', serials) > SERIALS_MAX then
+    redis.call('DEL', serials)
+    redis.call('HSET', serials, node, serial)
   end
-  if kept_ms or not live then redis.call('PEXPIRE', taken, kept_ms or 60000) end
+  if RETENTION_MS or not is_occupied then redis.call('PEXPIRE', serials, SERIALS_KEPT_MS) end
 end
-if numbered then
-  number = redis.call('INCR', base .. ':q')
+if is_numbered then
+  number = redis.call('INCR', base .. ':number')
   local message = ARGV[1] .. struct.pack('>I8', number) .. ARGV[2]
-  if kept_ms then
-    redis.call('XADD', base .. ':x', 'MAXLEN', '~', ARGV[5], string.format('%.0f-0', number), 'm', message)
-    redis.call('PEXPIRE', base .. ':x', kept_ms)
+  if RETENTION_MS then
+    local id = string.format('%.0f-0', number)
+    redis.call('XADD', base .. ':events', 'MAXLEN', '~', RETAINED_EVENTS, id, 'm', message)
+    redis.call('PEXPIRE', base .. ':events', RETENTION_MS)
   end
-  -- Even where nobody is subscribed any more: nodes that still hear it must see no hole.
+  -- Also without a subscriber: the nodes that are still subscribed must not see a gap.
   redis.call('PUBLISH', base, message)
 end
-if ARGV[3] ~= '' then redis.call('SET', base .. ':e', ARGV[2], 'PX', ARGV[3]) end
+if is_cached then redis.call('SET', base .. ':cached', ARGV[2], 'PX', CACHE_MS) end
 return number

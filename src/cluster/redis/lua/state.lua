@@ -1,105 +1,108 @@
--- One node says what it has in one channel: absolute numbers and the rows of its users, so that saying
--- it again changes nothing. Answers on the node's own topic, tells the others on the channel's.
--- KEYS  channel, the node's references, the app's occupied channels, held leaves, nodes
--- ARGV  node, head of the change, own topic, head of the outcome, flags, reference, name, count,
---       members_max, hold_ms, kept_ms or '', last number known, lease_ms, then for each row: + or -, user, info
--- flags l listed, r roster, b bounded, o only these rows, f fetch the roster, c fetch the cached event,
---       m miss is told, w webhooks, s subscription counts, x fetch events since
-local base, held = KEYS[1], KEYS[4]
-local node, flags, reference, name = ARGV[1], ARGV[5], ARGV[6], ARGV[7]
-local count, kept_ms = tonumber(ARGV[8]), tonumber(ARGV[11])
-local function asked(letter) return string.find(flags, letter, 1, true) ~= nil end
+-- Stores what one node has in one channel: absolute numbers and the rows of its users, so that a
+-- repetition changes nothing. Publishes a change on the channel's topic and the outcome on the node's.
+-- KEYS  channel, the node's channels, the app's occupied channels, pending leaves, nodes
+-- ARGV  node, head of the change, head of the outcome, a packed ChannelRecord, packed StateArguments
+local base, occupied, leaves = KEYS[1], KEYS[3], KEYS[4]
+local node, record = ARGV[1], ARGV[4]
+local channel, request = cmsgpack.unpack(record), cmsgpack.unpack(ARGV[5])
+local traits, members = channel.traits, base .. ':members'
 
-local members, refused, added, infos, removed, told = base .. ':m', {}, {}, {}, {}, {}
-local mine = {}
-for at = 14, #ARGV, 3 do
-  local user, info = ARGV[at + 1], ARGV[at + 2]
-  if ARGV[at] == '-' then
-    if withdraw(members, node, user) then removed[#removed + 1] = user end
+-- Counts above UNTHROTTLED_SUBSCRIBERS are sent once in COUNT_INTERVAL_MS.
+local function count_notice(total)
+  local nodes = base .. ':nodes'
+  if total <= 0 or redis.call('HGET', nodes, 'announced') == tostring(total) then return nil end
+  if total > UNTHROTTLED_SUBSCRIBERS and redis.call('EXISTS', base .. ':counted') == 1 then return 'later' end
+  redis.call('HSET', nodes, 'announced', total)
+  redis.call('SET', base .. ':counted', 1, 'PX', COUNT_INTERVAL_MS)
+  return 'told'
+end
+
+local refused, added, removed, infos, mine = {}, {}, {}, {}, {}
+for _, row in ipairs(request.rows or {}) do
+  local user, info = row[1], row[2]
+  local packed = redis.call('HGET', members, user)
+  if not info then
+    if packed and remove_from_member(members, node, user, packed) then removed[#removed + 1] = user end
   else
     mine[user] = true
-    local value = redis.call('HGET', members, user)
-    if value then
-      local arrival, nodes, first = member(value)
-      if not place(nodes, node) then
-        redis.call('HSET', members, user, written(arrival, nodes .. node, first))
+    if packed then
+      local arrival, nodes, first = unpack(cmsgpack.unpack(packed))
+      if not position(nodes, node) then
+        redis.call('HSET', members, user, pack_member(arrival, nodes .. node, first))
       end
-    elseif asked('b') and redis.call('HLEN', members) >= tonumber(ARGV[9]) then
+    elseif request.members_max and redis.call('HLEN', members) >= request.members_max then
       refused[#refused + 1] = user
     else
-      local arrival = redis.call('HINCRBY', base .. ':n', 'a', 1)
-      redis.call('HSET', members, user, written(arrival, node, info))
-      added[#added + 1], infos[#infos + 1] = user, info
+      local arrival = redis.call('HINCRBY', base .. ':nodes', 'arrivals', 1)
+      redis.call('HSET', members, user, pack_member(arrival, node, info))
+      added[#added + 1], infos[#infos + 1] = user, { user, info }
     end
   end
 end
-if asked('o') then
+if request.whole then
   local all = redis.call('HGETALL', members)
   for at = 1, #all, 2 do
-    if not mine[all[at]] and withdraw(members, node, all[at], all[at + 1]) then
+    if not mine[all[at]] and remove_from_member(members, node, all[at], all[at + 1]) then
       removed[#removed + 1] = all[at]
     end
   end
 end
 
--- After the rows: with the last socket of the channel go all its keys.
-local _, before, total = seats(base, asked('l') and KEYS[3], name, node, count, kept_ms)
-if count > 0 then
-  enlist(KEYS[5], node, tonumber(ARGV[13]))
-  redis.call('SADD', KEYS[2], reference)
+-- Behind the rows: the last socket of the channel takes all its keys with it.
+local before, total = set_sockets(base, traits.listed and occupied, channel.name, node, request.count,
+  NUMBERS_KEPT_MS, SERIALS_KEPT_MS)
+if request.count > 0 then
+  register(KEYS[5], node)
+  redis.call('SADD', KEYS[2], record)
 else
-  redis.call('SREM', KEYS[2], reference)
+  redis.call('SREM', KEYS[2], record)
 end
 
-local tell = 0
-if asked('w') then
-  local due = now_ms() + tonumber(ARGV[10])
-  if before == 0 and total > 0 and not cancel(held, reference, '') then tell = tell + 1 end
-  for _, user in ipairs(removed) do hold(held, due, reference, user) end
+local outcome = {
+  total = math.max(total, 0),
+  refused = non_empty(refused),
+  added = non_empty(added),
+  removed = non_empty(removed),
+}
+if traits.webhooks then
+  if before == 0 and total > 0 then outcome.tell_occupied = not cancel_leave(leaves, record) end
+  for _, user in ipairs(removed) do delay_leave(leaves, record, user) end
+  local tell = {}
   for _, user in ipairs(added) do
-    if not cancel(held, reference, user) then told[#told + 1] = user end
+    if not cancel_leave(leaves, record, user) then tell[#tell + 1] = user end
   end
-  if before > 0 and total <= 0 then hold(held, due, reference, '') end
+  outcome.tell_added = non_empty(tell)
+  if before > 0 and total <= 0 then delay_leave(leaves, record) end
 end
-local count_is = asked('s') and count_told(base, total) or 'no'
-if count_is == 'told' then tell = tell + 2 elseif count_is == 'later' then tell = tell + 4 end
-announce(base, ARGV[2], removed, added, infos, count_is == 'told' and total or 0)
+outcome.count = traits.counts and count_notice(total) or nil
+publish_change(base, ARGV[2], {
+  removed = outcome.removed,
+  added = non_empty(infos),
+  count = outcome.count == 'told' and total or nil,
+})
 
-local tail = {}
-if asked('f') then
-  tell = tell + 8
-  local all = redis.call('HGETALL', members)
-  tail[1] = struct.pack('>I4', #all / 2)
-  for at = 1, #all, 2 do
-    local arrival, _, info = member(all[at + 1])
-    tail[#tail + 1] = struct.pack('>I8', arrival) .. text(all[at]) .. text(info)
-  end
-end
-if asked('c') then
-  local cached = redis.call('GET', base .. ':e')
+if request.roster then outcome.roster = redis.call('HGETALL', members) end
+if request.cached then
+  local cached = redis.call('GET', base .. ':cached')
   if cached then
-    tell = tell + 16
-    tail[#tail + 1] = text(cached)
-  elseif asked('m') and redis.call('SET', base .. ':z', 1, 'NX', 'PX', ARGV[10]) then
-    tell = tell + 32
+    outcome.cached = cached
+  elseif redis.call('SET', base .. ':missing', 1, 'NX', 'PX', CACHE_MISS_WINDOW_MS) then
+    outcome.tell_miss = true
   end
 end
--- A part of what was missed at a time: the answer waits in the node's buffer with all others.
-local missed = {}
-if asked('x') then
-  local after = redis.call('XRANGE', base .. ':x', '(' .. ARGV[12] .. '-0', '+', 'COUNT', 64)
-  local bytes = 0
-  for at, entry in ipairs(after) do
-    missed[at], bytes = entry[2][2], bytes + #entry[2][2]
-    if at == 64 or bytes > 65536 then
-      tell = tell + 64
+-- A part of what was missed at a time: the outcome waits in the node's output buffer with all others.
+if request.missed_since then
+  local since = string.format('(%.0f-0', request.missed_since)
+  local missed, bytes = {}, 0
+  for _, entry in ipairs(redis.call('XRANGE', base .. ':events', since, '+', 'COUNT', MISSED_EVENTS_MAX)) do
+    missed[#missed + 1], bytes = entry[2][2], bytes + #entry[2][2]
+    if #missed == MISSED_EVENTS_MAX or bytes > MISSED_BYTES_MAX then
+      outcome.more = true
       break
     end
   end
+  outcome.missed = non_empty(missed)
 end
-tail[#tail + 1] = texts(missed)
-local number = tonumber(redis.call('GET', base .. ':q') or '0')
-local own = asked('o') and tonumber(redis.call('HGET', base .. ':p', node) or '0') or 0
-return redis.call('PUBLISH', ARGV[3], ARGV[4]
-  .. struct.pack('>I8I8I4B', number, own, math.max(total, 0), tell)
-  .. texts(refused) .. texts(added) .. texts(removed) .. texts(told) .. table.concat(tail))
+outcome.number = tonumber(redis.call('GET', base .. ':number') or '0')
+if request.whole then outcome.own = tonumber(redis.call('HGET', base .. ':serials', node) or '0') end
+return redis.call('PUBLISH', request.reply_topic, ARGV[3] .. cmsgpack.pack(outcome))

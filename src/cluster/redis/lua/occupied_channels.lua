@@ -1,0 +1,13 @@
+-- Lists the occupied channels of an app whose names have a prefix, in order of name.
+-- KEYS  the app's occupied channels
+-- ARGV  what the keys of its channels begin with, the prefix
+-- Returns a packed list of name, sockets, users.
+local from, to = '-', '+'
+if ARGV[2] ~= '' then from, to = '[' .. ARGV[2], '[' .. ARGV[2] .. '\255' end
+local all = {}
+for at, name in ipairs(redis.call('ZRANGEBYLEX', KEYS[1], from, to)) do
+  local base = ARGV[1] .. name .. '}'
+  local sockets = tonumber(redis.call('HGET', base .. ':nodes', 'total') or '0')
+  all[at] = { name, sockets, redis.call('HLEN', base .. ':members') }
+end
+return cmsgpack.pack(all)
