@@ -8,10 +8,10 @@
 //! A schedule that fails is printed with its seed, cut down to the steps it needs:
 //!
 //! ```sh
-//! SIMULATION_SEED=42 cargo test --test cluster simulation     # plays it again,
+//! SIMULATION_SEED=42 cargo test --test cluster_simulation simulation     # plays it again,
 //! SIMULATION_VERBOSE=1 SIMULATION_SEED=42 ...                 # with everything that was said
-//! SIMULATION_FIRST=50000 cargo test --test cluster simulation # plays other ones
-//! SCRIPTS_SEED=7 cargo test --test cluster scripts            # one sequence for both directories
+//! SIMULATION_FIRST=50000 cargo test --test cluster_simulation simulation # plays other ones
+//! SCRIPTS_SEED=7 cargo test --test cluster_simulation scripts            # one sequence for both directories
 //! ```
 
 #![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]

@@ -1,0 +1,110 @@
+//! The rooms in reading order, and what each may use.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+
+use crate::assert_none;
+use crate::paths::named;
+use crate::source::code;
+
+/// Each room and the rooms it may use. `websocket` and `http` do not use each other, `hub` no
+/// transport, `protocol` neither time nor tasks.
+const LAYERS: [(&str, &[&str]); 16] = [
+    ("app", &[]),
+    ("log_throttle", &[]),
+    ("network_fault", &[]),
+    ("protocol", &["app"]),
+    ("metrics", &["protocol"]),
+    ("config", &["app"]),
+    ("channel_rules", &["app", "protocol"]),
+    ("hub", &["app", "channel_rules", "config", "metrics", "protocol"]),
+    (
+        "cluster",
+        &["app", "channel_rules", "config", "metrics", "network_fault", "protocol", "log_throttle"],
+    ),
+    (
+        "node",
+        &[
+            "app",
+            "channel_rules",
+            "cluster",
+            "config",
+            "hub",
+            "metrics",
+            "protocol",
+            "log_throttle",
+        ],
+    ),
+    ("webhook", &["app", "channel_rules", "config", "metrics", "network_fault", "protocol"]),
+    ("websocket", &["config", "hub", "node", "protocol"]),
+    ("http", &["app", "config", "hub", "metrics", "node", "protocol"]),
+    (
+        "server",
+        &[
+            "cluster",
+            "config",
+            "http",
+            "hub",
+            "metrics",
+            "node",
+            "protocol",
+            "log_throttle",
+            "webhook",
+            "websocket",
+        ],
+    ),
+    ("logging", &["config"]),
+    ("cli", &["app", "config", "logging", "network_fault", "server"]),
+];
+
+#[test]
+fn every_room_uses_only_the_rooms_below_it() {
+    let allowed: BTreeMap<&str, &[&str]> = LAYERS.into_iter().collect();
+    let mut problems = Vec::new();
+    for file in named("src") {
+        let Some(room) = file.module.first() else { continue };
+        let Some(below) = allowed.get(&**room) else {
+            problems.push(format!("src/{room} is not in LAYERS"));
+            continue;
+        };
+        let used: BTreeSet<&String> = file.paths().filter_map(|path| path.first()).collect();
+        for other in used {
+            if other != room && !below.contains(&&**other) {
+                problems.push(format!("src/{}.rs uses {other}", file.module.join("/")));
+            }
+        }
+    }
+    assert_none(
+        &problems,
+        "move what is shared to a room below both, or pass it in where `server` puts all together",
+    );
+}
+
+#[test]
+fn the_layers_have_no_cycle_and_name_every_room() {
+    let mut known = BTreeSet::new();
+    for (room, below) in LAYERS {
+        for other in below {
+            assert!(known.contains(other), "{room} may use {other}, which is not below it");
+        }
+        known.insert(room);
+    }
+    let roots = ["src/lib.rs", "src/main.rs"].map(|file| fs::read_to_string(file).unwrap());
+    let lines = roots.iter().flat_map(|root| root.lines());
+    let declared = lines.filter_map(|line| {
+        line.strip_prefix("pub ").unwrap_or(line).strip_prefix("mod ")?.strip_suffix(';')
+    });
+    assert_eq!(
+        declared.collect::<Vec<_>>(),
+        LAYERS.map(|(room, _)| room),
+        "src/lib.rs and src/main.rs list the rooms in reading order"
+    );
+}
+
+#[test]
+fn only_the_commands_name_the_load_generator() {
+    let named = code("src").into_iter().filter(|source| source.text.contains("resound_load"));
+    let named = named.filter(|source| source.room() != "cli");
+    let problems: Vec<String> = named.map(|source| source.name().to_string()).collect();
+    assert_none(&problems, "the server does not measure itself; call the generator from src/cli");
+}
