@@ -1,68 +1,70 @@
-//! This node as the doors see it: every app's channels, and sockets as the rules see them.
+//! This node as the transports use it: the channels of every app, and the sockets of clients.
 //!
-//! The one place where the pure rules meet the hub, and the hub the cluster; `websocket` and `http`
-//! do not notice whether there are other nodes.
+//! Connects the protocol's sessions with the hub, and the hub with the cluster. Whether there are other
+//! nodes is decided by the [`coordinator`]; `websocket` and `http` do not depend on it.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
-use parking_lot::Mutex;
-
-use crate::app::Apps;
+use crate::app::{App, Apps};
 use crate::channel_rules::WebhookSink;
-use crate::cluster::{self, Cluster, NodeId};
+use crate::cluster::{Cluster, Disagreement, NodeId};
 use crate::config::ClusterSettings;
 use crate::hub::{EventCache, Hub, Shards};
 use crate::metrics::Metrics;
 
-mod carrying;
 mod channels;
+mod cluster_node;
+mod connection_permit;
+mod coordinator;
+mod decisions;
+mod local_apps;
 mod message_log;
 mod oversized;
 mod peer_log;
 mod pending_joins;
-mod place;
-mod refusals;
-mod room;
+mod single_node;
 mod socket;
+mod socket_capacity;
 
-pub use channels::{Channels, LastEvent, Triggered};
+pub use channels::Channels;
+pub use connection_permit::ConnectionPermit;
+pub use coordinator::{LastEvent, Triggered};
 pub use message_log::readable;
 pub use peer_log::PeerLog;
 pub use pending_joins::PendingJoins;
-pub use place::{Admission, Asked, Place};
-pub use room::{Room, Vacancy};
 pub use socket::{Arrival, Socket};
+pub use socket_capacity::{Availability, SocketCapacity};
 
-use carrying::{Local, Stage};
-use channels::Membership;
-use refusals::Refusals;
+use cluster_node::ClusterNode;
+use decisions::Decisions;
+use local_apps::{LocalApp, LocalApps};
+use single_node::SingleNode;
 
-/// All apps of this process, served.
+/// All apps of this process.
 pub struct Node {
     by_id: HashMap<String, Arc<Channels>>,
     by_key: HashMap<String, Arc<Channels>>,
     shards: Arc<Shards>,
     metrics: Arc<Metrics>,
-    refusals: Arc<Refusals>,
     cluster: Option<Arc<Cluster>>,
-    room: Room,
+    capacity: SocketCapacity,
 }
 
-/// How a node stands to the others.
+/// The node's relation to other nodes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Standing {
-    /// There are none.
-    Alone,
-    /// It meets them through Redis.
+pub enum ClusterStatus {
+    /// No cluster is configured.
+    Off,
+    /// Redis is connected.
     Connected {
-        /// How many live, this one included.
+        /// The number of live nodes, this one included.
         nodes: u32,
-        /// What they do not agree on.
-        disagreements: Vec<cluster::Disagreement>,
+        /// The settings in which nodes differ from this one.
+        disagreements: Vec<Disagreement>,
     },
-    /// Redis is away: it serves its own sockets.
+    /// Redis is away: the node serves its own sockets.
     Degraded,
 }
 
@@ -70,7 +72,7 @@ pub enum Standing {
 pub type WebhookSinks = HashMap<String, Arc<dyn WebhookSink>>;
 
 impl Node {
-    /// A hub for every app, on shared shards and with one cache: a node of its own.
+    /// A node without others: a hub for every app, on shared shards and with one cache.
     pub fn new(
         apps: &Apps,
         shards: &Arc<Shards>,
@@ -78,17 +80,20 @@ impl Node {
         metrics: Arc<Metrics>,
         mut webhooks: WebhookSinks,
     ) -> Self {
-        let cache = Arc::new(cache);
+        let (cache, decisions) = (Arc::new(cache), Arc::new(Decisions::default()));
         let mut node = Self::empty(shards, metrics);
         for app in apps.iter() {
             let webhooks = webhooks.remove(&app.id);
-            let hub = Hub::new(app.clone(), shards.clone(), cache.clone(), webhooks);
-            node.add(Channels::new(Arc::new(hub), Arc::new(PeerLog::new(app.clone())), None));
+            let hub = Arc::new(Hub::new(app.clone(), shards.clone(), cache.clone(), webhooks));
+            let coordinator = Box::new(SingleNode::new(hub.clone()));
+            let peer_log = Arc::new(PeerLog::new(app.clone()));
+            let (decisions, metrics) = (decisions.clone(), node.metrics.clone());
+            node.add(Channels::new(hub, coordinator, decisions, metrics, peer_log));
         }
         node
     }
 
-    /// The same as one of several: `id` names it, `settings` say how they meet.
+    /// One of several nodes: `id` identifies it, `settings` are those of the cluster.
     pub fn in_cluster(
         apps: &Apps,
         shards: &Arc<Shards>,
@@ -97,34 +102,30 @@ impl Node {
         webhooks: &WebhookSinks,
         (id, settings): (NodeId, ClusterSettings),
     ) -> Self {
-        let cache = Arc::new(cache);
-        let mut node = Self::empty(shards, metrics.clone());
-        let local = |app: &Arc<_>| Local {
-            hub: Arc::new(Hub::new(Arc::clone(app), shards.clone(), cache.clone(), None)),
+        let (cache, decisions) = (Arc::new(cache), Arc::new(Decisions::default()));
+        let mut node = Self::empty(shards, metrics);
+        let local = |app: &Arc<App>| LocalApp {
+            hub: Arc::new(Hub::new(app.clone(), shards.clone(), cache.clone(), None)),
             webhooks: webhooks.get(&app.id).cloned(),
-            peer_log: Arc::new(PeerLog::new(Arc::clone(app))),
+            peer_log: Arc::new(PeerLog::new(app.clone())),
         };
-        let stage = Stage {
-            apps: apps.iter().map(local).collect(),
-            metrics: metrics.clone(),
-            refusals: node.refusals.clone(),
-            loss_lines: Mutex::default(),
-        };
-        let locals: Vec<Local> = stage.apps.clone();
+        let locals: Vec<LocalApp> = apps.iter().map(local).collect();
+        let local_apps = LocalApps::new(locals.clone(), node.metrics.clone(), decisions.clone());
+        let apply = Box::new(move |effect| local_apps.apply(effect));
         let all: Vec<_> = apps.iter().cloned().collect();
-        let carry_out = Box::new(move |effect| stage.carry_out(effect));
-        let cluster = Arc::new(Cluster::new(id, settings, &all, metrics, carry_out));
-        for (app, Local { hub, webhooks, peer_log }) in locals.into_iter().enumerate() {
-            let membership = Membership { cluster: cluster.clone(), app, webhooks };
-            node.add(Channels::new(hub, peer_log, Some(membership)));
+        let cluster = Arc::new(Cluster::new(id, settings, &all, node.metrics.clone(), apply));
+        for (app, LocalApp { hub, webhooks, peer_log }) in locals.into_iter().enumerate() {
+            let coordinator = ClusterNode::new(cluster.clone(), app, hub.clone(), webhooks);
+            let (decisions, metrics) = (decisions.clone(), node.metrics.clone());
+            node.add(Channels::new(hub, Box::new(coordinator), decisions, metrics, peer_log));
         }
         node.cluster = Some(cluster);
         node
     }
 
     fn empty(shards: &Arc<Shards>, metrics: Arc<Metrics>) -> Self {
-        let (by_id, by_key, refusals, room) = Default::default();
-        Self { by_id, by_key, shards: shards.clone(), metrics, refusals, cluster: None, room }
+        let (by_id, by_key, capacity) = Default::default();
+        Self { by_id, by_key, shards: shards.clone(), metrics, cluster: None, capacity }
     }
 
     fn add(&mut self, channels: Channels) {
@@ -134,17 +135,17 @@ impl Node {
         self.by_key.insert(app.key.clone(), channels.clone());
     }
 
-    /// The channels of the app a back end names.
+    /// The channels of the app with this id, by which back ends name it.
     pub fn channels_by_id(&self, app_id: &str) -> Option<&Arc<Channels>> {
         self.by_id.get(app_id)
     }
 
-    /// The channels of the app a client names.
+    /// The channels of the app with this key, by which clients name it.
     pub fn channels_by_key(&self, key: &str) -> Option<&Arc<Channels>> {
         self.by_key.get(key)
     }
 
-    /// Does what was put off until now, on every hub.
+    /// Does the work of all apps that is due by the time.
     pub fn tick(&self, now: Instant) {
         for channels in self.by_id.values() {
             channels.tick(now);
@@ -156,35 +157,35 @@ impl Node {
         &self.shards
     }
 
-    /// What the node counts.
+    /// The metrics of the process.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
     }
 
-    /// The bound on its sockets.
-    pub fn room(&self) -> &Room {
-        &self.room
+    /// The bound on the sockets of the process.
+    pub fn capacity(&self) -> &SocketCapacity {
+        &self.capacity
     }
 
-    /// Whether one more socket has a place.
-    pub fn vacancy(&self, now: Instant) -> Vacancy {
-        self.room.vacancy(self.shards.socket_count(), now)
+    /// What is left for further sockets.
+    pub fn availability(&self, now: Instant) -> Availability {
+        self.capacity.availability(self.shards.socket_count(), now)
     }
 
-    /// How it stands to the others.
-    pub fn standing(&self) -> Standing {
+    /// The node's relation to other nodes.
+    pub fn cluster_status(&self) -> ClusterStatus {
         match &self.cluster {
-            None => Standing::Alone,
+            None => ClusterStatus::Off,
             Some(cluster) if cluster.is_connected() => {
-                // Before the first beat is answered it knows of itself.
+                // Before the first heartbeat is answered the core counts no node.
                 let nodes = cluster.act(|core| core.live_nodes()).max(1);
-                Standing::Connected { nodes, disagreements: cluster.disagreements() }
+                ClusterStatus::Connected { nodes, disagreements: cluster.disagreements() }
             }
-            Some(_) => Standing::Degraded,
+            Some(_) => ClusterStatus::Degraded,
         }
     }
 
-    /// What connects it to other nodes.
+    /// The cluster, if the node is in one.
     pub fn cluster(&self) -> Option<&Arc<Cluster>> {
         self.cluster.as_ref()
     }

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use criterion::Criterion;
-use resound::node::{Arrival, Place, Socket};
+use futures_util::FutureExt;
+use resound::node::{Arrival, ConnectionPermit, Socket};
 use resound::protocol::session::Session;
 use resound::protocol::{ClientLibrary, SocketId};
 
@@ -56,9 +57,10 @@ pub(crate) fn measure(criterion: &mut Criterion) {
 }
 
 fn open(stage: &Stage) -> Socket {
-    let place = Place::take(stage.node.channels_by_id("1").unwrap()).expect("no limit");
+    let channels = stage.node.channels_by_id("1").unwrap();
+    let permit = ConnectionPermit::acquire(channels).now_or_never().unwrap().expect("no limit");
     let id = stage.shards.new_socket_id(0);
     let (library, transport) = (ClientLibrary::Other, Arc::new(Null));
-    let arrival = Arrival { place, id, library, transport, answer: None };
-    Socket::open(&stage.node, arrival, Instant::now())
+    let arrival = Arrival { permit, id, library, transport, answer: None };
+    Socket::open(arrival, Instant::now())
 }

@@ -10,7 +10,7 @@ use serde::Serialize;
 
 use super::api::Api;
 use super::json_response::json_response;
-use crate::node::{Standing, Vacancy};
+use crate::node::{Availability, ClusterStatus};
 
 #[derive(Serialize)]
 struct HealthResponse {
@@ -44,18 +44,20 @@ pub(super) async fn up() -> Response {
 /// refuses the next one and another node may accept it. Nor is a draining node, so that load balancers
 /// send new connections to other nodes.
 pub(super) async fn ready(State(api): State<Arc<Api>>) -> Response {
-    let (cluster, nodes, disagreements) = match api.node.standing() {
-        Standing::Alone => ("off", None, Vec::new()),
-        Standing::Degraded => ("degraded", None, Vec::new()),
-        Standing::Connected { nodes, disagreements } => ("connected", Some(nodes), disagreements),
+    let (cluster, nodes, disagreements) = match api.node.cluster_status() {
+        ClusterStatus::Off => ("off", None, Vec::new()),
+        ClusterStatus::Degraded => ("degraded", None, Vec::new()),
+        ClusterStatus::Connected { nodes, disagreements } => {
+            ("connected", Some(nodes), disagreements)
+        }
     };
     let (descriptors, reason) = if api.stopping.is_cancelled() {
         (None, Some("the server is stopping"))
     } else {
-        match api.node.vacancy(Instant::now()) {
-            Vacancy::Free => (None, None),
-            Vacancy::Low => (Some("low"), None),
-            Vacancy::Full => (
+        match api.node.availability(Instant::now()) {
+            Availability::Ample => (None, None),
+            Availability::Low => (Some("low"), None),
+            Availability::Exhausted => (
                 Some("exhausted"),
                 Some(
                     "no file descriptors are left for more sockets: raise the limit of open files",

@@ -1,13 +1,13 @@
-//! Client messages made fit for the log: what `--debug` shows of the message stream.
+//! The text of client messages in the log of the message stream (`--debug`).
 //!
-//! Signatures are masked, long texts are cut. Called only when somebody is listening.
+//! Masks signatures and cuts long texts. Called only when that log is enabled.
 
 use serde_json::Value;
 
-/// Characters of a message that are shown; Reverb cuts at 200 too.
-const SHOWN_CHARS: usize = 200;
+/// Characters of a message that are logged; Reverb cuts at 200 too.
+const LOGGED_CHARS: usize = 200;
 
-/// A client message with its `auth` masked; text that is no JSON is shown cut.
+/// A client message with its `auth` masked, at most 200 characters of it.
 pub fn readable(message: &str) -> String {
     let Ok(mut value) = serde_json::from_str::<Value>(message) else { return cut(message) };
     if let Some(data) = value.get_mut("data") {
@@ -21,9 +21,9 @@ pub fn readable(message: &str) -> String {
     cut(&value.to_string())
 }
 
-/// The start of a text that a client chose.
+/// The first characters of a text that a client chose.
 pub(super) fn cut(text: &str) -> String {
-    match text.char_indices().nth(SHOWN_CHARS) {
+    match text.char_indices().nth(LOGGED_CHARS) {
         Some((end, _)) => format!("{}…", &text[..end]),
         None => text.to_owned(),
     }
@@ -45,7 +45,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_long_is_cut() {
+    fn a_long_message_is_cut() {
         assert_eq!(readable(&"é".repeat(500)).chars().count(), 201);
     }
 }

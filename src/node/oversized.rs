@@ -1,6 +1,6 @@
-//! Events above the size that hosted Pusher refuses: logged once a minute for each event name.
+//! The log of events whose data hosted Pusher would refuse: one line a minute for each event name.
 //!
-//! A back end that sends such events sends many of them; each is delivered and counted.
+//! A back end that sends such events sends many of them. Each is delivered and counted.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -12,7 +12,7 @@ use crate::log_throttle::{LogThrottle, Suppressed};
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
-/// Those of one app.
+/// The log of one app.
 pub(super) struct Oversized {
     app: Arc<App>,
     throttle: Mutex<LogThrottle<String>>,
@@ -23,7 +23,7 @@ impl Oversized {
         Self { app, throttle: Mutex::new(LogThrottle::new(INTERVAL)) }
     }
 
-    /// One was accepted.
+    /// Counts an event, and logs it if it is the first of its name in the interval.
     pub(super) fn note(&self, event: &str, bytes: usize, now: Instant) {
         if self.throttle.lock().admit(event, now) {
             let (app, limit) = (&self.app.id, self.app.limits.event_data_warn_bytes);
@@ -37,7 +37,7 @@ impl Oversized {
         }
     }
 
-    /// Logs how many more there were in each minute that has ended.
+    /// Logs the counts of the intervals that have ended.
     pub(super) fn tick(&self, now: Instant) {
         let suppressed = self.throttle.lock().take_suppressed(now);
         for Suppressed { kind: event, count } in suppressed {

@@ -1,8 +1,8 @@
-//! What the log says of refusals that clients cause: the first of a kind in a second with its details,
-//! the others by their number.
+//! The log of refusals that clients cause: the first of a kind in a second with its details, the others
+//! with their count.
 //!
-//! A client that is refused may try again as often as it likes; every refusal is in the metrics, and,
-//! with `--debug`, in the log.
+//! A client can repeat a refused request without end. The metrics count every refusal, and `--debug` logs
+//! each.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -17,7 +17,7 @@ use crate::protocol::{CloseCode, SocketId};
 
 const INTERVAL: Duration = Duration::from_secs(1);
 
-/// The refusals of one app.
+/// The log of one app.
 pub struct PeerLog {
     app: Arc<App>,
     throttle: Mutex<LogThrottle<Refusal>>,
@@ -32,7 +32,7 @@ enum Refusal {
     Connection(u16),
 }
 
-/// One refusal, in full: at info if it is the first of its kind, else at debug.
+/// Logs one refusal in full: at info if it is the first of its kind in the interval, else at debug.
 macro_rules! refused {
     ($log:expr, $refusal:expr, $text:literal, $($field:tt)*) => {
         if $log.is_first($refusal) {
@@ -54,7 +54,7 @@ impl PeerLog {
         refused!(self, Refusal::Message(code), "message rejected", %socket, code, reason);
     }
 
-    /// A subscription was not granted.
+    /// A subscription was refused.
     pub(super) fn subscription_refused(
         &self,
         socket: SocketId,
@@ -66,19 +66,19 @@ impl PeerLog {
         refused!(self, refusal, "subscription refused", %socket, channel, status, reason);
     }
 
-    /// A sign-in was not granted.
+    /// A sign-in was refused.
     pub(super) fn sign_in_refused(&self, socket: SocketId, error: &ErrorEvent) {
         let (code, reason) = (error.code, &error.message);
         refused!(self, Refusal::SignIn, "sign-in refused", %socket, code, reason);
     }
 
-    /// A handshake was answered with a close code.
+    /// A handshake was refused with a close code.
     pub fn connection_refused(&self, code: CloseCode, origin: Option<&str>) {
         let (code, reason) = (code.code(), code.reason());
         refused!(self, Refusal::Connection(code), "connection refused", code, reason, origin);
     }
 
-    /// Logs the numbers of what repeated within a second that is over.
+    /// Logs the counts of the intervals that have ended.
     pub(super) fn tick(&self, now: Instant) {
         let suppressed = self.throttle.lock().take_suppressed(now);
         let app = &self.app.id;

@@ -1,21 +1,20 @@
-//! The wait of one socket for the cluster's decisions about its joins.
+//! The wait of one socket for the cluster's decisions on its joins.
 
 use tokio::sync::oneshot;
 
-use super::channels::Membership;
-use crate::cluster::{DirectoryQuery, QueryAnswer};
+use crate::cluster::{Cluster, DirectoryQuery, QueryAnswer};
 
 /// Resolves once every join that was requested before it is decided.
 pub struct PendingJoins(oneshot::Receiver<QueryAnswer>);
 
 impl PendingJoins {
-    /// Redis answers in order, and outcomes come before answers on the one connection: when this
-    /// small look-up is answered, so are the joins before it. Without Redis the node has decided
-    /// them itself, and there is nothing to wait for.
-    pub(super) fn of(membership: &Membership, app_id: &str) -> Option<Self> {
+    /// Sends a small query behind the joins. Redis answers in order, and outcomes precede the answers on
+    /// the one connection, so this answer means that the joins are decided. `None` without Redis: the
+    /// node has decided them itself.
+    pub(super) fn request(cluster: &Cluster, app_id: String) -> Option<Self> {
         let (waiter, answer) = oneshot::channel();
-        let query = DirectoryQuery::Connections(app_id.to_owned());
-        membership.cluster.act(|core| core.query(query, waiter)).then_some(Self(answer))
+        let query = DirectoryQuery::Connections(app_id);
+        cluster.act(|core| core.query(query, waiter)).then_some(Self(answer))
     }
 
     /// Waits. A link that breaks ends the wait too: the node then decides what was pending.

@@ -1,44 +1,43 @@
-//! One connected client as the rules see it: a session whose actions are carried out on the hub.
+//! One connected client: a session whose actions are carried out on the app's channels.
 //!
-//! Transport-free and synchronous, so the same value runs under a TCP connection and in the
-//! conformance transcripts. Dropping it leaves every channel: no way out of a connection can
-//! forget that.
+//! Transport-free and synchronous, so the same value runs under a TCP connection and in the conformance
+//! transcripts. Dropping it leaves every channel, so no end of a connection can omit that.
 
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::channels::JoinAnswer;
-use super::refusals::Refusals;
-use super::{Channels, Node, PendingJoins, Place, readable};
+use super::channels::Channels;
+use super::connection_permit::ConnectionPermit;
+use super::coordinator::JoinAnswer;
+use super::decisions::Decision;
+use super::message_log::readable;
+use super::pending_joins::PendingJoins;
 use crate::hub::{Hub, PresenceFull, Transport};
-use crate::metrics::Metrics;
 use crate::protocol::close_code::CloseCode;
-use crate::protocol::server_message::SubscriptionError;
+use crate::protocol::server_message::{ErrorEvent, SubscriptionError};
 use crate::protocol::session::{Action, Addressee, Session};
-use crate::protocol::{ClientLibrary, Frame, SocketId, server_message};
+use crate::protocol::{ChannelName, ClientLibrary, Frame, Member, SocketId, server_message};
 
-/// A socket that was admitted and greeted.
+/// A socket whose handshake was accepted.
 pub struct Socket {
-    place: Place,
-    metrics: Arc<Metrics>,
-    refusals: Arc<Refusals>,
+    permit: ConnectionPermit,
     session: Session,
     /// Joins that were requested of the cluster since [`pending_joins`](Self::pending_joins) last
     /// returned a wait.
     joins: u32,
 }
 
-/// A client that has its place.
+/// A client whose socket may open.
 pub struct Arrival {
-    /// The place.
-    pub place: Place,
-    /// The id it is given.
+    /// The permit of its app.
+    pub permit: ConnectionPermit,
+    /// The id of the new socket.
     pub id: SocketId,
-    /// What it is built on.
+    /// The library that the client uses.
     pub library: ClientLibrary,
-    /// The way to it.
+    /// The write side of its connection.
     pub transport: Arc<dyn Transport>,
-    /// The answer to its handshake, which goes before the greeting.
+    /// The answer to its handshake, which precedes `connection_established`.
     pub answer: Option<Frame>,
 }
 
@@ -47,34 +46,33 @@ pub struct Arrival {
 const JOINS_PENDING_MAX: u32 = 16;
 
 impl Socket {
-    /// Greets a client.
-    pub fn open(node: &Node, arrival: Arrival, now: Instant) -> Self {
-        let Arrival { place, id, library, transport, answer } = arrival;
-        let hub = place.channels().hub();
-        let (session, greeting) = Session::open(hub.app().clone(), id, library, now);
-        node.shards().open(id, transport);
-        for frame in answer.into_iter().chain([greeting]) {
-            hub.answer(id, frame);
+    /// Opens a socket and sends it `connection_established`.
+    pub fn open(arrival: Arrival, now: Instant) -> Self {
+        let Arrival { permit, id, library, transport, answer } = arrival;
+        let channels = permit.channels();
+        let (session, established) = Session::open(channels.app().clone(), id, library, now);
+        channels.hub().shards().open(id, transport);
+        for frame in answer.into_iter().chain([established]) {
+            channels.hub().answer(id, frame);
         }
-        node.metrics().socket_opened();
-        tracing::debug!(target: "resound::stream", socket = %id, app = hub.app().id, "connection established");
-        let (metrics, refusals) = (node.metrics().clone(), node.refusals.clone());
-        Self { place, metrics, refusals, session, joins: 0 }
+        channels.metrics().socket_opened();
+        tracing::debug!(target: "resound::stream", socket = %id, app = channels.app().id, "connection established");
+        Self { permit, session, joins: 0 }
     }
 
-    /// The id the client was told.
+    /// The id of the socket.
     pub fn id(&self) -> SocketId {
         self.session.socket_id()
     }
 
     /// A text message arrived. Returns the bytes of the answers that were queued for it.
     pub fn receive(&mut self, text: &str, now: Instant) -> usize {
-        self.metrics.messages_received.inc();
+        self.channels().metrics().messages_received.inc();
         if tracing::enabled!(target: "resound::stream", tracing::Level::DEBUG) {
             let message = readable(text);
             tracing::debug!(target: "resound::stream", socket = %self.id(), message, "message received");
         }
-        self.hear_refusals();
+        self.take_decisions();
         let actions = self.session.receive(text, now);
         actions.into_iter().map(|action| self.carry_out(action, now)).sum()
     }
@@ -86,49 +84,58 @@ impl Socket {
         }
     }
 
-    /// A sign of life that is no message.
-    pub fn heard(&mut self, now: Instant) {
+    /// The client is alive for another reason than a message, such as bytes it accepted.
+    pub fn record_activity(&mut self, now: Instant) {
         self.session.record_activity(now);
     }
 
-    /// What to wait for before the next message, if the cluster has many joins of this socket to
-    /// decide.
+    /// The wait before the next message, if the cluster has many joins of this socket to decide.
     pub fn pending_joins(&mut self) -> Option<PendingJoins> {
         if self.joins < JOINS_PENDING_MAX {
             return None;
         }
         self.joins = 0;
-        self.channels().pending_joins()
+        self.channels().coordinator().pending_joins()
     }
 
-    /// When [`tick`](Self::tick) is due next, whatever is heard until then.
-    pub fn next_look(&self, now: Instant) -> Instant {
+    /// When to call [`tick`](Self::tick), whatever arrives until then.
+    pub fn next_tick(&self, now: Instant) -> Instant {
         self.session.next_tick(now)
     }
 
-    /// Time has passed.
+    /// Pings or closes the client if that is due.
     pub fn tick(&mut self, now: Instant) {
+        self.take_decisions();
         if let Some(action) = self.session.tick(now) {
             self.carry_out(action, now);
         }
     }
 
-    /// The server closes the socket: the reason is said, then the close frame.
+    /// Sends the client the reason, then closes the socket.
     pub fn end(&self, code: CloseCode) {
         self.hub().end(self.id(), code);
     }
 
     fn channels(&self) -> &Channels {
-        self.place.channels()
+        self.permit.channels()
     }
 
     fn hub(&self) -> &Hub {
         self.channels().hub()
     }
 
-    fn hear_refusals(&mut self) {
-        for channel in self.refusals.take(self.id()) {
-            self.session.forget_subscription(&channel);
+    /// Brings the session up to date with what the cluster has decided.
+    fn take_decisions(&mut self) {
+        let id = self.id();
+        for decision in self.permit.channels().decisions().take(id) {
+            match decision {
+                Decision::Granted(channel) => self.session.subscription_granted(&channel),
+                Decision::Refused(channel) => {
+                    if let Some(user_id) = self.session.subscription_withdrawn(&channel) {
+                        self.hub().left_as(&user_id, id);
+                    }
+                }
+            }
         }
     }
 
@@ -137,21 +144,9 @@ impl Socket {
         let id = self.id();
         match action {
             Action::Send(frame) => return self.hub().answer(id, frame),
-            Action::Reject(error) => {
-                self.metrics.messages_rejected.inc();
-                self.channels().peer_log().message_rejected(id, &error);
-                return self.hub().answer(id, server_message::error(error.code, &error.message));
-            }
+            Action::Reject(error) => return self.reject(&error),
             Action::Refuse { channel, error, addressee } => {
-                self.metrics.subscriptions_refused.inc();
-                self.channels().peer_log().subscription_refused(id, &channel, &error);
-                return match addressee {
-                    Addressee::Channel => refuse(self.hub(), id, &channel, &error),
-                    Addressee::Connection => {
-                        let frame = server_message::error(code(&error), &error.error);
-                        self.hub().answer(id, frame)
-                    }
-                };
+                return self.refuse(&channel, &error, addressee);
             }
             Action::RefuseSignIn(error) => {
                 self.channels().peer_log().sign_in_refused(id, &error);
@@ -159,32 +154,41 @@ impl Socket {
                 self.hub().end(id, CloseCode::SignInRefused);
             }
             Action::Subscribe { channel, member } => {
-                match self.channels().subscribe(id, &channel, member.as_ref(), now) {
-                    Ok(answer) => {
-                        self.session.subscription_granted(&channel);
-                        return self.answered(answer);
-                    }
-                    Err(PresenceFull) => {
-                        let refusal = self.session.subscription_refused(&channel);
-                        return self.carry_out(refusal, now);
-                    }
-                }
+                return self.subscribe(&channel, member.as_ref(), now);
             }
             Action::Confirm { channel } => {
-                let answer = self.channels().confirm(id, &channel);
-                return self.answered(answer);
+                let answer = self.channels().coordinator().confirm(id, &channel);
+                return self.queued_bytes(answer);
             }
             Action::Unsubscribe { channel, user_id } => {
-                self.channels().unsubscribe(id, &channel, user_id.as_ref(), now);
+                let coordinator = self.channels().coordinator();
+                coordinator.unsubscribe(id, &channel, user_id.as_ref(), now);
             }
-            Action::Publish(relay) => self.channels().publish(relay, id, now),
-            Action::SignIn { user } => self.channels().sign_in(id, &user),
+            Action::Publish(relay) => self.channels().coordinator().client_event(relay, id, now),
+            Action::SignIn { user } => self.channels().coordinator().sign_in(id, &user),
             Action::Close(code) => self.hub().end(id, code),
         }
         0
     }
 
-    fn answered(&mut self, answer: JoinAnswer) -> usize {
+    fn subscribe(&mut self, channel: &ChannelName, member: Option<&Member>, now: Instant) -> usize {
+        let answer = self.channels().coordinator().subscribe(self.id(), channel, member, now);
+        match answer {
+            Ok(answer) => {
+                match answer {
+                    JoinAnswer::Queued { .. } => self.session.subscription_granted(channel),
+                    JoinAnswer::Pending => self.session.subscription_pending(channel),
+                }
+                self.queued_bytes(answer)
+            }
+            Err(PresenceFull) => {
+                let refusal = self.session.subscription_refused(channel);
+                self.carry_out(refusal, now)
+            }
+        }
+    }
+
+    fn queued_bytes(&mut self, answer: JoinAnswer) -> usize {
         match answer {
             JoinAnswer::Queued { bytes } => bytes,
             JoinAnswer::Pending => {
@@ -193,32 +197,58 @@ impl Socket {
             }
         }
     }
+
+    fn reject(&self, error: &ErrorEvent) -> usize {
+        self.channels().metrics().messages_rejected.inc();
+        self.channels().peer_log().message_rejected(self.id(), error);
+        self.hub().answer(self.id(), server_message::error(error.code, &error.message))
+    }
+
+    fn refuse(&self, channel: &str, error: &SubscriptionError, addressee: Addressee) -> usize {
+        self.channels().metrics().subscriptions_refused.inc();
+        self.channels().peer_log().subscription_refused(self.id(), channel, error);
+        match addressee {
+            Addressee::Channel => send_refusal(self.hub(), self.id(), channel, error),
+            Addressee::Connection => {
+                let frame = server_message::error(error_code(error), &error.error);
+                self.hub().answer(self.id(), frame)
+            }
+        }
+    }
 }
 
 impl Drop for Socket {
     fn drop(&mut self) {
         let (id, now) = (self.id(), Instant::now());
-        self.hear_refusals();
+        let channels = self.permit.channels();
+        let coordinator = channels.coordinator();
         if let Some(user) = self.session.user() {
-            self.channels().sign_out(id, user, now);
+            coordinator.sign_out(id, user, now);
         }
         for (channel, user_id) in self.session.take_subscriptions() {
-            self.place.channels().unsubscribe(id, &channel, user_id.as_ref(), now);
+            coordinator.unsubscribe(id, &channel, user_id.as_ref(), now);
         }
-        self.metrics.socket_released();
+        // After the leaves: the cluster decides nothing further for this socket.
+        channels.decisions().take(id);
+        channels.metrics().socket_released();
         tracing::debug!(target: "resound::stream", socket = %id, "connection closed");
     }
 }
 
-/// Answers a client whose subscription was not granted; returns the bytes of the answer.
-pub(super) fn refuse(hub: &Hub, id: SocketId, channel: &str, error: &SubscriptionError) -> usize {
+/// Answers a subscription that was refused; returns the bytes of the answer.
+pub(super) fn send_refusal(
+    hub: &Hub,
+    id: SocketId,
+    channel: &str,
+    error: &SubscriptionError,
+) -> usize {
     let bytes = hub.answer(id, server_message::subscription_error(channel, error));
-    // Clients that do not know the event above wait for this one; 4009 as in Reverb.
+    // Clients without support for `pusher:subscription_error` wait for this one; 4009 as in Reverb.
     let text = if error.status == 401 { "Connection is unauthorized" } else { &error.error };
-    bytes + hub.answer(id, server_message::error(code(error), text))
+    bytes + hub.answer(id, server_message::error(error_code(error), text))
 }
 
 /// The code of the `pusher:error`.
-fn code(error: &SubscriptionError) -> u16 {
+fn error_code(error: &SubscriptionError) -> u16 {
     if error.status == 401 { 4009 } else { error.status }
 }

@@ -4,7 +4,6 @@
 //! carries out the actions in order and reports whether the channel granted a subscription; channels,
 //! rosters and transports are not visible from here.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -18,16 +17,18 @@ use super::{ChannelName, ChannelType, ClientLibrary, CloseCode, Frame, Member, S
 use crate::app::{App, ClientEvents};
 
 mod action;
+mod subscriptions;
 
 pub use action::{Action, Addressee, Relay};
+
+use subscriptions::Subscriptions;
 
 /// The protocol state of one socket.
 #[derive(Debug)]
 pub struct Session {
     app: Arc<App>,
     socket_id: SocketId,
-    /// Each channel; on presence channels with the user id of the member.
-    subscriptions: HashMap<ChannelName, Option<Arc<str>>>,
+    subscriptions: Subscriptions,
     user: Option<User>,
     /// When the socket is closed unless `is_authorized`.
     authorize_by: Option<Instant>,
@@ -52,7 +53,7 @@ impl Session {
         let established = server_message::connection_established(socket_id, app.activity_timeout);
         let session = Self {
             socket_id,
-            subscriptions: HashMap::new(),
+            subscriptions: Subscriptions::default(),
             user: None,
             authorize_by: app.authorization_timeout.map(|timeout| now + timeout),
             is_authorized: false,
@@ -113,9 +114,7 @@ impl Session {
     /// When [`tick`](Self::tick) has to be called if the client sends nothing until then.
     pub fn deadline(&self) -> Instant {
         let liveness = self.liveness.deadline(self.app.ping_interval, self.app.pong_timeout);
-        self.authorize_by
-            .filter(|_| !self.is_authorized)
-            .map_or(liveness, |authorize_by| authorize_by.min(liveness))
+        self.authorization_deadline().map_or(liveness, |authorize_by| authorize_by.min(liveness))
     }
 
     /// When to call [`tick`](Self::tick), given that messages do not move the timer: an answer to a ping
@@ -129,8 +128,7 @@ impl Session {
         if now < self.deadline() {
             return None;
         }
-        if !self.is_authorized && self.authorize_by.is_some_and(|authorize_by| authorize_by <= now)
-        {
+        if self.authorization_deadline().is_some_and(|authorize_by| authorize_by <= now) {
             return Some(Action::Close(CloseCode::NotAuthorizedInTime));
         }
         Some(match self.liveness.ping(now) {
@@ -139,20 +137,26 @@ impl Session {
         })
     }
 
-    /// The channel granted a subscription.
+    /// A subscription that the session allowed is pending until it is granted or withdrawn.
+    pub fn subscription_pending(&mut self, channel: &ChannelName) {
+        self.subscriptions.set_pending(channel);
+    }
+
+    /// A subscription is granted, at once or after it was pending.
     pub fn subscription_granted(&mut self, channel: &ChannelName) {
-        self.is_authorized |= channel.needs_auth();
+        self.is_authorized |= self.subscriptions.grant(channel) && channel.needs_auth();
     }
 
     /// The channel is full and refused a subscription that the session had allowed.
     pub fn subscription_refused(&mut self, channel: &ChannelName) -> Action {
-        self.subscriptions.remove(channel);
+        self.subscriptions.remove(channel.as_str());
         self.refuse(channel.as_str(), presence_full(self.app.limits.presence_members))
     }
 
-    /// A subscription was refused, and the client has its answer.
-    pub fn forget_subscription(&mut self, channel: &ChannelName) {
-        self.subscriptions.remove(channel);
+    /// A pending subscription is refused, and the client has its answer. Returns the user id of the
+    /// member.
+    pub fn subscription_withdrawn(&mut self, channel: &ChannelName) -> Option<Arc<str>> {
+        self.subscriptions.withdraw(channel)
     }
 
     /// The user that the socket is signed in as.
@@ -164,7 +168,13 @@ impl Session {
     pub fn take_subscriptions(
         &mut self,
     ) -> impl Iterator<Item = (ChannelName, Option<Arc<str>>)> + '_ {
-        self.subscriptions.drain()
+        self.subscriptions.take()
+    }
+
+    /// `None` once the socket is authorized, and while a subscription that may authorize it is pending.
+    fn authorization_deadline(&self) -> Option<Instant> {
+        self.authorize_by
+            .filter(|_| !self.is_authorized && !self.subscriptions.awaits_authorization())
     }
 
     fn subscribe(&mut self, request: &Subscribe<'_>) -> Action {
@@ -184,7 +194,7 @@ impl Session {
     fn authorize(&mut self, request: &Subscribe<'_>) -> Result<Action, SubscriptionError> {
         let limits = &self.app.limits;
         let channel = ChannelName::parse(&request.channel, limits.channel_name_bytes)?;
-        if self.subscriptions.contains_key(&channel) {
+        if self.subscriptions.contains(&channel) {
             return Ok(Action::Confirm { channel });
         }
         if channel.channel_type() == ChannelType::ServerToUser {
@@ -259,7 +269,7 @@ impl Session {
     }
 
     fn unsubscribe(&mut self, channel: &str) -> Vec<Action> {
-        let removed = self.subscriptions.remove_entry(channel);
+        let removed = self.subscriptions.remove(channel);
         removed
             .map(|(channel, user_id)| Action::Unsubscribe { channel, user_id })
             .into_iter()
@@ -283,7 +293,7 @@ impl Session {
         if app.accept_client_events_from == ClientEvents::None {
             return reject(4301, "The app does not have client messaging enabled.");
         }
-        let Some((channel, user_id)) = self.subscriptions.get_key_value(&*message.channel) else {
+        let Some((channel, user_id)) = self.subscriptions.get(&message.channel) else {
             return reject(4009, "The client is not a member of the specified channel.");
         };
         if !channel.needs_auth() && app.accept_client_events_from != ClientEvents::All {

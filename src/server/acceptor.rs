@@ -123,7 +123,7 @@ impl Acceptor {
     /// Reports that no descriptor is free, and closes a connection to free one; false if there is none.
     async fn free_descriptor(&self) -> bool {
         let now = Instant::now();
-        self.context.node.room().exhausted(now);
+        self.context.node.capacity().record_exhaustion(now);
         self.context.rejections.record_connection(RejectReason::Descriptors, None, now);
         let is_evicted = self.tracker.lock().evict();
         let_other_tasks_run().await;

@@ -90,7 +90,7 @@ impl Acceptors {
         let DescriptorBudget { http, sockets } =
             DescriptorBudget::new(limit, self.reserved_descriptors);
         self.tracker.lock().set_max_open(http);
-        self.context.node.room().bound(sockets);
+        self.context.node.capacity().set_max(sockets);
         self.context.node.metrics().connections_limit.set(sockets as u64);
         sockets
     }

@@ -32,7 +32,7 @@ use super::request_path::with_normalized_path;
 use super::timed_stream::{RequestPhase, TimedStream};
 use crate::config::HttpConfig;
 use crate::http;
-use crate::node::{Node, Vacancy};
+use crate::node::{Availability, Node};
 use crate::websocket::{self, Upgrade, UpgradedStream, WebSocketEndpoint};
 
 /// How long a connection must have been without a request before the drain closes it: a proxy that
@@ -193,7 +193,7 @@ impl HttpConnection {
             if upgrade.has_wrong_path() {
                 rejections.record_connection(RejectReason::Path, peer, now);
             }
-            if node.vacancy(now) == Vacancy::Full {
+            if node.availability(now) == Availability::Exhausted {
                 rejections.record_connection(RejectReason::Descriptors, peer, now);
             }
         }

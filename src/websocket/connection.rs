@@ -22,7 +22,7 @@ use super::decoder::{Decoder, Inbound, Unfinished};
 use super::tcp_transport::TcpTransport;
 use super::turn_budget::{READ_BYTES, TurnBudget};
 use crate::hub::{Shards, Transport};
-use crate::node::{Arrival, PendingJoins, Place, Socket};
+use crate::node::{Arrival, ConnectionPermit, PendingJoins, Socket};
 use crate::protocol::{ClientLibrary, CloseCode, Frame, SocketId};
 
 /// Bytes that are read and dropped while a socket closes: what the client had sent before it got the
@@ -51,7 +51,7 @@ struct Connection {
 
 /// What a connection starts from.
 pub(super) struct AcceptedHandshake {
-    pub(super) place: Place,
+    pub(super) permit: ConnectionPermit,
     pub(super) library: ClientLibrary,
     /// The 101.
     pub(super) response: Frame,
@@ -66,15 +66,15 @@ pub(super) fn open(
     transport: Arc<TcpTransport>,
     handshake: AcceptedHandshake,
 ) -> impl Future<Output = ()> {
-    let AcceptedHandshake { place, library, response, early } = handshake;
-    let message_bytes_max = place.channels().app().limits.message_bytes;
+    let AcceptedHandshake { permit, library, response, early } = handshake;
+    let message_bytes_max = permit.channels().app().limits.message_bytes;
     let deflate = transport.reads_deflated();
     let decoder = Decoder::new(message_bytes_max, context.limits.max_fragments, deflate);
     let id = context.node.shards().new_socket_id(context.shard);
     let now = Instant::now();
     let arrival =
-        Arrival { place, id, library, transport: transport.clone(), answer: Some(response) };
-    let mut socket = Socket::open(&context.node, arrival, now);
+        Arrival { permit, id, library, transport: transport.clone(), answer: Some(response) };
+    let mut socket = Socket::open(arrival, now);
     let mut connection = Connection {
         id,
         transport,
@@ -132,7 +132,7 @@ impl Connection {
                     }
                     Readiness::Writable => {
                         // The peer accepted bytes, so it is alive.
-                        socket.heard(Instant::now());
+                        socket.record_activity(Instant::now());
                         self.report_writable();
                     }
                 },
@@ -233,7 +233,7 @@ impl Connection {
 
     fn next_deadline(&self, socket: &Socket, now: Instant) -> Instant {
         let deadlines = [self.message_deadline(), self.write_deadline()];
-        deadlines.into_iter().flatten().fold(socket.next_look(now), Instant::min)
+        deadlines.into_iter().flatten().fold(socket.next_tick(now), Instant::min)
     }
 
     /// Acts on the deadlines that are due, then sets the timer to the next one. Messages do not move
@@ -249,7 +249,7 @@ impl Connection {
         if self.is_full() || !self.transport.may_read() {
             // Its messages are not read, or a ping would be queued behind unsent frames: its silence
             // proves nothing, and the write time-out applies instead.
-            socket.heard(now);
+            socket.record_activity(now);
         }
         socket.tick(now);
         // Half a second at least, so that a deadline that stays due cannot make the timer spin.

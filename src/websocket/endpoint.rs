@@ -22,7 +22,7 @@ use super::handshake::{accept_key, text_values};
 use super::refusal;
 use super::tcp_transport::TcpTransport;
 use crate::config::WebSocketConfig;
-use crate::node::{Admission, Channels, Node, Place, Vacancy};
+use crate::node::{Availability, Channels, ConnectionPermit, Node};
 use crate::protocol::admission::admit;
 use crate::protocol::deflate;
 use crate::protocol::{ClientLibrary, CloseCode, Frame};
@@ -125,25 +125,25 @@ impl WebSocketEndpoint {
     /// this returns.
     pub async fn serve(&self, upgrade: Upgrade, upgraded: UpgradedStream, tasks: &TaskTracker) {
         let context = &self.context;
-        let verdict = match upgrade.verdict.map(|channels| Place::ask(&channels)) {
-            Ok(Admission::Decided(verdict)) => verdict,
-            // A drain does not wait for Redis.
-            Ok(Admission::Asked(asked)) => tokio::select! {
-                verdict = asked.answer() => verdict,
+        let verdict = match upgrade.verdict {
+            Ok(channels) => tokio::select! {
+                biased;
+                verdict = ConnectionPermit::acquire(&channels) => verdict,
+                // A drain does not wait for Redis.
                 () = context.stopping.cancelled() => Err(CloseCode::Draining),
             },
             Err(code) => Err(code),
         };
         // Checked last: nothing below waits before the socket is counted.
-        let is_full = context.node.vacancy(Instant::now()) == Vacancy::Full;
+        let is_full = context.node.availability(Instant::now()) == Availability::Exhausted;
         let verdict = verdict
-            .and_then(|place| if is_full { Err(CloseCode::OverServerLimit) } else { Ok(place) });
+            .and_then(|permit| if is_full { Err(CloseCode::OverServerLimit) } else { Ok(permit) });
         let UpgradedStream { stream, response, early } = upgraded;
         match verdict {
-            Ok(place) => {
+            Ok(permit) => {
                 let transport = Arc::new(TcpTransport::new(stream, upgrade.has_deflate));
                 let (library, response) = (upgrade.library, Frame::verbatim(&response));
-                let handshake = AcceptedHandshake { place, library, response, early };
+                let handshake = AcceptedHandshake { permit, library, response, early };
                 tasks.spawn(connection::open(context.clone(), transport, handshake));
             }
             Err(code) => {

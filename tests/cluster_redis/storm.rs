@@ -9,6 +9,7 @@ use std::io::{self, IoSlice};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use hmac::{Hmac, KeyInit, Mac};
 use parking_lot::Mutex;
 use rand::rngs::StdRng;
@@ -18,7 +19,7 @@ use resound::cluster::{ChannelKey, NodeId};
 use resound::config::{Config, WebSocketConfig};
 use resound::hub::{EventCache, Shard, Shards, Signal, Transport};
 use resound::metrics::Metrics;
-use resound::node::{Admission, Arrival, Node, Place, Socket};
+use resound::node::{Arrival, ConnectionPermit, Node, Socket};
 use resound::protocol::ChannelName;
 use resound::protocol::ClientLibrary;
 use serde_json::{Value, json};
@@ -156,13 +157,13 @@ impl Tab {
         }
         let machine = &machines[self.node];
         let channels = machine.node.channels_by_id("123456").unwrap();
-        let Admission::Decided(Ok(place)) = Place::ask(channels) else { panic!("no bound") };
+        let permit = ConnectionPermit::acquire(channels).now_or_never().unwrap().expect("no bound");
         let ear = Arc::new(Ear::default());
         let id = machine.node.shards().new_socket_id(0);
         let now = Instant::now();
         let (library, transport) = (ClientLibrary::Other, ear.clone());
-        let arrival = Arrival { place, id, library, transport, answer: None };
-        let mut socket = Socket::open(&machine.node, arrival, now);
+        let arrival = Arrival { permit, id, library, transport, answer: None };
+        let mut socket = Socket::open(arrival, now);
         let (channel, user) = (channel_of(self.user), format!("user-{}", self.user));
         let channel_data = json!({ "user_id": user }).to_string();
         let mut mac = Hmac::<Sha256>::new_from_slice(b"reverb-secret").unwrap();

@@ -13,13 +13,14 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
+use futures_util::FutureExt;
 use http_body_util::BodyExt;
 use parking_lot::Mutex;
 use resound::config::Config;
 use resound::http::{Api, router};
 use resound::hub::{EventCache, Shards, Signal, Transport};
 use resound::metrics::Metrics;
-use resound::node::{Arrival, Channels, Node, Place, Socket};
+use resound::node::{Arrival, Channels, ConnectionPermit, Node, Socket};
 use resound::protocol::admission::admit;
 use resound::protocol::{ClientLibrary, CloseCode, server_message};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
@@ -154,14 +155,19 @@ impl Stage for Pure {
         let new_id = self.node.shards().new_socket_id(0);
         let wire = Arc::new(Wire::default());
         let transport = Arc::new(Memory(wire.clone()));
-        let opened = self.admitted(target, origin).and_then(|channels| Place::take(&channels)).map(
-            |place| {
+        let opened = self
+            .admitted(target, origin)
+            .and_then(|channels| {
+                ConnectionPermit::acquire(&channels)
+                    .now_or_never()
+                    .expect("one node decides at once")
+            })
+            .map(|permit| {
                 let library =
                     ClientLibrary::of_query(target.split_once('?').map_or("", |(_, query)| query));
-                let arrival = Arrival { place, id: new_id, library, transport, answer: None };
-                Socket::open(&self.node, arrival, self.now)
-            },
-        );
+                let arrival = Arrival { permit, id: new_id, library, transport, answer: None };
+                Socket::open(arrival, self.now)
+            });
         if let Err(code) = opened {
             let reason = server_message::closing_error(code);
             let close = resound::protocol::Frame::close(code);
@@ -224,9 +230,9 @@ impl Stage for Pure {
         loop {
             let now = self.now;
             let sockets = self.clients.values_mut().filter_map(|client| client.socket.as_mut());
-            let next = sockets.min_by_key(|socket| socket.next_look(now));
-            let Some(socket) = next.filter(|socket| socket.next_look(now) <= until) else { break };
-            self.now = socket.next_look(now);
+            let next = sockets.min_by_key(|socket| socket.next_tick(now));
+            let Some(socket) = next.filter(|socket| socket.next_tick(now) <= until) else { break };
+            self.now = socket.next_tick(now);
             socket.tick(self.now);
             self.settle();
         }

@@ -5,12 +5,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt;
 use hmac::{Hmac, KeyInit, Mac};
 use resound::app::{Apps, ClientEvents};
 use resound::channel_rules::{WebhookEvent, WebhookPayload, WebhookSink};
 use resound::hub::{Hub, Shard};
 use resound::metrics::Metrics;
-use resound::node::{Arrival, Node, Place, Socket};
+use resound::node::{Arrival, ConnectionPermit, Node, Socket};
 use resound::protocol::server_message::OutboundEvent;
 use resound::protocol::{ClientLibrary, SocketId};
 use serde_json::json;
@@ -141,10 +142,11 @@ impl Stage {
         let wire = Arc::new(Wire::default());
         let transport =
             Arc::new(Memory { wire: wire.clone(), reads_deflated: at.is_multiple_of(3) });
-        let place =
-            Place::take(self.node.channels_by_id("1").unwrap()).expect("no bound on connections");
-        let arrival = Arrival { place, id, library: ClientLibrary::Other, transport, answer: None };
-        let socket = Socket::open(&self.node, arrival, self.now);
+        let channels = self.node.channels_by_id("1").unwrap();
+        let permit = ConnectionPermit::acquire(channels).now_or_never().unwrap().expect("no bound");
+        let arrival =
+            Arrival { permit, id, library: ClientLibrary::Other, transport, answer: None };
+        let socket = Socket::open(arrival, self.now);
         self.clients[at] = Some(Client { id: socket.id(), socket: Some(socket), wire });
     }
 

@@ -1,15 +1,16 @@
-//! Carrying out on the hubs what the cluster has decided, in the order in which it was decided.
+//! Applies the cluster's effects to the hubs of this node, in the order in which they were decided.
 //!
-//! Decides nothing itself. Runs under the cluster's lock and takes only those of the hub.
+//! Decides nothing itself. Runs under the cluster's lock and takes only those of the hub and of the
+//! [`Decisions`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use super::PeerLog;
-use super::refusals::Refusals;
-use super::socket::refuse;
+use super::decisions::{Decision, Decisions};
+use super::peer_log::PeerLog;
+use super::socket::send_refusal;
 use crate::channel_rules::WebhookSink;
 use crate::cluster::{CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents};
 use crate::hub::{Hub, cached_event_answer};
@@ -17,31 +18,40 @@ use crate::metrics::Metrics;
 use crate::protocol::session::presence_full;
 use crate::protocol::{ChannelName, Frame, SocketId, server_message};
 
-/// After a Redis that lost its data every channel is in doubt; the metrics have them all.
-const LOSS_LINES_PER_SECOND: u32 = 20;
+/// When Redis has lost its data, every channel may have missed events; the metrics count them all.
+const MISSED_LINES_PER_SECOND: u32 = 20;
 
 /// One app's part of this node.
 #[derive(Clone)]
-pub(super) struct Local {
+pub(super) struct LocalApp {
     pub(super) hub: Arc<Hub>,
     pub(super) webhooks: Option<Arc<dyn WebhookSink>>,
     pub(super) peer_log: Arc<PeerLog>,
 }
 
-/// All of this node, as the cluster's effects need it.
-pub(super) struct Stage {
+/// All apps of this node.
+pub(super) struct LocalApps {
     /// In the order of the configuration.
-    pub(super) apps: Vec<Local>,
-    pub(super) metrics: Arc<Metrics>,
-    pub(super) refusals: Arc<Refusals>,
-    pub(super) loss_lines: Mutex<LossLines>,
+    apps: Vec<LocalApp>,
+    metrics: Arc<Metrics>,
+    decisions: Arc<Decisions>,
+    missed_lines: Mutex<LineLimit>,
 }
 
-impl Stage {
-    pub(super) fn carry_out(&self, effect: Effect) {
+impl LocalApps {
+    pub(super) fn new(
+        apps: Vec<LocalApp>,
+        metrics: Arc<Metrics>,
+        decisions: Arc<Decisions>,
+    ) -> Self {
+        Self { apps, metrics, decisions, missed_lines: Mutex::default() }
+    }
+
+    /// Applies one effect.
+    pub(super) fn apply(&self, effect: Effect) {
         match effect {
             Effect::Channel { app, channel, action } => {
-                self.on_channel(&self.apps[app], &channel, action);
+                self.apply_to_channel(&self.apps[app], &channel, action);
             }
             Effect::Webhook { app, event } => {
                 if let Some(webhooks) = &self.apps[app].webhooks {
@@ -59,49 +69,52 @@ impl Stage {
                 let sockets = hub.terminate_user(&user_id);
                 tracing::info!(app = hub.app().id, %user_id, sockets, "user terminated");
             }
-            // Whoever waited may be gone.
-            Effect::Published(waiter, shared) => drop(waiter.send(shared)),
-            Effect::Permit(waiter, taken) => drop(waiter.send(taken)),
+            // The receiver may be gone.
+            Effect::Published(waiter, scope) => drop(waiter.send(scope)),
+            Effect::Permit(waiter, is_granted) => drop(waiter.send(is_granted)),
             Effect::Answered(waiter, answer) => drop(waiter.send(answer)),
         }
     }
 
-    fn on_channel(&self, local: &Local, name: &ChannelName, action: ChannelEffect) {
-        let hub = &local.hub;
-        match action {
-            ChannelEffect::AddSubscriber(socket, newcomer) => {
-                hub.add_subscriber(socket, name, first(hub, name, newcomer))
+    fn apply_to_channel(&self, app: &LocalApp, name: &ChannelName, effect: ChannelEffect) {
+        let hub = &app.hub;
+        match effect {
+            ChannelEffect::AddSubscriber(socket, reply) => {
+                hub.add_subscriber(socket, name, first_frames(hub, name, reply));
+                // A user's own channel is joined by signing in, without a subscription.
+                if name.user_id().is_none() {
+                    self.decisions.push(socket, Decision::Granted(name.clone()));
+                }
             }
-            ChannelEffect::Answer(socket, newcomer) => {
-                let frames = first(hub, name, newcomer);
-                for frame in frames.into_iter().flatten() {
+            ChannelEffect::Answer(socket, reply) => {
+                for frame in first_frames(hub, name, reply).into_iter().flatten() {
                     hub.answer(socket, frame);
                 }
             }
             ChannelEffect::RemoveSubscriber(socket) => hub.remove_subscriber(socket, name),
             ChannelEffect::Refuse(socket, user_id) => {
-                if let Some(user_id) = user_id {
-                    hub.left_as(&user_id, socket);
-                    self.refusals.add(socket, name.clone());
+                // Without a user id the socket has left already.
+                if user_id.is_some() {
+                    self.decisions.push(socket, Decision::Refused(name.clone()));
                 }
-                self.refuse(local, name, socket);
+                self.refuse(app, name, socket);
             }
             ChannelEffect::Deliver(frame, except) => hub.deliver(name, &frame, except),
             ChannelEffect::CacheEvent(frame) => hub.cache_event(name, frame, Instant::now()),
-            ChannelEffect::Missed(missed) => self.missed(hub, name, missed),
+            ChannelEffect::Missed(missed) => self.report_missed(hub, name, missed),
         }
     }
 
-    fn refuse(&self, local: &Local, name: &ChannelName, socket: SocketId) {
-        let error = presence_full(local.hub.app().limits.presence_members);
+    fn refuse(&self, app: &LocalApp, name: &ChannelName, socket: SocketId) {
+        let error = presence_full(app.hub.app().limits.presence_members);
         self.metrics.subscriptions_refused.inc();
-        local.peer_log.subscription_refused(socket, name.as_str(), &error);
-        refuse(&local.hub, socket, name.as_str(), &error);
+        app.peer_log.subscription_refused(socket, name.as_str(), &error);
+        send_refusal(&app.hub, socket, name.as_str(), &error);
     }
 
-    /// A hole is never silent.
-    fn missed(&self, hub: &Hub, name: &ChannelName, missed: MissedEvents) {
-        let (app, is_logged) = (&hub.app().id, self.loss_lines.lock().take(Instant::now()));
+    /// Counts and logs events that this node missed, and sends the subscribers the app's gap event.
+    fn report_missed(&self, hub: &Hub, name: &ChannelName, missed: MissedEvents) {
+        let (app, is_logged) = (&hub.app().id, self.missed_lines.lock().take(Instant::now()));
         let events = match missed {
             MissedEvents::Events(events) => {
                 self.metrics.cluster_events_missed.inc_by(events);
@@ -118,7 +131,7 @@ impl Stage {
                 "null".to_owned()
             }
         };
-        // Clients could not decrypt it.
+        // Subscribers of an encrypted channel could not decrypt it.
         if let Some(event) = hub.app().gap_event.as_ref().filter(|_| !name.is_encrypted()) {
             let data = format!("{{\"missed\":{events}}}");
             let event = server_message::OutboundEvent::new(event, &data);
@@ -127,25 +140,26 @@ impl Stage {
     }
 }
 
-/// Lines about losses in one second.
+/// Counts the log lines of the current second.
 #[derive(Default)]
-pub(super) struct LossLines {
+struct LineLimit {
     since: Option<Instant>,
     lines: u32,
 }
 
-impl LossLines {
+impl LineLimit {
+    /// Whether one more line may be written.
     fn take(&mut self, now: Instant) -> bool {
         if self.since.is_none_or(|since| now.duration_since(since) >= Duration::from_secs(1)) {
             (self.since, self.lines) = (Some(now), 0);
         }
         self.lines += 1;
-        self.lines <= LOSS_LINES_PER_SECOND
+        self.lines <= MISSED_LINES_PER_SECOND
     }
 }
 
 /// The frames that precede everything else a new subscriber receives.
-fn first(hub: &Hub, name: &ChannelName, reply: JoinReply) -> [Option<Frame>; 2] {
+fn first_frames(hub: &Hub, name: &ChannelName, reply: JoinReply) -> [Option<Frame>; 2] {
     let event = match reply.cached {
         CachedReply::NotKept => return [reply.answer, None],
         CachedReply::Event(frame) => Some(frame),

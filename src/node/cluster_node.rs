@@ -1,0 +1,225 @@
+//! One of several nodes: the cluster decides, and its effects are applied to the hub later (see
+//! [`local_apps`](super::local_apps)).
+//!
+//! While Redis is away the cluster's core decides for this node's sockets, and look-ups return what
+//! this node has.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::coordinator::{
+    Deferred, JoinAnswer, LastEvent, Lookup, Permits, Publishing, Subscriptions, Triggered,
+    TriggeredEvent,
+};
+use super::pending_joins::PendingJoins;
+use crate::channel_rules::{WebhookEvent, WebhookPayload, WebhookSink};
+use crate::cluster::{
+    ChannelInfo, ChannelKey, Cluster, Core, DirectoryQuery, PermitDecision, QueryAnswer,
+};
+use crate::hub::{ChannelCounts, Hub, PresenceFull};
+use crate::protocol::session::Relay;
+use crate::protocol::{ChannelName, Frame, Member, SocketId, User, server_message};
+
+/// One app of such a node.
+pub(super) struct ClusterNode {
+    cluster: Arc<Cluster>,
+    /// The index of the app in the configuration.
+    app: usize,
+    hub: Arc<Hub>,
+    webhooks: Option<Arc<dyn WebhookSink>>,
+}
+
+impl ClusterNode {
+    pub(super) fn new(
+        cluster: Arc<Cluster>,
+        app: usize,
+        hub: Arc<Hub>,
+        webhooks: Option<Arc<dyn WebhookSink>>,
+    ) -> Self {
+        Self { cluster, app, hub, webhooks }
+    }
+
+    fn app_id(&self) -> String {
+        self.hub.app().id.clone()
+    }
+
+    /// Runs `act` on the core with the key of a channel.
+    fn on_channel<R>(&self, name: &ChannelName, act: impl FnOnce(&mut Core, ChannelKey) -> R) -> R {
+        let key = ChannelKey::channel(self.app, name);
+        self.cluster.act(|core| act(core, key))
+    }
+
+    /// What the directory has on a channel; `None` while Redis is away.
+    async fn channel_info(&self, name: &ChannelName) -> Option<ChannelInfo> {
+        let topic = self.on_channel(name, |core, key| core.channels().topic(&key));
+        match self.cluster.query(DirectoryQuery::Channel(topic)).await? {
+            QueryAnswer::Channel(info) => Some(info),
+            _ => None,
+        }
+    }
+}
+
+impl Subscriptions for ClusterNode {
+    fn subscribe(
+        &self,
+        socket: SocketId,
+        name: &ChannelName,
+        member: Option<&Member>,
+        _now: Instant,
+    ) -> Result<JoinAnswer, PresenceFull> {
+        if let Some(member) = member {
+            self.hub.joined_as(&member.user_id, socket);
+        }
+        self.on_channel(name, |core, key| core.join(&key, socket, member));
+        Ok(JoinAnswer::Pending)
+    }
+
+    fn confirm(&self, socket: SocketId, name: &ChannelName) -> JoinAnswer {
+        self.on_channel(name, |core, key| core.confirm(&key, socket));
+        JoinAnswer::Pending
+    }
+
+    fn unsubscribe(
+        &self,
+        socket: SocketId,
+        name: &ChannelName,
+        user_id: Option<&Arc<str>>,
+        _now: Instant,
+    ) {
+        if let Some(user_id) = user_id {
+            self.hub.left_as(user_id, socket);
+        }
+        self.on_channel(name, |core, key| core.leave(&key, socket, user_id.map(|id| &**id)));
+    }
+
+    fn sign_in(&self, socket: SocketId, user: &User) {
+        self.hub.signed_in(socket, user);
+        self.cluster.act(|core| core.sign_in(self.app, socket, user));
+    }
+
+    fn sign_out(&self, socket: SocketId, user: &User, now: Instant) {
+        // The core first: a watchlist that it still sends would make the socket a watcher again.
+        self.cluster.act(|core| core.sign_out(self.app, socket, user, now));
+        self.hub.signed_out(socket, user);
+    }
+}
+
+impl Publishing for ClusterNode {
+    fn trigger(&self, event: TriggeredEvent<'_>, now: Instant) -> Triggered {
+        let TriggeredEvent { channel, event, except, .. } = event;
+        let (waiter, scope) = oneshot::channel();
+        let frame = event.frame(channel);
+        self.on_channel(channel, |core, key| core.publish(key, frame, except, Some(waiter), now));
+        Triggered::Published(scope)
+    }
+
+    fn client_event(&self, relay: Relay, sender: SocketId, now: Instant) {
+        let Relay { channel, frame, event, data, user_id } = relay;
+        self.on_channel(&channel, |core, key| core.publish(key, frame, Some(sender), None, now));
+        if let Some(webhooks) = &self.webhooks {
+            let payload = WebhookPayload::ClientEvent { event, data, socket_id: sender, user_id };
+            webhooks.send(WebhookEvent { channel, payload, is_final: true });
+        }
+    }
+
+    fn terminate_user<'a>(&'a self, user_id: &'a str) -> Deferred<'a, ()> {
+        let (waiter, sent) = oneshot::channel();
+        self.cluster.act(|core| core.terminate(self.app, user_id, waiter));
+        Box::pin(async move {
+            // An error: the link broke meanwhile, so at least the sockets of this node are closed.
+            if sent.await.is_err() {
+                self.hub.terminate_user(user_id);
+            }
+        })
+    }
+
+    fn backlog(&self) -> Option<Deferred<'_, ()>> {
+        Some(Box::pin(self.cluster.room()))
+    }
+}
+
+impl Lookup for ClusterNode {
+    fn counts<'a>(&'a self, name: &'a ChannelName) -> Deferred<'a, Option<ChannelCounts>> {
+        Box::pin(async move {
+            let (sockets, users) = match self.channel_info(name).await {
+                Some(ChannelInfo { sockets, users, .. }) => (sockets, users),
+                None => self.on_channel(name, |core, key| core.channels().counts(&key)),
+            };
+            (sockets > 0).then(|| channel_counts(name, sockets, users))
+        })
+    }
+
+    fn occupied<'a>(&'a self, prefix: &'a str) -> Deferred<'a, Vec<(ChannelName, ChannelCounts)>> {
+        Box::pin(async move {
+            let query =
+                DirectoryQuery::Occupied { app_id: self.app_id(), prefix: prefix.to_owned() };
+            let all = match self.cluster.query(query).await {
+                Some(QueryAnswer::Occupied(all)) => all,
+                _ => self.cluster.act(|core| core.channels().occupied(self.app, prefix)),
+            };
+            let named = all.into_iter().filter_map(|(name, sockets, users)| {
+                let name = ChannelName::parse(&name, usize::MAX).ok()?;
+                let counts = channel_counts(&name, sockets, users);
+                Some((name, counts))
+            });
+            named.collect()
+        })
+    }
+
+    fn members<'a>(&'a self, name: &'a ChannelName) -> Deferred<'a, Vec<Arc<str>>> {
+        Box::pin(async move {
+            let topic = self.on_channel(name, |core, key| core.channels().topic(&key));
+            match self.cluster.query(DirectoryQuery::Members(topic)).await {
+                Some(QueryAnswer::Members(members)) => members.into_iter().map(Arc::from).collect(),
+                _ => self.on_channel(name, |core, key| core.channels().members(&key)),
+            }
+        })
+    }
+
+    fn last_event<'a>(
+        &'a self,
+        name: &'a ChannelName,
+        now: Instant,
+    ) -> Deferred<'a, Option<LastEvent>> {
+        Box::pin(async move {
+            let Some(info) = self.channel_info(name).await else {
+                let (data, ttl) = self.hub.last_event(name, now)?;
+                return Some(LastEvent { data, ttl });
+            };
+            let (text, left) = info.cached?;
+            let data = server_message::event_data(&Frame::text(text.as_bytes()))?;
+            Some(LastEvent { data: data.into(), ttl: left.as_secs() })
+        })
+    }
+
+    fn socket_count(&self) -> Deferred<'_, u32> {
+        Box::pin(async move {
+            let query = DirectoryQuery::Connections(self.app_id());
+            match self.cluster.query(query).await {
+                Some(QueryAnswer::Connections(count)) => count,
+                _ => self.cluster.act(|core| core.open_sockets(self.app)),
+            }
+        })
+    }
+}
+
+impl Permits for ClusterNode {
+    fn request_permit(&self) -> PermitDecision {
+        self.cluster.act(|core| core.request_permit(self.app))
+    }
+
+    fn release_permit(&self) {
+        self.cluster.act(|core| core.release_permit(self.app));
+    }
+
+    fn pending_joins(&self) -> Option<PendingJoins> {
+        PendingJoins::request(&self.cluster, self.app_id())
+    }
+}
+
+fn channel_counts(name: &ChannelName, sockets: u32, users: u32) -> ChannelCounts {
+    let user_count = name.is_presence().then_some(users as usize);
+    ChannelCounts { subscription_count: sockets as usize, user_count }
+}

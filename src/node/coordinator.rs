@@ -1,0 +1,156 @@
+//! The interface between the channels of an app and what decides them: this node alone
+//! ([`SingleNode`](super::single_node::SingleNode)), or all nodes of a cluster
+//! ([`ClusterNode`](super::cluster_node::ClusterNode)).
+//!
+//! Four traits, one for each kind of caller. An implementation queues its answers for the sockets on
+//! the hub; what it returns is only what the caller acts on.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Instant;
+
+use tokio::sync::oneshot;
+
+use super::pending_joins::PendingJoins;
+use crate::cluster::{PermitDecision, PublishScope};
+use crate::hub::{ChannelCounts, PresenceFull};
+use crate::protocol::server_message::OutboundEvent;
+use crate::protocol::session::Relay;
+use crate::protocol::{ChannelName, Member, SocketId, User};
+
+/// Everything that depends on whether there are other nodes.
+pub(super) trait Coordinator: Subscriptions + Publishing + Lookup + Permits {}
+
+impl<T: Subscriptions + Publishing + Lookup + Permits> Coordinator for T {}
+
+/// What a socket changes.
+pub(super) trait Subscriptions: Send + Sync {
+    /// Joins a channel.
+    fn subscribe(
+        &self,
+        socket: SocketId,
+        name: &ChannelName,
+        member: Option<&Member>,
+        now: Instant,
+    ) -> Result<JoinAnswer, PresenceFull>;
+
+    /// Answers a second subscription to a channel like the first.
+    fn confirm(&self, socket: SocketId, name: &ChannelName) -> JoinAnswer;
+
+    /// Leaves a channel; `user_id` is that of the member.
+    fn unsubscribe(
+        &self,
+        socket: SocketId,
+        name: &ChannelName,
+        user_id: Option<&Arc<str>>,
+        now: Instant,
+    );
+
+    /// Signs a socket in as a user.
+    fn sign_in(&self, socket: SocketId, user: &User);
+
+    /// Signs a socket out that is closed.
+    fn sign_out(&self, socket: SocketId, user: &User, now: Instant);
+}
+
+/// What reaches subscribers.
+pub(super) trait Publishing: Send + Sync {
+    /// Publishes an event of a back end, and caches it on cache channels.
+    fn trigger(&self, event: TriggeredEvent<'_>, now: Instant) -> Triggered;
+
+    /// Publishes a client event to the channel's other subscribers.
+    fn client_event(&self, relay: Relay, sender: SocketId, now: Instant);
+
+    /// Closes every socket of a user, on every node.
+    fn terminate_user<'a>(&'a self, user_id: &'a str) -> Deferred<'a, ()>;
+
+    /// A wait until events take less memory on their way to other nodes; `None` while there is no need.
+    fn backlog(&self) -> Option<Deferred<'_, ()>>;
+}
+
+/// What the HTTP API reports.
+pub(super) trait Lookup: Send + Sync {
+    /// The counts of one channel; `None` when it is not occupied.
+    fn counts<'a>(&'a self, name: &'a ChannelName) -> Deferred<'a, Option<ChannelCounts>>;
+
+    /// Every occupied channel whose name starts with `prefix`, sorted by name.
+    fn occupied<'a>(&'a self, prefix: &'a str) -> Deferred<'a, Vec<(ChannelName, ChannelCounts)>>;
+
+    /// The distinct members of a presence channel, in order of arrival.
+    fn members<'a>(&'a self, name: &'a ChannelName) -> Deferred<'a, Vec<Arc<str>>>;
+
+    /// The last event of a cache channel.
+    fn last_event<'a>(
+        &'a self,
+        name: &'a ChannelName,
+        now: Instant,
+    ) -> Deferred<'a, Option<LastEvent>>;
+
+    /// Open sockets of the app.
+    fn socket_count(&self) -> Deferred<'_, u32>;
+}
+
+/// What bounds the sockets of an app.
+pub(super) trait Permits: Send + Sync {
+    /// Requests a permit for one more socket.
+    fn request_permit(&self) -> PermitDecision;
+
+    /// Returns a permit that was granted.
+    fn release_permit(&self);
+
+    /// The wait for the decision on every join requested so far; `None` where they are decided.
+    fn pending_joins(&self) -> Option<PendingJoins>;
+}
+
+/// A result that may need a round trip to Redis.
+pub(super) type Deferred<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
+
+/// How a subscription is answered.
+#[derive(Clone, Copy)]
+pub(super) enum JoinAnswer {
+    /// Granted: the answer is queued for the socket.
+    Queued {
+        /// Its bytes.
+        bytes: usize,
+    },
+    /// Pending: the cluster decides and answers later.
+    Pending,
+}
+
+/// An event that a back end sent for one channel.
+#[derive(Clone, Copy)]
+pub(super) struct TriggeredEvent<'a> {
+    pub(super) channel: &'a ChannelName,
+    pub(super) event: &'a OutboundEvent<'a>,
+    pub(super) data: &'a str,
+    /// The socket that does not receive it.
+    pub(super) except: Option<SocketId>,
+}
+
+/// An event that was accepted from a back end.
+#[derive(Debug)]
+pub enum Triggered {
+    /// Delivered to this number of sockets, which are all.
+    Delivered(usize),
+    /// On its way to all nodes.
+    Published(oneshot::Receiver<PublishScope>),
+}
+
+impl Triggered {
+    /// Waits until Redis has the event. False if only sockets of this node received it: Redis is away.
+    pub async fn reached_all(self) -> bool {
+        match self {
+            Self::Delivered(_) => true,
+            Self::Published(scope) => !matches!(scope.await, Ok(PublishScope::NodeOnly)),
+        }
+    }
+}
+
+/// The last event of a cache channel, as the HTTP API reports it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct LastEvent {
+    /// The data of the event.
+    pub data: Arc<str>,
+    /// Seconds until it expires.
+    pub ttl: u64,
+}

@@ -1,0 +1,96 @@
+//! The cluster's decisions on subscriptions, on their way to the sessions that requested them.
+//!
+//! A session belongs to the task of its connection; a decision is made elsewhere and waits here until the
+//! session's next message, tick or end. The client has its answer already.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::protocol::{ChannelName, SocketId};
+
+/// What the cluster decided on one subscription.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Decision {
+    /// The socket is in the channel.
+    Granted(ChannelName),
+    /// The channel is full.
+    Refused(ChannelName),
+}
+
+/// The decisions for the sockets of this node; always empty on a single node.
+#[derive(Default)]
+pub(super) struct Decisions {
+    /// The number of entries in `waiting`.
+    sockets: AtomicUsize,
+    waiting: Mutex<HashMap<SocketId, Vec<Decision>>>,
+}
+
+/// Entries above which the map returns memory that a burst of joins made it take.
+const IDLE_CAPACITY: usize = 1024;
+
+impl Decisions {
+    /// Adds a decision for a socket. Called with the cluster's lock held, so a socket that has left a
+    /// channel finds every decision that was made before.
+    pub(super) fn push(&self, socket: SocketId, decision: Decision) {
+        let mut waiting = self.waiting.lock();
+        waiting.entry(socket).or_default().push(decision);
+        self.sockets.store(waiting.len(), Ordering::Release);
+    }
+
+    /// Takes the decisions for a socket, in order. Costs one load when none wait for any socket.
+    pub(super) fn take(&self, socket: SocketId) -> Vec<Decision> {
+        if self.sockets.load(Ordering::Acquire) == 0 {
+            return Vec::new();
+        }
+        let mut waiting = self.waiting.lock();
+        let decisions = waiting.remove(&socket).unwrap_or_default();
+        self.sockets.store(waiting.len(), Ordering::Release);
+        if waiting.capacity() > IDLE_CAPACITY && waiting.len() < waiting.capacity() / 8 {
+            let capacity = waiting.len() * 2;
+            waiting.shrink_to(capacity);
+        }
+        decisions
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{ChannelName, Decision, Decisions, IDLE_CAPACITY, SocketId};
+
+    fn name(text: &str) -> ChannelName {
+        ChannelName::parse(text, 200).unwrap()
+    }
+
+    #[test]
+    fn a_socket_takes_its_own_decisions_in_order() {
+        let (decisions, first, second) = (
+            Decisions::default(),
+            SocketId::parse("1.1").unwrap(),
+            SocketId::parse("1.2").unwrap(),
+        );
+        assert_eq!(decisions.take(first), []);
+        decisions.push(first, Decision::Granted(name("a")));
+        decisions.push(second, Decision::Granted(name("a")));
+        decisions.push(first, Decision::Refused(name("presence-b")));
+        let expected = [Decision::Granted(name("a")), Decision::Refused(name("presence-b"))];
+        assert_eq!(decisions.take(first), expected);
+        assert_eq!(decisions.take(first), []);
+        assert_eq!(decisions.take(second), [Decision::Granted(name("a"))]);
+    }
+
+    #[test]
+    fn a_burst_leaves_no_memory_behind() {
+        let (decisions, channel) = (Decisions::default(), name("a"));
+        let sockets: Vec<SocketId> =
+            (1..20_000).map(|at| SocketId::parse(&format!("1.{at}")).unwrap()).collect();
+        for &socket in &sockets {
+            decisions.push(socket, Decision::Granted(channel.clone()));
+        }
+        for &socket in &sockets {
+            assert_eq!(decisions.take(socket).len(), 1);
+        }
+        assert!(decisions.waiting.lock().capacity() <= IDLE_CAPACITY);
+    }
+}

@@ -1,0 +1,122 @@
+//! A node without others: the hub decides everything, at once.
+
+use std::future::ready;
+use std::sync::Arc;
+use std::time::Instant;
+
+use super::coordinator::{
+    Deferred, JoinAnswer, LastEvent, Lookup, Permits, Publishing, Subscriptions, Triggered,
+    TriggeredEvent,
+};
+use super::pending_joins::PendingJoins;
+use crate::cluster::PermitDecision;
+use crate::hub::{ChannelCounts, Hub, PresenceFull};
+use crate::protocol::session::Relay;
+use crate::protocol::{ChannelName, Member, SocketId, User};
+
+/// One app of such a node.
+pub(super) struct SingleNode {
+    hub: Arc<Hub>,
+}
+
+impl SingleNode {
+    pub(super) fn new(hub: Arc<Hub>) -> Self {
+        Self { hub }
+    }
+}
+
+impl Subscriptions for SingleNode {
+    fn subscribe(
+        &self,
+        socket: SocketId,
+        name: &ChannelName,
+        member: Option<&Member>,
+        now: Instant,
+    ) -> Result<JoinAnswer, PresenceFull> {
+        let bytes = self.hub.subscribe(socket, name, member, now)?;
+        Ok(JoinAnswer::Queued { bytes })
+    }
+
+    fn confirm(&self, socket: SocketId, name: &ChannelName) -> JoinAnswer {
+        JoinAnswer::Queued { bytes: self.hub.confirm(socket, name) }
+    }
+
+    fn unsubscribe(
+        &self,
+        socket: SocketId,
+        name: &ChannelName,
+        user_id: Option<&Arc<str>>,
+        now: Instant,
+    ) {
+        self.hub.unsubscribe(socket, name, user_id, now);
+    }
+
+    fn sign_in(&self, socket: SocketId, user: &User) {
+        self.hub.sign_in(socket, user);
+    }
+
+    fn sign_out(&self, socket: SocketId, user: &User, _now: Instant) {
+        self.hub.sign_out(socket, user);
+    }
+}
+
+impl Publishing for SingleNode {
+    fn trigger(&self, event: TriggeredEvent<'_>, now: Instant) -> Triggered {
+        let TriggeredEvent { channel, event, data, except } = event;
+        Triggered::Delivered(self.hub.trigger(channel, event, data, except, now))
+    }
+
+    fn client_event(&self, relay: Relay, sender: SocketId, _now: Instant) {
+        self.hub.deliver_client_event(relay, sender);
+    }
+
+    fn terminate_user<'a>(&'a self, user_id: &'a str) -> Deferred<'a, ()> {
+        self.hub.terminate_user(user_id);
+        Box::pin(ready(()))
+    }
+
+    fn backlog(&self) -> Option<Deferred<'_, ()>> {
+        None
+    }
+}
+
+impl Lookup for SingleNode {
+    fn counts<'a>(&'a self, name: &'a ChannelName) -> Deferred<'a, Option<ChannelCounts>> {
+        Box::pin(ready(self.hub.counts(name)))
+    }
+
+    fn occupied<'a>(&'a self, prefix: &'a str) -> Deferred<'a, Vec<(ChannelName, ChannelCounts)>> {
+        Box::pin(ready(self.hub.occupied(prefix)))
+    }
+
+    fn members<'a>(&'a self, name: &'a ChannelName) -> Deferred<'a, Vec<Arc<str>>> {
+        Box::pin(ready(self.hub.members(name)))
+    }
+
+    fn last_event<'a>(
+        &'a self,
+        name: &'a ChannelName,
+        now: Instant,
+    ) -> Deferred<'a, Option<LastEvent>> {
+        let last = self.hub.last_event(name, now);
+        Box::pin(ready(last.map(|(data, ttl)| LastEvent { data, ttl })))
+    }
+
+    fn socket_count(&self) -> Deferred<'_, u32> {
+        Box::pin(ready(self.hub.socket_count()))
+    }
+}
+
+impl Permits for SingleNode {
+    fn request_permit(&self) -> PermitDecision {
+        if self.hub.reserve_socket() { PermitDecision::Granted } else { PermitDecision::Refused }
+    }
+
+    fn release_permit(&self) {
+        self.hub.release_socket();
+    }
+
+    fn pending_joins(&self) -> Option<PendingJoins> {
+        None
+    }
+}
