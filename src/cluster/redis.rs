@@ -36,7 +36,7 @@ use outage::OutageLog;
 use server_info::ServerInfo;
 use time_limit::TimeLimit;
 
-/// How often time is looked at: local delivery, heartbeats, channels nobody needs.
+/// The interval of ticks, which drive local delivery, heartbeats and the end of unused topics.
 const TICK: Duration = Duration::from_millis(25);
 
 /// Between two attempts to connect.
@@ -103,7 +103,7 @@ impl RedisLink {
         }
     }
 
-    /// Time goes on while nobody answers.
+    /// Waits for the next attempt. Ticks continue meanwhile.
     async fn pause(&self) {
         let mut ticks = tokio::time::interval(TICK);
         let over = tokio::time::sleep(AGAIN);

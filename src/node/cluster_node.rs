@@ -10,7 +10,7 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::coordinator::{
-    Deferred, JoinAnswer, LastEvent, Lookup, Permits, Publishing, Subscriptions, Triggered,
+    Deferred, JoinAnswer, LastEvent, Lookup, Permits, Publishing, SocketChanges, Triggered,
     TriggeredEvent,
 };
 use super::pending_joins::PendingJoins;
@@ -61,7 +61,7 @@ impl ClusterNode {
     }
 }
 
-impl Subscriptions for ClusterNode {
+impl SocketChanges for ClusterNode {
     fn subscribe(
         &self,
         socket: SocketId,

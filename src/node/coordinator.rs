@@ -19,12 +19,12 @@ use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, Member, SocketId, User};
 
 /// Everything that depends on whether there are other nodes.
-pub(super) trait Coordinator: Subscriptions + Publishing + Lookup + Permits {}
+pub(super) trait Coordinator: SocketChanges + Publishing + Lookup + Permits {}
 
-impl<T: Subscriptions + Publishing + Lookup + Permits> Coordinator for T {}
+impl<T: SocketChanges + Publishing + Lookup + Permits> Coordinator for T {}
 
 /// What a socket changes.
-pub(super) trait Subscriptions: Send + Sync {
+pub(super) trait SocketChanges: Send + Sync {
     /// Joins a channel.
     fn subscribe(
         &self,

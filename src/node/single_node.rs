@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::coordinator::{
-    Deferred, JoinAnswer, LastEvent, Lookup, Permits, Publishing, Subscriptions, Triggered,
+    Deferred, JoinAnswer, LastEvent, Lookup, Permits, Publishing, SocketChanges, Triggered,
     TriggeredEvent,
 };
 use super::pending_joins::PendingJoins;
@@ -25,7 +25,7 @@ impl SingleNode {
     }
 }
 
-impl Subscriptions for SingleNode {
+impl SocketChanges for SingleNode {
     fn subscribe(
         &self,
         socket: SocketId,

@@ -17,7 +17,10 @@ const EMPTY_WORDS: [&str; 8] =
 const PREFIXES: [&str; 5] =
     ["private-", "presence-", "cache-", "private-encrypted-", "#server-to-user-"];
 
-const CHANNEL_NAME: [&str; 2] = ["src/protocol/channel_name.rs", "src/cluster/directory/key.rs"];
+/// Pronouns that leave open which part of the system is meant.
+const PEOPLE: [&str; 4] = ["whoever", "nobody", "somebody", "everybody"];
+
+const CHANNEL_NAME: &str = "src/protocol/channel_name.rs";
 const SIGNATURE: &str = "src/protocol/signature.rs";
 
 /// The types that a file defines, and whether others may name them.
@@ -131,9 +134,7 @@ fn files_and_types_have_names_that_say_what_they_hold() {
 #[test]
 fn only_channel_name_looks_at_prefixes() {
     let mut problems = Vec::new();
-    let elsewhere =
-        |source: &&Source| !CHANNEL_NAME.iter().any(|file| source.path == Path::new(file));
-    for source in code("src").iter().filter(elsewhere) {
+    for source in code("src").iter().filter(|source| source.path != Path::new(CHANNEL_NAME)) {
         let mut literals = Literals::default();
         literals.visit_file(&source.parse());
         for literal in literals.0 {
@@ -163,4 +164,20 @@ fn secrets_are_compared_in_one_place() {
         }
     }
     assert_none(&problems, "use protocol::signature, which compares in constant time");
+}
+
+#[test]
+fn no_sentence_hides_its_subject() {
+    let mut problems = Vec::new();
+    let all = ["rs", "lua", "md", "toml"]
+        .into_iter()
+        .flat_map(|kind| ["src", "config"].into_iter().flat_map(move |folder| files(folder, kind)));
+    for file in all {
+        let text = std::fs::read_to_string(&file).unwrap().to_lowercase();
+        let mut words = text.split(|letter: char| !letter.is_alphanumeric() && letter != '_');
+        if let Some(word) = words.find(|word| PEOPLE.contains(word)) {
+            problems.push(format!("{}: {word}", file.display()));
+        }
+    }
+    assert_none(&problems, "name the subject: the client, the node, the caller, every subscriber");
 }
