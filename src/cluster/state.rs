@@ -40,11 +40,12 @@ pub use connection_quota::PermitDecision;
 pub use effect::{CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents, PublishScope};
 pub use health::RedisIdentity;
 
-use connection_quota::ConnectionQuotas;
+use connection_quota::ConnectionQuota;
 use exchange::{Exchange, LinkState};
 use health::{DirectoryHealth, Heartbeat};
 use publish_queue::NewPublish;
 use request_queue::{Batch, QueuedRequest, Reap, RequestQueue, SentRequest};
+use topic_sync::Subscription;
 use watchlists::Watchlists;
 
 /// One node's part of the cluster.
@@ -54,7 +55,7 @@ pub struct Core {
     /// Some app has webhooks.
     sends_webhooks: bool,
     exchange: Exchange,
-    quotas: ConnectionQuotas,
+    quotas: Vec<ConnectionQuota>,
     watchlists: Watchlists,
     health: DirectoryHealth,
     heartbeat: Heartbeat,
@@ -75,7 +76,7 @@ impl Core {
         Self {
             node,
             exchange: Exchange::new(node, channels, requests, settings.streams.is_some()),
-            quotas: ConnectionQuotas::new(apps),
+            quotas: apps.iter().cloned().map(ConnectionQuota::new).collect(),
             watchlists: Watchlists::default(),
             health: DirectoryHealth::new(settings.lease),
             heartbeat: Heartbeat::new(settings.beat(), now),
@@ -149,8 +150,8 @@ impl Core {
     /// Requests a permit for one more socket of an app.
     pub fn request_permit(&mut self, app: usize) -> PermitDecision {
         let decision = match self.exchange.is_up() {
-            true => self.quotas.request_permit(app),
-            false => self.quotas.permit_alone(app),
+            true => self.quotas[app].request_permit(),
+            false => self.quotas[app].permit_alone(),
         };
         self.report_connections(app);
         decision
@@ -158,7 +159,7 @@ impl Core {
 
     /// Returns a permit.
     pub fn release_permit(&mut self, app: usize) {
-        self.quotas.release(app);
+        self.quotas[app].release();
         self.report_connections(app);
     }
 
@@ -209,17 +210,19 @@ impl Core {
     pub fn disconnected(&mut self) {
         self.heartbeat.link_lost();
         self.exchange.link_lost();
-        self.quotas.link_lost(&mut self.exchange.effects);
+        for quota in &mut self.quotas {
+            quota.link_lost(&mut self.exchange.effects);
+        }
         self.watchlists.link_lost(&mut self.exchange);
     }
 
     /// Redis confirmed the subscription to a topic.
     pub fn subscribed(&mut self, topic: &str) {
-        self.exchange
-            .channels
-            .get_mut(topic)
-            .into_iter()
-            .for_each(|channel| channel.sync.subscribed());
+        if let Some(channel) = self.exchange.channels.get_mut(topic)
+            && channel.sync.subscription == Subscription::Pending
+        {
+            channel.sync.subscription = Subscription::Active;
+        }
     }
 
     /// A message arrived on a topic; an error if it is dropped.
@@ -328,12 +331,12 @@ impl Core {
 
     /// Live nodes, this one included; 0 without Redis.
     pub fn live_nodes(&self) -> u32 {
-        self.heartbeat.live_nodes()
+        self.heartbeat.live_nodes
     }
 
     /// Sockets of an app on this node.
     pub fn open_sockets(&self, app: usize) -> u32 {
-        self.quotas.open(app)
+        self.quotas[app].open()
     }
 
     /// Bytes of events that wait for Redis.
@@ -348,7 +351,8 @@ impl Core {
 
     /// Requests that Redis has not answered, queued ones included.
     pub fn pending_requests(&self) -> usize {
-        self.exchange.requests.len() + self.exchange.publishes.len() + self.quotas.waiting()
+        let waiting: usize = self.quotas.iter().map(ConnectionQuota::waiting).sum();
+        self.exchange.requests.len() + self.exchange.publishes.len() + waiting
     }
 
     /// Sends everything that this node has again, and compares it.
@@ -385,13 +389,13 @@ impl Core {
     }
 
     fn connections_granted(&mut self, app: usize, granted: u32) {
-        if self.quotas.granted(app, granted, &mut self.exchange.effects) {
+        if self.quotas[app].granted(granted, &mut self.exchange.effects) {
             self.report_connections(app);
         }
     }
 
     fn report_connections(&mut self, app: usize) {
-        if self.exchange.is_up() && self.quotas.queue(app) {
+        if self.exchange.is_up() && self.quotas[app].queue() {
             self.exchange.requests.push(QueuedRequest::Connections(app));
         }
     }

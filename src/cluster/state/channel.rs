@@ -14,7 +14,7 @@ use super::members::Members;
 use super::publish_queue::LocalDelivery;
 use super::sequence::{EventOrder, GapDetector};
 use super::sockets::{ChannelSockets, DecidedJoins, HeldEvent, Leave};
-use super::topic_sync::TopicSync;
+use super::topic_sync::{TopicSync, Verification};
 use crate::channel_rules::WebhookPayload;
 use crate::cluster::directory::NodeId;
 use crate::cluster::directory::key::ChannelKey;
@@ -132,17 +132,15 @@ impl ClusterChannel {
         topic: Arc<str>,
         members_max: usize,
     ) -> ChannelState {
-        let scope = self.sync.begin(&self.members);
-        let rows = match scope.all_rows {
-            true => self.members.own.take_all_rows(),
-            false => self.members.own.take_changed_rows(),
-        };
+        let (compares, verifies) = self.sync.begin_request();
+        let changed = self.members.own.take_changed_rows();
+        let rows = if compares { self.members.own.all_rows() } else { changed };
         let has_joins = self.sockets.assign(request);
         let asked = StateFlags {
-            whole: scope.all_rows,
+            whole: compares,
             // A member who is subscribed stays, whatever other nodes did meanwhile.
-            bounded: self.key.is_presence() && !scope.all_rows,
-            roster: self.key.has_roster() && scope.roster,
+            bounded: self.key.is_presence() && !compares,
+            roster: self.key.has_roster() && (compares || verifies || !self.members.is_current),
             cached: has_joins && self.key.is_cache(),
             missed: self.sequence.requests_events(request),
         };
@@ -168,7 +166,7 @@ impl ClusterChannel {
         node: NodeId,
         effects: &mut Vec<Effect>,
     ) -> Applied {
-        let is_last = self.sync.end();
+        self.sync.unanswered = self.sync.unanswered.saturating_sub(1);
         if self.sequence.is_compared_by(request) {
             self.compare_events(outcome, node, effects);
         }
@@ -176,7 +174,7 @@ impl ClusterChannel {
         let changes = self.members.apply_outcome(outcome, trust.may_be_partial);
         self.announcer(effects).members(&changes);
         self.was_in_directory = self.is_occupied();
-        if is_last {
+        if self.sync.unanswered == 0 {
             self.members.own.confirm_rows();
         }
         webhooks.into_iter().for_each(|payload| self.announcer(effects).webhook(payload));
@@ -192,23 +190,20 @@ impl ClusterChannel {
 
     /// Redis is back: all rows are sent, and rosters and events compared.
     pub(super) fn compare(&mut self, keeps_events: bool) {
-        self.sync.compare();
+        (self.sync.compares, self.sync.has_compared) = (true, true);
         self.sequence.compare(keeps_events);
     }
 
     /// The next request verifies what messages of other nodes changed. Returns false if that is not due, or if
     /// the channel is idle: then the request of the next join reads the whole roster.
     pub(super) fn verify(&mut self) -> bool {
-        if !self.sync.is_verification_due() {
-            return false;
+        let is_due = self.sync.verification == Verification::Due;
+        if is_due && self.is_idle() {
+            (self.sync.verification, self.members.is_current) = (Verification::Done, false);
+        } else if is_due {
+            self.sync.verification = Verification::Next;
         }
-        if self.is_idle() {
-            self.sync.skip_verification();
-            self.members.expire();
-            return false;
-        }
-        self.sync.verify_next();
-        true
+        self.sync.verification == Verification::Next
     }
 
     // Messages on the channel's topic.
@@ -222,7 +217,7 @@ impl ClusterChannel {
         effects: &mut Vec<Effect>,
     ) -> bool {
         // A roster that has not arrived yet holds the change already.
-        if !self.sync.is_active() || !self.members.is_current() {
+        if !self.sync.is_active() || !self.members.is_current {
             return false;
         }
         let changes = self.members.apply_change(&change.removed, &change.added, may_be_partial);
@@ -230,7 +225,11 @@ impl ClusterChannel {
         if let Some(count) = change.count {
             self.send_count(count, effects);
         }
-        self.sync.changed_by_message()
+        let is_new = self.sync.verification == Verification::Done;
+        if is_new {
+            self.sync.verification = Verification::Due;
+        }
+        is_new
     }
 
     /// An event of another node arrived.

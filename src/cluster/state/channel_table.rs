@@ -160,7 +160,7 @@ impl ChannelTable {
     pub(super) fn resolve_doubts(&mut self) -> Vec<Arc<str>> {
         let doubted = self.channels.iter_mut().filter(|(_, channel)| channel.members.has_doubts());
         let compared = doubted.map(|(topic, channel)| {
-            channel.sync.compare_again();
+            channel.sync.compares = true;
             topic.clone()
         });
         compared.collect()

@@ -12,79 +12,14 @@ use super::effect::Effect;
 use crate::app::App;
 use crate::cluster::directory::request::Request;
 
-/// The sockets of all apps on this node.
-pub(super) struct ConnectionQuotas(Vec<(Arc<App>, ConnectionQuota)>);
-
-impl ConnectionQuotas {
-    pub(super) fn new(apps: &[Arc<App>]) -> Self {
-        Self(apps.iter().map(|app| (app.clone(), ConnectionQuota::default())).collect())
-    }
-
-    /// One more socket of an app. The directory decides where the app has a bound.
-    pub(super) fn request_permit(&mut self, app: usize) -> PermitDecision {
-        let (app, quota) = &mut self.0[app];
-        quota.request_permit(app.limits.connections)
-    }
-
-    /// One more socket of an app while Redis is away.
-    pub(super) fn permit_alone(&mut self, app: usize) -> PermitDecision {
-        let (app, quota) = &mut self.0[app];
-        quota.permit_alone(app.limits.connections)
-    }
-
-    /// A socket of an app is closed.
-    pub(super) fn release(&mut self, app: usize) {
-        let (_, quota) = &mut self.0[app];
-        quota.open = quota.open.saturating_sub(1);
-    }
-
-    /// The report of an app is to be sent. Returns false if one waits already.
-    pub(super) fn queue(&mut self, app: usize) -> bool {
-        !std::mem::replace(&mut self.0[app].1.is_queued, true)
-    }
-
-    /// The report of an app: its open sockets, and those that wait.
-    pub(super) fn report(&mut self, app: usize) -> Request {
-        let (app, quota) = &mut self.0[app];
-        let (open, wanted) = quota.report();
-        Request::Connections { app_id: app.id.clone(), open, wanted, most: app.limits.connections }
-    }
-
-    /// This node may have so many sockets of an app open. Returns whether it has to report again.
-    pub(super) fn granted(&mut self, app: usize, granted: u32, effects: &mut Vec<Effect>) -> bool {
-        self.0[app].1.granted(granted, effects)
-    }
-
-    /// The link is lost: this node decides for the sockets that wait.
-    pub(super) fn link_lost(&mut self, effects: &mut Vec<Effect>) {
-        for (app, quota) in &mut self.0 {
-            quota.link_lost(app.limits.connections, effects);
-        }
-    }
-
-    pub(super) fn len(&self) -> usize {
-        self.0.len()
-    }
-
-    /// Open sockets of an app.
-    pub(super) fn open(&self, app: usize) -> u32 {
-        self.0[app].1.open
-    }
-
-    /// Sockets that wait for a decision.
-    pub(super) fn waiting(&self) -> usize {
-        self.0.iter().map(|(_, quota)| quota.waiting.len()).sum()
-    }
-}
-
 /// The sockets of one app on this node.
-#[derive(Default)]
-struct ConnectionQuota {
+pub(super) struct ConnectionQuota {
+    app: Arc<App>,
     open: u32,
     waiting: VecDeque<oneshot::Sender<bool>>,
-    /// How many of the waiting sockets the request under way counts.
-    requested: usize,
-    /// A request waits in the queue.
+    /// How many of the waiting sockets the report under way counts.
+    reported: usize,
+    /// A report waits in the queue.
     is_queued: bool,
 }
 
@@ -100,34 +35,53 @@ pub enum PermitDecision {
 }
 
 impl ConnectionQuota {
-    /// One more socket. The directory decides where it has a bound.
-    fn request_permit(&mut self, bound: Option<u32>) -> PermitDecision {
-        if bound.is_none() {
-            return self.permit_alone(bound);
+    pub(super) fn new(app: Arc<App>) -> Self {
+        Self { app, open: 0, waiting: VecDeque::new(), reported: 0, is_queued: false }
+    }
+
+    /// One more socket. The directory decides where the app has a bound.
+    pub(super) fn request_permit(&mut self) -> PermitDecision {
+        if self.app.limits.connections.is_none() {
+            return self.permit_alone();
         }
         let (waiter, decision) = oneshot::channel();
         self.waiting.push_back(waiter);
         PermitDecision::Pending(decision)
     }
 
-    /// One more socket while Redis is away: this node decides by its own.
-    fn permit_alone(&mut self, bound: Option<u32>) -> PermitDecision {
-        if bound.is_some_and(|bound| self.open >= bound) {
+    /// One more socket while Redis is away: decided by the sockets of this node.
+    pub(super) fn permit_alone(&mut self) -> PermitDecision {
+        if self.is_full() {
             return PermitDecision::Refused;
         }
         self.open += 1;
         PermitDecision::Granted
     }
 
+    /// A socket is closed.
+    pub(super) fn release(&mut self) {
+        self.open = self.open.saturating_sub(1);
+    }
+
+    /// Queues a report. Returns false if one waits already.
+    pub(super) fn queue(&mut self) -> bool {
+        !std::mem::replace(&mut self.is_queued, true)
+    }
+
     /// The report: open sockets, and open and waiting ones.
-    fn report(&mut self) -> (u32, u32) {
-        (self.requested, self.is_queued) = (self.waiting.len(), false);
-        (self.open, self.open + self.requested as u32)
+    pub(super) fn report(&mut self) -> Request {
+        (self.reported, self.is_queued) = (self.waiting.len(), false);
+        Request::Connections {
+            app_id: self.app.id.clone(),
+            open: self.open,
+            wanted: self.open + self.reported as u32,
+            most: self.app.limits.connections,
+        }
     }
 
     /// This node may have so many open. Returns whether it has to report again.
-    fn granted(&mut self, granted: u32, effects: &mut Vec<Effect>) -> bool {
-        for _ in 0..std::mem::take(&mut self.requested).min(self.waiting.len()) {
+    pub(super) fn granted(&mut self, granted: u32, effects: &mut Vec<Effect>) -> bool {
+        for _ in 0..std::mem::take(&mut self.reported).min(self.waiting.len()) {
             let Some(waiter) = self.waiting.pop_front() else { break };
             let is_granted = self.open < granted;
             self.decide(waiter, is_granted, effects);
@@ -135,13 +89,26 @@ impl ConnectionQuota {
         self.open != granted || !self.waiting.is_empty()
     }
 
-    /// The link is lost: this node decides for those that wait.
-    fn link_lost(&mut self, bound: Option<u32>, effects: &mut Vec<Effect>) {
-        (self.requested, self.is_queued) = (0, false);
+    /// The link is lost: this node decides for the sockets that wait.
+    pub(super) fn link_lost(&mut self, effects: &mut Vec<Effect>) {
+        (self.reported, self.is_queued) = (0, false);
         for waiter in std::mem::take(&mut self.waiting) {
-            let is_granted = bound.is_none_or(|bound| self.open < bound);
+            let is_granted = !self.is_full();
             self.decide(waiter, is_granted, effects);
         }
+    }
+
+    pub(super) fn open(&self) -> u32 {
+        self.open
+    }
+
+    /// Sockets that wait for a decision.
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
+    fn is_full(&self) -> bool {
+        self.app.limits.connections.is_some_and(|bound| self.open >= bound)
     }
 
     /// A connection that was closed meanwhile takes no permit.
@@ -154,28 +121,42 @@ impl ConnectionQuota {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
     use super::{ConnectionQuota, Effect, PermitDecision};
+    use crate::app::tests::app;
+    use crate::cluster::directory::request::Request;
+
+    fn quota(bound: Option<u32>) -> ConnectionQuota {
+        let mut app = app();
+        app.limits.connections = bound;
+        ConnectionQuota::new(Arc::new(app))
+    }
+
+    fn report(quota: &mut ConnectionQuota) -> (u32, u32) {
+        let Request::Connections { open, wanted, .. } = quota.report() else { unreachable!() };
+        (open, wanted)
+    }
 
     #[test]
     fn as_many_waiting_sockets_open_as_are_granted() {
-        let mut quota = ConnectionQuota::default();
-        let decisions: Vec<_> = (0..3).map(|_| quota.request_permit(Some(9))).collect();
+        let mut quota = quota(Some(9));
+        let decisions: Vec<_> = (0..3).map(|_| quota.request_permit()).collect();
         assert!(decisions.iter().all(|decision| matches!(decision, PermitDecision::Pending(_))));
-        assert_eq!(quota.report(), (0, 3));
+        assert_eq!(report(&mut quota), (0, 3));
         let mut effects = Vec::new();
         assert!(!quota.granted(2, &mut effects));
-        let taken: Vec<bool> =
-            effects.iter().map(|effect| matches!(effect, Effect::Permit(_, true))).collect();
-        assert_eq!(taken, [true, true, false]);
-        quota.open -= 1;
-        assert_eq!(quota.report(), (1, 1));
+        let granted = effects.iter().map(|effect| matches!(effect, Effect::Permit(_, true)));
+        assert_eq!(granted.collect::<Vec<_>>(), [true, true, false]);
+        quota.release();
+        assert_eq!(report(&mut quota), (1, 1));
     }
 
     #[test]
     fn without_redis_a_node_counts_its_own_sockets() {
-        let mut quota = ConnectionQuota::default();
-        assert!(matches!(quota.permit_alone(Some(1)), PermitDecision::Granted));
-        assert!(matches!(quota.permit_alone(Some(1)), PermitDecision::Refused));
-        assert!(matches!(quota.permit_alone(None), PermitDecision::Granted));
+        let mut bounded = quota(Some(1));
+        assert!(matches!(bounded.permit_alone(), PermitDecision::Granted));
+        assert!(matches!(bounded.permit_alone(), PermitDecision::Refused));
+        assert!(matches!(quota(None).request_permit(), PermitDecision::Granted));
     }
 }

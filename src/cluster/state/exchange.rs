@@ -11,13 +11,14 @@ use tokio::sync::oneshot;
 
 use super::channel::ClusterChannel;
 use super::channel_table::ChannelTable;
-use super::connection_quota::ConnectionQuotas;
+use super::connection_quota::ConnectionQuota;
 use super::effect::{ChannelEffect, Effect, PublishScope};
 use super::health::DirectoryTrust;
 use super::publish_queue::{LocalDelivery, NewPublish, PublishQueue};
 use super::request_queue::{Batch, QueuedRequest, RequestQueue, SentRequest};
 use super::sequence::EventOrder;
 use super::sockets::HeldEvent;
+use super::topic_sync::Subscription;
 use crate::channel_rules::{COUNT_INTERVAL, WebhookEvent, WebhookPayload};
 use crate::cluster::directory::NodeId;
 use crate::cluster::directory::key::ChannelKey;
@@ -117,7 +118,7 @@ impl Exchange {
         for ChannelRecord { app_id, name, .. } in records {
             let Some(app) = self.channels.app_of(app_id) else { continue };
             let (topic, channel) = self.channels.entry(&ChannelKey::read(app, name));
-            if !channel.sync.has_compared() {
+            if !channel.sync.has_compared {
                 channel.compare(keeps_events);
                 self.changed(&topic);
             }
@@ -322,7 +323,7 @@ impl Exchange {
     pub(super) fn send(
         &mut self,
         request: QueuedRequest,
-        quotas: &mut ConnectionQuotas,
+        quotas: &mut [ConnectionQuota],
         batch: &mut Batch,
     ) {
         match request {
@@ -330,7 +331,7 @@ impl Exchange {
             QueuedRequest::State(topic) => self.send_state(&topic, batch),
             QueuedRequest::Publish(serial) => self.send_publish(serial, batch),
             QueuedRequest::Connections(app) => {
-                self.requests.send(batch, quotas.report(app), SentRequest::Connections(app));
+                self.requests.send(batch, quotas[app].report(), SentRequest::Connections(app));
             }
         }
     }
@@ -352,7 +353,8 @@ impl Exchange {
     /// Adds the state of a channel to a batch, and the subscription to its topic before it.
     fn send_state(&mut self, topic: &Arc<str>, batch: &mut Batch) {
         let Some((app, channel)) = self.channels.with_app(topic) else { return };
-        if channel.sync.subscribe() {
+        if !channel.sync.is_subscribed() {
+            channel.sync.subscription = Subscription::Pending;
             self.requests.send(batch, Request::Subscribe(topic.clone()), SentRequest::Plain);
         }
         let number = self.requests.begin_state(topic);
@@ -372,10 +374,8 @@ impl Exchange {
         let has_returned = self.publishes.has_returned(serial);
         let delivery = self.publishes.deliver(serial);
         delivery.iter().for_each(|delivery| self.deliver(delivery));
-        let channel = self.channels.get_mut(topic);
-        if let Some(channel) =
-            channel.filter(|channel| !channel.sync.is_subscribed() && !has_returned)
-        {
+        let channel = self.channels.get_mut(topic).filter(|channel| !channel.sync.is_subscribed());
+        if let Some(channel) = channel.filter(|_| !has_returned) {
             channel.sequence.delivered_alone(serial);
         }
     }

@@ -94,7 +94,8 @@ pub(super) struct Heartbeat {
     due_at: Instant,
     /// One was answered on this link.
     is_confirmed: bool,
-    live_nodes: u32,
+    /// Live nodes, this one included; 0 without Redis.
+    pub(super) live_nodes: u32,
 }
 
 impl Heartbeat {
@@ -120,11 +121,6 @@ impl Heartbeat {
 
     pub(super) fn link_lost(&mut self) {
         (self.live_nodes, self.is_confirmed) = (0, false);
-    }
-
-    /// Live nodes, this one included; 0 without Redis.
-    pub(super) fn live_nodes(&self) -> u32 {
-        self.live_nodes
     }
 }
 

@@ -19,7 +19,7 @@ pub(super) struct Members {
     pub(super) own: OwnMembers,
     roster: RosterMirror,
     /// The mirror has been compared with the directory on this link.
-    is_current: bool,
+    pub(super) is_current: bool,
 }
 
 /// What is to be announced to the subscribers, or to those who watch the user.
@@ -75,16 +75,6 @@ impl Members {
     pub(super) fn link_lost(&mut self) {
         self.is_current = false;
         self.own.link_lost();
-    }
-
-    /// The mirror has been compared with the directory on this link.
-    pub(super) fn is_current(&self) -> bool {
-        self.is_current
-    }
-
-    /// The next request reads the whole roster.
-    pub(super) fn expire(&mut self) {
-        self.is_current = false;
     }
 
     pub(super) fn contains(&self, user_id: &str) -> bool {
@@ -149,17 +139,12 @@ impl OwnMembers {
     /// The info that was sent for a user, who may have left since.
     fn sent_info(&self, user_id: &str) -> Option<&str> {
         let sent = self.unconfirmed.get(user_id).and_then(|info| info.as_deref());
-        sent.or_else(|| self.info(user_id))
-    }
-
-    fn info(&self, user_id: &str) -> Option<&str> {
-        self.users.info_json(user_id)
+        sent.or_else(|| self.users.info_json(user_id))
     }
 
     /// The rows that have changed since they were sent.
     pub(super) fn take_changed_rows(&mut self) -> Vec<StateRow> {
-        let changed = std::mem::take(&mut self.changed);
-        let rows: Vec<StateRow> = changed.into_iter().map(|user_id| self.row(user_id)).collect();
+        let rows = self.changed_rows();
         for (user_id, info) in &rows {
             let sent = self.unconfirmed.entry(user_id.clone()).or_default();
             *sent = sent.take().or_else(|| info.clone());
@@ -167,9 +152,7 @@ impl OwnMembers {
         rows
     }
 
-    /// All rows.
-    pub(super) fn take_all_rows(&mut self) -> Vec<StateRow> {
-        self.take_changed_rows();
+    pub(super) fn all_rows(&self) -> Vec<StateRow> {
         let row = |(user_id, info): (&Arc<str>, &str)| (user_id.clone(), Some(info.into()));
         self.users.members().map(row).collect()
     }
@@ -185,8 +168,7 @@ impl OwnMembers {
     }
 
     fn take_rows_without_directory(&mut self) -> Vec<StateRow> {
-        let changed = std::mem::take(&mut self.changed);
-        let rows: Vec<StateRow> = changed.into_iter().map(|user_id| self.row(user_id)).collect();
+        let rows = self.changed_rows();
         for (user_id, info) in &rows {
             match info {
                 Some(_) => drop(self.joined_alone.insert(user_id.clone())),
@@ -196,9 +178,10 @@ impl OwnMembers {
         rows
     }
 
-    fn row(&self, user_id: Arc<str>) -> StateRow {
-        let info = self.info(&user_id).map(Box::from);
-        (user_id, info)
+    fn changed_rows(&mut self) -> Vec<StateRow> {
+        let changed = std::mem::take(&mut self.changed);
+        let info = |user_id: &str| self.users.info_json(user_id).map(Box::from);
+        changed.into_iter().map(|user_id| (user_id.clone(), info(&user_id))).collect()
     }
 }
 
@@ -319,8 +302,8 @@ mod tests {
         own.leave("ann");
         own.leave("bob");
         assert_eq!(users(own.take_changed_rows()), [("bob".into(), false)], "ann has another tab");
-        assert_eq!(users(own.take_all_rows()), [("ann".into(), true)]);
-        assert_eq!(own.info("ann"), Some("1"));
+        assert_eq!(users(own.all_rows()), [("ann".into(), true)]);
+        assert_eq!(own.users.info_json("ann"), Some("1"));
     }
 
     #[test]

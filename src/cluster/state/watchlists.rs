@@ -39,7 +39,7 @@ impl Watchlists {
             let (topic, channel) = exchange.channels.entry(&ChannelKey::user(app, user_id));
             channel.watch();
             // A user on its own watchlist waits for its own sign-in, which is under way too.
-            let is_known = channel.members.is_current() && *user_id != user.id;
+            let is_known = channel.members.is_current && *user_id != user.id;
             if exchange.is_up() && !is_known {
                 exchange.changed(&topic);
                 missing.insert(topic);
