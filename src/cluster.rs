@@ -18,8 +18,9 @@ use crate::app::App;
 use crate::config::{ClusterSettings, RedisConfig};
 use crate::log_throttle::{LogThrottle, Suppressed};
 use crate::metrics::Metrics;
+use crate::redis_connection::LinkError;
 use directory::agreement::Claim;
-use redis::{LinkError, Push, RedisLink};
+use redis::{Push, RedisLink};
 
 mod directory;
 pub mod redis;

@@ -8,33 +8,22 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
-use redis::{PushInfo, RedisError, Value};
+use redis::{InfoDict, PushInfo, RedisError, Value};
 
 use super::{Cluster, NodeId, RedisIdentity};
 use crate::config::RedisConfig;
+use crate::redis_connection::{Connector, LinkError, LinkPhase, OutageLog, ServerInfo, TimeLimit};
 
-mod address;
 mod claims;
-mod commands;
-mod connector;
 mod client;
-mod failure;
-mod outage;
-mod server_info;
+mod commands;
 mod replies;
 mod scripts;
-mod time_limit;
 
 pub(super) use client::Push;
 pub use client::RedisClient;
-pub use failure::LinkError;
 
 use commands::Commands;
-use connector::Connector;
-use failure::LinkPhase;
-use outage::OutageLog;
-use server_info::ServerInfo;
-use time_limit::TimeLimit;
 
 /// The interval of ticks, which drive local delivery, heartbeats and the end of unused topics.
 const TICK: Duration = Duration::from_millis(25);
@@ -140,10 +129,10 @@ impl RedisLink {
         let mut connection = self.connector.connect(self.time_limit.current(), hear).await?;
         let mut hello = redis::pipe();
         hello.cmd("INFO").arg("server").cmd("CLIENT").arg("ID");
-        let (info, id): (String, u64) = hello.query_async(&mut connection).await?;
-        let process = ServerInfo::new(&info);
-        process.check()?;
-        let run = process.run().to_owned();
+        let (info, id): (InfoDict, u64) = hello.query_async(&mut connection).await?;
+        let server = ServerInfo::new(info);
+        server.check()?;
+        let run = server.run();
         // What the last link still has under way must not be carried out after what this one says:
         // a state says everything, and an old one would undo a new one.
         if let Some((_, last)) = self.last.take().filter(|(before, _)| *before == run) {

@@ -9,18 +9,27 @@ use crate::source::code;
 
 /// Each room and the rooms it may use. `websocket` and `http` do not use each other, `hub` no
 /// transport, `protocol` neither time nor tasks.
-const LAYERS: [(&str, &[&str]); 16] = [
+const LAYERS: [(&str, &[&str]); 17] = [
     ("app", &[]),
     ("log_throttle", &[]),
     ("network_fault", &[]),
     ("protocol", &["app"]),
     ("metrics", &["protocol"]),
     ("config", &["app"]),
+    ("redis_connection", &["app", "config", "network_fault"]),
     ("channel_rules", &["app", "protocol"]),
     ("hub", &["app", "channel_rules", "config", "metrics", "protocol"]),
     (
         "cluster",
-        &["app", "channel_rules", "config", "metrics", "network_fault", "protocol", "log_throttle"],
+        &[
+            "app",
+            "channel_rules",
+            "config",
+            "metrics",
+            "protocol",
+            "log_throttle",
+            "redis_connection",
+        ],
     ),
     (
         "node",

@@ -8,9 +8,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use resound::cluster::redis::{LinkError, RedisClient};
+use resound::cluster::redis::RedisClient;
 use resound::cluster::{NodeId, Reply, Request, TopicMessage};
 use resound::config::{RedisAddress, RedisConfig};
+use resound::redis_connection::LinkError;
 
 use crate::directory::Directory;
 use crate::harness::redis::is_left_out;

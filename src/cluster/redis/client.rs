@@ -10,12 +10,11 @@ use redis::aio::MultiplexedConnection;
 use redis::{PushInfo, PushKind, RedisError, Value};
 
 use super::commands::{self, Commands};
-use super::connector::Connector;
-use super::failure::LinkError;
 use super::replies;
 use super::scripts::Scripts;
 use crate::cluster::{NodeId, Reply, Request};
 use crate::config::{ClusterSettings, RedisConfig};
+use crate::redis_connection::{Connector, LinkError};
 
 /// A connection that speaks for one node.
 pub struct RedisClient {

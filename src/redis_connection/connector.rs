@@ -15,7 +15,7 @@ use super::failure::{self, FailureContext, LinkError, LinkPhase, RedisTransport,
 use crate::config::{HostPort, RedisAddress, RedisConfig};
 
 /// Makes the connections of a link, one after the other.
-pub(super) struct Connector {
+pub(crate) struct Connector {
     redis: RedisConfig,
     route: Route,
     /// The primary that a sentinel has named last.
@@ -28,7 +28,7 @@ enum Route {
 }
 
 impl Connector {
-    pub(super) fn new(redis: &RedisConfig) -> Result<Self, RedisError> {
+    pub(crate) fn new(redis: &RedisConfig) -> Result<Self, RedisError> {
         // Fails if the process has a provider already, which is the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let direct =
@@ -49,7 +49,7 @@ impl Connector {
     }
 
     /// Connects, with `timeout` for each step. Pushes of the connection go to `push_sender`.
-    pub(super) async fn connect(
+    pub(crate) async fn connect(
         &mut self,
         timeout: Duration,
         push_sender: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
@@ -67,7 +67,7 @@ impl Connector {
     }
 
     /// Why a link failed, and what to change.
-    pub(super) fn explain(&self, error: &LinkError, phase: LinkPhase) -> String {
+    pub(crate) fn explain(&self, error: &LinkError, phase: LinkPhase) -> String {
         let transport = match &self.redis.address {
             RedisAddress::Unix(_) => RedisTransport::Unix,
             RedisAddress::Tcp { tls, .. } | RedisAddress::Sentinel { tls, .. } => {

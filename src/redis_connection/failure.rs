@@ -38,7 +38,7 @@ pub enum LinkError {
 
 impl LinkError {
     /// Whether an answer took longer than the time limit.
-    pub(super) fn is_timeout(&self) -> bool {
+    pub(crate) fn is_timeout(&self) -> bool {
         match self {
             Self::Redis(error) => error.is_timeout(),
             Self::NoPrimary { is_timeout, .. } => *is_timeout,
@@ -73,7 +73,7 @@ impl RedisTransport {
 
 /// The state of the link when the error occurred.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LinkPhase {
+pub(crate) enum LinkPhase {
     /// Opening the connection, or reading what Redis reports about itself.
     Connecting,
     Serving,

@@ -1,44 +1,43 @@
-//! What a Redis says of itself: which process it is, and whether a cluster can live in it.
-//!
-//! Reads the section `server` of INFO; Valkey says some of it under names of its own.
+//! What a server reports of itself in the section `server` of INFO: its process, and whether a cluster can
+//! use it. Valkey has names of its own for some of it.
+
+use redis::InfoDict;
 
 use super::failure::LinkError;
 
-/// The oldest that can: 6.2 brought ranges of a stream that begin behind an id.
+/// The oldest version that can be used: 6.2 brought ranges of a stream that begin behind an id.
 const OLDEST: (u32, u32) = (6, 2);
 
-/// The Redis at the end of a connection.
-pub(super) struct ServerInfo<'a> {
-    info: &'a str,
+/// The server at the end of a connection.
+pub(crate) struct ServerInfo {
+    info: InfoDict,
 }
 
-impl<'a> ServerInfo<'a> {
+impl ServerInfo {
     /// The answer to INFO.
-    pub(super) fn new(info: &'a str) -> Self {
+    pub(crate) fn new(info: InfoDict) -> Self {
         Self { info }
     }
 
-    fn fact(&self, name: &str) -> Option<&'a str> {
-        self.info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))
+    /// Identifies the process: changes with each start.
+    pub(crate) fn run(&self) -> String {
+        self.info.get("run_id").unwrap_or_default()
     }
 
-    /// Another one after each start.
-    pub(super) fn run(&self) -> &'a str {
-        self.fact("run_id").unwrap_or_default()
-    }
-
-    /// Whether nodes can meet here. What does not say its version is taken as new.
-    pub(super) fn check(&self) -> Result<(), LinkError> {
-        match self.fact("redis_mode").or(self.fact("server_mode")) {
+    /// Whether nodes can use it. A server without a version counts as new.
+    pub(crate) fn check(&self) -> Result<(), LinkError> {
+        let mode: Option<String> =
+            self.info.get("redis_mode").or_else(|| self.info.get("server_mode"));
+        match mode.as_deref() {
             Some("cluster") => return Err(LinkError::RedisCluster),
             Some("sentinel") => return Err(LinkError::IsSentinel),
             _ => {}
         }
-        let version = self.fact("redis_version").unwrap_or_default();
+        let version: String = self.info.get("redis_version").unwrap_or_default();
         let mut parts = version.split('.').map(str::parse);
         match (parts.next(), parts.next()) {
             (Some(Ok(major)), Some(Ok(minor))) if (major, minor) < OLDEST => {
-                Err(LinkError::TooOld(version.to_owned()))
+                Err(LinkError::TooOld(version))
             }
             _ => Ok(()),
         }
@@ -47,19 +46,19 @@ impl<'a> ServerInfo<'a> {
 
 #[cfg(test)]
 mod tests {
-    use super::{LinkError, ServerInfo};
+    use super::{InfoDict, LinkError, ServerInfo};
 
     fn check(info: &str) -> Result<(), LinkError> {
-        ServerInfo::new(info).check()
+        ServerInfo::new(InfoDict::new(info)).check()
     }
 
     #[test]
-    fn redis_and_valkey_say_which_process_they_are() {
+    fn redis_and_valkey_report_their_process() {
         let redis = "# Server\r\nredis_version:7.0.15\r\nredis_mode:standalone\r\nrun_id:ab01\r\n";
         let valkey = "# Server\r\nredis_version:7.2.4\r\nserver_name:valkey\r\n\
                       valkey_version:8.0.1\r\nserver_mode:standalone\r\nrun_id:cd23\r\n";
         for (info, run) in [(redis, "ab01"), (valkey, "cd23")] {
-            assert_eq!(ServerInfo::new(info).run(), run);
+            assert_eq!(ServerInfo::new(InfoDict::new(info)).run(), run);
             assert!(check(info).is_ok());
         }
     }

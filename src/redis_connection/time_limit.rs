@@ -8,7 +8,7 @@ use std::time::Duration;
 
 /// The limit of the next link.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct TimeLimit {
+pub(crate) struct TimeLimit {
     configured: Duration,
     /// Below the lease, after which the other nodes remove a node without a heartbeat.
     max: Duration,
@@ -16,17 +16,17 @@ pub(super) struct TimeLimit {
 }
 
 impl TimeLimit {
-    pub(super) fn new(configured: Duration, max: Duration) -> Self {
+    pub(crate) fn new(configured: Duration, max: Duration) -> Self {
         Self { configured, max: max.max(configured), current: configured }
     }
 
-    pub(super) fn current(self) -> Duration {
+    pub(crate) fn current(self) -> Duration {
         self.current
     }
 
     /// Adapts the limit after a link that served for this long. If an answer timed out, the limit
     /// doubles; a link that served for ten times the limit shows that the configured one suffices.
-    pub(super) fn link_ended(&mut self, is_timeout: bool, served: Duration) {
+    pub(crate) fn link_ended(&mut self, is_timeout: bool, served: Duration) {
         if served >= 10 * self.current {
             self.current = self.configured;
         } else if is_timeout {

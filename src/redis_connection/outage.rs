@@ -14,7 +14,7 @@ const CAUSES_MAX: usize = 16;
 
 /// The lines that were logged since the last link served.
 #[derive(Debug, Default)]
-pub(super) struct OutageLog {
+pub(crate) struct OutageLog {
     /// When each cause was logged.
     causes: HashMap<String, Instant>,
     /// The last line was that the link serves.
@@ -23,7 +23,7 @@ pub(super) struct OutageLog {
 
 impl OutageLog {
     /// Notes a link that ended or could not be made; true if its cause is to be logged.
-    pub(super) fn admit_failure(&mut self, cause: &str, now: Instant) -> bool {
+    pub(crate) fn admit_failure(&mut self, cause: &str, now: Instant) -> bool {
         if self.is_over {
             self.causes.retain(|_, logged| now.duration_since(*logged) < INTERVAL);
         }
@@ -36,7 +36,7 @@ impl OutageLog {
     }
 
     /// Notes a link that serves; true if that is to be logged.
-    pub(super) fn admit_recovery(&mut self) -> bool {
+    pub(crate) fn admit_recovery(&mut self) -> bool {
         !std::mem::replace(&mut self.is_over, true)
     }
 }
