@@ -26,7 +26,6 @@ mod directory;
 pub mod redis;
 mod state;
 
-pub use directory::NodeId;
 pub use directory::agreement::{Disagreement, DisagreementKind};
 pub use directory::key::{ChannelKey, node_topic};
 pub use directory::message::{
@@ -40,9 +39,10 @@ pub use directory::request::{
     ChannelRecord, ChannelState, ChannelTraits, DataProof, DirectoryQuery, PublishRequest, Request,
     StateFlags, StateRow,
 };
+pub use directory::{NodeId, RedisIdentity};
 pub use state::{
     CachedReply, ChannelEffect, ChannelTable, Core, Effect, JoinReply, MissedEvents,
-    PermitDecision, PublishScope, RedisIdentity,
+    PermitDecision, PublishScope,
 };
 
 /// The cluster as the node uses it: the [`Core`] under one lock, and the link that carries its

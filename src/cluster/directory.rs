@@ -57,6 +57,15 @@ impl<'de> Deserialize<'de> for NodeId {
     }
 }
 
+/// The Redis at the end of a link.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisIdentity {
+    /// The process: changes with each start.
+    pub run: String,
+    /// Its data: drawn by the first node that found none.
+    pub epoch: String,
+}
+
 /// Packs plain data with the names of its fields, as the scripts read it with `cmsgpack.unpack`.
 pub(super) fn pack(value: &impl Serialize) -> Vec<u8> {
     rmp_serde::to_vec_named(value).expect("plain data can be packed")

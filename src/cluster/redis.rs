@@ -10,7 +10,8 @@ use std::time::{Duration, Instant};
 use redis::aio::MultiplexedConnection;
 use redis::{InfoDict, PushInfo, RedisError, Value};
 
-use super::{Cluster, NodeId, RedisIdentity};
+use super::Cluster;
+use super::directory::{NodeId, RedisIdentity};
 use crate::config::RedisConfig;
 use crate::redis_connection::{Connector, LinkError, LinkPhase, OutageLog, ServerInfo, TimeLimit};
 

@@ -11,11 +11,11 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::directory::NodeId;
 use super::directory::key::{ChannelKey, common_topic, node_topic};
 use super::directory::message::{self, InvalidTopicMessage, Terminate, TopicMessage};
 use super::directory::reply::{HeartbeatReply, QueryAnswer, Reply};
 use super::directory::request::{DataProof, DirectoryQuery, Request};
+use super::directory::{NodeId, RedisIdentity};
 use crate::app::App;
 use crate::config::ClusterSettings;
 use crate::protocol::{Frame, Member, SocketId, User};
@@ -38,7 +38,6 @@ mod watchlists;
 pub use channel_table::ChannelTable;
 pub use connection_quota::PermitDecision;
 pub use effect::{CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents, PublishScope};
-pub use health::RedisIdentity;
 
 use connection_quota::ConnectionQuota;
 use exchange::{Exchange, LinkState};
@@ -369,9 +368,8 @@ impl Core {
     }
 
     fn heartbeat_answered(&mut self, reply: HeartbeatReply, now: Instant) {
-        for node in reply.dead {
-            self.exchange.requests.push_reap(Reap { node, leaving: false });
-        }
+        let reaps = reply.dead.into_iter().map(|node| Reap { node, leaving: false });
+        reaps.for_each(|reap| self.exchange.requests.push_reap(reap));
         reply.due.into_iter().for_each(|leave| self.exchange.send_due_leave(leave));
         let was_confirmed = self.heartbeat.answered(reply.alive, now);
         // The first heartbeat of a link comes before the rows of this node, so a lapsed lease means nothing there.

@@ -6,14 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-/// The Redis at the end of a link.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RedisIdentity {
-    /// The process.
-    pub run: String,
-    /// Its data: drawn by the first node that found none.
-    pub epoch: String,
-}
+use crate::cluster::directory::RedisIdentity;
 
 /// How far the directory can be trusted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
