@@ -62,9 +62,9 @@ async function breakThings(cluster, kinds, pick) {
 }
 
 describe(`chaos (seed ${SEED})`, { concurrency: true }, () => {
-  for (const wire of ['pubsub', 'streams']) {
-    test(`users who come and go while links, nodes and Redis break, over ${wire}: all end with the same rosters`, async (t) => {
-      const cluster = await ownCluster(t, { cables: true, cluster: { wire } });
+  for (const transport of ['pubsub', 'streams']) {
+    test(`users who come and go while links, nodes and Redis break, over ${transport}: all end with the same rosters`, async (t) => {
+      const cluster = await ownCluster(t, { cables: true, cluster: { transport } });
       const door = await cluster.door();
       const [channels, pick] = [['presence-chaos-a', 'presence-chaos-b'], random(SEED)];
       const open = Array.from({ length: 30 }, async (_, at) => {
