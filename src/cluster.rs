@@ -6,10 +6,8 @@
 //! its requests.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use ::redis::PushInfo;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
@@ -20,7 +18,7 @@ use crate::log_throttle::{LogThrottle, Suppressed};
 use crate::metrics::Metrics;
 use crate::redis_connection::LinkError;
 use directory::agreement::Claim;
-use redis::{Push, RedisLink};
+use redis::{LinkEvent, LinkOwner, NodeDescription, RedisLink};
 
 mod directory;
 pub mod redis;
@@ -57,9 +55,6 @@ pub struct Cluster {
     asked: Notify,
     /// Fewer bytes wait than before.
     emptied: Notify,
-    /// The link that is listened to.
-    link: AtomicU64,
-    broken: AtomicBool,
     /// The first attempt to connect is over.
     tried: CancellationToken,
     metrics: Arc<Metrics>,
@@ -99,8 +94,6 @@ impl Cluster {
             carry_out,
             asked: Notify::new(),
             emptied: Notify::new(),
-            link: AtomicU64::new(0),
-            broken: AtomicBool::new(false),
             tried: CancellationToken::new(),
             metrics,
         }
@@ -112,7 +105,13 @@ impl Cluster {
         redis: &RedisConfig,
         timeout: Duration,
     ) -> Result<impl Future<Output = ()> + Send + use<>, LinkError> {
-        Ok(RedisLink::new(self.clone(), redis, timeout)?.run())
+        let node = NodeDescription {
+            node: self.node,
+            settings: self.settings.clone(),
+            app_ids: self.app_ids.clone(),
+            claim: self.claim.clone(),
+        };
+        Ok(RedisLink::new(self.clone(), node, redis, timeout)?.run())
     }
 
     /// Does something with the core, and then what follows from it on this node, in order.
@@ -193,10 +192,6 @@ impl Cluster {
         }
     }
 
-    fn claim(&self) -> &Claim {
-        &self.claim
-    }
-
     /// Compares what other nodes say of themselves, and logs what has changed.
     fn compare_claims(&self, others: &[(NodeId, Option<Claim>)]) {
         let found = self.claim.disagreements(others);
@@ -211,19 +206,6 @@ impl Cluster {
         *known = found;
     }
 
-    fn prefix(&self) -> &str {
-        &self.settings.prefix
-    }
-
-    fn next_link(&self) -> u64 {
-        self.broken.store(false, Ordering::Relaxed);
-        self.link.fetch_add(1, Ordering::Relaxed) + 1
-    }
-
-    fn is_broken(&self) -> bool {
-        self.broken.load(Ordering::Relaxed)
-    }
-
     fn connected(&self, redis: RedisIdentity) {
         self.act(|core| core.connected(redis, Instant::now()));
         self.metrics.cluster_connected.set(1);
@@ -231,14 +213,9 @@ impl Cluster {
     }
 
     fn disconnected(&self) {
-        self.link.fetch_add(1, Ordering::Relaxed);
         self.act(Core::disconnected);
         self.metrics.cluster_connected.set(0);
         self.metrics.cluster_links_lost.inc();
-    }
-
-    fn failed(&self) {
-        self.tried.cancel();
     }
 
     fn tick(&self) {
@@ -252,36 +229,38 @@ impl Cluster {
         self.emptied.notify_waiters();
     }
 
-    fn requests(&self) -> Vec<Request> {
-        self.act(Core::take_requests)
-    }
-
-    async fn has_requests(&self) {
-        self.asked.notified().await;
-    }
-
     fn replied(&self, reply: Reply) {
         self.act(|core| core.replied(reply, Instant::now()));
         self.emptied.notify_waiters();
     }
 
-    fn hear(&self, link: u64, push: &PushInfo) {
-        if self.link.load(Ordering::Relaxed) != link {
-            return;
+    fn message(&self, topic: &str, payload: &[u8]) {
+        let now = Instant::now();
+        if let Err(foreign) = self.act(|core| core.message(topic, payload, now)) {
+            self.dropped(foreign, topic, now);
         }
-        match Push::read(push) {
-            Push::Message { topic, payload } => {
-                let now = Instant::now();
-                if let Err(foreign) = self.act(|core| core.message(topic, payload, now)) {
-                    self.dropped(foreign, topic, now);
-                }
-            }
-            Push::Subscribed { topic } => self.act(|core| core.subscribed(topic)),
-            Push::Gone => {
-                self.broken.store(true, Ordering::Relaxed);
-                self.asked.notify_one();
-            }
-            Push::Other => {}
+    }
+}
+
+impl LinkOwner for Cluster {
+    fn take_requests(&self) -> Vec<Request> {
+        self.act(Core::take_requests)
+    }
+
+    fn requests_ready(&self) -> &Notify {
+        &self.asked
+    }
+
+    fn link_event(&self, event: LinkEvent<'_>) {
+        match event {
+            LinkEvent::Connected(redis) => self.connected(redis),
+            LinkEvent::ConnectFailed => self.tried.cancel(),
+            LinkEvent::Disconnected => self.disconnected(),
+            LinkEvent::Subscribed { topic } => self.act(|core| core.subscribed(topic)),
+            LinkEvent::Message { topic, payload } => self.message(topic, payload),
+            LinkEvent::Replied(reply) => self.replied(reply),
+            LinkEvent::Claims(others) => self.compare_claims(others),
+            LinkEvent::Tick => self.tick(),
         }
     }
 }

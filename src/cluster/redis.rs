@@ -1,18 +1,23 @@
-//! The link to Redis: one connection that carries everything, kept up for as long as the node lives.
+//! The link to Redis: one connection for everything, made again whenever it ends.
 //!
-//! Owns connecting again, batches and time-outs. One connection (RESP3) carries requests, their
-//! answers and what is heard on topics, so that all of it has one order. Knows no channels: what is
-//! to be said comes from the [`Core`](super::Core), what is heard goes to it.
+//! Owns reconnecting, batches and time-outs. One connection (RESP3) carries requests, their replies and the
+//! messages on topics, so that all of it has one order. Requests come from the owner of the link, which
+//! gets everything that arrives.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use redis::aio::MultiplexedConnection;
 use redis::{InfoDict, PushInfo, RedisError, Value};
+use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
-use super::Cluster;
+use super::directory::agreement::Claim;
+use super::directory::reply::Reply;
+use super::directory::request::Request;
 use super::directory::{NodeId, RedisIdentity};
-use crate::config::RedisConfig;
+use crate::config::{ClusterSettings, RedisConfig};
 use crate::redis_connection::{Connector, LinkError, LinkPhase, OutageLog, ServerInfo, TimeLimit};
 
 mod claims;
@@ -21,9 +26,10 @@ mod commands;
 mod replies;
 mod scripts;
 
-pub(super) use client::Push;
 pub use client::RedisClient;
 
+use claims::ClaimExchange;
+use client::Push;
 use commands::Commands;
 
 /// The interval of ticks, which drive local delivery, heartbeats and the end of unused topics.
@@ -34,7 +40,8 @@ const AGAIN: Duration = Duration::from_millis(200);
 
 /// Keeps the link of a node up until it is dropped.
 pub(super) struct RedisLink {
-    cluster: Arc<Cluster>,
+    owner: Arc<dyn LinkOwner>,
+    node: NodeDescription,
     connector: Connector,
     commands: Arc<Commands>,
     time_limit: TimeLimit,
@@ -43,53 +50,126 @@ pub(super) struct RedisLink {
     last: Option<(String, u64)>,
 }
 
+/// The node that a link serves.
+pub(super) struct NodeDescription {
+    pub(super) node: NodeId,
+    pub(super) settings: ClusterSettings,
+    pub(super) app_ids: Vec<String>,
+    pub(super) claim: Claim,
+}
+
+/// Has the requests of a node, and gets what happens on its link.
+pub(super) trait LinkOwner: Send + Sync {
+    /// Takes the next requests; none if there are none.
+    fn take_requests(&self) -> Vec<Request>;
+    /// Notified when there are requests.
+    fn requests_ready(&self) -> &Notify;
+    /// Something happened on the link.
+    fn link_event(&self, event: LinkEvent<'_>);
+}
+
+/// What happens on a link.
+pub(super) enum LinkEvent<'a> {
+    Connected(RedisIdentity),
+    /// An attempt to connect failed.
+    ConnectFailed,
+    Disconnected,
+    Subscribed {
+        topic: &'a str,
+    },
+    Message {
+        topic: &'a str,
+        payload: &'a [u8],
+    },
+    Replied(Reply),
+    /// The claims of the other nodes that are alive.
+    Claims(&'a [(NodeId, Option<Claim>)]),
+    /// Time has passed.
+    Tick,
+}
+
+/// Passes the pushes of one connection on, until the link gives it up.
+#[derive(Default)]
+struct PushGate {
+    is_closed: AtomicBool,
+    /// Redis or the network ended the connection.
+    gone: CancellationToken,
+}
+
+impl PushGate {
+    fn pass(&self, push: &PushInfo, owner: &dyn LinkOwner) {
+        if self.is_closed.load(Ordering::Relaxed) {
+            return;
+        }
+        match Push::read(push) {
+            Push::Message { topic, payload } => {
+                owner.link_event(LinkEvent::Message { topic, payload });
+            }
+            Push::Subscribed { topic } => owner.link_event(LinkEvent::Subscribed { topic }),
+            Push::Gone => self.gone.cancel(),
+            Push::Other => {}
+        }
+    }
+}
+
 impl RedisLink {
     pub(super) fn new(
-        cluster: Arc<Cluster>,
+        owner: Arc<dyn LinkOwner>,
+        node: NodeDescription,
         redis: &RedisConfig,
         timeout: Duration,
     ) -> Result<Self, LinkError> {
         let connector = Connector::new(redis)?;
-        let (prefix, app_ids) = (&cluster.settings.prefix, cluster.app_ids.clone());
-        let commands = Arc::new(Commands::new(cluster.node, prefix, app_ids));
-        let time_limit = TimeLimit::new(timeout, cluster.settings.beat_holds());
+        let prefix = &node.settings.prefix;
+        let commands = Arc::new(Commands::new(node.node, prefix, node.app_ids.clone()));
+        let time_limit = TimeLimit::new(timeout, node.settings.beat_holds());
         let outage_log = OutageLog::default();
-        Ok(Self { cluster, connector, commands, time_limit, outage_log, last: None })
+        Ok(Self { owner, node, connector, commands, time_limit, outage_log, last: None })
     }
 
-    /// Connects, serves, and begins again, for ever.
+    /// Connects and serves, again and again.
     pub(super) async fn run(mut self) {
         loop {
-            // Whatever a link that is given up still brings is not listened to.
-            let (cluster, generation) = (self.cluster.clone(), self.cluster.next_link());
-            let hear = move |push: PushInfo| {
-                cluster.hear(generation, &push);
-                Ok::<(), ()>(())
-            };
-            let (broken, phase) = match self.connect(hear).await {
+            let gate = Arc::new(PushGate::default());
+            let (error, phase) = match self.connect(&gate).await {
                 Ok((client, identity)) => {
-                    self.cluster.connected(identity);
+                    self.owner.link_event(LinkEvent::Connected(identity));
                     let since = Instant::now();
-                    let cluster = self.cluster.clone();
-                    let claims = claims::keep(&cluster, client.connection());
-                    let broken = tokio::select! {
-                        broken = self.serve(client) => broken,
-                        never = claims => match never {},
-                    };
-                    self.cluster.disconnected();
-                    self.time_limit.link_ended(broken.is_timeout(), since.elapsed());
-                    (broken, LinkPhase::Serving)
+                    let error = self.serve_with_claims(client, &gate.gone).await;
+                    gate.is_closed.store(true, Ordering::Relaxed);
+                    self.owner.link_event(LinkEvent::Disconnected);
+                    self.time_limit.link_ended(error.is_timeout(), since.elapsed());
+                    (error, LinkPhase::Serving)
                 }
-                Err(broken) => {
-                    self.cluster.failed();
-                    (broken, LinkPhase::Connecting)
+                Err(error) => {
+                    gate.is_closed.store(true, Ordering::Relaxed);
+                    self.owner.link_event(LinkEvent::ConnectFailed);
+                    (error, LinkPhase::Connecting)
                 }
             };
-            let cause = self.connector.explain(&broken, phase);
+            let cause = self.connector.explain(&error, phase);
             if self.outage_log.admit_failure(&cause, Instant::now()) {
                 tracing::error!(redis = %self.connector, %cause, "Redis is away: this node serves its own sockets, and tries again");
             }
             self.pause().await;
+        }
+    }
+
+    /// Serves, and exchanges claims beside that; returns why the link ended.
+    async fn serve_with_claims(
+        &mut self,
+        client: RedisClient,
+        gone: &CancellationToken,
+    ) -> LinkError {
+        let owner = self.owner.clone();
+        let NodeDescription { node, settings, claim, .. } = &self.node;
+        let claims = ClaimExchange::new(*node, &settings.prefix, claim);
+        let claims = claims.run(client.connection(), move |others| {
+            owner.link_event(LinkEvent::Claims(others));
+        });
+        tokio::select! {
+            error = self.serve(client, gone) => error,
+            never = claims => match never {},
         }
     }
 
@@ -101,23 +181,27 @@ impl RedisLink {
         loop {
             tokio::select! {
                 () = &mut over => return,
-                _ = ticks.tick() => self.cluster.tick(),
+                _ = ticks.tick() => self.owner.link_event(LinkEvent::Tick),
             }
         }
     }
 
     async fn connect(
         &mut self,
-        hear: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
+        gate: &Arc<PushGate>,
     ) -> Result<(RedisClient, RedisIdentity), LinkError> {
-        let cluster = self.cluster.clone();
-        let connect = self.introduce(hear);
+        let owner = self.owner.clone();
+        let (pushes_to, gate) = (self.owner.clone(), gate.clone());
+        let connect = self.introduce(move |push| {
+            gate.pass(&push, &*pushes_to);
+            Ok(())
+        });
         tokio::pin!(connect);
         let mut ticks = tokio::time::interval(TICK);
         loop {
             tokio::select! {
                 connected = &mut connect => return connected,
-                _ = ticks.tick() => cluster.tick(),
+                _ = ticks.tick() => owner.link_event(LinkEvent::Tick),
             }
         }
     }
@@ -125,9 +209,9 @@ impl RedisLink {
     /// A connection, and the Redis at its end.
     async fn introduce(
         &mut self,
-        hear: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
+        push_sender: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
     ) -> Result<(RedisClient, RedisIdentity), LinkError> {
-        let mut connection = self.connector.connect(self.time_limit.current(), hear).await?;
+        let mut connection = self.connector.connect(self.time_limit.current(), push_sender).await?;
         let mut hello = redis::pipe();
         hello.cmd("INFO").arg("server").cmd("CLIENT").arg("ID");
         let (info, id): (InfoDict, u64) = hello.query_async(&mut connection).await?;
@@ -148,13 +232,13 @@ impl RedisLink {
         self.last = Some((run.clone(), id));
         let epoch = self.epoch(&mut connection).await?;
         let client =
-            RedisClient::new(connection, self.commands.clone(), &self.cluster.settings).await?;
+            RedisClient::new(connection, self.commands.clone(), &self.node.settings).await?;
         Ok((client, RedisIdentity { run, epoch }))
     }
 
     /// Which data is there: what the first node that found none has drawn.
     async fn epoch(&self, connection: &mut MultiplexedConnection) -> Result<String, RedisError> {
-        let key = commands::epoch(self.cluster.prefix());
+        let key = commands::epoch(&self.node.settings.prefix);
         let mut ask = redis::pipe();
         ask.cmd("SET").arg(&key).arg(NodeId::random().to_string()).arg("NX").ignore();
         ask.cmd("GET").arg(&key);
@@ -165,17 +249,15 @@ impl RedisLink {
     /// Carries batch after batch until something breaks. One is under way at a time: what comes
     /// meanwhile goes with the next. The link counts as up for the log when it has carried one: a Redis
     /// that cannot be written to takes connections, too.
-    async fn serve(&mut self, mut client: RedisClient) -> LinkError {
+    async fn serve(&mut self, mut client: RedisClient, gone: &CancellationToken) -> LinkError {
         let mut ticks = tokio::time::interval(TICK);
         loop {
-            let batch = self.cluster.requests();
+            let batch = self.owner.take_requests();
             if batch.is_empty() {
                 tokio::select! {
-                    () = self.cluster.has_requests() => {}
-                    _ = ticks.tick() => self.cluster.tick(),
-                }
-                if self.cluster.is_broken() {
-                    return LinkError::Redis(closed());
+                    () = self.owner.requests_ready().notified() => {}
+                    () = gone.cancelled() => return LinkError::Redis(closed()),
+                    _ = ticks.tick() => self.owner.link_event(LinkEvent::Tick),
                 }
                 continue;
             }
@@ -184,7 +266,7 @@ impl RedisLink {
             let answers = loop {
                 tokio::select! {
                     answers = &mut answers => break answers,
-                    _ = ticks.tick() => self.cluster.tick(),
+                    _ = ticks.tick() => self.owner.link_event(LinkEvent::Tick),
                 }
             };
             match answers {
@@ -192,7 +274,9 @@ impl RedisLink {
                     if self.outage_log.admit_recovery() {
                         tracing::info!(redis = %self.connector, "connected to Redis");
                     }
-                    answers.into_iter().for_each(|reply| self.cluster.replied(reply));
+                    for reply in answers {
+                        self.owner.link_event(LinkEvent::Replied(reply));
+                    }
                 }
                 Err(broken) => return broken,
             }

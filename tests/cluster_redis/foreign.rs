@@ -1,7 +1,10 @@
 //! Whoever else publishes on the topics of a cluster is counted and not listened to.
 
+use std::collections::BTreeMap;
+
 use futures_util::StreamExt;
 use redis::aio::PubSub;
+use serde_json::json;
 
 use crate::harness::redis::{TestRedis, is_left_out};
 use crate::harness::server::REVERB_APP;
@@ -58,17 +61,17 @@ fn garbage(real: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut garbage: Vec<Vec<u8>> = vec![
         Vec::new(),
         b"R".to_vec(),
-        b"R\x01".to_vec(),
-        b"R\x01?".to_vec(),
+        b"R\x02".to_vec(),
+        b"R\x02?".to_vec(),
         br#"{"event":"news","data":"{}","channel":"orders"}"#.to_vec(),
         // Reverb's own message on its own topic.
         br#"{"type":"message","application":"a:1:{}","payload":{}}"#.to_vec(),
         // Lists and texts as long as a number can say.
-        [&b"R\x01C"[..], &[0; 8], &[0xff; 64]].concat(),
-        [&b"R\x01O"[..], &[0; 21], &[0xff; 64]].concat(),
-        [&b"R\x01T"[..], &[0xff; 64]].concat(),
+        [&b"R\x02C"[..], &[0; 8], &[0xff; 64]].concat(),
+        [&b"R\x02O"[..], &[0; 21], &[0xff; 64]].concat(),
+        [&b"R\x02T"[..], &[0xff; 64]].concat(),
         // No text.
-        [&b"R\x01E"[..], &[1; HEAD], &[0xff, 0xfe]].concat(),
+        [&b"R\x02E"[..], &[1; HEAD], &[0xff, 0xfe]].concat(),
     ];
     for message in real {
         let whole = if matches!(message[2], b'E' | b'K') { HEAD - 1 } else { message.len() - 1 };
@@ -119,7 +122,7 @@ async fn what_lies_on_one_channel_harms_no_other() {
     let mut sockets = subscribers(&cluster, "orders").await;
     let mut others = subscribers(&cluster, "lies").await;
     let _members = members(&cluster, "presence-lies").await;
-    let number = |number: u64| [&b"R\x01E"[..], &[7; 24], &number.to_be_bytes(), b"{}"].concat();
+    let number = |number: u64| [&b"R\x02E"[..], &[7; 24], &number.to_be_bytes(), b"{}"].concat();
     let lies: Vec<Vec<u8>> = real_messages(&redis, &cluster)
         .await
         .into_iter()
@@ -209,10 +212,8 @@ async fn a_forged_number_costs_no_other_event() {
 
 /// A change as a node announces it: a user who left, a user who came.
 fn change(removed: &str, added: &str) -> Vec<u8> {
-    let text = |text: &str| [&(text.len() as u32).to_be_bytes(), text.as_bytes()].concat();
-    let one = 1_u32.to_be_bytes();
-    let (removed, added) = (text(removed), [text(added), text("{}")].concat());
-    [&b"R\x01C"[..], &[7; 8], &one, &removed, &one, &added, &[0; 4]].concat()
+    let fields = BTreeMap::from([("removed", json!([removed])), ("added", json!([[added, "{}"]]))]);
+    [&b"R\x02C"[..], &[7; 8], &rmp_serde::to_vec(&fields).unwrap()].concat()
 }
 
 /// A message that looks like a change of a roster has no effect that lasts longer than a lease.

@@ -8,8 +8,8 @@ use std::time::Duration;
 use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, RedisError, Value};
 
+use crate::cluster::directory::NodeId;
 use crate::cluster::directory::agreement::Claim;
-use crate::cluster::{Cluster, NodeId};
 
 /// A running node notices one that disagrees within this time.
 const INTERVAL: Duration = Duration::from_secs(5);
@@ -17,53 +17,71 @@ const INTERVAL: Duration = Duration::from_secs(5);
 /// Field and value of a hash.
 type Pair = (Vec<u8>, Vec<u8>);
 
-/// Keeps the claim there and the comparison current, for as long as the future lives.
-pub(super) async fn keep(cluster: &Cluster, mut connection: MultiplexedConnection) -> Infallible {
-    let mut ticks = tokio::time::interval(INTERVAL);
-    loop {
-        ticks.tick().await;
-        match exchange(cluster, &mut connection).await {
-            Ok(others) => cluster.compare_claims(&others),
-            // The link finds out by itself if the connection is broken; an ACL that forbids a command
-            // forbids others, too.
-            Err(error) => tracing::debug!(%error, "the claims of other nodes cannot be read"),
-        }
-    }
+/// The exchange of one node.
+pub(super) struct ClaimExchange {
+    node: NodeId,
+    /// The keys of the claims and of the nodes.
+    claims: String,
+    nodes: String,
+    own: String,
 }
 
-/// Writes the own claim; returns those of the other nodes that live. Claims of nodes that are gone are
-/// removed: each node that lives writes its own again.
-async fn exchange(
-    cluster: &Cluster,
-    connection: &mut MultiplexedConnection,
-) -> Result<Vec<(NodeId, Option<Claim>)>, RedisError> {
-    let (claims, nodes) =
-        (format!("{}:claims", cluster.prefix()), format!("{}:nodes", cluster.prefix()));
-    let own = serde_json::to_string(cluster.claim()).expect("a claim is a map with text keys");
-    let mut ask = redis::pipe();
-    ask.cmd("HSET").arg(&claims).arg(&cluster.node.to_bytes()[..]).arg(own).ignore();
-    ask.cmd("HGETALL").arg(&claims).cmd("HGETALL").arg(&nodes);
-    let (all, alive): (Value, Value) = ask.query_async(connection).await?;
-    let alive: Vec<Vec<u8>> = pairs(alive)?.into_iter().map(|(node, _)| node).collect();
-    let (mut others, mut gone) = (Vec::new(), redis::cmd("HDEL"));
-    gone.arg(&claims);
-    let mut any_gone = false;
-    for (field, text) in pairs(all)? {
-        let Some(node) = NodeId::from_bytes(&field) else { continue };
-        if node == cluster.node {
-            continue;
-        }
-        if alive.contains(&field) {
-            others.push((node, serde_json::from_slice(&text).ok()));
-        } else {
-            gone.arg(field);
-            any_gone = true;
+impl ClaimExchange {
+    pub(super) fn new(node: NodeId, prefix: &str, claim: &Claim) -> Self {
+        let own = serde_json::to_string(claim).expect("a claim is a map with text keys");
+        Self { node, claims: format!("{prefix}:claims"), nodes: format!("{prefix}:nodes"), own }
+    }
+
+    /// Keeps the claim in the directory, and reports the claims of the other nodes, as long as the future
+    /// lives.
+    pub(super) async fn run(
+        self,
+        mut connection: MultiplexedConnection,
+        report: impl Fn(&[(NodeId, Option<Claim>)]),
+    ) -> Infallible {
+        let mut ticks = tokio::time::interval(INTERVAL);
+        loop {
+            ticks.tick().await;
+            match self.exchange(&mut connection).await {
+                Ok(others) => report(&others),
+                // The link notices by itself if the connection is broken; an ACL that forbids a command
+                // forbids others, too.
+                Err(error) => tracing::debug!(%error, "the claims of other nodes cannot be read"),
+            }
         }
     }
-    if any_gone {
-        let _: u64 = gone.query_async(connection).await?;
+
+    /// Writes the own claim; returns those of the other nodes that are alive. Claims of nodes that are gone
+    /// are removed: each node that is alive writes its own again.
+    async fn exchange(
+        &self,
+        connection: &mut MultiplexedConnection,
+    ) -> Result<Vec<(NodeId, Option<Claim>)>, RedisError> {
+        let mut ask = redis::pipe();
+        ask.cmd("HSET").arg(&self.claims).arg(&self.node.to_bytes()[..]).arg(&self.own).ignore();
+        ask.cmd("HGETALL").arg(&self.claims).cmd("HGETALL").arg(&self.nodes);
+        let (all, alive): (Value, Value) = ask.query_async(connection).await?;
+        let alive: Vec<Vec<u8>> = pairs(alive)?.into_iter().map(|(node, _)| node).collect();
+        let (mut others, mut gone) = (Vec::new(), redis::cmd("HDEL"));
+        gone.arg(&self.claims);
+        let mut any_gone = false;
+        for (field, text) in pairs(all)? {
+            let Some(node) = NodeId::from_bytes(&field) else { continue };
+            if node == self.node {
+                continue;
+            }
+            if alive.contains(&field) {
+                others.push((node, serde_json::from_slice(&text).ok()));
+            } else {
+                gone.arg(field);
+                any_gone = true;
+            }
+        }
+        if any_gone {
+            let _: u64 = gone.query_async(connection).await?;
+        }
+        Ok(others)
     }
-    Ok(others)
 }
 
 fn pairs(value: Value) -> Result<Vec<Pair>, RedisError> {

@@ -12,7 +12,9 @@ use redis::{PushInfo, PushKind, RedisError, Value};
 use super::commands::{self, Commands};
 use super::replies;
 use super::scripts::Scripts;
-use crate::cluster::{NodeId, Reply, Request};
+use crate::cluster::directory::NodeId;
+use crate::cluster::directory::reply::Reply;
+use crate::cluster::directory::request::Request;
 use crate::config::{ClusterSettings, RedisConfig};
 use crate::redis_connection::{Connector, LinkError};
 
@@ -71,7 +73,7 @@ impl RedisClient {
 }
 
 /// A message that Redis pushes over the connection, reduced to what the cluster uses.
-pub(in crate::cluster) enum Push<'a> {
+pub(super) enum Push<'a> {
     Message { topic: &'a str, payload: &'a [u8] },
     Subscribed { topic: &'a str },
     Gone,
@@ -79,7 +81,7 @@ pub(in crate::cluster) enum Push<'a> {
 }
 
 impl<'a> Push<'a> {
-    pub(in crate::cluster) fn read(push: &'a PushInfo) -> Self {
+    pub(super) fn read(push: &'a PushInfo) -> Self {
         let text = |at: usize| match push.data.get(at) {
             Some(Value::BulkString(bytes)) => Some(&**bytes),
             Some(Value::SimpleString(text)) => Some(text.as_bytes()),

@@ -47,7 +47,7 @@ local function now_ms()
   return time[1] * 1000 + math.floor(time[2] / 1000)
 end
 
--- A node: the end of its lease, and since when it has held one without a break. In this form for nodes
+-- A node: when its lease ends, and since when it has held one without a break. In this form for nodes
 -- of every version, which compare their claims.
 local function pack_node(deadline, since) return struct.pack('>I8I8', deadline, since) end
 local function unpack_node(value) return struct.unpack('>I8I8', value) end
