@@ -1,23 +1,20 @@
 //! The command line: `serve`, `check`, `trigger` and `bench`.
 //!
-//! Owns the arguments, the exit codes and the text on the terminal. The work is done by the library and
-//! the load generator.
+//! Owns the arguments and the text on the terminal. The work is done by the library and the load generator.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
-
-use resound::config::ConfigError;
-use resound_load::LoadError;
 
 mod advice;
 mod banner;
 mod bench;
 mod check;
 mod destination;
+mod failure;
 mod serve;
 mod signals;
+mod stdout;
 mod trigger;
 
 /// A Pusher-protocol WebSocket server: a drop-in replacement for Laravel Reverb.
@@ -40,20 +37,7 @@ enum Command {
     Bench(Box<bench::Bench>),
 }
 
-/// Why a command ends with an error.
-#[derive(Debug)]
-enum Failure {
-    /// Exit code 2: nothing was started, and nothing will be until something is changed.
-    Configuration(ConfigError),
-    /// Exit code 2: a flag that does not fit the configuration, or other flags.
-    Flag(String),
-    /// Exit code 1: it was tried, and went wrong.
-    Running(anyhow::Error),
-    /// Exit code 1: a second signal cut the drain short. The log has it already.
-    Impatience,
-}
-
-/// Runs the command.
+/// Runs the command, and reports its failure.
 pub(crate) fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Serve(serve) => serve.run(),
@@ -61,57 +45,8 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Trigger(trigger) => trigger.run(),
         Command::Bench(bench) => bench.run(),
     };
-    let Err(failure) = done else {
-        return ExitCode::SUCCESS;
-    };
-    if let Some(message) = failure.message() {
-        // If stderr is gone, the exit code remains.
-        let _ = writeln!(io::stderr(), "error: {message}");
-    }
-    failure.exit_code()
-}
-
-impl Failure {
-    fn message(&self) -> Option<String> {
-        match self {
-            Self::Configuration(problem) => Some(problem.to_string()),
-            Self::Flag(text) => Some(format!("flag {text}")),
-            Self::Running(error) => Some(format!("{error:#}")),
-            Self::Impatience => None,
-        }
-    }
-
-    fn exit_code(&self) -> ExitCode {
-        match self {
-            Self::Running(_) | Self::Impatience => ExitCode::from(1),
-            Self::Configuration(_) | Self::Flag(_) => ExitCode::from(2),
-        }
-    }
-}
-
-impl From<ConfigError> for Failure {
-    fn from(problem: ConfigError) -> Self {
-        Self::Configuration(problem)
-    }
-}
-
-impl From<LoadError> for Failure {
-    fn from(error: LoadError) -> Self {
-        Self::Running(anyhow::Error::msg(advice::text(&error)))
-    }
-}
-
-impl From<anyhow::Error> for Failure {
-    fn from(error: anyhow::Error) -> Self {
-        Self::Running(error)
-    }
-}
-
-/// Writes to stdout. A reader that has gone away (`resound check | head -1`) is no failure.
-fn print(text: &str) -> anyhow::Result<()> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Err(error.into()),
-        _ => Ok(()),
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
     }
 }

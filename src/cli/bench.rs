@@ -14,7 +14,8 @@ use resound_load::bench::{self, BenchOptions, Colours, Outcome, ProgressLine};
 use resound_load::{Credentials, Target};
 
 use super::destination::{at, choose, credentials, listening};
-use super::{Failure, print};
+use super::failure::Failure;
+use super::stdout::print;
 
 #[derive(Debug, Args)]
 pub(super) struct Bench {

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::{Failure, print};
+use super::failure::Failure;
+use super::stdout::print;
 use resound::app::App;
 use resound::config::{ClusterConfig, Config};
 

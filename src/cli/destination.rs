@@ -8,7 +8,7 @@ use resound::app::App;
 use resound::config::Config;
 use resound_load::{Credentials, Target};
 
-use super::Failure;
+use super::failure::Failure;
 
 /// The app `flag` names, or the only one.
 pub(super) fn choose<'a>(

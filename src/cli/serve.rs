@@ -14,8 +14,9 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::oneshot;
 
 use super::banner::{Launch, banner};
+use super::failure::Failure;
 use super::signals::{Response, Signals};
-use super::{Failure, print};
+use super::stdout::print;
 use resound::config::{Config, EXAMPLE_SECRET, Flag, LogFormat, Terminal};
 use resound::logging;
 use resound::server::Server;

@@ -11,7 +11,8 @@ use resound_load::{Backend, LoadError};
 use serde::Serialize;
 
 use super::destination::{at, choose, credentials, listening};
-use super::{Failure, print};
+use super::failure::Failure;
+use super::stdout::print;
 
 #[derive(Debug, Args)]
 pub(super) struct Trigger {

@@ -6,9 +6,9 @@
 use config::{Value, ValueKind};
 
 use super::error::{ConfigError, ValueOrigin};
-use super::layers::{self, Layer, ValueTable};
+use super::layers::{self, Layer};
 use super::schema::{CREDENTIALS, OLD_ID};
-use super::values::{Setting, Values};
+use super::values::{Setting, ValueTable, Values};
 use super::webhooks;
 use crate::app::{
     App, AppLimits, Apps, ClientEvents, Duplicate, MessageRate, OriginPattern, Origins, Secret,

@@ -6,9 +6,10 @@
 use std::collections::BTreeMap;
 
 use super::error::{ConfigError, ValueOrigin, enumeration};
-use super::layers::{Layer, ValueTable};
+use super::layers::Layer;
 use super::schema::{FILE_ONLY, Schema};
 use super::suggest::{nearest, renamed};
+use super::values::ValueTable;
 
 pub(super) type Variables = BTreeMap<String, String>;
 

@@ -2,14 +2,11 @@
 //!
 //! Owns the merge, which the `config` crate does. Files and variables bring layers of their own.
 
-use config::{Map, Source, Value, ValueKind};
+use config::{Source, Value, ValueKind};
 
 use super::error::ValueOrigin;
 use super::schema::{defaults, join};
-use super::values::Values;
-
-/// A table as the `config` crate has it; the origin of each leaf is the text of its [`ValueOrigin`].
-pub(super) type ValueTable = Map<String, Value>;
+use super::values::{ValueTable, Values};
 
 /// One source of values.
 #[derive(Debug, Clone, Default)]

@@ -1,12 +1,9 @@
 //! Where Redis is, and the credentials for it: the address keys of `[cluster]`.
 //!
-//! Owns the choice between the URL and the other keys, and reads the root CA for TLS. The forms of a URL
-//! are those of `url`; no connection is opened here.
+//! Owns the choice between the URL and the other keys, and reads the root CA for TLS. The forms of an
+//! address are those of `address` and `url`; no connection is opened here.
 
 use std::cmp::Ordering;
-use std::fmt;
-use std::net::Ipv6Addr;
-use std::path::PathBuf;
 
 use rustls::RootCertStore;
 use rustls::pki_types::CertificateDer;
@@ -17,12 +14,13 @@ use super::layers::Layer;
 use super::values::{Setting, Values};
 use crate::app::Secret;
 
+mod address;
 mod url;
 
-use url::RedisUrl;
+pub use address::{HostPort, RedisAddress};
 
-/// Redis itself takes no more.
-const LARGEST_DATABASE: u64 = i32::MAX as u64;
+use address::{LARGEST_DATABASE, host};
+use url::RedisUrl;
 
 const HOST: &str = "it must be a host name or an IP address, tls:// and one of them, or the path \
                     of a unix socket";
@@ -46,75 +44,6 @@ pub struct RedisConfig {
     /// The root CAs that may have signed its certificate, in PEM form; only with TLS. `None`: the
     /// default root CAs.
     pub ca: Option<Vec<u8>>,
-}
-
-/// Where Redis is. Shown without credentials, which it does not have.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum RedisAddress {
-    /// On a host.
-    Tcp {
-        /// A name or an IP address, without brackets.
-        host: String,
-        /// Not 0.
-        port: u16,
-        /// Whether to use TLS.
-        tls: bool,
-    },
-    /// On a unix socket.
-    Unix(PathBuf),
-    /// At the address that one of the sentinels gives.
-    Sentinel {
-        /// At least one.
-        sentinels: Vec<HostPort>,
-        /// The name of the master at the sentinels.
-        master: String,
-        /// Whether to use TLS, to the sentinels and to Redis.
-        tls: bool,
-    },
-}
-
-/// A host and a port.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostPort {
-    /// A name or an IP address, without brackets.
-    pub host: String,
-    /// Not 0.
-    pub port: u16,
-}
-
-/// As it stands in a URL.
-impl fmt::Display for HostPort {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Self { host, port } = self;
-        match host.parse::<Ipv6Addr>() {
-            Ok(_) => write!(f, "[{host}]:{port}"),
-            Err(_) => write!(f, "{host}:{port}"),
-        }
-    }
-}
-
-impl RedisAddress {
-    fn has_tls(&self) -> bool {
-        matches!(self, Self::Tcp { tls: true, .. } | Self::Sentinel { tls: true, .. })
-    }
-}
-
-/// As it would stand in `cluster.url`.
-impl fmt::Display for RedisAddress {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let secure = if self.has_tls() { "s" } else { "" };
-        match self {
-            Self::Tcp { host, port, .. } => {
-                let end = HostPort { host: host.clone(), port: *port };
-                write!(f, "redis{secure}://{end}")
-            }
-            Self::Unix(path) => write!(f, "unix://{}", path.display()),
-            Self::Sentinel { sentinels, master, .. } => {
-                let ends: Vec<_> = sentinels.iter().map(HostPort::to_string).collect();
-                write!(f, "redis{secure}+sentinel://{}/{master}", ends.join(","))
-            }
-        }
-    }
 }
 
 impl RedisConfig {
@@ -182,17 +111,6 @@ fn of_keys(values: Values<'_>) -> Result<RedisAddress, ConfigError> {
     };
     let port = values.at("cluster.port").number(1..=65_535)?;
     Ok(RedisAddress::Tcp { host, port, tls })
-}
-
-/// A name or an IP address; brackets around IPv6 are taken away.
-fn host(text: &str) -> Option<String> {
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
-    if bare.unwrap_or(text).parse::<Ipv6Addr>().is_ok() {
-        return Some(bare.unwrap_or(text).to_owned());
-    }
-    // Names with underscores are those of containers.
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._".contains(&byte);
-    (!text.is_empty() && text.bytes().all(plain)).then(|| text.to_owned())
 }
 
 /// The root CA of `cluster.ca_file`, read now, so that a wrong file stops the start and not the first

@@ -9,10 +9,9 @@ use std::collections::BTreeMap;
 use super::ConfigFile;
 use super::environment::{CREDENTIALS, REDIS, REVERB, Variables, is_set, variable};
 use super::error::enumeration;
-use super::layers::ValueTable;
 use super::schema::Schema;
 use super::suggest::nearest;
-use super::values::Values;
+use super::values::{ValueTable, Values};
 
 /// Variables that Laravel and Reverb read and that have no effect on this server.
 const OF_LARAVEL: [&str; 5] = [

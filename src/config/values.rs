@@ -8,15 +8,17 @@ use std::fmt;
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-use config::{Value, ValueKind};
+use config::{Map, Value, ValueKind};
 
 use super::error::{ConfigError, ValueOrigin, enumeration};
-use super::layers::ValueTable;
 
 /// 24 hours: a longer time is a wrong unit.
 const MAX_SECONDS: u64 = 86_400;
 /// 1 GiB: the same for sizes.
 const MAX_BYTES: u64 = 1 << 30;
+
+/// A table as the `config` crate has it; the origin of each leaf is the text of its [`ValueOrigin`].
+pub(super) type ValueTable = Map<String, Value>;
 
 /// A merged table.
 #[derive(Debug, Clone, Copy)]

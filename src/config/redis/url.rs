@@ -6,7 +6,7 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::{HostPort, LARGEST_DATABASE, RedisAddress, host};
+use super::address::{HostPort, LARGEST_DATABASE, RedisAddress, host};
 
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26_379;

@@ -1,0 +1,69 @@
+//! The failure of a command: its text on stderr and its exit code.
+//!
+//! Owns the exit codes. The texts are those of the errors, with the advice of `advice`.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+
+use resound::config::ConfigError;
+use resound_load::LoadError;
+
+use super::advice;
+
+/// Why a command ends with an error.
+#[derive(Debug)]
+pub(super) enum Failure {
+    /// Exit code 2: nothing was started, and nothing will be until something is changed.
+    Configuration(ConfigError),
+    /// Exit code 2: a flag that does not fit the configuration, or other flags.
+    Flag(String),
+    /// Exit code 1: it was tried, and went wrong.
+    Running(anyhow::Error),
+    /// Exit code 1: a second signal cut the drain short. The log has it already.
+    Impatience,
+}
+
+impl Failure {
+    /// Writes it to stderr.
+    pub(super) fn report(&self) -> ExitCode {
+        if let Some(message) = self.message() {
+            // If stderr is gone, the exit code remains.
+            let _ = writeln!(io::stderr(), "error: {message}");
+        }
+        self.exit_code()
+    }
+
+    fn message(&self) -> Option<String> {
+        match self {
+            Self::Configuration(problem) => Some(problem.to_string()),
+            Self::Flag(text) => Some(format!("flag {text}")),
+            Self::Running(error) => Some(format!("{error:#}")),
+            Self::Impatience => None,
+        }
+    }
+
+    fn exit_code(&self) -> ExitCode {
+        match self {
+            Self::Running(_) | Self::Impatience => ExitCode::from(1),
+            Self::Configuration(_) | Self::Flag(_) => ExitCode::from(2),
+        }
+    }
+}
+
+impl From<ConfigError> for Failure {
+    fn from(problem: ConfigError) -> Self {
+        Self::Configuration(problem)
+    }
+}
+
+impl From<LoadError> for Failure {
+    fn from(error: LoadError) -> Self {
+        Self::Running(anyhow::Error::msg(advice::text(&error)))
+    }
+}
+
+impl From<anyhow::Error> for Failure {
+    fn from(error: anyhow::Error) -> Self {
+        Self::Running(error)
+    }
+}
