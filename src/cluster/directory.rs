@@ -4,6 +4,7 @@
 //! "The directory" is what Redis stores for the nodes of one cluster.
 
 use std::fmt;
+use std::num::NonZeroU64;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -22,9 +23,9 @@ const FORMAT: u8 = 2;
 pub struct NodeId(pub u64);
 
 impl NodeId {
-    /// A new one. 0 belongs to no node.
-    pub fn random() -> Self {
-        Self(rand::random_range(1..=u64::MAX))
+    /// A new one from a random number. 0 belongs to no node.
+    pub fn from_random(random: NonZeroU64) -> Self {
+        Self(random.get())
     }
 
     /// The form in which Redis stores it.

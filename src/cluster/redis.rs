@@ -239,7 +239,11 @@ impl RedisLink {
     async fn epoch(&self, connection: &mut MultiplexedConnection) -> Result<String, RedisError> {
         let key = commands::epoch(&self.node.settings.prefix);
         let mut ask = redis::pipe();
-        ask.cmd("SET").arg(&key).arg(NodeId::random().to_string()).arg("NX").ignore();
+        ask.cmd("SET")
+            .arg(&key)
+            .arg(NodeId::from_random(rand::random()).to_string())
+            .arg("NX")
+            .ignore();
         ask.cmd("GET").arg(&key);
         let (epoch,): (String,) = ask.query_async(connection).await?;
         Ok(epoch)

@@ -16,7 +16,7 @@ pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 /// A new id for this node and its settings; `None` without a cluster.
 pub(super) fn settings(config: &Config) -> Option<(NodeId, ClusterSettings)> {
     let settings = config.cluster.as_ref()?.settings.clone();
-    Some((NodeId::random(), settings))
+    Some((NodeId::from_random(rand::random()), settings))
 }
 
 /// Keeps the link to Redis up; never ends.

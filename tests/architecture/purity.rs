@@ -14,7 +14,7 @@ const PURE: [(&str, &[&str]); 5] = [
     ("src/app", &[]),
     ("src/protocol", &[]),
     ("src/channel_rules", &[]),
-    ("src/cluster/directory", &["rand::random_range"]),
+    ("src/cluster/directory", &[]),
     ("src/cluster/state", &["tokio::sync::oneshot", "tracing"]),
 ];
 

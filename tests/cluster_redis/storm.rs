@@ -123,7 +123,7 @@ impl Machine {
         let (shards, turned) = Shards::new(1, limits, &metrics);
         let cluster = config.cluster.as_ref().unwrap();
         let cache = EventCache::new(Duration::from_secs(60), bytes);
-        let identity = (NodeId::random(), cluster.settings.clone());
+        let identity = (NodeId::from_random(rand::random()), cluster.settings.clone());
         let node =
             Node::in_cluster(&config.apps, &shards, cache, metrics, &HashMap::new(), identity);
         let link = node.cluster().unwrap().link(&cluster.redis, cluster.timeout).unwrap();

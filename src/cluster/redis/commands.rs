@@ -121,7 +121,7 @@ impl Commands {
                 let arguments = HeartbeatArguments {
                     lease_ms: lease.as_millis() as u64,
                     takes_leaves: *tells,
-                    new_epoch: NodeId::random().to_string(),
+                    new_epoch: NodeId::from_random(rand::random()).to_string(),
                     proof: proof
                         .as_ref()
                         .map(|proof| ProofArguments { epoch: &proof.epoch, serial: proof.serial }),
