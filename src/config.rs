@@ -32,9 +32,6 @@ mod unused;
 mod values;
 mod webhooks;
 
-#[cfg(test)]
-mod tests;
-
 pub use cluster::{ClusterConfig, ClusterSettings, StreamSettings};
 pub use development::EXAMPLE_SECRET;
 pub use error::ConfigError;

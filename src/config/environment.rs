@@ -185,7 +185,15 @@ fn laravel<'a>(variables: &'a Variables, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Variables, laravel};
+    use super::{REDIS, REVERB, Schema, Variables, laravel};
+
+    #[test]
+    fn every_name_sets_a_key_that_exists() {
+        let schema = Schema::new();
+        for (name, key) in REVERB.iter().chain(&REDIS) {
+            assert!(schema.names().any(|known| known == *key), "{name} sets {key}");
+        }
+    }
 
     fn check(text: &str, read: Option<&str>) {
         let variables = Variables::from([("NAME".to_owned(), text.to_owned())]);

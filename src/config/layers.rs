@@ -82,3 +82,19 @@ fn convert_value(value: &toml::Value, key: &str, origin: &dyn Fn(&str) -> String
     };
     Value::new(Some(&origin(key)), kind)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{Layer, Values, merge};
+    use crate::config::schema::{FILE_ONLY, Schema};
+
+    #[test]
+    fn every_default_keeps_its_origin() {
+        let merged = merge(vec![Layer::of_defaults()]);
+        for key in Schema::new().names().chain([FILE_ONLY]) {
+            let origin = Values::of(&merged).at(key).origin;
+            assert!(origin.is_default(), "{key}");
+            assert_eq!(origin.to_string(), format!("{key} (the default)"));
+        }
+    }
+}

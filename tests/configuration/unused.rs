@@ -1,6 +1,6 @@
 //! What has no effect, and the exact sentence that names it.
 
-use super::{APP, load};
+use crate::{APP, load};
 
 fn check(file: &str, variables: &[(&str, &str)], notes: &[&str]) {
     assert_eq!(load(file, variables).unwrap().notes, notes, "{file:?} {variables:?}");

@@ -1,15 +1,11 @@
 //! What is refused, and the exact sentence that says so.
 
-use super::super::Config;
-use super::{APP, flag, load, sources};
+use resound::config::Config;
 
-pub(super) fn check(file: &str, variables: &[(&str, &str)], message: &str) {
-    let problem = load(file, variables).map(|config| config.apps).unwrap_err();
-    assert_eq!(problem.to_string(), message, "{file:?} {variables:?}");
-}
+use crate::{APP, check_refused, flag, load, sources};
 
 fn check_variable(name: &str, text: &str, message: &str) {
-    check(APP, &[(name, text)], &format!("environment variable {name} {message}"));
+    check_refused(APP, &[(name, text)], &format!("environment variable {name} {message}"));
 }
 
 fn check_flag(name: &'static str, key: &'static str, text: &str, message: &str) {
@@ -19,7 +15,7 @@ fn check_flag(name: &'static str, key: &'static str, text: &str, message: &str) 
 
 /// A file that is refused, and what follows its name.
 fn check_file(file: &str, message: &str) {
-    check(file, &[], &format!("config/reverb.toml: {message}"));
+    check_refused(file, &[], &format!("config/reverb.toml: {message}"));
 }
 
 #[test]
@@ -159,25 +155,25 @@ fn variables_are_named() {
 
 #[test]
 fn the_app_of_the_environment_is_whole_or_absent() {
-    check(
+    check_refused(
         "",
         &[("REVERB_APP_ID", "1"), ("REVERB_APP_KEY", "k"), ("REVERB_APP_SECRET", "")],
         "environment variable REVERB_APP_SECRET is missing; it is needed beside REVERB_APP_ID and \
          REVERB_APP_KEY",
     );
-    check(
+    check_refused(
         "",
         &[("REVERB_APP_SECRET", "s")],
         "environment variables REVERB_APP_ID and REVERB_APP_KEY are missing; they are needed \
          beside REVERB_APP_SECRET",
     );
-    check(
+    check_refused(
         "",
         &[("REVERB_APP_ID", "a b"), ("REVERB_APP_KEY", "k"), ("REVERB_APP_SECRET", "s")],
         "environment variable REVERB_APP_ID is \"a b\"; clients put it into URLs as it is, so it must \
          consist of A-Z a-z 0-9 and - . _ ~ ! $ & ' ( ) * + , ; = : @, and be neither . nor ..",
     );
-    check(
+    check_refused(
         APP,
         &[("REVERB_APP_ID", "1"), ("REVERB_APP_KEY", "other"), ("REVERB_APP_SECRET", "s")],
         "two apps have the id \"1\": config/reverb.toml: apps[0] and the REVERB_APP_* variables",

@@ -1,7 +1,6 @@
 //! Which apps there are, those of the file and that of the environment, and which are refused.
 
-use super::refusals::check as check_refused;
-use super::{APP, load, only_app};
+use crate::{APP, check_refused, load, only_app};
 
 const LARAVEL: [(&str, &str); 3] =
     [("REVERB_APP_ID", "1"), ("REVERB_APP_KEY", "k"), ("REVERB_APP_SECRET", "from-env")];

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::super::{ClusterConfig, StreamSettings};
-use super::refusals::check as check_refused;
-use super::{APP, load, only_app};
+use resound::config::{ClusterConfig, StreamSettings};
+
+use crate::{APP, check_refused, load, only_app};
 
 /// A file with a cluster of these keys.
 fn file(keys: &str) -> String {
@@ -146,7 +146,7 @@ fn prefixes_are_plain_and_short() {
 
 #[test]
 fn the_example_file_loads() {
-    let text = include_str!("../../../config/cluster.toml");
+    let text = include_str!("../../config/cluster.toml");
     assert_eq!(only_app(text, &[]).id, "123456");
     let cluster = cluster(text, &[]).unwrap();
     assert_eq!(cluster.redis.address.to_string(), "redis://127.0.0.1:6379");

@@ -1,11 +1,13 @@
-//! Tests of the configuration as a whole: layers in, values or one exact message out.
+//! The configuration as a whole: layers in, values or one exact message out.
 //!
 //! Owns the way sources are put together; the tables are in the files below.
 
+#![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
+
 use std::collections::BTreeMap;
 
-use super::{Config, ConfigError, ConfigFile, Flag, Sources};
-use crate::app::App;
+use resound::app::App;
+use resound::config::{Config, ConfigError, ConfigFile, Flag, Sources};
 
 mod apps;
 mod cluster;
@@ -24,7 +26,7 @@ const NAME: &str = "config/reverb.toml";
 const APP: &str = "[[apps]]\nid = \"1\"\nkey = \"k\"\nsecret = \"s\"\n";
 
 /// A file with the certificate of a root CA.
-const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/config/tests/authority.pem");
+const AUTHORITY: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/configuration/authority.pem");
 
 /// Sources in the short form of the tables; an empty file is none.
 fn sources(file: &str, variables: &[(&str, &str)], flags: &[Flag]) -> Sources {
@@ -39,6 +41,12 @@ fn sources(file: &str, variables: &[(&str, &str)], flags: &[Flag]) -> Sources {
 
 fn load(file: &str, variables: &[(&str, &str)]) -> Result<Config, ConfigError> {
     Config::new(&sources(file, variables, &[]))
+}
+
+/// A configuration that is refused, with this message.
+fn check_refused(file: &str, variables: &[(&str, &str)], message: &str) {
+    let problem = load(file, variables).map(|config| config.apps).unwrap_err();
+    assert_eq!(problem.to_string(), message, "{file:?} {variables:?}");
 }
 
 /// The only app of a configuration that must load.

@@ -2,10 +2,10 @@
 
 use std::path::PathBuf;
 
-use super::super::{HostPort, RedisAddress, RedisConfig};
-use super::refusals::check as check_refused;
-use super::{APP, AUTHORITY, load};
-use crate::app::Secret;
+use resound::app::Secret;
+use resound::config::{HostPort, RedisAddress, RedisConfig};
+
+use crate::{APP, AUTHORITY, check_refused, load};
 
 const ON: (&str, &str) = ("REVERB_SCALING_ENABLED", "true");
 const FORMS: &str = "it must be redis://[user:password@]host[:port][/database], the same with \

@@ -1,12 +1,11 @@
 //! Ranges and forms: what each key refuses.
 
-use super::refusals::check;
-use super::{APP, load};
+use crate::{APP, check_refused, load};
 
 /// Keys of the file, below a valid app, with what follows the name of the file.
 fn check_keys(table: &[(&str, &str)]) {
     for (key, message) in table {
-        check(&format!("{APP}{key}"), &[], &format!("config/reverb.toml: {message}"));
+        check_refused(&format!("{APP}{key}"), &[], &format!("config/reverb.toml: {message}"));
     }
 }
 
@@ -148,7 +147,7 @@ fn metrics_listen_beside_the_server() {
     ] {
         let file = format!("{APP}[server]\nhost = \"{host}\"\n[metrics]\nlisten = \"{listen}\"\n");
         match overlap {
-            true => check(
+            true => check_refused(
                 &file,
                 &[],
                 &format!("config/reverb.toml: metrics.listen is {listen}; {other}"),
