@@ -1,9 +1,8 @@
-//! Talking to other nodes through Redis, which is the wire and the directory.
+//! Several nodes with one order per channel, one roster, one count and one sender of each webhook event, through
+//! Redis, which is their transport and their directory.
 //!
-//! Owns what the nodes have in common: one order per channel, one roster, one count, one sender of
-//! each webhook. Knows no sockets but their ids and no hub: what is to be done on this node comes
-//! out as [`Effect`]s. The logic is [`Core`], which has neither network nor clock; [`redis`] carries
-//! its requests.
+//! [`Core`] decides, without a network or a clock; [`redis`] sends its requests; what is to be done on this node
+//! comes out as [`Effect`]s. Sockets are known by their ids only.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -47,54 +46,54 @@ pub use state::{
 /// requests.
 pub struct Cluster {
     core: Mutex<Core>,
-    carry_out: Box<dyn Fn(Effect) + Send + Sync>,
+    apply: Box<dyn Fn(Effect) + Send + Sync>,
     node: NodeId,
     settings: ClusterSettings,
     app_ids: Vec<String>,
-    /// Requests wait to be taken.
-    asked: Notify,
-    /// Fewer bytes wait than before.
-    emptied: Notify,
+    /// Notified when requests wait to be taken.
+    requests_ready: Notify,
+    /// Notified when fewer bytes wait for Redis than before.
+    queue_shrunk: Notify,
     /// The first attempt to connect is over.
-    tried: CancellationToken,
+    attempted: CancellationToken,
     metrics: Arc<Metrics>,
     claim: Claim,
     disagreements: Mutex<Vec<Disagreement>>,
-    foreign: Mutex<LogThrottle<InvalidTopicMessage>>,
+    invalid: Mutex<LogThrottle<InvalidTopicMessage>>,
 }
 
-/// Between two log lines about messages that are dropped for one reason.
+/// The time between two log lines about messages that are dropped for one reason.
 const BETWEEN_LINES: Duration = Duration::from_secs(60);
 
 impl Cluster {
-    /// A node that has not met Redis yet. `carry_out` does on this node what is decided here; it is
-    /// called under a lock and takes no other time than a hub takes.
+    /// A node that is not connected. `apply` applies an effect to this node's hubs; it is called under the lock
+    /// of the core, and waits for nothing but a hub's lock.
     pub fn new(
         node: NodeId,
         settings: ClusterSettings,
         apps: &[Arc<App>],
         metrics: Arc<Metrics>,
-        carry_out: Box<dyn Fn(Effect) + Send + Sync>,
+        apply: Box<dyn Fn(Effect) + Send + Sync>,
     ) -> Self {
         Self {
             app_ids: apps.iter().map(|app| app.id.clone()).collect(),
             claim: Claim::of(apps.iter().map(|app| &**app), settings.streams.is_some()),
             disagreements: Mutex::default(),
-            foreign: Mutex::new(LogThrottle::new(BETWEEN_LINES)),
+            invalid: Mutex::new(LogThrottle::new(BETWEEN_LINES)),
             node,
             core: Mutex::new(Core::new(
                 node,
                 settings.clone(),
                 apps,
-                // Half of all numbers are left to count on.
+                // Half of all numbers are left to count from there.
                 rand::random_range(1..u64::MAX / 2),
                 Instant::now(),
             )),
             settings,
-            carry_out,
-            asked: Notify::new(),
-            emptied: Notify::new(),
-            tried: CancellationToken::new(),
+            apply,
+            requests_ready: Notify::new(),
+            queue_shrunk: Notify::new(),
+            attempted: CancellationToken::new(),
             metrics,
         }
     }
@@ -114,22 +113,22 @@ impl Cluster {
         Ok(RedisLink::new(self.clone(), node, redis, timeout)?.run())
     }
 
-    /// Does something with the core, and then what follows from it on this node, in order.
+    /// Calls the core, and applies the effects on this node in order.
     pub fn act<R>(&self, act: impl FnOnce(&mut Core) -> R) -> R {
         let mut core = self.core.lock();
         let result = act(&mut core);
-        // Before anybody hears of it: who does, and looks then, sees what is still under way.
+        // Set before the effects: a test that waits for an effect reads what is still under way.
         self.metrics.cluster_pending_requests.set(core.pending_requests() as u64);
         for effect in core.take_effects() {
-            (self.carry_out)(effect);
+            (self.apply)(effect);
         }
         if core.has_requests() {
-            self.asked.notify_one();
+            self.requests_ready.notify_one();
         }
         result
     }
 
-    /// Looks something up; `None` while Redis is away.
+    /// Queries the directory; `None` while Redis is away.
     pub async fn query(&self, query: DirectoryQuery) -> Option<QueryAnswer> {
         let (waiter, answer) = oneshot::channel();
         if !self.act(|core| core.query(query, waiter)) {
@@ -138,33 +137,33 @@ impl Cluster {
         answer.await.ok()
     }
 
-    /// What the nodes that live do not agree on with this one, as far as it is known.
+    /// Where the configuration of other live nodes differs from that of this one, as last compared.
     pub fn disagreements(&self) -> Vec<Disagreement> {
         self.disagreements.lock().clone()
     }
 
-    /// Whether Redis is there.
+    /// Whether the link is up.
     pub fn is_connected(&self) -> bool {
         self.core.lock().is_connected()
     }
 
-    /// Resolves once the first attempt to connect has worked or failed.
-    pub async fn tried(&self) {
-        self.tried.cancelled().await;
+    /// Resolves once the first attempt to connect has succeeded or failed.
+    pub async fn attempted(&self) {
+        self.attempted.cancelled().await;
     }
 
-    /// Resolves once there is room for more events on their way to Redis.
-    pub async fn room(&self) {
+    /// Resolves once fewer than `cluster.queue_bytes` wait for Redis.
+    pub async fn ready(&self) {
         let is_full = || self.core.lock().queued_bytes() > self.settings.queue_bytes;
         while is_full() {
-            let emptied = self.emptied.notified();
+            let queue_shrunk = self.queue_shrunk.notified();
             if is_full() {
-                emptied.await;
+                queue_shrunk.await;
             }
         }
     }
 
-    /// Resolves once nothing is under way, or Redis is away.
+    /// Resolves once no request is pending, or Redis is away.
     pub async fn settled(&self) {
         let is_under_way = || {
             let core = self.core.lock();
@@ -175,24 +174,24 @@ impl Cluster {
         }
     }
 
-    /// A message is counted, and logged if it is the first of its kind in a while.
-    fn dropped(&self, foreign: InvalidTopicMessage, topic: &str, now: Instant) {
-        let (reason, text) = (foreign.label(), foreign.text());
+    /// Counts a dropped message, and logs the first of its kind in a minute.
+    fn count_dropped(&self, invalid: InvalidTopicMessage, topic: &str, now: Instant) {
+        let (reason, text) = (invalid.label(), invalid.text());
         self.metrics.cluster_message_dropped(reason);
-        if self.foreign.lock().admit(&foreign, now) {
+        if self.invalid.lock().admit(&invalid, now) {
             tracing::warn!(reason, topic, "{text}");
         }
     }
 
     fn log_dropped(&self, now: Instant) {
-        let suppressed = self.foreign.lock().take_suppressed(now);
+        let suppressed = self.invalid.lock().take_suppressed(now);
         for Suppressed { kind, count } in suppressed {
             let kind = kind.unwrap_or(InvalidTopicMessage::Malformed);
             tracing::warn!(reason = kind.label(), count, "more: {}", kind.text());
         }
     }
 
-    /// Compares what other nodes say of themselves, and logs what has changed.
+    /// Compares the claims of other nodes with that of this one, and logs what has changed.
     fn compare_claims(&self, others: &[(NodeId, Option<Claim>)]) {
         let found = self.claim.disagreements(others);
         let mut known = self.disagreements.lock();
@@ -209,7 +208,7 @@ impl Cluster {
     fn connected(&self, redis: RedisIdentity) {
         self.act(|core| core.connected(redis, Instant::now()));
         self.metrics.cluster_connected.set(1);
-        self.tried.cancel();
+        self.attempted.cancel();
     }
 
     fn disconnected(&self) {
@@ -220,24 +219,24 @@ impl Cluster {
 
     fn tick(&self) {
         self.log_dropped(Instant::now());
-        let (unshared, alive) = self.act(|core| {
+        let (not_replicated, live_nodes) = self.act(|core| {
             core.tick(Instant::now());
             (core.take_not_replicated(), core.live_nodes())
         });
-        self.metrics.cluster_events_not_replicated.inc_by(unshared);
-        self.metrics.cluster_nodes.set(alive.into());
-        self.emptied.notify_waiters();
+        self.metrics.cluster_events_not_replicated.inc_by(not_replicated);
+        self.metrics.cluster_nodes.set(live_nodes.into());
+        self.queue_shrunk.notify_waiters();
     }
 
     fn replied(&self, reply: Reply) {
         self.act(|core| core.replied(reply, Instant::now()));
-        self.emptied.notify_waiters();
+        self.queue_shrunk.notify_waiters();
     }
 
     fn message(&self, topic: &str, payload: &[u8]) {
         let now = Instant::now();
-        if let Err(foreign) = self.act(|core| core.message(topic, payload, now)) {
-            self.dropped(foreign, topic, now);
+        if let Err(invalid) = self.act(|core| core.message(topic, payload, now)) {
+            self.count_dropped(invalid, topic, now);
         }
     }
 }
@@ -248,13 +247,13 @@ impl LinkOwner for Cluster {
     }
 
     fn requests_ready(&self) -> &Notify {
-        &self.asked
+        &self.requests_ready
     }
 
     fn link_event(&self, event: LinkEvent<'_>) {
         match event {
             LinkEvent::Connected(redis) => self.connected(redis),
-            LinkEvent::ConnectFailed => self.tried.cancel(),
+            LinkEvent::ConnectFailed => self.attempted.cancel(),
             LinkEvent::Disconnected => self.disconnected(),
             LinkEvent::Subscribed { topic } => self.act(|core| core.subscribed(topic)),
             LinkEvent::Message { topic, payload } => self.message(topic, payload),

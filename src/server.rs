@@ -157,7 +157,7 @@ impl Server {
         if let Some(cluster) = &self.cluster {
             // The first event after the start is to reach every node.
             tokio::select! {
-                () = cluster.tried() => {}
+                () = cluster.attempted() => {}
                 // No connection is accepted yet, so there is nothing to drain.
                 () = stop.as_mut() => return Ok(()),
             }

@@ -109,8 +109,8 @@ fn events(redis: &Redis, runtime: &Runtime, node: &mut RedisClient) -> anyhow::R
         app_id: "load".to_owned(),
         name: "load".into(),
         count: 1,
-        facts: ChannelTraits::default(),
-        asked: StateFlags::default(),
+        traits: ChannelTraits::default(),
+        flags: StateFlags::default(),
         members_max: 0,
         known: 0,
         rows: Vec::new(),
@@ -130,7 +130,7 @@ fn events(redis: &Redis, runtime: &Runtime, node: &mut RedisClient) -> anyhow::R
 }
 
 fn heartbeat() -> Request {
-    Request::Heartbeat { lease: LEASE, tells: false, proof: None }
+    Request::Heartbeat { lease: LEASE, takes_leaves: false, proof: None }
 }
 
 /// Sends so many requests; microseconds of Redis for each.

@@ -23,7 +23,6 @@ use crate::redis_connection::{Connector, LinkError, LinkPhase, OutageLog, Server
 mod claims;
 mod client;
 mod commands;
-mod scripts;
 
 pub use client::RedisClient;
 

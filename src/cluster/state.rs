@@ -361,9 +361,9 @@ impl Core {
     }
 
     fn send_heartbeat(&mut self, proof: Option<DataProof>, now: Instant) {
-        let tells = self.sends_webhooks;
+        let takes_leaves = self.sends_webhooks;
         let lease = self.settings.beat_holds();
-        self.exchange.requests.push_plain(Request::Heartbeat { lease, tells, proof });
+        self.exchange.requests.push_plain(Request::Heartbeat { lease, takes_leaves, proof });
         self.heartbeat.sent(now);
     }
 

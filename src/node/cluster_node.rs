@@ -136,7 +136,7 @@ impl Publishing for ClusterNode {
     }
 
     fn backlog(&self) -> Option<Deferred<'_, ()>> {
-        Some(Box::pin(self.cluster.room()))
+        Some(Box::pin(self.cluster.ready()))
     }
 }
 

@@ -236,7 +236,7 @@ async fn a_storm_of_nine_thousand_tabs_ends_without_a_difference() {
     let config = config(&TestCluster::empty().toml(&redis.url, &toml));
     let machines: Vec<Machine> = (0..NODES).map(|_| Machine::start(&config)).collect();
     for machine in &machines {
-        machine.node.cluster().unwrap().tried().await;
+        machine.node.cluster().unwrap().attempted().await;
     }
     let mut tabs: Vec<Tab> = (0..NODES * USERS * TABS)
         .map(|at| Tab { node: at % NODES, user: at / NODES % USERS, open: None })

@@ -106,9 +106,9 @@ impl Directory {
             Request::Subscribe(_) | Request::Unsubscribe(_) => Done::reply(Reply::Done),
             Request::Publish(publish) => self.publish(publish, now),
             Request::State(state) => self.state(node, state, now),
-            Request::Heartbeat { lease, tells, proof } => {
+            Request::Heartbeat { lease, takes_leaves, proof } => {
                 self.prove(node, proof.as_ref());
-                self.beat(node, *lease, *tells, now)
+                self.beat(node, *lease, *takes_leaves, now)
             }
             Request::Reap { node, leaving } => self.reap(node.0, *leaving, now),
             Request::ListChannels => {
@@ -162,7 +162,7 @@ impl Directory {
         Done { said, ..Done::reply(Reply::Published(number)) }
     }
 
-    fn beat(&mut self, node: u64, lease: Duration, tells: bool, now: u64) -> Done {
+    fn beat(&mut self, node: u64, lease: Duration, takes_leaves: bool, now: u64) -> Done {
         let epoch = self.epoch(node, now);
         let (now, lease) = (now / 1000, lease.as_millis() as u64);
         let before = self.nodes.get(&node).filter(|life| life.deadline >= now).copied();
@@ -176,7 +176,7 @@ impl Directory {
         let mut due: Vec<_> = self
             .held
             .iter()
-            .filter(|(_, due)| tells && **due <= now)
+            .filter(|(_, due)| takes_leaves && **due <= now)
             .map(|(a, b)| (*b, a.clone()))
             .collect();
         due.sort();

@@ -57,7 +57,7 @@ impl Stage {
         let state = self.state().expect("a join is a request");
         self.machine.core.subscribed(&self.topic);
         let added = state.rows.iter().map(|(user, _)| user.to_string()).collect();
-        let roster = state.asked.roster.then(roster);
+        let roster = state.flags.roster.then(roster);
         self.answers(state.request, &said(added, roster)).unwrap();
         self.machine.core.take_effects();
     }
@@ -173,7 +173,7 @@ fn a_change_is_compared_with_the_directory_within_a_lease() {
         stage.hears(&change(&["ghost"], &["ghost"])).unwrap();
         stage.delivered();
         let state = stage.state_within(lease + Duration::from_secs(1)).expect("a comparison");
-        assert!(state.asked.roster && !state.asked.whole && state.rows.is_empty());
+        assert!(state.flags.roster && !state.flags.whole && state.rows.is_empty());
         assert!(stage.state().is_none(), "one for both");
         stage.answers(state.request, &said(Vec::new(), Some(roster()))).unwrap();
         let told = stage.delivered();

@@ -128,11 +128,11 @@ pub struct Outcome<'a> {
     /// Subscribed sockets of all nodes.
     pub total: u32,
     /// This made the channel occupied, and this node sends the webhook.
-    pub tell_occupied: bool,
+    pub report_occupied: bool,
     /// Whether the subscribers get their new number.
     pub count: Count,
     /// A join found no cached event, and this node sends the webhook.
-    pub tell_miss: bool,
+    pub report_miss: bool,
     /// Users that were refused: the channel is full.
     #[serde(borrow)]
     pub refused: Vec<&'a str>,
@@ -144,7 +144,7 @@ pub struct Outcome<'a> {
     pub removed: Vec<&'a str>,
     /// Of the added, those for whom this node sends the webhook.
     #[serde(borrow)]
-    pub tell_added: Vec<&'a str>,
+    pub report_added: Vec<&'a str>,
     /// All members, if they were requested.
     #[serde(borrow, deserialize_with = "read_roster")]
     pub roster: Option<Vec<RosterEntry<'a>>>,
@@ -165,7 +165,7 @@ pub enum Count {
     #[default]
     No,
     /// This request sent it to all other nodes.
-    Told,
+    Sent,
     /// It was sent too recently: request it again.
     Later,
 }

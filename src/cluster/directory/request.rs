@@ -26,7 +26,7 @@ pub enum Request {
         /// How long the lease lasts.
         lease: Duration,
         /// Whether this node sends webhooks, and so takes the leaves that are due.
-        tells: bool,
+        takes_leaves: bool,
         /// What this Redis has if it is not behind another that was there before.
         proof: Option<DataProof>,
     },
@@ -97,9 +97,9 @@ pub struct ChannelState {
     /// Sockets of this node.
     pub count: u32,
     /// How the directory treats the channel.
-    pub facts: ChannelTraits,
+    pub traits: ChannelTraits,
     /// What else the request does.
-    pub asked: StateFlags,
+    pub flags: StateFlags,
     /// Distinct users the channel may have.
     pub members_max: usize,
     /// The number of the last event this node has received.

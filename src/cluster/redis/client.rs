@@ -1,7 +1,6 @@
-//! One connection: carries batches of requests to Redis and brings their answers.
+//! One connection: sends batches of requests to Redis and reads the replies.
 //!
-//! Knows no node and no core, so that a test can hold the directory's scripts against what they are
-//! meant to do.
+//! Uses neither the link nor the core, so that a test can compare the directory's scripts with a model.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -10,8 +9,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, PushInfo, PushKind, RedisError, Value};
 use serde::de::DeserializeOwned;
 
-use super::commands::{self, Commands};
-use super::scripts::Scripts;
+use super::commands::{self, Commands, Scripts};
 use crate::cluster::directory::message::StoredMember;
 use crate::cluster::directory::reply::{QueryAnswer, Reply};
 use crate::cluster::directory::request::{DirectoryQuery, Request};
@@ -19,7 +17,7 @@ use crate::cluster::directory::{NodeId, unpack};
 use crate::config::{ClusterSettings, RedisConfig};
 use crate::redis_connection::{Connector, LinkError};
 
-/// A connection that speaks for one node.
+/// A connection that belongs to one node.
 pub struct RedisClient {
     connection: MultiplexedConnection,
     commands: Arc<Commands>,
@@ -27,7 +25,7 @@ pub struct RedisClient {
 }
 
 impl RedisClient {
-    /// Makes the scripts known over a connection.
+    /// Loads the scripts over a connection.
     pub(super) async fn new(
         mut connection: MultiplexedConnection,
         commands: Arc<Commands>,
@@ -37,27 +35,27 @@ impl RedisClient {
         Ok(Self { connection, commands, scripts })
     }
 
-    /// Connects as a node would. `hear` is given topic and payload of every message: what was
-    /// published before an answer is heard before the answer to the request behind it.
+    /// Connects as a node would. `receive` gets topic and payload of every message; those that were published before
+    /// a request was executed come before its reply.
     pub async fn connect(
         redis: &RedisConfig,
         (node, settings): (NodeId, ClusterSettings),
         app_ids: Vec<String>,
         timeout: Duration,
-        hear: impl Fn(&str, &[u8]) + Send + Sync + 'static,
+        receive: impl Fn(&str, &[u8]) + Send + Sync + 'static,
     ) -> Result<Self, LinkError> {
-        let hear = move |push: PushInfo| {
+        let push = move |push: PushInfo| {
             if let Push::Message { topic, payload } = Push::read(&push) {
-                hear(topic, payload);
+                receive(topic, payload);
             }
             Ok::<(), ()>(())
         };
-        let connection = Connector::new(redis)?.connect(timeout, hear).await?;
+        let connection = Connector::new(redis)?.connect(timeout, push).await?;
         let commands = Arc::new(Commands::new(node, &settings.prefix, app_ids));
         Ok(Self::new(connection, commands, &settings).await?)
     }
 
-    /// The connection, for what is asked beside the batches.
+    /// The connection, for requests beside the batches.
     pub(super) fn connection(&self) -> MultiplexedConnection {
         self.connection.clone()
     }

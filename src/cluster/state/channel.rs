@@ -136,7 +136,7 @@ impl ClusterChannel {
         let changed = self.members.own.take_changed_rows();
         let rows = if compares { self.members.own.all_rows() } else { changed };
         let has_joins = self.sockets.assign(request);
-        let asked = StateFlags {
+        let flags = StateFlags {
             whole: compares,
             // A member who is subscribed stays, whatever other nodes did meanwhile.
             bounded: self.key.is_presence() && !compares,
@@ -150,8 +150,8 @@ impl ClusterChannel {
             app_id: self.app_id.clone(),
             name: self.key.text.clone(),
             count: self.sockets.len() as u32,
-            facts: self.traits,
-            asked,
+            traits: self.traits,
+            flags,
             members_max,
             known: self.sequence.last(),
             rows,
@@ -181,7 +181,7 @@ impl ClusterChannel {
         let joins = self.sockets.decide(request, &outcome.refused);
         let any_refused = !joins.refused.is_empty();
         let held = self.answer_joins(joins, outcome, effects);
-        if outcome.tell_miss {
+        if outcome.report_miss {
             self.announcer(effects).webhook(WebhookPayload::CacheMiss);
         }
         self.apply_count(outcome, effects);
@@ -333,9 +333,9 @@ impl ClusterChannel {
 
     /// The webhook events that this node sends. A directory that was wiped takes for new what is sent again.
     fn webhooks(&self, outcome: &Outcome<'_>, was_wiped: bool) -> Vec<WebhookPayload> {
-        let occupied = outcome.tell_occupied && !(was_wiped && self.was_in_directory);
+        let occupied = outcome.report_occupied && !(was_wiped && self.was_in_directory);
         let is_new = |user_id: &&&str| !was_wiped || self.members.is_news(user_id);
-        let added = outcome.tell_added.iter().filter(is_new);
+        let added = outcome.report_added.iter().filter(is_new);
         let added = added.map(|user_id| WebhookPayload::MemberAdded((*user_id).into()));
         occupied.then_some(WebhookPayload::ChannelOccupied).into_iter().chain(added).collect()
     }
@@ -362,7 +362,7 @@ impl ClusterChannel {
     fn apply_count(&mut self, outcome: &Outcome<'_>, effects: &mut Vec<Effect>) {
         let total = outcome.total;
         match outcome.count {
-            Count::Told => {
+            Count::Sent => {
                 self.send_count(total, effects);
                 let payload = WebhookPayload::SubscriptionCount(total as usize);
                 self.announcer(effects).webhook(payload);

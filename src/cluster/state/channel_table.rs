@@ -143,7 +143,7 @@ impl ChannelTable {
         Some(topic)
     }
 
-    /// A message of another node changed a channel: the directory is asked later whether it has the same, since
+    /// A message of another node changed a channel: it is compared with the directory later, since
     /// any user of that Redis can publish.
     pub(super) fn verify_at(&mut self, topic: &str, at: Instant) {
         self.unverified.push_back((at, topic.into()));

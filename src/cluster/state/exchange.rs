@@ -359,10 +359,10 @@ impl Exchange {
         }
         let number = self.requests.begin_state(topic);
         let state = channel.state(number, topic.clone(), app.limits.presence_members);
-        if state.asked.roster {
+        if state.flags.roster {
             batch.expect_bytes(channel.members.bytes().max(ROSTER_BYTES_MIN));
         }
-        if state.asked.missed {
+        if state.flags.missed {
             batch.expect_bytes(MISSED_EVENTS_BYTES);
         }
         self.requests.send(batch, Request::State(Box::new(state)), SentRequest::Plain);

@@ -81,7 +81,7 @@ impl DirectoryHealth {
     }
 }
 
-/// When this node renews its lease, and what the last answer said of the others.
+/// When this node renews its lease, and the live nodes of the last answer.
 pub(super) struct Heartbeat {
     interval: Duration,
     due_at: Instant,

@@ -2,7 +2,7 @@
 //!
 //! Redis numbers the events of a channel that is or was lately occupied, without gaps, and a subscription
 //! receives them in order, so a gap comes only from a time without a subscription. Where there is no number to
-//! begin with, or Redis has lost its count, the result says so.
+//! begin with, or Redis has lost its count, the result is MissedEvents::Unknown.
 //!
 //! Any user of that Redis can publish to a topic, so a number in a message is not trusted: the next one advances
 //! the count by one, any other starts a comparison with the directory. A forged message can cost its channel one
@@ -64,12 +64,12 @@ struct Comparing {
     /// The subscription has not been broken since the comparison before this one.
     is_unbroken: bool,
     /// The first request that reads the missed events. The outcomes of earlier ones return none.
-    asked: Option<u64>,
+    first_request: Option<u64>,
 }
 
 impl Comparing {
     fn new(numbers: Vec<u64>, keeps: bool) -> Self {
-        Self { numbers, keeps, is_unbroken: false, asked: None }
+        Self { numbers, keeps, is_unbroken: false, first_request: None }
     }
 }
 
@@ -124,12 +124,13 @@ impl GapDetector {
     /// Whether this request has to read the events that were missed.
     pub(super) fn requests_events(&mut self, request: u64) -> bool {
         let comparing = self.comparing.as_mut().filter(|comparing| comparing.keeps);
-        comparing.map(|comparing| comparing.asked.get_or_insert(request)).is_some()
+        comparing.map(|comparing| comparing.first_request.get_or_insert(request)).is_some()
     }
 
     /// Whether the answer to this request ends the comparison under way, if there is one.
     pub(super) fn is_compared_by(&self, request: u64) -> bool {
-        let waits = |comparing: &Comparing| comparing.asked.is_none_or(|asked| request < asked);
+        let waits =
+            |comparing: &Comparing| comparing.first_request.is_none_or(|first| request < first);
         !self.comparing.as_ref().is_some_and(|comparing| comparing.keeps && waits(comparing))
     }
 
@@ -265,7 +266,7 @@ mod tests {
         detector.compared((100, 0), &[], false);
         assert!(!detector.requests_events(1), "nothing is missed");
         detector.arrived(900, None, true);
-        assert!(!detector.is_compared_by(1), "it was asked before");
+        assert!(!detector.is_compared_by(1), "an earlier request");
         assert!(detector.requests_events(2) && detector.requests_events(3));
         assert!(
             !detector.is_compared_by(1) && detector.is_compared_by(2) && detector.is_compared_by(3)
@@ -334,7 +335,7 @@ mod tests {
         assert_eq!(
             detector.compared((108, 7), &[], false),
             Some(MissedEvents::Events(6)),
-            "8 since then: one heard, one of its own; Redis never got the other"
+            "8 since then: one arrived, one of its own; Redis never received the other"
         );
         assert_eq!(detector.arrived(109, None, false), EventOrder::Next);
     }

@@ -11,14 +11,14 @@ pub(crate) struct Said {
     pub(crate) number: u64,
     pub(crate) own: u64,
     pub(crate) total: u32,
-    pub(crate) tell_occupied: bool,
+    pub(crate) report_occupied: bool,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) count: Option<&'static str>,
-    pub(crate) tell_miss: bool,
+    pub(crate) report_miss: bool,
     pub(crate) refused: Vec<String>,
     pub(crate) added: Vec<String>,
     pub(crate) removed: Vec<String>,
-    pub(crate) tell_added: Vec<String>,
+    pub(crate) report_added: Vec<String>,
     /// User ids and packed members in turn.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) roster: Option<Vec<Bytes>>,

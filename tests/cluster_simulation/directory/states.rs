@@ -31,13 +31,13 @@ impl Directory {
         let mut channel = self.channels.remove(&state.topic).unwrap_or_default();
         channel.expire(now / 1000);
         let changed = change_rows(&mut channel, node, state);
-        let listed = state.facts.listed.then_some(&*state.app_id);
+        let listed = state.traits.listed.then_some(&*state.app_id);
         let count = i64::from(state.count);
         let totals = self.seats(&mut channel, (listed, &state.name), (node, count), 0, now);
         let reference = ChannelRecord {
             app_id: state.app_id.clone(),
             name: state.name.to_string(),
-            traits: state.facts,
+            traits: state.traits,
         };
         let references = self.references.entry(node).or_default();
         if count > 0 {
@@ -46,11 +46,11 @@ impl Directory {
         } else {
             references.remove(&reference);
         }
-        let decided = match state.facts.webhooks {
+        let decided = match state.traits.webhooks {
             true => self.decide(&reference, &changed, &totals, now),
             false => Vec::new(),
         };
-        let told = if state.facts.counts { channel.told_count(now / 1000) } else { Told::No };
+        let told = if state.traits.counts { channel.told_count(now / 1000) } else { Told::No };
         let count = (told == Told::Now).then_some(totals.after as u32);
         let mut said = Vec::new();
         let (removed, added) = (&changed.removed[..], &changed.added[..]);
@@ -179,7 +179,7 @@ fn change_rows(channel: &mut Channel, node: u64, state: &ChannelState) -> Change
             if !member.nodes.contains(&node) {
                 member.nodes.push(node);
             }
-        } else if state.asked.bounded && channel.members.len() >= state.members_max {
+        } else if state.flags.bounded && channel.members.len() >= state.members_max {
             changed.refused.push(user.to_string());
         } else {
             let rows = channel.rows.get_or_insert_default();
@@ -190,7 +190,7 @@ fn change_rows(channel: &mut Channel, node: u64, state: &ChannelState) -> Change
             changed.added.push((user.to_string(), info.to_string()));
         }
     }
-    if state.asked.whole {
+    if state.flags.whole {
         let is_told = |user: &String| {
             state.rows.iter().any(|(mine, info)| **mine == **user && info.is_some())
         };
@@ -207,10 +207,10 @@ fn outcome(
     (changed, total, told, decided): (Changed, i64, Told, &[Decision]),
     now: u64,
 ) -> Said {
-    let asked = &state.asked;
-    let cached = channel.cached.as_ref().filter(|_| asked.cached).map(|(text, _)| text.clone());
-    let tell_miss = asked.cached && cached.is_none() && channel.missed_until < now / 1000;
-    if tell_miss {
+    let flags = &state.flags;
+    let cached = channel.cached.as_ref().filter(|_| flags.cached).map(|(text, _)| text.clone());
+    let report_miss = flags.cached && cached.is_none() && channel.missed_until < now / 1000;
+    if report_miss {
         channel.missed_until = now / 1000 + HOLD_MS;
     }
     let present = |(user, Member { arrival, nodes, info }): (&String, &Member)| {
@@ -220,20 +220,20 @@ fn outcome(
     Said {
         number: channel.number.as_ref().map_or(0, |number| number.value),
         total: total.max(0) as u32,
-        tell_occupied: decided.iter().any(|one| one.user.is_none()),
+        report_occupied: decided.iter().any(|one| one.user.is_none()),
         count: match told {
             Told::No => None,
-            Told::Now => Some("told"),
+            Told::Now => Some("sent"),
             Told::Later => Some("later"),
         },
-        tell_miss,
+        report_miss,
         refused: changed.refused,
         added: changed.added.into_iter().map(|(user, _)| user).collect(),
         removed: changed.removed,
-        tell_added: decided.iter().filter_map(|one| one.user.clone()).collect(),
-        roster: asked.roster.then(|| channel.members.iter().flat_map(present).collect()),
+        report_added: decided.iter().filter_map(|one| one.user.clone()).collect(),
+        roster: flags.roster.then(|| channel.members.iter().flat_map(present).collect()),
         cached,
-        own: channel.taken.get(&node).copied().filter(|_| asked.whole).unwrap_or_default(),
+        own: channel.taken.get(&node).copied().filter(|_| flags.whole).unwrap_or_default(),
         missed,
         more,
     }
@@ -243,7 +243,7 @@ fn outcome(
 fn missed(channel: &Channel, state: &ChannelState) -> (Vec<Bytes>, bool) {
     let (mut missed, mut bytes) = (Vec::new(), 0);
     let since = channel.events.iter().filter(|(number, _)| *number > state.known);
-    for (_, message) in since.filter(|_| state.asked.missed) {
+    for (_, message) in since.filter(|_| state.flags.missed) {
         bytes += message.len();
         missed.push(Bytes(message.clone()));
         if missed.len() == PART_EVENTS || bytes > PART_BYTES {

@@ -13,7 +13,7 @@ use crate::random::Random;
 const LEASE: Duration = Duration::from_secs(5);
 
 fn beat(proof: Option<DataProof>) -> Request {
-    Request::Heartbeat { lease: LEASE, tells: false, proof }
+    Request::Heartbeat { lease: LEASE, takes_leaves: false, proof }
 }
 
 /// The epoch of the real directory and of the simulated one, after a beat with these proofs.

@@ -58,7 +58,7 @@ impl Draw {
     pub(crate) fn beginning(&self, node: u64) -> Vec<Request> {
         let own = format!("{}:node:{node:016x}", self.prefix).into();
         let common = format!("{}:all", self.prefix).into();
-        let beat = Request::Heartbeat { lease: LEASE, tells: false, proof: None };
+        let beat = Request::Heartbeat { lease: LEASE, takes_leaves: false, proof: None };
         vec![Request::Subscribe(own), Request::Subscribe(common), beat]
     }
 
@@ -74,7 +74,9 @@ impl Draw {
             60..68 => Request::Subscribe(self.topic(name)),
             68..71 => Request::Unsubscribe(self.topic(name)),
             71..77 => connections(random),
-            77..80 => Request::Heartbeat { lease: LEASE, tells: random.percent(50), proof: None },
+            77..80 => {
+                Request::Heartbeat { lease: LEASE, takes_leaves: random.percent(50), proof: None }
+            }
             80..84 => {
                 let (node, leaving) = (NodeId(random.between((1, NODES))), random.percent(80));
                 Request::Reap { node, leaving }
@@ -94,7 +96,7 @@ impl Draw {
         let rows = users.into_iter().filter(|_| has_roster);
         let rows = rows.map(|user| (Arc::from(*user), random.percent(65).then(|| info(user))));
         let rows: Vec<_> = rows.collect();
-        let facts = ChannelTraits {
+        let traits = ChannelTraits {
             listed: !name.starts_with('#'),
             roster: has_roster,
             webhooks: !name.starts_with('#'),
@@ -109,8 +111,8 @@ impl Draw {
             app_id: "1".to_owned(),
             name: name.into(),
             count,
-            facts,
-            asked: StateFlags {
+            traits,
+            flags: StateFlags {
                 whole: random.percent(25),
                 bounded: random.percent(50),
                 roster: random.percent(50) && has_roster,

@@ -29,10 +29,11 @@ async fn leaves_are_held_and_let_go_alike() {
     }
     for (node, name) in [1, 2, 3].into_iter().flat_map(|node| [(node, "presence-a"), (node, "c")]) {
         let mut state = draw.state(&mut random, name);
-        (state.count, state.asked.whole, state.rows) = (0, true, Vec::new());
+        (state.count, state.flags.whole, state.rows) = (0, true, Vec::new());
         both.compare(node, &Request::State(Box::new(state)), 0).await.unwrap();
     }
-    let beat = Request::Heartbeat { lease: Duration::from_secs(100), tells: true, proof: None };
+    let beat =
+        Request::Heartbeat { lease: Duration::from_secs(100), takes_leaves: true, proof: None };
     let simulated = both.directory.carry_out(1, &beat, clock() + LATER * 1000).reply;
     let Reply::Heartbeat(mut should) = simulated else { panic!("a beat is answered as one") };
     assert!(!should.due.is_empty(), "somebody has left");
@@ -65,10 +66,10 @@ async fn the_dead_are_found_and_taken_out_alike() {
         }
     }
     let (short, judge) = (Duration::from_millis(20), Duration::from_millis(40));
-    both.compare(3, &Request::Heartbeat { lease: short, tells: false, proof: None }, 0)
+    both.compare(3, &Request::Heartbeat { lease: short, takes_leaves: false, proof: None }, 0)
         .await
         .unwrap();
-    let beat = Request::Heartbeat { lease: judge, tells: false, proof: None };
+    let beat = Request::Heartbeat { lease: judge, takes_leaves: false, proof: None };
     eventually("the dead", async || {
         let Ok(Reply::Heartbeat(answer)) = both.ask(1, &beat).await else { return false };
         answer.dead.contains(&NodeId(3))

@@ -126,7 +126,7 @@ impl World {
         self.unshared.insert(machine.id, machine.unshared + machine.core.take_not_replicated());
         if let Some(connection) = machine.link.connection.take() {
             self.connections[connection as usize].is_open = false;
-            // A process that ends tells Redis so, a machine that loses its power does not.
+            // A process that ends takes_leaves Redis so, a machine that loses its power does not.
             if self.random.percent(50) {
                 self.server.forget(connection);
             }

@@ -1,4 +1,4 @@
--- Functions that the scripts share. Names in capitals are constants of `scripts.rs`.
+-- Functions that the scripts share. Names in capitals are constants of `commands.rs`.
 --
 -- A channel has these keys, all beginning with its topic:
 --   :nodes    node -> its sockets; `total`, `arrivals` (members so far), `announced` (the last count sent)

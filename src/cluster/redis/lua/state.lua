@@ -14,7 +14,7 @@ local function count_notice(total)
   if total > UNTHROTTLED_SUBSCRIBERS and redis.call('EXISTS', base .. ':counted') == 1 then return 'later' end
   redis.call('HSET', nodes, 'announced', total)
   redis.call('SET', base .. ':counted', 1, 'PX', COUNT_INTERVAL_MS)
-  return 'told'
+  return 'sent'
 end
 
 local refused, added, removed, infos, mine = {}, {}, {}, {}, {}
@@ -65,20 +65,20 @@ local outcome = {
   removed = non_empty(removed),
 }
 if traits.webhooks then
-  if before == 0 and total > 0 then outcome.tell_occupied = not cancel_leave(leaves, record) end
+  if before == 0 and total > 0 then outcome.report_occupied = not cancel_leave(leaves, record) end
   for _, user in ipairs(removed) do delay_leave(leaves, record, user) end
   local tell = {}
   for _, user in ipairs(added) do
     if not cancel_leave(leaves, record, user) then tell[#tell + 1] = user end
   end
-  outcome.tell_added = non_empty(tell)
+  outcome.report_added = non_empty(tell)
   if before > 0 and total <= 0 then delay_leave(leaves, record) end
 end
 outcome.count = traits.counts and count_notice(total) or nil
 publish_change(base, ARGV[2], {
   removed = outcome.removed,
   added = non_empty(infos),
-  count = outcome.count == 'told' and total or nil,
+  count = outcome.count == 'sent' and total or nil,
 })
 
 if request.roster then outcome.roster = redis.call('HGETALL', members) end
@@ -87,7 +87,7 @@ if request.cached then
   if cached then
     outcome.cached = cached
   elseif redis.call('SET', base .. ':missing', 1, 'NX', 'PX', CACHE_MISS_WINDOW_MS) then
-    outcome.tell_miss = true
+    outcome.report_miss = true
   end
 end
 -- A part of what was missed at a time: the outcome waits in the node's output buffer with all others.
