@@ -197,12 +197,12 @@ fn layers(
     if let Some(file) = &sources.file {
         lower.push(file.layer(schema)?);
     }
-    lower.push(environment::reverb(variables, schema)?);
-    let upper = [environment::resound(variables, schema)?, flags(&sources.flags, schema)?];
+    lower.push(environment::laravel_layer(&environment::REVERB, variables, schema)?);
+    let upper = [environment::resound_layer(variables, schema)?, flags(&sources.flags, schema)?];
     // Laravel's `.env` always has an address of Redis, which must not concern a single node.
     let merged = layers::merge([lower.as_slice(), &upper].concat());
     if cluster::is_on(Values::of(&merged)) {
-        lower.push(environment::redis(variables, schema)?);
+        lower.push(environment::laravel_layer(&environment::REDIS, variables, schema)?);
     }
     lower.extend(upper);
     Ok(lower)

@@ -171,14 +171,11 @@ fn origins(values: Values<'_>) -> Result<Origins, ConfigError> {
 /// not allow there is encoded by browsers, refused by Java and Swift, or ends the path; the segments
 /// `.` and `..` disappear.
 fn plain(setting: &Setting<'_>) -> Result<String, ConfigError> {
-    let text = setting.text();
+    let allowed = "clients put it into URLs as it is, so it must consist of A-Z a-z 0-9 and \
+                   - . _ ~ ! $ & ' ( ) * + , ; = : @, and be neither . nor ..";
     let fits = |c: char| c.is_ascii_alphanumeric() || "-._~!$&'()*+,;=:@".contains(c);
-    if !text.chars().all(fits) || text == "." || text == ".." {
-        let allowed = "clients put it into URLs as it is, so it must consist of A-Z a-z 0-9 and \
-                       - . _ ~ ! $ & ' ( ) * + , ; = : @, and be neither . nor ..";
-        return Err(setting.refuse(format_args!("{text:?}"), allowed));
-    }
-    Ok(text)
+    let is_plain = |text: &str| text.chars().all(fits) && text != "." && text != "..";
+    setting.parsed(|text| is_plain(text).then(|| text.to_owned()), allowed)
 }
 
 /// A line break comes from a file that was read whole; back ends sign without it. The value is not

@@ -165,16 +165,13 @@ fn timeout(values: Values<'_>, after: Duration, lease: Duration) -> Result<Durat
 /// Braces would mark the part of a key that decides where Redis Cluster keeps it; patterns and
 /// control characters would make topics of this cluster match those of another one.
 fn prefix(setting: &Setting<'_>) -> Result<String, ConfigError> {
-    let text = setting.text();
-    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
-    if text.is_empty() || text.len() > MAX_PREFIX_CHARS || !text.bytes().all(plain) {
-        let allowed = format!(
-            "it must be 1 to {MAX_PREFIX_CHARS} characters: letters without accents, digits and \
-             _ - . :"
-        );
-        return Err(setting.refuse(format_args!("{text:?}"), allowed));
-    }
-    Ok(text)
+    let allowed = format_args!(
+        "it must be 1 to {MAX_PREFIX_CHARS} characters: letters without accents, digits and _ - . :"
+    );
+    let fits = |byte: u8| byte.is_ascii_alphanumeric() || b"_-.:".contains(&byte);
+    let is_plain =
+        |text: &str| (1..=MAX_PREFIX_CHARS).contains(&text.len()) && text.bytes().all(fits);
+    setting.parsed(|text| is_plain(text).then(|| text.to_owned()), allowed)
 }
 
 fn streams(values: Values<'_>) -> Result<Option<StreamSettings>, ConfigError> {

@@ -60,17 +60,8 @@ pub(super) fn of_this_process() -> Variables {
     std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
 }
 
-/// The layer of Reverb's names.
-pub(super) fn reverb(variables: &Variables, schema: &Schema) -> Result<Layer, ConfigError> {
-    of_names(&REVERB, variables, schema)
-}
-
-/// The layer of the names that only count with a cluster.
-pub(super) fn redis(variables: &Variables, schema: &Schema) -> Result<Layer, ConfigError> {
-    of_names(&REDIS, variables, schema)
-}
-
-fn of_names(
+/// The layer of [`REVERB`] or of [`REDIS`].
+pub(super) fn laravel_layer(
     names: &[(&str, &str)],
     variables: &Variables,
     schema: &Schema,
@@ -86,7 +77,7 @@ fn of_names(
 
 /// The layer of our own names: `RESOUND_` and the key in capitals. All of that prefix is ours, so
 /// that a typo is an error and not a setting without effect.
-pub(super) fn resound(variables: &Variables, schema: &Schema) -> Result<Layer, ConfigError> {
+pub(super) fn resound_layer(variables: &Variables, schema: &Schema) -> Result<Layer, ConfigError> {
     let known: BTreeMap<String, &str> = schema.names().map(|key| (variable(key), key)).collect();
     let mut layer = Layer::default();
     for name in variables.keys().filter(|name| name.starts_with("RESOUND_")) {

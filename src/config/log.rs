@@ -43,13 +43,12 @@ impl LogConfig {
 /// nothing would be logged.
 fn level(setting: &Setting<'_>) -> Result<String, ConfigError> {
     const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
-    let text = setting.text();
+    let allowed = "it must be error, warn, info, debug, trace or off, with target=level pairs after \
+                   commas";
     let is_level = |word: &str| LEVELS.contains(&word.to_ascii_lowercase().as_str());
-    let known = text.split(',').all(|part| part.contains(['=', '[']) || is_level(part.trim()));
-    if !known || EnvFilter::try_new(&text).is_err() {
-        let allowed = "it must be error, warn, info, debug, trace or off, with target=level pairs \
-                       after commas";
-        return Err(setting.refuse(format_args!("{text:?}"), allowed));
-    }
-    Ok(text)
+    let parse = |text: &str| {
+        let known = text.split(',').all(|part| part.contains(['=', '[']) || is_level(part.trim()));
+        (known && EnvFilter::try_new(text).is_ok()).then(|| text.to_owned())
+    };
+    setting.parsed(parse, allowed)
 }

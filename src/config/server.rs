@@ -58,15 +58,15 @@ pub struct MetricsConfig {
 impl MetricsConfig {
     pub(super) fn read(values: Values<'_>, server: &ServerConfig) -> Result<Self, ConfigError> {
         let setting = values.at("metrics.listen");
-        let Some(text) = setting.text_if_any() else { return Ok(Self { listen: None }) };
-        let numeric = match text.strip_prefix("localhost:") {
-            Some(port) => format!("{}:{port}", Ipv4Addr::LOCALHOST),
-            None => text.clone(),
+        if setting.text().is_empty() {
+            return Ok(Self { listen: None });
+        }
+        let parse = |text: &str| match text.strip_prefix("localhost:") {
+            Some(port) => format!("{}:{port}", Ipv4Addr::LOCALHOST).parse().ok(),
+            None => text.parse().ok(),
         };
-        let listen: SocketAddr = numeric.parse().map_err(|_| {
-            let allowed = "it must be an address and a port such as 127.0.0.1:9601, or empty";
-            setting.refuse(format_args!("{text:?}"), allowed)
-        })?;
+        let allowed = "it must be an address and a port such as 127.0.0.1:9601, or empty";
+        let listen: SocketAddr = setting.parsed(parse, allowed)?;
         if overlap(listen, SocketAddr::new(server.host, server.port)) {
             let allowed = format!(
                 "it must have another port than server.port, which is {}: clients connect there",
@@ -90,25 +90,24 @@ fn overlap(left: SocketAddr, right: SocketAddr) -> bool {
 
 /// Reverb requires brackets around IPv6; they are optional here.
 fn host(setting: &Setting<'_>) -> Result<IpAddr, ConfigError> {
-    let text = setting.text();
-    if text == "localhost" {
-        return Ok(IpAddr::V4(Ipv4Addr::LOCALHOST));
-    }
-    let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']')).unwrap_or(&text);
-    bare.parse().map_err(|_| {
-        let allowed = "it must be an IP address such as 0.0.0.0, 127.0.0.1 or [::], or localhost";
-        setting.refuse(format_args!("{text:?}"), allowed)
-    })
+    let parse = |text: &str| {
+        if text == "localhost" {
+            return Some(IpAddr::V4(Ipv4Addr::LOCALHOST));
+        }
+        let bare = text.strip_prefix('[').and_then(|text| text.strip_suffix(']'));
+        bare.unwrap_or(text).parse().ok()
+    };
+    let allowed = "it must be an IP address such as 0.0.0.0, 127.0.0.1 or [::], or localhost";
+    setting.parsed(parse, allowed)
 }
 
 /// The same prefix however its slashes are written.
 fn prefix(setting: &Setting<'_>) -> Result<String, ConfigError> {
-    let text = setting.text();
-    let path = text.trim_matches('/');
-    let plain = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
-    if !path.chars().all(plain) || path.contains("//") {
-        let allowed = "it must be a path such as /ws, of letters, digits and - . _ ~";
-        return Err(setting.refuse(format_args!("{text:?}"), allowed));
-    }
-    Ok(if path.is_empty() { String::new() } else { format!("/{path}") })
+    let fits = |c: char| c.is_ascii_alphanumeric() || "-._~/".contains(c);
+    let parse = |text: &str| match text.trim_matches('/') {
+        "" => Some(String::new()),
+        path if path.chars().all(fits) && !path.contains("//") => Some(format!("/{path}")),
+        _ => None,
+    };
+    setting.parsed(parse, "it must be a path such as /ws, of letters, digits and - . _ ~")
 }

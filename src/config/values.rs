@@ -105,6 +105,16 @@ impl Setting<'_> {
         Some(self.text()).filter(|text| !text.is_empty())
     }
 
+    /// What `parse` makes of the text; `allowed` says what it must be.
+    pub(super) fn parsed<T>(
+        &self,
+        parse: impl FnOnce(&str) -> Option<T>,
+        allowed: impl fmt::Display,
+    ) -> Result<T, ConfigError> {
+        let text = self.text();
+        parse(&text).ok_or_else(|| self.refuse(format_args!("{text:?}"), allowed))
+    }
+
     pub(super) fn texts(&self) -> Vec<String> {
         let items = self.value.clone().into_array().expect("the schema has a list here");
         let text = |item: Value| item.into_string().expect("the schema has a list of texts here");
@@ -113,12 +123,10 @@ impl Setting<'_> {
 
     /// One of some words.
     pub(super) fn choice<T: Copy>(&self, choices: &[(&str, T)]) -> Result<T, ConfigError> {
-        let text = self.text();
-        let chosen = choices.iter().find(|(name, _)| *name == text).map(|(_, value)| *value);
-        chosen.ok_or_else(|| {
-            let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
-            self.refuse(format_args!("{text:?}"), format!("allowed are {}", enumeration(&names)))
-        })
+        let names: Vec<&str> = choices.iter().map(|(name, _)| *name).collect();
+        let allowed = format_args!("allowed are {}", enumeration(&names));
+        let chosen = |text: &str| choices.iter().find(|(name, _)| *name == text);
+        self.parsed(|text| chosen(text).map(|(_, value)| *value), allowed)
     }
 
     /// A table of texts under any names, in the order of these names.

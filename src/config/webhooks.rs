@@ -56,10 +56,7 @@ fn url(setting: &Setting<'_>) -> Result<String, ConfigError> {
         let flaw = "has a user name or password; send them in headers, as Authorization";
         return Err(setting.flaw(flaw));
     }
-    if !is_address(&text) {
-        return Err(setting.refuse(format_args!("{text:?}"), ADDRESS));
-    }
-    Ok(text)
+    setting.parsed(|text| is_address(text).then(|| text.to_owned()), ADDRESS)
 }
 
 /// Looks at the text itself: one that does not parse may hold a password too.
