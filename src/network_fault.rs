@@ -5,40 +5,54 @@
 //! caller adds what to change.
 
 use std::error::Error;
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::sync::Arc;
 
 use rustls::{CertificateError, InvalidMessage};
 
 /// The cause of a failed connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkFault {
     /// Nothing listens on the port.
+    #[error("nothing listens on that port")]
     Refused,
     /// The path of a Unix socket does not exist.
+    #[error("there is no such file")]
     Missing,
     /// The permissions of a Unix socket exclude this process.
+    #[error("this process may not open it")]
     Forbidden,
     /// The host name has no address.
+    #[error("the name of the host has no address (DNS)")]
     UnknownHost,
     /// There is no route to the host.
+    #[error("there is no route to the host")]
     Unreachable,
     /// The peer closed the connection.
+    #[error("the peer closed the connection")]
     Closed,
     /// No answer arrived within the time limit.
+    #[error("no answer came in time")]
     TimedOut,
     /// The peer answers without TLS.
+    #[error("the peer answers without TLS")]
     NotTls,
     /// The issuer of the certificate is not trusted.
+    #[error("its certificate was issued by an authority that is not trusted")]
     UnknownIssuer,
     /// The server presents the certificate of an authority, which is its own issuer.
+    #[error(
+        "its certificate is self-signed as that of an authority, which a server may not present"
+    )]
     CaCertificate,
     /// The certificate has expired, or is not valid yet.
+    #[error("its certificate has expired or is not valid yet")]
     Expired,
     /// The certificate is for other names.
+    #[error("its certificate is for other host names")]
     WrongName,
     /// Another TLS failure, with the text of the library.
+    #[error("TLS failed: {0}")]
     Tls(String),
 }
 
@@ -88,26 +102,6 @@ impl NetworkFault {
             },
             other => Self::Tls(other.to_string()),
         }
-    }
-}
-
-impl fmt::Display for NetworkFault {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Refused => "nothing listens on that port",
-            Self::Missing => "there is no such file",
-            Self::Forbidden => "this process may not open it",
-            Self::UnknownHost => "the name of the host has no address (DNS)",
-            Self::Unreachable => "there is no route to the host",
-            Self::Closed => "the peer closed the connection",
-            Self::TimedOut => "no answer came in time",
-            Self::NotTls => "the peer answers without TLS",
-            Self::UnknownIssuer => "its certificate was issued by an authority that is not trusted",
-            Self::CaCertificate => "its certificate is self-signed as that of an authority, which a server may not present",
-            Self::Expired => "its certificate has expired or is not valid yet",
-            Self::WrongName => "its certificate is for other host names",
-            Self::Tls(text) => return write!(f, "TLS failed: {text}"),
-        })
     }
 }
 
