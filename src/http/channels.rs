@@ -9,15 +9,10 @@ use serde::Serialize;
 
 use super::api_error::ApiError;
 use super::info::{ChannelAttributes, InfoParameter};
-use super::json_response::json_response;
+use super::json_response::{field_response, json_response};
 use super::signed::SignedRequest;
 use crate::node;
-use crate::protocol::{ChannelName, ChannelType};
-
-#[derive(Serialize)]
-struct ChannelListResponse<'a> {
-    channels: BTreeMap<&'a str, ChannelAttributes>,
-}
+use crate::protocol::ChannelType;
 
 #[derive(Serialize)]
 struct ChannelResponse {
@@ -46,17 +41,16 @@ pub(super) async fn list(request: SignedRequest) -> Result<Response, ApiError> {
         ));
     }
     let occupied = request.channels.occupied(prefix).await;
-    let channels = occupied
+    let channels: BTreeMap<_, _> = occupied
         .iter()
         .map(|(name, counts)| (name.as_str(), info.attributes(name, Some(counts.clone()))))
         .collect();
-    Ok(json_response(&ChannelListResponse { channels }))
+    Ok(field_response("channels", channels))
 }
 
 /// `GET /apps/{id}/channels/{name}`. A channel without subscribers is an answer, not a 404.
 pub(super) async fn show(request: SignedRequest) -> Result<Response, ApiError> {
-    let name_bytes_max = request.channels.app().limits.channel_name_bytes;
-    let name = ChannelName::parse(request.parameter("channel"), name_bytes_max)?;
+    let name = request.channel()?;
     let info = InfoParameter::parse(request.query.get("info"))?;
     if info.user_count && !name.is_presence() {
         return Err(ApiError::bad_request("user_count exists on presence channels only"));

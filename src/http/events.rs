@@ -16,7 +16,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::api_error::ApiError;
 use super::info::{ChannelAttributes, InfoParameter};
-use super::json_response::{empty_response, json_response};
+use super::json_response::{empty_response, field_response};
 use super::signed::SignedRequest;
 use crate::app::AppLimits;
 use crate::node::{Channels, Triggered};
@@ -104,7 +104,7 @@ pub(super) async fn trigger(request: SignedRequest) -> Result<Response, ApiError
     for name in &event.channels {
         channels.insert(name.as_str(), attributes(&request.channels, name, info).await);
     }
-    Ok(reach.mark(json_response(&BTreeMap::from([("channels", channels)]))))
+    Ok(reach.mark(field_response("channels", channels)))
 }
 
 /// `POST /apps/{id}/channels/{name}/events`, deprecated: the name and the socket id are in the query, and
@@ -159,7 +159,7 @@ pub(super) async fn trigger_batch(request: SignedRequest) -> Result<Response, Ap
             _ => ChannelAttributes::default(),
         });
     }
-    Ok(reach.mark(json_response(&BTreeMap::from([("batch", answers)]))))
+    Ok(reach.mark(field_response("batch", answers)))
 }
 
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], example: &str) -> Result<T, ApiError> {

@@ -9,13 +9,8 @@ use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
 use super::api::Api;
-use super::json_response::json_response;
+use super::json_response::{field_response, json_response};
 use crate::node::{Availability, ClusterStatus};
-
-#[derive(Serialize)]
-struct HealthResponse {
-    health: &'static str,
-}
 
 #[derive(Serialize)]
 struct ReadyResponse<D> {
@@ -34,7 +29,7 @@ struct ReadyResponse<D> {
 /// `GET /up`: Laravel's health check, and a liveness probe. It answers OK during a drain too: after a
 /// failed probe the process would be killed before its sockets are closed.
 pub(super) async fn up() -> Response {
-    json_response(&HealthResponse { health: "OK" })
+    field_response("health", "OK")
 }
 
 /// `GET /ready`: a readiness probe, with the state of the cluster.

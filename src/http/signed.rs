@@ -14,6 +14,8 @@ use super::api::Api;
 use super::api_error::ApiError;
 use super::{body, encoding};
 use crate::node::Channels;
+use crate::protocol::ChannelName;
+use crate::protocol::channel_name::InvalidChannelName;
 use crate::protocol::signature::{self, SignedQuery};
 
 /// The path of a request as it was sent; an extension of requests that are routed by another spelling.
@@ -33,6 +35,12 @@ impl SignedRequest {
     /// A parameter of the route, percent-decoded.
     pub(super) fn parameter(&self, name: &str) -> &str {
         parameter(&self.parameters, name)
+    }
+
+    /// The channel that the route names.
+    pub(super) fn channel(&self) -> Result<ChannelName, InvalidChannelName> {
+        let bytes_max = self.channels.app().limits.channel_name_bytes;
+        ChannelName::parse(self.parameter("channel"), bytes_max)
     }
 }
 

@@ -6,40 +6,28 @@ use axum::response::Response;
 use serde::Serialize;
 
 use super::api_error::ApiError;
-use super::json_response::{empty_response, json_response};
+use super::json_response::{empty_response, field_response};
 use super::signed::SignedRequest;
-use crate::protocol::ChannelName;
-
-#[derive(Serialize)]
-struct UserListResponse {
-    users: Vec<UserResponse>,
-}
 
 #[derive(Serialize)]
 struct UserResponse {
     id: Arc<str>,
 }
 
-#[derive(Serialize)]
-struct ConnectionsResponse {
-    connections: u32,
-}
-
 /// `GET /apps/{id}/channels/{name}/users`: the members of a presence channel.
 pub(super) async fn list(request: SignedRequest) -> Result<Response, ApiError> {
-    let name_bytes_max = request.channels.app().limits.channel_name_bytes;
-    let name = ChannelName::parse(request.parameter("channel"), name_bytes_max)?;
+    let name = request.channel()?;
     if !name.is_presence() {
         return Err(ApiError::bad_request("only presence channels have users"));
     }
-    let users =
-        request.channels.members(&name).await.into_iter().map(|id| UserResponse { id }).collect();
-    Ok(json_response(&UserListResponse { users }))
+    let members = request.channels.members(&name).await;
+    let users: Vec<_> = members.into_iter().map(|id| UserResponse { id }).collect();
+    Ok(field_response("users", users))
 }
 
 /// `GET /apps/{id}/connections`: an extension of Reverb, polled by Laravel Pulse.
 pub(super) async fn connections(request: SignedRequest) -> Response {
-    json_response(&ConnectionsResponse { connections: request.channels.socket_count().await })
+    field_response("connections", request.channels.socket_count().await)
 }
 
 /// `POST /apps/{id}/users/{user_id}/terminate_connections`.
