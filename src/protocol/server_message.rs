@@ -54,10 +54,8 @@ pub fn ping() -> Frame {
 
 /// The answer to `pusher:signin`. `user_data` is the text that the back end signed, sent as a string.
 pub fn signin_success(user_data: &str) -> Frame {
-    let mut data = b"{\"user_data\":".to_vec();
-    push_json(&mut data, user_data);
-    data.push(b'}');
-    internal("pusher:signin_success", &text(data), None)
+    let data = format!("{{\"user_data\":{}}}", json(user_data));
+    internal("pusher:signin_success", &data, None)
 }
 
 /// The users of a watchlist under the names `online` and `offline`; an empty list is left out.
@@ -89,12 +87,8 @@ pub fn subscription_count(channel: &ChannelName, count: usize) -> Option<Frame> 
 
 /// `pusher:error`.
 pub fn error(code: u16, message: &str) -> Frame {
-    let mut text = b"{\"event\":\"pusher:error\",\"data\":{\"code\":".to_vec();
-    text.extend_from_slice(code.to_string().as_bytes());
-    text.extend_from_slice(b",\"message\":");
-    push_json(&mut text, message);
-    text.extend_from_slice(b"}}");
-    Frame::text(&text)
+    let data = format!("{{\"code\":{code},\"message\":{}}}", json(message));
+    Frame::text(format!("{{\"event\":\"pusher:error\",\"data\":{data}}}").as_bytes())
 }
 
 /// The `pusher:error` that precedes a close frame.
@@ -125,20 +119,14 @@ pub fn cache_miss(channel: &ChannelName) -> Frame {
 
 /// The first socket of a user joined a presence channel.
 pub fn member_added(channel: &ChannelName, user_id: &str, info_json: &str) -> Frame {
-    let mut data = b"{\"user_id\":".to_vec();
-    push_json(&mut data, user_id);
-    data.extend_from_slice(b",\"user_info\":");
-    data.extend_from_slice(info_json.as_bytes());
-    data.push(b'}');
-    internal("pusher_internal:member_added", &text(data), Some(channel))
+    let data = format!("{{\"user_id\":{},\"user_info\":{info_json}}}", json(user_id));
+    internal("pusher_internal:member_added", &data, Some(channel))
 }
 
 /// The last socket of a user left a presence channel.
 pub fn member_removed(channel: &ChannelName, user_id: &str) -> Frame {
-    let mut data = b"{\"user_id\":".to_vec();
-    push_json(&mut data, user_id);
-    data.push(b'}');
-    internal("pusher_internal:member_removed", &text(data), Some(channel))
+    let data = format!("{{\"user_id\":{}}}", json(user_id));
+    internal("pusher_internal:member_removed", &data, Some(channel))
 }
 
 /// The `data` of [`subscription_succeeded`] on a presence channel: the roster in the order of joining.
@@ -156,7 +144,7 @@ pub fn presence<'a>(members: impl ExactSizeIterator<Item = (&'a str, &'a str)> +
         text.extend_from_slice(info_json.as_bytes());
     }
     text.extend_from_slice(b"}}}");
-    self::text(text)
+    String::from_utf8(text).expect("pieces of UTF-8 are UTF-8")
 }
 
 /// An event of a back end or a client for any number of channels. The part before the channel is
@@ -237,8 +225,8 @@ fn separate(text: &mut Vec<u8>, index: usize) {
     }
 }
 
-fn text(bytes: Vec<u8>) -> String {
-    String::from_utf8(bytes).expect("pieces of UTF-8 are UTF-8")
+fn json(value: &str) -> String {
+    serde_json::to_string(value).expect("a string serializes")
 }
 
 fn push_json(text: &mut Vec<u8>, value: &str) {
