@@ -53,7 +53,7 @@ fn origins_follow_the_list_and_the_switch() {
 }
 
 #[test]
-fn apps_are_checked_with_their_number() {
+fn a_refused_app_is_named_by_its_number() {
     let name = "config/reverb.toml: ";
     for (text, message) in [
         (
@@ -123,7 +123,7 @@ fn a_secret_with_a_line_break_is_refused_and_not_shown() {
 }
 
 #[test]
-fn an_app_names_the_event_that_tells_of_a_gap() {
+fn an_app_may_name_the_event_that_reports_a_gap() {
     let gap = |file: &str, variables: &[_]| only_app(file, variables).gap_event;
     assert_eq!(gap(&format!("{APP}gap_event = \"resync\"\n"), &[]).as_deref(), Some("resync"));
     let all = [("RESOUND_APP_GAP_EVENT", "reload")];

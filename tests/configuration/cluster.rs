@@ -80,7 +80,7 @@ fn the_channel_of_reverb_is_the_prefix() {
 }
 
 #[test]
-fn ranges() {
+fn keys_out_of_range_are_refused_even_while_it_is_off() {
     let is_default = "cluster.timeout_ms (the default) is 1000; ";
     for (key, message) in [
         ("lease_seconds = 1", "NAME: cluster.lease_seconds is 1; allowed are 2 to 300"),
@@ -128,7 +128,7 @@ fn ranges() {
 }
 
 #[test]
-fn prefixes_are_plain_and_short() {
+fn a_prefix_that_is_long_or_not_plain_is_refused() {
     let allowed = "it must be 1 to 64 characters: letters without accents, digits and _ - . :";
     let long = "a".repeat(65);
     for text in ["", "a b", "{a}", "a*", "é", "a/b", long.as_str()] {

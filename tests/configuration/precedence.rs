@@ -77,7 +77,7 @@ fn every_name_of_reverb_arrives() {
 }
 
 #[test]
-fn names_that_mean_nothing_here_are_ignored() {
+fn variables_without_effect_are_ignored() {
     let ignored = [
         ("REVERB_SERVER", "reverb"),
         ("REVERB_PORT", "443"),
@@ -85,7 +85,7 @@ fn names_that_mean_nothing_here_are_ignored() {
         ("REVERB_PULSE_INGEST_INTERVAL", "15"),
         ("REVERB_TELESCOPE_INGEST_INTERVAL", "15"),
         ("REVERB_SCALING_ENABLED", "false"),
-        // Those of a cluster mean nothing to a node of its own, however wrong they are.
+        // Those of a cluster are not read without one, however wrong they are.
         ("REVERB_SCALING_CHANNEL", "{reverb}"),
         ("REDIS_URL", "mysql://localhost"),
         ("REDIS_HOST", "a b"),

@@ -10,7 +10,7 @@ fn check_keys(table: &[(&str, &str)]) {
 }
 
 #[test]
-fn the_server_and_requests() {
+fn server_and_http_keys_out_of_range_are_refused() {
     check_keys(&[
         ("[server]\nport = 65536", "server.port is 65536; allowed are 0 to 65535"),
         ("[server]\nworkers = 2000", "server.workers is 2000; allowed are 0 to 1024"),
@@ -40,7 +40,7 @@ fn the_server_and_requests() {
 }
 
 #[test]
-fn calls_of_webhooks() {
+fn limits_of_webhooks_out_of_range_are_refused() {
     check_keys(&[
         ("[webhooks]\nqueue_events = 0", "webhooks.queue_events is 0; allowed are 1 to 1073741824"),
         (
@@ -59,7 +59,7 @@ fn calls_of_webhooks() {
 }
 
 #[test]
-fn logs_and_metrics() {
+fn log_and_metrics_keys_of_another_form_are_refused() {
     check_keys(&[
         ("[log]\nformat = \"xml\"", "log.format is \"xml\"; allowed are auto, human and json"),
         (
@@ -81,7 +81,7 @@ fn logs_and_metrics() {
 }
 
 #[test]
-fn what_apps_start_from() {
+fn app_keys_out_of_range_are_refused() {
     check_keys(&[
         ("[app]\nactivity_timeout = 0", "app.activity_timeout is 0; allowed are 1 to 86400"),
         (
@@ -134,7 +134,7 @@ fn what_apps_start_from() {
 }
 
 #[test]
-fn metrics_listen_beside_the_server() {
+fn metrics_are_refused_on_the_address_of_the_server() {
     let other = "it must have another port than server.port, which is 8080: clients connect there";
     for (host, listen, overlap) in [
         ("0.0.0.0", "127.0.0.1:8080", true),

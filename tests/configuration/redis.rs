@@ -53,7 +53,7 @@ fn check_flaw(url: &str, message: &str) {
 }
 
 #[test]
-fn urls_of_one_redis() {
+fn every_form_of_url_leads_to_one_redis() {
     for (url, expected) in [
         ("redis://localhost", ":@redis://localhost:6379 0"),
         ("valkey://localhost/", ":@redis://localhost:6379 0"),
@@ -81,7 +81,7 @@ fn urls_of_one_redis() {
 }
 
 #[test]
-fn urls_of_sentinel() {
+fn a_sentinel_url_lists_sentinels_and_names_the_master() {
     check_url("redis+sentinel://a/mymaster", ":@redis+sentinel://a:26379/mymaster 0");
     check_url(
         "rediss+sentinel://u:p@a:1,[::1],b:2/main/3",
@@ -225,7 +225,7 @@ fn later_layers_win() {
 }
 
 #[test]
-fn hosts_have_many_forms() {
+fn a_host_is_a_name_an_address_or_a_path() {
     for (host, address) in [
         ("tls://redis.example", "rediss://redis.example:6379"),
         ("rediss://redis.example", "rediss://redis.example:6379"),

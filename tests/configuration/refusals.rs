@@ -91,7 +91,7 @@ fn a_value_of_another_type_is_refused_with_what_it_must_be() {
 }
 
 #[test]
-fn a_list_is_no_table() {
+fn a_list_is_refused_where_a_table_belongs() {
     let list = "it must be one table, as in [server], and no list";
     for line in ["[[server]]", "[[app]]", "server = [\"::1\", 8081]", "cache = [60, 1]"] {
         check_file(line, &format!("line 1 is {line}; {list}"));
@@ -115,7 +115,7 @@ fn a_line_that_may_hold_a_secret_is_not_shown() {
 }
 
 #[test]
-fn variables_are_named() {
+fn a_refused_variable_is_named() {
     check_variable("RESOUND_SERVER_PORT", "abc", "is \"abc\"; it must be a whole number");
     check_variable("RESOUND_SERVER_PORT", "-1", "is \"-1\"; it must not be negative");
     check_variable("RESOUND_SERVER_PORT", "1.5", "is \"1.5\"; it must be a whole number");
@@ -181,7 +181,7 @@ fn the_app_of_the_environment_is_whole_or_absent() {
 }
 
 #[test]
-fn flags_are_named() {
+fn a_refused_flag_is_named() {
     check_flag("--port", "server.port", "abc", "is \"abc\"; it must be a whole number");
     check_flag("--port", "server.port", "70000", "is 70000; allowed are 0 to 65535");
     check_flag(

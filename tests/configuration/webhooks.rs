@@ -108,7 +108,7 @@ fn the_list_of_an_entry_replaces_what_every_app_starts_from() {
 }
 
 #[test]
-fn addresses_are_whole() {
+fn an_address_that_is_not_whole_is_refused() {
     check_refused(
         &file("events = []"),
         &[],
@@ -135,7 +135,7 @@ fn addresses_are_whole() {
 }
 
 #[test]
-fn events_and_times_are_known() {
+fn an_unknown_event_and_a_long_window_are_refused() {
     let allowed = "allowed are channel_occupied, channel_vacated, member_added, member_removed, \
                    client_event, cache_miss and subscription_count";
     check_key(
@@ -146,7 +146,7 @@ fn events_and_times_are_known() {
 }
 
 #[test]
-fn header_fields_are_valid_and_not_the_servers() {
+fn header_fields_of_the_server_and_invalid_ones_are_refused() {
     let letters = "the name of a header field is of letters, digits and !#$%&'*+-.^_`|~";
     for name in ["", "X Tenant", "X-Ténant", "X:"] {
         check_key(
@@ -179,7 +179,7 @@ fn header_fields_are_valid_and_not_the_servers() {
 }
 
 #[test]
-fn origins_count_apps_and_webhooks() {
+fn a_refused_webhook_is_named_by_its_number() {
     let second = file(URL).replace("\"1\"", "\"2\"").replace("\"k\"", "\"l\"");
     check_refused(
         &format!("{APP}{second}[[apps.webhooks]]\nurl = \"x\"\n"),
