@@ -107,15 +107,4 @@ mod tests {
         let line = "ignored, set by Kubernetes or Docker: RESOUND_PORT, REVERB_SERVER_PORT\n";
         assert!(summary.ends_with(&format!("{line}ok\n")), "{summary}");
     }
-
-    #[test]
-    fn the_development_app_is_named_as_such() {
-        assert_eq!(
-            summary(&Config::new(&Sources::default()).unwrap()),
-            "app 100001: key resound-dev-key, any number of connections, \
-             messages up to 10000 bytes\n\
-             no app is configured: the development app is served, on loopback only\n\
-             ok\n"
-        );
-    }
 }
