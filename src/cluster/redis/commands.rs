@@ -2,7 +2,7 @@
 //!
 //! A script but `publish.lua` gets its arguments packed with the names of the fields below; bytes that are
 //! no text stand beside them, since `cmsgpack` reads no binary type. Each script is one step of Redis. It is
-//! loaded once for each connection and called by its hash. Not a [`redis::Script`]: that one cannot be part of a
+//! loaded once for each connection and called by its hash. Not a `redis::Script`: that one cannot be part of a
 //! pipeline, and copies each argument once more.
 
 use std::sync::Arc;
