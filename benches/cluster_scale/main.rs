@@ -19,6 +19,7 @@ use crate::cost::Cost;
 use crate::world::World;
 
 mod cost;
+// A bench is a crate of its own; the Redis that it starts and measures is the one of the load bench.
 #[path = "../load/process.rs"]
 mod process;
 #[path = "../load/redis.rs"]

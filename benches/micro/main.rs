@@ -20,12 +20,15 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 
 mod fan_out;
+// The reason for the path stands in that file.
+#[path = "../../tests/harness/fixture.rs"]
+mod fixture;
+mod node;
 mod presence;
 mod protocol;
 mod registry;
 mod session;
 mod signature;
-mod stage;
 
 /// Short enough that all of it is run before every commit that claims speed.
 fn settings() -> Criterion {

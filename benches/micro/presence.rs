@@ -7,30 +7,31 @@ use std::time::Instant;
 use criterion::Criterion;
 use resound::protocol::Member;
 
-use crate::stage::{Stage, app, name};
+use crate::fixture::{app, name};
+use crate::node::BenchNode;
 
 /// Members there before.
 const PRESENT: usize = 299;
 
 pub(crate) fn measure(criterion: &mut Criterion) {
-    let mut stage = Stage::new();
+    let mut node = BenchNode::new();
     let channel = name("presence-room");
-    let join = |stage: &Stage, number: usize| {
-        let (socket, member) = (stage.socket(), member(number));
-        stage.hub.subscribe(socket, &channel, Some(&member), Instant::now()).unwrap();
+    let join = |node: &BenchNode, number: usize| {
+        let (socket, member) = (node.socket(), member(number));
+        node.hub.subscribe(socket, &channel, Some(&member), Instant::now()).unwrap();
         (socket, member)
     };
     for number in 0..PRESENT {
-        join(&stage, number);
+        join(&node, number);
     }
-    stage.settle();
+    node.settle();
     criterion.bench_function("presence/the 300th member joins and leaves", |bencher| {
         bencher.iter(|| {
-            let (socket, member) = join(&stage, PRESENT);
-            stage.settle();
-            stage.hub.unsubscribe(socket, &channel, Some(&member.user_id), Instant::now());
-            stage.shards.forget(socket);
-            stage.settle();
+            let (socket, member) = join(&node, PRESENT);
+            node.settle();
+            node.hub.unsubscribe(socket, &channel, Some(&member.user_id), Instant::now());
+            node.shards.forget(socket);
+            node.settle();
         });
     });
 }

@@ -6,7 +6,7 @@ use criterion::{BenchmarkId, Criterion, Throughput};
 use resound::protocol::client_message::ClientMessage;
 use resound::protocol::server_message::OutboundEvent;
 
-use crate::stage::name;
+use crate::fixture::name;
 
 pub(crate) fn measure(criterion: &mut Criterion) {
     encode(criterion);

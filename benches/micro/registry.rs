@@ -7,7 +7,8 @@ use std::time::Instant;
 use criterion::Criterion;
 use resound::protocol::ChannelName;
 
-use crate::stage::{Stage, name};
+use crate::fixture::name;
+use crate::node::BenchNode;
 
 /// Distinct names, gone through again and again; none stays occupied.
 const NAMES: usize = 10_000;
@@ -16,34 +17,38 @@ pub(crate) fn measure(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("registry");
     let names: Vec<ChannelName> =
         (0..NAMES).map(|number| name(&format!("user.{number}.orders"))).collect();
-    let mut stage = Stage::new();
-    let socket = stage.socket();
+    let mut node = BenchNode::new();
+    let socket = node.socket();
     let mut turn = names.iter().cycle();
     group.bench_function("subscribe and leave distinct channels", |bencher| {
-        bencher.iter(|| join_and_leave(&mut stage, socket, turn.next().unwrap()));
+        bencher.iter(|| join_and_leave(&mut node, socket, turn.next().unwrap()));
     });
 
-    let mut stage = Stage::new();
+    let mut node = BenchNode::new();
     let orders = name("orders");
-    stage.subscribe_many(&orders, 1000);
-    let socket = stage.socket();
+    node.subscribe_many(&orders, 1000);
+    let socket = node.socket();
     group.bench_function("subscribe and leave beside 1000 others", |bencher| {
-        bencher.iter(|| join_and_leave(&mut stage, socket, &orders));
+        bencher.iter(|| join_and_leave(&mut node, socket, &orders));
     });
 
-    let mut stage = Stage::new();
+    let mut node = BenchNode::new();
     for name in &names {
-        stage.subscribe_many(name, 1);
+        node.subscribe_many(name, 1);
     }
     group.bench_function("counts of one of 10000 channels", |bencher| {
-        bencher.iter(|| stage.hub.counts(turn.next().unwrap()));
+        bencher.iter(|| node.hub.counts(turn.next().unwrap()));
     });
     group.finish();
 }
 
-fn join_and_leave(stage: &mut Stage, socket: resound::protocol::SocketId, channel: &ChannelName) {
+fn join_and_leave(
+    node: &mut BenchNode,
+    socket: resound::protocol::SocketId,
+    channel: &ChannelName,
+) {
     let now = Instant::now();
-    stage.hub.subscribe(socket, channel, None, now).unwrap();
-    stage.hub.unsubscribe(socket, channel, None, now);
-    stage.settle();
+    node.hub.subscribe(socket, channel, None, now).unwrap();
+    node.hub.unsubscribe(socket, channel, None, now);
+    node.settle();
 }

@@ -11,7 +11,8 @@ use resound::node::{Arrival, ConnectionPermit, Socket};
 use resound::protocol::session::Session;
 use resound::protocol::{ClientLibrary, SocketId};
 
-use crate::stage::{Null, Stage, app, name};
+use crate::fixture::{app, name};
+use crate::node::{BenchNode, Null};
 
 const SUBSCRIBE: &str = r#"{"event":"pusher:subscribe","data":{"auth":"","channel":"orders"}}"#;
 const PING: &str = r#"{"event":"pusher:ping","data":{}}"#;
@@ -31,35 +32,35 @@ pub(crate) fn measure(criterion: &mut Criterion) {
         });
     });
 
-    let mut stage = Stage::new();
+    let mut node = BenchNode::new();
     group.bench_function("open, subscribe, close (on a hub)", |bencher| {
         bencher.iter(|| {
-            let mut socket = open(&stage);
+            let mut socket = open(&node);
             socket.receive(SUBSCRIBE, now);
-            stage.settle();
+            node.settle();
             let id = socket.id();
             drop(socket);
-            stage.shards.forget(id);
-            stage.settle();
+            node.shards.forget(id);
+            node.settle();
         });
     });
 
-    let mut stage = Stage::new();
-    stage.subscribe_many(&name("orders"), 1);
-    let mut socket = open(&stage);
+    let mut node = BenchNode::new();
+    node.subscribe_many(&name("orders"), 1);
+    let mut socket = open(&node);
     group.bench_function("ping and pong (on a hub)", |bencher| {
         bencher.iter(|| {
             socket.receive(PING, now);
-            stage.settle();
+            node.settle();
         });
     });
     group.finish();
 }
 
-fn open(stage: &Stage) -> Socket {
-    let channels = stage.node.channels_by_id("1").unwrap();
+fn open(node: &BenchNode) -> Socket {
+    let channels = node.inner.channels_by_id("1").unwrap();
     let permit = ConnectionPermit::acquire(channels).now_or_never().unwrap().expect("no limit");
-    let id = stage.shards.new_socket_id(0);
+    let id = node.shards.new_socket_id(0);
     let (library, transport) = (ClientLibrary::Other, Arc::new(Null));
     let arrival = Arrival { permit, id, library, transport, answer: None };
     Socket::open(arrival, Instant::now())

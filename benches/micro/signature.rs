@@ -8,7 +8,7 @@ use resound::protocol::SocketId;
 use resound::protocol::signature::{self, SignedQuery};
 use resound_load::Credentials;
 
-use crate::stage::app;
+use crate::fixture::app;
 
 /// The clock of all of it.
 const NOW: u64 = 1_700_000_000;

@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
+use crate::fixture::{assert_events_flow, linked, members, subscribers};
 use crate::harness::redis::{TestRedis, is_left_out};
 use crate::harness::server::REVERB_APP;
 use crate::harness::{Backend, Folder, TestCluster, TestServer};
-use crate::stage::{assert_events_flow, linked, members, subscribers};
 
 /// The guide that lists what the user of a node must be allowed, and nothing else.
 const GUIDE: &str = include_str!("../../config/README.md");
@@ -67,7 +67,7 @@ async fn a_wrong_password_leaves_each_node_alone() {
     let mut socket = cluster.nodes[0].connect().await;
     socket.subscribe("orders").await;
     cluster.nodes[0].backend().trigger("orders", "news", "{}").await;
-    assert_eq!(socket.hear_json().await["event"], "news");
+    assert_eq!(socket.receive_json().await["event"], "news");
     assert_eq!(cluster.nodes[0].metric("resound_cluster_connected"), 0.0);
 }
 
@@ -158,7 +158,7 @@ async fn everything(cluster: &mut TestCluster) {
     for node in &cluster.nodes {
         let mut socket = node.connect().await;
         socket.subscribe_signed("private-cache-x", None).await;
-        socket.hear_all().await;
+        socket.receive_all().await;
         let data = r#"{"id":"7","watchlist":["8"]}"#;
         socket.sign_in(data).await;
         sockets.push(socket);
@@ -170,7 +170,7 @@ async fn everything(cluster: &mut TestCluster) {
     }
     assert_eq!(backend.post("/users/7/terminate_connections", "{}").await.status, 200);
     for mut socket in sockets {
-        socket.hear_close().await;
+        socket.receive_close().await;
     }
     drop(members);
     let mut leaver = cluster.nodes.pop().unwrap();

@@ -1,10 +1,10 @@
 //! Installations that share a Redis without being one cluster, and nodes of one cluster that are
 //! configured differently.
 
+use crate::fixture::{assert_events_flow, members, subscribers};
 use crate::harness::redis::{TestRedis, is_left_out};
 use crate::harness::server::REVERB_APP;
 use crate::harness::{TestCluster, TestServer, eventually};
-use crate::stage::{assert_events_flow, members, subscribers};
 
 /// What `/ready` of a node has behind the number of nodes.
 async fn ready(node: &TestServer) -> String {
@@ -28,14 +28,14 @@ async fn installations_with_another_database_are_apart() {
     let mut their_members = members(&other, "presence-room").await;
     for _ in 0..8 {
         other.nodes[0].backend().trigger("orders", "theirs", "{}").await;
-        assert!(theirs[0].hear().await.contains("theirs"));
+        assert!(theirs[0].receive().await.contains("theirs"));
     }
     // None of theirs comes first, and none of ours is taken for one of theirs.
     for _ in 0..10 {
         assert_events_flow(&one, &mut ours, "orders").await;
     }
     for socket in ours.iter_mut().chain(&mut our_members).chain(&mut their_members) {
-        assert_eq!(socket.hear_all().await, [""; 0]);
+        assert_eq!(socket.receive_all().await, [""; 0]);
     }
     for node in one.nodes.iter().chain(&other.nodes) {
         assert_eq!(ready(node).await, r#"{"ready":true,"cluster":"connected","nodes":1}"#);

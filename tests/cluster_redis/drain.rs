@@ -42,7 +42,7 @@ async fn a_publish_on_a_node_that_drains_reaches_the_others() {
     stop(&mut draining).await;
     let mut backend = draining.backend();
     backend.trigger("orders", "shipped", "last").await;
-    assert_eq!(subscriber.hear_json().await["data"], "last");
+    assert_eq!(subscriber.receive_json().await["data"], "last");
     let answer = backend.get("/channels/orders", &[("info", "subscription_count")]).await;
     assert_eq!(answer.json()["subscription_count"], 1, "{answer:?}");
     draining.ended().await;
@@ -90,6 +90,6 @@ async fn a_node_that_is_stopped_while_it_joins_ends_at_once() {
     .await;
     let _unanswered = silent.accept().await.unwrap();
     program.terminate();
-    program.says("stopped").await;
+    program.log_line("stopped").await;
     assert_eq!(program.exit_code().await, Some(0));
 }

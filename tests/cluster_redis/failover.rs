@@ -1,9 +1,9 @@
 //! Sentinel makes a replica the primary, and the nodes go with it.
 
+use crate::fixture::{assert_events_flow, linked, members, subscribers};
 use crate::harness::redis::{Process, TestRedis, free_port, is_left_out};
 use crate::harness::server::REVERB_APP;
 use crate::harness::{Folder, TestCluster, eventually};
-use crate::stage::{assert_events_flow, linked, members, subscribers};
 
 /// One Sentinel that decides alone, and soon; with the port it answers on. `more` are further lines of
 /// its configuration.
@@ -36,9 +36,9 @@ async fn nodes_follow_sentinel_to_another_redis() {
     let mut replica =
         TestRedis::with(&["--replicaof", "127.0.0.1", &port, "--repl-diskless-sync-delay", "0"])
             .await;
-    replica.says("<-> REPLICA sync: Finished with success").await;
+    replica.log_line("<-> REPLICA sync: Finished with success").await;
     let (mut sentinel, port) = sentinel(&folder, primary.port, "").await;
-    sentinel.says("+slave").await;
+    sentinel.log_line("+slave").await;
 
     let mut cluster = TestCluster::empty();
     let url = format!("redis+sentinel://127.0.0.1:{port}/main");
@@ -51,7 +51,7 @@ async fn nodes_follow_sentinel_to_another_redis() {
     assert_events_flow(&cluster, &mut orders, "orders").await;
 
     primary.kill();
-    sentinel.says("+switch-master").await;
+    sentinel.log_line("+switch-master").await;
     eventually("nobody to be without a link", async || {
         cluster.nodes.iter().all(|node| {
             node.metric("resound_cluster_links_lost_total") >= 1.0
@@ -62,7 +62,7 @@ async fn nodes_follow_sentinel_to_another_redis() {
     cluster.settle().await;
     assert_events_flow(&cluster, &mut orders, "orders").await;
     for socket in &mut room {
-        assert_eq!(socket.hear_all().await, Vec::<String>::new(), "nobody left");
+        assert_eq!(socket.receive_all().await, Vec::<String>::new(), "nobody left");
     }
     let keys: i64 = replica.ask(&["DBSIZE"]).await;
     assert!(keys > 0, "the replica is what is used now");

@@ -8,7 +8,7 @@ use crate::harness::redis::{TestRedis, free_port, is_left_out};
 
 /// The line in which a node with these variables says why Redis is away.
 pub(crate) async fn fault(variables: &[(&str, &str)]) -> String {
-    start(variables).await.says("Redis is away").await
+    start(variables).await.log_line("Redis is away").await
 }
 
 async fn start(variables: &[(&str, &str)]) -> Program {
@@ -107,15 +107,15 @@ async fn each_cause_is_logged_once_until_redis_can_be_used() {
         redis.ask(&["ACL", "SETUSER", "node", "on", ">pw", "~*", "&*", "+@all", "-evalsha"]).await;
     let url = format!("redis://node:pw@127.0.0.1:{}", redis.port);
     let mut program = start(&[("RESOUND_CLUSTER_URL", &url)]).await;
-    program.says("Redis is away").await;
+    program.log_line("Redis is away").await;
     attempts(&redis, 3).await;
     assert_eq!(program.lines_logged(), 0, "another attempt is no news");
     let _: String =
         redis.ask(&["ACL", "SETUSER", "node", "on", ">other", "resetpass", ">other"]).await;
-    let said = program.says("Redis is away").await;
+    let said = program.log_line("Redis is away").await;
     assert!(said.contains("WRONGPASS"), "another cause: {said}");
     let _: String = redis.ask(&["ACL", "SETUSER", "node", ">pw", "+evalsha"]).await;
-    program.says("connected to Redis").await;
+    program.log_line("connected to Redis").await;
 }
 
 /// Waits until so many more connections were made.

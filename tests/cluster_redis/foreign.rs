@@ -6,10 +6,10 @@ use futures_util::StreamExt;
 use redis::aio::PubSub;
 use serde_json::json;
 
+use crate::fixture::{assert_events_flow, members, subscribers};
 use crate::harness::redis::{TestRedis, is_left_out};
 use crate::harness::server::REVERB_APP;
 use crate::harness::{TestCluster, TestServer, within};
-use crate::stage::{assert_events_flow, members, subscribers};
 
 /// The head of an event: whatever is shorter is none.
 const HEAD: usize = 35;
@@ -30,18 +30,18 @@ fn dropped(node: &TestServer) -> f64 {
     series.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
 }
 
-/// Messages of the cluster itself, one of each kind, as they were heard on its topics.
+/// Messages of the cluster itself, one of each kind, as they were received on its topics.
 async fn real_messages(redis: &TestRedis, cluster: &TestCluster) -> Vec<Vec<u8>> {
     let client = redis::Client::open(&*redis.url).unwrap();
-    let mut heard: PubSub = client.get_async_pubsub().await.unwrap();
-    heard.psubscribe(format!("{}*", cluster.prefix)).await.unwrap();
+    let mut received: PubSub = client.get_async_pubsub().await.unwrap();
+    received.psubscribe(format!("{}*", cluster.prefix)).await.unwrap();
     let mut socket = cluster.nodes[0].connect().await;
     socket.subscribe_signed("presence-other", Some(r#"{"user_id":"1"}"#)).await;
     let mut backend = cluster.nodes[0].backend();
     backend.trigger("presence-other", "news", "{}").await;
     backend.post("/users/nobody/terminate_connections", "{}").await;
     let mut messages = Vec::new();
-    let mut stream = heard.on_message();
+    let mut stream = received.on_message();
     for kind in *b"COET" {
         let found = async {
             loop {
@@ -105,7 +105,7 @@ async fn what_is_no_message_is_counted_and_forgotten() {
     assert_eq!(cluster.nodes.iter().map(dropped).sum::<f64>(), f64::from(published));
     assert!(f64::from(published) > garbage.len() as f64 * 4.0);
     for member in &mut members {
-        assert_eq!(member.hear_all().await, Vec::<String>::new());
+        assert_eq!(member.receive_all().await, Vec::<String>::new());
     }
     assert_events_flow(&cluster, &mut sockets, "orders").await;
     assert_events_flow(&cluster, &mut members, "presence-room").await;
@@ -139,7 +139,7 @@ async fn what_lies_on_one_channel_harms_no_other() {
     assert_links_come_back(&cluster).await;
     assert_events_flow(&cluster, &mut sockets, "orders").await;
     for other in &mut others {
-        other.hear_all().await;
+        other.receive_all().await;
     }
     assert_events_flow(&cluster, &mut others, "lies").await;
 }
@@ -172,13 +172,14 @@ async fn a_forged_number_costs_no_other_event() {
         let mut sockets = subscribers(&cluster, "orders").await;
         let topic = format!("{}{{123456:orders}}", cluster.prefix);
         let client = redis::Client::open(&*redis.url).unwrap();
-        let mut heard: PubSub = client.get_async_pubsub().await.unwrap();
-        heard.subscribe(&topic).await.unwrap();
+        let mut received: PubSub = client.get_async_pubsub().await.unwrap();
+        received.subscribe(&topic).await.unwrap();
         cluster.nodes[0].backend().trigger("orders", "news", "{}").await;
-        let message = within("an event", heard.on_message().next()).await.expect("Redis goes on");
+        let message =
+            within("an event", received.on_message().next()).await.expect("Redis goes on");
         let real = message.get_payload_bytes().to_vec();
         for socket in &mut sockets {
-            assert!(socket.hear().await.contains("news"));
+            assert!(socket.receive().await.contains("news"));
         }
         let number = u64::from_be_bytes(real[NUMBER].try_into().unwrap());
         for forged in [0, 1, number, number + 1, number + 2, number + 900_000, 1 << 63, u64::MAX] {
@@ -191,16 +192,16 @@ async fn a_forged_number_costs_no_other_event() {
             for event in ["one", "two"] {
                 cluster.nodes[0].backend().trigger("orders", event, "{}").await;
                 for socket in &mut sockets {
-                    let mut text = socket.hear().await;
+                    let mut text = socket.receive().await;
                     if text.starts_with('x') {
-                        text = socket.hear().await;
+                        text = socket.receive().await;
                     }
                     assert!(text.contains(event), "{wire}, forged {forged}: {text}");
                 }
             }
         }
         for socket in &mut sockets {
-            let rest = socket.hear_all().await;
+            let rest = socket.receive_all().await;
             assert!(rest.iter().all(|text| text.starts_with('x')), "{rest:?}");
         }
         for node in &cluster.nodes {
@@ -231,11 +232,11 @@ async fn a_forged_change_is_corrected() {
     for member in &mut members {
         let expected = [("removed", "0"), ("added", "ghost"), ("removed", "ghost"), ("added", "0")];
         for (what, user) in expected {
-            let heard = member.hear_json().await;
+            let received = member.receive_json().await;
             let event = format!("pusher_internal:member_{what}");
-            let data = heard["data"].as_str().unwrap();
-            assert_eq!(heard["event"], event, "{heard}");
-            assert!(data.contains(&format!(r#""user_id":"{user}""#)), "{heard}");
+            let data = received["data"].as_str().unwrap();
+            assert_eq!(received["event"], event, "{received}");
+            assert!(data.contains(&format!(r#""user_id":"{user}""#)), "{received}");
         }
     }
     let mut newcomer = cluster.nodes[1].connect().await;

@@ -17,7 +17,7 @@ mod losses;
 mod refusals;
 mod secrets;
 mod sentinels;
-mod stage;
+mod fixture;
 mod storm;
 mod tls;
 mod topics;

@@ -42,7 +42,7 @@ async fn a_redis_cluster_is_refused_in_the_log_and_the_node_serves_alone() {
     let variables =
         [("RESOUND_CLUSTER_ENABLED", "true"), ("RESOUND_CLUSTER_URL", redis.url.as_str())];
     let mut program = Program::start(&variables).await;
-    let said = program.says("Redis is away").await;
+    let said = program.log_line("Redis is away").await;
     for part in ["Redis Cluster", "not supported", "Sentinel"] {
         assert!(said.contains(part), "{said}");
     }
@@ -51,5 +51,5 @@ async fn a_redis_cluster_is_refused_in_the_log_and_the_node_serves_alone() {
     socket.subscribe("orders").await;
     let mut backend = Backend::new(program.address, "123456", "reverb-key", "reverb-secret");
     backend.trigger("orders", "news", "alone").await;
-    assert_eq!(socket.hear_json().await["data"], "alone");
+    assert_eq!(socket.receive_json().await["data"], "alone");
 }

@@ -2,9 +2,9 @@
 
 use futures_util::StreamExt;
 
+use crate::fixture::members;
 use crate::harness::redis::{TestRedis, is_left_out};
 use crate::harness::{TestCluster, within};
-use crate::stage::members;
 
 /// Everything that is said to this Redis up to a word of the test's own.
 #[tokio::test]
@@ -21,13 +21,13 @@ async fn neither_keys_nor_secrets_nor_signatures_reach_redis() {
     let mut socket = cluster.nodes[0].connect().await;
     socket.subscribe_signed("private-chat", None).await;
     let whisper = r#"{"event":"client-typing","channel":"private-chat","data":{}}"#;
-    socket.say(whisper).await;
+    socket.send_text(whisper).await;
     socket.sign_in(r#"{"id":"ann","watchlist":["bob"]}"#).await;
     let mut backend = cluster.nodes[1].backend();
     backend.trigger("presence-cache-room", "news", "{}").await;
     backend.get("/channels", &[]).await;
     backend.post("/users/ann/terminate_connections", "{}").await;
-    socket.hear_close().await;
+    socket.receive_close().await;
     drop(members);
     cluster.settle().await;
     let _: String = redis.ask(&["ECHO", "the end"]).await;

@@ -2,10 +2,10 @@
 
 use crate::failover::sentinel;
 use crate::faults::fault;
+use crate::fixture::{assert_events_flow, linked, subscribers};
 use crate::harness::redis::{Process, TestRedis, is_left_out};
 use crate::harness::server::REVERB_APP;
 use crate::harness::{Folder, TestCluster};
-use crate::stage::{assert_events_flow, linked, subscribers};
 
 /// A Redis with the password "pw", and a Sentinel with further lines; with its port.
 async fn guarded(lines: &str) -> (TestRedis, Folder, Process, u16) {

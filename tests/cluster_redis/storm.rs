@@ -33,35 +33,35 @@ use crate::harness::{TestCluster, eventually};
 const NODES: usize = 3;
 const USERS: usize = 1000;
 const TABS: usize = 3;
-/// Users of one channel: 450 sockets hear each of them come and go.
+/// Users of one channel: 450 sockets check each of them come and go.
 const USERS_PER_CHANNEL: usize = 50;
 
 /// Who a socket believes is there; `None` before it was answered.
 #[derive(Default)]
-struct Heard {
+struct Received {
     present: Option<BTreeSet<String>>,
     wrong: Option<String>,
 }
 
 /// A socket that takes everything at once, and checks it.
 #[derive(Default)]
-struct Ear(Mutex<Heard>);
+struct Checker(Mutex<Received>);
 
 /// A tab: its socket while it is open, and what it hears.
 struct Tab {
     node: usize,
     user: usize,
-    open: Option<(Socket, Arc<Ear>)>,
+    open: Option<(Socket, Arc<Checker>)>,
 }
 
 /// A node without listeners.
-struct Machine {
-    node: Node,
+struct StormNode {
+    inner: Node,
     shards: Mutex<Vec<Shard>>,
     link: JoinHandle<()>,
 }
 
-impl Transport for Ear {
+impl Transport for Checker {
     fn write(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         for slice in slices {
             // One frame each: a socket that takes everything never has half of one.
@@ -71,7 +71,7 @@ impl Transport for Ear {
                 _ => 2,
             };
             if let Ok(message) = serde_json::from_slice(&slice[header..]) {
-                self.0.lock().hear(&message);
+                self.0.lock().receive(&message);
             }
         }
         Ok(slices.iter().map(|slice| slice.len()).sum())
@@ -86,8 +86,8 @@ impl Transport for Ear {
     fn finish(&self) {}
 }
 
-impl Heard {
-    fn hear(&mut self, message: &Value) {
+impl Received {
+    fn receive(&mut self, message: &Value) {
         let data: Value = message["data"]
             .as_str()
             .and_then(|data| serde_json::from_str(data).ok())
@@ -110,7 +110,7 @@ impl Heard {
     }
 }
 
-impl Machine {
+impl StormNode {
     fn start(config: &Config) -> Self {
         let metrics = Arc::new(Metrics::default());
         let bytes = 1 << 28;
@@ -124,23 +124,23 @@ impl Machine {
         let cluster = config.cluster.as_ref().unwrap();
         let cache = EventCache::new(Duration::from_secs(60), bytes);
         let identity = (NodeId::from_random(rand::random()), cluster.settings.clone());
-        let node =
+        let inner =
             Node::in_cluster(&config.apps, &shards, cache, metrics, &HashMap::new(), identity);
-        let link = node.cluster().unwrap().link(&cluster.redis, cluster.timeout).unwrap();
-        Self { node, shards: Mutex::new(turned), link: tokio::spawn(link) }
+        let link = inner.cluster().unwrap().link(&cluster.redis, cluster.timeout).unwrap();
+        Self { inner, shards: Mutex::new(turned), link: tokio::spawn(link) }
     }
 
-    /// Everything that is queued reaches the ears.
+    /// Everything that is queued reaches the sockets.
     fn turn(&self) {
-        self.node.shards().settle(&mut self.shards.lock());
+        self.inner.shards().settle(&mut self.shards.lock());
     }
 
     fn is_settled(&self) -> bool {
-        self.node.cluster().unwrap().act(|core| core.pending_requests()) == 0
+        self.inner.cluster().unwrap().act(|core| core.pending_requests()) == 0
     }
 }
 
-impl Drop for Machine {
+impl Drop for StormNode {
     fn drop(&mut self) {
         self.link.abort();
     }
@@ -151,17 +151,17 @@ fn channel_of(user: usize) -> String {
 }
 
 impl Tab {
-    fn toggle(&mut self, machines: &[Machine]) {
+    fn toggle(&mut self, nodes: &[StormNode]) {
         if self.open.take().is_some() {
             return;
         }
-        let machine = &machines[self.node];
-        let channels = machine.node.channels_by_id("123456").unwrap();
+        let node = &nodes[self.node];
+        let channels = node.inner.channels_by_id("123456").unwrap();
         let permit = ConnectionPermit::acquire(channels).now_or_never().unwrap().expect("no bound");
-        let ear = Arc::new(Ear::default());
-        let id = machine.node.shards().new_socket_id(0);
+        let checker = Arc::new(Checker::default());
+        let id = node.inner.shards().new_socket_id(0);
         let now = Instant::now();
-        let (library, transport) = (ClientLibrary::Other, ear.clone());
+        let (library, transport) = (ClientLibrary::Other, checker.clone());
         let arrival = Arrival { permit, id, library, transport, answer: None };
         let mut socket = Socket::open(arrival, now);
         let (channel, user) = (channel_of(self.user), format!("user-{}", self.user));
@@ -171,7 +171,7 @@ impl Tab {
         let auth = format!("reverb-key:{}", hex::encode(mac.finalize().into_bytes()));
         let data = json!({ "channel": channel, "auth": auth, "channel_data": channel_data });
         socket.receive(&json!({ "event": "pusher:subscribe", "data": data }).to_string(), now);
-        self.open = Some((socket, ear));
+        self.open = Some((socket, checker));
     }
 }
 
@@ -184,45 +184,45 @@ fn model(tabs: &[Tab]) -> HashMap<String, BTreeSet<String>> {
     rooms
 }
 
-async fn settle(machines: &[Machine]) {
+async fn settle(nodes: &[StormNode]) {
     eventually("the storm to settle", async || {
-        machines.iter().for_each(Machine::turn);
-        // One more round trip on each link: what others published before is heard before its answer.
-        for machine in machines {
-            machine.node.channels_by_id("123456").unwrap().socket_count().await;
+        nodes.iter().for_each(StormNode::turn);
+        // One more round trip on each link: what others published before is received before its answer.
+        for node in nodes {
+            node.inner.channels_by_id("123456").unwrap().socket_count().await;
         }
-        machines.iter().for_each(Machine::turn);
-        machines.iter().all(Machine::is_settled)
+        nodes.iter().for_each(StormNode::turn);
+        nodes.iter().all(StormNode::is_settled)
     })
     .await;
 }
 
-async fn assert_agreement(machines: &[Machine], tabs: &[Tab]) {
+async fn assert_agreement(nodes: &[StormNode], tabs: &[Tab]) {
     let rooms = model(tabs);
     let nobody = BTreeSet::new();
     for room in 0..USERS / USERS_PER_CHANNEL {
         let channel = channel_of(room * USERS_PER_CHANNEL);
         let expected = rooms.get(&channel).unwrap_or(&nobody);
         let name = ChannelName::parse(&channel, 200).unwrap();
-        for machine in machines {
-            let channels = machine.node.channels_by_id("123456").unwrap();
+        for node in nodes {
+            let channels = node.inner.channels_by_id("123456").unwrap();
             let in_redis = channels.members(&name).await;
             assert_eq!(
                 in_redis.iter().map(ToString::to_string).collect::<BTreeSet<_>>(),
                 *expected
             );
             let spot = ChannelKey::channel(0, &name);
-            let here = machine.node.cluster().unwrap().act(|core| core.channels().members(&spot));
+            let here = node.inner.cluster().unwrap().act(|core| core.channels().members(&spot));
             let here: BTreeSet<_> = here.iter().map(ToString::to_string).collect();
             assert!(here.is_empty() || here == *expected, "the mirror of {channel}: {here:?}");
         }
     }
     for tab in tabs {
-        let Some((_, ear)) = &tab.open else { continue };
-        let heard = ear.0.lock();
-        assert_eq!(heard.wrong, None, "a tab of user {} on node {}", tab.user, tab.node);
+        let Some((_, checker)) = &tab.open else { continue };
+        let received = checker.0.lock();
+        assert_eq!(received.wrong, None, "a tab of user {} on node {}", tab.user, tab.node);
         let expected = rooms.get(&channel_of(tab.user)).unwrap();
-        assert_eq!(heard.present.as_ref(), Some(expected), "a tab of user {}", tab.user);
+        assert_eq!(received.present.as_ref(), Some(expected), "a tab of user {}", tab.user);
     }
 }
 
@@ -234,9 +234,9 @@ async fn a_storm_of_nine_thousand_tabs_ends_without_a_difference() {
     let redis = TestRedis::shared().await;
     let toml = format!("cluster.lease_seconds = 60\ncluster.timeout_ms = 20000\n{REVERB_APP}");
     let config = config(&TestCluster::empty().toml(&redis.url, &toml));
-    let machines: Vec<Machine> = (0..NODES).map(|_| Machine::start(&config)).collect();
-    for machine in &machines {
-        machine.node.cluster().unwrap().attempted().await;
+    let nodes: Vec<StormNode> = (0..NODES).map(|_| StormNode::start(&config)).collect();
+    for node in &nodes {
+        node.inner.cluster().unwrap().attempted().await;
     }
     let mut tabs: Vec<Tab> = (0..NODES * USERS * TABS)
         .map(|at| Tab { node: at % NODES, user: at / NODES % USERS, open: None })
@@ -248,17 +248,17 @@ async fn a_storm_of_nine_thousand_tabs_ends_without_a_difference() {
         order.shuffle(&mut random);
         for chunk in order.chunks(256) {
             for &at in chunk {
-                tabs[at].toggle(&machines);
+                tabs[at].toggle(&nodes);
                 // React mounts, unmounts and mounts again; some of it before the first answer.
                 if random.random_range(0..4) == 0 {
-                    tabs[at].toggle(&machines);
-                    tabs[at].toggle(&machines);
+                    tabs[at].toggle(&nodes);
+                    tabs[at].toggle(&nodes);
                 }
             }
-            machines.iter().for_each(Machine::turn);
+            nodes.iter().for_each(StormNode::turn);
             tokio::task::yield_now().await;
         }
-        settle(&machines).await;
-        assert_agreement(&machines, &tabs).await;
+        settle(&nodes).await;
+        assert_agreement(&nodes, &tabs).await;
     }
 }

@@ -3,10 +3,10 @@
 use std::process::{Command, Stdio};
 
 use crate::faults::fault;
+use crate::fixture::{assert_events_flow, linked, subscribers};
 use crate::harness::redis::{TestRedis, is_left_out};
 use crate::harness::server::REVERB_APP;
 use crate::harness::{Folder, TestCluster};
-use crate::stage::{assert_events_flow, linked, subscribers};
 
 /// The names in the certificate by which tests reach it.
 const NAMES: &str = "DNS:localhost, IP:127.0.0.1";

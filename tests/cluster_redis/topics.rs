@@ -2,10 +2,10 @@
 
 use futures_util::StreamExt;
 
+use crate::fixture::{assert_events_flow, members, subscribers};
 use crate::harness::redis::{TestRedis, is_left_out};
 use crate::harness::server::REVERB_APP;
 use crate::harness::{TestCluster, within};
-use crate::stage::{assert_events_flow, members, subscribers};
 
 #[tokio::test]
 async fn two_clusters_on_one_redis_do_not_hear_each_other() {
@@ -26,7 +26,7 @@ async fn two_clusters_on_one_redis_do_not_hear_each_other() {
     assert_events_flow(&one, &mut ours, "orders").await;
     other.settle().await;
     for socket in &mut theirs {
-        assert_eq!(socket.hear_all().await, Vec::<String>::new());
+        assert_eq!(socket.receive_all().await, Vec::<String>::new());
     }
     let mut backend = other.nodes[0].backend();
     assert_eq!(backend.get("/connections", &[]).await.body, r#"{"connections":2}"#);
@@ -39,7 +39,7 @@ async fn two_clusters_on_one_redis_do_not_hear_each_other() {
     assert_eq!(backend.get("/connections", &[]).await.body, r#"{"connections":4}"#);
 }
 
-/// A topic is heard by the nodes that have sockets there, and some seconds longer.
+/// A topic is received by the nodes that have sockets there, and some seconds longer.
 #[tokio::test]
 async fn a_node_hears_only_the_channels_it_serves() {
     if is_left_out() {
@@ -89,14 +89,14 @@ async fn an_event_costs_its_message_and_a_hundred_bytes_at_most() {
         for channel in ["orders", "cache-orders"] {
             let mut socket = cluster.nodes[0].connect().await;
             socket.subscribe(channel).await;
-            socket.hear_all().await;
+            socket.receive_all().await;
             let topic = format!("{}{{123456:{channel}}}", cluster.prefix);
             let client = redis::Client::open(&*redis.url).unwrap();
             let mut topics = client.get_async_pubsub().await.unwrap();
             topics.subscribe(&*topic).await.unwrap();
             for data in ["", "x", &"ä\"\\".repeat(1000)] {
                 cluster.nodes[1].backend().trigger(channel, "news", data).await;
-                let text = socket.hear().await;
+                let text = socket.receive().await;
                 let message = within("the message", topics.on_message().next()).await.unwrap();
                 let message = message.get_payload_bytes();
                 assert!(message.ends_with(text.as_bytes()));

@@ -23,8 +23,8 @@ pub(crate) struct Client {
     /// Who of them is there, once it was told.
     pub(crate) online: Option<BTreeMap<String, bool>>,
     pub(crate) views: BTreeMap<Arc<str>, View>,
-    /// Every event it ever heard.
-    pub(crate) heard: BTreeSet<usize>,
+    /// Every event it ever received.
+    pub(crate) received: BTreeSet<usize>,
     pub(crate) has_place: bool,
 }
 
@@ -36,14 +36,14 @@ pub(crate) struct View {
     pub(crate) seated_alone: Option<u64>,
     pub(crate) is_answered: bool,
     pub(crate) members: Members,
-    /// Events in the order they were heard, the cached one included.
-    pub(crate) heard: Vec<usize>,
+    /// Events in the order they were received, the cached one included.
+    pub(crate) received: Vec<usize>,
     pub(crate) count: Option<u64>,
 }
 
 /// What a message says.
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub(crate) enum Received {
     Event(usize),
     Succeeded(Members),
     Added(String, String),
@@ -54,7 +54,7 @@ pub(crate) enum Heard {
     Forged,
 }
 
-impl Heard {
+impl Received {
     pub(crate) fn read(payload: &[u8]) -> Self {
         if let Some(event) = crate::events::number_of(payload) {
             return Self::Event(event);
@@ -88,29 +88,29 @@ fn members(data: &Value) -> Members {
 
 impl View {
     /// A message for this subscription. `Err` says what cannot be.
-    pub(crate) fn hear(&mut self, heard: &Heard) -> Result<(), String> {
-        match heard {
-            Heard::Succeeded(members) if !self.is_answered => {
+    pub(crate) fn receive(&mut self, received: &Received) -> Result<(), String> {
+        match received {
+            Received::Succeeded(members) if !self.is_answered => {
                 (self.is_answered, self.members) = (true, members.clone());
             }
-            Heard::Succeeded(members) if *members == self.members => {}
-            Heard::Succeeded(members) => {
+            Received::Succeeded(members) if *members == self.members => {}
+            Received::Succeeded(members) => {
                 return Err(format!("told {members:?} again, knew {:?}", self.members));
             }
-            _ if !self.is_answered => return Err(format!("{heard:?} before the answer")),
-            Heard::Event(event) => self.heard.push(*event),
-            Heard::Added(user, info) => {
+            _ if !self.is_answered => return Err(format!("{received:?} before the answer")),
+            Received::Event(event) => self.received.push(*event),
+            Received::Added(user, info) => {
                 if self.members.insert(user.clone(), info.clone()).is_some() {
                     return Err(format!("{user} added, who was there"));
                 }
             }
-            Heard::Removed(user) => {
+            Received::Removed(user) => {
                 if self.members.remove(user).is_none() {
                     return Err(format!("{user} removed, who was not there"));
                 }
             }
-            Heard::Count(count) => self.count = Some(*count),
-            Heard::CacheMiss | Heard::Forged => {}
+            Received::Count(count) => self.count = Some(*count),
+            Received::CacheMiss | Received::Forged => {}
         }
         Ok(())
     }
@@ -118,12 +118,12 @@ impl View {
 
 impl Client {
     pub(crate) fn new(machine: usize, user: &'static str, watchlist: Vec<&'static str>) -> Self {
-        let (is_signed_in, online, views, heard, has_place) = Default::default();
-        Self { machine, user, is_signed_in, watchlist, online, views, heard, has_place }
+        let (is_signed_in, online, views, received, has_place) = Default::default();
+        Self { machine, user, is_signed_in, watchlist, online, views, received, has_place }
     }
 
     /// Who of its watchlist is there and who is not.
-    pub(crate) fn hear_watchlist(&mut self, online: &[Arc<str>], offline: &[Arc<str>]) {
+    pub(crate) fn receive_watchlist(&mut self, online: &[Arc<str>], offline: &[Arc<str>]) {
         let there = online.iter().map(|user| (user.to_string(), true));
         let gone = offline.iter().map(|user| (user.to_string(), false));
         self.online = Some(there.chain(gone).collect());

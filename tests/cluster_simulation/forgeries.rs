@@ -83,7 +83,7 @@ impl Stage {
     }
 
     /// A message on the topic of the channel.
-    fn hears(&mut self, payload: &[u8]) -> Result<(), InvalidTopicMessage> {
+    fn receives(&mut self, payload: &[u8]) -> Result<(), InvalidTopicMessage> {
         self.machine.core.message(&self.topic, payload, self.now)
     }
 
@@ -142,9 +142,9 @@ fn an_event_of_this_node_is_delivered_as_it_was_published_here() {
         let forged = event(NODE, 1, number, "forged");
         let elsewhere = stage.machine.core.message("resound{1:other}", &forged, stage.now);
         assert_eq!((elsewhere, stage.delivered()), (Ok(()), Vec::new()), "{number}");
-        let is_absurd = stage.hears(&forged) == Err(InvalidTopicMessage::AbsurdNumber);
+        let is_absurd = stage.receives(&forged) == Err(InvalidTopicMessage::AbsurdNumber);
         assert_eq!((is_absurd, stage.delivered()), (number == 1 << 63, vec!["true".to_owned()]));
-        assert_eq!(stage.hears(&event(NODE, 1, NUMBER + 1, "true")), Ok(()));
+        assert_eq!(stage.receives(&event(NODE, 1, NUMBER + 1, "true")), Ok(()));
         assert_eq!(stage.delivered(), [""; 0], "{number}, twice");
     }
 }
@@ -167,10 +167,10 @@ fn a_change_is_compared_with_the_directory_within_a_lease() {
     let lease = Duration::from_micros(LEASE);
     let mut stage = Stage::new("presence-room");
     for _ in 0..3 {
-        stage.hears(&change(&["1"], &["ghost"])).unwrap();
+        stage.receives(&change(&["1"], &["ghost"])).unwrap();
         let told = stage.delivered();
         assert!(told[0].contains("member_removed") && told[1].contains("ghost"), "{told:?}");
-        stage.hears(&change(&["ghost"], &["ghost"])).unwrap();
+        stage.receives(&change(&["ghost"], &["ghost"])).unwrap();
         stage.delivered();
         let state = stage.state_within(lease + Duration::from_secs(1)).expect("a comparison");
         assert!(state.flags.roster && !state.flags.whole && state.rows.is_empty());
@@ -190,7 +190,7 @@ fn an_idle_topic_is_given_up_although_a_foreign_message_started_a_request() {
     stage.machine.core.leave(&stage.spot, socket, None);
     let left = stage.state().expect("a leave is a request");
     stage.answers(left.request, &said(Vec::new(), None)).unwrap();
-    stage.hears(&event(OTHER, 1, NUMBER + 9, "forged")).unwrap();
+    stage.receives(&event(OTHER, 1, NUMBER + 9, "forged")).unwrap();
     let compared = stage.state().expect("its number is not the next one");
     // The answer comes after the time for which an idle topic is kept.
     assert!(stage.state_within(LINGER).is_none());

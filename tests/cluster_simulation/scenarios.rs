@@ -41,15 +41,15 @@ fn something_short(world: &mut World, seed: u64) {
 
 /// Nobody hears that anybody came or went, since nobody did.
 fn nothing_is_heard(world: &mut World, time: u64) -> Result<(), String> {
-    let before = world.changes_heard;
+    let before = world.changes_received;
     world.settle(time)?;
     world.come_to_rest()?;
     verdict(world)?;
-    let changes = world.changes_heard - before;
+    let changes = world.changes_received - before;
     if changes == 0 {
         Ok(())
     } else {
-        Err(format!("{changes} changes are heard: {:#?}", world.trace))
+        Err(format!("{changes} changes are received: {:#?}", world.trace))
     }
 }
 

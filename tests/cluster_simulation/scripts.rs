@@ -41,7 +41,7 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 /// Both of them, and the nodes' connections to the real one.
 pub(crate) struct Both {
     clients: Vec<RedisClient>,
-    /// What each has heard since the last time.
+    /// What each has received since the last time.
     ears: Vec<Ear>,
     pub(crate) directory: Directory,
     /// What each node has subscribed to, in the simulation.
@@ -66,9 +66,9 @@ impl Both {
         for node in 1..=NODES {
             let identity = (NodeId(node), settings(prefix, streams));
             let ear = Ear::default();
-            let heard = ear.clone();
+            let received = ear.clone();
             let hear = move |topic: &str, payload: &[u8]| {
-                heard.lock().push((topic.to_owned(), payload.to_vec()));
+                received.lock().push((topic.to_owned(), payload.to_vec()));
             };
             let apps = vec!["1".to_owned()];
             let client = RedisClient::connect(&config, identity, apps, TIMEOUT, hear).await;
@@ -98,15 +98,15 @@ impl Both {
         let reply = replies.map_err(|broken| format!("{request:?}: {broken}"))?.remove(0);
         self.note_topics(node, request);
         self.numbers.learn_reply(request, &reply, &done.reply);
-        for (at, heard) in self.heard(node).await.into_iter().enumerate() {
-            let hears = |topic: &str| self.topics[at].iter().any(|one| one == topic);
-            let said = done.said.iter().filter(|(topic, _)| hears(topic));
+        for (at, received) in self.received(node).await.into_iter().enumerate() {
+            let receives = |topic: &str| self.topics[at].iter().any(|one| one == topic);
+            let said = done.said.iter().filter(|(topic, _)| receives(topic));
             let said: Vec<_> =
                 said.map(|(topic, text)| (topic.to_string(), text.clone())).collect();
-            for ((_, real), (_, simulated)) in heard.iter().zip(&said) {
+            for ((_, real), (_, simulated)) in received.iter().zip(&said) {
                 self.numbers.learn_messages(request, real, simulated);
             }
-            let real = like_messages(&heard, |real| self.numbers.simulated(request, real));
+            let real = like_messages(&received, |real| self.numbers.simulated(request, real));
             same(request, node, (&real, &like_messages(&said, |number| number)))?;
         }
         let real = like_reply(reply, |real| self.numbers.simulated(request, real));
@@ -144,16 +144,16 @@ impl Both {
         topics.dedup();
     }
 
-    /// What each node has heard. Behind the answer to one more request is all there will be.
-    async fn heard(&mut self, first: u64) -> Vec<Vec<(String, Vec<u8>)>> {
-        let mut heard = Vec::new();
+    /// What each node has received. Behind the answer to one more request is all there will be.
+    async fn received(&mut self, first: u64) -> Vec<Vec<(String, Vec<u8>)>> {
+        let mut received = Vec::new();
         // The node that asked has to have its answer before the others are looked at.
         self.clients[first as usize - 1].send_batch(&[Request::ListChannels]).await.unwrap();
         for (client, ear) in self.clients.iter_mut().zip(&self.ears) {
             client.send_batch(&[Request::ListChannels]).await.unwrap();
-            heard.push(std::mem::take(&mut *ear.lock()));
+            received.push(std::mem::take(&mut *ear.lock()));
         }
-        heard
+        received
     }
 }
 
@@ -221,13 +221,13 @@ async fn what_the_real_directory_says_can_be_read() {
         .find(|request| matches!(request, Request::State(_)))
         .unwrap();
     both.clients[0].send_batch(&[state]).await.unwrap();
-    let mut heard = Vec::new();
+    let mut received = Vec::new();
     eventually("the outcome", async || {
         both.clients[0].send_batch(&[Request::ListChannels]).await.unwrap();
-        heard.append(&mut both.ears[0].lock());
-        !heard.is_empty()
+        received.append(&mut both.ears[0].lock());
+        !received.is_empty()
     })
     .await;
     let read = |(_, payload): &(String, Vec<u8>)| TopicMessage::read(payload).is_some();
-    assert!(heard.iter().all(read), "{heard:?}");
+    assert!(received.iter().all(read), "{received:?}");
 }

@@ -21,7 +21,7 @@ pub(crate) enum Item {
     Refused,
     /// The answer to a request.
     Reply(Reply, Operation),
-    /// A push: this topic is heard from now on.
+    /// A push: this topic is received from now on.
     Subscribed(Arc<str>),
     /// A push: a message on a topic.
     Message(Arc<str>, Rc<[u8]>, Operation),
@@ -210,16 +210,16 @@ impl Server {
         payload: &[u8],
         operation: Operation,
     ) -> Vec<(ConnectionId, Item)> {
-        let Some(hearers) = self.subscribers.get(topic) else { return Vec::new() };
+        let Some(receivers) = self.subscribers.get(topic) else { return Vec::new() };
         let payload: Rc<[u8]> = payload.into();
         let item = || Item::Message(topic.clone(), payload.clone(), operation);
-        hearers.iter().map(|&hearer| (hearer, item())).collect()
+        receivers.iter().map(|&receiver| (receiver, item())).collect()
     }
 
     /// Topics that somebody hears.
     pub(crate) fn topics(&self) -> Vec<Arc<str>> {
-        let heard = self.subscribers.iter().filter(|(_, hearers)| !hearers.is_empty());
-        heard.map(|(topic, _)| topic.clone()).collect()
+        let received = self.subscribers.iter().filter(|(_, receivers)| !receivers.is_empty());
+        received.map(|(topic, _)| topic.clone()).collect()
     }
 
     fn take_note(&mut self, connection: ConnectionId, request: &Request, reply: &Reply, now: u64) {

@@ -128,8 +128,8 @@ pub(crate) struct World {
     pub(crate) events: Vec<Event>,
     unanswered: Vec<usize>,
     pub(crate) told: Vec<Told>,
-    /// How often somebody heard that a user came or went.
-    pub(crate) changes_heard: usize,
+    /// How often somebody received that a user came or went.
+    pub(crate) changes_received: usize,
     /// Channels in which changes were forged.
     forged_in: BTreeSet<String>,
     absences: BTreeMap<(Arc<str>, String), Vec<Absence>>,
@@ -168,7 +168,7 @@ impl World {
             events: Vec::new(),
             unanswered: Vec::new(),
             told: Vec::new(),
-            changes_heard: 0,
+            changes_received: 0,
             forged_in: BTreeSet::new(),
             absences: BTreeMap::new(),
             ended: Vec::new(),

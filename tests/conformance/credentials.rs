@@ -22,7 +22,7 @@ pub(crate) fn user(socket_id: &str, user_data: &str) -> String {
     format!("{KEY}:{}", sign(SECRET, &format!("{socket_id}::user::{user_data}")))
 }
 
-/// The target a request is sent to: path and signed query, with the changes it asks for.
+/// The target a request is sent to: path and signed query, with the changes the transcript makes.
 ///
 /// A change applies before signing, so that the signature fits what is sent; `auth_signature`
 /// itself is changed last. `secret` and `path` are what is signed with and over.
@@ -30,7 +30,7 @@ pub(crate) fn request(request: &Request) -> String {
     let below_app = !request.target.contains("/apps/");
     let prefix = if below_app { "/apps/123456" } else { "" };
     let target = format!("{prefix}{}", request.target);
-    let (path, asked) = target.split_once('?').unwrap_or((&target, ""));
+    let (path, requests) = target.split_once('?').unwrap_or((&target, ""));
     let second = path.contains("/654321/");
     let (key, secret) = if second { ("reverb-key-2", "reverb-secret-2") } else { (KEY, SECRET) };
     let (mut signed_path, mut secret, mut signature) = (path, secret, None);
@@ -43,8 +43,8 @@ pub(crate) fn request(request: &Request) -> String {
     if !request.body.is_empty() {
         query.push(("body_md5".into(), hex::encode(Md5::digest(&request.body))));
     }
-    let asked = asked.split('&').filter_map(|pair| pair.split_once('='));
-    query.extend(asked.map(|(key, value)| (key.into(), value.into())));
+    let requests = requests.split('&').filter_map(|pair| pair.split_once('='));
+    query.extend(requests.map(|(key, value)| (key.into(), value.into())));
     for (key, value) in &request.changes {
         match key.as_str() {
             "secret" => secret = value,

@@ -77,11 +77,11 @@ fn closing(text: &str) -> Option<usize> {
     })
 }
 
-/// Whether `heard` is what was expected: the same text, with any run of characters for each `…`.
-pub(crate) fn fits(expected: &str, heard: &str) -> bool {
+/// Whether `received` is what was expected: the same text, with any run of characters for each `…`.
+pub(crate) fn fits(expected: &str, received: &str) -> bool {
     let mut parts = expected.split('…');
     let first = parts.next().unwrap_or_default();
-    let Some(mut rest) = heard.strip_prefix(first) else { return false };
+    let Some(mut rest) = received.strip_prefix(first) else { return false };
     let Some(last) = parts.next_back() else { return rest.is_empty() };
     for part in parts {
         let Some(at) = rest.find(part) else { return false };
@@ -92,7 +92,7 @@ pub(crate) fn fits(expected: &str, heard: &str) -> bool {
 
 #[test]
 fn an_ellipsis_stands_for_any_text() {
-    let check = |expected, heard, fit| assert_eq!(fits(expected, heard), fit, "{expected}");
+    let check = |expected, received, fit| assert_eq!(fits(expected, received), fit, "{expected}");
     check("abc", "abc", true);
     check("abc", "abcd", false);
     check("a…", "abcd", true);

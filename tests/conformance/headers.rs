@@ -8,7 +8,7 @@ use crate::harness::{TestServer, within};
 use crate::transcript::Request;
 
 /// The head of an answer, in lower case, and its body as far as the head announces one.
-async fn ask(server: &TestServer, line: &str, fields: &str, body: &str) -> (String, String) {
+async fn exchange(server: &TestServer, line: &str, fields: &str, body: &str) -> (String, String) {
     let text = format!("{line} HTTP/1.1\r\nHost: test\r\n{fields}\r\n{body}");
     let mut stream = TcpStream::connect(server.address).await.unwrap();
     stream.write_all(text.as_bytes()).await.unwrap();
@@ -28,7 +28,7 @@ async fn ask(server: &TestServer, line: &str, fields: &str, body: &str) -> (Stri
 
 /// Laravel's HTTP client reads by `Content-Length`; so do proxies that buffer.
 #[tokio::test]
-async fn every_answer_tells_its_length_and_type() {
+async fn every_answer_has_its_length_and_type() {
     let server = TestServer::start().await;
     let event = r#"{"name":"e","channel":"orders","data":"{}"}"#;
     let batch = format!(r#"{{"batch":[{event}]}}"#);
@@ -54,7 +54,7 @@ async fn every_answer_tells_its_length_and_type() {
         };
         let target = credentials::request(&request);
         let fields = format!("Content-Length: {}\r\n", body.len());
-        let (head, answer) = ask(&server, &format!("{method} {target}"), &fields, body).await;
+        let (head, answer) = exchange(&server, &format!("{method} {target}"), &fields, body).await;
         assert_eq!(answer, expected, "{target}");
         for field in [
             format!("content-length: {}\r\n", expected.len()),
@@ -71,12 +71,12 @@ async fn upgrade(server: &TestServer, more: &str) -> String {
         "Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n\
          Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n{more}"
     );
-    ask(server, "GET /app/reverb-key?protocol=7", &fields, "").await.0
+    exchange(server, "GET /app/reverb-key?protocol=7", &fields, "").await.0
 }
 
 /// Reverb names itself there, too.
 #[tokio::test]
-async fn the_handshake_says_what_the_server_is() {
+async fn the_handshake_names_the_server() {
     let head = upgrade(&TestServer::start().await, "").await;
     assert!(head.starts_with("http/1.1 101 "), "{head}");
     assert!(head.contains("x-powered-by: resound\r\n"), "{head}");

@@ -1,28 +1,28 @@
-//! One line of a transcript, understood.
+//! Parses one line of a transcript.
 
 use std::time::Duration;
 
-use crate::transcript::{Act, Frame, Request, What};
+use crate::transcript::{Act, Frame, Request, StepKind};
 
-/// How often something happens, and what.
-pub(crate) fn step(line: &str) -> Option<(usize, What)> {
+/// The number of repetitions, and the step.
+pub(crate) fn step(line: &str) -> Option<(usize, StepKind)> {
     if let Some((times, rest)) = line.split_once(" times ")
         && let Ok(times) = times.parse()
     {
         return Some((times, step(rest)?.1));
     }
-    let what = match line.split_once(' ')? {
+    let kind = match line.split_once(' ')? {
         ("advance", span) => {
-            What::Advance(Duration::from_secs(span.strip_suffix('s')?.parse().ok()?))
+            StepKind::Advance(Duration::from_secs(span.strip_suffix('s')?.parse().ok()?))
         }
-        ("plain", rest) => What::Asks(request(rest, false)?),
+        ("plain", rest) => StepKind::Request(request(rest, false)?),
         (word, _) if names_of(word).is_some() => {
             let (names, rest) = names(line);
-            What::Acts { names, act: act(rest)? }
+            StepKind::Socket { names, act: act(rest)? }
         }
-        _ => What::Asks(request(line, true)?),
+        _ => StepKind::Request(request(line, true)?),
     };
-    Some((1, what))
+    Some((1, kind))
 }
 
 /// Sockets are called A, B, A1, …: unlike any method of HTTP. `A1..A9` are nine of them.
@@ -57,12 +57,12 @@ fn act(text: &str) -> Option<Act> {
         "signs" => Act::SignsIn { user_data: rest.strip_prefix("in as ")?.to_owned() },
         "drops" => Act::Drops,
         "leaves" => Act::Leaves { channel: rest },
-        ">" => Act::Says(Frame::Text(rest)),
-        ">ping" => Act::Says(Frame::Ping(rest)),
-        ">pong" => Act::Says(Frame::Pong(rest)),
-        "<" => Act::Hears(Frame::Text(rest)),
-        "<ping" => Act::Hears(Frame::Ping(rest)),
-        "<pong" => Act::Hears(Frame::Pong(rest)),
+        ">" => Act::Sends(Frame::Text(rest)),
+        ">ping" => Act::Sends(Frame::Ping(rest)),
+        ">pong" => Act::Sends(Frame::Pong(rest)),
+        "<" => Act::Receives(Frame::Text(rest)),
+        "<ping" => Act::Receives(Frame::Ping(rest)),
+        "<pong" => Act::Receives(Frame::Pong(rest)),
         "opens" => match rest.split_once(" from ") {
             Some((target, origin)) => {
                 Act::Opens { target: target.to_owned(), origin: Some(origin.to_owned()) }

@@ -1,4 +1,4 @@
-//! The Pusher protocol as this server speaks it: transcripts of what is said and heard.
+//! The Pusher protocol of this server, as transcripts of the messages both sides send.
 //!
 //! Every file under `transcripts/` is played three times: on the rules alone ([`pure`], simulated
 //! time), against a whole server, and against three nodes that share a Redis ([`port`]).
@@ -19,7 +19,7 @@ mod play;
 mod port;
 mod pure;
 mod reference;
-mod said;
+mod client_messages;
 mod table;
 mod transcript;
 
@@ -36,7 +36,7 @@ use tokio::task::JoinSet;
 use transcript::{Mode, Transcript};
 
 /// Servers that run at once; each holds a few descriptors, of which a process may have 1024.
-const STAGES: usize = 16;
+const SERVERS: usize = 16;
 
 /// Clusters that run at once: three servers each.
 const CLUSTERS: usize = 6;
@@ -88,7 +88,7 @@ async fn the_rules_follow_every_transcript() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_follows_every_transcript() {
-    play_all(Mode::Port, STAGES, None).await;
+    play_all(Mode::Port, SERVERS, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -100,31 +100,32 @@ async fn three_nodes_follow_every_transcript() {
     play_all(Mode::Cluster, CLUSTERS, Some(redis)).await;
 }
 
-/// Many at once: where a transcript differs, it may wait in vain up to the deadline. With a Redis
-/// on several nodes each.
-async fn play_all(mode: Mode, stages: usize, redis: Option<Arc<TestRedis>>) {
+/// Plays so many at once, since one that differs may wait until its deadline; with a Redis on several
+/// nodes each.
+async fn play_all(mode: Mode, at_once: usize, redis: Option<Arc<TestRedis>>) {
     let all: Vec<Transcript> =
         transcripts().into_iter().filter(|transcript| transcript.plays(mode)).collect();
-    let (count, stages) = (all.len(), Arc::new(Semaphore::new(stages)));
+    let (count, permits) = (all.len(), Arc::new(Semaphore::new(at_once)));
     let mut plays = JoinSet::new();
     for transcript in all {
-        let (stages, redis) = (stages.clone(), redis.clone());
+        let (permits, redis) = (permits.clone(), redis.clone());
         plays.spawn(async move {
-            let _one = stages.acquire_owned().await;
-            let mut stage = match &redis {
+            let _permit = permits.acquire_owned().await;
+            let mut subject = match &redis {
                 None => Port::of_our_own(&transcript).await,
                 Some(redis) => Port::of_a_cluster(&transcript, redis).await,
             };
-            play(&mut stage, &transcript).await.err()
+            play(&mut subject, &transcript).await.err()
         });
     }
     let failures: Vec<Failure> = plays.join_all().await.into_iter().flatten().collect();
     report(count, &failures);
 }
 
-/// Another server is judged by its own tests, not by ours: differences are printed, none fails.
-/// It must serve the apps of [`Transcript::toml`]; transcripts that configure more are left out,
-/// since nobody can configure it from here.
+/// Prints where another server differs; no difference fails the test.
+///
+/// The server must serve the apps of [`Transcript::toml`]. Transcripts that configure more are left
+/// out, since this test cannot configure it.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn another_server_is_compared() {
     #[allow(clippy::disallowed_methods, reason = "no configuration: it names the peer of a test")]
@@ -138,12 +139,12 @@ async fn another_server_is_compared() {
     let all: Vec<Transcript> = transcripts().into_iter().filter(as_shipped).collect();
     let mut differ = 0;
     for transcript in &all {
-        let mut stage = Port::of_others(address);
-        if let Err(difference) = play(&mut stage, transcript).await {
+        let mut server = Port::of_others(address);
+        if let Err(difference) = play(&mut server, transcript).await {
             differ += 1;
             println!("{difference}");
         }
-        stage.vacate().await;
+        server.disconnect_all().await;
     }
     println!("{target} differs in {differ} of {} transcripts", all.len());
 }

@@ -1,4 +1,4 @@
-//! Plays one transcript on a stage and says where the two differ.
+//! Plays one transcript on a subject and reports the first difference.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -6,45 +6,45 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use crate::client_messages;
 use crate::credentials;
 use crate::fill::{Ids, fill, fits};
-use crate::said;
-use crate::transcript::{Act, Frame, Request, Step, Transcript, What};
+use crate::transcript::{Act, Frame, Request, Step, StepKind, Transcript};
 
 /// The target of `connects`, as pusher-js would open it but for its version.
 const TARGET: &str = "/app/reverb-key?protocol=7";
 
-/// What a socket heard next.
+/// What a socket received.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Heard {
+pub(crate) enum Received {
     Frame(Frame),
     /// A close frame; 1006 where the stream ended without one.
     Closed(u16, String),
-    /// No word, in all the time there is.
+    /// Nothing until the deadline.
     Nothing,
 }
 
-/// Where a transcript is played: the rules alone, or a server.
+/// What a transcript is played on: the rules alone, or a server.
 ///
-/// Once a method returns, all that the step causes has happened or is on its way.
-pub(crate) trait Stage {
-    /// Opens a socket; what it is told is heard later.
+/// Once a method returns, everything the step causes has happened or is in a socket's buffer.
+pub(crate) trait Subject {
+    /// Opens a socket; its first message is received later.
     async fn open(&mut self, name: &str, target: &str, origin: Option<&str>) -> Result<(), String>;
-    /// Says something.
-    async fn say(&mut self, name: &str, frame: Frame) -> Result<(), String>;
-    /// The next thing a socket hears.
-    async fn hear(&mut self, name: &str) -> Result<Heard, String>;
-    /// What a socket was told that nobody has asked for yet.
-    async fn unheard(&mut self, name: &str) -> Result<Heard, String>;
-    /// The transport of a socket is gone, and the server has noticed.
+    /// Sends a frame.
+    async fn send(&mut self, name: &str, frame: Frame) -> Result<(), String>;
+    /// The next frame of a socket.
+    async fn receive(&mut self, name: &str) -> Result<Received, String>;
+    /// The next frame that was sent to a socket already, without waiting for one.
+    async fn unread(&mut self, name: &str) -> Result<Received, String>;
+    /// Breaks the transport of a socket and waits until the server has noticed.
     async fn drop(&mut self, name: &str);
-    /// A request of the HTTP API: status and body of the answer.
+    /// Sends a request of the HTTP API; returns status and body of the answer.
     async fn request(&mut self, request: &Request, target: &str, body: &str) -> (u16, String);
-    /// Time passes.
+    /// Moves the clock.
     async fn advance(&mut self, time: Duration);
 }
 
-/// Where a transcript and what happened part ways.
+/// The line of a transcript at which something else happened.
 pub(crate) struct Failure {
     at: String,
     difference: Difference,
@@ -63,36 +63,39 @@ impl fmt::Display for Failure {
 }
 
 /// Plays a transcript to its end or to the first difference.
-pub(crate) async fn play(stage: &mut impl Stage, transcript: &Transcript) -> Result<(), Failure> {
-    let mut scene = Scene { stage, ids: HashMap::new(), open: Vec::new() };
+pub(crate) async fn play(
+    subject: &mut impl Subject,
+    transcript: &Transcript,
+) -> Result<(), Failure> {
+    let mut player = Player { subject, ids: HashMap::new(), open: Vec::new() };
     let at = |line: usize| format!("tests/conformance/transcripts/{}:{line}", transcript.name);
     for step in &transcript.steps {
-        let Step { line, times, what } = step;
+        let Step { line, times, kind } = step;
         for _ in 0..*times {
-            let played = scene.step(what).await;
+            let played = player.step(kind).await;
             played.map_err(|difference| Failure { at: at(*line), difference })?;
         }
     }
-    for name in scene.open.clone() {
+    for name in player.open.clone() {
         let at = format!("{} at its end, {name}", transcript.name);
-        scene.silent(&name).await.map_err(|difference| Failure { at, difference })?;
+        player.silent(&name).await.map_err(|difference| Failure { at, difference })?;
     }
     Ok(())
 }
 
-struct Scene<'s, S> {
-    stage: &'s mut S,
+struct Player<'s, S> {
+    subject: &'s mut S,
     ids: Ids,
     /// Sockets that were opened and are neither closed nor dropped.
     open: Vec<String>,
 }
 
-impl<S: Stage> Scene<'_, S> {
-    async fn step(&mut self, what: &What) -> Result<(), Difference> {
-        match what {
-            What::Advance(time) => self.stage.advance(*time).await,
-            What::Asks(request) => self.ask(request).await?,
-            What::Acts { names, act } => {
+impl<S: Subject> Player<'_, S> {
+    async fn step(&mut self, kind: &StepKind) -> Result<(), Difference> {
+        match kind {
+            StepKind::Advance(time) => self.subject.advance(*time).await,
+            StepKind::Request(request) => self.request(request).await?,
+            StepKind::Socket { names, act } => {
                 for name in names {
                     self.act(name, act).await?;
                 }
@@ -105,53 +108,57 @@ impl<S: Stage> Scene<'_, S> {
         match act {
             Act::Connects => {
                 self.open(name, TARGET, None).await?;
-                let heard = self.hear(name).await?;
+                let received = self.receive(name).await?;
                 if self.ids.contains_key(name) {
                     return Ok(());
                 }
-                Err(Difference { expected: "to be greeted".to_owned(), happened: shown(&heard) })
+                Err(Difference { expected: "to be greeted".to_owned(), happened: shown(&received) })
             }
             Act::Opens { target, origin } => self.open(name, target, origin.as_deref()).await,
             Act::Joins { channel, channel_data } => {
                 let data = channel_data.as_deref().map(|data| self.text(data)).transpose()?;
-                let text = said::subscribe(self.id(name)?, &self.text(channel)?, data.as_deref());
-                self.say(name, Frame::Text(text)).await
+                let text = client_messages::subscribe(
+                    self.id(name)?,
+                    &self.text(channel)?,
+                    data.as_deref(),
+                );
+                self.send(name, Frame::Text(text)).await
             }
             Act::Leaves { channel } => {
-                self.say(name, Frame::Text(said::unsubscribe(channel))).await
+                self.send(name, Frame::Text(client_messages::unsubscribe(channel))).await
             }
             Act::SignsIn { user_data } => {
-                let text = said::sign_in(self.id(name)?, &self.text(user_data)?);
-                self.say(name, Frame::Text(text)).await
+                let text = client_messages::sign_in(self.id(name)?, &self.text(user_data)?);
+                self.send(name, Frame::Text(text)).await
             }
-            Act::Says(frame) => {
+            Act::Sends(frame) => {
                 let frame = self.filled(frame)?;
-                self.say(name, frame).await
+                self.send(name, frame).await
             }
-            Act::Hears(expected) => {
-                let heard = self.hear(name).await?;
+            Act::Receives(expected) => {
+                let received = self.receive(name).await?;
                 let expected = self.filled(expected)?;
-                compare(&expected, &heard)
+                compare(&expected, &received)
             }
             Act::Silent => self.silent(name).await,
             Act::Ignores => {
-                while self.stage.unheard(name).await.map_err(wrong)? != Heard::Nothing {}
+                while self.subject.unread(name).await.map_err(wrong)? != Received::Nothing {}
                 Ok(())
             }
             Act::Drops => {
                 self.open.retain(|open| open != name);
-                self.stage.drop(name).await;
+                self.subject.drop(name).await;
                 Ok(())
             }
             Act::Closed { code, reason } => {
                 self.open.retain(|open| open != name);
-                let heard = self.hear(name).await?;
-                let expected = Heard::Closed(*code, reason.clone());
-                if heard == expected {
-                    self.stage.drop(name).await;
+                let received = self.receive(name).await?;
+                let expected = Received::Closed(*code, reason.clone());
+                if received == expected {
+                    self.subject.drop(name).await;
                     return Ok(());
                 }
-                Err(Difference { expected: shown(&expected), happened: shown(&heard) })
+                Err(Difference { expected: shown(&expected), happened: shown(&received) })
             }
         }
     }
@@ -165,34 +172,34 @@ impl<S: Stage> Scene<'_, S> {
         self.open.push(name.to_owned());
         self.ids.remove(name);
         let target = self.text(target)?;
-        self.stage.open(name, &target, origin).await.map_err(wrong)
+        self.subject.open(name, &target, origin).await.map_err(wrong)
     }
 
-    async fn say(&mut self, name: &str, frame: Frame) -> Result<(), Difference> {
-        self.stage.say(name, frame).await.map_err(wrong)
+    async fn send(&mut self, name: &str, frame: Frame) -> Result<(), Difference> {
+        self.subject.send(name, frame).await.map_err(wrong)
     }
 
-    /// The next thing a socket hears; a greeting tells its id.
-    async fn hear(&mut self, name: &str) -> Result<Heard, Difference> {
-        let heard = self.stage.hear(name).await.map_err(wrong)?;
-        if let Heard::Frame(Frame::Text(text)) = &heard
+    /// The next frame of a socket; the id of a greeting is stored.
+    async fn receive(&mut self, name: &str) -> Result<Received, Difference> {
+        let received = self.subject.receive(name).await.map_err(wrong)?;
+        if let Received::Frame(Frame::Text(text)) = &received
             && let Some(id) = greeted(text)
         {
             self.ids.insert(name.to_owned(), id);
         }
-        Ok(heard)
+        Ok(received)
     }
 
     async fn silent(&mut self, name: &str) -> Result<(), Difference> {
-        match self.stage.unheard(name).await.map_err(wrong)? {
-            Heard::Nothing => Ok(()),
-            heard => {
-                Err(Difference { expected: format!("{name} silent"), happened: shown(&heard) })
+        match self.subject.unread(name).await.map_err(wrong)? {
+            Received::Nothing => Ok(()),
+            received => {
+                Err(Difference { expected: format!("{name} silent"), happened: shown(&received) })
             }
         }
     }
 
-    async fn ask(&mut self, request: &Request) -> Result<(), Difference> {
+    async fn request(&mut self, request: &Request) -> Result<(), Difference> {
         let (body, answer) = (self.text(&request.body)?, self.text(&request.answer)?);
         let mut changes = request.changes.clone();
         for (_, value) in &mut changes {
@@ -208,7 +215,7 @@ impl<S: Stage> Scene<'_, S> {
             ..*request
         };
         let target = if request.signed { credentials::request(&sent) } else { target };
-        let (status, text) = self.stage.request(request, &target, &body).await;
+        let (status, text) = self.subject.request(request, &target, &body).await;
         if status == request.status && !text.is_empty() && fits(&answer, &text) {
             return Ok(());
         }
@@ -245,23 +252,25 @@ fn greeted(text: &str) -> Option<String> {
     (digits(first) && digits(second)).then(|| id.to_owned())
 }
 
-fn compare(expected: &Frame, heard: &Heard) -> Result<(), Difference> {
-    let same = match (expected, heard) {
-        (Frame::Text(expected), Heard::Frame(Frame::Text(heard))) => fits(expected, heard),
-        (expected, Heard::Frame(heard)) => expected == heard,
+fn compare(expected: &Frame, received: &Received) -> Result<(), Difference> {
+    let same = match (expected, received) {
+        (Frame::Text(expected), Received::Frame(Frame::Text(received))) => fits(expected, received),
+        (expected, Received::Frame(received)) => expected == received,
         _ => false,
     };
-    let difference =
-        || Difference { expected: shown(&Heard::Frame(expected.clone())), happened: shown(heard) };
+    let difference = || Difference {
+        expected: shown(&Received::Frame(expected.clone())),
+        happened: shown(received),
+    };
     same.then_some(()).ok_or_else(difference)
 }
 
-fn shown(heard: &Heard) -> String {
-    match heard {
-        Heard::Frame(Frame::Text(text)) => text.clone(),
-        Heard::Frame(frame) => format!("{frame:?}"),
-        Heard::Closed(code, reason) => format!("closed {code} {reason}"),
-        Heard::Nothing => "nothing".to_owned(),
+fn shown(received: &Received) -> String {
+    match received {
+        Received::Frame(Frame::Text(text)) => text.clone(),
+        Received::Frame(frame) => format!("{frame:?}"),
+        Received::Closed(code, reason) => format!("closed {code} {reason}"),
+        Received::Nothing => "nothing".to_owned(),
     }
 }
 

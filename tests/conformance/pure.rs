@@ -1,8 +1,8 @@
-//! The stage without a server: sessions and hub with transports in memory, the API's router in
-//! process, and a clock that only `advance` moves.
+//! Plays transcripts without a server: sessions and hub with transports in memory, the API's router
+//! in process, and a clock that only `advance` moves.
 //!
-//! Stands in for the transport, and so for nothing that is decided there: sizes and frames are
-//! played over a port. The HTTP API reads the real clock; no transcript compares the two finer
+//! Replaces the transport, so what the transport decides, such as sizes and frames, is played over a
+//! port. The HTTP API reads the real clock; no transcript compares the two finer
 //! than the second it adds to what it advances by.
 
 use std::collections::{HashMap, VecDeque};
@@ -29,10 +29,10 @@ use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::harness::server::config;
-use crate::play::{Heard, Stage};
+use crate::play::{Received, Subject};
 use crate::transcript::{Frame, Request, Transcript};
 
-/// A node nobody can connect to, and those who are on it nevertheless.
+/// A node without a listener, and its clients in memory.
 pub(crate) struct Pure {
     node: Arc<Node>,
     prefix: String,
@@ -47,7 +47,7 @@ struct Client {
     /// `None` once the server has ended it.
     socket: Option<Socket>,
     wire: Arc<Wire>,
-    heard: VecDeque<Heard>,
+    received: VecDeque<Received>,
 }
 
 /// What a shard wrote.
@@ -104,7 +104,8 @@ impl Pure {
         }
     }
 
-    /// Until nothing moves: a socket the server ends leaves its channels, which others hear.
+    /// Turns the shards until nothing moves. A socket that the server ends leaves its channels, which the
+    /// others receive.
     fn settle(&mut self) {
         loop {
             (self.turn)();
@@ -126,7 +127,7 @@ impl Pure {
         self.node.shards().forget(id);
     }
 
-    /// What the door checks before a socket is opened.
+    /// The checks of the WebSocket endpoint before a socket is opened.
     fn admitted(&self, target: &str, origin: Option<&str>) -> Result<Arc<Channels>, CloseCode> {
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
         let path = path.strip_prefix(self.prefix.as_str()).ok_or(CloseCode::PathNotFound)?;
@@ -142,15 +143,15 @@ impl Pure {
         self.clients.get_mut(name).ok_or(format!("{name} is not open"))
     }
 
-    fn next(&mut self, name: &str) -> Result<Heard, String> {
+    fn next(&mut self, name: &str) -> Result<Received, String> {
         self.settle();
         let client = self.client(name)?;
-        client.heard.extend(frames(&std::mem::take(&mut *client.wire.bytes.lock())));
-        Ok(client.heard.pop_front().unwrap_or(Heard::Nothing))
+        client.received.extend(frames(&std::mem::take(&mut *client.wire.bytes.lock())));
+        Ok(client.received.pop_front().unwrap_or(Received::Nothing))
     }
 }
 
-impl Stage for Pure {
+impl Subject for Pure {
     async fn open(&mut self, name: &str, target: &str, origin: Option<&str>) -> Result<(), String> {
         let new_id = self.node.shards().new_socket_id(0);
         let wire = Arc::new(Wire::default());
@@ -173,12 +174,12 @@ impl Stage for Pure {
             let close = resound::protocol::Frame::close(code);
             wire.bytes.lock().extend([reason.as_bytes(), close.as_bytes()].concat());
         }
-        let client = Client { socket: opened.ok(), wire, heard: VecDeque::new() };
+        let client = Client { socket: opened.ok(), wire, received: VecDeque::new() };
         self.clients.insert(name.to_owned(), client);
         Ok(())
     }
 
-    async fn say(&mut self, name: &str, frame: Frame) -> Result<(), String> {
+    async fn send(&mut self, name: &str, frame: Frame) -> Result<(), String> {
         let (now, node) = (self.now, self.node.clone());
         let socket = self.client(name)?.socket.as_mut().ok_or(format!("{name} was closed"))?;
         match frame {
@@ -196,11 +197,11 @@ impl Stage for Pure {
         Ok(())
     }
 
-    async fn hear(&mut self, name: &str) -> Result<Heard, String> {
+    async fn receive(&mut self, name: &str) -> Result<Received, String> {
         self.next(name)
     }
 
-    async fn unheard(&mut self, name: &str) -> Result<Heard, String> {
+    async fn unread(&mut self, name: &str) -> Result<Received, String> {
         self.next(name)
     }
 
@@ -224,7 +225,7 @@ impl Stage for Pure {
         (status, String::from_utf8(body.to_vec()).expect("text"))
     }
 
-    /// From one socket's look at the clock to the next, as the connections' own timers would.
+    /// Moves the clock from one socket's tick to the next, as the connections' own timers would.
     async fn advance(&mut self, time: Duration) {
         let until = self.now + time;
         loop {
@@ -243,26 +244,26 @@ impl Stage for Pure {
 }
 
 /// The frames of a server: final, unmasked, whole.
-fn frames(bytes: &[u8]) -> Vec<Heard> {
-    let (mut cursor, mut heard) = (Cursor::new(bytes), Vec::new());
+fn frames(bytes: &[u8]) -> Vec<Received> {
+    let (mut cursor, mut received) = (Cursor::new(bytes), Vec::new());
     while let Some((header, length)) = FrameHeader::parse(&mut cursor).expect("a frame header") {
         let start = usize::try_from(cursor.position()).unwrap();
         let end = start + usize::try_from(length).unwrap();
         let payload = &bytes[start..end];
         cursor.set_position(end as u64);
-        let text = || String::from_utf8(payload.to_vec()).expect("servers say text");
-        heard.push(match header.opcode {
-            OpCode::Data(Data::Text) => Heard::Frame(Frame::Text(text())),
-            OpCode::Control(Control::Ping) => Heard::Frame(Frame::Ping(text())),
-            OpCode::Control(Control::Pong) => Heard::Frame(Frame::Pong(text())),
+        let text = || String::from_utf8(payload.to_vec()).expect("servers send text");
+        received.push(match header.opcode {
+            OpCode::Data(Data::Text) => Received::Frame(Frame::Text(text())),
+            OpCode::Control(Control::Ping) => Received::Frame(Frame::Ping(text())),
+            OpCode::Control(Control::Pong) => Received::Frame(Frame::Pong(text())),
             OpCode::Control(Control::Close) => {
                 let code = u16::from_be_bytes([payload[0], payload[1]]);
-                Heard::Closed(code, text_of(&payload[2..]))
+                Received::Closed(code, text_of(&payload[2..]))
             }
             other => panic!("the server sent {other:?}"),
         });
     }
-    heard
+    received
 }
 
 fn text_of(bytes: &[u8]) -> String {

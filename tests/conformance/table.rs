@@ -8,8 +8,8 @@ use crate::{folder, transcripts};
 const BEGIN: &str = "<!-- generated: begin -->\n";
 const END: &str = "<!-- generated: end -->\n";
 
-/// One row per transcript. Where a header says nothing of a server, a case in that server's own
-/// suite says that it does the same; "–" is what nobody documents.
+/// One row per transcript. Where a header does not name a server, a case in that server's own suite
+/// means that it does the same; "–" means that its behaviour is undocumented.
 fn table(transcripts: &[Transcript]) -> String {
     let mut table = "| behaviour | Pusher (documented) | Reverb | soketi | ours |\n\
                      | --- | --- | --- | --- | --- |\n"
@@ -42,7 +42,7 @@ fn cell(text: &str) -> String {
 }
 
 #[test]
-fn the_table_of_the_readme_is_what_the_transcripts_say() {
+fn the_table_of_the_readme_is_the_one_of_the_transcripts() {
     let path = folder().join("README.md");
     let readme = std::fs::read_to_string(&path).unwrap();
     let (before, rest) = readme.split_once(BEGIN).expect("README.md has the generated part");

@@ -1,13 +1,13 @@
 //! The language of transcripts, parsed. One file, one behaviour.
 //!
 //! ```text
-//! # title: An event reaches everybody but its sender      header: required
+//! # title: An event reaches all but its sender            header: required
 //! # reverb: ServerTest, client whisper                    cases of Reverb's suite it covers
 //! # soketi: 52                                            likewise of soketi's
 //! # pusher: the same                                      what Pusher documents, in short words
 //! # reverb-does: echoes it                                what Reverb does
 //! # soketi-does: silence                                  what soketi does
-//! # peers: Sockudo drops it                               what else there is to say of others
+//! # peers: Sockudo drops it                               what further servers do
 //! # app: accept_client_events_from = "all"                a line of the [[apps]] entry
 //! # config: cache.ttl_seconds = 60                        a line of the configuration
 //! # only: pure, a port has no simulated clock             `pure` or `port`, and why
@@ -15,19 +15,19 @@
 //!
 //! A connects                                    opens /app/reverb-key?protocol=7, is greeted
 //! A opens /app/x?protocol=7 from https://a.b    any target, optionally with an Origin header
-//! A joins private-x                             says pusher:subscribe, rightly signed
+//! A joins private-x                             sends pusher:subscribe, rightly signed
 //! A joins presence-x as {"user_id":"1"}         the same with channel_data
-//! A leaves private-x                            says pusher:unsubscribe
-//! A signs in as {"id":"1"}                      says pusher:signin, rightly signed
-//! A > {"event":"pusher:ping","data":{}}         says exactly this
-//! A < {"event":"pusher:pong","data":"{}"}       hears exactly this next
-//! A B < …"code":4200…                           both hear it; … stands for any text
+//! A leaves private-x                            sends pusher:unsubscribe
+//! A signs in as {"id":"1"}                      sends pusher:signin, rightly signed
+//! A > {"event":"pusher:ping","data":{}}         sends exactly this
+//! A < {"event":"pusher:pong","data":"{}"}       receives exactly this next
+//! A B < …"code":4200…                           both receive it; … stands for any text
 //! A >ping hi      A <pong hi                    WebSocket control frames
-//! A silent                                      heard nothing that is not in the transcript
-//! A ignores                                     whatever it heard up to here
+//! A silent                                      has received nothing that is not in the transcript
+//! A ignores                                     drops whatever it received up to here
 //! A1..A9 connects                               nine sockets, A1 to A9
-//! A drops                                       the transport is gone without a word
-//! A closed 4001 Application does not exist      hears a close frame
+//! A drops                                       its transport breaks without a close frame
+//! A closed 4001 Application does not exist      receives a close frame
 //! 10 times A > {"event":"client-x"}             the same step again
 //! advance 50s                                   time passes
 //! POST /events {"name":"e"} -> 200 {}           signed, below /apps/123456
@@ -39,7 +39,7 @@
 //! `$A` is the socket id of A; `$auth(A,channel)`, `$auth(A,channel,channel_data)` and
 //! `$user_auth(A,user_data)` are the signatures a back end would give A; `$quoted(x)` is x as a
 //! JSON string; `$repeat(x,200)` is a long text; `$now(-601)` a Unix time. They may be nested.
-//! When a transcript ends, every socket that is still open must have heard nothing more.
+//! When a transcript ends, every socket that is still open must have received nothing more.
 
 use std::time::Duration;
 
@@ -85,25 +85,25 @@ pub(crate) struct Others {
 pub(crate) struct Step {
     pub(crate) line: usize,
     pub(crate) times: usize,
-    pub(crate) what: What,
+    pub(crate) kind: StepKind,
 }
 
 #[derive(Debug)]
-pub(crate) enum What {
-    Acts { names: Vec<String>, act: Act },
-    Asks(Request),
+pub(crate) enum StepKind {
+    Socket { names: Vec<String>, act: Act },
+    Request(Request),
     Advance(Duration),
 }
 
-/// What one socket does, or hears.
+/// What one socket does, or receives.
 #[derive(Debug)]
 pub(crate) enum Act {
     Connects,
     Opens { target: String, origin: Option<String> },
     Joins { channel: String, channel_data: Option<String> },
     Leaves { channel: String },
-    Says(Frame),
-    Hears(Frame),
+    Sends(Frame),
+    Receives(Frame),
     SignsIn { user_data: String },
     Silent,
     Ignores,
@@ -163,8 +163,8 @@ impl Transcript {
                 Some(_) => {}
                 None if line.trim().is_empty() => {}
                 None => {
-                    let (times, what) = line::step(line).ok_or_else(|| at("not understood"))?;
-                    steps.push(Step { line: index + 1, times, what });
+                    let (times, kind) = line::step(line).ok_or_else(|| at("not understood"))?;
+                    steps.push(Step { line: index + 1, times, kind });
                 }
             }
         }
@@ -174,7 +174,7 @@ impl Transcript {
         if steps.is_empty() {
             return Err(format!("{name}:1: nothing happens"));
         }
-        let waits = steps.iter().any(|step| matches!(step.what, What::Advance(_)));
+        let waits = steps.iter().any(|step| matches!(step.kind, StepKind::Advance(_)));
         if waits && only != Some(Mode::Pure) {
             return Err(format!("{name}:1: \"advance\" needs \"# only: pure, …\""));
         }

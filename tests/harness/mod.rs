@@ -1,5 +1,9 @@
-//! What every integration suite starts from: a whole server on a free port, clients that keep
-//! what they heard, a back end that signs.
+//! The fixtures of the integration suites: a whole server on a free port, clients that store what
+//! they receive, a back end that signs.
+//!
+//! Each suite is a crate of its own, and cargo has no crate that only they share: a library of the
+//! workspace would need a path to the built program, which cargo gives to the suites of the package
+//! alone (`CARGO_BIN_EXE_resound`). They include this folder by its path instead.
 //!
 //! Nothing here sleeps: every wait is for an event and has a deadline.
 #![allow(

@@ -15,7 +15,7 @@ pub struct Program {
     pub address: SocketAddr,
     child: Child,
     log: UnboundedReceiver<String>,
-    /// What it said before it had started.
+    /// Lines of the log from before the start was complete.
     early: VecDeque<String>,
 }
 
@@ -63,16 +63,16 @@ impl Program {
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let (line_heard, log) = unbounded_channel();
+        let (line_read, log) = unbounded_channel();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                let _ = line_heard.send(line);
+                let _ = line_read.send(line);
             }
         });
         let address = SocketAddr::from((host, 0));
         let mut program = Self { address, child, log, early: VecDeque::new() };
         let mut early = VecDeque::new();
-        let line = program.hears("server started", |line| early.push_back(line)).await;
+        let line = program.read_log("server started", |line| early.push_back(line)).await;
         program.early = early;
         let address = line.split("address=").nth(1).and_then(|rest| rest.split(' ').next());
         program.address = address.and_then(|text| text.parse().ok()).expect("an address");
@@ -80,16 +80,16 @@ impl Program {
     }
 
     /// Waits for a line of the log.
-    pub async fn says(&mut self, part: &str) -> String {
+    pub async fn log_line(&mut self, part: &str) -> String {
         while let Some(line) = self.early.pop_front() {
             if line.contains(part) {
                 return line;
             }
         }
-        self.hears(part, drop).await
+        self.read_log(part, drop).await
     }
 
-    async fn hears(&mut self, part: &str, mut other: impl FnMut(String)) -> String {
+    async fn read_log(&mut self, part: &str, mut other: impl FnMut(String)) -> String {
         let found = async {
             while let Some(line) = self.log.recv().await {
                 if line.contains(part) {
@@ -97,7 +97,7 @@ impl Program {
                 }
                 other(line);
             }
-            panic!("the program ended without saying {part:?}");
+            panic!("the program ended without logging {part:?}");
         };
         within(part, found).await
     }

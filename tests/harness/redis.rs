@@ -145,8 +145,8 @@ impl TestRedis {
     }
 
     /// Waits for a line of its log.
-    pub async fn says(&mut self, part: &str) -> String {
-        self.process.says(part).await
+    pub async fn log_line(&mut self, part: &str) -> String {
+        self.process.log_line(part).await
     }
 }
 
@@ -163,23 +163,23 @@ impl Process {
         let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
         let mut child = started.expect("redis-server, of the package redis-server, is installed");
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
-        let (line_heard, log) = unbounded_channel();
+        let (line_read, log) = unbounded_channel();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
-                let _ = line_heard.send(line);
+                let _ = line_read.send(line);
             }
         });
         let mut process = Self { child, log };
-        process.hears(ready).await.map(|_| process)
+        process.read_log(ready).await.map(|_| process)
     }
 
     /// Waits for a line of its log.
-    pub async fn says(&mut self, part: &str) -> String {
-        self.hears(part).await.unwrap_or_else(|| panic!("Redis ended without saying {part:?}"))
+    pub async fn log_line(&mut self, part: &str) -> String {
+        self.read_log(part).await.unwrap_or_else(|| panic!("Redis ended without logging {part:?}"))
     }
 
-    async fn hears(&mut self, part: &str) -> Option<String> {
-        let heard = async {
+    async fn read_log(&mut self, part: &str) -> Option<String> {
+        let received = async {
             loop {
                 let line = self.log.recv().await?;
                 if line.contains(part) {
@@ -187,7 +187,7 @@ impl Process {
                 }
             }
         };
-        within(part, heard).await
+        within(part, received).await
     }
 
     /// Ends it without giving it a chance.

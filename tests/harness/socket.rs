@@ -19,7 +19,7 @@ pub struct TestSocket {
     stream: WebSocketStream<MaybeTlsStream<TcpStream>>,
     /// Empty until the server has greeted the client.
     pub id: String,
-    /// Heard while waiting for something else.
+    /// Received while waiting for something else.
     kept: VecDeque<String>,
 }
 
@@ -47,7 +47,7 @@ impl TestSocket {
     }
 
     async fn with_greeting(mut self) -> Self {
-        let greeting = self.hear_json().await;
+        let greeting = self.receive_json().await;
         assert_eq!(greeting["event"], "pusher:connection_established", "{greeting}");
         let data: Value = serde_json::from_str(greeting["data"].as_str().unwrap()).unwrap();
         self.id = data["socket_id"].as_str().unwrap().to_owned();
@@ -55,7 +55,7 @@ impl TestSocket {
     }
 
     /// Sends a text message as it stands.
-    pub async fn say(&mut self, text: &str) {
+    pub async fn send_text(&mut self, text: &str) {
         self.send(Message::text(text)).await;
     }
 
@@ -65,24 +65,24 @@ impl TestSocket {
     }
 
     /// The next text message.
-    pub async fn hear(&mut self) -> String {
+    pub async fn receive(&mut self) -> String {
         if let Some(kept) = self.kept.pop_front() {
             return kept;
         }
-        match self.hear_any().await {
+        match self.receive_any().await {
             Some(Message::Text(text)) => text.to_string(),
-            other => panic!("expected a text message, heard {other:?}"),
+            other => panic!("expected a text message, received {other:?}"),
         }
     }
 
     /// The next text message as JSON.
-    pub async fn hear_json(&mut self) -> Value {
-        let text = self.hear().await;
+    pub async fn receive_json(&mut self) -> Value {
+        let text = self.receive().await;
         serde_json::from_str(&text).unwrap_or_else(|_| panic!("not JSON: {text}"))
     }
 
     /// The next WebSocket message of any kind; `None` at the end of the stream.
-    pub async fn hear_any(&mut self) -> Option<Message> {
+    pub async fn receive_any(&mut self) -> Option<Message> {
         match within("a message", self.stream.next()).await {
             Some(Ok(message)) => Some(message),
             Some(Err(_)) | None => None,
@@ -90,10 +90,10 @@ impl TestSocket {
     }
 
     /// Everything up to the close frame: the text messages before it and the frame itself.
-    pub async fn hear_close(&mut self) -> (Vec<String>, Option<CloseFrame>) {
+    pub async fn receive_close(&mut self) -> (Vec<String>, Option<CloseFrame>) {
         let mut texts: Vec<String> = self.kept.drain(..).collect();
         loop {
-            match self.hear_any().await {
+            match self.receive_any().await {
                 Some(Message::Text(text)) => texts.push(text.to_string()),
                 Some(Message::Close(frame)) => return (texts, frame),
                 Some(_) => {}
@@ -103,15 +103,15 @@ impl TestSocket {
     }
 
     /// What was said to this socket up to now, by a ping whose pong comes behind it all.
-    pub async fn hear_all(&mut self) -> Vec<String> {
-        self.say(r#"{"event":"pusher:ping","data":{}}"#).await;
-        let mut heard = Vec::new();
+    pub async fn receive_all(&mut self) -> Vec<String> {
+        self.send_text(r#"{"event":"pusher:ping","data":{}}"#).await;
+        let mut received = Vec::new();
         loop {
-            let text = self.hear().await;
+            let text = self.receive().await;
             if text.contains("pusher:pong") {
-                return heard;
+                return received;
             }
-            heard.push(text);
+            received.push(text);
         }
     }
 
@@ -138,20 +138,20 @@ impl TestSocket {
     pub async fn sign_in(&mut self, user_data: &str) -> Value {
         let auth = signed(&format!("{}::user::{user_data}", self.id));
         let data = json!({ "auth": auth, "user_data": user_data });
-        self.say(&json!({ "event": "pusher:signin", "data": data }).to_string()).await;
-        let answer = self.hear_json().await;
+        self.send_text(&json!({ "event": "pusher:signin", "data": data }).to_string()).await;
+        let answer = self.receive_json().await;
         assert_eq!(answer["event"], "pusher:signin_success", "{answer}");
         answer
     }
 
     async fn subscribe_with(&mut self, channel: &str, data: Value) -> Value {
-        self.say(&json!({ "event": "pusher:subscribe", "data": data }).to_string()).await;
-        self.hear_answer(channel).await
+        self.send_text(&json!({ "event": "pusher:subscribe", "data": data }).to_string()).await;
+        self.receive_answer(channel).await
     }
 
     /// The next message, which answers the subscription of a channel.
-    pub async fn hear_answer(&mut self, channel: &str) -> Value {
-        let answer = self.hear_json().await;
+    pub async fn receive_answer(&mut self, channel: &str) -> Value {
+        let answer = self.receive_json().await;
         assert_eq!(answer["event"], "pusher_internal:subscription_succeeded", "{answer}");
         assert_eq!(answer["channel"], channel);
         answer

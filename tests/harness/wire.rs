@@ -94,7 +94,7 @@ pub(crate) struct Wire {
     pub(crate) stream: TcpStream,
     /// The socket id, of a socket.
     pub(crate) id: String,
-    heard: Vec<u8>,
+    received: Vec<u8>,
 }
 
 impl Wire {
@@ -118,7 +118,7 @@ impl Wire {
     /// Over a connection that was made elsewhere.
     pub fn over(stream: TcpStream) -> Self {
         stream.set_nodelay(true).unwrap();
-        Self { stream, id: String::new(), heard: Vec::new() }
+        Self { stream, id: String::new(), received: Vec::new() }
     }
 
     /// Upgraded and greeted.
@@ -204,17 +204,17 @@ impl Wire {
     /// The head of an answer, field names in lower case.
     pub(crate) async fn head(&mut self) -> String {
         loop {
-            if let Some(end) = self.heard.windows(4).position(|four| four == b"\r\n\r\n") {
-                let head: Vec<u8> = self.heard.drain(..end + 4).collect();
+            if let Some(end) = self.received.windows(4).position(|four| four == b"\r\n\r\n") {
+                let head: Vec<u8> = self.received.drain(..end + 4).collect();
                 return String::from_utf8(head).unwrap();
             }
-            assert!(self.more().await, "ended within a head: {:?}", self.heard_text());
+            assert!(self.more().await, "ended within a head: {:?}", self.received_text());
         }
     }
 
     /// The next frame: its first byte and payload; `None` at the end of the stream.
     pub(crate) async fn frame(&mut self) -> Option<(u8, Vec<u8>)> {
-        if self.heard.is_empty() && !self.more().await {
+        if self.received.is_empty() && !self.more().await {
             return None;
         }
         let start = self.take(2).await;
@@ -234,7 +234,7 @@ impl Wire {
     pub(crate) async fn text(&mut self) -> String {
         match self.frame().await {
             Some((TEXT, payload)) => String::from_utf8(payload).expect("UTF-8"),
-            other => panic!("expected a text message, heard {other:x?}"),
+            other => panic!("expected a text message, received {other:x?}"),
         }
     }
 
@@ -268,14 +268,14 @@ impl Wire {
 
     /// The stream ends here, in order.
     pub(crate) async fn ends(&mut self) {
-        let ended = self.heard.is_empty() && !self.more().await;
-        assert!(ended, "expected the end, heard {:?}", self.heard_text());
+        let ended = self.received.is_empty() && !self.more().await;
+        assert!(ended, "expected the end, received {:?}", self.received_text());
     }
 
     /// Everything up to the end of the stream, which comes in order.
     pub async fn rest(&mut self) -> Vec<u8> {
         while self.more().await {}
-        std::mem::take(&mut self.heard)
+        std::mem::take(&mut self.received)
     }
 
     /// The stream ends, in whatever way and after whatever was said.
@@ -283,15 +283,15 @@ impl Wire {
         while matches!(self.try_more().await, Ok(true)) {}
     }
 
-    fn heard_text(&self) -> String {
-        String::from_utf8_lossy(&self.heard).chars().take(200).collect()
+    fn received_text(&self) -> String {
+        String::from_utf8_lossy(&self.received).chars().take(200).collect()
     }
 
     async fn take(&mut self, count: usize) -> Vec<u8> {
-        while self.heard.len() < count {
-            assert!(self.more().await, "ended in the middle: {:?}", self.heard_text());
+        while self.received.len() < count {
+            assert!(self.more().await, "ended in the middle: {:?}", self.received_text());
         }
-        self.heard.drain(..count).collect()
+        self.received.drain(..count).collect()
     }
 
     async fn more(&mut self) -> bool {
@@ -299,6 +299,6 @@ impl Wire {
     }
 
     async fn try_more(&mut self) -> std::io::Result<bool> {
-        Ok(within("bytes", self.stream.read_buf(&mut self.heard)).await? > 0)
+        Ok(within("bytes", self.stream.read_buf(&mut self.received)).await? > 0)
     }
 }

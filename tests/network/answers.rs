@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use crate::harness::{Program, TestSocket};
 use crate::host::Host;
 use crate::line::Shape;
-use crate::world::World;
+use crate::switch::Switch;
 
 /// A roster of 600 KB.
 const MEMBERS: usize = 10;
@@ -50,7 +50,7 @@ async fn furnish(host: &Host, server: &Program, rooms: usize) {
 /// Sends all subscriptions at once.
 async fn subscribe_all(socket: &mut TestSocket, subscriptions: Vec<Value>) {
     for data in subscriptions {
-        socket.say(&json!({ "event": "pusher:subscribe", "data": data }).to_string()).await;
+        socket.send_text(&json!({ "event": "pusher:subscribe", "data": data }).to_string()).await;
     }
 }
 
@@ -64,7 +64,7 @@ async fn reads_rosters(host: &Host, server: &Program, rooms: usize) {
     let subscriptions = (0..rooms).map(subscription).collect();
     subscribe_all(&mut socket, subscriptions).await;
     for number in 0..rooms {
-        let answer = socket.hear_answer(&room(number)).await;
+        let answer = socket.receive_answer(&room(number)).await;
         let data: Value = serde_json::from_str(answer["data"].as_str().unwrap()).unwrap();
         for member in 0..MEMBERS {
             let found = &data["presence"]["hash"][member.to_string()];
@@ -78,24 +78,24 @@ async fn reads_cached_events(host: &Host, server: &Program) {
     let subscriptions = (0..CACHE_CHANNELS).map(|number| json!({ "channel": cache(number) }));
     subscribe_all(&mut socket, subscriptions.collect()).await;
     for number in 0..CACHE_CHANNELS {
-        socket.hear_answer(&cache(number)).await;
-        let event = socket.hear_json().await;
+        socket.receive_answer(&cache(number)).await;
+        let event = socket.receive_json().await;
         assert_eq!(event["channel"], cache(number));
         assert!(event["data"] == cached(number), "the last event of channel {number}");
     }
-    assert_eq!(socket.hear_all().await, [""; 0]);
+    assert_eq!(socket.receive_all().await, [""; 0]);
 }
 
 async fn rosters(shape: Option<Shape>, rooms: usize) {
-    let world = World::new();
-    let (server, members) = (world.host(), world.host());
+    let switch = Switch::new();
+    let (server, members) = (switch.host(), switch.host());
     let bounds = [
         ("RESOUND_APP_MAX_MESSAGE_SIZE", "65536"),
         ("RESOUND_APP_MAX_PRESENCE_USER_INFO_BYTES", "65536"),
     ];
     let server = server.serve(&bounds).await;
     furnish(&members, &server, rooms).await;
-    let reader = shape.map_or_else(|| world.host(), |shape| world.host_behind(shape));
+    let reader = shape.map_or_else(|| switch.host(), |shape| switch.host_behind(shape));
     reads_rosters(&reader, &server, rooms).await;
 }
 
@@ -116,11 +116,11 @@ pub(crate) async fn rosters_arrive_over_a_narrow_link() {
 }
 
 async fn cached_events(shape: Option<Shape>) {
-    let world = World::new();
-    let server = world.host();
+    let switch = Switch::new();
+    let server = switch.host();
     let server = server.serve(&[]).await;
-    let reader = shape.map_or_else(|| world.host(), |shape| world.host_behind(shape));
-    let backend_host = world.host();
+    let reader = shape.map_or_else(|| switch.host(), |shape| switch.host_behind(shape));
+    let backend_host = switch.host();
     let mut backend = backend_host.backend(&server).await;
     for number in 0..CACHE_CHANNELS {
         backend.trigger(&cache(number), "event", &cached(number)).await;

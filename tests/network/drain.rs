@@ -9,7 +9,7 @@ use crate::harness::wire::Wire;
 use crate::harness::{Program, within};
 use crate::host::Host;
 use crate::line::Shape;
-use crate::world::World;
+use crate::switch::Switch;
 
 const SOCKETS: usize = 200;
 const AWAY: &str = r#"{"event":"pusher:error","data":{"code":4200,"message":"Server is shutting down, reconnect now"}}"#;
@@ -34,9 +34,9 @@ async fn is_sent_away(wire: &mut Wire) {
 }
 
 pub(crate) async fn every_socket_100_ms_away_is_sent_away_and_no_publish_is_refused() {
-    let world = World::new();
-    let (server, near) = (world.host(), world.host());
-    let far = world.host_behind(Shape::far(200));
+    let switch = Switch::new();
+    let (server, near) = (switch.host(), switch.host());
+    let far = switch.host_behind(Shape::far(200));
     let program = server.serve(&[("RESOUND_SERVER_DRAIN_SECONDS", "5")]).await;
     let connecting = (0..SOCKETS).map(async |_| {
         let mut wire = far.wire(&program, None).await;
@@ -65,8 +65,8 @@ pub(crate) async fn every_socket_100_ms_away_is_sent_away_and_no_publish_is_refu
 
 /// Packets of a client vanish: it answers no close frame, and the drain lasts its time and no longer.
 pub(crate) async fn a_client_whose_link_is_cut_does_not_prolong_the_drain() {
-    let world = World::new();
-    let (server, near, vanished) = (world.host(), world.host(), world.host());
+    let switch = Switch::new();
+    let (server, near, vanished) = (switch.host(), switch.host(), switch.host());
     let drain = ("RESOUND_SERVER_DRAIN_SECONDS", "2");
     let program = server.serve(&[drain, ("RESOUND_WEBSOCKET_CLOSE_TIMEOUT_SECONDS", "60")]).await;
     let mut wire = near.wire(&program, None).await;

@@ -7,7 +7,7 @@ use futures_util::future::join_all;
 use crate::harness::{Backend, Program, TestSocket};
 use crate::host::Host;
 use crate::line::Shape;
-use crate::world::World;
+use crate::switch::Switch;
 
 const CHANNEL: &str = "crowd";
 
@@ -39,7 +39,7 @@ async fn deliver(backend: &mut Backend, sockets: &mut [TestSocket], data: &str) 
     let begin = Instant::now();
     backend.trigger(CHANNEL, "event", data).await;
     join_all(sockets.iter_mut().map(async |socket| {
-        assert!(socket.hear().await == expected, "every event, whole and in order");
+        assert!(socket.receive().await == expected, "every event, whole and in order");
         begin.elapsed()
     }))
     .await
@@ -61,17 +61,17 @@ async fn subscribers(host: &Host, server: &Program, count: usize) -> Vec<TestSoc
 }
 
 pub(crate) async fn events_of_any_size_arrive_whole_beside_a_narrow_link() {
-    let world = World::new();
-    let (server, crowd) = (world.host(), world.host());
-    let narrow = world.host_behind(Shape::narrow(256));
+    let switch = Switch::new();
+    let (server, crowd) = (switch.host(), switch.host());
+    let narrow = switch.host_behind(Shape::narrow(256));
     let server = server.serve(&[]).await;
     let mut sockets = subscribers(&crowd, &server, SUBSCRIBERS).await;
     let mut slow = subscribers(&narrow, &server, 1).await.remove(0);
     let slow = tokio::spawn(async move {
         for (count, bytes) in SIZES.into_iter().enumerate() {
-            assert!(slow.hear().await == event(&data(count, bytes)), "whole and in order");
+            assert!(slow.receive().await == event(&data(count, bytes)), "whole and in order");
         }
-        assert_eq!(slow.hear_all().await, [""; 0]);
+        assert_eq!(slow.receive_all().await, [""; 0]);
         Instant::now()
     });
     let mut backend = crowd.backend(&server).await;
@@ -90,9 +90,9 @@ pub(crate) async fn events_of_any_size_arrive_whole_beside_a_narrow_link() {
 const LOSSY: Shape = Shape { loss_percent: 2.0, ..Shape::far(20) };
 
 pub(crate) async fn events_arrive_whole_over_a_link_that_loses_packets() {
-    let world = World::new();
-    let (server_host, back_end) = (world.host(), world.host());
-    let lossy = world.host_behind(LOSSY);
+    let switch = Switch::new();
+    let (server_host, back_end) = (switch.host(), switch.host());
+    let lossy = switch.host_behind(LOSSY);
     let server = server_host.serve(&[]).await;
     let mut sockets = subscribers(&lossy, &server, 20).await;
     let mut backend = back_end.backend(&server).await;
@@ -100,16 +100,16 @@ pub(crate) async fn events_arrive_whole_over_a_link_that_loses_packets() {
         deliver(&mut backend, &mut sockets, &data(count, bytes)).await;
     }
     for socket in &mut sockets {
-        assert_eq!(socket.hear_all().await, [""; 0]);
+        assert_eq!(socket.receive_all().await, [""; 0]);
     }
     assert!(server_host.segments_sent_again() > 0, "the link lost packets");
 }
 
 /// It takes what its link carries, and is closed when more than its outbox waits.
 pub(crate) async fn a_narrow_link_is_closed_only_when_its_outbox_is_full() {
-    let world = World::new();
-    let (server, crowd) = (world.host(), world.host());
-    let narrow = world.host_behind(Shape::narrow(256));
+    let switch = Switch::new();
+    let (server, crowd) = (switch.host(), switch.host());
+    let narrow = switch.host_behind(Shape::narrow(256));
     let server = server.serve(&[]).await;
     let mut sockets = subscribers(&crowd, &server, 20).await;
     let mut slow = narrow.wire(&server, None).await;
@@ -140,8 +140,8 @@ pub(crate) async fn a_narrow_link_is_closed_only_when_its_outbox_is_full() {
 
 /// A radio cell that fails: the server gets neither a reset nor an end from 50 sockets.
 pub(crate) async fn a_crowd_out_of_reach_does_not_delay_the_others() {
-    let world = World::new();
-    let (server, near, cell) = (world.host(), world.host(), world.host());
+    let switch = Switch::new();
+    let (server, near, cell) = (switch.host(), switch.host(), switch.host());
     let server = server.serve(&[]).await;
     let mut sockets = subscribers(&near, &server, 50).await;
     let _unreachable = subscribers(&cell, &server, 50).await;

@@ -5,7 +5,7 @@
 //! latency, loses nothing and answers for a process that is gone.
 //!
 //! The suite starts itself again in namespaces ([`sandbox`]); where they are not permitted it fails
-//! and names what to change. A [`world::World`] is the network of one test.
+//! and names what to change. A [`switch::Switch`] is the network of one test.
 
 #![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
 
@@ -24,7 +24,7 @@ mod sandbox;
 mod segments;
 mod slow;
 mod vanished;
-mod world;
+mod switch;
 
 use std::future::Future;
 use std::process::ExitCode;

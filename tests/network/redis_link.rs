@@ -8,7 +8,7 @@ use crate::harness::redis::Process;
 use crate::harness::{Backend, Program, TestSocket, eventually, within};
 use crate::host::Host;
 use crate::line::Shape;
-use crate::world::World;
+use crate::switch::Switch;
 
 const MEMBERS: usize = 50;
 /// Of each member; the roster is 450 KB.
@@ -42,17 +42,18 @@ struct Cluster {
     far: Node,
     _redis: Process,
     _redis_host: Host,
-    _world: World,
+    _world: Switch,
 }
 
 impl Cluster {
     async fn start(variables: &[(&str, &str)]) -> Self {
-        let world = World::new();
-        let redis_host = world.host();
+        let switch = Switch::new();
+        let redis_host = switch.host();
         let (redis, url) = redis_host.redis().await;
-        let near = Node::start(world.host_behind(Shape::far(5)), &url, variables).await;
-        let far = Node::start(world.host_behind(Shape::far(50)), &url, variables).await;
-        let mut cluster = Self { near, far, _redis: redis, _redis_host: redis_host, _world: world };
+        let near = Node::start(switch.host_behind(Shape::far(5)), &url, variables).await;
+        let far = Node::start(switch.host_behind(Shape::far(50)), &url, variables).await;
+        let mut cluster =
+            Self { near, far, _redis: redis, _redis_host: redis_host, _world: switch };
         for node in [&mut cluster.near, &mut cluster.far] {
             node.stands(TOGETHER).await;
         }
@@ -64,7 +65,7 @@ impl Cluster {
         let (mut near, _) = self.near.member("near", "").await;
         let (far, data) = self.far.member("far", "").await;
         assert_eq!(data["presence"]["count"], 2);
-        assert!(near.hear().await.contains("pusher_internal:member_added"));
+        assert!(near.receive().await.contains("pusher_internal:member_added"));
         (near, far)
     }
 }
@@ -114,9 +115,9 @@ fn removed(user: &str) -> String {
     )
 }
 
-async fn hears(socket: &mut TestSocket, event: &str, data: &str) {
-    let heard = socket.hear_json().await;
-    assert_eq!((heard["event"].as_str(), heard["data"].as_str()), (Some(event), Some(data)));
+async fn receives(socket: &mut TestSocket, event: &str, data: &str) {
+    let received = socket.receive_json().await;
+    assert_eq!((received["event"].as_str(), received["data"].as_str()), (Some(event), Some(data)));
 }
 
 pub(crate) async fn a_roster_and_a_burst_of_events_cross_whole() {
@@ -136,13 +137,13 @@ pub(crate) async fn a_roster_and_a_burst_of_events_cross_whole() {
 
     let near = cluster.near.subscriber("orders").await;
     let far = cluster.far.subscriber("orders").await;
-    let hears_all = async |mut socket: TestSocket| {
+    let receives_all = async |mut socket: TestSocket| {
         for count in 0..EVENTS {
-            hears(&mut socket, "event", &count.to_string()).await;
+            receives(&mut socket, "event", &count.to_string()).await;
         }
-        assert_eq!(socket.hear_all().await, [""; 0]);
+        assert_eq!(socket.receive_all().await, [""; 0]);
     };
-    let readers = [near, far].map(|socket| tokio::spawn(hears_all(socket)));
+    let readers = [near, far].map(|socket| tokio::spawn(receives_all(socket)));
     for first in (0..EVENTS).step_by(BATCH) {
         let event = |count: usize| json!({ "name": "event", "channel": "orders", "data": count.to_string() });
         let batch: Vec<Value> = (first..first + BATCH).map(event).collect();
@@ -168,7 +169,7 @@ pub(crate) async fn a_roster_that_takes_longer_than_the_time_out_crosses() {
     let mut present = data["presence"]["count"].as_u64().unwrap() as usize;
     while present < MEMBERS + 1 {
         // What else comes is the gap event: events may have been lost while the node was away.
-        let event = reader.hear_json().await;
+        let event = reader.receive_json().await;
         present += usize::from(event["event"] == "pusher_internal:member_added");
     }
     cluster.far.stands(TOGETHER).await;
@@ -183,7 +184,7 @@ async fn cut_and_healed(wire: &str, then: &[(&str, &str)]) {
     let (mut near_member, mut far_member) = cluster.members().await;
     cluster.near.trigger("before").await;
     for socket in [&mut near, &mut far] {
-        hears(socket, "event", "before").await;
+        receives(socket, "event", "before").await;
     }
 
     let Cluster { near: near_node, far: far_node, .. } = &mut cluster;
@@ -191,7 +192,7 @@ async fn cut_and_healed(wire: &str, then: &[(&str, &str)]) {
     let begin = Instant::now();
     for data in MISSED {
         near_node.trigger(data).await;
-        hears(&mut near, "event", data).await;
+        receives(&mut near, "event", data).await;
     }
     far_node.stands("degraded").await;
     let took = begin.elapsed();
@@ -199,7 +200,7 @@ async fn cut_and_healed(wire: &str, then: &[(&str, &str)]) {
     let mut newcomer = far_node.subscriber("orders").await;
     far_node.trigger("alone").await;
     for socket in [&mut far, &mut newcomer] {
-        hears(socket, "event", "alone").await;
+        receives(socket, "event", "alone").await;
     }
     // Long enough that an attempt to connect again begins and fails.
     tokio::time::sleep_until((begin + CUT).into()).await;
@@ -210,15 +211,15 @@ async fn cut_and_healed(wire: &str, then: &[(&str, &str)]) {
     let took = begin.elapsed();
     assert!(took < HEALED_WITHIN, "healed after {took:?}");
     for (event, data) in then {
-        hears(&mut far, event, data).await;
+        receives(&mut far, event, data).await;
     }
-    hears(&mut near, "event", "alone").await;
+    receives(&mut near, "event", "alone").await;
     near_node.trigger("after").await;
     for socket in [&mut near, &mut far] {
-        hears(socket, "event", "after").await;
+        receives(socket, "event", "after").await;
     }
     for socket in [&mut near, &mut far, &mut near_member, &mut far_member] {
-        assert_eq!(socket.hear_all().await, [""; 0], "no member left, and nothing came twice");
+        assert_eq!(socket.receive_all().await, [""; 0], "no member left, and nothing came twice");
     }
 }
 
@@ -236,14 +237,14 @@ pub(crate) async fn a_node_cut_off_for_longer_than_its_lease_leaves_and_comes_ba
     let mut cluster = Cluster::start(&[("RESOUND_CLUSTER_LEASE_SECONDS", "2")]).await;
     let (mut near, mut far) = cluster.members().await;
     cluster.far.host.link.cut();
-    assert_eq!(near.hear().await, removed("far"));
+    assert_eq!(near.receive().await, removed("far"));
     cluster.far.stands("degraded").await;
     cluster.far.host.link.heal();
     cluster.far.stands(TOGETHER).await;
-    assert!(near.hear().await.contains("pusher_internal:member_added"));
+    assert!(near.receive().await.contains("pusher_internal:member_added"));
     for socket in [&mut near, &mut far] {
-        assert_eq!(socket.hear_all().await, [""; 0]);
+        assert_eq!(socket.receive_all().await, [""; 0]);
     }
     drop(near);
-    assert_eq!(far.hear().await, removed("near"));
+    assert_eq!(far.receive().await, removed("near"));
 }

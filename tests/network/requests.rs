@@ -7,15 +7,15 @@ use serde_json::json;
 
 use crate::harness::{Answer, eventually};
 use crate::line::Shape;
-use crate::world::World;
+use crate::switch::Switch;
 
 const HASTY: [(&str, &str); 1] = [("RESOUND_HTTP_BODY_TIMEOUT_SECONDS", "1")];
 
 /// 200 KB need 3 s over this link: the time-out ends bodies that stall, not bodies that are slow.
 pub(crate) async fn a_body_that_keeps_coming_outlasts_its_time_out() {
-    let world = World::new();
-    let (server, subscriber) = (world.host(), world.host());
-    let back_end = world.host_behind(Shape::narrow(512));
+    let switch = Switch::new();
+    let (server, subscriber) = (switch.host(), switch.host());
+    let back_end = switch.host_behind(Shape::narrow(512));
     let program = server.serve(&HASTY).await;
     let mut socket = subscriber.socket(&program).await;
     socket.subscribe("room").await;
@@ -29,15 +29,15 @@ pub(crate) async fn a_body_that_keeps_coming_outlasts_its_time_out() {
     assert_eq!(answer, Answer { status: 200, body: "{}".to_owned() });
     assert!(took > Duration::from_secs(2), "{took:?}");
     for data in data {
-        assert!(socket.hear_json().await["data"] == data);
+        assert!(socket.receive_json().await["data"] == data);
     }
 }
 
 /// Its link is cut in the middle of the body, for longer than the time-out: what came before counts.
 pub(crate) async fn a_body_whose_link_is_cut_and_healed_arrives() {
-    let world = World::new();
-    let (server, subscriber) = (world.host(), world.host());
-    let back_end = world.host_behind(Shape::narrow(512));
+    let switch = Switch::new();
+    let (server, subscriber) = (switch.host(), switch.host());
+    let back_end = switch.host_behind(Shape::narrow(512));
     let program = server.serve(&HASTY).await;
     let mut socket = subscriber.socket(&program).await;
     socket.subscribe("room").await;
@@ -55,6 +55,6 @@ pub(crate) async fn a_body_whose_link_is_cut_and_healed_arrives() {
         back_end.link.heal();
     };
     join(backend.trigger("room", "event", &data), cut).await;
-    assert!(socket.hear_json().await["data"] == data);
-    assert_eq!(socket.hear_all().await, [""; 0]);
+    assert!(socket.receive_json().await["data"] == data);
+    assert_eq!(socket.receive_all().await, [""; 0]);
 }

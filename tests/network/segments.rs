@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use crate::harness::wire::{HEAR_PONG, SAY_PING, TEXT, Wire, frame, handshake};
 use crate::line::Shape;
-use crate::world::World;
+use crate::switch::Switch;
 
 /// Carries the smallest packet in about a millisecond, so that the server reads each by itself.
 const NARROW: Shape = Shape::narrow(512);
@@ -13,9 +13,9 @@ const FAR: Shape = Shape::far(100);
 
 /// What one link of 100 KB is made of: guards the suite against becoming loopback.
 pub(crate) async fn a_link_carries_segments_and_has_its_delay_and_its_rate() {
-    let world = World::new();
-    let (server, plain) = (world.host(), world.host());
-    let shaped = world.host_behind(Shape { delay: FAR.delay, ..Shape::narrow(4000) });
+    let switch = Switch::new();
+    let (server, plain) = (switch.host(), switch.host());
+    let shaped = switch.host_behind(Shape { delay: FAR.delay, ..Shape::narrow(4000) });
     let program = server.serve(&[]).await;
     for (host, least) in [(&plain, Duration::ZERO), (&shaped, Duration::from_millis(50 + 200))] {
         let mut socket = host.socket(&program).await;
@@ -24,7 +24,7 @@ pub(crate) async fn a_link_carries_segments_and_has_its_delay_and_its_rate() {
         let sent_before = server.packets_sent();
         let begin = Instant::now();
         backend.trigger("room", "event", &"x".repeat(100_000)).await;
-        socket.hear().await;
+        socket.receive().await;
         assert!(begin.elapsed() >= least, "{:?}", begin.elapsed());
         let packets = server.packets_sent() - sent_before;
         assert!(packets >= 100_000 / 1460, "{packets} packets for 100 KB");
@@ -33,8 +33,8 @@ pub(crate) async fn a_link_carries_segments_and_has_its_delay_and_its_rate() {
 
 /// A browser's cookies, cut into segments of 48 bytes by the MTU of the link.
 pub(crate) async fn a_handshake_with_8_kb_of_cookies_arrives_in_170_segments() {
-    let world = World::new();
-    let (server, client) = (world.host(), world.host_behind(NARROW));
+    let switch = Switch::new();
+    let (server, client) = (switch.host(), switch.host_behind(NARROW));
     let program = server.serve(&[]).await;
     client.set_mtu(100);
     let mut wire = Wire::over(client.connect(program.address, None).await);
@@ -51,8 +51,8 @@ pub(crate) async fn a_handshake_with_8_kb_of_cookies_arrives_in_170_segments() {
 
 /// A message of 200 bytes has a header of 8: two and two bytes of length, four of the mask.
 pub(crate) async fn a_frame_may_be_cut_behind_every_byte_of_its_header() {
-    let world = World::new();
-    let (server, client) = (world.host(), world.host_behind(NARROW));
+    let switch = Switch::new();
+    let (server, client) = (switch.host(), switch.host_behind(NARROW));
     let program = server.serve(&[]).await;
     let mut wire = client.wire(&program, None).await;
     let long = SAY_PING.replace("{}", &format!("{{\"{}\":0}}", "x".repeat(170)));

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use crate::harness::wire::{TEXT, Wire, frame};
 use crate::harness::{Backend, Program, eventually};
 use crate::host::Host;
-use crate::world::World;
+use crate::switch::Switch;
 
 const CHANNELS: usize = 20;
 const EVENT_BYTES: usize = 100_000;
@@ -46,8 +46,8 @@ async fn asked(server: &Host, client: &Host) -> (Program, Backend, Wire) {
 }
 
 pub(crate) async fn one_that_reads_slowly_but_steadily_is_never_closed() {
-    let world = World::new();
-    let (server, client) = (world.host(), world.host());
+    let switch = Switch::new();
+    let (server, client) = (switch.host(), switch.host());
     let (_program, _backend, mut wire) = asked(&server, &client).await;
     let mut pace = tokio::time::interval(PAUSE);
     for number in 0..CHANNELS {
@@ -63,8 +63,8 @@ pub(crate) async fn one_that_reads_slowly_but_steadily_is_never_closed() {
 }
 
 pub(crate) async fn one_that_takes_nothing_is_closed_when_its_time_is_over() {
-    let world = World::new();
-    let (server, client) = (world.host(), world.host());
+    let switch = Switch::new();
+    let (server, client) = (switch.host(), switch.host());
     let (_program, mut backend, mut wire) = asked(&server, &client).await;
     let begin = Instant::now();
     let path = format!("/channels/{}", channel(0));

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use crate::harness::{TestSocket, eventually};
-use crate::world::World;
+use crate::switch::Switch;
 
 const PINGS: [(&str, &str); 2] =
     [("RESOUND_APP_PING_INTERVAL", "1"), ("RESOUND_APP_PONG_TIMEOUT_SECONDS", "1")];
@@ -14,36 +14,36 @@ async fn join(socket: &mut TestSocket, user: &str) {
 }
 
 /// The next message but pings, which it answers.
-async fn hears(socket: &mut TestSocket) -> String {
+async fn receives(socket: &mut TestSocket) -> String {
     loop {
-        let text = socket.hear().await;
+        let text = socket.receive().await;
         if !text.contains("pusher:ping") {
             return text;
         }
-        socket.say(r#"{"event":"pusher:pong","data":{}}"#).await;
+        socket.send_text(r#"{"event":"pusher:pong","data":{}}"#).await;
     }
 }
 
 /// It was sent nothing but pings of a server that had to wait for it.
-async fn hears_nothing(socket: &mut TestSocket) {
-    let mut heard = socket.hear_all().await;
-    heard.retain(|text| !text.contains("pusher:ping"));
-    assert_eq!(heard, [""; 0]);
+async fn receives_nothing(socket: &mut TestSocket) {
+    let mut received = socket.receive_all().await;
+    received.retain(|text| !text.contains("pusher:ping"));
+    assert_eq!(received, [""; 0]);
 }
 
 pub(crate) async fn a_client_whose_link_is_cut_leaves_its_channels_when_pings_end_it() {
-    let world = World::new();
-    let (server, stays, vanishes) = (world.host(), world.host(), world.host());
+    let switch = Switch::new();
+    let (server, stays, vanishes) = (switch.host(), switch.host(), switch.host());
     let program = server.serve(&PINGS).await;
     let mut staying = stays.socket(&program).await;
     join(&mut staying, "stays").await;
     let mut vanishing = vanishes.socket(&program).await;
     join(&mut vanishing, "vanishes").await;
-    assert!(hears(&mut staying).await.contains("member_added"));
+    assert!(receives(&mut staying).await.contains("member_added"));
 
     vanishes.link.cut();
     let begin = Instant::now();
-    let left = hears(&mut staying).await;
+    let left = receives(&mut staying).await;
     let took = begin.elapsed();
     assert_eq!(
         left,
@@ -53,7 +53,7 @@ pub(crate) async fn a_client_whose_link_is_cut_leaves_its_channels_when_pings_en
 
     // The kernel of the server sends again what it holds: the reason and the close frame.
     vanishes.link.heal();
-    let (texts, close) = vanishing.hear_close().await;
+    let (texts, close) = vanishing.receive_close().await;
     let code = close.map(|close| u16::from(close.code));
     assert_eq!(code, Some(4201), "{texts:?}");
 }
@@ -61,15 +61,15 @@ pub(crate) async fn a_client_whose_link_is_cut_leaves_its_channels_when_pings_en
 /// A telephone that leaves the building: its old connection is dead and not yet ended when the user
 /// comes back over another network.
 pub(crate) async fn a_user_who_changes_networks_never_leaves() {
-    let world = World::new();
-    let (server, stays) = (world.host(), world.host());
-    let (first_network, second_network) = (world.host(), world.host());
+    let switch = Switch::new();
+    let (server, stays) = (switch.host(), switch.host());
+    let (first_network, second_network) = (switch.host(), switch.host());
     let program = server.serve(&PINGS).await;
     let mut staying = stays.socket(&program).await;
     join(&mut staying, "stays").await;
     let mut old = first_network.socket(&program).await;
     join(&mut old, "moves").await;
-    assert!(hears(&mut staying).await.contains("member_added"));
+    assert!(receives(&mut staying).await.contains("member_added"));
     first_network.link.cut();
     let mut new = second_network.socket(&program).await;
     join(&mut new, "moves").await;
@@ -78,22 +78,22 @@ pub(crate) async fn a_user_who_changes_networks_never_leaves() {
     let path = "/channels/presence-room";
     eventually("the old connection to be ended", async || {
         for socket in [&mut staying, &mut new] {
-            hears_nothing(socket).await;
+            receives_nothing(socket).await;
         }
         let answer = backend.get(path, &[("info", "user_count,subscription_count")]).await.json();
         assert_eq!(answer["user_count"], 2, "{answer}");
         answer["subscription_count"] == 2
     })
     .await;
-    hears_nothing(&mut staying).await;
+    receives_nothing(&mut staying).await;
     drop(new);
-    assert!(hears(&mut staying).await.contains("member_removed"));
+    assert!(receives(&mut staying).await.contains("member_removed"));
 }
 
 /// For less time than the pings take: TCP sends again what vanished.
 pub(crate) async fn a_client_whose_link_is_cut_and_healed_misses_nothing() {
-    let world = World::new();
-    let (server, near, shaky) = (world.host(), world.host(), world.host());
+    let switch = Switch::new();
+    let (server, near, shaky) = (switch.host(), switch.host(), switch.host());
     let program = server.serve(&[]).await;
     let mut socket = shaky.socket(&program).await;
     socket.subscribe("room").await;
@@ -104,8 +104,8 @@ pub(crate) async fn a_client_whose_link_is_cut_and_healed_misses_nothing() {
     }
     shaky.link.heal();
     for count in 0..100 {
-        assert_eq!(socket.hear_json().await["data"], count.to_string());
+        assert_eq!(socket.receive_json().await["data"], count.to_string());
     }
-    assert_eq!(socket.hear_all().await, [""; 0]);
+    assert_eq!(socket.receive_all().await, [""; 0]);
     assert!(server.segments_sent_again() > 0, "the link was cut");
 }

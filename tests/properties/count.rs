@@ -6,11 +6,12 @@ use resound::metrics::Metrics;
 use resound::protocol::CloseCode;
 
 use crate::fixture;
-use crate::heard::{Memory, Wire};
+use crate::received::DEFLATE_MIN_BYTES;
+use crate::received::{Memory, Wire};
 
 #[test]
 fn a_socket_counts_from_when_it_opens_until_it_is_forgotten() {
-    let (shards, mut all) = fixture::shards(&Arc::new(Metrics::default()));
+    let (shards, mut all) = fixture::shards(&Arc::new(Metrics::default()), DEFLATE_MIN_BYTES);
     let (first, second) = (shards.new_socket_id(0), shards.new_socket_id(1));
     for socket in [first, second] {
         let wire = Arc::new(Wire::default());

@@ -8,7 +8,7 @@ use resound::channel_rules::{WebhookEvent, WebhookPayload};
 
 use crate::cases;
 use crate::schedule::{SOCKETS, Schedule, Step, schedule};
-use crate::stage::Stage;
+use crate::server::Server;
 
 /// What is open, as a receiver of webhooks would have it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -56,13 +56,13 @@ impl Ledger {
 }
 
 fn balances(schedule: &Schedule) -> Result<(), String> {
-    let mut stage = Stage::new(schedule.settings);
+    let mut server = Server::new(schedule.settings);
     for (number, step) in schedule.steps.iter().enumerate() {
-        stage.apply(number, step);
+        server.apply(number, step);
     }
     let crashes = (0..SOCKETS).map(Step::Crash);
-    let last = crashes.map(|crash| stage.apply(schedule.steps.len(), &crash)).last().unwrap();
-    Ledger::balance(&stage.all_seen)?;
+    let last = crashes.map(|crash| server.apply(schedule.steps.len(), &crash)).last().unwrap();
+    Ledger::balance(&server.all_seen)?;
     let empty = "0 sockets, 0 channels";
     let is_empty = last.facts.iter().any(|fact| fact == empty);
     if is_empty { Ok(()) } else { Err(format!("{empty} expected: {:#?}", last.facts)) }

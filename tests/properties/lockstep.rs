@@ -5,18 +5,18 @@ use std::fmt::{Debug, Write};
 use proptest::prelude::*;
 
 use crate::cases;
-use crate::heard::Heard;
 use crate::model::Model;
+use crate::received::Received;
 use crate::schedule::{SOCKETS, Schedule, Step, schedule};
-use crate::stage::Stage;
+use crate::server::Server;
 
 /// What one step brought about, and what is so now.
 #[derive(Debug, Default)]
 pub(crate) struct Report {
-    /// What each socket heard.
-    pub(crate) heard: [Vec<Heard>; SOCKETS],
+    /// What each socket received.
+    pub(crate) received: [Vec<Received>; SOCKETS],
     /// The webhook events, sorted by channel, in the channel's order.
-    pub(crate) seen: Vec<Heard>,
+    pub(crate) seen: Vec<Received>,
     /// Answers and queries, in a fixed order.
     pub(crate) facts: Vec<String>,
 }
@@ -24,9 +24,11 @@ pub(crate) struct Report {
 impl Report {
     /// The first difference, in words.
     fn differs(&self, expected: &Self) -> Option<String> {
-        let sockets = self.heard.iter().zip(&expected.heard).enumerate();
+        let sockets = self.received.iter().zip(&expected.received).enumerate();
         sockets
-            .map(|(socket, (is, should))| difference(&format!("socket {socket} heard"), is, should))
+            .map(|(socket, (is, should))| {
+                difference(&format!("socket {socket} received"), is, should)
+            })
             .chain([
                 difference("the webhooks received", &self.seen, &expected.seen),
                 difference("the hub says", &self.facts, &expected.facts),
@@ -47,10 +49,10 @@ fn difference<T: Debug + PartialEq>(what: &str, is: &[T], should: &[T]) -> Optio
 }
 
 fn follows(schedule: &Schedule) -> Result<(), String> {
-    let (mut stage, mut model) = (Stage::new(schedule.settings), Model::new(schedule.settings));
+    let (mut server, mut model) = (Server::new(schedule.settings), Model::new(schedule.settings));
     let crashes = (0..SOCKETS).map(Step::Crash);
     for (number, step) in schedule.steps.iter().cloned().chain(crashes).enumerate() {
-        let (is, should) = (stage.apply(number, &step), model.apply(number, &step));
+        let (is, should) = (server.apply(number, &step), model.apply(number, &step));
         if let Some(difference) = is.differs(&should) {
             return Err(format!("step {number}, {step:?}: {difference}"));
         }

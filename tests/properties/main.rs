@@ -7,13 +7,16 @@
 #![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
 
 mod count;
+// The reason for the path stands in that file.
+#[path = "../harness/fixture.rs"]
 mod fixture;
-mod heard;
+mod received;
+mod record;
 mod ledger;
 mod lockstep;
 mod model;
 mod schedule;
-mod stage;
+mod server;
 mod threads;
 mod window;
 

@@ -57,7 +57,7 @@ pub(crate) enum Step {
         signed: bool,
     },
     ClientEvent(usize, Channel),
-    /// A back end's event, heard by all but one.
+    /// A back end's event, received by all but one.
     Trigger(Channel, Option<usize>),
     /// The closing handshake of a client.
     Close(usize),

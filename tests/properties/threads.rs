@@ -1,7 +1,7 @@
 //! The hub under real threads: four that join, leave, sign in and trigger on the same channels,
 //! one that turns the shards meanwhile, and an observer who was there before all of them.
 //!
-//! What the observer heard is the channel's order; everybody else must have heard pieces of it.
+//! What the observer received is the channel's order; everybody else must have received pieces of it.
 //! One more channel has only visitors, so that joins meet its last leave.
 
 use std::collections::BTreeSet;
@@ -9,7 +9,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Barrier};
 use std::thread;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use resound::hub::{Hub, Shard, Shards};
@@ -18,10 +18,11 @@ use resound::protocol::server_message::{OutboundEvent, signin_success};
 use resound::protocol::{Member, SocketId, User};
 
 use crate::cases;
-use crate::fixture::{self, Record, name};
-use crate::heard::{Heard, Memory, Wire};
+use crate::fixture::{self, name};
 use crate::ledger::Ledger;
-use crate::schedule::{channel_data, user_data};
+use crate::received::{DEFLATE_MIN_BYTES, Memory, Received, Wire};
+use crate::record::Record;
+use crate::schedule::{CACHE_SECONDS, channel_data, user_data};
 use crate::window::{in_one_order, online, windows};
 
 const THREADS: usize = 4;
@@ -184,9 +185,9 @@ fn agree(moves: &[Vec<Move>]) -> Result<(), String> {
     let mut app = fixture::app();
     app.subscription_count_events = true;
     app.watchlist_events = true;
-    let (inboxes, mut shards) = fixture::shards(&Arc::new(Metrics::default()));
+    let (inboxes, mut shards) = fixture::shards(&Arc::new(Metrics::default()), DEFLATE_MIN_BYTES);
     let record = Arc::new(Record::default());
-    let cache = Arc::new(fixture::cache());
+    let cache = Arc::new(fixture::cache(Duration::from_secs(CACHE_SECONDS)));
     let hub = Hub::new(Arc::new(app), inboxes.clone(), cache, Some(record.clone()));
     let mut observer = Peer::open(&hub, &inboxes, "observer");
     (0..OBSERVED).for_each(|at| observer.toggle(&hub, at));
@@ -200,12 +201,12 @@ fn agree(moves: &[Vec<Move>]) -> Result<(), String> {
     inboxes.settle(&mut shards);
 
     peers.push(observer);
-    let heard: Vec<Vec<Heard>> = peers.iter().map(|peer| peer.wire.take()).collect();
+    let received: Vec<Vec<Received>> = peers.iter().map(|peer| peer.wire.take()).collect();
     for (at, channel) in CHANNELS.iter().enumerate().take(OBSERVED) {
-        one_order(&hub, at, &peers, &heard).map_err(|why| format!("{channel}: {why}"))?;
+        one_order(&hub, at, &peers, &received).map_err(|why| format!("{channel}: {why}"))?;
     }
-    visited(&peers, &heard).map_err(|why| format!("{}: {why}", CHANNELS[VISITED]))?;
-    watched(&peers, &heard)?;
+    visited(&peers, &received).map_err(|why| format!("{}: {why}", CHANNELS[VISITED]))?;
+    watched(&peers, &received)?;
 
     peers.iter_mut().for_each(|peer| peer.vacate(&hub));
     Ledger::balance(&record.take())?;
@@ -213,10 +214,15 @@ fn agree(moves: &[Vec<Move>]) -> Result<(), String> {
     if left == 0 { Ok(()) } else { Err(format!("{left} channels are left")) }
 }
 
-/// Everybody heard pieces of the observer's order; who is still there has the whole truth.
-fn one_order(hub: &Hub, at: usize, peers: &[Peer], heard: &[Vec<Heard>]) -> Result<(), String> {
+/// Everybody received pieces of the observer's order; who is still there has the whole truth.
+fn one_order(
+    hub: &Hub,
+    at: usize,
+    peers: &[Peer],
+    received: &[Vec<Received>],
+) -> Result<(), String> {
     let channel = CHANNELS[at];
-    let order = windows(heard.last().unwrap(), channel)?.remove(0).events;
+    let order = windows(received.last().unwrap(), channel)?.remove(0).events;
     let there = peers.iter().filter(|peer| peer.joined[at]).count();
     let counts = hub.counts(&name(channel)).map(|counts| counts.subscription_count);
     if counts != Some(there) {
@@ -224,8 +230,8 @@ fn one_order(hub: &Hub, at: usize, peers: &[Peer], heard: &[Vec<Heard>]) -> Resu
     }
     let members: BTreeSet<String> =
         hub.members(&name(channel)).iter().map(ToString::to_string).collect();
-    for (peer, heard) in peers.iter().zip(heard) {
-        let windows = windows(heard, channel)?;
+    for (peer, received) in peers.iter().zip(received) {
+        let windows = windows(received, channel)?;
         windows.iter().try_for_each(|window| window.fits(&order))?;
         let Some(last) = windows.last().filter(|_| peer.joined[at]) else { continue };
         let is_whole = last.events.last().is_some_and(|event| event == "news last");
@@ -237,15 +243,15 @@ fn one_order(hub: &Hub, at: usize, peers: &[Peer], heard: &[Vec<Heard>]) -> Resu
     Ok(())
 }
 
-/// Every visitor heard its own event at each visit, and all of them in one order.
-fn visited(peers: &[Peer], heard: &[Vec<Heard>]) -> Result<(), String> {
+/// Every visitor received its own event at each visit, and all of them in one order.
+fn visited(peers: &[Peer], received: &[Vec<Received>]) -> Result<(), String> {
     let mut all = Vec::new();
-    for (peer, heard) in peers.iter().zip(heard) {
-        let windows = windows(heard, CHANNELS[VISITED])?;
+    for (peer, received) in peers.iter().zip(received) {
+        let windows = windows(received, CHANNELS[VISITED])?;
         let events: Vec<_> = windows.into_iter().map(|window| window.events).collect();
         let is_heard = events.iter().zip(&peer.visits).all(|(events, own)| events.contains(own));
         if events.len() != peer.visits.len() || !is_heard {
-            return Err(format!("visits {:?}\nheard {events:?}", peer.visits));
+            return Err(format!("visits {:?}\nreceived {events:?}", peer.visits));
         }
         all.extend(events);
     }
@@ -253,15 +259,15 @@ fn visited(peers: &[Peer], heard: &[Vec<Heard>]) -> Result<(), String> {
 }
 
 /// Since it signed in, everybody saw users come and go in turn, and knows who is there now.
-fn watched(peers: &[Peer], heard: &[Vec<Heard>]) -> Result<(), String> {
+fn watched(peers: &[Peer], received: &[Vec<Received>]) -> Result<(), String> {
     let signed_in = peers.iter().filter(|peer| peer.signed_in);
     let there: BTreeSet<&str> = signed_in.map(|peer| &*peer.user.id).collect();
     let expected = USERS.into_iter().filter(|user| there.contains(user)).collect();
-    for (peer, heard) in peers.iter().zip(heard) {
-        let own: Vec<&str> = heard
+    for (peer, received) in peers.iter().zip(received) {
+        let own: Vec<&str> = received
             .iter()
-            .filter(|heard| heard.channel.is_empty())
-            .map(|heard| &*heard.text)
+            .filter(|received| received.channel.is_empty())
+            .map(|received| &*received.text)
             .collect();
         let sign_ins = own.split(|text| text.starts_with("signed in"));
         let views = sign_ins.skip(1).map(online).collect::<Option<Vec<_>>>();

@@ -1,12 +1,12 @@
-//! What one socket heard of one channel, cut at its subscriptions: each cut must be a piece of
+//! What one socket received of one channel, cut at its subscriptions: each cut must be a piece of
 //! the channel's one order, without a gap, and must add up to what is so in the end. The same
-//! for what it heard of its watchlist.
+//! for what it received of its watchlist.
 
 use std::collections::BTreeSet;
 
-use crate::heard::Heard;
+use crate::received::Received;
 
-/// What one subscription heard, in order.
+/// What one subscription received, in order.
 #[derive(Debug, Default)]
 pub(crate) struct Window {
     /// The channel's events, the cached one included.
@@ -20,17 +20,17 @@ pub(crate) struct Window {
 }
 
 /// Every subscription of a socket to a channel, in order.
-pub(crate) fn windows(all: &[Heard], channel: &str) -> Result<Vec<Window>, String> {
+pub(crate) fn windows(all: &[Received], channel: &str) -> Result<Vec<Window>, String> {
     let mut windows: Vec<Window> = Vec::new();
-    for heard in all.iter().filter(|heard| heard.channel == channel) {
-        let (word, rest) = heard.text.split_once(' ').unwrap_or((&heard.text, ""));
+    for received in all.iter().filter(|received| received.channel == channel) {
+        let (word, rest) = received.text.split_once(' ').unwrap_or((&received.text, ""));
         if word == "succeeded" {
             let ids = rest.trim_matches(['[', ']']).split(' ').filter(|one| !one.is_empty());
             let members = ids.map(|one| one.split('=').next().unwrap().to_owned()).collect();
             windows.push(Window { members, ..Window::default() });
             continue;
         }
-        let wrong = |why: &str| format!("{why}: {heard:?} in {all:#?}");
+        let wrong = |why: &str| format!("{why}: {received:?} in {all:#?}");
         let window = windows.last_mut().ok_or_else(|| wrong("before subscription_succeeded"))?;
         let user = rest.split(' ').next().unwrap().to_owned();
         let is_right = match word {
@@ -51,7 +51,7 @@ pub(crate) fn windows(all: &[Heard], channel: &str) -> Result<Vec<Window>, Strin
             _ => false,
         };
         if !is_right {
-            return Err(wrong("contradicts what was heard before"));
+            return Err(wrong("contradicts what was received before"));
         }
     }
     Ok(windows)

@@ -34,18 +34,18 @@ impl Bystander {
         bystander
     }
 
-    /// The next event is the next thing that is heard, but for pings, and soon.
+    /// The next event is the next thing that is received, but for pings, and soon.
     pub(crate) async fn is_served(&mut self) {
         let begin = Instant::now();
         self.events += 1;
         let count = self.events.to_string();
         self.backend.trigger(&self.channel, "event", &count).await;
-        let mut heard = self.socket.hear_json().await;
-        while heard["event"] == "pusher:ping" {
-            self.socket.say(r#"{"event":"pusher:pong","data":{}}"#).await;
-            heard = self.socket.hear_json().await;
+        let mut received = self.socket.receive_json().await;
+        while received["event"] == "pusher:ping" {
+            self.socket.send_text(r#"{"event":"pusher:pong","data":{}}"#).await;
+            received = self.socket.receive_json().await;
         }
-        assert_eq!(heard["data"], count, "{heard}");
+        assert_eq!(received["data"], count, "{received}");
         let took = begin.elapsed();
         assert!(took < PROMPT, "the bystander's event took {took:?}");
     }

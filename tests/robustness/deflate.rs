@@ -108,13 +108,13 @@ async fn large_events_are_deflated_for_those_who_can_read_that() {
         for wire in [&mut one, &mut other] {
             let (first, payload) = wire.frame().await.unwrap();
             assert_eq!(first == TEXT | DEFLATED, is_deflated, "{} bytes", data.len());
-            let heard = if is_deflated {
+            let received = if is_deflated {
                 assert!(payload.len() * 4 < expected.len(), "{} bytes", payload.len());
                 inflate(&payload)
             } else {
                 String::from_utf8(payload).unwrap()
             };
-            assert_eq!(heard, expected);
+            assert_eq!(received, expected);
         }
     }
 }

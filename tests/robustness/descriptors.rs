@@ -55,7 +55,7 @@ async fn sockets_leave_descriptors_for_everything_else() {
         }
     }
     assert_eq!(sockets.len(), SOCKETS_OF_64 - 1, "the bystander has one");
-    let line = program.says("no file descriptors are left for more sockets").await;
+    let line = program.log_line("no file descriptors are left for more sockets").await;
     assert!(line.contains("LimitNOFILE") && line.contains("reason=\"descriptors\""), "{line}");
     for _ in 0..40 {
         let farewell = knock(program.address).await.err().expect("no place");
@@ -82,7 +82,7 @@ async fn sockets_leave_descriptors_for_everything_else() {
 #[tokio::test]
 async fn a_bound_of_an_app_that_descriptors_do_not_allow_is_named_at_the_start() {
     let mut program = start(64, &[("REVERB_APP_MAX_CONNECTIONS", "33")]).await;
-    let line = program.says("max_connections is more than the limit of open files").await;
+    let line = program.log_line("max_connections is more than the limit of open files").await;
     assert!(line.contains("max_connections=33 sockets_max=32"), "{line}");
 }
 
@@ -175,7 +175,7 @@ async fn without_any_descriptor_every_newcomer_gets_an_answer() {
             )
         );
     }
-    program.says("no file descriptors are left").await;
+    program.log_line("no file descriptors are left").await;
     for socket in &mut sockets {
         socket.subscribe("still-served").await;
     }
@@ -197,6 +197,6 @@ async fn without_any_descriptor_a_newcomer_gets_that_of_an_idle_connection() {
     assert_eq!(ready.status, 503);
     assert!(ready.body.starts_with(r#"{"ready":false,"cluster":"off","descriptors":"exhausted""#));
     idle.ends().await;
-    program.says("no file descriptors are left").await;
+    program.log_line("no file descriptors are left").await;
     socket.subscribe("still-served").await;
 }

@@ -98,7 +98,7 @@ async fn a_flood_leaves_few_lines_in_the_log() {
     assert!(lines <= 3 * (1 + seconds), "{lines} lines for 40 200 refusals in {seconds} s");
     // Of two, at least one is not the first of its second.
     refused(2).await;
-    program.says("more connections refused").await;
+    program.log_line("more connections refused").await;
 }
 
 #[tokio::test]
@@ -118,11 +118,11 @@ async fn ten_times_the_allowed_subscriptions_are_no_flood() {
     let mut socket = server.connect().await;
     for number in 0..10_000 {
         let data = json!({ "channel": format!("channel-{number}") });
-        socket.say(&json!({ "event": "pusher:subscribe", "data": data }).to_string()).await;
+        socket.send_text(&json!({ "event": "pusher:subscribe", "data": data }).to_string()).await;
         if number % 500 < 499 {
             continue;
         }
-        for answer in socket.hear_all().await {
+        for answer in socket.receive_all().await {
             let is_granted = answer.contains("pusher_internal:subscription_succeeded");
             assert!(is_granted == (number < 1000), "{answer}");
         }
@@ -149,7 +149,7 @@ async fn others_do_not_wait_for_those_who_flood() {
         let (begin, mut longest) = (Instant::now(), Duration::ZERO);
         while begin.elapsed() < Duration::from_millis(500) {
             let asked = Instant::now();
-            assert_eq!(other.hear_all().await, [""; 0]);
+            assert_eq!(other.receive_all().await, [""; 0]);
             longest = longest.max(asked.elapsed());
         }
         floods.shutdown().await;

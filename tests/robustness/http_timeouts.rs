@@ -266,9 +266,9 @@ async fn a_connection_that_is_never_idle_is_not_late() {
 async fn of_too_many_silent_connections_the_oldest_goes() {
     let server = server("max_pending_connections = 8\nheader_timeout_seconds = 60").await;
     let mut bystander = Bystander::at(server.address).await;
-    let mut heard = Wire::open(server.address).await;
-    heard.send(UP).await;
-    assert_eq!(heard.reply().await.status, 200);
+    let mut received = Wire::open(server.address).await;
+    received.send(UP).await;
+    assert_eq!(received.reply().await.status, 200);
     let mut silent = Vec::new();
     for _ in 0..40 {
         silent.push(Wire::open(server.address).await);
@@ -278,9 +278,9 @@ async fn of_too_many_silent_connections_the_oldest_goes() {
     for mut wire in silent {
         wire.ends().await;
     }
-    for mut wire in newest.into_iter().chain([heard]) {
+    for mut wire in newest.into_iter().chain([received]) {
         wire.send(UP).await;
-        assert_eq!(wire.reply().await.status, 200, "neither heard nor among the oldest");
+        assert_eq!(wire.reply().await.status, 200, "neither received nor among the oldest");
     }
     bystander.is_served().await;
 }

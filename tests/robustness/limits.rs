@@ -48,8 +48,8 @@ async fn one_subscription_too_many_is_refused_and_the_socket_kept() {
     }
     // Those it has, it keeps; a second subscription to one of them is none more.
     wire.subscribe("c-999").await;
-    server.backend().trigger("c-999", "event", "heard").await;
-    assert!(wire.text().await.contains("heard"));
+    server.backend().trigger("c-999", "event", "received").await;
+    assert!(wire.text().await.contains("received"));
     wire.send(frame(TEXT, r#"{"event":"pusher:unsubscribe","data":{"channel":"c-0"}}"#)).await;
     wire.subscribe("one-more").await;
     wire.send(frame(TEXT, SAY_PING)).await;

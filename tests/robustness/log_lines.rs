@@ -13,7 +13,8 @@ async fn oversized_events_are_logged_once_for_each_name() {
             backend.trigger("builds", event, &"x".repeat(12_000)).await;
         }
     }
-    let lines = [program.says("event=\"built\"").await, program.says("event=\"deployed\"").await];
+    let lines =
+        [program.log_line("event=\"built\"").await, program.log_line("event=\"deployed\"").await];
     for line in lines {
         assert!(line.contains("event data is larger than hosted Pusher accepts"), "{line}");
         assert!(line.contains("bytes=12000 limit=10240"), "{line}");

@@ -26,12 +26,17 @@ async fn a_channel_has_one_order_for_all_its_subscribers() {
         readers.spawn(async move {
             let mut next = [0, 0];
             while next != [EVENTS, if small { EVENTS } else { 0 }] {
-                let heard = socket.hear_json().await;
-                let channel = usize::from(heard["channel"] == "small");
-                assert_eq!(heard["data"], next[channel].to_string(), "on {}", heard["channel"]);
+                let received = socket.receive_json().await;
+                let channel = usize::from(received["channel"] == "small");
+                assert_eq!(
+                    received["data"],
+                    next[channel].to_string(),
+                    "on {}",
+                    received["channel"]
+                );
                 next[channel] += 1;
             }
-            assert_eq!(socket.hear_all().await, [""; 0], "nothing twice");
+            assert_eq!(socket.receive_all().await, [""; 0], "nothing twice");
         });
     }
     let mut backend = server.backend();
@@ -71,11 +76,11 @@ async fn no_event_comes_before_the_answer_to_the_subscription() {
         let mut socket = server.connect().await;
         readers.spawn(async move {
             for channel in ["busy", "cache-busy"].into_iter().cycle().take(200) {
-                // Checks that the next thing heard is the answer.
+                // Checks that the next thing received is the answer.
                 socket.subscribe(channel).await;
-                assert_ne!(socket.hear_json().await["event"], SUCCEEDED);
-                socket.say(&unsubscribe(channel)).await;
-                socket.hear_all().await;
+                assert_ne!(socket.receive_json().await["event"], SUCCEEDED);
+                socket.send_text(&unsubscribe(channel)).await;
+                socket.receive_all().await;
             }
         });
     }

@@ -22,11 +22,11 @@ pub(crate) fn subscribe(channel: &str) -> String {
 }
 
 /// Hears until an event of this name; what comes before is dropped.
-async fn hear_event(socket: &mut TestSocket, event: &str) -> Value {
+async fn receive_event(socket: &mut TestSocket, event: &str) -> Value {
     loop {
-        let heard = socket.hear_json().await;
-        if heard["event"] == event {
-            return heard;
+        let received = socket.receive_json().await;
+        if received["event"] == event {
+            return received;
         }
     }
 }
@@ -54,19 +54,19 @@ async fn every_subscription_of_a_storm_is_answered_once_and_in_order() {
             for _ in 0..500 {
                 let channel = format!("storm-{}", random.random_range(0..5));
                 if random.random() {
-                    socket.say(&subscribe(&channel)).await;
+                    socket.send_text(&subscribe(&channel)).await;
                     asked.push(channel.clone());
                     subscribed.insert(channel);
                 } else {
-                    socket.say(&unsubscribe(&channel)).await;
+                    socket.send_text(&unsubscribe(&channel)).await;
                     subscribed.remove(&channel);
                 }
             }
-            let heard = socket.hear_all().await;
-            let heard = heard.iter().map(|text| serde_json::from_str::<Value>(text).unwrap());
+            let received = socket.receive_all().await;
+            let received = received.iter().map(|text| serde_json::from_str::<Value>(text).unwrap());
             // Those who are through their storm already publish.
-            let answers: Vec<Value> = heard
-                .filter(|heard| !heard["event"].as_str().unwrap().starts_with("for-"))
+            let answers: Vec<Value> = received
+                .filter(|received| !received["event"].as_str().unwrap().starts_with("for-"))
                 .collect();
             assert!(answers.iter().all(|answer| answer["event"] == SUCCEEDED), "{answers:?}");
             let answered: Vec<&str> =
@@ -77,16 +77,17 @@ async fn every_subscription_of_a_storm_is_answered_once_and_in_order() {
                 backend.trigger(&channel, &format!("for-{}", socket.id), "{}").await;
             }
             let own = format!("for-{}", socket.id);
-            let heard: BTreeSet<String> = socket
-                .hear_all()
+            let received: BTreeSet<String> = socket
+                .receive_all()
                 .await
                 .iter()
                 .filter_map(|text| {
-                    let heard: Value = serde_json::from_str(text).unwrap();
-                    (heard["event"] == own).then(|| heard["channel"].as_str().unwrap().to_owned())
+                    let received: Value = serde_json::from_str(text).unwrap();
+                    (received["event"] == own)
+                        .then(|| received["channel"].as_str().unwrap().to_owned())
                 })
                 .collect();
-            assert_eq!(heard, subscribed);
+            assert_eq!(received, subscribed);
         });
     }
     while let Some(storm) = storms.join_next().await {
@@ -111,12 +112,12 @@ async fn a_join_that_meets_the_last_leave_is_a_subscription() {
             here.subscribe(&channel).await;
             for hand_over in 0..200 {
                 let (leave, join) = (unsubscribe(&channel), subscribe(&channel));
-                tokio::join!(here.say(&leave), gone.say(&join));
-                hear_event(&mut gone, SUCCEEDED).await;
+                tokio::join!(here.send_text(&leave), gone.send_text(&join));
+                receive_event(&mut gone, SUCCEEDED).await;
                 let event = format!("event-{hand_over}");
                 backend.trigger(&channel, &event, "{}").await;
-                let heard = gone.hear_json().await;
-                assert_eq!(heard["event"], event, "the first thing behind the answer");
+                let received = gone.receive_json().await;
+                assert_eq!(received["event"], event, "the first thing behind the answer");
                 std::mem::swap(&mut here, &mut gone);
             }
         });
@@ -136,9 +137,9 @@ async fn a_socket_of_a_thousand_channels_leaves_no_ghosts() {
     for _ in 0..3 {
         let mut socket = server.connect().await;
         for number in 0..1000 {
-            socket.say(&subscribe(&format!("ghost-{number}"))).await;
+            socket.send_text(&subscribe(&format!("ghost-{number}"))).await;
         }
-        assert_eq!(socket.hear_all().await.len(), 1000);
+        assert_eq!(socket.receive_all().await.len(), 1000);
         drop(socket);
         is_empty_but_for_bystander(&mut backend).await;
         let counts =

@@ -19,11 +19,11 @@ struct Room {
 }
 
 impl Room {
-    fn hear(&mut self, text: &str) {
-        let heard: Value = serde_json::from_str(text).unwrap();
-        let data: Value = serde_json::from_str(heard["data"].as_str().unwrap()).unwrap();
+    fn receive(&mut self, text: &str) {
+        let received: Value = serde_json::from_str(text).unwrap();
+        let data: Value = serde_json::from_str(received["data"].as_str().unwrap()).unwrap();
         let user = || data["user_id"].as_str().unwrap().to_owned();
-        match heard["event"].as_str().unwrap() {
+        match received["event"].as_str().unwrap() {
             SUCCEEDED => {
                 let ids = data["presence"]["ids"].as_array().unwrap();
                 self.users = ids.iter().map(|id| id.as_str().unwrap().to_owned()).collect();
@@ -47,7 +47,7 @@ async fn rosters_add_up_whoever_joins_and_leaves() {
     let mut observer = server.connect().await;
     let mut seen = Room::default();
     let joined = observer.subscribe_signed(ROOM, Some(r#"{"user_id":"observer"}"#)).await;
-    seen.hear(&joined.to_string());
+    seen.receive(&joined.to_string());
     let mut tabs = JoinSet::new();
     for tab in 0..9 {
         let mut socket = server.connect().await;
@@ -63,15 +63,15 @@ async fn rosters_add_up_whoever_joins_and_leaves() {
             for _ in 0..150 {
                 inside = random.random();
                 joins += usize::from(inside);
-                socket.say(if inside { &join } else { &leave }).await;
+                socket.send_text(if inside { &join } else { &leave }).await;
                 // Now and then it looks what came of it, before others go on.
                 if random.random_range(0..4) == 0 {
-                    socket.hear_all().await.iter().for_each(|text| room.hear(text));
+                    socket.receive_all().await.iter().for_each(|text| room.receive(text));
                     assert_eq!(room.answers, joins, "each is answered once");
                     assert!(!inside || room.users.contains(&user), "who is in sees itself");
                 }
             }
-            socket.hear_all().await.iter().for_each(|text| room.hear(text));
+            socket.receive_all().await.iter().for_each(|text| room.receive(text));
             assert_eq!(room.answers, joins);
             (socket, room, inside, user)
         });
@@ -85,10 +85,10 @@ async fn rosters_add_up_whoever_joins_and_leaves() {
     let mut expected: BTreeSet<String> = inside.map(|(.., user)| user.clone()).collect();
     expected.insert("observer".to_owned());
     for (socket, room, ..) in tabs_left.iter_mut().filter(|(_, _, inside, _)| *inside) {
-        socket.hear_all().await.iter().for_each(|text| room.hear(text));
+        socket.receive_all().await.iter().for_each(|text| room.receive(text));
         assert_eq!(room.users, expected);
     }
-    observer.hear_all().await.iter().for_each(|text| seen.hear(text));
+    observer.receive_all().await.iter().for_each(|text| seen.receive(text));
     assert_eq!(seen.users, expected);
     let mut backend = server.backend();
     let users = backend.get(&format!("/channels/{ROOM}/users"), &[]).await.json();
@@ -101,9 +101,9 @@ async fn rosters_add_up_whoever_joins_and_leaves() {
     // All tabs at once, without a word: each user's last one is announced, once.
     drop(tabs_left);
     while seen.users.len() > 1 {
-        seen.hear(&observer.hear().await);
+        seen.receive(&observer.receive().await);
     }
-    assert_eq!(observer.hear_all().await, [""; 0]);
+    assert_eq!(observer.receive_all().await, [""; 0]);
     drop(observer);
     is_empty_but_for_bystander(&mut backend).await;
 }

@@ -117,12 +117,12 @@ async fn a_refused_sign_in_is_logged_with_its_cause() {
     let answer = wire.text().await;
     assert!(answer.contains("Sign-in refused: the signature does not fit"), "{answer}");
     assert_eq!(wire.farewell().await.code, Some(4009));
-    let line = program.says("sign-in refused").await;
+    let line = program.log_line("sign-in refused").await;
     assert!(line.contains("INFO") && line.contains("the signature does not fit"), "{line}");
     let mut wire = Wire::socket(program.address).await;
     let name = format!("private-{}", "x".repeat(5000));
     wire.send(join(&serde_json::json!({ "channel": name }))).await;
     assert!(wire.text().await.contains(&name));
-    let line = program.says("subscription refused").await;
+    let line = program.log_line("subscription refused").await;
     assert!(line.contains("xxx…") && line.len() < 600, "{line}");
 }

@@ -35,8 +35,8 @@ fn number_of(event: &str) -> usize {
     event["data"].as_str().unwrap()[..6].parse().unwrap()
 }
 
-async fn hears(socket: &mut TestSocket, count: usize) {
-    assert_eq!(number_of(&socket.hear().await), count, "every event, once, in order");
+async fn receives(socket: &mut TestSocket, count: usize) {
+    assert_eq!(number_of(&socket.receive().await), count, "every event, once, in order");
 }
 
 /// What a slow reader finds when it reads at last: whole events in order from the first, then why
@@ -73,7 +73,7 @@ async fn one_that_never_reads_is_closed_and_the_others_get_everything() {
         assert!(count < 3000, "not noticed after {count} events of 20 KB");
         backend.trigger("flood", "event", &heavy(count, 20_000)).await;
         for other in &mut others {
-            hears(other, count).await;
+            receives(other, count).await;
         }
         count += 1;
         if count % 50 == 0 {
@@ -87,7 +87,7 @@ async fn one_that_never_reads_is_closed_and_the_others_get_everything() {
     assert_eq!(server.metric("resound_connections_closed_total{by=\"server\",code=\"4100\"}"), 1.0);
     drop(slow);
     for other in &mut others {
-        assert_eq!(other.hear_all().await, [""; 0]);
+        assert_eq!(other.receive_all().await, [""; 0]);
     }
     bystander.is_served().await;
     server.stop();
@@ -125,15 +125,15 @@ async fn a_member_that_never_reads_is_announced_gone_at_once() {
     let removed = loop {
         assert!(count < 3000, "not noticed after {count} events of 20 KB");
         backend.trigger("presence-room", "event", &heavy(count, 20_000)).await;
-        let heard = other.hear_json().await;
-        if heard["event"] == "pusher_internal:member_removed" {
-            break heard;
+        let received = other.receive_json().await;
+        if received["event"] == "pusher_internal:member_removed" {
+            break received;
         }
         count += 1;
     };
     assert_eq!(removed["data"], r#"{"user_id":"slow"}"#);
     assert_eq!(server.metric(SLOW_READERS), 1.0);
-    hears(&mut other, count).await;
+    receives(&mut other, count).await;
     let users = backend.get("/channels/presence-room/users", &[]).await;
     assert_eq!(users.body, r#"{"users":[{"id":"other"}]}"#);
     assert_told_why(&slow.farewell().await, count + 1);

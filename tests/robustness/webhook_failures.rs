@@ -59,7 +59,7 @@ async fn failure(url: &str) -> String {
     let mut program = Program::start_with_file(&folder.write("webhooks.toml", &text)).await;
     let mut socket = TestSocket::greeted(program.address, "/app/key").await;
     socket.subscribe("orders").await;
-    program.says("webhook failed").await
+    program.log_line("webhook failed").await
 }
 
 #[tokio::test]

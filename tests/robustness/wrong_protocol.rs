@@ -103,7 +103,7 @@ async fn one_line_of_the_log_names_the_remedy_of_many() {
     }
     // Scrapers make the same mistake.
     assert_eq!(answer_to(metrics, TLS_HELLO).await, TLS_ALERT);
-    let line = program.says("connection rejected: a TLS handshake arrived").await;
+    let line = program.log_line("connection rejected: a TLS handshake arrived").await;
     assert!(line.contains("connect with http:// and ws://"), "{line}");
     assert!(line.contains("peer=127.0.0.1:"), "{line}");
     let mut scrape = Wire::open(metrics).await;
@@ -126,7 +126,7 @@ async fn a_socket_at_another_path_is_logged_with_the_keys_that_decide_it() {
         assert_eq!(wire.reply().await.status, 101);
         assert_eq!(wire.farewell().await.code, Some(4005));
     }
-    let line = program.says("reason=\"path\"").await;
+    let line = program.log_line("reason=\"path\"").await;
     assert!(line.contains("REVERB_SERVER_PATH") && line.contains("wsPath in Echo"), "{line}");
     assert_eq!(program.lines_logged(), 0, "the others of the minute are summed up");
 }

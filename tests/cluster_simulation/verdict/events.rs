@@ -1,6 +1,6 @@
 //! Every event reached whoever was there, or somebody counted that it did not.
 //!
-//! `hear` has already made sure that nobody heard one twice, nor one that was not for it.
+//! `hear` has already made sure that nobody received one twice, nor one that was not for it.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -49,7 +49,7 @@ fn lost(world: &World, from: impl Fn(&Client, &str) -> u64) -> Lost {
         let missing = |socket: &&SocketId| {
             let Some(client) = world.clients.get(socket) else { return false };
             let Some(view) = client.views.get(&event.channel) else { return false };
-            let is_missing = view.since <= event.at && !view.heard.contains(&number);
+            let is_missing = view.since <= event.at && !view.received.contains(&number);
             is_missing && event.at >= from(client, &event.channel)
         };
         let missing = event.expected.iter().filter(missing);
@@ -158,8 +158,8 @@ fn others_are_unshared(world: &World, lost: &Lost) -> Result<(), String> {
     Ok(())
 }
 
-/// Whoever publishes after an answer is heard after what was answered, wherever. That is so for what
-/// went through Redis; what a node gave its own sockets alone was heard there at once.
+/// Whoever publishes after an answer is received after what was answered, wherever. That is so for what
+/// went through Redis; what a node gave its own sockets alone was received there at once.
 fn order_is_kept(world: &World) -> Result<(), String> {
     if world.profile.faults == Faults::All {
         return Ok(());
@@ -167,11 +167,11 @@ fn order_is_kept(world: &World) -> Result<(), String> {
     for (socket, client) in &world.clients {
         for (channel, view) in &client.views {
             let mut latest: Option<(u64, usize)> = None;
-            for &event in &view.heard {
+            for &event in &view.received {
                 let Some(answered) = world.was_shared(event) else { continue };
                 if let Some((made, before)) = latest.filter(|(made, _)| *made > answered) {
                     let text = format!(
-                        "{socket} in {channel} heard {before}, made at {made}, before {event}, which was answered at {answered}"
+                        "{socket} in {channel} received {before}, made at {made}, before {event}, which was answered at {answered}"
                     );
                     return Err(text);
                 }

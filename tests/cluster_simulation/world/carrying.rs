@@ -8,7 +8,7 @@ use resound::cluster::{CachedReply, ChannelEffect, Effect, JoinReply, MissedEven
 use resound::protocol::{Frame, SocketId};
 
 use super::{Absence, Happening, Told, World};
-use crate::client::{Client, Heard};
+use crate::client::{Client, Received};
 use crate::directory::Decision;
 use crate::events::Event;
 use crate::profile::{LEASE, TIMEOUT};
@@ -24,7 +24,7 @@ impl World {
         for effect in effects {
             self.carry_out(at, effect, operation);
         }
-        self.hear_answers();
+        self.receive_answers();
         for socket in std::mem::take(&mut self.closing) {
             self.close(socket);
         }
@@ -52,7 +52,7 @@ impl World {
             }
             Effect::Watchlist { socket, online, offline, .. } => {
                 match self.clients.get_mut(&socket) {
-                    Some(client) => client.hear_watchlist(&online, &offline),
+                    Some(client) => client.receive_watchlist(&online, &offline),
                     None => self.is_wrong(format!("{socket} is gone and told its watchlist")),
                 }
             }
@@ -77,7 +77,7 @@ impl World {
                 // A subscription that was given up is answered too; its client does not listen.
                 let is_seated = self.machines[at].is_seated(name, socket);
                 if is_seated && let Some(answer) = newcomer.answer {
-                    self.hear(socket, name, &Heard::read(answer.payload()));
+                    self.receive(socket, name, &Received::read(answer.payload()));
                 }
             }
             ChannelEffect::RemoveSubscriber(socket) => {
@@ -125,8 +125,8 @@ impl World {
             self.machines[at].alone_in.insert(name.clone());
         }
         match newcomer.answer {
-            Some(answer) => self.hear(socket, name, &Heard::read(answer.payload())),
-            None => self.hear(socket, name, &Heard::Succeeded(Default::default())),
+            Some(answer) => self.receive(socket, name, &Received::read(answer.payload())),
+            None => self.receive(socket, name, &Received::Succeeded(Default::default())),
         }
         let kept = || self.machines[at].hub.kept.get(name).cloned();
         let cached: Option<Frame> = match newcomer.cached {
@@ -135,40 +135,41 @@ impl World {
             CachedReply::Local => kept(),
         };
         if let Some(frame) = cached {
-            self.hear(socket, name, &Heard::read(frame.payload()));
+            self.receive(socket, name, &Received::read(frame.payload()));
         }
     }
 
     fn deliver(&mut self, at: usize, name: &Arc<str>, frame: &Frame, except: Option<SocketId>) {
-        let heard = Heard::read(frame.payload());
-        if let Heard::Event(event) = heard {
+        let received = Received::read(frame.payload());
+        if let Received::Event(event) = received {
             self.machines[at].delivered.insert(event);
         }
         let seats = self.machines[at].hub.seats.get(name).cloned().unwrap_or_default();
         for socket in seats.into_iter().filter(|socket| Some(*socket) != except) {
-            if let Heard::Event(event) = heard {
+            if let Received::Event(event) = received {
                 self.event_is_for(socket, name, event);
             }
-            self.hear(socket, name, &heard);
+            self.receive(socket, name, &received);
         }
     }
 
-    fn hear(&mut self, socket: SocketId, name: &Arc<str>, heard: &Heard) {
+    fn receive(&mut self, socket: SocketId, name: &Arc<str>, received: &Received) {
         let client = self.clients.get_mut(&socket);
         let Some(client) = client.filter(|client| client.views.contains_key(name)) else {
-            return self.is_wrong(format!("{socket} hears {heard:?} in {name}, where it is not"));
+            return self
+                .is_wrong(format!("{socket} hears {received:?} in {name}, where it is not"));
         };
         let view = client.views.get_mut(name).unwrap();
-        if let Err(why) = view.hear(heard) {
+        if let Err(why) = view.receive(received) {
             return self.is_wrong(format!("{socket} in {name}: {why}"));
         }
-        match heard {
-            Heard::Event(event) => {
-                client.heard.insert(*event);
+        match received {
+            Received::Event(event) => {
+                client.received.insert(*event);
             }
-            Heard::Added(..) => self.changes_heard += 1,
-            Heard::Removed(user) => {
-                self.changes_heard += 1;
+            Received::Added(..) => self.changes_received += 1,
+            Received::Removed(user) => {
+                self.changes_received += 1;
                 self.removal_has_a_reason(socket, name, user);
             }
             _ => {}
@@ -179,7 +180,7 @@ impl World {
     /// may be an old acquaintance. Of a Redis that is behind nobody can know whether the one before
     /// had taken an event that was under way: it is sent again.
     fn event_is_for(&mut self, socket: SocketId, name: &Arc<str>, event: usize) {
-        let knows = |client: &Client| client.heard.contains(&event);
+        let knows = |client: &Client| client.received.contains(&event);
         let is_known = self.clients.get(&socket).is_some_and(knows);
         let is_news = !is_known || !self.server.behind.is_empty();
         let Event { channel, except, .. } = &self.events[event];
@@ -254,7 +255,7 @@ impl World {
         if client.is_signed_in && client.user == user {
             return;
         }
-        self.changes_heard += 1;
+        self.changes_received += 1;
         if let Err(why) = client.hear_of(user, online) {
             self.is_wrong(format!("{socket} watches {user}: {why}"));
         }
@@ -275,7 +276,7 @@ impl World {
     }
 
     /// Publishers and those who wait for a place go on.
-    fn hear_answers(&mut self) {
+    fn receive_answers(&mut self) {
         let (now, events) = (self.now, &mut self.events);
         self.unanswered.retain(|&event| {
             let event = &mut events[event];
@@ -302,7 +303,7 @@ impl World {
         let Some(&Client { user, machine, .. }) = self.clients.get(&socket) else { return };
         let is_there = |client: &&Client| client.user == user && client.views.contains_key(name);
         let there = self.clients.values().filter(is_there);
-        // Until the directory has heard of a socket, its user is not there for others.
+        // Until the directory has received of a socket, its user is not there for others.
         let is_known = |client: &Client| {
             client.views[name].is_answered && self.known_from(client, name) <= self.now
         };

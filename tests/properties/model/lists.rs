@@ -1,7 +1,7 @@
 //! What the model's lists say when they are asked, and how it tells.
 
 use super::{Channel, Model, SignIn, User};
-use crate::heard::heard;
+use crate::received::received;
 use crate::schedule::{CACHE_SECONDS, CHANNELS, USERS};
 
 /// The channel of a user.
@@ -61,7 +61,7 @@ impl Model {
     }
 
     pub(super) fn tell(&mut self, socket: usize, channel: &str, text: impl Into<String>) {
-        self.report.heard[socket].push(heard(channel, text));
+        self.report.received[socket].push(received(channel, text));
     }
 
     pub(super) fn tell_all(&mut self, channel: Channel, except: Option<usize>, text: &str) {
@@ -97,7 +97,7 @@ impl Model {
     }
 
     pub(super) fn see(&mut self, channel: Channel, text: &str) {
-        self.report.seen.push(heard(channel, text));
+        self.report.seen.push(received(channel, text));
     }
 
     /// What the hub must answer now.

@@ -17,11 +17,12 @@ use resound::protocol::{ClientLibrary, SocketId};
 use serde_json::json;
 use sha2::Sha256;
 
-use crate::fixture::{Record, app, cache, name, shards};
-use crate::heard::{Heard, Memory, Wire, heard};
+use crate::fixture::{app, cache, name, shards};
 use crate::lockstep::Report;
+use crate::received::{DEFLATE_MIN_BYTES, Memory, Received, Wire, received};
+use crate::record::Record;
 use crate::schedule::{
-    CHANNELS, SOCKETS, Settings, Shows, Step, WAIT_SECONDS, channel_data, user_data,
+    CACHE_SECONDS, CHANNELS, SOCKETS, Settings, Shows, Step, WAIT_SECONDS, channel_data, user_data,
 };
 
 struct Client {
@@ -32,7 +33,7 @@ struct Client {
 }
 
 /// The server under a schedule.
-pub(crate) struct Stage {
+pub(crate) struct Server {
     node: Node,
     hub: Arc<Hub>,
     shards: Vec<Shard>,
@@ -44,7 +45,7 @@ pub(crate) struct Stage {
     pub(crate) all_seen: Vec<WebhookEvent>,
 }
 
-impl Stage {
+impl Server {
     pub(crate) fn new(settings: Settings) -> Self {
         let mut app = app();
         app.subscription_count_events = settings.counts;
@@ -56,11 +57,12 @@ impl Stage {
             app.accept_client_events_from = ClientEvents::All;
         }
         let metrics = Arc::new(Metrics::default());
-        let (inboxes, shards) = shards(&metrics);
+        let (inboxes, shards) = shards(&metrics, DEFLATE_MIN_BYTES);
         let record = Arc::new(Record::default());
         let webhooks: Arc<dyn WebhookSink> = record.clone();
         let webhooks = HashMap::from([("1".to_owned(), webhooks)]);
-        let node = Node::new(&Apps::new([app]).unwrap(), &inboxes, cache(), metrics, webhooks);
+        let cache = cache(Duration::from_secs(CACHE_SECONDS));
+        let node = Node::new(&Apps::new([app]).unwrap(), &inboxes, cache, metrics, webhooks);
         Self {
             hub: node.channels_by_id("1").unwrap().hub().clone(),
             node,
@@ -81,19 +83,19 @@ impl Stage {
             Step::Subscribe(place, channel, shows) => self.subscribe(place, channel, shows),
             Step::Unsubscribe(place, channel) => {
                 let data = json!({ "channel": channel });
-                self.say(place, &json!({ "event": "pusher:unsubscribe", "data": data }));
+                self.send(place, &json!({ "event": "pusher:unsubscribe", "data": data }));
             }
             Step::SignIn { socket, user, info, ref watches, signed } => {
                 let user_data = user_data(user, info, watches);
                 let text = |id| format!("{id}::user::{}", if signed { &user_data } else { "" });
                 let Some(auth) = self.signature(socket, text) else { return self.look() };
                 let data = json!({ "auth": auth, "user_data": user_data });
-                self.say(socket, &json!({ "event": "pusher:signin", "data": data }));
+                self.send(socket, &json!({ "event": "pusher:signin", "data": data }));
             }
             Step::ClientEvent(place, channel) => {
                 let data = json!({ "n": number }).to_string();
                 let event = json!({ "event": "client-x", "channel": channel, "data": data });
-                self.say(place, &event);
+                self.send(place, &event);
             }
             Step::Trigger(channel, except) => {
                 let data = number.to_string();
@@ -167,10 +169,10 @@ impl Stage {
         if let Some(member) = member {
             data["channel_data"] = json!(member);
         }
-        self.say(place, &json!({ "event": "pusher:subscribe", "data": data }));
+        self.send(place, &json!({ "event": "pusher:subscribe", "data": data }));
     }
 
-    fn say(&mut self, place: usize, message: &serde_json::Value) {
+    fn send(&mut self, place: usize, message: &serde_json::Value) {
         let socket = self.clients[place].as_mut().and_then(|client| client.socket.as_mut());
         if let Some(socket) = socket {
             socket.receive(&message.to_string(), self.now);
@@ -188,12 +190,12 @@ impl Stage {
     /// A dropped socket leaves its channels in any order, so what others hear is sorted by channel.
     fn drop(&mut self, place: usize) {
         self.listen();
-        let before: Vec<usize> = self.report.heard.iter().map(Vec::len).collect();
+        let before: Vec<usize> = self.report.received.iter().map(Vec::len).collect();
         let Some(client) = &mut self.clients[place] else { return };
         let id = client.id;
         drop(client.socket.take());
         self.listen();
-        for (all, before) in self.report.heard.iter_mut().zip(before) {
+        for (all, before) in self.report.received.iter_mut().zip(before) {
             all[before..].sort_by(|a, b| a.channel.cmp(&b.channel));
         }
         self.node.shards().forget(id);
@@ -202,18 +204,18 @@ impl Stage {
 
     fn listen(&mut self) {
         self.node.shards().settle(&mut self.shards);
-        for (client, all) in self.clients.iter().zip(&mut self.report.heard) {
+        for (client, all) in self.clients.iter().zip(&mut self.report.received) {
             let Some(client) = client else { continue };
             let own = format!("established {}", client.id);
-            let known = |message: Heard| match message.text == own {
-                true => heard("", "established"),
+            let known = |message: Received| match message.text == own {
+                true => received("", "established"),
                 false => message,
             };
             all.extend(client.wire.take().into_iter().map(known));
         }
     }
 
-    fn line(&self, event: &WebhookEvent) -> Heard {
+    fn line(&self, event: &WebhookEvent) -> Received {
         let text = match &event.payload {
             WebhookPayload::ChannelOccupied => "occupied".to_owned(),
             WebhookPayload::ChannelVacated => "vacated".to_owned(),
@@ -229,7 +231,7 @@ impl Stage {
                 format!("{event} {data:?} of {place:?} as {user_id:?}")
             }
         };
-        heard(event.channel.as_str(), text)
+        received(event.channel.as_str(), text)
     }
 
     fn query(&mut self) {

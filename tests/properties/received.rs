@@ -1,4 +1,4 @@
-//! What a socket heard, as one short line a message: the form in which server and model compare.
+//! What a socket received, as one short line a message: the form in which server and model compare.
 //!
 //! Lists that stand for sets are sorted; error texts are left out, codes are not.
 
@@ -12,22 +12,25 @@ use parking_lot::Mutex;
 use resound::hub::{Signal, Transport};
 use serde_json::Value;
 
+/// Short enough that most messages are deflated for a socket that can read that.
+pub(crate) const DEFLATE_MIN_BYTES: usize = 64;
+
 /// One message, or one webhook event; `channel` is empty where it concerns the whole connection.
 #[derive(Clone, PartialEq, Eq)]
-pub(crate) struct Heard {
+pub(crate) struct Received {
     pub(crate) channel: String,
     pub(crate) text: String,
 }
 
-impl fmt::Debug for Heard {
+impl fmt::Debug for Received {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {}", if self.channel.is_empty() { "-" } else { &self.channel }, self.text)
     }
 }
 
 /// A message in the short form.
-pub(crate) fn heard(channel: &str, text: impl Into<String>) -> Heard {
-    Heard { channel: channel.to_owned(), text: text.into() }
+pub(crate) fn received(channel: &str, text: impl Into<String>) -> Received {
+    Received { channel: channel.to_owned(), text: text.into() }
 }
 
 /// What a shard wrote for one socket.
@@ -44,7 +47,7 @@ impl Wire {
     }
 
     /// Everything since the last time.
-    pub(crate) fn take(&self) -> Vec<Heard> {
+    pub(crate) fn take(&self) -> Vec<Received> {
         messages(&std::mem::take(&mut *self.bytes.lock()))
     }
 }
@@ -77,7 +80,7 @@ impl Transport for Memory {
 }
 
 /// The frames of a server: final and unmasked.
-fn messages(mut bytes: &[u8]) -> Vec<Heard> {
+fn messages(mut bytes: &[u8]) -> Vec<Received> {
     let mut all = Vec::new();
     while let [first, length, rest @ ..] = bytes {
         let wide = match length {
@@ -92,7 +95,9 @@ fn messages(mut bytes: &[u8]) -> Vec<Heard> {
         all.push(match first {
             0x81 => message(std::str::from_utf8(payload).expect("servers say UTF-8")),
             0xc1 => message(&inflated(payload)),
-            0x88 => heard("", format!("closed {}", u16::from_be_bytes([payload[0], payload[1]]))),
+            0x88 => {
+                received("", format!("closed {}", u16::from_be_bytes([payload[0], payload[1]])))
+            }
             other => panic!("the server sent a frame that starts with {other:#x}"),
         });
         bytes = rest;
@@ -109,7 +114,7 @@ fn inflated(payload: &[u8]) -> String {
     text
 }
 
-fn message(text: &str) -> Heard {
+fn message(text: &str) -> Received {
     let message: Value = serde_json::from_str(text).unwrap_or_else(|_| panic!("no JSON: {text}"));
     let string = |key: &str| message.get(key).map(|value| value.as_str().unwrap_or("no string"));
     let (event, channel) = (string("event").unwrap(), string("channel").unwrap_or_default());
@@ -134,7 +139,7 @@ fn message(text: &str) -> Heard {
             format!("event {event} {}{from}", string("data").unwrap_or("without data"))
         }
     };
-    heard(channel, said)
+    received(channel, said)
 }
 
 /// Everybody once, in `ids` and in `hash` alike, and as many as `count` says.

@@ -1,4 +1,4 @@
-//! What clients say of their own accord: pusher-js's words, with a back end's signatures.
+//! The messages of a client, as pusher-js sends them, with a back end's signatures.
 
 use serde_json::json;
 

@@ -9,19 +9,19 @@ use crate::line::Shape;
 use crate::sandbox::{run, try_run};
 
 /// A switch. Several tests have one each, and the same addresses behind it.
-pub(crate) struct World {
+pub(crate) struct Switch {
     number: usize,
     hosts: Cell<u8>,
 }
 
-impl World {
+impl Switch {
     pub(crate) fn new() -> Self {
-        static WORLDS: AtomicUsize = AtomicUsize::new(0);
-        let world = Self { number: WORLDS.fetch_add(1, Ordering::Relaxed), hosts: Cell::new(0) };
-        let bridge = world.bridge();
+        static SWITCHES: AtomicUsize = AtomicUsize::new(0);
+        let switch = Self { number: SWITCHES.fetch_add(1, Ordering::Relaxed), hosts: Cell::new(0) };
+        let bridge = switch.bridge();
         run(&format!("ip link add {bridge} type bridge"));
         run(&format!("ip link set {bridge} up"));
-        world
+        switch
     }
 
     /// One more host, behind a link of 1500 bytes and nothing else.
@@ -35,9 +35,9 @@ impl World {
     }
 
     fn add(&self, shape: Option<Shape>) -> Host {
-        let (world, host) = (self.number, self.hosts.get() + 1);
+        let (switch, host) = (self.number, self.hosts.get() + 1);
         self.hosts.set(host);
-        let (name, port) = (format!("w{world}-{host}"), format!("p{world}-{host}"));
+        let (name, port) = (format!("w{switch}-{host}"), format!("p{switch}-{host}"));
         Host::new(&name, [&self.bridge(), &port], Ipv4Addr::new(10, 0, 0, host), shape)
     }
 
@@ -46,7 +46,7 @@ impl World {
     }
 }
 
-impl Drop for World {
+impl Drop for Switch {
     fn drop(&mut self) {
         try_run(&format!("ip link del {}", self.bridge()));
     }

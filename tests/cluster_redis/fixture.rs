@@ -1,4 +1,4 @@
-//! What most of these tests begin with, and how they see that nodes work together.
+//! Sockets on every node of a cluster, and the assertions that the nodes work together.
 
 use serde_json::Value;
 
@@ -16,7 +16,7 @@ pub(crate) async fn subscribers(cluster: &TestCluster, channel: &str) -> Vec<Tes
     sockets
 }
 
-/// Somebody on every node, on a presence channel; what they heard of each other is behind them.
+/// Somebody on every node, on a presence channel; what they received of each other is behind them.
 pub(crate) async fn members(cluster: &TestCluster, channel: &str) -> Vec<TestSocket> {
     let mut sockets = Vec::new();
     for (at, node) in cluster.nodes.iter().enumerate() {
@@ -27,7 +27,7 @@ pub(crate) async fn members(cluster: &TestCluster, channel: &str) -> Vec<TestSoc
     }
     cluster.settle().await;
     for socket in &mut sockets {
-        socket.hear_all().await;
+        socket.receive_all().await;
     }
     sockets
 }
@@ -42,9 +42,9 @@ pub(crate) async fn assert_events_flow(
         let data = format!("from node {at}");
         node.backend().trigger(channel, "news", &data).await;
         for socket in &mut *sockets {
-            let heard = socket.hear_json().await;
+            let received = socket.receive_json().await;
             assert_eq!(
-                (heard["event"].as_str(), heard["data"].as_str()),
+                (received["event"].as_str(), received["data"].as_str()),
                 (Some("news"), Some(&*data))
             );
         }
