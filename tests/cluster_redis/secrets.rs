@@ -1,4 +1,4 @@
-//! Nothing a node says to Redis would let a reader in.
+//! No command of a node holds what would let a reader of Redis into an app.
 
 use futures_util::StreamExt;
 
@@ -6,7 +6,9 @@ use crate::fixture::members;
 use crate::harness::redis::{TestRedis, is_left_out};
 use crate::harness::{TestCluster, within};
 
-/// Everything that is said to this Redis up to a word of the test's own.
+/// The last command that is looked at; the text of no script contains it.
+const LAST: &str = "last-command-of-the-test";
+
 #[tokio::test]
 async fn neither_keys_nor_secrets_nor_signatures_reach_redis() {
     if is_left_out() {
@@ -20,8 +22,8 @@ async fn neither_keys_nor_secrets_nor_signatures_reach_redis() {
     let members = members(&cluster, "presence-cache-room").await;
     let mut socket = cluster.nodes[0].connect().await;
     socket.subscribe_signed("private-chat", None).await;
-    let whisper = r#"{"event":"client-typing","channel":"private-chat","data":{}}"#;
-    socket.send_text(whisper).await;
+    let client_event = r#"{"event":"client-typing","channel":"private-chat","data":{}}"#;
+    socket.send_text(client_event).await;
     socket.sign_in(r#"{"id":"ann","watchlist":["bob"]}"#).await;
     let mut backend = cluster.nodes[1].backend();
     backend.trigger("presence-cache-room", "news", "{}").await;
@@ -30,24 +32,24 @@ async fn neither_keys_nor_secrets_nor_signatures_reach_redis() {
     socket.receive_close().await;
     drop(members);
     cluster.settle().await;
-    let _: String = redis.ask(&["ECHO", "the end"]).await;
+    let _: String = redis.ask(&["ECHO", LAST]).await;
 
-    let mut said = monitor.into_on_message::<String>();
+    let mut commands = monitor.into_on_message::<String>();
     let mut all = Vec::new();
-    let until_the_end = async {
-        while let Some(line) = said.next().await {
-            if line.contains("the end") {
+    let up_to_the_last = async {
+        while let Some(line) = commands.next().await {
+            if line.contains(LAST) {
                 return;
             }
             all.push(line);
         }
     };
-    within("the end", until_the_end).await;
-    for what in ["presence-cache-room", "private-chat", "client-typing", "server-to-user-ann"] {
-        assert!(all.iter().any(|line| line.contains(what)), "{what} was not said at all");
+    within("the last command", up_to_the_last).await;
+    for expected in ["presence-cache-room", "private-chat", "client-typing", "server-to-user-ann"] {
+        assert!(all.iter().any(|line| line.contains(expected)), "no command names {expected}");
     }
     for secret in ["reverb-key", "reverb-secret"] {
-        let told: Vec<_> = all.iter().filter(|line| line.contains(secret)).collect();
-        assert!(told.is_empty(), "{told:#?}");
+        let leaks: Vec<_> = all.iter().filter(|line| line.contains(secret)).collect();
+        assert!(leaks.is_empty(), "{leaks:#?}");
     }
 }
