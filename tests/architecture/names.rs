@@ -116,7 +116,7 @@ fn an_exported_type_has_a_name_of_its_own() {
 }
 
 #[test]
-fn files_and_types_have_names_that_say_what_they_hold() {
+fn names_of_files_and_types_state_their_content() {
     let mut problems = Vec::new();
     for source in ["src", "tests", "benches"].into_iter().flat_map(sources) {
         let stem = source.path.file_stem().unwrap().to_str().unwrap().to_owned();

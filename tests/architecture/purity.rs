@@ -98,7 +98,7 @@ impl<'ast> Visit<'ast> for Awaits {
 }
 
 #[test]
-fn the_pure_rooms_have_no_clock_no_randomness_and_no_tasks() {
+fn pure_modules_have_no_clock_no_randomness_and_no_tasks() {
     let mut problems = Vec::new();
     let sources = code("src");
     for (room, allowed) in PURE {

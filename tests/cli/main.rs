@@ -143,7 +143,7 @@ fn a_webhook_over_http_needs_no_authorities() {
 }
 
 #[test]
-fn a_webhook_over_https_without_authorities_says_what_to_install() {
+fn a_webhook_over_https_without_authorities_names_what_to_install() {
     let output = without_authorities("https-webhook", "https://127.0.0.1:9/").output().unwrap();
     assert_eq!(output.status.code(), Some(1));
     let stderr = text(&output.stderr);

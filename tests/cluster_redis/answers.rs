@@ -25,7 +25,7 @@ async fn members(cluster: &TestCluster) -> Vec<TestSocket> {
 }
 
 #[tokio::test]
-async fn a_socket_that_asks_without_reading_is_read_no_further() {
+async fn a_socket_that_requests_without_reading_is_read_no_further() {
     if is_left_out() {
         return;
     }

@@ -35,7 +35,7 @@ async fn check(url: &str, parts: &[&str]) {
 }
 
 #[tokio::test]
-async fn a_sentinel_that_asks_for_a_password_gets_its_own() {
+async fn a_sentinel_with_a_password_gets_its_own() {
     if is_left_out() {
         return;
     }
@@ -79,7 +79,7 @@ async fn a_user_at_the_sentinel_needs_few_rights() {
 }
 
 #[tokio::test]
-async fn what_is_no_sentinel_and_who_knows_no_such_primary_is_named() {
+async fn servers_that_are_no_sentinel_or_lack_the_primary_are_named() {
     if is_left_out() {
         return;
     }

@@ -8,7 +8,7 @@ use crate::harness::server::REVERB_APP;
 use crate::harness::{TestCluster, within};
 
 #[tokio::test]
-async fn two_clusters_on_one_redis_do_not_hear_each_other() {
+async fn two_clusters_on_one_redis_receive_no_event_of_each_other() {
     if is_left_out() {
         return;
     }
@@ -41,7 +41,7 @@ async fn two_clusters_on_one_redis_do_not_hear_each_other() {
 
 /// A topic is received by the nodes that have sockets there, and some seconds longer.
 #[tokio::test]
-async fn a_node_hears_only_the_channels_it_serves() {
+async fn a_node_receives_only_the_channels_it_serves() {
     if is_left_out() {
         return;
     }

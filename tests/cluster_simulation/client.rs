@@ -95,7 +95,7 @@ impl View {
             }
             Received::Succeeded(members) if *members == self.members => {}
             Received::Succeeded(members) => {
-                return Err(format!("told {members:?} again, knew {:?}", self.members));
+                return Err(format!("sent {members:?} again, had {:?}", self.members));
             }
             _ if !self.is_answered => return Err(format!("{received:?} before the answer")),
             Received::Event(event) => self.received.push(*event),
@@ -130,7 +130,7 @@ impl Client {
     }
 
     /// Somebody of its watchlist came or went. Before it was told of all of them, that says nothing.
-    pub(crate) fn hear_of(&mut self, user: &str, is_online: bool) -> Result<(), String> {
+    pub(crate) fn receive_status_of(&mut self, user: &str, is_online: bool) -> Result<(), String> {
         let Some(known) = self.online.as_mut().and_then(|online| online.get_mut(user)) else {
             return Ok(());
         };

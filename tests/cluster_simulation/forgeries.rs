@@ -53,7 +53,7 @@ impl Stage {
 
     /// A socket joins as the user of its number; the directory seats it.
     fn joins(&mut self, number: u32) {
-        self.asks_to_join(number);
+        self.request_join(number);
         let state = self.state().expect("a join is a request");
         self.machine.core.subscribed(&self.topic);
         let added = state.rows.iter().map(|(user, _)| user.to_string()).collect();
@@ -62,7 +62,7 @@ impl Stage {
         self.machine.core.take_effects();
     }
 
-    fn asks_to_join(&mut self, number: u32) {
+    fn request_join(&mut self, number: u32) {
         let user_info = Some(RawValue::from_string("{}".to_owned()).unwrap());
         let member = Member { user_id: number.to_string().into(), user_info };
         let socket = SocketId::of_halves(number, 1).unwrap();
@@ -152,7 +152,7 @@ fn an_event_of_this_node_is_delivered_as_it_was_published_here() {
 #[test]
 fn an_answer_whose_number_is_guessed_is_dropped() {
     let mut stage = Stage::new("presence-room");
-    stage.asks_to_join(2);
+    stage.request_join(2);
     let state = stage.state().unwrap();
     for guessed in [0, 1, 2, 3] {
         let forged = Said { refused: vec!["2".to_owned()], ..said(Vec::new(), None) };
@@ -168,17 +168,23 @@ fn a_change_is_compared_with_the_directory_within_a_lease() {
     let mut stage = Stage::new("presence-room");
     for _ in 0..3 {
         stage.receives(&change(&["1"], &["ghost"])).unwrap();
-        let told = stage.delivered();
-        assert!(told[0].contains("member_removed") && told[1].contains("ghost"), "{told:?}");
+        let delivered = stage.delivered();
+        assert!(
+            delivered[0].contains("member_removed") && delivered[1].contains("ghost"),
+            "{delivered:?}"
+        );
         stage.receives(&change(&["ghost"], &["ghost"])).unwrap();
         stage.delivered();
         let state = stage.state_within(lease + Duration::from_secs(1)).expect("a comparison");
         assert!(state.flags.roster && !state.flags.whole && state.rows.is_empty());
         assert!(stage.state().is_none(), "one for both");
         stage.answers(state.request, &said(Vec::new(), Some(roster()))).unwrap();
-        let told = stage.delivered();
-        assert!(told[0].contains("member_removed") && told[0].contains("ghost"), "{told:?}");
-        assert!(told[1].contains("member_added") && told.len() == 2, "{told:?}");
+        let delivered = stage.delivered();
+        assert!(
+            delivered[0].contains("member_removed") && delivered[0].contains("ghost"),
+            "{delivered:?}"
+        );
+        assert!(delivered[1].contains("member_added") && delivered.len() == 2, "{delivered:?}");
         assert!(stage.state_within(3 * lease).is_none(), "nothing has changed since");
     }
 }

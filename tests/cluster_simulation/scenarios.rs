@@ -40,7 +40,7 @@ fn something_short(world: &mut World, seed: u64) {
 }
 
 /// Nobody hears that anybody came or went, since nobody did.
-fn nothing_is_heard(world: &mut World, time: u64) -> Result<(), String> {
+fn no_change_is_received(world: &mut World, time: u64) -> Result<(), String> {
     let before = world.changes_received;
     world.settle(time)?;
     world.come_to_rest()?;
@@ -54,26 +54,26 @@ fn nothing_is_heard(world: &mut World, time: u64) -> Result<(), String> {
 }
 
 #[test]
-fn nobody_flickers() {
+fn a_short_fault_changes_no_roster() {
     every_seed(0..SEEDS, |seed| {
         let mut world = quiet(seed)?;
         something_short(&mut world, seed);
-        nothing_is_heard(&mut world, 4 * SECOND)
+        no_change_is_received(&mut world, 4 * SECOND)
     });
 }
 
 #[test]
-fn a_redis_that_stands_still_for_long_is_no_end_of_anybody() {
+fn a_redis_that_stops_for_long_removes_no_member() {
     every_seed(0..SEEDS / 4, |seed| {
         let mut world = quiet(seed)?;
         world.pause((10 * SECOND, 30 * SECOND));
-        nothing_is_heard(&mut world, 31 * SECOND)
+        no_change_is_received(&mut world, 31 * SECOND)
     });
 }
 
 /// Whoever did not hear the last events of a Redis whose successor lacks them is told so.
 #[test]
-fn what_a_failover_loses_is_told() {
+fn events_lost_by_a_failover_are_reported() {
     every_seed(0..SEEDS, |seed| {
         let mut world = quiet(seed)?;
         world.cut(0, (2 * SECOND, 3 * SECOND));
@@ -88,7 +88,7 @@ fn what_a_failover_loses_is_told() {
 }
 
 #[test]
-fn a_crash_is_told_within_the_lease() {
+fn a_crash_is_reported_within_the_lease() {
     every_seed(0..SEEDS, |seed| {
         let mut world = quiet(seed)?;
         world.crash(0);

@@ -17,7 +17,7 @@ use crate::directory::Directory;
 use crate::harness::redis::is_left_out;
 use crate::harness::{TestRedis, eventually};
 use crate::random::Random;
-use crate::simulation::asked_for;
+use crate::simulation::number_of_environment;
 
 mod likeness;
 mod proof;
@@ -197,7 +197,7 @@ async fn random_requests_are_answered_alike() {
         return;
     }
     let redis = TestRedis::start().await;
-    let seeds = match asked_for("SCRIPTS_SEED") {
+    let seeds = match number_of_environment("SCRIPTS_SEED") {
         Some(seed) => seed..seed + 1,
         None => 0..SEQUENCES,
     };
@@ -208,7 +208,7 @@ async fn random_requests_are_answered_alike() {
 
 /// What the encoders of the test write is what the nodes read.
 #[tokio::test]
-async fn what_the_real_directory_says_can_be_read() {
+async fn replies_of_the_real_directory_can_be_read() {
     if is_left_out() {
         return;
     }

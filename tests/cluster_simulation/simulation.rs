@@ -47,8 +47,8 @@ fn failure(seed: u64, steps: usize, adjust: fn(&mut Profile)) -> Option<String> 
 /// Plays so many schedules of so many steps, or the one whose seed is asked for.
 fn play_all(first: u64, count: u64, steps: usize, adjust: fn(&mut Profile)) {
     // Other schedules than those of every run.
-    let first = first + asked_for("SIMULATION_FIRST").unwrap_or(0);
-    if let Some(seed) = asked_for("SIMULATION_SEED") {
+    let first = first + number_of_environment("SIMULATION_FIRST").unwrap_or(0);
+    if let Some(seed) = number_of_environment("SIMULATION_SEED") {
         if (first..first + count).contains(&seed)
             && let Some(text) = failure(seed, steps, adjust)
         {
@@ -60,7 +60,7 @@ fn play_all(first: u64, count: u64, steps: usize, adjust: fn(&mut Profile)) {
 }
 
 /// What whoever runs the tests asks for: a number.
-pub(crate) fn asked_for(name: &str) -> Option<u64> {
+pub(crate) fn number_of_environment(name: &str) -> Option<u64> {
     #[allow(clippy::disallowed_methods, reason = "no configuration: it says what is to be tested")]
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text}")))

@@ -17,7 +17,7 @@ mod webhooks;
 
 /// Whether everything is as it must be. `Err` says what is not.
 pub(crate) fn verdict(world: &mut World) -> Result<(), String> {
-    everybody_is_there(world)?;
+    every_machine_is_connected(world)?;
     let own = USERS.iter().map(|user| format!("#server-to-user-{user}"));
     let names: Vec<String> = CHANNELS.iter().map(|name| (*name).to_owned()).chain(own).collect();
     for name in &names {
@@ -34,7 +34,7 @@ fn ensure(is_so: bool, text: impl FnOnce() -> String) -> Result<(), String> {
     if is_so { Ok(()) } else { Err(text()) }
 }
 
-fn everybody_is_there(world: &World) -> Result<(), String> {
+fn every_machine_is_connected(world: &World) -> Result<(), String> {
     for (at, machine) in world.machines.iter().enumerate() {
         ensure(machine.is_up && machine.core.is_connected(), || format!("machine {at} is away"))?;
         // A beat may be under way at any time.
@@ -85,15 +85,15 @@ pub(crate) fn all_know_the_same(world: &World, name: &str) -> Result<(), String>
     }
     for (socket, client) in &world.clients {
         let Some(view) = client.views.get(name) else { continue };
-        let told: BTreeSet<&str> = view.members.keys().map(|user| &**user).collect();
-        ensure(!is_presence || told == users, || {
-            format!("{name} has {users:?}, {socket} was told {told:?}")
+        let received: BTreeSet<&str> = view.members.keys().map(|user| &**user).collect();
+        ensure(!is_presence || received == users, || {
+            format!("{name} has {users:?}, {socket} received {received:?}")
         })?;
         let wrong_info =
             view.members.iter().find(|(user, info)| **info != format!("{{\"name\":\"{user}\"}}"));
-        ensure(wrong_info.is_none(), || format!("{socket} in {name} was told {wrong_info:?}"))?;
+        ensure(wrong_info.is_none(), || format!("{socket} in {name} received {wrong_info:?}"))?;
         let counted = view.count.is_none_or(|count| count == sockets as u64);
-        ensure(counted, || format!("{name} has {sockets}, {socket} was told {:?}", view.count))?;
+        ensure(counted, || format!("{name} has {sockets}, {socket} received {:?}", view.count))?;
     }
     Ok(())
 }
@@ -147,7 +147,7 @@ fn watchers_know(world: &World) -> Result<(), String> {
             continue;
         }
         let Some(online) = &client.online else {
-            return Err(format!("{socket} was never told its watchlist"));
+            return Err(format!("{socket} never received its watchlist"));
         };
         // Its own user it knows of; its other sockets are not told of each other.
         let should: BTreeMap<&str, bool> = client
@@ -156,12 +156,14 @@ fn watchers_know(world: &World) -> Result<(), String> {
             .filter(|user| **user != client.user)
             .map(|user| (*user, is_online(user)))
             .collect();
-        let told: BTreeMap<&str, bool> = online
+        let received: BTreeMap<&str, bool> = online
             .iter()
             .filter(|(user, _)| **user != client.user)
             .map(|(user, is_online)| (&**user, *is_online))
             .collect();
-        ensure(told == should, || format!("{socket} watches {should:?}, was told {told:?}"))?;
+        ensure(received == should, || {
+            format!("{socket} watches {should:?}, received {received:?}")
+        })?;
     }
     Ok(())
 }

@@ -104,7 +104,7 @@ struct Absence {
 }
 
 /// What webhooks were told, and in which operation of the directory that was decided.
-pub(crate) struct Told {
+pub(crate) struct Announcement {
     pub(crate) operation: Operation,
     pub(crate) decision: Decision,
 }
@@ -127,7 +127,7 @@ pub(crate) struct World {
     closing: Vec<SocketId>,
     pub(crate) events: Vec<Event>,
     unanswered: Vec<usize>,
-    pub(crate) told: Vec<Told>,
+    pub(crate) announced: Vec<Announcement>,
     /// How often somebody received that a user came or went.
     pub(crate) changes_received: usize,
     /// Channels in which changes were forged.
@@ -167,7 +167,7 @@ impl World {
             closing: Vec::new(),
             events: Vec::new(),
             unanswered: Vec::new(),
-            told: Vec::new(),
+            announced: Vec::new(),
             changes_received: 0,
             forged_in: BTreeSet::new(),
             absences: BTreeMap::new(),
@@ -177,7 +177,7 @@ impl World {
             next_socket: 0,
             steps_left: profile.steps,
             trace: Vec::new(),
-            verbose: crate::simulation::asked_for("SIMULATION_VERBOSE").is_some(),
+            verbose: crate::simulation::number_of_environment("SIMULATION_VERBOSE").is_some(),
             wrong: None,
             profile,
         };

@@ -139,7 +139,7 @@ pub(crate) async fn a_narrow_link_is_closed_only_when_its_outbox_is_full() {
 }
 
 /// A radio cell that fails: the server gets neither a reset nor an end from 50 sockets.
-pub(crate) async fn a_crowd_out_of_reach_does_not_delay_the_others() {
+pub(crate) async fn unreachable_subscribers_do_not_delay_the_others() {
     let switch = Switch::new();
     let (server, near, cell) = (switch.host(), switch.host(), switch.host());
     let server = server.serve(&[]).await;

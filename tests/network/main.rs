@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         drain::a_client_whose_link_is_cut_does_not_prolong_the_drain,
         fan_out::events_of_any_size_arrive_whole_beside_a_narrow_link,
         fan_out::a_narrow_link_is_closed_only_when_its_outbox_is_full,
-        fan_out::a_crowd_out_of_reach_does_not_delay_the_others,
+        fan_out::unreachable_subscribers_do_not_delay_the_others,
         fan_out::events_arrive_whole_over_a_link_that_loses_packets,
         redis_link::a_roster_and_a_burst_of_events_cross_whole,
         redis_link::a_roster_that_takes_longer_than_the_time_out_crosses,
@@ -74,7 +74,7 @@ fn main() -> ExitCode {
         slow::one_that_reads_slowly_but_steadily_is_never_closed,
         slow::one_that_takes_nothing_is_closed_when_its_time_is_over,
         vanished::a_client_whose_link_is_cut_leaves_its_channels_when_pings_end_it,
-        vanished::a_user_who_changes_networks_never_leaves,
+        vanished::a_user_that_changes_networks_stays_a_member,
         vanished::a_client_whose_link_is_cut_and_healed_misses_nothing,
     ];
     libtest_mimic::run(&arguments, trials).exit_code()

@@ -60,7 +60,7 @@ pub(crate) async fn a_client_whose_link_is_cut_leaves_its_channels_when_pings_en
 
 /// A telephone that leaves the building: its old connection is dead and not yet ended when the user
 /// comes back over another network.
-pub(crate) async fn a_user_who_changes_networks_never_leaves() {
+pub(crate) async fn a_user_that_changes_networks_stays_a_member() {
     let switch = Switch::new();
     let (server, stays) = (switch.host(), switch.host());
     let (first_network, second_network) = (switch.host(), switch.host());

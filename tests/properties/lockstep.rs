@@ -64,7 +64,7 @@ proptest! {
     #![proptest_config(cases(400))]
 
     #[test]
-    fn every_step_is_what_the_model_says(schedule in schedule(120)) {
+    fn every_step_is_that_of_the_model(schedule in schedule(120)) {
         follows(&schedule).map_err(TestCaseError::fail)?;
     }
 }

@@ -249,8 +249,8 @@ fn visited(peers: &[Peer], received: &[Vec<Received>]) -> Result<(), String> {
     for (peer, received) in peers.iter().zip(received) {
         let windows = windows(received, CHANNELS[VISITED])?;
         let events: Vec<_> = windows.into_iter().map(|window| window.events).collect();
-        let is_heard = events.iter().zip(&peer.visits).all(|(events, own)| events.contains(own));
-        if events.len() != peer.visits.len() || !is_heard {
+        let is_received = events.iter().zip(&peer.visits).all(|(events, own)| events.contains(own));
+        if events.len() != peer.visits.len() || !is_received {
             return Err(format!("visits {:?}\nreceived {events:?}", peer.visits));
         }
         all.extend(events);

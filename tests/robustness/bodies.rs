@@ -127,7 +127,7 @@ async fn a_body_behind_an_answer_is_not_read_for_ever() {
 }
 
 #[tokio::test]
-async fn a_body_nobody_signed_is_not_kept() {
+async fn an_unsigned_body_is_not_stored() {
     let program = Program::start(&[]).await;
     let mut bystander = Bystander::at(program.address).await;
     const PIECE: usize = 1 << 16;

@@ -91,7 +91,7 @@ async fn it_can_be_switched_off() {
 }
 
 #[tokio::test]
-async fn large_events_are_deflated_for_those_who_can_read_that() {
+async fn large_events_are_deflated_for_clients_that_negotiated_it() {
     let server = TestServer::start().await;
     let (mut one, mut other) = (deflating(&server).await, deflating(&server).await);
     let mut plain = Wire::socket(server.address).await;
@@ -147,7 +147,7 @@ async fn deflated_messages_of_clients_are_read() {
 }
 
 #[tokio::test]
-async fn what_is_wrong_closes_with_the_code_that_says_so() {
+async fn malformed_deflate_frames_close_with_their_code() {
     let server = TestServer::start().await;
     let mut bystander = Bystander::at(server.address).await;
     // 9 KB that stand for 9 MB, at a limit of 10 000 bytes.

@@ -87,7 +87,7 @@ async fn a_bound_of_an_app_that_descriptors_do_not_allow_is_named_at_the_start()
 }
 
 #[tokio::test]
-async fn a_crowd_that_comes_at_once_is_let_in_or_refused_and_never_left_waiting() {
+async fn connections_beyond_the_descriptors_are_accepted_or_refused_without_waiting() {
     let program = start(64, &[]).await;
     let mut bystander = Bystander::at(program.address).await;
     let mut crowd = Vec::new();
@@ -157,7 +157,7 @@ async fn silent_connections_are_bounded_by_the_descriptors_there_are() {
 
 /// Something else in the process took what was reserved, or the limit was lowered.
 #[tokio::test]
-async fn without_any_descriptor_every_newcomer_gets_an_answer() {
+async fn without_a_free_descriptor_every_new_connection_gets_an_answer() {
     let mut program = start(2000, &[]).await;
     let mut sockets = Vec::new();
     for _ in 0..4 {
@@ -186,7 +186,7 @@ async fn without_any_descriptor_every_newcomer_gets_an_answer() {
 }
 
 #[tokio::test]
-async fn without_any_descriptor_a_newcomer_gets_that_of_an_idle_connection() {
+async fn without_a_free_descriptor_a_new_connection_gets_that_of_an_idle_one() {
     let mut program = start(2000, &[]).await;
     let mut socket = Wire::socket(program.address).await;
     let mut idle = Wire::open(program.address).await;

@@ -10,7 +10,7 @@ use crate::harness::TestServer;
 use crate::harness::server::REVERB_APP;
 use crate::harness::wire::{SAY_PING, TEXT, Wire, frame, handshake};
 use crate::http_timeouts::without_reading;
-use crate::shutdown::{draining_within, ends_within, half_a_request, sends_newcomers_away};
+use crate::shutdown::{draining_within, ends_within, half_a_request, refuses_new_connections};
 
 const EVENT: &str = r#"{"name":"event","channels":["channel"],"data":"{}"}"#;
 const BATCH: &str = r#"{"batch":[{"name":"event","channel":"channel","data":"{}"}]}"#;
@@ -89,7 +89,7 @@ async fn the_api_is_served_and_announces_the_end_of_each_connection() {
         kept_alive.push((wire, request, status));
     }
     server.stop();
-    sends_newcomers_away(&server).await;
+    refuses_new_connections(&server).await;
     for (mut wire, request, status) in kept_alive {
         wire.send(&request).await;
         let reply = wire.reply().await;

@@ -130,7 +130,7 @@ async fn ten_times_the_allowed_subscriptions_are_no_flood() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn others_do_not_wait_for_those_who_flood() {
+async fn a_flood_does_not_delay_other_sockets() {
     // One worker, so that all share it.
     let program = Program::start(&[("RESOUND_SERVER_WORKERS", "1")]).await;
     let address = program.address;

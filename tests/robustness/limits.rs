@@ -58,7 +58,7 @@ async fn one_subscription_too_many_is_refused_and_the_socket_kept() {
 }
 
 #[tokio::test]
-async fn channels_take_memory_only_while_somebody_is_in_them() {
+async fn channels_take_memory_only_while_they_have_subscribers() {
     const ROUNDS: usize = 8;
     let program = Program::start(&[("RESOUND_HTTP_HEADER_TIMEOUT_SECONDS", "600")]).await;
     let mut bystander = Bystander::at(program.address).await;
@@ -96,7 +96,7 @@ async fn channels_take_memory_only_while_somebody_is_in_them() {
 }
 
 #[tokio::test]
-async fn one_socket_too_many_is_told_so_and_its_place_is_not_taken() {
+async fn one_socket_too_many_is_refused_and_not_counted() {
     let server = TestServer::with_app("max_connections = 3").await;
     let mut bystander = Bystander::at(server.address).await;
     for _ in 0..20 {

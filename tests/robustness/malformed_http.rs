@@ -202,7 +202,7 @@ async fn a_body_that_is_not_plain_json_is_refused_with_its_field() {
 }
 
 #[tokio::test]
-async fn handshakes_with_a_fault_say_which() {
+async fn a_faulty_handshake_is_refused_with_its_cause() {
     let server = TestServer::start().await;
     let without = |part: &str| handshake().replace(part, "");
     let with = |from: &str, to: &str| handshake().replace(from, to);

@@ -43,7 +43,7 @@ pub(crate) async fn refuses_connections(server: &TestServer) {
 }
 
 /// The first step: newcomers are still answered, and sent away.
-pub(crate) async fn sends_newcomers_away(server: &TestServer) {
+pub(crate) async fn refuses_new_connections(server: &TestServer) {
     eventually("the server not to be ready", async || {
         let mut wire = Wire::open(server.address).await;
         wire.send(READY).await;
@@ -75,7 +75,7 @@ pub(crate) async fn half_a_request(address: std::net::SocketAddr, body: &str) ->
 }
 
 #[tokio::test]
-async fn every_socket_is_told_to_come_back() {
+async fn every_socket_is_closed_with_4200() {
     let mut server = draining_within(20).await;
     let mut sockets = Vec::new();
     for _ in 0..200 {
@@ -84,20 +84,20 @@ async fn every_socket_is_told_to_come_back() {
     sockets[0].subscribe("channel").await;
     server.stop();
     // As long as some are not gone, who comes is answered.
-    sends_newcomers_away(&server).await;
+    refuses_new_connections(&server).await;
     for socket in &mut sockets {
         let farewell = socket.farewell().await;
         assert_eq!(farewell.texts, [TOLD]);
         assert_eq!(farewell.code, Some(4200));
     }
-    sends_newcomers_away(&server).await;
+    refuses_new_connections(&server).await;
     drop(sockets);
     refuses_connections(&server).await;
     ends_within(server, 8).await;
 }
 
 #[tokio::test]
-async fn a_socket_that_talks_while_it_is_told_is_told_all_the_same() {
+async fn a_socket_that_sends_during_its_close_is_closed_too() {
     let mut server = draining_within(20).await;
     let mut socket = Wire::socket(server.address).await;
     socket.send(frame(TEXT, SAY_PING).repeat(100)).await;
@@ -142,7 +142,7 @@ async fn a_request_that_meets_the_stop_is_answered() {
     later.send(UP).await;
     assert_eq!(later.reply().await.status, 200);
     server.stop();
-    sends_newcomers_away(&server).await;
+    refuses_new_connections(&server).await;
     for wire in [&mut request, &mut later] {
         wire.send(UP).await;
         let reply = wire.reply().await;
@@ -176,9 +176,9 @@ async fn a_late_connection_without_a_request_does_not_hold_the_drain() {
     let mut server = draining_within(20).await;
     let socket = Wire::socket(server.address).await;
     server.stop();
-    sends_newcomers_away(&server).await;
+    refuses_new_connections(&server).await;
     let mut late = Wire::open(server.address).await;
-    sends_newcomers_away(&server).await;
+    refuses_new_connections(&server).await;
     drop(socket);
     let begin = Instant::now();
     late.ends().await;
@@ -241,7 +241,7 @@ async fn a_request_that_never_ends_holds_the_drain_no_longer_than_its_time() {
 }
 
 #[tokio::test]
-async fn a_crowd_that_leaves_as_the_server_stops_does_not_hold_it() {
+async fn sockets_that_close_as_the_server_stops_do_not_delay_its_end() {
     for crowd in [50, 500] {
         let mut server = draining_within(30).await;
         let mut sockets = Vec::new();

@@ -23,7 +23,7 @@ fn signed_with(parameters: &[(&str, &str)]) -> String {
 }
 
 #[tokio::test]
-async fn signatures_say_what_is_wrong_with_them() {
+async fn a_wrong_signature_is_refused_with_its_cause() {
     let server = TestServer::start().await;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_secs();
     let key = ("auth_key", "reverb-key");

@@ -46,7 +46,7 @@ async fn every_silence_ends_with_a_ping_whatever_time_a_pong_may_take() {
 }
 
 #[tokio::test]
-async fn who_pings_with_control_frames_is_pinged_with_them() {
+async fn a_client_that_pings_with_control_frames_is_pinged_with_them() {
     let server = TestServer::with_app("ping_interval = 1\npong_timeout_seconds = 1").await;
     let mut socket = Wire::socket(server.address).await;
     for _ in 0..3 {

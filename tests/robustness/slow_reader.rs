@@ -41,7 +41,7 @@ async fn receives(socket: &mut TestSocket, count: usize) {
 
 /// What a slow reader finds when it reads at last: whole events in order from the first, then why
 /// there are no more, then the end.
-fn assert_told_why(farewell: &Farewell, events_max: usize) {
+fn assert_close_reason(farewell: &Farewell, events_max: usize) {
     let (why, events) = farewell.texts.split_last().expect("the reason");
     assert_eq!(
         *why,
@@ -82,7 +82,7 @@ async fn one_that_never_reads_is_closed_and_the_others_get_everything() {
     }
     let counts = backend.get("/channels/flood", &[("info", "subscription_count")]).await;
     assert_eq!(counts.json()["subscription_count"], 5, "gone before the closing handshake is over");
-    assert_told_why(&slow.farewell().await, count);
+    assert_close_reason(&slow.farewell().await, count);
     assert_eq!(server.metric(SLOW_READERS), 1.0);
     assert_eq!(server.metric("resound_connections_closed_total{by=\"server\",code=\"4100\"}"), 1.0);
     drop(slow);
@@ -136,7 +136,7 @@ async fn a_member_that_never_reads_is_announced_gone_at_once() {
     receives(&mut other, count).await;
     let users = backend.get("/channels/presence-room/users", &[]).await;
     assert_eq!(users.body, r#"{"users":[{"id":"other"}]}"#);
-    assert_told_why(&slow.farewell().await, count + 1);
+    assert_close_reason(&slow.farewell().await, count + 1);
 }
 
 const ROOM: &str = "presence-room";
@@ -173,7 +173,7 @@ async fn fill_room(server: &TestServer) -> Vec<TestSocket> {
 }
 
 #[tokio::test]
-async fn one_that_asks_without_reading_is_read_no_further() {
+async fn a_client_that_requests_without_reading_is_read_no_further() {
     let server = server(PATIENT).await;
     let mut bystander = Bystander::at(server.address).await;
     let members = fill_room(&server).await;

@@ -161,7 +161,7 @@ async fn come_and_go(address: SocketAddr, turns: Turns) {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn twenty_thousand_who_come_and_go_leave_nothing() {
+async fn twenty_thousand_sockets_that_come_and_go_leave_nothing() {
     let program = Program::start(&UNPINGED).await;
     let mut bystander = Bystander::at(program.address).await;
     let address = program.address;

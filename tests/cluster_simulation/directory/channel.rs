@@ -16,7 +16,7 @@ pub(crate) struct Rows {
     pub(crate) by_node: BTreeMap<u64, i64>,
     pub(crate) total: i64,
     pub(super) arrivals: u64,
-    pub(super) told: Option<i64>,
+    pub(super) announced: Option<i64>,
 }
 
 /// A number, and until when it is remembered.
@@ -100,17 +100,19 @@ impl Channel {
     }
 
     /// Whether subscribers are told their number now, later or not at all.
-    pub(super) fn told_count(&mut self, now: u64) -> Told {
-        let Some(rows) = self.rows.as_mut().filter(|rows| rows.total > 0) else { return Told::No };
-        if rows.told == Some(rows.total) {
-            return Told::No;
+    pub(super) fn count_due(&mut self, now: u64) -> CountDue {
+        let Some(rows) = self.rows.as_mut().filter(|rows| rows.total > 0) else {
+            return CountDue::No;
+        };
+        if rows.announced == Some(rows.total) {
+            return CountDue::No;
         }
         if rows.total > 100 && self.counted_until >= now {
-            return Told::Later;
+            return CountDue::Later;
         }
-        rows.told = Some(rows.total);
+        rows.announced = Some(rows.total);
         self.counted_until = now + 5000;
-        Told::Now
+        CountDue::Now
     }
 
     /// Those that do not expire by themselves.
@@ -125,7 +127,7 @@ impl Channel {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Told {
+pub(super) enum CountDue {
     No,
     Now,
     Later,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use resound::cluster::{ChannelRecord, ChannelState, PendingLeave, Reply};
 
-use super::channel::{Channel, Member, Told};
+use super::channel::{Channel, CountDue, Member};
 use super::messages::{self, Bytes, Change, Said};
 use super::{COUNTS_ON_MS, Decision, Directory, Done, HOLD_MS, REMEMBERED_MS, decision};
 
@@ -50,15 +50,15 @@ impl Directory {
             true => self.decide(&reference, &changed, &totals, now),
             false => Vec::new(),
         };
-        let told = if state.traits.counts { channel.told_count(now / 1000) } else { Told::No };
-        let count = (told == Told::Now).then_some(totals.after as u32);
+        let due = if state.traits.counts { channel.count_due(now / 1000) } else { CountDue::No };
+        let count = (due == CountDue::Now).then_some(totals.after as u32);
         let mut said = Vec::new();
         let (removed, added) = (&changed.removed[..], &changed.added[..]);
         let change = Change { removed, added, count, recount: false };
         let change = messages::change(node, &change);
         said.extend(change.map(|change| (state.topic.clone(), change)));
         let outcome =
-            outcome(&mut channel, (node, state), (changed, totals.after, told, &decided), now);
+            outcome(&mut channel, (node, state), (changed, totals.after, due, &decided), now);
         let own_topic = format!("{}:node:{node:016x}", self.rules.prefix);
         said.push((own_topic.into(), messages::outcome(state.request, &outcome)));
         self.channels.insert(state.topic.clone(), channel);
@@ -191,11 +191,11 @@ fn change_rows(channel: &mut Channel, node: u64, state: &ChannelState) -> Change
         }
     }
     if state.flags.whole {
-        let is_told = |user: &String| {
+        let is_announced = |user: &String| {
             state.rows.iter().any(|(mine, info)| **mine == **user && info.is_some())
         };
         let others: Vec<String> =
-            channel.members.keys().filter(|user| !is_told(user)).cloned().collect();
+            channel.members.keys().filter(|user| !is_announced(user)).cloned().collect();
         changed.removed.extend(others.into_iter().filter(|user| channel.withdraw(node, user)));
     }
     changed
@@ -204,7 +204,7 @@ fn change_rows(channel: &mut Channel, node: u64, state: &ChannelState) -> Change
 fn outcome(
     channel: &mut Channel,
     (node, state): (u64, &ChannelState),
-    (changed, total, told, decided): (Changed, i64, Told, &[Decision]),
+    (changed, total, due, decided): (Changed, i64, CountDue, &[Decision]),
     now: u64,
 ) -> Said {
     let flags = &state.flags;
@@ -221,10 +221,10 @@ fn outcome(
         number: channel.number.as_ref().map_or(0, |number| number.value),
         total: total.max(0) as u32,
         report_occupied: decided.iter().any(|one| one.user.is_none()),
-        count: match told {
-            Told::No => None,
-            Told::Now => Some("sent"),
-            Told::Later => Some("later"),
+        count: match due {
+            CountDue::No => None,
+            CountDue::Now => Some("sent"),
+            CountDue::Later => Some("later"),
         },
         report_miss,
         refused: changed.refused,

@@ -31,7 +31,7 @@ pub(super) fn are_accounted_for(world: &World) -> Result<(), String> {
         kept_ones_arrived(world)?;
     }
     nothing_else_is_missed(world)?;
-    nobody_doubts_without_a_reason(world)?;
+    no_gap_is_suspected_without_a_reason(world)?;
     numbered_ones_are_missed(world, &lost)?;
     others_are_unshared(world, &lost)
 }
@@ -97,7 +97,7 @@ fn numbered_ones_are_missed(world: &World, lost: &Lost) -> Result<(), String> {
 
 /// Whoever says that something may be lost has seated somebody without Redis, or Redis has lost its
 /// count: with its data, or because nobody was there for so long that it forgot it.
-fn nobody_doubts_without_a_reason(world: &World) -> Result<(), String> {
+fn no_gap_is_suspected_without_a_reason(world: &World) -> Result<(), String> {
     for (at, machine) in world.machines.iter().enumerate() {
         let was_long_away = machine.link.outages.iter().any(|(from, to)| to - from > FORGOTTEN);
         if world.server.life > 1 || was_long_away {

@@ -26,18 +26,18 @@ pub(super) fn alternate(world: &World) -> Result<(), String> {
             format!("decided twice in a row: {decision:?}")
         })?;
     }
-    each_is_told_once(world)
+    each_is_reported_once(world)
 }
 
-fn each_is_told_once(world: &World) -> Result<(), String> {
+fn each_is_reported_once(world: &World) -> Result<(), String> {
     let mut open: BTreeMap<_, &Decided> = BTreeMap::new();
     for decided in &world.server.decided {
         open.insert((decided.operation, &decided.decision), decided);
     }
-    for told in &world.told {
-        let decided = open.remove(&(told.operation, &told.decision));
+    for announced in &world.announced {
+        let decided = open.remove(&(announced.operation, &announced.decision));
         ensure(decided.is_some(), || {
-            format!("told, and decided by nobody or told before: {:?}", told.decision)
+            format!("announced without a decision, or twice: {:?}", announced.decision)
         })?;
     }
     // What was on its way to a node whose link ended, or that ended itself, is lost. Whoever came
@@ -45,11 +45,13 @@ fn each_is_told_once(world: &World) -> Result<(), String> {
     // restarted cannot tell whether its data is what it was, and takes it for lost.
     let living: BTreeSet<_> =
         world.machines.iter().filter_map(|machine| machine.link.connection).collect();
-    let untold = open.values().find(|decided| {
+    let unannounced = open.values().find(|decided| {
         let maybe_lost =
             decided.life > 1 || !world.server.starts.is_empty() && !world.server.reaped.is_empty();
-        let is_told_again = maybe_lost && decided.decision.came;
-        nothing_broke(world) || living.contains(&decided.connection) && !is_told_again
+        let is_announced_again = maybe_lost && decided.decision.came;
+        nothing_broke(world) || living.contains(&decided.connection) && !is_announced_again
     });
-    ensure(untold.is_none(), || format!("never told: {:?}", untold.map(|one| &one.decision)))
+    ensure(unannounced.is_none(), || {
+        format!("never announced: {:?}", unannounced.map(|one| &one.decision))
+    })
 }

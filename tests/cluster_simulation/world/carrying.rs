@@ -7,7 +7,7 @@ use resound::channel_rules::{WebhookEvent, WebhookPayload};
 use resound::cluster::{CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents, PublishScope};
 use resound::protocol::{Frame, SocketId};
 
-use super::{Absence, Happening, Told, World};
+use super::{Absence, Announcement, Happening, World};
 use crate::client::{Client, Received};
 use crate::directory::Decision;
 use crate::events::Event;
@@ -47,13 +47,13 @@ impl World {
             Effect::Watchers { user_id, online, .. } => {
                 let watchers = self.machines[at].hub.watchers.get(&user_id).cloned();
                 for socket in watchers.unwrap_or_default() {
-                    self.hear_of(socket, &user_id, online);
+                    self.receive_status_of(socket, &user_id, online);
                 }
             }
             Effect::Watchlist { socket, online, offline, .. } => {
                 match self.clients.get_mut(&socket) {
                     Some(client) => client.receive_watchlist(&online, &offline),
-                    None => self.is_wrong(format!("{socket} is gone and told its watchlist")),
+                    None => self.is_wrong(format!("{socket} is closed and was sent its watchlist")),
                 }
             }
             Effect::Terminate { user_id, .. } => {
@@ -203,15 +203,19 @@ impl World {
         let was_reaped =
             self.server.reaped.iter().any(|reaped| self.back_from(*reaped) >= earliest);
         let was_forged = self.forged_in.contains(&**name);
-        if !was_absent && !was_reaped && !was_forged && !self.was_not_told(name, user, earliest) {
+        if !was_absent
+            && !was_reaped
+            && !was_forged
+            && !self.missed_the_change(name, user, earliest)
+        {
             self.is_wrong(format!(
-                "{user} is told gone from {name} and has been there all the time"
+                "{user} is reported as gone from {name} and has been there all the time"
             ));
         }
     }
 
     /// Redis has lost its data, and the node of the user could not tell it again for a lease.
-    fn was_not_told(&self, name: &Arc<str>, user: &str, earliest: u64) -> bool {
+    fn missed_the_change(&self, name: &Arc<str>, user: &str, earliest: u64) -> bool {
         let is_there = |client: &&Client| client.user == user && client.views.contains_key(name);
         let mut outages = self
             .clients
@@ -247,16 +251,16 @@ impl World {
         earliest
     }
 
-    fn hear_of(&mut self, socket: SocketId, user: &str, online: bool) {
+    fn receive_status_of(&mut self, socket: SocketId, user: &str, online: bool) {
         let Some(client) = self.clients.get_mut(&socket) else {
-            return self.is_wrong(format!("{socket} is gone and told of {user}"));
+            return self.is_wrong(format!("{socket} is closed and was sent the status of {user}"));
         };
         // Its own sockets know already.
         if client.is_signed_in && client.user == user {
             return;
         }
         self.changes_received += 1;
-        if let Err(why) = client.hear_of(user, online) {
+        if let Err(why) = client.receive_status_of(user, online) {
             self.is_wrong(format!("{socket} watches {user}: {why}"));
         }
     }
@@ -272,7 +276,8 @@ impl World {
             | WebhookPayload::SubscriptionCount(_) => return,
         };
         let (app_id, channel) = ("1".to_owned(), event.channel.to_string());
-        self.told.push(Told { operation, decision: Decision { app_id, channel, user, came } });
+        self.announced
+            .push(Announcement { operation, decision: Decision { app_id, channel, user, came } });
     }
 
     /// Publishers and those who wait for a place go on.

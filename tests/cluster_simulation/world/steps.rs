@@ -36,16 +36,16 @@ impl World {
             self.forge_change();
         }
         match self.random.below(100) {
-            0..16 => self.somebody_connects(),
-            16..44 => self.somebody_joins(),
-            44..54 => self.somebody_leaves(),
-            54..60 => self.somebody_signs_in(),
-            60..64 => self.somebody_closes(),
+            0..16 => self.connect_a_client(),
+            16..44 => self.join_a_channel(),
+            44..54 => self.leave_a_channel(),
+            54..60 => self.sign_a_client_in(),
+            60..64 => self.close_a_client(),
             64..80 => self.back_end_publishes(),
-            80..84 => self.somebody_whispers(),
+            80..84 => self.send_a_client_event(),
             84..86 => self.back_end_terminates(),
             86..90 => self.page_changes(),
-            90..92 => self.somebody_asks_again(),
+            90..92 => self.subscribe_again(),
             _ => self.something_breaks(),
         }
         if self.steps_left > 0 {
@@ -70,7 +70,7 @@ impl World {
         self.random.pick(&all)
     }
 
-    fn somebody_connects(&mut self) {
+    fn connect_a_client(&mut self) {
         let Some(at) = self.some_machine().filter(|_| self.clients.len() < CLIENTS_MAX) else {
             return;
         };
@@ -123,7 +123,7 @@ impl World {
         self.clients.insert(socket, client);
     }
 
-    fn somebody_joins(&mut self) {
+    fn join_a_channel(&mut self) {
         let (Some(socket), Some(name)) = (self.some_client(), self.random.pick(&CHANNELS)) else {
             return;
         };
@@ -144,7 +144,7 @@ impl World {
         self.after(at, OUTSIDER);
     }
 
-    fn somebody_leaves(&mut self) {
+    fn leave_a_channel(&mut self) {
         let Some(socket) = self.some_client() else { return };
         let views = self.clients[&socket].views.keys();
         let named: Vec<Arc<str>> = views.filter(|name| !name.starts_with('#')).cloned().collect();
@@ -170,7 +170,7 @@ impl World {
     }
 
     /// A subscription that is there is asked for once more.
-    fn somebody_asks_again(&mut self) {
+    fn subscribe_again(&mut self) {
         let Some(socket) = self.some_client() else { return };
         let client = &self.clients[&socket];
         let name = client.views.keys().find(|name| !name.starts_with('#')).cloned();
@@ -181,7 +181,7 @@ impl World {
         self.after(at, OUTSIDER);
     }
 
-    fn somebody_signs_in(&mut self) {
+    fn sign_a_client_in(&mut self) {
         let Some(socket) = self.some_client().filter(|id| !self.clients[id].is_signed_in) else {
             return;
         };
@@ -200,7 +200,7 @@ impl World {
         self.after(at, OUTSIDER);
     }
 
-    fn somebody_closes(&mut self) {
+    fn close_a_client(&mut self) {
         if let Some(socket) = self.some_client() {
             self.write_down(&format!("{socket} closes"));
             self.close(socket);
@@ -275,7 +275,7 @@ impl World {
         self.after(at, OUTSIDER);
     }
 
-    fn somebody_whispers(&mut self) {
+    fn send_a_client_event(&mut self) {
         let Some(socket) = self.some_client() else { return };
         let client = &self.clients[&socket];
         let at = client.machine;
