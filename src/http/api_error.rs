@@ -45,12 +45,10 @@ pub struct ApiErrorText(pub String);
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
-        let text_plain = [(header::CONTENT_TYPE, "text/plain; charset=utf-8")];
-        let mut answer = (self.status, text_plain, self.text.clone()).into_response();
+        let mut answer = (self.status, self.text.clone()).into_response();
         if self.status == StatusCode::UNSUPPORTED_MEDIA_TYPE {
-            answer
-                .headers_mut()
-                .insert(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+            let identity = HeaderValue::from_static("identity");
+            answer.headers_mut().insert(header::ACCEPT_ENCODING, identity);
         }
         answer.extensions_mut().insert(ApiErrorText(self.text));
         answer

@@ -3,12 +3,12 @@
 //! Where a field occurs twice, two readers may take different ones: a proxy routes by the first
 //! `Host`, the server answers for the second. RFC 9112 demands that such a request is refused.
 
-use axum::body::Body;
 use axum::http::header::{
     AUTHORIZATION, CONTENT_TYPE, HOST, ORIGIN, SEC_WEBSOCKET_KEY, SEC_WEBSOCKET_VERSION,
     TRANSFER_ENCODING,
 };
-use axum::http::{HeaderMap, HeaderName, Request, Response, StatusCode, Version};
+use axum::http::{HeaderMap, HeaderName, Request, StatusCode, Version};
+use axum::response::{IntoResponse, Response};
 
 /// Fields that a request has at most once. hyper checks `Content-Length`; the other fields that this
 /// server reads (`Connection`, `Upgrade`, `Sec-WebSocket-Extensions`) are lists.
@@ -23,12 +23,10 @@ const SINGULAR: [HeaderName; 7] = [
 ];
 
 /// The answer to a request that fails a check.
-pub(super) fn refusal<B>(request: &Request<B>) -> Option<Response<Body>> {
+pub(super) fn refusal<B>(request: &Request<B>) -> Option<Response> {
     let (status, text) = fault(request.headers(), request.version())?;
     tracing::debug!(status = status.as_u16(), reason = text, "head refused");
-    let answer =
-        Response::builder().status(status).header(CONTENT_TYPE, "text/plain; charset=utf-8");
-    Some(answer.body(text.into()).expect("the parts of this answer are constant"))
+    Some((status, text).into_response())
 }
 
 fn fault(headers: &HeaderMap, version: Version) -> Option<(StatusCode, String)> {
