@@ -1,4 +1,4 @@
-//! One name per type, names that say what is in it, and rules that exist in one place.
+//! One name per type, names that state the content, and rules that exist in one place.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -9,7 +9,7 @@ use syn::{Ident, Visibility};
 use crate::assert_none;
 use crate::source::{Source, code, files, is_test, sources};
 
-/// Words that say nothing about what a file or type holds.
+/// Words that do not describe what a file or type holds.
 const EMPTY_WORDS: [&str; 8] =
     ["util", "utility", "helper", "common", "manager", "handler", "service", "shared"];
 

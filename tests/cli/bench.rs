@@ -44,7 +44,7 @@ impl Drop for Server {
     }
 }
 
-/// A run that ends soon: 20 events and no warm-up, unless `arguments` say otherwise.
+/// A run that ends soon: 20 events and no warm-up, unless `arguments` replace them.
 fn bench(folder: &Path, url: &str, arguments: &[&str]) -> Output {
     let short = ["bench", "--url", url, "--warm-up", "0", "--events", "20"];
     resound(folder, &[&short[..], arguments].concat()).output().unwrap()

@@ -35,7 +35,7 @@ fn text(bytes: &[u8]) -> &str {
     std::str::from_utf8(bytes).unwrap()
 }
 
-/// What the program said, and the code it ended with.
+/// The output of the program, and its exit code.
 fn check(output: &Output, code: i32, stdout: &str, stderr: &str) {
     let seen = (output.status.code(), text(&output.stdout), text(&output.stderr));
     assert_eq!(seen, (Some(code), stdout, stderr));

@@ -1,4 +1,4 @@
-//! What a start says of its surroundings: variables, files beside it, terminals, addresses.
+//! What a start logs of its surroundings: variables, files beside it, terminals, addresses.
 
 use std::net::TcpListener;
 use std::path::Path;

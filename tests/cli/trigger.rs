@@ -9,7 +9,7 @@ use std::thread;
 
 use super::{APP, check, folder, resound};
 
-/// A server that takes one request and gives one answer; returns what it was asked.
+/// A server that takes one request and gives one answer; returns the request.
 fn answer_once(answer: &'static str) -> (String, thread::JoinHandle<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("http://{}/ws", listener.local_addr().unwrap());

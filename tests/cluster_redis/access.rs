@@ -1,4 +1,4 @@
-//! The ways to a Redis that does not let everybody in.
+//! Addresses and credentials of a Redis that requires them.
 
 use std::time::Duration;
 
@@ -16,11 +16,11 @@ fn documented_rights() -> &'static str {
     line.expect("config/README.md has the line of an ACL file")
 }
 
-/// What makes nodes ask Redis more than the defaults do; nobody answers the webhook.
+/// Settings with which nodes send Redis more than with the defaults; the webhook has no receiver.
 const EVERYTHING: &str = "subscription_count_events = true\nmax_connections = 50\n\
                           [[apps.webhooks]]\nurl = \"http://127.0.0.1:9/\"\n";
 
-/// Before the harness gives up, so that what Redis refused can be said.
+/// Before the harness gives up, so that the refusal of Redis can be reported.
 const SOON: Duration = Duration::from_secs(15);
 
 /// Two nodes that reach Redis this way share events and rosters.
@@ -136,7 +136,7 @@ async fn a_user_needs_no_more_than_the_prefix_and_these_commands() {
 }
 
 /// Whether rights to it are refused. Redis 7.0 refuses those of a command it does not have, and
-/// does not have the one with which connections say which library they are.
+/// does not have the one with which connections name their library.
 async fn is_unknown(command: &str, redis: &TestRedis) -> bool {
     let mut allow = redis::cmd("ACL");
     allow.arg("SETUSER").arg("nobody").arg(format!("+{command}"));

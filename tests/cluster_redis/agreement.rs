@@ -57,7 +57,7 @@ async fn nodes_that_are_configured_differently_name_it() {
         }
         texts
     };
-    // The one that runs notices the newcomer, too.
+    // The running node notices the new one, too.
     eventually("both to name it", async || {
         let named = r#""nodes":2,"disagreements":[{"about":"secret","app":"123456","nodes":["#;
         both().await.iter().all(|text| text.contains(named))

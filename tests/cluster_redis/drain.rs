@@ -48,7 +48,7 @@ async fn a_publish_on_a_node_that_drains_reaches_the_others() {
     draining.ended().await;
 }
 
-/// Redis answers nothing: neither the place that a client asks for, nor a publish, nor the farewell.
+/// Redis answers nothing: neither a connection permit, nor a publish, nor the leave of the node.
 #[tokio::test]
 async fn a_redis_that_stands_still_does_not_decide_how_long_the_drain_lasts() {
     if is_left_out() {

@@ -6,7 +6,7 @@ use tokio::net::TcpListener;
 use crate::harness::Program;
 use crate::harness::redis::{TestRedis, free_port, is_left_out};
 
-/// The line in which a node with these variables says why Redis is away.
+/// The line in which a node with these variables logs why Redis is away.
 pub(crate) async fn fault(variables: &[(&str, &str)]) -> String {
     start(variables).await.log_line("Redis is away").await
 }

@@ -16,7 +16,7 @@ pub(crate) async fn subscribers(cluster: &TestCluster, channel: &str) -> Vec<Tes
     sockets
 }
 
-/// Somebody on every node, on a presence channel; what they received of each other is behind them.
+/// A member of a presence channel on every node; their events of each other are read already.
 pub(crate) async fn members(cluster: &TestCluster, channel: &str) -> Vec<TestSocket> {
     let mut sockets = Vec::new();
     for (at, node) in cluster.nodes.iter().enumerate() {
@@ -32,7 +32,7 @@ pub(crate) async fn members(cluster: &TestCluster, channel: &str) -> Vec<TestSoc
     sockets
 }
 
-/// An event that any node accepts reaches all of these, once and as the next they hear.
+/// Asserts that an event of each node reaches all of these sockets once, as their next message.
 pub(crate) async fn assert_events_flow(
     cluster: &TestCluster,
     sockets: &mut [TestSocket],

@@ -1,4 +1,4 @@
-//! Whoever else publishes on the topics of a cluster is counted and not listened to.
+//! Foreign messages on the topics of a cluster are counted and dropped.
 
 use std::collections::BTreeMap;
 
@@ -14,7 +14,7 @@ use crate::harness::{TestCluster, TestServer, within};
 /// The head of an event: whatever is shorter is none.
 const HEAD: usize = 35;
 
-/// Every topic somebody of this cluster hears.
+/// Every topic to which a node of this cluster is subscribed.
 async fn topics(redis: &TestRedis, cluster: &TestCluster) -> Vec<String> {
     let mut topics: Vec<String> =
         redis.ask(&["PUBSUB", "CHANNELS", &format!("{}*", cluster.prefix)]).await;
@@ -66,7 +66,7 @@ fn garbage(real: &[Vec<u8>]) -> Vec<Vec<u8>> {
         br#"{"event":"news","data":"{}","channel":"orders"}"#.to_vec(),
         // Reverb's own message on its own topic.
         br#"{"type":"message","application":"a:1:{}","payload":{}}"#.to_vec(),
-        // Lists and texts as long as a number can say.
+        // Lists and texts of the greatest length that can be encoded.
         [&b"R\x02C"[..], &[0; 8], &[0xff; 64]].concat(),
         [&b"R\x02O"[..], &[0; 21], &[0xff; 64]].concat(),
         [&b"R\x02T"[..], &[0xff; 64]].concat(),
@@ -111,7 +111,7 @@ async fn what_is_no_message_is_counted_and_forgotten() {
     assert_events_flow(&cluster, &mut members, "presence-room").await;
 }
 
-/// Well-formed messages that lie: nobody but their channel may notice.
+/// Well-formed messages with false content affect their own channel only.
 #[tokio::test]
 async fn what_lies_on_one_channel_harms_no_other() {
     if is_left_out() {

@@ -1,4 +1,4 @@
-//! What is no Redis a node can use, and what it says then.
+//! Servers that a node cannot use as its Redis, and the error for each.
 
 use crate::harness::redis::{TestRedis, free_port, is_left_out};
 use crate::harness::server::{REVERB_APP, config};

@@ -1,7 +1,7 @@
 //! A thousand users, three tabs each on each of three nodes, who come, remount and go at random: 9 000
 //! sockets without a transport, on a real Redis.
 //!
-//! Each socket checks what it hears as it hears it: nobody comes who is there, nobody goes who is not. In
+//! Each socket checks every message: no member is added twice, none is removed that is not present. In
 //! the end Redis, every node's mirror, every socket and the model agree.
 
 use std::collections::{BTreeSet, HashMap};
@@ -33,10 +33,10 @@ use crate::harness::{TestCluster, eventually};
 const NODES: usize = 3;
 const USERS: usize = 1000;
 const TABS: usize = 3;
-/// Users of one channel: 450 sockets check each of them come and go.
+/// Users of one channel: 450 sockets receive each arrival and departure.
 const USERS_PER_CHANNEL: usize = 50;
 
-/// Who a socket believes is there; `None` before it was answered.
+/// The members in the view of a socket; `None` before its subscription was answered.
 #[derive(Default)]
 struct Received {
     present: Option<BTreeSet<String>>,
@@ -47,7 +47,7 @@ struct Received {
 #[derive(Default)]
 struct Checker(Mutex<Received>);
 
-/// A tab: its socket while it is open, and what it hears.
+/// A tab: its socket while it is open, and its roster.
 struct Tab {
     node: usize,
     user: usize,
@@ -175,7 +175,7 @@ impl Tab {
     }
 }
 
-/// Who is where, by the tabs that are open.
+/// The members of each channel, by the tabs that are open.
 fn model(tabs: &[Tab]) -> HashMap<String, BTreeSet<String>> {
     let mut rooms: HashMap<String, BTreeSet<String>> = HashMap::new();
     for tab in tabs.iter().filter(|tab| tab.open.is_some()) {
@@ -187,7 +187,7 @@ fn model(tabs: &[Tab]) -> HashMap<String, BTreeSet<String>> {
 async fn settle(nodes: &[StormNode]) {
     eventually("the storm to settle", async || {
         nodes.iter().for_each(StormNode::turn);
-        // One more round trip on each link: what others published before is received before its answer.
+        // One more round trip on each link: the answer comes behind what others published before.
         for node in nodes {
             node.inner.channels_by_id("123456").unwrap().socket_count().await;
         }

@@ -1,4 +1,4 @@
-//! A Redis that speaks TLS, with a certificate of an authority of one's own.
+//! A Redis over TLS, with a certificate of a private authority.
 
 use std::process::{Command, Stdio};
 

@@ -1,4 +1,4 @@
-//! What is on Redis: who hears what, for how long, and how large it is.
+//! The topics on Redis: their subscribers, their lifetime and their size.
 
 use futures_util::StreamExt;
 

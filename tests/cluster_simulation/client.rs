@@ -1,7 +1,7 @@
-//! One client: what it asked for, what it was told, and whether that makes sense to it.
+//! One client: what it requested, what it received, and whether that is consistent.
 //!
-//! Knows nothing but what a client can know: everything here holds for what it hears, in the order
-//! in which it hears it.
+//! Has nothing but what a client can have: every check here holds for the messages, in the order
+//! in which they arrive.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -10,17 +10,17 @@ use serde_json::Value;
 
 use crate::events::FORGED;
 
-/// Members as a client knows them: id and info.
+/// Members in the view of a client: id and info.
 pub(crate) type Members = BTreeMap<String, String>;
 
-/// A socket and what it was told.
+/// A socket and what it received.
 pub(crate) struct Client {
     pub(crate) machine: usize,
     /// As whom it joins presence channels, and signs in.
     pub(crate) user: &'static str,
     pub(crate) is_signed_in: bool,
     pub(crate) watchlist: Vec<&'static str>,
-    /// Who of them is there, once it was told.
+    /// Which of them are online, once it was notified.
     pub(crate) online: Option<BTreeMap<String, bool>>,
     pub(crate) views: BTreeMap<Arc<str>, View>,
     /// Every event it ever received.
@@ -41,7 +41,7 @@ pub(crate) struct View {
     pub(crate) count: Option<u64>,
 }
 
-/// What a message says.
+/// The content of a message.
 #[derive(Debug)]
 pub(crate) enum Received {
     Event(usize),
@@ -87,7 +87,7 @@ fn members(data: &Value) -> Members {
 }
 
 impl View {
-    /// A message for this subscription. `Err` says what cannot be.
+    /// A message for this subscription. `Err` names the contradiction.
     pub(crate) fn receive(&mut self, received: &Received) -> Result<(), String> {
         match received {
             Received::Succeeded(members) if !self.is_answered => {
@@ -129,7 +129,7 @@ impl Client {
         self.online = Some(there.chain(gone).collect());
     }
 
-    /// Somebody of its watchlist came or went. Before it was told of all of them, that says nothing.
+    /// A user of its watchlist came or went. Before it received the state of all, that is not checked.
     pub(crate) fn receive_status_of(&mut self, user: &str, is_online: bool) -> Result<(), String> {
         let Some(known) = self.online.as_mut().and_then(|online| online.get_mut(user)) else {
             return Ok(());

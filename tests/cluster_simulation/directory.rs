@@ -18,9 +18,9 @@ mod states;
 
 use channel::Channel;
 
-/// How long a leave is held before webhooks hear of it.
+/// How long a leave is held before its webhook is sent.
 const HOLD_MS: u64 = 3000;
-/// How long a vacated channel remembers its numbers: longer than a node hears it without need.
+/// How long a vacated channel remembers its numbers: longer than a node stays subscribed without need.
 const COUNTS_ON_MS: u64 = 10_000;
 /// How long a vacated channel remembers the last event of each node.
 const TAKEN_MS: u64 = 60_000;
@@ -48,7 +48,7 @@ struct Life {
     since: u64,
 }
 
-/// What webhooks are to be told, decided here and told by one node.
+/// A webhook event, decided here and sent by one node.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Decision {
     pub(crate) app_id: String,
@@ -79,7 +79,7 @@ impl Rules {
     }
 }
 
-/// Everything Redis knows.
+/// All data of Redis.
 #[derive(Clone)]
 pub(crate) struct Directory {
     pub(crate) rules: Rules,
@@ -243,7 +243,7 @@ impl Directory {
         Reply::Connections(ConnectionShare { granted, total: others + granted })
     }
 
-    /// A node that speaks is a node, whether or not it was given up.
+    /// A node that sends a request is alive again, even if it was given up.
     fn enlist(&mut self, node: u64, now: u64) {
         let (deadline, since) = (now / 1000 + self.rules.beat_holds_ms, now / 1000);
         self.nodes.entry(node).or_insert(Life { deadline, since });

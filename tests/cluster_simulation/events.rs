@@ -1,4 +1,4 @@
-//! The events of a schedule: what was published, who should hear it, and what became of it.
+//! The events of a schedule: what was published, its receivers, and what became of it.
 
 use std::sync::Arc;
 
@@ -15,7 +15,7 @@ pub(crate) struct Event {
     /// Whoever was subscribed, answered and not excepted then.
     pub(crate) expected: Vec<SocketId>,
     pub(crate) except: Option<SocketId>,
-    /// How far it went, as its publisher was told, and when.
+    /// How far it went, by the answer to its publisher, and when.
     pub(crate) answer: Option<(PublishScope, u64)>,
     pub(crate) waiter: Option<oneshot::Receiver<PublishScope>>,
 }
@@ -25,7 +25,7 @@ pub(crate) fn frame(event: usize, filling: usize) -> Frame {
     Frame::text(format!("#{event}#{}", "x".repeat(filling)).as_bytes())
 }
 
-/// What a forged event says.
+/// The content of a forged event.
 pub(crate) const FORGED: &str = "forged";
 
 /// Which event a message is.

@@ -31,7 +31,7 @@ pub(crate) struct Machine {
     pub(crate) missed: BTreeMap<Arc<str>, u64>,
     /// Said by this process: some may have been lost.
     pub(crate) in_doubt: BTreeSet<Arc<str>>,
-    /// Channels in which it seated somebody while Redis was away.
+    /// Channels in which it accepted a member while Redis was away.
     pub(crate) alone_in: BTreeSet<Arc<str>>,
     /// Counted by this process: events that others did not get.
     pub(crate) unshared: u64,
@@ -58,7 +58,7 @@ pub(crate) struct Link {
     pub(crate) lost_until: u64,
 }
 
-/// What a node does as it is told.
+/// What a node does at a step.
 #[derive(Default)]
 pub(crate) struct Hub {
     pub(crate) seats: BTreeMap<Arc<str>, BTreeSet<SocketId>>,

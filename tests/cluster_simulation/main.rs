@@ -9,7 +9,7 @@
 //!
 //! ```sh
 //! SIMULATION_SEED=42 cargo test --test cluster_simulation simulation     # plays it again,
-//! SIMULATION_VERBOSE=1 SIMULATION_SEED=42 ...                 # with everything that was said
+//! SIMULATION_VERBOSE=1 SIMULATION_SEED=42 ...                 # with every message
 //! SIMULATION_FIRST=50000 cargo test --test cluster_simulation simulation # plays other ones
 //! SCRIPTS_SEED=7 cargo test --test cluster_simulation scripts            # one sequence for both directories
 //! ```

@@ -107,7 +107,7 @@ impl Profile {
     }
 }
 
-/// An app as the configuration has it if nothing is said, with everything switched on.
+/// An app with the defaults of the configuration, but with everything switched on.
 pub(crate) fn shipped_app() -> App {
     let text = "[[apps]]\nid = \"1\"\nkey = \"key\"\nsecret = \"secret\"\n".to_owned();
     let file = ConfigFile { name: "cluster.toml".to_owned(), text };

@@ -1,4 +1,4 @@
-//! One fault each, in the middle of a quiet cluster: who is there stays there, and who is gone is told
+//! One fault each, in the middle of a quiet cluster: members stay, and a departure is reported
 //! gone in time.
 
 use crate::profile::{Faults, LEASE, MILLI, SECOND};
@@ -39,7 +39,7 @@ fn something_short(world: &mut World, seed: u64) {
     }
 }
 
-/// Nobody hears that anybody came or went, since nobody did.
+/// No client receives a change, since there was none.
 fn no_change_is_received(world: &mut World, time: u64) -> Result<(), String> {
     let before = world.changes_received;
     world.settle(time)?;
@@ -71,7 +71,7 @@ fn a_redis_that_stops_for_long_removes_no_member() {
     });
 }
 
-/// Whoever did not hear the last events of a Redis whose successor lacks them is told so.
+/// Subscribers that missed the last events of a Redis whose successor lacks them receive a gap event.
 #[test]
 fn events_lost_by_a_failover_are_reported() {
     every_seed(0..SEEDS, |seed| {

@@ -1,4 +1,4 @@
-//! The simulated directory is the real one: the same requests are given to both, and both say the
+//! The simulated directory is like the real one: the same requests are given to both, and both answer the
 //! same.
 //!
 //! Left out of the comparison is what hangs on the clock: where a series of numbers begins, and how
@@ -85,7 +85,7 @@ impl Both {
     }
 
     /// Gives a request of a node to both, `later` milliseconds from now in the simulation. `Err`
-    /// says what differs.
+    /// names what differs.
     pub(crate) async fn compare(
         &mut self,
         node: u64,
@@ -113,7 +113,7 @@ impl Both {
         same(request, node, (&real, &like_reply(done.reply, |number| number)))
     }
 
-    /// What nodes say first on each link.
+    /// The first requests of nodes on each link.
     pub(crate) async fn begin(
         &mut self,
         draw: &Draw,
@@ -147,7 +147,7 @@ impl Both {
     /// What each node has received. Behind the answer to one more request is all there will be.
     async fn received(&mut self, first: u64) -> Vec<Vec<(String, Vec<u8>)>> {
         let mut received = Vec::new();
-        // The node that asked has to have its answer before the others are looked at.
+        // The node that sent the request must have its answer before the others are looked at.
         self.clients[first as usize - 1].send_batch(&[Request::ListChannels]).await.unwrap();
         for (client, ear) in self.clients.iter_mut().zip(&self.ears) {
             client.send_batch(&[Request::ListChannels]).await.unwrap();
@@ -170,7 +170,7 @@ fn same<T: PartialEq + std::fmt::Debug>(
     ))
 }
 
-/// Microseconds since 1970: Redis on the same machine says the same.
+/// Microseconds since 1970: Redis on the same machine has the same clock.
 pub(crate) fn clock() -> u64 {
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
     now.unwrap().as_micros() as u64

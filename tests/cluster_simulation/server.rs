@@ -1,4 +1,4 @@
-//! The Redis process of the simulation: connections, who hears which topic, and how it stands
+//! The Redis process of the simulation: connections, the subscribers of topics, and how it stands
 //! still, restarts and forgets. What requests mean is the [`Directory`]'s business.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
@@ -29,13 +29,13 @@ pub(crate) enum Item {
     Gone,
 }
 
-/// The number of a request among all that were carried out; what an outsider says has none.
+/// The number of a request among all that were carried out; a message of an outsider has none.
 pub(crate) type Operation = u64;
 
 /// What an outsider's messages belong to.
 pub(crate) const OUTSIDER: Operation = 0;
 
-/// A decision, and on which connection its node is told of it.
+/// A decision, and the connection on which its node receives it.
 pub(crate) struct Decided {
     pub(crate) operation: Operation,
     pub(crate) connection: ConnectionId,
@@ -48,7 +48,7 @@ pub(crate) struct Accepted {
     pub(crate) event: usize,
 }
 
-/// What a Redis that starts knows.
+/// The data of a Redis that starts.
 pub(crate) enum Data {
     /// Everything.
     Whole,
@@ -80,7 +80,7 @@ pub(crate) struct Server {
     pub(crate) accepted: Vec<Accepted>,
     /// Nodes that were taken out although they lived, with the time.
     pub(crate) reaped: Vec<(u64, u64)>,
-    /// On which connection a node said when what it has in which channel.
+    /// On which connection a node reported when what it has in which channel.
     pub(crate) states: Vec<(ConnectionId, Arc<str>, u64)>,
     /// When it started again.
     pub(crate) starts: Vec<u64>,
@@ -113,7 +113,7 @@ impl Server {
         }
     }
 
-    /// What the clock of Redis says.
+    /// The time of the clock of Redis.
     pub(crate) fn clock(now: u64) -> u64 {
         EPOCH + now
     }
@@ -133,7 +133,7 @@ impl Server {
         Item::Welcome(RedisIdentity { run: format!("run {}", self.run), epoch })
     }
 
-    /// Whether the connection is there as far as Redis knows.
+    /// Whether the connection is open in the view of Redis.
     pub(crate) fn has(&self, connection: ConnectionId) -> bool {
         self.connections.contains_key(&connection)
     }
@@ -203,7 +203,7 @@ impl Server {
         written
     }
 
-    /// What is published goes to whoever hears the topic now.
+    /// A message goes to the present subscribers of its topic.
     pub(crate) fn publish(
         &self,
         topic: &Arc<str>,
@@ -216,7 +216,7 @@ impl Server {
         receivers.iter().map(|&receiver| (receiver, item())).collect()
     }
 
-    /// Topics that somebody hears.
+    /// Topics with a subscriber.
     pub(crate) fn topics(&self) -> Vec<Arc<str>> {
         let received = self.subscribers.iter().filter(|(_, receivers)| !receivers.is_empty());
         received.map(|(topic, _)| topic.clone()).collect()

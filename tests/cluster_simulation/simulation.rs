@@ -44,7 +44,7 @@ fn failure(seed: u64, steps: usize, adjust: fn(&mut Profile)) -> Option<String> 
     Some(text)
 }
 
-/// Plays so many schedules of so many steps, or the one whose seed is asked for.
+/// Plays so many schedules of so many steps, or the one whose seed is given.
 fn play_all(first: u64, count: u64, steps: usize, adjust: fn(&mut Profile)) {
     // Other schedules than those of every run.
     let first = first + number_of_environment("SIMULATION_FIRST").unwrap_or(0);
@@ -59,14 +59,14 @@ fn play_all(first: u64, count: u64, steps: usize, adjust: fn(&mut Profile)) {
     every_seed(first..first + count, |seed| failure(seed, steps, adjust).map_or(Ok(()), Err));
 }
 
-/// What whoever runs the tests asks for: a number.
+/// A number of the environment, which selects what is tested.
 pub(crate) fn number_of_environment(name: &str) -> Option<u64> {
     #[allow(clippy::disallowed_methods, reason = "no configuration: it says what is to be tested")]
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text}")))
 }
 
-/// Runs a check for every seed, on all threads; of each thread the first failure is told.
+/// Runs a check for every seed, on all threads; of each thread the first failure is reported.
 pub(crate) fn every_seed(
     seeds: std::ops::Range<u64>,
     check: impl Fn(u64) -> Result<(), String> + Sync,

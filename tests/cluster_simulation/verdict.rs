@@ -1,7 +1,7 @@
 //! What must be so at the end, when nothing is broken and time has passed: clients, mirrors and
-//! directory know the same, nothing is left over, every event and every webhook is accounted for.
+//! directory agree, nothing is left over, every event and every webhook is accounted for.
 //!
-//! The truth is what clients asked for and were not refused; nothing here looks at how the cluster
+//! The truth is what clients requested and were not refused; nothing here looks at how the cluster
 //! comes to it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -15,7 +15,7 @@ use crate::world::{CHANNELS, USERS, World};
 mod events;
 mod webhooks;
 
-/// Whether everything is as it must be. `Err` says what is not.
+/// Whether everything is as it must be. `Err` names what is not.
 pub(crate) fn verdict(world: &mut World) -> Result<(), String> {
     every_machine_is_connected(world)?;
     let own = USERS.iter().map(|user| format!("#server-to-user-{user}"));
@@ -111,7 +111,7 @@ fn connections_are_counted(world: &World) -> Result<(), String> {
     ensure(open == counted, || format!("{open} sockets are open, the directory says {counted}"))
 }
 
-/// Of a channel that nobody is in there are no keys, of a node that is gone neither.
+/// Of an empty channel there are no keys, of a node that is gone neither.
 fn nothing_is_left(world: &mut World, names: &[String]) -> Result<(), String> {
     let now = Server::clock(world.now);
     let occupied: BTreeSet<Arc<str>> =
@@ -149,7 +149,7 @@ fn watchers_know(world: &World) -> Result<(), String> {
         let Some(online) = &client.online else {
             return Err(format!("{socket} never received its watchlist"));
         };
-        // Its own user it knows of; its other sockets are not told of each other.
+        // Sockets of one user are not notified of each other.
         let should: BTreeMap<&str, bool> = client
             .watchlist
             .iter()

@@ -68,7 +68,7 @@ struct Planned {
 }
 
 impl Ord for Planned {
-    /// The earliest is the greatest, as a heap wants it.
+    /// The earliest is the greatest, for the order of a heap.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, other.number).cmp(&(self.at, self.number))
     }
@@ -103,7 +103,7 @@ struct Absence {
     is_everywhere: bool,
 }
 
-/// What webhooks were told, and in which operation of the directory that was decided.
+/// A webhook event, and the operation of the directory that decided it.
 pub(crate) struct Announcement {
     pub(crate) operation: Operation,
     pub(crate) decision: Decision,
@@ -128,7 +128,7 @@ pub(crate) struct World {
     pub(crate) events: Vec<Event>,
     unanswered: Vec<usize>,
     pub(crate) announced: Vec<Announcement>,
-    /// How often somebody received that a user came or went.
+    /// How many changes of rosters and watchlists the clients have received.
     pub(crate) changes_received: usize,
     /// Channels in which changes were forged.
     forged_in: BTreeSet<String>,
@@ -204,7 +204,7 @@ impl World {
         self.settle(SETTLES)
     }
 
-    /// Lets time pass in which nobody does anything.
+    /// Lets time pass without a step.
     pub(crate) fn settle(&mut self, time: u64) -> Result<(), String> {
         let end = self.now + time;
         while self.agenda.peek().is_some_and(|planned| planned.at <= end) {

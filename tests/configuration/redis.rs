@@ -182,7 +182,7 @@ fn every_name_of_laravel_arrives() {
     assert_eq!(shown(&redis(APP, &both)), "user:pw@rediss://a.example:6379 1");
     let whole = [&parts[..], &[("REDIS_URL", "redis://u:p@a.example")]].concat();
     assert_eq!(shown(&redis(APP, &whole)), "u:p@redis://a.example:6379 3");
-    // What Kubernetes says beside a service named redis.
+    // The variable that Kubernetes sets for a service named redis.
     let kubernetes = [ON, ("REDIS_PORT", "tcp://10.0.0.1:6379")];
     assert_eq!(shown(&redis(APP, &kubernetes)), ":@redis://127.0.0.1:6379 0");
     check_refused(
@@ -206,7 +206,7 @@ fn later_layers_win() {
         (&url, &[("REDIS_PASSWORD", "b")], "u:b@redis://file.example:6379 1"),
         (&url, &[("REDIS_USERNAME", "b")], "b:p@redis://file.example:6379 1"),
         (&url, &[("RESOUND_CLUSTER_DATABASE", "0")], "u:p@redis://file.example:6379 0"),
-        // And a URL replaces everything that an earlier layer says.
+        // And a URL replaces every key of an earlier layer.
         (&keys, &[("REDIS_URL", "redis://b")], ":@redis://b:6379 0"),
         (&url, &[("REDIS_URL", "redis://b")], ":@redis://b:6379 0"),
         (

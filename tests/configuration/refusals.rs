@@ -1,4 +1,4 @@
-//! What is refused, and the exact sentence that says so.
+//! Refused configurations, and the exact sentence of each.
 
 use resound::config::Config;
 

@@ -3,7 +3,7 @@
 //! Every file under `transcripts/` is played three times: on the rules alone ([`pure`], simulated
 //! time), against a whole server, and against three nodes that share a Redis ([`port`]).
 //! `CONFORMANCE_TARGET=127.0.0.1:8080` plays them against any other server as well and prints where
-//! it differs. The language is described in [`transcript`]; README.md says which decision each file
+//! it differs. The language is described in [`transcript`]; README.md names the decision that each file
 //! stands for.
 
 #![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]

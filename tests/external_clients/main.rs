@@ -1,6 +1,6 @@
 //! Suites that need more than Rust: stock clients in Node, Python and Chromium, Nginx, and Redis.
 //!
-//! Without being asked for them, says in plain sight which ones were left out; `tests/run` asks
+//! Prints which suites were left out unless they were requested; `tests/run` requests
 //! (`TEST_SUITES=all`), and then a suite that cannot run fails.
 
 #![allow(
@@ -11,7 +11,7 @@
 
 use std::process::{Command, ExitCode};
 
-/// Each suite's name, as `tests/clients/run` knows it, and what it is.
+/// Each suite's name, as in `tests/clients/run`, and what it is.
 const SUITES: [(&str, &str); 5] = [
     ("node", "pusher-js, Laravel Echo and the pusher server SDK in Node"),
     ("browser", "Laravel Echo and echo-vue in Chromium"),

@@ -11,7 +11,7 @@ use super::{Backend, TestServer, within};
 const PATIENT: &str = "cluster.lease_seconds = 60\ncluster.timeout_ms = 20000\n\
                        cluster.local_delivery_after_ms = 10000\n";
 
-/// Nodes in one process, on one Redis, under a prefix that nobody else has.
+/// Nodes in one process, on one Redis, under a prefix of their own.
 pub struct TestCluster {
     pub nodes: Vec<TestServer>,
     pub prefix: String,
@@ -77,7 +77,7 @@ impl TestCluster {
     /// Waits until all that was caused so far has happened on every node.
     ///
     /// First nothing may be under way to Redis: then all messages of all nodes are published.
-    /// After that every node is asked something that it asks Redis; the answer comes over the link
+    /// After that every node is sent a query that it forwards to Redis; the answer comes over the link
     /// that brings it the messages, behind all of them.
     pub async fn settle(&self) {
         let mut probes = self.probes.lock().await;

@@ -124,7 +124,7 @@ impl Program {
         assert!(Command::new("/bin/sh").args(["-c", &script]).status().unwrap().success());
     }
 
-    /// Waits for the end; what the program still says is dropped.
+    /// Waits for the end; further lines of the log are dropped.
     pub async fn exit_code(mut self) -> Option<i32> {
         within("the program to end", async { while self.log.recv().await.is_some() {} }).await;
         self.child.wait().unwrap().code()
@@ -160,7 +160,7 @@ impl Program {
     }
 }
 
-/// The memory of a program, for whoever does not own it.
+/// The memory of a program that the reader does not own.
 #[derive(Clone, Copy)]
 pub struct Memory {
     process: u32,

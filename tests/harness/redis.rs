@@ -1,6 +1,6 @@
-//! A real Redis of a test's own, on a free port: started, stood still, killed, asked.
+//! A real Redis of a test's own, on a free port, which the test starts, stops, kills and queries.
 //!
-//! Nothing outlives it: the process is ended by its id when whoever holds it is gone, and what it
+//! Nothing outlives it: the process is ended by its id when its owner is dropped, and what it
 //! wrote is removed.
 
 use std::io::{BufRead, BufReader, Write};
@@ -19,7 +19,7 @@ use super::{Folder, within};
 /// Below the ports the kernel gives to connections, so that one can be had again after a restart.
 const PORTS: Range<u16> = 10_000..32_000;
 
-/// The one that tests share which want none of their own.
+/// The one that is shared by tests that need none of their own.
 static SHARED: Mutex<Weak<TestRedis>> = Mutex::const_new(Weak::new());
 
 /// A running `redis-server`.
@@ -39,7 +39,7 @@ pub struct Process {
     log: UnboundedReceiver<String>,
 }
 
-/// Whether tests that need a Redis are left out, because there is none here. `tests/run` asks for
+/// Whether tests that need a Redis are left out, because there is none here. `tests/run` requires
 /// all suites (`TEST_SUITES=all`), and then they fail instead.
 pub fn is_left_out() -> bool {
     let mut command = Command::new("redis-server");
@@ -75,7 +75,7 @@ impl TestRedis {
         started
     }
 
-    /// One that writes down every command, and knows everything again after a restart.
+    /// One that writes every command to a file, and has its data again after a restart.
     pub async fn persistent() -> Self {
         Self::with(&["--appendonly", "yes", "--appendfsync", "always"]).await
     }
@@ -110,7 +110,7 @@ impl TestRedis {
         self.process = process.expect("a Redis that started before starts again");
     }
 
-    /// It stands still: connections stay and nobody is answered.
+    /// Stops the process with SIGSTOP: connections stay, and no command is answered.
     pub fn stop(&self) {
         self.process.signal("STOP");
     }
@@ -127,7 +127,7 @@ impl TestRedis {
         connected.expect("a connection to Redis")
     }
 
-    /// Says one command, as `redis-cli` does.
+    /// Sends one command, as `redis-cli` does.
     pub async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
@@ -136,7 +136,7 @@ impl TestRedis {
         answer.unwrap_or_else(|error| panic!("{words:?}: {error}"))
     }
 
-    /// Publishes any bytes; how many hear them.
+    /// Publishes any bytes; returns the number of receivers.
     pub async fn publish(&self, topic: &str, message: &[u8]) -> u32 {
         let mut command = redis::cmd("PUBLISH");
         command.arg(topic).arg(message);
@@ -151,7 +151,7 @@ impl TestRedis {
 }
 
 impl Process {
-    /// A server that says `ready`; `None` if it ends before.
+    /// A server that has logged `ready`; `None` if it ends before.
     pub async fn start(arguments: &[String], ready: &str) -> Option<Self> {
         let mut command = Command::new("redis-server");
         command.args(arguments);
@@ -217,7 +217,7 @@ fn arguments(port: u16, folder: &Folder, options: &[&str]) -> Vec<String> {
     all.map(|text| text.replace("$port", &port).replace("$folder", &folder)).collect()
 }
 
-/// A port nobody listens on right now.
+/// A port without a listener right now.
 pub fn free_port() -> u16 {
     let is_free = |port: &u16| TcpListener::bind((Ipv4Addr::LOCALHOST, *port)).is_ok();
     let tried = std::iter::repeat_with(|| rand::random_range(PORTS));

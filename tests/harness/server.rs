@@ -67,7 +67,7 @@ impl TestServer {
         Backend::new(self.address, "123456", "reverb-key", "reverb-secret")
     }
 
-    /// Asks the server to stop, as SIGTERM does; [`ended`](Self::ended) tells when it has.
+    /// Stops the server, as SIGTERM does; [`ended`](Self::ended) waits for its end.
     pub fn stop(&mut self) {
         let _ = self.stop.take().map(|stop| stop.send(()));
     }

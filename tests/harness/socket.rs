@@ -1,4 +1,4 @@
-//! A hand-written Pusher client: says and hears exact text.
+//! A hand-written Pusher client that sends and receives exact text.
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -24,7 +24,7 @@ pub struct TestSocket {
 }
 
 impl TestSocket {
-    /// Connects, and hears nothing yet.
+    /// Connects, and reads nothing yet.
     pub async fn open(address: SocketAddr, path: &str) -> Self {
         let url = format!("ws://{address}{path}");
         let connected = within("the upgrade", connect_async(url)).await;
@@ -41,7 +41,7 @@ impl TestSocket {
         Self { stream, id: String::new(), kept: VecDeque::new() }.with_greeting().await
     }
 
-    /// Connects and hears `connection_established`.
+    /// Connects and receives `connection_established`.
     pub async fn greeted(address: SocketAddr, path: &str) -> Self {
         Self::open(address, path).await.with_greeting().await
     }
@@ -102,7 +102,7 @@ impl TestSocket {
         }
     }
 
-    /// What was said to this socket up to now, by a ping whose pong comes behind it all.
+    /// Every message that was sent to this socket up to now, up to the pong of a ping.
     pub async fn receive_all(&mut self) -> Vec<String> {
         self.send_text(r#"{"event":"pusher:ping","data":{}}"#).await;
         let mut received = Vec::new();
@@ -120,12 +120,12 @@ impl TestSocket {
         while let Some(Ok(_)) = self.stream.next().await {}
     }
 
-    /// Subscribes to a channel that needs no signature and hears the answer.
+    /// Subscribes to a channel that needs no signature and receives the answer.
     pub async fn subscribe(&mut self, channel: &str) -> Value {
         self.subscribe_with(channel, json!({ "channel": channel })).await
     }
 
-    /// Subscribes with a signature of `reverb-secret` and hears the answer.
+    /// Subscribes with a signature of `reverb-secret` and receives the answer.
     pub async fn subscribe_signed(&mut self, channel: &str, channel_data: Option<&str>) -> Value {
         let mut data = json!({ "channel": channel, "auth": self.auth(channel, channel_data) });
         if let Some(channel_data) = channel_data {
@@ -134,7 +134,7 @@ impl TestSocket {
         self.subscribe_with(channel, data).await
     }
 
-    /// Signs in and hears the answer.
+    /// Signs in and receives the answer.
     pub async fn sign_in(&mut self, user_data: &str) -> Value {
         let auth = signed(&format!("{}::user::{user_data}", self.id));
         let data = json!({ "auth": auth, "user_data": user_data });

@@ -1,4 +1,4 @@
-//! A TCP connection that says exact bytes, and reads HTTP answers and frames by hand.
+//! A TCP connection that sends exact bytes, and reads HTTP answers and frames by hand.
 //!
 //! A reset is never taken for an end: it can outrun the last words, so it fails the test.
 
@@ -81,7 +81,7 @@ pub(crate) struct Reply {
     pub(crate) body: String,
 }
 
-/// How a socket was closed: what was said before, the code, the text beside it.
+/// How a socket was closed: the messages before, the code, the reason.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Farewell {
     pub(crate) texts: Vec<String>,
@@ -256,7 +256,7 @@ impl Wire {
         }
     }
 
-    /// Finishes a handshake; `None` if nobody answers it, else how the socket was closed.
+    /// Finishes a handshake; `None` if it is not answered, else how the socket was closed.
     pub(crate) async fn finish_handshake(mut self, end: &str) -> Option<Farewell> {
         self.try_send(end).await.ok()?;
         if !self.try_more().await.ok()? {
@@ -278,7 +278,7 @@ impl Wire {
         std::mem::take(&mut self.received)
     }
 
-    /// The stream ends, in whatever way and after whatever was said.
+    /// The stream ends, in any way and after any bytes.
     pub(crate) async fn is_cut_off(&mut self) {
         while matches!(self.try_more().await, Ok(true)) {}
     }

@@ -156,7 +156,7 @@ pub(crate) async fn a_roster_and_a_burst_of_events_cross_whole() {
 }
 
 /// 450 KB need 1.8 s over this link, and the time-out of an answer is 1 s: the node answers the join
-/// from what it knows, connects again with more time, and then tells the differences.
+/// from its mirror, connects again with more time, and then sends the differences.
 pub(crate) async fn a_roster_that_takes_longer_than_the_time_out_crosses() {
     let mut cluster = Cluster::start(&[]).await;
     let info = "i".repeat(INFO_BYTES);
@@ -175,8 +175,8 @@ pub(crate) async fn a_roster_that_takes_longer_than_the_time_out_crosses() {
     cluster.far.stands(TOGETHER).await;
 }
 
-/// Every packet of one node vanishes for a while; no reset tells it. What its sockets hear `then` is
-/// all they hear of the events of that time.
+/// Every packet of one node vanishes for a while; no reset reports it. What its sockets receive `then` is
+/// all they receive of the events of that time.
 async fn cut_and_healed(wire: &str, then: &[(&str, &str)]) {
     let mut cluster = Cluster::start(&[("RESOUND_CLUSTER_TRANSPORT", wire)]).await;
     let mut near = cluster.near.subscriber("orders").await;
@@ -232,7 +232,7 @@ pub(crate) async fn a_node_whose_link_was_cut_reads_from_streams_what_it_missed(
 }
 
 /// The node that has Redis takes the members of the other for gone and sees them again; the one that is
-/// cut off cannot know, and keeps what it knew.
+/// cut off cannot see a difference, and keeps its members.
 pub(crate) async fn a_node_cut_off_for_longer_than_its_lease_leaves_and_comes_back() {
     let mut cluster = Cluster::start(&[("RESOUND_CLUSTER_LEASE_SECONDS", "2")]).await;
     let (mut near, mut far) = cluster.members().await;

@@ -27,7 +27,7 @@ fn data(number: usize) -> String {
     format!("{number:02}{}", "c".repeat(EVENT_BYTES - 2))
 }
 
-/// A server whose cache channels hold 2 MB, its back end, and a reader that asked for all of them at
+/// A server whose cache channels hold 2 MB, its back end, and a reader that requested all of them at
 /// once: more than its outbox and the buffers of the kernel hold.
 async fn asked(server: &Host, client: &Host) -> (Program, Backend, Wire) {
     let program = server.serve(&WRITE_TIMEOUT).await;

@@ -1,5 +1,5 @@
 //! What holds of the events whatever happened: coming and going alternate, and once
-//! everybody is gone nothing is left open.
+//! all sockets are gone nothing is left open.
 
 use std::collections::BTreeSet;
 
@@ -18,7 +18,7 @@ pub(crate) struct Ledger {
 }
 
 impl Ledger {
-    /// Takes down one event; `Err` says what it contradicts.
+    /// Enters one event; `Err` names what it contradicts.
     pub(crate) fn enter(&mut self, event: &WebhookEvent) -> Result<(), String> {
         let channel = event.channel.as_str().to_owned();
         let there = self.occupied.contains(&channel);
@@ -40,7 +40,7 @@ impl Ledger {
         if is_right { Ok(()) } else { Err(format!("{event:?} contradicts {self:?}")) }
     }
 
-    /// Takes down all of them; at the end everybody is gone.
+    /// Enters all of them; at the end all sockets are gone.
     pub(crate) fn balance(all: &[WebhookEvent]) -> Result<(), String> {
         let mut ledger = Self::default();
         for (n, event) in all.iter().enumerate() {

@@ -1,4 +1,4 @@
-//! Server and model side by side: after every step both must say the same.
+//! Server and model side by side: after every step both must report the same.
 
 use std::fmt::{Debug, Write};
 

@@ -2,7 +2,7 @@
 //!
 //! Everything runs in memory, without a runtime and without a port. [`lockstep`] compares each
 //! step with a naive [`model`]; [`ledger`] holds for any order of events; [`threads`] lets real
-//! threads meet on the hub; [`count`] is how a drain knows that nobody is left.
+//! threads meet on the hub; [`count`] tests the count by which a drain ends.
 
 #![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
 

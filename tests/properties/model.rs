@@ -1,6 +1,6 @@
 //! The server as plainly as it can be written: lists of who is where, searched anew each time.
 //!
-//! Shares no code with the server. What a schedule means is said here and nowhere else.
+//! Shares no code with the server. The effect of a schedule is defined here and nowhere else.
 
 use crate::lockstep::Report;
 use crate::schedule::{CHANNELS, Settings, Shows, Step, WAIT_SECONDS, info, user_data};
@@ -32,7 +32,7 @@ pub(crate) struct Model {
     settings: Settings,
     connected: Vec<usize>,
     subscriptions: Vec<Subscription>,
-    /// The info of whoever is present: the one of the user's first socket.
+    /// The info of a present user: the one of the user's first socket.
     present: Vec<(Channel, User, String)>,
     sign_ins: Vec<SignIn>,
     /// The last event of a channel and the second it was triggered in.
@@ -243,7 +243,7 @@ impl Model {
         ended.into_iter().for_each(|socket| self.gone(socket));
     }
 
-    /// A socket that is gone hears nothing of its own going.
+    /// A closed socket receives nothing of its own departure.
     fn gone(&mut self, socket: usize) {
         self.connected.retain(|other| *other != socket);
         if let Some(user) = self.signed_in(socket).map(|sign_in| sign_in.user) {

@@ -142,7 +142,7 @@ fn message(text: &str) -> Received {
     received(channel, said)
 }
 
-/// Everybody once, in `ids` and in `hash` alike, and as many as `count` says.
+/// The roster: every member once, in `ids` and in `hash` alike, and as many as `count`.
 fn roster(channel: &str, data: &Value) -> String {
     if !channel.starts_with("presence-") {
         return if *data == serde_json::json!({}) { String::new() } else { format!(" {data}") };

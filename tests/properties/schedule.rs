@@ -1,6 +1,6 @@
 //! What may happen: the steps of a schedule, the app's switches, and how both are drawn.
 //!
-//! Steps of sockets that are not connected mean nothing, so that any part of a schedule is one.
+//! Steps of sockets that are not connected have no effect, so that any part of a schedule is one.
 
 use std::fmt;
 
@@ -48,7 +48,7 @@ pub(crate) enum Step {
     Connect(usize),
     Subscribe(usize, Channel, Shows),
     Unsubscribe(usize, Channel),
-    /// As whom, with which info, watching whom; `signed` says whether the signature fits.
+    /// As whom, with which info, watching whom; `signed` is whether the signature fits.
     SignIn {
         socket: usize,
         user: User,

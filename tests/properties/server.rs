@@ -120,7 +120,7 @@ impl Server {
         self.look()
     }
 
-    /// Lets the ended sockets go, one after the other, and tells what there is to be seen.
+    /// Drops the ended sockets, one after the other, and reports what can be observed.
     fn look(&mut self) -> Report {
         self.listen();
         let is_ended = |client: &Client| client.wire.is_ending();
@@ -187,7 +187,7 @@ impl Server {
         Some(format!("key:{}", hex::encode(mac.finalize().into_bytes())))
     }
 
-    /// A dropped socket leaves its channels in any order, so what others hear is sorted by channel.
+    /// A dropped socket leaves its channels in any order, so what others receive is sorted by channel.
     fn drop(&mut self, place: usize) {
         self.listen();
         let before: Vec<usize> = self.report.received.iter().map(Vec::len).collect();

@@ -1,7 +1,7 @@
 //! The hub under real threads: four that join, leave, sign in and trigger on the same channels,
 //! one that turns the shards meanwhile, and an observer who was there before all of them.
 //!
-//! What the observer received is the channel's order; everybody else must have received pieces of it.
+//! What the observer received is the channel's order; all others must have received pieces of it.
 //! One more channel has only visitors, so that joins meet its last leave.
 
 use std::collections::BTreeSet;
@@ -258,7 +258,7 @@ fn visited(peers: &[Peer], received: &[Vec<Received>]) -> Result<(), String> {
     in_one_order(&all)
 }
 
-/// Since it signed in, everybody saw users come and go in turn, and knows who is there now.
+/// Since it signed in, each socket has received users come and go in turn, and has their present state.
 fn watched(peers: &[Peer], received: &[Vec<Received>]) -> Result<(), String> {
     let signed_in = peers.iter().filter(|peer| peer.signed_in);
     let there: BTreeSet<&str> = signed_in.map(|peer| &*peer.user.id).collect();

@@ -13,7 +13,7 @@ pub(crate) struct Window {
     pub(crate) events: Vec<String>,
     /// A cache channel had no event yet.
     pub(crate) missed: bool,
-    /// The number it was told last.
+    /// The last number it received.
     pub(crate) count: Option<usize>,
     /// Who is there, by the roster and what was announced since.
     pub(crate) members: BTreeSet<String>,

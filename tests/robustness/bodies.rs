@@ -1,4 +1,4 @@
-//! Bodies in every form HTTP/1.1 has, and those that are too large or from nobody.
+//! Bodies in every form HTTP/1.1 has, and those that are too large or unsigned.
 
 use crate::bystander::Bystander;
 use crate::harness::Program;
@@ -33,7 +33,7 @@ async fn bodies_arrive_in_every_form_http_has() {
     // Of pipelined requests, one that is refused does not take the next with it.
     wire.send([&*whole.replace("signature=", "signature=0"), &*whole].concat()).await;
     assert_eq!([wire.reply().await.status, wire.reply().await.status], [401, 200]);
-    // 100-continue: asked for, given, then answered.
+    // 100-continue: requested, sent, then answered.
     let expecting = format!("{}Expect: 100-continue\r\n", content_length(EVENT));
     let head = request("POST", &events, &expecting, "");
     wire.send(&head).await;

@@ -13,7 +13,7 @@ use crate::wire::{
     GOES_ON, GOES_ON_LAST, HEAR_PONG, PING, PONG, SAY_PING, TEXT, TEXT_BEGINS, Wire, frame,
 };
 
-/// RSV1, which says on the first frame of a message that it is deflated.
+/// RSV1, which marks the first frame of a deflated message.
 const DEFLATED: u8 = 0x40;
 
 const OFFER: &str = "permessage-deflate; client_max_window_bits";

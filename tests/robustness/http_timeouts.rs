@@ -1,7 +1,7 @@
 //! Peers that are silent or slow while they are HTTP: each phase has its time, and no other
 //! phase's.
 //!
-//! No clock is waited for: a connection that is known to be closed after a second tells when a
+//! No clock is waited for: a connection that is closed after a second shows when a
 //! second has passed.
 
 use std::io::ErrorKind;

@@ -12,7 +12,7 @@ fn subscribe(channel: &str) -> Vec<u8> {
     frame(TEXT, format!(r#"{{"event":"pusher:subscribe","data":{{"channel":"{channel}"}}}}"#))
 }
 
-/// Subscribes to as many channels at once and hears as many answers.
+/// Subscribes to as many channels at once and receives as many answers.
 async fn subscribe_all(wire: &mut Wire, prefix: &str, count: usize) {
     let all: Vec<u8> = (0..count).flat_map(|n| subscribe(&format!("{prefix}-{n}"))).collect();
     wire.send(all).await;

@@ -1,4 +1,4 @@
-//! Peers that break rules, stall or lie: the documented answer, and nobody else notices.
+//! Peers that break rules, stall or lie: the documented answer, and no effect on others.
 
 #![allow(
     clippy::unwrap_used,

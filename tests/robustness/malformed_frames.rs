@@ -1,4 +1,4 @@
-//! Frames no client library sends: the exact close code, a clean end, and nobody else notices.
+//! Frames no client library sends: the exact close code, a clean end, and no effect on other sockets.
 
 use std::time::Instant;
 

@@ -98,7 +98,7 @@ async fn every_subscription_of_a_storm_is_answered_once_and_in_order() {
 }
 
 /// Two sockets hand a channel to each other: the join of one meets the last leave of the other.
-/// Whoever was told that it is subscribed hears the next event.
+/// A socket whose subscription was answered receives the next event.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_join_that_meets_the_last_leave_is_a_subscription() {
     let server = TestServer::start().await;

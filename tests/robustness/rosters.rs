@@ -1,4 +1,4 @@
-//! Presence under load: what every observer is told adds up, whoever joins and leaves.
+//! Presence under load: the events of every observer add up to the roster, in any order of joins and leaves.
 
 use std::collections::BTreeSet;
 
@@ -11,7 +11,7 @@ use crate::bystander::Bystander;
 use crate::harness::TestServer;
 use crate::races::{SUCCEEDED, is_empty_but_for_bystander, unsubscribe};
 
-/// Who is present, as one tab was told.
+/// The members in the view of one tab.
 #[derive(Default)]
 struct Room {
     users: BTreeSet<String>,

@@ -42,7 +42,7 @@ pub(crate) async fn refuses_connections(server: &TestServer) {
     .await;
 }
 
-/// The first step: newcomers are still answered, and sent away.
+/// The first step: new connections are still answered, and refused.
 pub(crate) async fn refuses_new_connections(server: &TestServer) {
     eventually("the server not to be ready", async || {
         let mut wire = Wire::open(server.address).await;
@@ -157,7 +157,7 @@ async fn a_request_that_meets_the_stop_is_answered() {
     ends_within(server, 8).await;
 }
 
-/// The same where nobody else is there: what was sent before the stop is answered.
+/// The same without other sockets: what was sent before the stop is answered.
 #[tokio::test]
 async fn a_request_that_meets_the_stop_of_an_empty_server_is_answered() {
     for _ in 0..20 {
@@ -170,7 +170,7 @@ async fn a_request_that_meets_the_stop_of_an_empty_server_is_answered() {
     }
 }
 
-/// Who came during the drain and says nothing waits for nothing.
+/// A connection that was opened during the drain and sends nothing is closed at once.
 #[tokio::test]
 async fn a_late_connection_without_a_request_does_not_hold_the_drain() {
     let mut server = draining_within(20).await;
@@ -201,7 +201,7 @@ async fn handshake_meets_stop() -> Option<u16> {
     farewell.map(|farewell| farewell.code.expect("a code"))
 }
 
-/// Whatever the moment: who was upgraded is told why it cannot stay.
+/// At any moment of the drain an upgraded socket is closed with the reason.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn a_handshake_as_the_server_stops_is_answered() {
     let mut lanes = JoinSet::new();

@@ -1,4 +1,4 @@
-//! Signatures that do not fit, each with a text that says why; and every spelling that fits.
+//! Wrong signatures, each refused with its cause; and every valid spelling.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

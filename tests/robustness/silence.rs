@@ -1,5 +1,5 @@
-//! Sockets that say nothing: asked whether they are there, closed if not, gone from rosters then;
-//! and nobody who says something is bothered.
+//! Sockets that send nothing are pinged, closed without a pong, and then gone from rosters;
+//! a socket that sends anything is not pinged.
 
 use std::time::{Duration, Instant};
 
@@ -28,7 +28,7 @@ async fn a_peer_that_is_not_there_is_pinged_then_closed_with_4201() {
     Bystander::at(server.address).await.is_served().await;
 }
 
-/// The time for a pong says nothing of the time between pings.
+/// The time for a pong is independent of the time between pings.
 #[tokio::test]
 async fn every_silence_ends_with_a_ping_whatever_time_a_pong_may_take() {
     for pong_timeout in [2, 600] {

@@ -14,7 +14,7 @@ use crate::wire::{Farewell, Wire, join};
 const SLOW_READERS: &str = "resound_slow_readers_closed_total";
 const TOO_SLOW: &str = "Over capacity: the client reads too slowly";
 
-/// Closing takes as long as a test wants: who hears of a departure hears of it before it is over.
+/// A close takes as long as a test needs: the others receive the departure before it is over.
 const PATIENT: u32 = 60;
 
 async fn server(close_timeout_seconds: u32) -> TestServer {
@@ -141,7 +141,7 @@ async fn a_member_that_never_reads_is_announced_gone_at_once() {
 
 const ROOM: &str = "presence-room";
 
-/// How often a client asks for the roster of [`ROOM`] at once: 40 MB of answers, of which the kernel
+/// How often a client requests the roster of [`ROOM`] at once: 40 MB of answers, of which the kernel
 /// takes some.
 const ASKED: usize = 600;
 

@@ -1,5 +1,5 @@
 //! Other protocols on the port: each gets an answer its peer can read, one line of the log names
-//! the remedy, and a counter tells how often.
+//! the remedy, and a counter counts them.
 
 use std::net::TcpListener;
 

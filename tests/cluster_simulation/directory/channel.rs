@@ -99,7 +99,7 @@ impl Channel {
         is_gone
     }
 
-    /// Whether subscribers are told their number now, later or not at all.
+    /// Whether the subscription count is sent now, later or not at all.
     pub(super) fn count_due(&mut self, now: u64) -> CountDue {
         let Some(rows) = self.rows.as_mut().filter(|rows| rows.total > 0) else {
             return CountDue::No;

@@ -1,4 +1,4 @@
-//! What a node has in a channel becomes what all nodes have, and the others and webhooks are told.
+//! What a node has in a channel becomes what all nodes have, and the others and webhooks are notified.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use super::channel::{Channel, CountDue, Member};
 use super::messages::{self, Bytes, Change, Said};
 use super::{COUNTS_ON_MS, Decision, Directory, Done, HOLD_MS, REMEMBERED_MS, decision};
 
-/// What is told at once of what a node has missed.
+/// What is sent at once of what a node has missed.
 const PART_EVENTS: usize = 64;
 const PART_BYTES: usize = 65536;
 

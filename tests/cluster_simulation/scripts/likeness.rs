@@ -25,7 +25,7 @@ fn topic_of(request: &Request) -> &str {
 }
 
 impl Numbers {
-    /// A request for the simulated directory and for the real one. What a node knows is drawn as so
+    /// A request for the simulated directory and for the real one. What a node has is drawn as so
     /// many events back.
     pub(crate) fn of_both(&self, request: &Request) -> (Request, Request) {
         let Request::State(state) = request else { return (request.clone(), request.clone()) };

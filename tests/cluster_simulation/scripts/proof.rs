@@ -1,4 +1,4 @@
-//! A Redis that lacks the last event of a node lacks who knows what else: it is other data.
+//! A Redis that lacks the last event of a node may lack anything else: it is other data.
 
 use std::time::Duration;
 

@@ -13,7 +13,7 @@ use crate::directory::{Rules, messages};
 use crate::events;
 use crate::random::Random;
 
-/// Longer than a sequence takes, so that nobody dies in one.
+/// Longer than a sequence takes, so that no lease ends in one.
 const LEASE: Duration = Duration::from_secs(100);
 const RETENTION: Duration = Duration::from_secs(100);
 const EVENTS: usize = 100_000;
@@ -54,7 +54,7 @@ impl Draw {
         Self { prefix, requests: 0, serial: 0 }
     }
 
-    /// What a node says first on each link.
+    /// The first requests of a node on each link.
     pub(crate) fn beginning(&self, node: u64) -> Vec<Request> {
         let own = format!("{}:node:{node:016x}", self.prefix).into();
         let common = format!("{}:all", self.prefix).into();
@@ -102,7 +102,7 @@ impl Draw {
             webhooks: !name.starts_with('#'),
             counts: !has_roster,
         };
-        // A node that has nobody there has no rows to add.
+        // A node without a member there has no rows to add.
         let comes = rows.iter().any(|(_, info)| info.is_some());
         let count = random.pick(&counts).unwrap().max(u32::from(comes));
         ChannelState {

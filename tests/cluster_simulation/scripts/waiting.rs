@@ -49,7 +49,7 @@ async fn leaves_are_held_and_let_go_alike() {
     assert_eq!(due, should.due);
 }
 
-/// A node that is silent for longer than it said is dead for the others, who take it out.
+/// A node that is silent for longer than its lease is removed by the others.
 #[tokio::test]
 async fn the_dead_are_found_and_taken_out_alike() {
     if is_left_out() {

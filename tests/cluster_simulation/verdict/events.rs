@@ -1,6 +1,6 @@
-//! Every event reached whoever was there, or somebody counted that it did not.
+//! Every event reached each subscriber, or was counted as missed.
 //!
-//! `hear` has already made sure that nobody received one twice, nor one that was not for it.
+//! `receive` has already made sure that no client received one twice, nor one of another channel.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -39,10 +39,10 @@ pub(super) fn are_accounted_for(world: &World) -> Result<(), String> {
 /// How long a vacated channel counts on, in microseconds of the simulation.
 const FORGOTTEN: u64 = 10_000_000;
 
-/// An event that somebody did not hear: which, and on which machine.
+/// An event that a client did not receive: which, and on which machine.
 type Lost = BTreeSet<(usize, usize)>;
 
-/// What subscribers did not hear although it was published after `from`.
+/// What subscribers did not receive although it was published after `from`.
 fn lost(world: &World, from: impl Fn(&Client, &str) -> u64) -> Lost {
     let mut lost = Lost::new();
     for (number, event) in world.events.iter().enumerate() {

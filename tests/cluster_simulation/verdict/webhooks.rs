@@ -1,5 +1,5 @@
-//! What webhooks are told makes sense: whoever came had gone, whoever went had come, and each was
-//! told by one node.
+//! Webhook events are consistent: a user that came had gone, one that went had come, and each was
+//! sent by one node.
 //!
 //! The order is that in which the directory decided. Two nodes call back ends independently of each
 //! other, so no other order can be promised.
@@ -14,8 +14,8 @@ pub(super) fn alternate(world: &World) -> Result<(), String> {
     let mut there = BTreeMap::new();
     let mut life = 1;
     for decided in &world.server.decided {
-        // Redis that lost its data knows of nobody, and decides anew; of one that is behind we do not
-        // know what it knows.
+        // A Redis that lost its data has no member, and decides anew; of one that is behind it is
+        // unknown what it has.
         if std::mem::replace(&mut life, decided.life) != decided.life {
             there.clear();
         }

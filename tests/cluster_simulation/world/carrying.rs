@@ -255,7 +255,7 @@ impl World {
         let Some(client) = self.clients.get_mut(&socket) else {
             return self.is_wrong(format!("{socket} is closed and was sent the status of {user}"));
         };
-        // Its own sockets know already.
+        // Its own sockets are not notified.
         if client.is_signed_in && client.user == user {
             return;
         }

@@ -56,7 +56,7 @@ impl World {
         self.plan(time, Happening::LinkHeals(at));
     }
 
-    /// The connection is dead, and nobody is told; new ones fail too, for a while.
+    /// The connection is dead without a reset; new ones fail too, for a while.
     pub(crate) fn cut(&mut self, at: usize, range: (u64, u64)) {
         let time = self.random.between(range);
         self.write_down(&format!("the link of machine {at} is cut for {time} µs"));
@@ -95,7 +95,7 @@ impl World {
         self.plan(later, Happening::MachineStarts(at));
     }
 
-    /// A machine says goodbye: its sockets first.
+    /// A machine leaves in order: its sockets first.
     pub(crate) fn depart(&mut self, at: usize) {
         if !self.machines[at].takes_sockets() {
             return;

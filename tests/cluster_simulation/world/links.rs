@@ -1,7 +1,7 @@
 //! Nodes and Redis, and what is between them: as slow as was drawn, first in first out, until it is
 //! held up, lost, or ended.
 //!
-//! What a node's link does is said here once more, in the simulation's terms: one batch under way,
+//! What a node's link does is modelled here, in the simulation's terms: one batch under way,
 //! answers read when all are there, an end after a time without them, and beginning again.
 
 use resound::cluster::{Request, TopicMessage};
@@ -22,7 +22,7 @@ pub(crate) struct Connection {
     pub(crate) is_open: bool,
     /// When it ceased to.
     pub(crate) closed_at: Option<u64>,
-    /// Whatever is said on it gets lost.
+    /// Whatever is sent on it gets lost.
     pub(crate) is_cut: bool,
     /// When the last thing under way arrives, in each direction.
     up_at: u64,
@@ -60,7 +60,7 @@ impl World {
         if self.is_held(connection, &Happening::Hello(connection)) {
             return;
         }
-        // Before Redis goes on it accepts nobody.
+        // A stopped Redis accepts no connection.
         if self.server.paused_until > self.now {
             let later = self.server.paused_until - self.now;
             return self.plan(later + 1, Happening::Hello(connection));

@@ -169,7 +169,7 @@ impl World {
         self.after(at, OUTSIDER);
     }
 
-    /// A subscription that is there is asked for once more.
+    /// A client subscribes again to a channel it is in.
     fn subscribe_again(&mut self) {
         let Some(socket) = self.some_client() else { return };
         let client = &self.clients[&socket];

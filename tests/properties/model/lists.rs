@@ -1,4 +1,4 @@
-//! What the model's lists say when they are asked, and how it tells.
+//! Queries of the model's lists, and the messages it sends.
 
 use super::{Channel, Model, SignIn, User};
 use crate::received::received;
@@ -48,7 +48,7 @@ impl Model {
         (at + CACHE_SECONDS > self.clock).then(|| (number, at + CACHE_SECONDS - self.clock))
     }
 
-    /// What a subscriber is told first.
+    /// The first message of a subscriber.
     pub(super) fn answer(&self, channel: &str) -> String {
         if !channel.starts_with("presence-") {
             return "succeeded".to_owned();
@@ -87,7 +87,7 @@ impl Model {
         self.tell(socket, "", format!("error {code}"));
     }
 
-    /// Tells how many there are, if the app wants that.
+    /// Sends the subscription count, if the app has such events.
     pub(super) fn count(&mut self, channel: Channel) {
         let count = self.sockets(channel).len();
         if self.settings.counts && count > 0 && !channel.starts_with("presence-") {
