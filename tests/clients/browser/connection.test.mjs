@@ -25,7 +25,7 @@ describe('refused connections in the browser', () => {
 
   const GIVEN_UP = { 'an unknown key': ['no-such-key', 4001], 'a foreign origin': [ELSEWHERE.key, 4009] };
   for (const [what, [key, code]] of Object.entries(GIVEN_UP)) {
-    test(`${what} is told ${code}; the page gives up and does not try again`, async (t) => {
+    test(`${what} receives ${code}; the page gives up and does not try again`, async (t) => {
       const tab = await shared.tab(t);
       await tab.open({ key });
       await tab.logged(['state', 'disconnected']);
@@ -36,7 +36,7 @@ describe('refused connections in the browser', () => {
     });
   }
 
-  test('over the limit the page is told 4100 and gets in when another one closes', async (t) => {
+  test('over the limit the page receives 4100 and gets in when another one closes', async (t) => {
     const { first, second } = await aSecondOfRetrying(t);
     const codes = (await second.entries('error')).flat();
     assert.deepEqual([...new Set(codes)], [4100]);

@@ -28,7 +28,7 @@ describe('presence in the browser', () => {
     assert.deepEqual(await told(ada), [['here', [userInfo('1')]], ['joining', userInfo('2')], ['leaving', userInfo('2')]]);
   });
 
-  test('two tabs of one user count once; leaving is told when the last one closes', async (t) => {
+  test('two tabs of one user count once; leaving is announced when the last one closes', async (t) => {
     const ada = await join(t, 'tabs', '1');
     const first = await join(t, 'tabs', '2');
     const second = await join(t, 'tabs', '2');

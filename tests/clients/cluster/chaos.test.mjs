@@ -106,7 +106,7 @@ describe(`chaos (seed ${SEED})`, { concurrency: true }, () => {
     });
   }
 
-  test('streams while links and Redis (AOF) break: every event of every node is heard by everybody, once and in order', async (t) => {
+  test('streams while links and Redis (AOF) break: every event of every node reaches every subscriber, once and in order', async (t) => {
     const cluster = await ownCluster(t, { cables: true, cluster: { transport: 'streams' }, redis: { kept: true } });
     const channel = 'private-chaos';
     const ears = await Promise.all(cluster.nodes.flatMap((node, at) => [0, 1].map((tab) => listener(t, node, `u${at}${tab}`, channel))));

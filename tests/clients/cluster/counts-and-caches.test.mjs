@@ -17,7 +17,7 @@ describe('subscription_count events over three nodes', () => {
     return { pusher, counts };
   }
 
-  test('every subscriber of every node hears each number, that of all nodes', async (t) => {
+  test('every subscriber of every node receives each count, that of all nodes', async (t) => {
     const channel = 'private-counted';
     const all = [];
     for (const at of [0, 1, 2, 0]) {
@@ -62,7 +62,7 @@ describe('cache channels over three nodes', () => {
     });
   }
 
-  test('what is published while nobody is there is cached for whoever comes on another node', async (t) => {
+  test('an event without subscribers is cached for the next subscriber on another node', async (t) => {
     await shared.nodes[2].pusher.trigger('cache-nobody', 'e', 'kept');
     const { heard, pusher } = await newcomer(t, 0, 'cache-nobody');
     assert.deepEqual(await heard.until(1), [['e', 'kept']]);
@@ -71,7 +71,7 @@ describe('cache channels over three nodes', () => {
     assert.deepEqual(await (await newcomer(t, 1, 'cache-nobody')).heard.until(1), [['e', 'kept']]);
   });
 
-  test('a newcomer while events are flowing hears an event before those that follow it, with none missing and none twice', async (t) => {
+  test('a new subscriber while events are flowing receives an event before those that follow it, with none missing and none twice', async (t) => {
     const channel = 'private-cache-flow';
     await newcomer(t, 0, channel);
     let number = 0;
@@ -116,7 +116,7 @@ describe('max_connections over three nodes', () => {
     assert.ok(closed.items.includes(4100), JSON.stringify(closed.items));
   });
 
-  test('of twelve who come at the same time over all nodes exactly four get in, and a killed node gives its places back', async (t) => {
+  test('of twelve that connect at the same time over all nodes exactly four are accepted, and the permits of a killed node are returned', async (t) => {
     const counted = async () => (await (await shared.nodes[0].pusher.get({ path: '/connections' })).json()).connections;
     await until(async () => (await counted()) === 0, 'the connections of the test before being gone');
     const clients = Array.from({ length: 12 }, (_, n) => openPusher(t, shared.nodes[n % 3]));

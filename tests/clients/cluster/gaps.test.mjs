@@ -24,7 +24,7 @@ async function gaps(cluster, ears) {
 }
 
 describe('losses that no link has seen', { concurrency: true }, () => {
-  test('who joins while the node is cut off is told that something may be missing, once', async (t) => {
+  test('a client that joins while the node is cut off is notified of a possible gap, once', async (t) => {
     const cluster = await town(t);
     const [near, island] = cluster.nodes;
     const there = await listener(t, near, 'ann', CHANNEL);
@@ -40,7 +40,7 @@ describe('losses that no link has seen', { concurrency: true }, () => {
     assert.equal(await near.metric('possible_gaps_total'), 0);
   });
 
-  test('the only subscriber, on a node that was given up: the events are counted, and told when it is back', async (t) => {
+  test('the only subscriber, on a node that was given up: the missed events are counted, and reported when it is back', async (t) => {
     const cluster = await town(t);
     const [near, island] = cluster.nodes;
     const alone = await listener(t, island, 'ann', CHANNEL);
@@ -55,7 +55,7 @@ describe('losses that no link has seen', { concurrency: true }, () => {
     assert.equal(await island.metric('possible_gaps_total'), 0);
   });
 
-  test('Redis forgets everything: all are told that something may be missing, once', async (t) => {
+  test('Redis loses all data: every client is notified of a possible gap, once', async (t) => {
     const cluster = await town(t);
     const ears = [await listener(t, cluster.nodes[0], 'ann', CHANNEL), await listener(t, cluster.nodes[1], 'bob', CHANNEL)];
     await published(cluster.nodes[0], 3);
@@ -64,7 +64,7 @@ describe('losses that no link has seen', { concurrency: true }, () => {
     assert.deepEqual(await gaps(cluster, ears), [[null], [null]]);
   });
 
-  test('Redis comes back as it was a while ago: who was cut off meanwhile is told', async (t) => {
+  test('Redis comes back as it was a while ago: clients that were cut off meanwhile are notified', async (t) => {
     const cluster = await town(t);
     const [near, island] = cluster.nodes;
     const alone = await listener(t, island, 'ann', CHANNEL);
@@ -82,7 +82,7 @@ describe('losses that no link has seen', { concurrency: true }, () => {
     assert.equal(alone.lost(flow), 5);
   });
 
-  test('Redis comes back as it was: nobody is told anything', async (t) => {
+  test('Redis comes back as it was: no client is notified', async (t) => {
     const cluster = await town(t, { redis: { kept: true } });
     const ears = [await listener(t, cluster.nodes[0], 'ann', CHANNEL), await listener(t, cluster.nodes[1], 'bob', CHANNEL)];
     const flow = await published(cluster.nodes[0], 3);

@@ -146,7 +146,7 @@ describe('the link between a node and Redis', { concurrency: true }, () => {
     for (const ear of far) for (const flow of flows.slice(0, 2)) assert.equal(ear.lost(flow), 0);
   });
 
-  test('who leaves a node that is cut off is gone everywhere after healing; who joins it meanwhile is there', async (t) => {
+  test('a member that leaves a node that is cut off is gone everywhere after healing; one that joins it meanwhile is present', async (t) => {
     const { cluster, ears, flows } = await town(t, {}, { flowsOn: [] });
     const island = cluster.nodes[2];
     island.cable.cut();

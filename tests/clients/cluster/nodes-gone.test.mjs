@@ -15,7 +15,7 @@ describe('nodes that go away', { concurrency: true }, () => {
     return { pusher, user, node, book: await present(pusher, channel) };
   }
 
-  test('killed: within the lease the others hear its users go, once; counts are right; started again, its clients are back', async (t) => {
+  test('killed: within the lease the others receive that its users left, once; counts are right; started again, its clients are back', async (t) => {
     const cluster = await ownCluster(t);
     const channel = 'presence-killed';
     const [killed, ...others] = cluster.nodes;
@@ -55,7 +55,7 @@ describe('nodes that go away', { concurrency: true }, () => {
     await cluster.untilJoined(3);
   });
 
-  test('killed and started again within the lease: its users come back, and nobody else is told anything that is not so', async (t) => {
+  test('killed and started again within the lease: its users come back, and no other client receives a false change', async (t) => {
     const cluster = await ownCluster(t);
     const channel = 'presence-blink';
     const [killed, other] = cluster.nodes;
@@ -87,7 +87,7 @@ describe('nodes that go away', { concurrency: true }, () => {
     assert.deepEqual(channels, { 'presence-last': { subscription_count: 1 } });
   });
 
-  test('asked to end: the others hear its users go at once, it exits 0, and who comes back through the door is told once', async (t) => {
+  test('after SIGTERM: the others receive that its users left at once, it exits 0, and clients that come back through the proxy are announced once', async (t) => {
     const cluster = await ownCluster(t);
     const channel = 'presence-asked';
     const [ended, other] = cluster.nodes;

@@ -53,7 +53,7 @@ describe('presence over three nodes', () => {
     assert.deepEqual([witness, ...tabs].flatMap(({ book }) => book.faults), []);
   });
 
-  test('a second tab on another node is announced to nobody, and nobody hears of the first one closing', async (t) => {
+  test('a second tab on another node is announced to no member, and neither is the end of the first one', async (t) => {
     const channel = 'presence-second';
     const witness = await tab(t, 2, 'witness', channel);
     const first = await tab(t, 0, 'ada', channel);
@@ -67,7 +67,7 @@ describe('presence over three nodes', () => {
     assert.deepEqual([...witness.book.present], ['witness']);
   });
 
-  test('a user who changes node (reload through a load balancer) with another tab elsewhere is told to nobody', async (t) => {
+  test('a user who changes node (reload through a load balancer) with another tab elsewhere is announced to no member', async (t) => {
     const channel = 'presence-reload';
     const witness = await tab(t, 0, 'witness', channel);
     await tab(t, 1, 'ada', channel);
@@ -79,7 +79,7 @@ describe('presence over three nodes', () => {
     assert.deepEqual((await told(witness.book, channel)).slice(1), [['member_added', 'ada']]);
   });
 
-  test('joins at the same time on all nodes: everybody ends with the same roster, and nobody is told twice', async (t) => {
+  test('joins at the same time on all nodes: every member ends with the same roster, and receives no change twice', async (t) => {
     const channel = 'presence-rush';
     const users = Array.from({ length: 20 }, (_, n) => `r${n}`);
     const open = users.flatMap((user) => [0, 1, 2].map(async (at) => ({ user, pusher: await connectPusher(t, shared.nodes[at], user) })));
@@ -140,7 +140,7 @@ describe('a presence channel with room for two, over three nodes', () => {
     assert.deepEqual(after, [['member_added', 'bob'], ['member_removed', 'bob'], ['member_added', 'eve']]);
   });
 
-  test('of many who come at once over all nodes exactly two get in', async (t) => {
+  test('of many that join at once over all nodes exactly two are accepted', async (t) => {
     const room = 'presence-race';
     const clients = await Promise.all(Array.from({ length: 12 }, (_, n) => connectPusher(t, shared.nodes[n % 3], `x${n}`)));
     const outcomes = await Promise.allSettled(clients.map((pusher) => subscribed(pusher.subscribe(room))));

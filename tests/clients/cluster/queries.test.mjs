@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { connectPusher, sharedCluster, subscribed, until } from '../harness.mjs';
 
-describe('queries of the HTTP API, asked on each of three nodes', () => {
+describe('queries of the HTTP API, sent to each of three nodes', () => {
   const shared = sharedCluster();
 
   /** A client of node `at` on these channels. */

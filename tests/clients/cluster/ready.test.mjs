@@ -35,7 +35,7 @@ describe('a node that has just started', () => {
     }
   });
 
-  test('its first client sees who is there on the others, and is seen by them', async (t) => {
+  test('its first client receives the members of the others, and is announced to them', async (t) => {
     const bob = await present(await connectPusher(t, shared.nodes[0], 'bob'), 'presence-start');
     const node = await shared.cluster.add();
     const ada = await present(await connectPusher(t, node, 'ada'), 'presence-start');
@@ -46,7 +46,7 @@ describe('a node that has just started', () => {
 });
 
 describe('Redis absent at the start', { concurrency: true }, () => {
-  test('nodes serve their own clients; once Redis comes they are one cluster within 2 s, and only differences are told', async (t) => {
+  test('nodes serve their own clients; once Redis comes they are one cluster within 2 s, and only differences are sent', async (t) => {
     const cluster = await ownCluster(t, { redis: false });
     const channel = 'presence-island';
     const clients = [];
@@ -76,7 +76,7 @@ describe('Redis absent at the start', { concurrency: true }, () => {
     cluster.assertAllRun();
   });
 
-  test('with required = true a node does not start, and says what to do', async (t) => {
+  test('with required = true a node does not start, and names the remedy', async (t) => {
     const refused = ownCluster(t, { nodes: 1, redis: false, cluster: { required: true } });
     await assert.rejects(refused, /cluster\.required is true: start it, or correct cluster\.url/);
   });

@@ -87,7 +87,7 @@ describe('Redis away', { concurrency: true }, () => {
     assertServedOn(t, ears, flows);
   });
 
-  test('killed: who comes and who goes meanwhile is told to the other nodes once, when Redis is back', async (t) => {
+  test('killed: joins and leaves meanwhile reach the other nodes once, when Redis is back', async (t) => {
     const { cluster, ears, flows } = await town(t);
     for (const flow of flows) await flow.stop();
     forget(ears);
@@ -112,7 +112,7 @@ describe('Redis away', { concurrency: true }, () => {
   });
 
   for (const [seconds, what] of [[3, 'shorter than the lease'], [8, 'longer than the lease']]) {
-    test(`standing still for ${seconds} s, ${what}: nodes serve on and newcomers come in, no member flickers, no ghosts stay`, async (t) => {
+    test(`standing still for ${seconds} s, ${what}: nodes serve their clients and accept new ones, no member leaves and comes back, none stays that has left`, async (t) => {
       const { cluster, ears, flows } = await town(t);
       forget(ears);
       cluster.redis.freeze();

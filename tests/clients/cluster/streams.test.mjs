@@ -102,7 +102,7 @@ describe('streams', { concurrency: true }, () => {
     await assertNothingLost(t, cluster, ears, [{ name: 'flood', answered, slowest: 0, refused: [], stop: () => {} }]);
   });
 
-  test('more events than are kept, while a node is cut off: those that are gone are counted and told, the rest arrives', async (t) => {
+  test('more events than are kept, while a node is cut off: the lost ones are counted and reported, the rest arrives', async (t) => {
     const kept = 100;
     const cluster = await ownCluster(t, { nodes: 2, cluster: { transport: 'streams', stream_events: kept }, cables: true, app: { gap_event: 'resync' } });
     const ears = await Promise.all(cluster.nodes.map((node, at) => listener(t, node, `u${at}`, CHANNEL)));

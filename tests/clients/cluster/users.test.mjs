@@ -18,7 +18,7 @@ describe('signed-in users over three nodes', () => {
     return { pusher, heard };
   }
 
-  test('an event to a user, sent on each node, reaches all connections of that user once and nobody else', async (t) => {
+  test('an event to a user, sent on each node, reaches all connections of that user once and no other', async (t) => {
     const ada = await Promise.all([0, 1, 2, 2].map((at) => signIn(t, at, 'ada')));
     const bob = await signIn(t, 1, 'bob');
     for (const [at, { pusher }] of shared.nodes.entries()) await pusher.sendToUser('ada', 'e', at);
@@ -36,7 +36,7 @@ describe('signed-in users over three nodes', () => {
     }
   });
 
-  test('a watcher hears one online for a user who signs in on two other nodes, and one offline when both are gone', async (t) => {
+  test('a watcher receives one online for a user who signs in on two other nodes, and one offline when both have left', async (t) => {
     const watcher = await signIn(t, 0, 'watcher', ['friend', 'stranger']);
     const told = () => watcher.heard.items.map(([what, data]) => [what, data]);
     const mark = async (data) => {
@@ -61,7 +61,7 @@ describe('signed-in users over three nodes', () => {
     assert.ok(order.indexOf('online') < order.indexOf('one') && order.lastIndexOf('offline') > order.lastIndexOf('one left'), order.join());
   });
 
-  test('right after signing in a watcher is told who is online on other nodes', async (t) => {
+  test('right after signing in a watcher receives who is online on other nodes', async (t) => {
     await signIn(t, 1, 'present_1');
     await signIn(t, 2, 'present_2');
     const { heard } = await signIn(t, 0, 'late', ['present_1', 'absent', 'present_2']);

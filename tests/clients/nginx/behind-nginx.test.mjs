@@ -47,7 +47,7 @@ describe('behind Nginx', () => {
     await assert.rejects(wrong.trigger('orders', 'shipped', {}), (error) => error.status === 401 && /REVERB_APP_SECRET/.test(error.body));
   });
 
-  test('a wrong key is told, not dropped', async (t) => {
+  test('a wrong key is answered with an error, not dropped', async (t) => {
     const pusher = openPusher(t, shared, '1', { key: 'wrong-key' });
     const errors = errorsOf(pusher);
     assert.equal((await errors.until(1))[0].code, 4001);

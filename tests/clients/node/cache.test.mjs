@@ -29,7 +29,7 @@ describe('cache channels', () => {
       assert.deepEqual(await told.until(2), [['miss', {}], ['marker', 'end']]);
     });
 
-    test(`${kind}: a newcomer gets the last event, once, and those who are there do not get it again`, async (t) => {
+    test(`${kind}: a new subscriber gets the last event, once, and present subscribers do not get it again`, async (t) => {
       const name = `${kind}last`;
       const early = await subscriber(t, name);
       await shared.pusher.trigger(name, 'first', { n: 1 });
@@ -41,14 +41,14 @@ describe('cache channels', () => {
       assert.deepEqual(await early.told.until(4), [['miss', {}], ['first', { n: 1 }], last, ['marker', 'end']]);
     });
 
-    test(`${kind}: an event published before anybody subscribed is kept`, async (t) => {
+    test(`${kind}: an event published before the first subscription is kept`, async (t) => {
       const name = `${kind}before`;
       await shared.pusher.trigger(name, 'last', { n: 1 });
       const { told } = await subscriber(t, name);
       assert.deepEqual(await told.until(1), [['last', { n: 1 }]]);
     });
 
-    test(`${kind}: the last event survives that everybody left`, async (t) => {
+    test(`${kind}: the last event outlives the last subscriber`, async (t) => {
       const name = `${kind}vacated`;
       const first = await subscriber(t, name);
       await shared.pusher.trigger(name, 'last', { n: 1 });

@@ -114,7 +114,7 @@ describe('public events', () => {
     assert.equal(items.length, 4, stringify(items));
   });
 
-  test('an event reaches nobody but the channel it was published to', async (t) => {
+  test('an event reaches only the channel it was published to', async (t) => {
     const echo = await connectEcho(t, shared);
     const got = new Inbox();
     const channel = await subscribed(echo.channel('mine'));

@@ -9,7 +9,7 @@ const pings = (count) => (frames) => frames.filter((text) => text.includes('"pus
 describe('keeping alive', () => {
   const shared = world({ app: { ping_interval: 1, pong_timeout_seconds: 5 } });
 
-  test('a client that says nothing answers the pings of the server and stays connected', async (t) => {
+  test('a silent client answers the pings of the server and stays connected', async (t) => {
     const frames = tap(t);
     const echo = await connectEcho(t, shared, '1');
     const [states, errors] = [statesOf(echo.connector.pusher), errorsOf(echo.connector.pusher)];

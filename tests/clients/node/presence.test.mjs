@@ -21,7 +21,7 @@ describe('presence channels', () => {
   const shared = world();
   const mark = (name, data) => shared.pusher.trigger(`presence-${name}`, 'marker', data);
 
-  test('here() lists everybody, oneself included, with user_info as the application gave it', async (t) => {
+  test('here() lists every member, the caller included, with user_info as the application gave it', async (t) => {
     const ada = await watch(await connectEcho(t, shared, '1'), 'here');
     assert.deepEqual(await ada.until(1), [['here', [userInfo('1')]]]);
     const bob = await watch(await connectEcho(t, shared, '2'), 'here');
@@ -90,7 +90,7 @@ describe('presence channels', () => {
     assert.deepEqual(seen.map(([what]) => what), ['here', 'marker']);
   });
 
-  test('pusher-js counts members and knows itself', async (t) => {
+  test('pusher-js counts members and has its own member', async (t) => {
     const ada = await connectPusher(t, shared, '1');
     const channel = await subscribed(ada.subscribe('presence-count'));
     assert.equal(channel.members.count, 1);
@@ -124,7 +124,7 @@ describe('presence channels', () => {
     assert.deepEqual(await data('pusher_internal:member_removed'), { user_id: '77' });
   });
 
-  test('presence without channel_data is refused, and nobody is disturbed', async (t) => {
+  test('presence without channel_data is refused, without an effect on others', async (t) => {
     const ada = await watch(await connectEcho(t, shared, '1'), 'nameless');
     const pusher = await connectPusher(t, shared, '2');
     const { auth } = shared.pusher.authorizeChannel(pusher.connection.socket_id, 'presence-nameless');

@@ -35,7 +35,7 @@ describe('private channels', () => {
     assert.deepEqual([error.type, error.status], ['AuthError', 401]);
   });
 
-  test('bare pusher-js is told by pusher:subscription_error and by connection error 4009', async (t) => {
+  test('bare pusher-js receives pusher:subscription_error and connection error 4009', async (t) => {
     const pusher = await connectPusher(t, shared, '1');
     const refused = new Inbox('pusher:subscription_error');
     const errors = errorsOf(pusher);

@@ -17,7 +17,7 @@ describe('refused connections', () => {
   }
 
   for (const [client, open] of Object.entries({ 'pusher-js': openPusher, Echo: openEcho })) {
-    test(`${client} with an unknown key is told 4001, gives up and does not try again`, async (t) => {
+    test(`${client} with an unknown key receives 4001, gives up and does not try again`, async (t) => {
       const opened = open(t, shared, '1', { key: 'no-such-key' });
       const pusher = opened.connector?.pusher ?? opened;
       const [errors, states, retries] = [errorsOf(pusher), statesOf(pusher), retriesOf(pusher)];
@@ -35,7 +35,7 @@ describe('refused connections', () => {
     });
   }
 
-  test('over the connection limit the client is told 4100, keeps trying, and gets in when another leaves', async (t) => {
+  test('over the connection limit the client receives 4100, keeps trying, and gets in when another leaves', async (t) => {
     const first = await connectPusher(t, shared, '1', { key: SMALL.key });
     const second = openPusher(t, shared, '2', { key: SMALL.key });
     const [errors, retries] = [errorsOf(second), retriesOf(second)];

@@ -67,7 +67,7 @@ describe('a server that goes away', { concurrency: true }, () => {
     }
   });
 
-  test('asked to end: closes sockets with 4200 and exits 0; started again, the clients are back', async (t) => {
+  test('after SIGTERM: closes sockets with 4200 and exits 0; started again, the clients are back', async (t) => {
     const shared = await ownWorld(t);
     const ada = await listener(t, shared, '1');
     const idle = await connectPusher(t, shared);

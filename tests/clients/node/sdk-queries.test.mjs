@@ -25,7 +25,7 @@ describe('npm pusher: queries', () => {
     assert.deepEqual(await get('/channels', { filter_by_prefix: 'nothing-' }), { channels: {} });
   });
 
-  test('channels: occupied ones only, without attributes nobody asked for', async (t) => {
+  test('channels: occupied ones only, with the requested attributes only', async (t) => {
     const [pusher] = await occupy(t, ['list-a', 'private-list-b', 'presence-list-c', 'list-gone']);
     pusher.unsubscribe('list-gone');
     await untilOccupied(shared.pusher, 'list-gone', false);

@@ -40,7 +40,7 @@ describe('npm pusher: terminateUserConnections', () => {
     assert.equal(ada.connection.state, 'connected');
   });
 
-  test('answers {} for a user nobody has seen', async () => {
+  test('answers {} for a user without a connection', async () => {
     const answer = await shared.pusher.terminateUserConnections('nobody');
     assert.equal(await answer.text(), '{}');
   });

@@ -85,7 +85,7 @@ describe('npm pusher: publishing', () => {
     });
   });
 
-  test('info counts who is signed in and joined without channel_data like anybody else', async (t) => {
+  test('info counts signed-in users that joined without channel_data like any other', async (t) => {
     const pusher = await signedIn(await connectPusher(t, shared, '1'));
     await subscribed(pusher.subscribe('presence-bare-info'));
     await subscribed(pusher.subscribe('private-info'));

@@ -94,7 +94,7 @@ describe('storms of subscribe and unsubscribe', () => {
     for (const name of names) assert.equal((await channelInfo(shared.pusher, name)).occupied, false, name);
   });
 
-  test('subscribing twice is answered twice, delivers once and is announced to nobody', async (t) => {
+  test('subscribing twice is answered twice, delivers once and is announced to no member', async (t) => {
     const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
     const errors = errorsOf(ada);
     const heard = new Inbox('bob');

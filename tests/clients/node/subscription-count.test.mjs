@@ -21,7 +21,7 @@ describe('subscription counts', () => {
   const shared = world({ app: { subscription_count_events: true } });
 
   for (const name of ['count', 'private-count', 'cache-count', 'private-cache-count']) {
-    test(`${name}: each subscribe and unsubscribe is told to everybody on it`, async (t) => {
+    test(`${name}: each subscribe and unsubscribe sends the count to every subscriber`, async (t) => {
       const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
       const { channel, told } = await counting(ada, name);
       assert.deepEqual(await told.until(1), [1]);
@@ -79,7 +79,7 @@ describe('subscription counts', () => {
     assert.ok(!frames.items.some((text) => text.includes('subscription_count')));
   });
 
-  test('above a hundred not every change is told, but the last number is', async (t) => {
+  test('above a hundred not every count is sent, but the last one is', async (t) => {
     const pushers = await Promise.all(Array.from({ length: CROWD }, () => connectPusher(t, shared, '1')));
     const [first, ...others] = pushers;
     const { told } = await counting(first, 'crowd');
@@ -94,7 +94,7 @@ describe('subscription counts', () => {
 describe('subscription counts by default', () => {
   const shared = world();
 
-  test('are not told', async (t) => {
+  test('are not sent', async (t) => {
     const frames = tap(t);
     const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
     const { told, channel } = await counting(ada, 'silent');

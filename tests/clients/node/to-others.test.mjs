@@ -49,7 +49,7 @@ describe('toOthers()', () => {
     assert.deepEqual(await tab.got.until(1), ['marker']);
   });
 
-  test('a socket id that is gone excludes nobody', async (t) => {
+  test('the id of a closed socket excludes no socket', async (t) => {
     const ada = await listener(t, KINDS.orders, '1');
     await post(ada.echo, 'orders', 'posted', 'to all', '1.1');
     assert.deepEqual(await ada.got.until(1), ['to all']);

@@ -34,12 +34,12 @@ describe('signing in', () => {
     assert.equal(told, JSON.stringify({ id: '1', user_info: userInfo('1') }));
   });
 
-  test('works when asked for before the connection is open', async (t) => {
+  test('works when requested before the connection is open', async (t) => {
     const pusher = await signedIn(openPusher(t, shared, '1'));
     assert.equal(pusher.user.user_data.id, '1');
   });
 
-  test('happens again after a reconnect, asked for or forced, and events reach the user again', async (t) => {
+  test('happens again after a reconnect, requested or forced, and events reach the user again', async (t) => {
     const pusher = await signedIn(await connectPusher(t, shared, 'returning'));
     const got = new Inbox();
     pusher.user.bind('e', got.put);

@@ -33,7 +33,7 @@ describe('watchlists', () => {
   const shared = world();
   const mark = (user, data) => shared.pusher.sendToUser(user, 'marker', data);
 
-  test('right after signing in both lists are told', async (t) => {
+  test('right after signing in both lists are sent', async (t) => {
     await tab(t, shared, 'present', 'tab-present');
     const { pusher, told } = await watcher(t, shared, 'state', ['present', 'absent', 'state']);
     await mark('state', 'end');
@@ -46,13 +46,13 @@ describe('watchlists', () => {
     assert.equal(pusher.connection.state, 'connected');
   });
 
-  test('a list of which all or none are there is told without the empty half', async (t) => {
+  test('a list of which all or none are online is sent without the empty half', async (t) => {
     const { told } = await watcher(t, shared, 'half', ['nobody', 'no-one']);
     await mark('half', 'end');
     assert.deepEqual(await told.until(2), [['offline', ['nobody', 'no-one']], ['marker', 'end']]);
   });
 
-  test('the first connection is told as online, the last one gone as offline, those between not at all', async (t) => {
+  test('the first connection is reported as online, the end of the last one as offline, those between not at all', async (t) => {
     const { told } = await watcher(t, shared, 'ada', ['bob']);
     const first = await tab(t, shared, 'bob', 'tab-1');
     await mark('ada', 'one open');
@@ -77,7 +77,7 @@ describe('watchlists', () => {
     ]);
   });
 
-  test('nobody else hears of it: not the watched one, not somebody without a watchlist, not a connection only present', async (t) => {
+  test('only watchers are notified: not the watched user, no user without a watchlist, no connection that is only present', async (t) => {
     const { told } = await watcher(t, shared, 'alone', undefined);
     const other = await watcher(t, shared, 'watching', ['alone', 'guest']);
     const guest = await connectPusher(t, shared, 'guest');
@@ -95,7 +95,7 @@ describe('watchlists', () => {
     assert.deepEqual(await told.until(3), [['offline', ['thief']], ['online', ['thief']], ['offline', ['thief']]]);
   });
 
-  test('a watcher who reconnects is told the state anew and every change once', async (t) => {
+  test('a watcher that reconnects receives the state anew and every change once', async (t) => {
     const { pusher, told } = await watcher(t, shared, 'comeback', ['friend']);
     const states = statesOf(pusher);
     pusher.disconnect();
@@ -108,7 +108,7 @@ describe('watchlists', () => {
     assert.deepEqual(items, [['offline', ['friend']], ['offline', ['friend']], ['online', ['friend']], ['marker', 'end']]);
   });
 
-  test('of 101 ids the first hundred are watched and the client is told 4302; the connection stays', async (t) => {
+  test('of 101 ids the first hundred are watched and the client receives 4302; the connection stays', async (t) => {
     const ids = Array.from({ length: 101 }, (_, n) => `w${n}`);
     const { pusher, told, errors } = await watcher(t, shared, 'greedy', ids);
     await roundTrip(pusher);
@@ -130,7 +130,7 @@ describe('watchlists', () => {
 describe('watchlists with watchlist_events = false', () => {
   const shared = world({ app: { watchlist_events: false } });
 
-  test('nothing is told, and signing in works as ever', async (t) => {
+  test('nothing is sent, and signing in works', async (t) => {
     const frames = tap(t);
     const { told } = await watcher(t, shared, 'ada', ['bob']);
     const bob = await tab(t, shared, 'bob', 'tab-bob');

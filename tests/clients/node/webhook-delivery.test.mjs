@@ -34,7 +34,7 @@ describe('delivery of webhooks', { concurrency: true }, () => {
     return pusher;
   }
 
-  test('events, channel_prefix and channel_suffix choose what an endpoint is told, each on its own and together', async (t) => {
+  test('events, channel_prefix and channel_suffix select the events of an endpoint, each on its own and together', async (t) => {
     const names = ['private-a-filter', 'presence-a-filter', 'a-filter', 'private-a-other', 'filter-private-', 'private-z-filter'];
     const pusher = await occupy(t, names);
     pusher.channel('private-a-filter').trigger('client-e', {});
@@ -151,7 +151,7 @@ describe('webhooks with short times', { concurrency: true }, () => {
     assert.ok(second - first >= 1000, `again after ${second - first} ms`);
   });
 
-  test('a call that nobody takes is given up after retry_for_seconds, and the next one is made', async (t) => {
+  test('a call without a receiver is given up after retry_for_seconds, and the next one is made', async (t) => {
     dead.answers.push(...Array(50).fill(500));
     const pusher = await connectPusher(t, shared, '1');
     await subscribed(pusher.subscribe('a-dead'));

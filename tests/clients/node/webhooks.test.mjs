@@ -213,7 +213,7 @@ describe('webhooks of an app with small presence channels', () => {
   const endpoint = hooks.endpoint();
   const shared = world({ app: hooks.app });
 
-  test('who is refused causes no event, however empty the channel was', async (t) => {
+  test('a refused subscription causes no event, even on an empty channel', async (t) => {
     const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
     const name = 'presence-cache-full';
     await subscribed(ada.subscribe(name));

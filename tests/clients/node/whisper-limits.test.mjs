@@ -53,7 +53,7 @@ describe('too many client events', () => {
 describe('client events switched off', () => {
   const shared = world({ app: { accept_client_events_from: 'none' } });
 
-  test('are refused with 4301 and reach nobody; server events still do', async (t) => {
+  test('are refused with 4301 and reach no member; server events still do', async (t) => {
     const { ada, channel, heard, errors } = await pair(t, shared, 'private-quiet');
     channel.trigger('client-n', { n: 1 });
     await roundTrip(ada);
@@ -76,7 +76,7 @@ describe('client events accepted from all', () => {
     assert.deepEqual(errors.items, []);
   });
 
-  test('do not reach a private channel from somebody who is not on it', async (t) => {
+  test('do not reach a private channel from a client that is not on it', async (t) => {
     const { ada, heard } = await pair(t, shared, 'private-club');
     const stranger = await connectPusher(t, shared, '3');
     const errors = errorsOf(stranger);

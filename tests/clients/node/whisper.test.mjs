@@ -77,7 +77,7 @@ describe('whispers', () => {
     assert.deepEqual(await bob.heard.until(6), numbers.map((n) => ['typing', { n }]));
   });
 
-  test('a whisper on a public channel is refused with an error and reaches nobody', async (t) => {
+  test('a client event on a public channel is refused with an error and reaches no subscriber', async (t) => {
     const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
     const errors = errorsOf(ada);
     const heard = new Inbox();
@@ -91,7 +91,7 @@ describe('whispers', () => {
     assert.equal(ada.connection.state, 'connected');
   });
 
-  test('a whisper into a channel one is not on is refused with an error and reaches nobody', async (t) => {
+  test('a client event into a channel the sender is not on is refused with an error and reaches no subscriber', async (t) => {
     const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
     const errors = errorsOf(ada);
     const heard = new Inbox();

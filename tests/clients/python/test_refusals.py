@@ -58,7 +58,7 @@ class TerminateUserConnections(Suite):
         self.sdk.trigger("presence-room", "e", "still here")
         self.assertEqual(other.event(), ("presence-room", "e", "still here"))
 
-    def test_a_user_nobody_has_seen_is_no_error(self):
+    def test_a_user_without_a_connection_is_no_error(self):
         self.assertEqual(self.terminate("nobody"), {})
 
     def test_the_call_with_the_path_the_sdk_makes_is_refused_as_a_status(self):
