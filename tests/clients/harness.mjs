@@ -1,4 +1,4 @@
-// Owns the one door through which suites reach the harness: server, application, clients, waiting, webhooks, clusters, traffic.
+// Owns the one module through which suites reach the harness: server, application, clients, waiting, webhooks, clusters, traffic.
 
 export * from './harness/backend.mjs';
 export * from './harness/clients.mjs';

@@ -1,4 +1,4 @@
-// Owns what Echo in Chromium does when the server goes away: killed without a word, or asked to end.
+// Owns what Echo in Chromium does when the server goes away: killed, or stopped by SIGTERM.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -11,7 +11,7 @@ const COMEBACK = 35_000;
 describe('a server that goes away, seen by the browser', () => {
   const shared = browserWorld();
 
-  for (const [how, end] of Object.entries({ 'killed': 'kill', 'asked to end': 'stop' })) {
+  for (const [how, end] of Object.entries({ 'killed': 'kill', 'stopped by SIGTERM': 'stop' })) {
     test(`${how} and started again: the page is back on its private and presence channels`, async (t) => {
       const tab = await shared.connectedTab(t, { user: '1' });
       const channels = [['private', 'orders'], ['presence', 'room']];

@@ -1,4 +1,4 @@
-// Owns the hooks of @laravel/echo-vue in Chromium: useEcho receives, unmounting leaves, useConnectionStatus tells the truth.
+// Owns the hooks of @laravel/echo-vue in Chromium: useEcho receives, unmounting leaves, useConnectionStatus is right.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';

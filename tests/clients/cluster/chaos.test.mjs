@@ -1,4 +1,4 @@
-// Owns everything breaking again and again, at random: while it lasts nobody is told what cannot be, and afterwards all agree.
+// Owns everything breaking again and again, at random: while it lasts no client receives a contradiction, and afterwards all agree.
 // CHAOS_SEED in the environment chooses another course of events.
 
 import assert from 'node:assert/strict';
@@ -42,7 +42,7 @@ const FAULTS = {
     await pause(pick(2000));
     node.server.thaw();
   },
-  async 'node asked to end'(cluster, node, pick) {
+  async 'node stopped'(cluster, node, pick) {
     await node.server.stop();
     await pause(pick(500));
     await node.server.start();
@@ -112,7 +112,7 @@ describe(`chaos (seed ${SEED})`, { concurrency: true }, () => {
     const ears = await Promise.all(cluster.nodes.flatMap((node, at) => [0, 1].map((tab) => listener(t, node, `u${at}${tab}`, channel))));
     const flows = cluster.nodes.map((node, at) => publisher(node, `flow-${at}`, channel));
     await Promise.all(ears.flatMap((ear) => flows.map(({ name }) => ear.untilHeard(name, 1))));
-    const kinds = Object.keys(FAULTS).filter((kind) => !/node (killed|asked)/.test(kind));
+    const kinds = Object.keys(FAULTS).filter((kind) => !/node (killed|stopped)/.test(kind));
     t.diagnostic(await breakThings(cluster, kinds, random(SEED + 2)));
     for (const flow of flows) await flow.stop();
     await cluster.untilJoined(3);

@@ -1,4 +1,4 @@
-// Owns events over several nodes: whatever node one is triggered on, every subscriber of every node hears it once, in one order.
+// Owns events over several nodes: whatever node one is triggered on, every subscriber of every node receives it once, in one order.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -9,7 +9,7 @@ const ORDERED = 300;
 describe('events over three nodes', () => {
   const shared = sharedCluster();
 
-  /** Two clients per node, each on `channel`; what they hear goes to an inbox each, as [event, data]. */
+  /** Two clients per node, each on `channel`; what they receive goes to an inbox each, as [event, data]. */
   async function listeners(t, channel, perNode = 2) {
     const worlds = shared.nodes.flatMap((node) => Array(perNode).fill(node));
     return Promise.all(worlds.map((node, at) => listener(t, node, `u${at}`, channel)));
@@ -23,7 +23,7 @@ describe('events over three nodes', () => {
     return { pusher, node, user, heard, subscription };
   }
 
-  /** What each of `all` has heard, once everything published so far on whatever node has arrived. */
+  /** What each of `all` has received, once everything published so far on whatever node has arrived. */
   async function settle(channel, all) {
     let heard;
     for (const node of shared.nodes) heard = await mark(node, channel, all.map((one) => one.heard));

@@ -1,5 +1,5 @@
 // Owns losses that no link has seen: events from before a node knew of a channel, from while it was given up, from a Redis that
-// forgot them. They are told to whom they concern: how many, or that nobody knows (null).
+// lost them. They are reported to the clients they concern: how many, or null where the number is unknown.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -16,7 +16,7 @@ async function published(node, count, name = 'flow') {
   return { name, answered: count };
 }
 
-/** What each listener was told is missing, once everybody has heard a marker of each node. */
+/** The gap events of each listener, once every one has received a marker of each node. */
 async function gaps(cluster, ears) {
   await cluster.untilJoined(2);
   for (const node of cluster.nodes) await mark(node, CHANNEL, ears.map(({ markers }) => markers));

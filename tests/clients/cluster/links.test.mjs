@@ -1,4 +1,4 @@
-// Owns the link between one node and Redis: cut off, killed, held up. What is lost is counted exactly and told to whom it concerns.
+// Owns the link between one node and Redis: cut off, killed, held up. What is lost is counted exactly and reported to the clients it concerns.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -8,7 +8,7 @@ const LEASE = 5000;
 const SILENCE = 1500;
 const CHANNEL = 'presence-link';
 
-/** Listeners and publishers on each node; all are heard everywhere. */
+/** Listeners and publishers on each node; all events reach every listener. */
 async function town(t, options, { flowsOn = [0, 1, 2] } = {}) {
   const cluster = await ownCluster(t, { cables: true, app: { gap_event: 'resync' }, ...options });
   const ears = [];
@@ -22,7 +22,7 @@ async function town(t, options, { flowsOn = [0, 1, 2] } = {}) {
 
 const sum = (numbers) => numbers.reduce((total, number) => total + number, 0);
 
-/** Ends the publishers; each listener has heard the last of each, and a marker of each node. */
+/** Ends the publishers; each listener has received the last of each, and a marker of each node. */
 async function settle(cluster, ears, flows) {
   for (const flow of flows) await flow.stop();
   await cluster.untilJoined(cluster.nodes.length);
@@ -30,7 +30,7 @@ async function settle(cluster, ears, flows) {
 }
 
 /**
- * The clients of each node lost what the node counts, and were told so; all of one node lost the same; own events never are.
+ * The clients of each node lost what the node counts, and received that number; all of one node lost the same; own events never are.
  * What a node could not give to Redis (`events_not_replicated`) is counted there, and may be missing elsewhere.
  */
 async function assertCounted(t, cluster, ears, flows) {
@@ -61,7 +61,7 @@ async function assertSamePresence(cluster, ears, since) {
   for (const [at, { book }] of ears.entries()) {
     assert.deepEqual([[...book.present].sort(), book.faults], [users, []]);
     const news = book.told.items.slice(since[at]).filter(([event]) => event.startsWith('member_'));
-    assert.deepEqual(news, [], 'nobody has moved');
+    assert.deepEqual(news, [], 'no member has moved');
   }
   cluster.assertAllRun();
 }

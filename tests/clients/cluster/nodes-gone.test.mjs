@@ -1,4 +1,4 @@
-// Owns nodes that go away: killed, asked to end, restarted one after the other. The others say so once, and clients come back.
+// Owns nodes that go away: killed, stopped, restarted one after the other. The others report it once, and clients come back.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';

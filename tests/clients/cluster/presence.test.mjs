@@ -20,7 +20,7 @@ describe('presence over three nodes', () => {
     return { pusher, user, book: await present(pusher, channel) };
   }
 
-  /** What `book` was told up to now, from `since` on. */
+  /** What `book` received up to now, from `since` on. */
   const told = async (book, channel, since = 0) => (await mark(shared.nodes[2], channel, [book.told]))[0].slice(since);
 
   test('three tabs of each of two users over the nodes: one member_added and one member_removed per user', async (t) => {
@@ -33,7 +33,7 @@ describe('presence over three nodes', () => {
     const everybody = { ada: userInfo('ada'), bob: userInfo('bob'), witness: userInfo('witness') };
     for (const { pusher, user, book } of [...tabs, witness]) {
       const { members } = pusher.channel(channel);
-      // The first tabs see the later users come, in the events that were told above to the witness.
+      // The first tabs see the later users come, in the events that the witness received above.
       await book.told.until(() => book.present.size === 3);
       assert.deepEqual(membersOf(pusher, channel), everybody);
       assert.deepEqual([members.count, members.me], [3, { id: user, info: userInfo(user) }]);
@@ -44,7 +44,7 @@ describe('presence over three nodes', () => {
     const since = (await told(witness.book, channel)).length;
     for (const { pusher } of tabs.slice(0, 4)) pusher.disconnect();
     await shared.cluster.untilAllSay(channel, 'user_count,subscription_count', { user_count: 3, subscription_count: 3 });
-    assert.deepEqual(await told(witness.book, channel, since), [], 'nobody has left yet');
+    assert.deepEqual(await told(witness.book, channel, since), [], 'no member has left yet');
     tabs[4].pusher.disconnect();
     await shared.cluster.untilPresent(channel, ['bob', 'witness']);
     tabs[5].pusher.unsubscribe(channel);

@@ -1,4 +1,4 @@
-// Owns the moment a node says that it is ready: from then on it hears the others and the others hear it.
+// Owns the moment a node reports that it is ready: from then on events reach it and its events reach the others.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';

@@ -1,4 +1,4 @@
-// Owns Redis going away: killed and empty when it is back, or standing still. Nodes serve on, nobody hears of members who did
+// Owns Redis going away: killed and empty when it is back, or standing still. Nodes serve on, no client receives members that did
 // not move, and afterwards everything is exact.
 
 import assert from 'node:assert/strict';
@@ -27,7 +27,7 @@ async function town(t, options) {
 
 const memberNews = (ear, since = 1) => ear.book.told.items.slice(since).filter(([event]) => /member_|subscription_/.test(event));
 
-/** What was told of members before now is forgotten: what comes from now on is news. */
+/** Drops the member events up to now: what comes from now on is news. */
 function forget(ears) {
   for (const ear of ears) ear.since = ear.book.told.items.length;
 }
@@ -45,7 +45,7 @@ function assertServedOn(t, ears, flows) {
   t.diagnostic(`slowest answer ${Math.max(...flows.map(({ slowest }) => slowest))} ms`);
 }
 
-/** Events of each node reach everybody, and all rosters are `users`. */
+/** Events of each node reach every client, and all rosters are `users`. */
 async function assertWhole(cluster, ears, users) {
   await cluster.untilJoined(cluster.nodes.length);
   await cluster.untilPresent(CHANNEL, users);

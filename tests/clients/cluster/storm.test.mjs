@@ -1,4 +1,4 @@
-// Owns many users who come and go at random on all nodes: every client is told a history that makes sense, and in the end all agree.
+// Owns many users who come and go at random on all nodes: every client receives a consistent history, and in the end all agree.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -9,7 +9,7 @@ const USERS = 60;
 const NODES = 3;
 const STEPS = 4000;
 const CHANNELS = ['presence-storm-a', 'presence-storm-b'];
-// What Redis still knows of a vacant channel it forgets within a minute.
+// Redis drops what it has of a vacant channel within a minute.
 const FORGOTTEN = 60_000;
 // How many tabs act at the same time.
 const LANES = 12;

@@ -1,4 +1,4 @@
-// Owns transport = "streams": whatever breaks between the nodes and Redis, in the end every client has heard every event, once, and
+// Owns transport = "streams": whatever breaks between the nodes and Redis, in the end every client has received every event, once, and
 // those of each publisher in order.
 
 import assert from 'node:assert/strict';
@@ -18,7 +18,7 @@ async function town(t, options) {
   return { cluster, ears, flows };
 }
 
-/** Ends the publishers: everybody has heard everything once and in order, nobody was told of a gap. */
+/** Ends the publishers: every client has received everything once and in order, and no gap event. */
 async function assertNothingLost(t, cluster, ears, flows) {
   for (const flow of flows) await flow.stop();
   await cluster.untilJoined(cluster.nodes.length);

@@ -43,7 +43,7 @@ describe('signed-in users over three nodes', () => {
       for (const { pusher } of shared.nodes) await pusher.sendToUser('watcher', 'marker', data);
       await watcher.heard.until((items) => items.filter(([, one]) => one === data).length === shared.nodes.length);
     };
-    // The own channel of a user exists on the nodes where the user is signed in: when it is gone, the directory knows.
+    // The own channel of a user exists on the nodes where the user is signed in: when it is gone, the directory has noticed.
     const rows = async () => Number(await shared.cluster.redis.ask('HGET', 'resound{123456:#server-to-user-friend}:nodes', 'total'));
     const second = await signIn(t, 1, 'friend');
     await mark('one');
@@ -106,7 +106,7 @@ describe('while Redis stands still for a moment', () => {
     await done;
     await shared.nodes[1].pusher.sendToUser('eve', 'e', 'first');
     assert.deepEqual(await heard.until(1), ['first']);
-    assert.equal(early, false, 'it was answered while nobody else could know');
+    assert.equal(early, false, 'it was answered before the other nodes were notified');
   });
 
   for (const channel of ['still', 'private-still', 'presence-still', 'cache-still']) {
@@ -123,7 +123,7 @@ describe('while Redis stands still for a moment', () => {
       await done;
       await shared.nodes[1].pusher.trigger(channel, 'e', 'first');
       assert.deepEqual(await heard.until(1), ['first']);
-      assert.equal(early, false, 'it was answered while nobody else could know');
+      assert.equal(early, false, 'it was answered before the other nodes were notified');
     });
   }
 });

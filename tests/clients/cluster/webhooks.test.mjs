@@ -1,4 +1,4 @@
-// Owns webhooks over several nodes with the same endpoint: one of them tells each event, once.
+// Owns webhooks over several nodes with the same endpoint: one of them sends each event, once.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -7,14 +7,14 @@ import { connectPusher, ownCluster, sharedCluster, subscribed, webhooks } from '
 const HOLD = 3000;
 // How early a timer of another process may seem to fire.
 const SLACK = 100;
-// A lease, the hold, and a beat of whoever tells.
+// A lease, the hold, and a heartbeat of the node that sends.
 const TOLD_AFTER_KILL = 12_000;
 
 describe('webhooks of three nodes', { concurrency: true }, () => {
   const hooks = webhooks({ subscription_count_events: true });
   const shared = sharedCluster({ app: hooks.app });
 
-  /** A test with an endpoint of its own: it is told of the channels whose names end with the topic. */
+  /** A test with an endpoint of its own: it receives the events of channels whose names end with the topic. */
   function about(topic, title, run) {
     const endpoint = hooks.endpoint({ channel_suffix: `-${topic}` });
     test(title, (t) => run(t, endpoint));
@@ -27,7 +27,7 @@ describe('webhooks of three nodes', { concurrency: true }, () => {
     return pusher;
   }
 
-  /** All that was told, without that of the markers: what was held before each node had a channel come and go is among it. */
+  /** All that was received, without that of the markers: what was held before each node had a channel come and go is among it. */
   async function toldInAll(t, endpoint, topic, nodes, deadline) {
     for (const [at, node] of nodes.entries()) (await client(t, node, 'marker', `marker-${at}-${topic}`)).disconnect();
     for (const at of nodes.keys()) await endpoint.told('channel_vacated', `marker-${at}-${topic}`, deadline);
@@ -38,7 +38,7 @@ describe('webhooks of three nodes', { concurrency: true }, () => {
   const sorted = (list) => list.map((one) => JSON.stringify(one)).sort();
   const of = (items, wanted) => items.filter(({ name }) => wanted.includes(name));
 
-  about('once', 'occupied, vacated, cache_miss, client_event and each subscription_count are told once', async (t, endpoint) => {
+  about('once', 'occupied, vacated, cache_miss, client_event and each subscription_count are sent once', async (t, endpoint) => {
     const channel = 'private-cache-once';
     const clients = [];
     const toldCounts = () => endpoint.events.items.filter((one) => one.name === 'subscription_count').map((one) => one.subscription_count);
@@ -77,7 +77,7 @@ describe('webhooks of three nodes', { concurrency: true }, () => {
     assert.deepEqual(told, [{ name: 'channel_occupied', channel }, { name: 'channel_vacated', channel }]);
   });
 
-  about('member', 'member_added and member_removed are told once per user, three seconds after the last tab of all nodes went', async (t, endpoint) => {
+  about('member', 'member_added and member_removed are sent once per user, three seconds after the last tab of all nodes went', async (t, endpoint) => {
     const channel = 'presence-member';
     const keeper = await client(t, shared.nodes[1], 'keeper', channel);
     const tabs = await Promise.all([0, 1, 2].map((at) => client(t, shared.nodes[at], 'ada', channel)));
@@ -100,7 +100,7 @@ describe('webhooks of three nodes', { concurrency: true }, () => {
     assert.equal(keeper.connection.state, 'connected');
   });
 
-  about('page', 'a page change from one node to another within three seconds is told to nobody, alone on the channel or not', async (t, endpoint) => {
+  about('page', 'a page change from one node to another within three seconds causes no webhook, alone on the channel or not', async (t, endpoint) => {
     const channels = ['presence-page', 'private-page'];
     let pusher = await client(t, shared.nodes[0], 'ada', ...channels);
     for (const at of [1, 2, 0]) {
@@ -150,7 +150,7 @@ describe('webhooks of three nodes', { concurrency: true }, () => {
     assert.equal(keeper.connection.state, 'connected');
   });
 
-  about('asked', 'clients of a node that was asked to end, and who come back on another one, are told to nobody', async (t, endpoint) => {
+  about('asked', 'clients of a node that was stopped, and that come back on another one, cause no webhook', async (t, endpoint) => {
     const cluster = await ownCluster(t, { app: hooks.app });
     const channel = 'presence-asked';
     const before = await client(t, cluster.nodes[0], 'ada', channel);

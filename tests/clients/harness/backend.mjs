@@ -33,12 +33,12 @@ export function sdk(server, options = {}) {
   });
 }
 
-/** What the application tells about a user on presence channels. Shapes that a careless relay would change are on purpose. */
+/** The user_info of a user on presence channels. Shapes that a careless relay would change are on purpose. */
 export function userInfo(id) {
   return { name: `Zoë ${id}`, tags: [], settings: {}, path: 'a/b', nested: { '1': null, deep: [{}, []] } };
 }
 
-/** Starts the application; `script` is the JavaScript its page loads, `watchlists` has the ids a user wants to hear of. */
+/** Starts the application; `script` is the JavaScript its page loads, `watchlists` has the ids a user watches. */
 export async function startBackend(server, { script = '' } = {}) {
   const pusher = sdk(server);
   const forger = sdk(server, { secret: 'not-the-secret' });
@@ -120,13 +120,13 @@ async function read(stream) {
   return Buffer.concat(chunks).toString();
 }
 
-/** What the HTTP API says about a channel right now; `info` is the comma list of attributes to ask for. */
+/** What the HTTP API reports about a channel right now; `info` is the comma list of attributes to request. */
 export async function channelInfo(pusher, name, info) {
   const answer = await pusher.get({ path: `/channels/${name}`, params: info ? { info } : {} });
   return answer.json();
 }
 
-/** Waits until the HTTP API says that `name` is, or is no longer, occupied. */
+/** Waits until the HTTP API reports that `name` is, or is no longer, occupied. */
 export function untilOccupied(pusher, name, wanted) {
   return until(async () => (await channelInfo(pusher, name)).occupied === wanted, `${name} having occupied = ${wanted}`);
 }

@@ -1,4 +1,4 @@
-// Owns the browser: the bundle of the page, one Chromium per test file, and a tab that can be asked what it has logged.
+// Owns the browser: the bundle of the page, one Chromium per test file, and a tab whose log can be read.
 
 import { build } from 'esbuild';
 import { accessSync, constants } from 'node:fs';

@@ -43,7 +43,7 @@ class Cable {
     return [...this.#sources].map((port) => `${HOST}:${port}`);
   }
 
-  /** From now on nothing comes through, in neither direction, and neither end is told. */
+  /** From now on nothing comes through, in neither direction, and neither end is notified. */
   cut() {
     this.#child.kill('SIGSTOP');
   }

@@ -72,7 +72,7 @@ export async function subscribed(channel) {
   return channel;
 }
 
-/** Signs `pusher` in and resolves when its user's channel answers; once asked, it signs in again by itself on every connection. */
+/** Signs `pusher` in and resolves when its user's channel answers; from then on it signs in again by itself on every connection. */
 export async function signedIn(pusher) {
   pusher.signin();
   await within(pusher.user.signinDonePromise, 'sign-in');

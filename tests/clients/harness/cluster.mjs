@@ -1,4 +1,4 @@
-// Owns several nodes over one Redis, what is asked of all of them at once, and the door in front of them.
+// Owns several nodes over one Redis, queries of all of them at once, and the proxy in front of them.
 
 import assert from 'node:assert/strict';
 import { connect, createServer } from 'node:net';
@@ -15,7 +15,7 @@ const PREFIX = 'resound';
 /**
  * Starts Redis and `nodes` servers that share it.
  *
- * `app`: settings of the app, or a function that tells them; `cluster`: keys of [cluster]; `websocket`: those of [websocket];
+ * `app`: settings of the app, or a function that returns them; `cluster`: keys of [cluster]; `websocket`: those of [websocket];
  * `redis`: how Redis is started, or `false`: its port is known and nothing listens there; `cables`: each node reaches Redis
  * through a cable of its own; `hosts`: where the nodes listen, all on one port.
  */
@@ -54,7 +54,7 @@ export class Cluster {
   nodes = [];
   places = [];
   #wanted;
-  #door = null;
+  #proxy = null;
 
   constructor(wanted, app, sections) {
     this.#wanted = wanted;
@@ -98,8 +98,8 @@ export class Cluster {
 
   /** A world whose connections go to one running node after another, as through a load balancer. */
   async door() {
-    this.#door ??= await openDoor(this);
-    return { server: this.#door, backend: this.backend };
+    this.#proxy ??= await openDoor(this);
+    return { server: this.#proxy, backend: this.backend };
   }
 
   /** Has Redis end the connections that come through the cable of `node`, as `CLIENT KILL` of an operator does. */
@@ -113,7 +113,7 @@ export class Cluster {
     return (await this.redis.ask('HKEYS', `${PREFIX}{${APP.id}:${channel}}:members`)).sort();
   }
 
-  /** Waits until every running node says this of a channel. */
+  /** Waits until every running node reports this of a channel. */
   async untilAllSay(channel, info, wanted, deadline) {
     const said = async () => Promise.all(this.running.map((node) => channelInfo(node.pusher, channel, info)));
     let last;
@@ -154,7 +154,7 @@ export class Cluster {
   }
 
   async dispose() {
-    this.#door?.close();
+    this.#proxy?.close();
     await this.backend?.stop();
     await Promise.all(this.nodes.map((node) => node.dispose()));
     await this.redis?.dispose();
@@ -187,7 +187,7 @@ class Node {
     return until(is, () => `resound_cluster_${name} being ${wanted}, not ${last},`, deadline);
   }
 
-  /** How the node says that it stands to the others. */
+  /** The state in the cluster that the node reports. */
   async ready() {
     const answer = await fetch(`${this.server.url}/ready`, { headers: { connection: 'close' } });
     return { status: answer.status, ...(await answer.json()) };

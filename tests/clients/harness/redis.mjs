@@ -12,7 +12,7 @@ import { until, within } from './until.mjs';
 const ANSWER_DEADLINE = 5_000;
 const MISSING = 'redis-server is needed for this suite: install redis-server (Debian, Ubuntu), redis (Fedora, Alpine, macOS) or valkey';
 
-/** Starts a Redis; `kept`: what it knows survives a kill (AOF, written at every command). */
+/** Starts a Redis; `kept`: its data survives a kill (AOF, written at every command). */
 export async function startRedis({ kept = false } = {}) {
   const redis = new Redis(await freePort(), kept);
   await redis.start();

@@ -9,7 +9,7 @@ import { endWithUs } from './process.mjs';
 import { until, within } from './until.mjs';
 
 export const HOST = '127.0.0.1';
-// Below the range the kernel hands to outgoing connections, so that nobody takes the port between a kill and a restart.
+// Below the range the kernel hands to outgoing connections, so that no other process takes the port between a kill and a restart.
 const FIRST_PORT = 20_000;
 const LAST_PORT = 30_000;
 // Test files run side by side: each takes its ports from a part of its own, and none twice.
@@ -139,7 +139,7 @@ class Server {
   }
 }
 
-// The server reads its own variables and refuses ones it does not know, RESOUND_BIN among them: the file alone configures it.
+// The server reads its own variables and refuses unknown ones, RESOUND_BIN among them: the file alone configures it.
 export function plainEnvironment() {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^(RESOUND|REVERB)_/.test(name)));
 }

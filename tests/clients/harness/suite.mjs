@@ -6,7 +6,7 @@ import { startServer } from './server.mjs';
 
 /**
  * Registers the hooks; the object returned is filled before the first test runs. `app`: settings of the app, or a function
- * that tells them when the server starts; `sections`: further tables of the configuration.
+ * that returns them when the server starts; `sections`: further tables of the configuration.
  */
 export function world({ app, apps, sections, script } = {}) {
   const world = {};

@@ -50,7 +50,7 @@ export function publisher(node, name, channel, padding = '') {
 }
 
 /**
- * A client of `node` on `channel`: the numbers it hears of each publisher and when, gap events, its ledger, and everything
+ * A client of `node` on `channel`: the numbers it receives of each publisher and when, gap events, its ledger, and everything
  * as [event, data].
  */
 export async function listener(t, node, user, channel) {
@@ -102,7 +102,7 @@ class Ear {
     });
   }
 
-  /** How many events of `flow` were not heard; none may come twice or too early. */
+  /** How many events of `flow` were not received; none may come twice or too early. */
   lost(flow) {
     const numbers = this.numbers(flow.name);
     const wrong = numbers.findIndex((number, at) => at > 0 && number <= numbers[at - 1]);

@@ -1,6 +1,6 @@
 // Owns the receiving side of webhooks: one recording HTTP server per suite, and an endpoint on it for each topic.
 //
-// It does what the documentation tells applications to do: a call that the stock `pusher` SDK does not accept gets 401.
+// It does what the documentation requires of applications: a call that the stock `pusher` SDK does not accept gets 401.
 
 import { createServer } from 'node:http';
 import { after, before } from 'node:test';
@@ -8,7 +8,7 @@ import { sdk } from './backend.mjs';
 import { APP } from './server.mjs';
 import { Inbox } from './until.mjs';
 
-/** Registers the hooks. Endpoints are named before the server under test starts; `app()` tells their settings to it. */
+/** Registers the hooks. Endpoints are named before the server under test starts; `app()` returns their settings. */
 export function webhooks(extra = {}) {
   const endpoints = [];
   const verifier = sdk({ host: '127.0.0.1', port: 1 });

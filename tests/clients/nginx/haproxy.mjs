@@ -8,7 +8,7 @@ import { endWithUs } from '../harness/process.mjs';
 import { freePort } from '../harness/server.mjs';
 import { until } from '../harness.mjs';
 
-/** Starts HAProxy, which closes a part of its idle connections to `server` every `purgeMs`; `{ host, port, stop }` of its door. */
+/** Starts HAProxy, which closes a part of its idle connections to `server` every `purgeMs`; `{ host, port, stop }` of its listener. */
 export async function startHaproxy(server, { purgeMs }) {
   const folder = mkdtempSync(join(tmpdir(), 'resound-haproxy-'));
   const port = await freePort();

@@ -13,7 +13,7 @@ const SHIPPED = new URL('../../../docker/nginx.conf', import.meta.url);
 const GUIDE = new URL('../../../docker/README.md', import.meta.url);
 
 /**
- * Starts Nginx; `{ host, port, url, stop }` of its door. The name `resound` resolves to all `servers`, which share a port.
+ * Starts Nginx; `{ host, port, url, stop }` of its listener. The name `resound` resolves to all `servers`, which share a port.
  * `site`: from its port and the servers to the site's configuration.
  */
 export async function startNginx(servers, { site } = {}) {

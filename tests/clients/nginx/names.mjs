@@ -1,4 +1,4 @@
-// Owns a name server that knows a few IPv4 addresses, in the place of Docker's.
+// Owns a name server with a few IPv4 addresses, in the place of Docker's.
 
 import { createSocket } from 'node:dgram';
 

@@ -32,7 +32,7 @@ function publisher(server) {
   return flow;
 }
 
-/** A subscriber, and the times between which it was subscribed, with the numbers that it heard. */
+/** A subscriber, and the times between which it was subscribed, with the numbers that it received. */
 async function subscriber(t, world, user) {
   const pusher = await connectPusher(t, world, user);
   const [errors, stays, last] = [errorsOf(pusher), [], new Inbox('last')];

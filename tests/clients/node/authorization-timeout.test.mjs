@@ -6,7 +6,7 @@ import { closes, connectPusher, errorsOf, roundTrip, signedIn, state, statesOf, 
 
 const SECOND = 1000;
 
-/** Opens a connection that proves nothing and waits until it is closed for that: whoever came before it had its chance. */
+/** Opens a connection that proves nothing and waits until it is closed for that: the time of every connection before it has passed, too. */
 async function timeRunsOut(t, shared) {
   const closed = closes(t);
   const idle = await connectPusher(t, shared, '1');

@@ -1,4 +1,4 @@
-// Owns cache channels of all four kinds in Node: the last event waits for who comes later, or a miss is told.
+// Owns cache channels of all four kinds in Node: later subscribers receive the last event, or a miss.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -10,7 +10,7 @@ const KINDS = ['cache-', 'private-cache-', 'presence-cache-', 'private-encrypted
 describe('cache channels', () => {
   const shared = world({ apps: [APP, OTHER] });
 
-  /** Subscribes a fresh client and notes what it is told about the channel from the very start. */
+  /** Subscribes a fresh client and stores what it receives of the channel from the start. */
   async function subscriber(t, name, user = '1') {
     const pusher = await connectPusher(t, shared, user);
     const told = new Inbox(name);

@@ -1,4 +1,4 @@
-// Owns what stock clients in Node do when the server goes away: killed without a word, or asked to end.
+// Owns what stock clients in Node do when the server goes away: killed, or stopped by SIGTERM.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -19,7 +19,7 @@ async function ownWorld(t) {
   return { server, backend, pusher: backend.pusher };
 }
 
-/** Echo with a private and a presence channel; everything they tell goes to one inbox. */
+/** Echo with a private and a presence channel; all their events go to one inbox. */
 async function listener(t, shared, user) {
   const echo = await connectEcho(t, shared, user);
   const told = new Inbox(`user ${user}`);

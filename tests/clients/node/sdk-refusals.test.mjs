@@ -1,4 +1,4 @@
-// Owns what the HTTP API refuses, as the npm `pusher` server SDK reports it: status, and a body that says why.
+// Owns what the HTTP API refuses, as the npm `pusher` server SDK reports it: status, and a body with the cause.
 
 import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';

@@ -1,4 +1,4 @@
-// Owns subscription counts in Node: told to all subscribers of a channel at each change, when the app wants it.
+// Owns subscription counts in Node: sent to all subscribers of a channel at each change, if the app has them switched on.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';

@@ -60,7 +60,7 @@ describe('presence of signed-in users', () => {
   });
 });
 
-/** A connection signed in as `user`, one that is only on a presence channel as that user, and one of somebody else. */
+/** A connection signed in as `user`, one that is only on a presence channel as that user, and one of another user. */
 async function people(t, shared, user) {
   const closed = closes(t);
   const signed = await signedIn(await connectPusher(t, shared, user));

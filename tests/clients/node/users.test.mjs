@@ -1,4 +1,4 @@
-// Owns users in Node: signing in with stock pusher-js, events to a user, and that a user's channel is nobody else's.
+// Owns users in Node: signing in with stock pusher-js, events to a user, and that no other user reads a user's channel.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -141,7 +141,7 @@ describe('events to a user', () => {
   test('arrive once whether the client subscribed to its channel or not, once or twice', async (t) => {
     const pusher = await connectPusher(t, shared, 'plain');
     const messages = messagesOf(pusher);
-    // pusher-js subscribes by itself when it is told of a success: here it does not listen.
+    // pusher-js subscribes by itself when it receives a success: here it does not listen.
     pusher.user._onSigninSuccess = () => {};
     pusher.send_event('pusher:signin', shared.pusher.authenticateUser(pusher.connection.socket_id, { id: 'bare' }));
     await roundTrip(pusher);

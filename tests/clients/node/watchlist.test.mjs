@@ -1,11 +1,11 @@
-// Owns watchlists in Node: a signed-in user is told who is online, who comes and who goes, once each.
+// Owns watchlists in Node: a signed-in user receives who is online, who comes and who goes, once each.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
 import { connectPusher, errorsOf, Inbox, openPusher, roundTrip, signedIn, statesOf, subscribed } from '../harness.mjs';
 import { tap, untilOccupied, world } from '../harness.mjs';
 
-/** Signs `user` in with a watchlist; what is told goes to an inbox as `[what, ids]`, events to the user as `['marker', data]`. */
+/** Signs `user` in with a watchlist; the events go to an inbox as `[what, ids]`, events to the user as `['marker', data]`. */
 async function watcher(t, shared, user, watchlist) {
   shared.backend.watchlists.set(user, watchlist);
   const pusher = openPusher(t, shared, user);
@@ -17,7 +17,7 @@ async function watcher(t, shared, user, watchlist) {
   return { pusher, told, errors };
 }
 
-/** A tab of `user`, signed in and on a channel of its own; `gone()` ends it and waits until the server knows. */
+/** A tab of `user`, signed in and on a channel of its own; `gone()` ends it and waits until the server has noticed. */
 async function tab(t, shared, user, name) {
   const pusher = await signedIn(await connectPusher(t, shared, user));
   await subscribed(pusher.subscribe(name));

@@ -12,7 +12,7 @@ const channelsOf = (endpoint) => endpoint.events.items.map(({ channel }) => chan
 
 describe('delivery of webhooks', { concurrency: true }, () => {
   const hooks = webhooks();
-  // An endpoint of one topic is told only of channels that end so, and of nothing but their occupation.
+  // An endpoint of one topic receives only the occupation of channels whose names end so.
   const about = (topic, settings) => hooks.endpoint({ ...OCCUPIED, channel_suffix: `-${topic}`, ...settings });
   const filters = {
     events: hooks.endpoint({ channel_suffix: '-filter', events: ['member_added', 'client_event'] }),

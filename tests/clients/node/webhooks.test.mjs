@@ -1,4 +1,4 @@
-// Owns what webhooks tell in Node: which events, when, with which fields; every call is one the stock SDK accepts.
+// Owns webhooks in Node: which events, when, with which fields; every call is one the stock SDK accepts.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
@@ -12,13 +12,13 @@ describe('webhooks', { concurrency: true }, () => {
   const hooks = webhooks();
   const shared = world({ app: hooks.app });
 
-  /** A test with an endpoint of its own: it is told of the channels whose names end with the topic. */
+  /** A test with an endpoint of its own: it receives the events of channels whose names end with the topic. */
   function about(topic, title, run) {
     const endpoint = hooks.endpoint({ channel_suffix: `-${topic}` });
     test(title, (t) => run(t, endpoint));
   }
 
-  /** Joins and leaves a channel of the topic: all that happened before is told before its channel_vacated. */
+  /** Joins and leaves a channel of the topic: everything that happened before is sent before its channel_vacated. */
   async function mark(t, topic) {
     const pusher = await connectPusher(t, shared, 'marker');
     await subscribed(pusher.subscribe(`marker-${topic}`));
@@ -26,14 +26,14 @@ describe('webhooks', { concurrency: true }, () => {
     return `marker-${topic}`;
   }
 
-  /** Everything told up to the marker's leave, the marker left out, as `[name, channel]` or with what `pick` adds. */
+  /** Everything received up to the marker's leave, the marker left out, as `[name, channel]` or with what `pick` adds. */
   async function toldBefore(endpoint, marker, pick = ({ name, channel }) => [name, channel]) {
     const items = await endpoint.told('channel_vacated', marker);
     return items.filter(({ channel }) => channel !== marker).map(pick);
   }
 
   const KINDS = ['a', 'private-a', 'presence-a', 'private-encrypted-a', 'cache-a'];
-  about('occupied', 'channel_occupied is told at once, for the first subscriber only, on every kind of channel', async (t, endpoint) => {
+  about('occupied', 'channel_occupied is sent at once, for the first subscriber only, on every kind of channel', async (t, endpoint) => {
     const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
     for (const kind of KINDS) {
       const began = Date.now();
@@ -52,7 +52,7 @@ describe('webhooks', { concurrency: true }, () => {
     assert.deepEqual(names, KINDS.map((kind) => ['channel_occupied', `${kind}-occupied`]));
   });
 
-  about('vacated', 'channel_vacated is told three seconds after the last one left, by unsubscribing or by going', async (t, endpoint) => {
+  about('vacated', 'channel_vacated is sent three seconds after the last one left, by unsubscribing or by going', async (t, endpoint) => {
     for (const leave of ['unsubscribe', 'disconnect']) {
       const name = `${leave}-vacated`;
       const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
@@ -145,7 +145,7 @@ describe('webhooks', { concurrency: true }, () => {
     ]);
   });
 
-  about('miss', 'cache_miss is told once for a crowd, and not once the channel has an event', async (t, endpoint) => {
+  about('miss', 'cache_miss is sent once for many subscribers, and not once the channel has an event', async (t, endpoint) => {
     const crowd = [];
     for (let n = 0; n < 5; n += 1) crowd.push(await connectPusher(t, shared, String(n)));
     const names = ['cache-a-miss', 'private-cache-a-miss', 'presence-cache-a-miss'];

@@ -7,7 +7,7 @@ import { connectPusher, errorsOf, Inbox, roundTrip, subscribed, world } from '..
 const LIMIT = 5;
 const SENT = 50;
 
-/** Two users on `name`; what the second hears, the marker event included. */
+/** Two users on `name`; what the second receives, the marker event included. */
 async function pair(t, shared, name) {
   const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
   const heard = new Inbox('heard');

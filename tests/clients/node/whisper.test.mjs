@@ -1,4 +1,4 @@
-// Owns client events in Node: who hears a whisper, who does not, and that the sender is named on presence channels.
+// Owns client events in Node: which members receive them, which do not, and that the sender is named on presence channels.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';

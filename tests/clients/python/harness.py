@@ -47,7 +47,7 @@ class Server:
             file.write(CONFIG.format(host=HOST, port=self.port, id=APP_ID, key=KEY, secret=SECRET) + app_settings)
         self.log = open(os.path.join(self.folder, "log"), "w+")
         command = [os.environ["RESOUND_BIN"], "serve", "--config", path]
-        # The server reads its own variables and refuses ones it does not know: the file alone configures it.
+        # The server reads its own variables and refuses unknown ones: the file alone configures it.
         plain = {name: value for name, value in os.environ.items() if not name.startswith(("RESOUND_", "REVERB_"))}
         self.process = subprocess.Popen(command, stdout=self.log, stderr=self.log, env=plain)
         self._wait_until_healthy()

@@ -1,5 +1,5 @@
-// Owns what runs inside the browser: stock libraries, made as the Laravel documentation says, and a log of what they report.
-// The suites read `log` and call these functions; nothing here knows about the server beyond `options`.
+// Owns what runs inside the browser: stock libraries, made as in the Laravel documentation, and a log of what they report.
+// The suites read `log` and call these functions; nothing here depends on the server beyond `options`.
 
 import Echo from 'laravel-echo';
 import Pusher from 'pusher-js';
@@ -40,7 +40,7 @@ function options({ key, host, port }) {
   };
 }
 
-/** Creates `window.Echo`; the log tells each state and each error code of its connection. */
+/** Creates `window.Echo`; the log has each state and each error code of its connection. */
 function open(target, { encryption = false } = {}) {
   window.Pusher = encryption ? PusherWithEncryption : Pusher;
   window.Echo = new Echo(options(target));
@@ -58,7 +58,7 @@ const OPEN = {
   encrypted: (name) => window.Echo.encryptedPrivate(name),
 };
 
-/** Opens a channel, logs everything Echo tells about it, and resolves when it is subscribed or refused. */
+/** Opens a channel, logs everything Echo reports about it, and resolves when it is subscribed or refused. */
 function listen(kind, name, events = []) {
   const channel = OPEN[kind](name);
   for (const event of events) channel.listen(event, (data) => note(event, data));
