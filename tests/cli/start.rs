@@ -28,9 +28,9 @@ fn injected_variables_do_not_stop_a_start_and_are_named() {
         ("REVERB_SERVER_PORT", "tcp://10.0.0.1:8080"),
     ];
     let line = logged(&folder("injected"), &variables, "are ignored");
-    let (_, said) = line.split_once("serve: ").unwrap();
+    let (_, message) = line.split_once("serve: ").unwrap();
     assert_eq!(
-        said,
+        message,
         "variables that Kubernetes or Docker set for a service of this name are ignored \
          variables=RESOUND_PORT, RESOUND_SERVICE_HOST, RESOUND_SERVICE_PORT_HTTP, REVERB_SERVER_PORT"
     );
@@ -39,14 +39,15 @@ fn injected_variables_do_not_stop_a_start_and_are_named() {
 #[test]
 fn a_setting_without_effect_is_a_warning_of_serve_and_check() {
     let here = folder("unused");
-    let said = "environment variable REVERB_APP_KEYY has no effect; did you mean REVERB_APP_KEY?";
+    let message =
+        "environment variable REVERB_APP_KEYY has no effect; did you mean REVERB_APP_KEY?";
     let variables = [("REVERB_APP_KEYY", "hidden")];
     let line = logged(&here, &variables, "has no effect");
-    assert!(line.contains("WARN resound::cli::serve: ") && line.ends_with(said), "{line}");
+    assert!(line.contains("WARN resound::cli::serve: ") && line.ends_with(message), "{line}");
     let mut command = resound(&here, &["check", "--config", "a.toml"]);
     let output = command.envs(variables).output().unwrap();
     let app = "app 7: key k, any number of connections, messages up to 10000 bytes";
-    check(&output, 0, &format!("{app}\nwarning: {said}\nok\n"), "");
+    check(&output, 0, &format!("{app}\nwarning: {message}\nok\n"), "");
 }
 
 /// The complete stderr of `serve` with one app, which ends with 1.
@@ -106,20 +107,20 @@ fn the_log_has_colours_only_where_they_are_forced() {
 fn an_env_file_that_is_not_read_is_named_beside_the_development_app() {
     let here = folder("dotenv");
     std::fs::write(here.join(".env"), "REVERB_APP_ID=1\nREVERB_APP_SECRET=hidden\n").unwrap();
-    let said = "the file .env of this folder sets REVERB_APP_ID, but it is not read; pass the app \
+    let message = "the file .env of this folder sets REVERB_APP_ID, but it is not read; pass the app \
                 in the environment variables REVERB_APP_ID, REVERB_APP_KEY and REVERB_APP_SECRET, \
                 or in a file with --config";
     let output = resound(&here, &["check"]).output().unwrap();
     let app = "app 100001: key resound-dev-key, any number of connections, messages up to 10000 \
                bytes\nno app is configured: the development app is served, on loopback only";
-    check(&output, 0, &format!("{app}\nwarning: {said}\nok\n"), "");
+    check(&output, 0, &format!("{app}\nwarning: {message}\nok\n"), "");
 
     let mut command = resound(&here, &["serve", "--port", "0"]);
     let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
     let line = line_with(child.stderr.take().unwrap(), ".env");
     terminate(&child);
     assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert!(line.contains("WARN resound::cli::serve: ") && line.ends_with(said), "{line}");
+    assert!(line.contains("WARN resound::cli::serve: ") && line.ends_with(message), "{line}");
 
     // With an app of its own, nothing is missing.
     std::fs::write(here.join("a.toml"), APP).unwrap();

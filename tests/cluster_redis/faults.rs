@@ -17,9 +17,9 @@ async fn start(variables: &[(&str, &str)]) -> Program {
 }
 
 async fn check(url: &str, parts: &[&str]) {
-    let said = fault(&[("RESOUND_CLUSTER_URL", url)]).await;
+    let line = fault(&[("RESOUND_CLUSTER_URL", url)]).await;
     for part in parts {
-        assert!(said.contains(part), "{url}: {said} lacks {part}");
+        assert!(line.contains(part), "{url}: {line} lacks {part}");
     }
 }
 
@@ -112,8 +112,8 @@ async fn each_cause_is_logged_once_until_redis_can_be_used() {
     assert_eq!(program.lines_logged(), 0, "another attempt is no news");
     let _: String =
         redis.ask(&["ACL", "SETUSER", "node", "on", ">other", "resetpass", ">other"]).await;
-    let said = program.log_line("Redis is away").await;
-    assert!(said.contains("WRONGPASS"), "another cause: {said}");
+    let line = program.log_line("Redis is away").await;
+    assert!(line.contains("WRONGPASS"), "another cause: {line}");
     let _: String = redis.ask(&["ACL", "SETUSER", "node", ">pw", "+evalsha"]).await;
     program.log_line("connected to Redis").await;
 }

@@ -42,9 +42,9 @@ async fn a_redis_cluster_is_refused_in_the_log_and_the_node_serves_alone() {
     let variables =
         [("RESOUND_CLUSTER_ENABLED", "true"), ("RESOUND_CLUSTER_URL", redis.url.as_str())];
     let mut program = Program::start(&variables).await;
-    let said = program.log_line("Redis is away").await;
+    let line = program.log_line("Redis is away").await;
     for part in ["Redis Cluster", "not supported", "Sentinel"] {
-        assert!(said.contains(part), "{said}");
+        assert!(line.contains(part), "{line}");
     }
     let path = "/app/reverb-key?protocol=7";
     let mut socket = TestSocket::greeted(program.address, path).await;

@@ -28,9 +28,9 @@ async fn assert_works(url: &str, keys: &str) {
 }
 
 async fn check(url: &str, parts: &[&str]) {
-    let said = fault(&[("RESOUND_CLUSTER_URL", url)]).await;
+    let line = fault(&[("RESOUND_CLUSTER_URL", url)]).await;
     for part in parts {
-        assert!(said.contains(part), "{url}: {said} lacks {part}");
+        assert!(line.contains(part), "{url}: {line} lacks {part}");
     }
 }
 

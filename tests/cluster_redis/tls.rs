@@ -76,9 +76,9 @@ async fn an_authority_of_ones_own_is_enough() {
 
 /// Names, in the log of a node with this address, the cause and what to change.
 async fn check(url: &str, authority: &str, parts: &[&str]) {
-    let said = fault(&[("RESOUND_CLUSTER_URL", url), ("RESOUND_CLUSTER_CA_FILE", authority)]).await;
+    let line = fault(&[("RESOUND_CLUSTER_URL", url), ("RESOUND_CLUSTER_CA_FILE", authority)]).await;
     for part in parts {
-        assert!(said.contains(part), "{url}: {said} lacks {part}");
+        assert!(line.contains(part), "{url}: {line} lacks {part}");
     }
 }
 

@@ -65,11 +65,11 @@ async fn a_node_receives_only_the_channels_it_serves() {
     }
     let client = redis::Client::open(&*redis.url).unwrap();
     let monitor = client.get_async_monitor().await.unwrap();
-    let mut said = monitor.into_on_message::<String>();
+    let mut commands = monitor.into_on_message::<String>();
     drop(sockets);
     for _ in 0..2 {
         let unsubscribed = async {
-            while !said.next().await.expect("Redis goes on").contains("\"UNSUBSCRIBE\"") {}
+            while !commands.next().await.expect("Redis goes on").contains("\"UNSUBSCRIBE\"") {}
         };
         within("nobody to listen any more", unsubscribed).await;
     }

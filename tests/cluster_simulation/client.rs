@@ -32,7 +32,7 @@ pub(crate) struct Client {
 #[derive(Default)]
 pub(crate) struct View {
     pub(crate) since: u64,
-    /// Seated while its node was without Redis, which had not said where the channel's numbers are.
+    /// Seated while its node was without Redis, which had not reported where the channel's numbers are.
     pub(crate) seated_alone: Option<u64>,
     pub(crate) is_answered: bool,
     pub(crate) members: Members,

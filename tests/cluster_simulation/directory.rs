@@ -62,13 +62,13 @@ pub(crate) struct Decision {
 pub(crate) struct Done {
     pub(crate) reply: Reply,
     /// Topic and payload, in order.
-    pub(crate) said: Vec<(Arc<str>, Vec<u8>)>,
+    pub(crate) published: Vec<(Arc<str>, Vec<u8>)>,
     pub(crate) decided: Vec<Decision>,
 }
 
 impl Done {
     fn reply(reply: Reply) -> Self {
-        Self { reply, said: Vec::new(), decided: Vec::new() }
+        Self { reply, published: Vec::new(), decided: Vec::new() }
     }
 }
 
@@ -120,7 +120,7 @@ impl Directory {
             }
             Request::Broadcast(message) => {
                 let topic = format!("{}:all", self.rules.prefix).into();
-                Done { said: vec![(topic, message.clone())], ..Done::reply(Reply::Done) }
+                Done { published: vec![(topic, message.clone())], ..Done::reply(Reply::Done) }
             }
             Request::Query(query) => Done::reply(Reply::Answer(self.look_up(query, now))),
         }
@@ -140,7 +140,7 @@ impl Directory {
         if let Some((kept_ms, _)) = streams.filter(|_| publish.cached) {
             channel.begin(now, Some(now / 1000 + kept_ms));
         }
-        let (mut number, mut said) = (0, Vec::new());
+        let (mut number, mut published) = (0, Vec::new());
         let is_numbered = is_live || channel.number.is_some();
         if is_numbered || publish.cached {
             channel.take(node, serial);
@@ -154,12 +154,12 @@ impl Directory {
             if let Some((kept_ms, events)) = streams {
                 channel.keep(number, message.clone(), (now / 1000 + kept_ms, events));
             }
-            said.push((publish.topic.clone(), message));
+            published.push((publish.topic.clone(), message));
         }
         if publish.cached {
             channel.cached = Some((text.to_owned(), now / 1000 + self.rules.cache_ms));
         }
-        Done { said, ..Done::reply(Reply::Published(number)) }
+        Done { published, ..Done::reply(Reply::Published(number)) }
     }
 
     fn beat(&mut self, node: u64, lease: Duration, takes_leaves: bool, now: u64) -> Done {
@@ -211,16 +211,16 @@ impl Directory {
         let some: Vec<ChannelRecord> = all.iter().take(REAPED_AT_ONCE).cloned().collect();
         all.retain(|reference| !some.contains(reference));
         let left = all.len() as u64;
-        let mut said = Vec::new();
+        let mut published = Vec::new();
         for reference in &some {
-            said.extend(self.take_out(node, reference, leaving, now));
+            published.extend(self.take_out(node, reference, leaving, now));
         }
         if left == 0 {
             self.references.remove(&node);
             self.nodes.remove(&node);
             self.connections.values_mut().for_each(|nodes| nodes.retain(|other, _| *other != node));
         }
-        Done { said, ..Done::reply(Reply::Reaped(Some(left))) }
+        Done { published, ..Done::reply(Reply::Reaped(Some(left))) }
     }
 
     fn connections(

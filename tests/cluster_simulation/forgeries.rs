@@ -11,7 +11,7 @@ use resound::config::ClusterSettings;
 use resound::protocol::{ChannelName, Frame, Member, SocketId};
 use serde_json::value::RawValue;
 
-use crate::directory::messages::{self, Bytes, Change, Said};
+use crate::directory::messages::{self, Bytes, Change, Outcome};
 use crate::machine::{FIRST_REQUEST, Machine};
 use crate::profile::{LEASE, Profile};
 use crate::random::Random;
@@ -58,7 +58,7 @@ impl Stage {
         self.machine.core.subscribed(&self.topic);
         let added = state.rows.iter().map(|(user, _)| user.to_string()).collect();
         let roster = state.flags.roster.then(roster);
-        self.answers(state.request, &said(added, roster)).unwrap();
+        self.answers(state.request, &outcome(added, roster)).unwrap();
         self.machine.core.take_effects();
     }
 
@@ -77,9 +77,9 @@ impl Stage {
         })
     }
 
-    fn answers(&mut self, request: u64, said: &Said) -> Result<(), InvalidTopicMessage> {
+    fn answers(&mut self, request: u64, outcome: &Outcome) -> Result<(), InvalidTopicMessage> {
         let own_topic = self.own_topic.clone();
-        self.machine.core.message(&own_topic, &messages::outcome(request, said), self.now)
+        self.machine.core.message(&own_topic, &messages::outcome(request, outcome), self.now)
     }
 
     /// A message on the topic of the channel.
@@ -117,8 +117,8 @@ fn roster() -> Vec<Bytes> {
     vec![Bytes(b"1".to_vec()), messages::member(1, &[NODE], "{}")]
 }
 
-fn said(added: Vec<String>, roster: Option<Vec<Bytes>>) -> Said {
-    Said { number: NUMBER, total: 1, added, roster, ..Said::default() }
+fn outcome(added: Vec<String>, roster: Option<Vec<Bytes>>) -> Outcome {
+    Outcome { number: NUMBER, total: 1, added, roster, ..Outcome::default() }
 }
 
 fn event(origin: u64, serial: u64, number: u64, text: &str) -> Vec<u8> {
@@ -155,11 +155,11 @@ fn an_answer_whose_number_is_guessed_is_dropped() {
     stage.request_join(2);
     let state = stage.state().unwrap();
     for guessed in [0, 1, 2, 3] {
-        let forged = Said { refused: vec!["2".to_owned()], ..said(Vec::new(), None) };
+        let forged = Outcome { refused: vec!["2".to_owned()], ..outcome(Vec::new(), None) };
         assert_eq!(stage.answers(guessed, &forged), Err(InvalidTopicMessage::UnknownRequest));
     }
     assert_eq!(state.request, FIRST_REQUEST + 1);
-    stage.answers(state.request, &said(vec!["2".to_owned()], None)).unwrap();
+    stage.answers(state.request, &outcome(vec!["2".to_owned()], None)).unwrap();
 }
 
 #[test]
@@ -178,7 +178,7 @@ fn a_change_is_compared_with_the_directory_within_a_lease() {
         let state = stage.state_within(lease + Duration::from_secs(1)).expect("a comparison");
         assert!(state.flags.roster && !state.flags.whole && state.rows.is_empty());
         assert!(stage.state().is_none(), "one for both");
-        stage.answers(state.request, &said(Vec::new(), Some(roster()))).unwrap();
+        stage.answers(state.request, &outcome(Vec::new(), Some(roster()))).unwrap();
         let delivered = stage.delivered();
         assert!(
             delivered[0].contains("member_removed") && delivered[0].contains("ghost"),
@@ -195,12 +195,12 @@ fn an_idle_topic_is_given_up_although_a_foreign_message_started_a_request() {
     let socket = SocketId::of_halves(1, 1).unwrap();
     stage.machine.core.leave(&stage.spot, socket, None);
     let left = stage.state().expect("a leave is a request");
-    stage.answers(left.request, &said(Vec::new(), None)).unwrap();
+    stage.answers(left.request, &outcome(Vec::new(), None)).unwrap();
     stage.receives(&event(OTHER, 1, NUMBER + 9, "forged")).unwrap();
     let compared = stage.state().expect("its number is not the next one");
     // The answer comes after the time for which an idle topic is kept.
     assert!(stage.state_within(LINGER).is_none());
-    stage.answers(compared.request, &said(Vec::new(), None)).unwrap();
+    stage.answers(compared.request, &outcome(Vec::new(), None)).unwrap();
     assert!(stage.state_within(LINGER).is_none());
     assert_eq!(stage.machine.core.channels().count(), 0);
 }

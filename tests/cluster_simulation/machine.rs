@@ -29,7 +29,7 @@ pub(crate) struct Machine {
     pub(crate) delivered: BTreeSet<usize>,
     /// Counted by this process: events lost on the way to a channel here.
     pub(crate) missed: BTreeMap<Arc<str>, u64>,
-    /// Said by this process: some may have been lost.
+    /// Reported by this process: some may have been lost.
     pub(crate) in_doubt: BTreeSet<Arc<str>>,
     /// Channels in which it accepted a member while Redis was away.
     pub(crate) alone_in: BTreeSet<Arc<str>>,

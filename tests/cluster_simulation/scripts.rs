@@ -100,14 +100,14 @@ impl Both {
         self.numbers.learn_reply(request, &reply, &done.reply);
         for (at, received) in self.received(node).await.into_iter().enumerate() {
             let receives = |topic: &str| self.topics[at].iter().any(|one| one == topic);
-            let said = done.said.iter().filter(|(topic, _)| receives(topic));
-            let said: Vec<_> =
-                said.map(|(topic, text)| (topic.to_string(), text.clone())).collect();
-            for ((_, real), (_, simulated)) in received.iter().zip(&said) {
-                self.numbers.learn_messages(request, real, simulated);
+            let simulated = done.published.iter().filter(|(topic, _)| receives(topic));
+            let simulated: Vec<_> =
+                simulated.map(|(topic, text)| (topic.to_string(), text.clone())).collect();
+            for ((_, real), (_, like)) in received.iter().zip(&simulated) {
+                self.numbers.learn_messages(request, real, like);
             }
             let real = like_messages(&received, |real| self.numbers.simulated(request, real));
-            same(request, node, (&real, &like_messages(&said, |number| number)))?;
+            same(request, node, (&real, &like_messages(&simulated, |number| number)))?;
         }
         let real = like_reply(reply, |real| self.numbers.simulated(request, real));
         same(request, node, (&real, &like_reply(done.reply, |number| number)))

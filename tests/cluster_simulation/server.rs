@@ -118,7 +118,7 @@ impl Server {
         EPOCH + now
     }
 
-    /// A node connects. Whatever it said before over another connection that is not carried out yet
+    /// A node connects. Whatever it sent before over another connection that is not carried out yet
     /// never will be: a new link ends the one before.
     pub(crate) fn connect(&mut self, connection: ConnectionId, node: u64, now: u64) -> Item {
         if !self.is_up {
@@ -174,7 +174,7 @@ impl Server {
         let Some(&node) = self.connections.get(&connection) else { return Vec::new() };
         self.operations += 1;
         let operation = self.operations;
-        let Done { reply, said, decided } =
+        let Done { reply, published, decided } =
             self.directory.carry_out(node, &request, Self::clock(now));
         let life = self.life;
         let decided = decided.into_iter();
@@ -197,7 +197,7 @@ impl Server {
             _ => {}
         }
         written.push((connection, Item::Reply(reply, operation)));
-        for (topic, payload) in said {
+        for (topic, payload) in published {
             written.extend(self.publish(&topic, &payload, operation));
         }
         written

@@ -34,7 +34,7 @@ use links::Connection;
 const TICK: u64 = 100 * MILLI;
 
 /// After the last step: what is held back is told, what nobody needs is left, the dead are cleaned
-/// up, and every node has said everything again.
+/// up, and every node has reported its state again.
 const SETTLES: u64 = 2 * LEASE + 5 * SECOND;
 
 /// Something that will happen.

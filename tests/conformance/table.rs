@@ -15,9 +15,9 @@ fn table(transcripts: &[Transcript]) -> String {
                      | --- | --- | --- | --- | --- |\n"
         .to_owned();
     for Transcript { name, title, others, .. } in transcripts {
-        let does = |said: &Option<String>, tests_it: bool| {
-            let unsaid = if tests_it { "same" } else { "–" };
-            cell(said.as_deref().unwrap_or(unsaid))
+        let does = |documented: &Option<String>, tests_it: bool| {
+            let otherwise = if tests_it { "same" } else { "–" };
+            cell(documented.as_deref().unwrap_or(otherwise))
         };
         let pusher = does(&others.pusher, false);
         let reverb = does(&others.reverb, others.reverb_tests_it);

@@ -121,7 +121,7 @@ fn message(text: &str) -> Received {
     let data = string("data").and_then(|data| serde_json::from_str::<Value>(data).ok());
     let data = data.unwrap_or_default();
     let plain = |key: &str| data[key].as_str().unwrap_or("no string").to_owned();
-    let said = match event {
+    let text = match event {
         "pusher:connection_established" => format!("established {}", plain("socket_id")),
         "pusher:error" => format!("error {}", message["data"]["code"]),
         "pusher:signin_success" => format!("signed in {}", plain("user_data")),
@@ -139,7 +139,7 @@ fn message(text: &str) -> Received {
             format!("event {event} {}{from}", string("data").unwrap_or("without data"))
         }
     };
-    received(channel, said)
+    received(channel, text)
 }
 
 /// The roster: every member once, in `ids` and in `hash` alike, and as many as `count`.

@@ -32,11 +32,11 @@ async fn knock(address: SocketAddr) -> Result<Wire, Farewell> {
     wire.send(handshake()).await;
     assert_eq!(wire.reply().await.status, 101);
     let (first, payload) = wire.frame().await.expect("a frame");
-    let said = String::from_utf8(payload).unwrap();
-    if said.contains("connection_established") {
+    let text = String::from_utf8(payload).unwrap();
+    if text.contains("connection_established") {
         return Ok(wire);
     }
-    assert_eq!(first, 0x81, "an error is announced: {said}");
+    assert_eq!(first, 0x81, "an error is announced: {text}");
     Err(wire.farewell().await)
 }
 
@@ -99,12 +99,12 @@ async fn connections_beyond_the_descriptors_are_accepted_or_refused_without_wait
     let mut greeted = 0;
     for wire in &mut crowd {
         assert_eq!(wire.reply().await.status, 101);
-        let said = wire.text().await;
+        let text = wire.text().await;
         let refusal =
             format!(r#"{{"event":"pusher:error","data":{{"code":4100,"message":"{FULL}"}}}}"#);
-        match said.contains("connection_established") {
+        match text.contains("connection_established") {
             true => greeted += 1,
-            false => assert_eq!(said, refusal),
+            false => assert_eq!(text, refusal),
         }
     }
     assert_eq!(greeted, SOCKETS_OF_64 - 1);

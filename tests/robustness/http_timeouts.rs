@@ -47,7 +47,7 @@ fn took_about_a_second(begin: Instant, what: &str) {
 async fn a_head_that_does_not_come_is_not_waited_for() {
     let server = server("header_timeout_seconds = 1").await;
     let mut bystander = Bystander::at(server.address).await;
-    for (said, dribbled) in [
+    for (sent, dribbled) in [
         ("", &b""[..]),
         ("", b"G"),
         ("GET /up HTTP/1.1\r\nHost: x\r\n", b""),
@@ -56,12 +56,12 @@ async fn a_head_that_does_not_come_is_not_waited_for() {
     ] {
         let begin = Instant::now();
         let mut wire = Wire::open(server.address).await;
-        wire.send(said).await;
+        wire.send(sent).await;
         if !dribbled.is_empty() {
             dribble(&mut wire, dribbled).await;
         }
         wire.is_cut_off().await;
-        took_about_a_second(begin, &format!("{said:?} and then {dribbled:?}"));
+        took_about_a_second(begin, &format!("{sent:?} and then {dribbled:?}"));
         bystander.is_served().await;
     }
 }

@@ -52,7 +52,7 @@ async fn requests_that_are_not_http_are_refused() {
             "body",
         ),
         (
-            "a chunk longer than said",
+            "a chunk longer than its length",
             post("Transfer-Encoding: chunked\r\n", "2\r\n{}}\r\n"),
             400,
             "body",

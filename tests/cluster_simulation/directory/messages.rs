@@ -7,7 +7,7 @@ pub(crate) const FORMAT: &[u8; 2] = b"R\x02";
 
 /// The outcome of a state; fields that are absent in Redis are empty here.
 #[derive(Default, Serialize)]
-pub(crate) struct Said {
+pub(crate) struct Outcome {
     pub(crate) number: u64,
     pub(crate) own: u64,
     pub(crate) total: u32,
@@ -70,8 +70,8 @@ pub(crate) fn change(origin: u64, change: &Change<'_>) -> Option<Vec<u8>> {
 }
 
 /// The outcome of a request.
-pub(crate) fn outcome(request: u64, said: &Said) -> Vec<u8> {
-    [head(b'O', request), pack(said)].concat()
+pub(crate) fn outcome(request: u64, outcome: &Outcome) -> Vec<u8> {
+    [head(b'O', request), pack(outcome)].concat()
 }
 
 fn head(kind: u8, first: u64) -> Vec<u8> {

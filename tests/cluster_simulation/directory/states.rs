@@ -5,7 +5,7 @@ use std::sync::Arc;
 use resound::cluster::{ChannelRecord, ChannelState, PendingLeave, Reply};
 
 use super::channel::{Channel, CountDue, Member};
-use super::messages::{self, Bytes, Change, Said};
+use super::messages::{self, Bytes, Change, Outcome};
 use super::{COUNTS_ON_MS, Decision, Directory, Done, HOLD_MS, REMEMBERED_MS, decision};
 
 /// What is sent at once of what a node has missed.
@@ -52,17 +52,17 @@ impl Directory {
         };
         let due = if state.traits.counts { channel.count_due(now / 1000) } else { CountDue::No };
         let count = (due == CountDue::Now).then_some(totals.after as u32);
-        let mut said = Vec::new();
+        let mut published = Vec::new();
         let (removed, added) = (&changed.removed[..], &changed.added[..]);
         let change = Change { removed, added, count, recount: false };
         let change = messages::change(node, &change);
-        said.extend(change.map(|change| (state.topic.clone(), change)));
+        published.extend(change.map(|change| (state.topic.clone(), change)));
         let outcome =
             outcome(&mut channel, (node, state), (changed, totals.after, due, &decided), now);
         let own_topic = format!("{}:node:{node:016x}", self.rules.prefix);
-        said.push((own_topic.into(), messages::outcome(state.request, &outcome)));
+        published.push((own_topic.into(), messages::outcome(state.request, &outcome)));
         self.channels.insert(state.topic.clone(), channel);
-        Done { reply: Reply::Done, said, decided }
+        Done { reply: Reply::Done, published, decided }
     }
 
     /// Takes a node out of a channel that it can no longer leave itself.
@@ -206,7 +206,7 @@ fn outcome(
     (node, state): (u64, &ChannelState),
     (changed, total, due, decided): (Changed, i64, CountDue, &[Decision]),
     now: u64,
-) -> Said {
+) -> Outcome {
     let flags = &state.flags;
     let cached = channel.cached.as_ref().filter(|_| flags.cached).map(|(text, _)| text.clone());
     let report_miss = flags.cached && cached.is_none() && channel.missed_until < now / 1000;
@@ -217,7 +217,7 @@ fn outcome(
         [Bytes(user.clone().into_bytes()), messages::member(*arrival, nodes, info)]
     };
     let (missed, more) = missed(channel, state);
-    Said {
+    Outcome {
         number: channel.number.as_ref().map_or(0, |number| number.value),
         total: total.max(0) as u32,
         report_occupied: decided.iter().any(|one| one.user.is_none()),

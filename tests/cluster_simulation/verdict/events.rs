@@ -111,7 +111,7 @@ fn no_gap_is_suspected_without_a_reason(world: &World) -> Result<(), String> {
 }
 
 /// Nothing is counted as missed but events of others that Redis had and this node did not deliver, and
-/// its own of which it has given up knowing. After Redis has lost its data it cannot be said what it
+/// its own of which it has given up knowing. After Redis has lost its data it is unknown what it
 /// had.
 fn nothing_else_is_missed(world: &World) -> Result<(), String> {
     if world.server.life > 1 {
@@ -153,7 +153,7 @@ fn others_are_unshared(world: &World, lost: &Lost) -> Result<(), String> {
         })?;
         let shared: Vec<_> =
             events.iter().filter(|&&event| world.was_shared(event).is_some()).collect();
-        ensure(shared.is_empty(), || format!("{shared:?} were said to be shared, and were not"))?;
+        ensure(shared.is_empty(), || format!("{shared:?} were reported as shared, and were not"))?;
     }
     Ok(())
 }

@@ -327,7 +327,7 @@ impl World {
         let (node, topic) = (self.machines[client.machine].id, format!("resound{{1:{name}}}"));
         let is_first = |(connection, on, at): &&(ConnectionId, Arc<str>, u64)| {
             let connection = &self.connections[*connection as usize];
-            // The answer to what was said on a link that ended never came.
+            // The answer to what was sent on a link that ended never came.
             let is_answered = connection.closed_at.is_none_or(|closed| closed > at + TIMEOUT);
             connection.node == node && is_answered && **on == *topic && *at > seated
         };
