@@ -29,17 +29,17 @@ describe('what the server prints without any configuration', () => {
     child?.kill('SIGKILL');
   });
 
-  /** A page that holds the printed snippet and nothing else; `said` is its console, `heard` its frames. */
+  /** A page that holds the printed snippet and nothing else; `said` is its console, `received` its frames. */
   async function pageWithSnippet() {
     const snippet = printed.match(/^import Echo[\s\S]*?^echo\.channel.*$/m)[0];
     const { outputFiles } = await build({ stdin: { contents: snippet, resolveDir: HERE }, bundle: true, format: 'esm', write: false, logLevel: 'error' });
     const page = await browser.newPage();
     const said = new Inbox('console');
-    const heard = new Inbox('frames');
+    const received = new Inbox('frames');
     page.on('console', (message) => said.put(message.text()));
-    page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => heard.put(String(payload))));
+    page.on('websocket', (socket) => socket.on('framereceived', ({ payload }) => received.put(String(payload))));
     await page.addScriptTag({ type: 'module', content: outputFiles[0].text });
-    await heard.until((frames) => frames.some((frame) => frame.includes('subscription_succeeded')));
+    await received.until((frames) => frames.some((frame) => frame.includes('subscription_succeeded')));
     return { page, said };
   }
 

@@ -16,30 +16,30 @@ describe('presence in the browser', () => {
     return tab;
   }
 
-  const told = async (tab) => (await tab.log()).filter(([what]) => PRESENCE.includes(what));
+  const received = async (tab) => (await tab.log()).filter(([what]) => PRESENCE.includes(what));
 
   test('here, joining and leaving carry user_info untouched', async (t) => {
     const ada = await join(t, 'room', '1');
     const bob = await join(t, 'room', '2');
-    assert.deepEqual(await told(bob), [['here', [userInfo('1'), userInfo('2')]]]);
+    assert.deepEqual(await received(bob), [['here', [userInfo('1'), userInfo('2')]]]);
     await ada.logged(['joining', userInfo('2')]);
     await bob.close();
     await ada.logged(['leaving', userInfo('2')]);
-    assert.deepEqual(await told(ada), [['here', [userInfo('1')]], ['joining', userInfo('2')], ['leaving', userInfo('2')]]);
+    assert.deepEqual(await received(ada), [['here', [userInfo('1')]], ['joining', userInfo('2')], ['leaving', userInfo('2')]]);
   });
 
   test('two tabs of one user count once; leaving is announced when the last one closes', async (t) => {
     const ada = await join(t, 'tabs', '1');
     const first = await join(t, 'tabs', '2');
     const second = await join(t, 'tabs', '2');
-    assert.deepEqual(await told(second), [['here', [userInfo('1'), userInfo('2')]]]);
+    assert.deepEqual(await received(second), [['here', [userInfo('1'), userInfo('2')]]]);
     await first.page.evaluate(() => window.Echo.leave('tabs'));
     await untilSubscriptions(shared.pusher, 'presence-tabs', 2);
     await shared.pusher.trigger('presence-tabs', 'marker', 'one left');
     await ada.logged(['.marker', 'one left']);
     await second.close();
     await ada.logged(['leaving', userInfo('2')]);
-    assert.deepEqual(await told(ada), [
+    assert.deepEqual(await received(ada), [
       ['here', [userInfo('1')]],
       ['joining', userInfo('2')],
       ['.marker', 'one left'],

@@ -65,10 +65,10 @@ describe(`chaos (seed ${SEED})`, { concurrency: true }, () => {
   for (const transport of ['pubsub', 'streams']) {
     test(`users who come and go while links, nodes and Redis break, over ${transport}: all end with the same rosters`, async (t) => {
       const cluster = await ownCluster(t, { cables: true, cluster: { transport } });
-      const door = await cluster.door();
+      const proxy = await cluster.proxy();
       const [channels, pick] = [['presence-chaos-a', 'presence-chaos-b'], random(SEED)];
       const open = Array.from({ length: 30 }, async (_, at) => {
-        const [user, pusher] = [`c${at >> 1}`, await connectPusher(t, door, `c${at >> 1}`)];
+        const [user, pusher] = [`c${at >> 1}`, await connectPusher(t, proxy, `c${at >> 1}`)];
         return { user, pusher, mounted: new Set(), books: channels.map((channel) => ledger(pusher, channel)) };
       });
       const tabs = await Promise.all(open);
@@ -95,10 +95,10 @@ describe(`chaos (seed ${SEED})`, { concurrency: true }, () => {
         await Promise.all(inside.map(({ pusher }) => subscribed(pusher.channel(channel))));
         const users = [...new Set(inside.map(({ user }) => user))].sort();
         await cluster.untilPresent(channel, users, AGREED);
-        await cluster.untilAllSay(channel, 'user_count,subscription_count', { user_count: users.length, subscription_count: inside.length }, AGREED);
+        await cluster.untilAllReport(channel, 'user_count,subscription_count', { user_count: users.length, subscription_count: inside.length }, AGREED);
         const same = ({ books }) => JSON.stringify([...(books[at].present ?? [])].sort()) === JSON.stringify(users);
-        await Promise.all(inside.map((tab) => tab.books[at].told.until(() => same(tab), AGREED)));
-        for (const node of cluster.nodes) await mark(node, channel, inside.map(({ books }) => books[at].told));
+        await Promise.all(inside.map((tab) => tab.books[at].received.until(() => same(tab), AGREED)));
+        for (const node of cluster.nodes) await mark(node, channel, inside.map(({ books }) => books[at].received));
         assert.ok(inside.every(same), 'and it stays so');
       }
       assert.deepEqual(tabs.flatMap(({ books }) => books.flatMap(({ faults }) => faults)), []);
@@ -111,7 +111,7 @@ describe(`chaos (seed ${SEED})`, { concurrency: true }, () => {
     const channel = 'private-chaos';
     const ears = await Promise.all(cluster.nodes.flatMap((node, at) => [0, 1].map((tab) => listener(t, node, `u${at}${tab}`, channel))));
     const flows = cluster.nodes.map((node, at) => publisher(node, `flow-${at}`, channel));
-    await Promise.all(ears.flatMap((ear) => flows.map(({ name }) => ear.untilHeard(name, 1))));
+    await Promise.all(ears.flatMap((ear) => flows.map(({ name }) => ear.untilReceived(name, 1))));
     const kinds = Object.keys(FAULTS).filter((kind) => !/node (killed|stopped)/.test(kind));
     t.diagnostic(await breakThings(cluster, kinds, random(SEED + 2)));
     for (const flow of flows) await flow.stop();

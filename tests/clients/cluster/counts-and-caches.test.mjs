@@ -40,51 +40,51 @@ describe('subscription_count events over three nodes', () => {
 describe('cache channels over three nodes', () => {
   const shared = sharedCluster();
 
-  async function newcomer(t, at, channel) {
+  async function newSubscriber(t, at, channel) {
     const pusher = await connectPusher(t, shared.nodes[at], `u${at}`);
-    const heard = new Inbox(`${channel} on node ${at}`);
+    const received = new Inbox(`${channel} on node ${at}`);
     const subscription = pusher.subscribe(channel);
-    subscription.bind_global((event, data) => /^pusher:(?!cache_miss)/.test(event) || heard.put([event, data]));
+    subscription.bind_global((event, data) => /^pusher:(?!cache_miss)/.test(event) || received.put([event, data]));
     await subscribed(subscription);
-    return { pusher, heard };
+    return { pusher, received };
   }
 
   for (const channel of ['cache-late', 'private-cache-late', 'presence-cache-late', 'private-encrypted-cache-late']) {
     test(`${channel}: where nothing is cached a cache_miss, afterwards the last event, whatever the node`, async (t) => {
-      const [miss] = await (await newcomer(t, 0, channel)).heard.until(1);
+      const [miss] = await (await newSubscriber(t, 0, channel)).received.until(1);
       assert.equal(miss[0], 'pusher:cache_miss');
       await shared.nodes[1].pusher.trigger(channel, 'e', 'first');
       await shared.nodes[2].pusher.trigger(channel, 'e', 'last');
       for (const at of [0, 1, 2]) {
-        const { heard } = await newcomer(t, at, channel);
-        assert.deepEqual(await heard.until(1), [['e', 'last']]);
+        const { received } = await newSubscriber(t, at, channel);
+        assert.deepEqual(await received.until(1), [['e', 'last']]);
       }
     });
   }
 
   test('an event without subscribers is cached for the next subscriber on another node', async (t) => {
     await shared.nodes[2].pusher.trigger('cache-nobody', 'e', 'kept');
-    const { heard, pusher } = await newcomer(t, 0, 'cache-nobody');
-    assert.deepEqual(await heard.until(1), [['e', 'kept']]);
+    const { received, pusher } = await newSubscriber(t, 0, 'cache-nobody');
+    assert.deepEqual(await received.until(1), [['e', 'kept']]);
     pusher.disconnect();
-    await shared.cluster.untilAllSay('cache-nobody', undefined, { occupied: false });
-    assert.deepEqual(await (await newcomer(t, 1, 'cache-nobody')).heard.until(1), [['e', 'kept']]);
+    await shared.cluster.untilAllReport('cache-nobody', undefined, { occupied: false });
+    assert.deepEqual(await (await newSubscriber(t, 1, 'cache-nobody')).received.until(1), [['e', 'kept']]);
   });
 
   test('a new subscriber while events are flowing receives an event before those that follow it, with none missing and none twice', async (t) => {
     const channel = 'private-cache-flow';
-    await newcomer(t, 0, channel);
+    await newSubscriber(t, 0, channel);
     let number = 0;
     let flowing = true;
     const flow = (async () => {
       while (flowing) await shared.nodes[number % 3].pusher.trigger(channel, 'e', (number += 1));
     })();
-    const newcomers = [];
-    for (let round = 0; round < 12; round += 1) newcomers.push(await newcomer(t, round % 3, channel));
+    const newSubscribers = [];
+    for (let round = 0; round < 12; round += 1) newSubscribers.push(await newSubscriber(t, round % 3, channel));
     flowing = false;
     await flow;
-    const heard = await mark(shared.nodes[0], channel, newcomers.map((one) => one.heard));
-    for (const items of heard) {
+    const received = await mark(shared.nodes[0], channel, newSubscribers.map((one) => one.received));
+    for (const items of received) {
       assert.notEqual(items[0][0], 'pusher:cache_miss');
       const numbers = items.map(([, data]) => data);
       assert.deepEqual(numbers, Array.from(numbers, (_, at) => numbers[0] + at));
@@ -131,8 +131,8 @@ describe('max_connections over three nodes', () => {
     const lost = outcomes.filter((outcome, n) => outcome === 'in' && n % 3 === 0).length;
     await killed.server.kill();
     clients.filter((_, n) => n % 3 === 0).forEach((pusher) => pusher.disconnect());
-    const newcomers = Array.from({ length: lost }, () => openPusher(t, other));
-    await Promise.all(newcomers.map((pusher) => state(pusher, 'connected')));
+    const newSubscribers = Array.from({ length: lost }, () => openPusher(t, other));
+    await Promise.all(newSubscribers.map((pusher) => state(pusher, 'connected')));
     const fifth = openPusher(t, shared.nodes[2]);
     await errorsOf(fifth).until((items) => items.some(({ code }) => code === 4100));
   });

@@ -16,7 +16,7 @@ async function town(t, options, { flowsOn = [0, 1, 2] } = {}) {
     for (const user of [`u${at}`, 'common']) ears.push(await listener(t, node, user, CHANNEL));
   }
   const flows = flowsOn.map((at) => publisher(cluster.nodes[at], `flow-${at}`, CHANNEL));
-  await Promise.all(ears.flatMap((ear) => flows.map(({ name }) => ear.untilHeard(name, 3))));
+  await Promise.all(ears.flatMap((ear) => flows.map(({ name }) => ear.untilReceived(name, 3))));
   return { cluster, ears, flows };
 }
 
@@ -43,7 +43,7 @@ async function assertCounted(t, cluster, ears, flows) {
       const really = sum(flows.map((flow) => ear.lost(flow)));
       const what = `node ${at} counts ${counted}, its client lost ${really}; the others could not share ${elsewhere}`;
       assert.ok(counted <= really && really <= counted + elsewhere, what);
-      assert.equal(sum(ear.gaps), counted, `told ${ear.gaps}`);
+      assert.equal(sum(ear.gaps), counted, `received ${ear.gaps}`);
     }
     lost.push(counted);
   }
@@ -60,18 +60,18 @@ async function assertSamePresence(cluster, ears, since) {
   await cluster.untilPresent(CHANNEL, users);
   for (const [at, { book }] of ears.entries()) {
     assert.deepEqual([[...book.present].sort(), book.faults], [users, []]);
-    const news = book.told.items.slice(since[at]).filter(([event]) => event.startsWith('member_'));
+    const news = book.received.items.slice(since[at]).filter(([event]) => event.startsWith('member_'));
     assert.deepEqual(news, [], 'no member has moved');
   }
   cluster.assertAllRun();
 }
 
-const told = (ears) => ears.map(({ book }) => book.told.items.length);
+const received = (ears) => ears.map(({ book }) => book.received.items.length);
 
 describe('the link between a node and Redis', { concurrency: true }, () => {
   test('killed while others publish: the node counts exactly what its clients lost, and tells them with the gap event', async (t) => {
     const { cluster, ears, flows } = await town(t, {}, { flowsOn: [0, 1] });
-    const since = told(ears);
+    const since = received(ears);
     const [, , killed] = cluster.nodes;
     for (let round = 1; round <= 3; round += 1) {
       await cluster.killLink(killed);
@@ -87,7 +87,7 @@ describe('the link between a node and Redis', { concurrency: true }, () => {
 
   test('killed while the node itself publishes too: what its clients lost of the others is counted exactly', async (t) => {
     const { cluster, ears, flows } = await town(t, {}, { flowsOn: [0, 2] });
-    const since = told(ears);
+    const since = received(ears);
     const [, , killed] = cluster.nodes;
     for (let round = 1; round <= 8; round += 1) {
       await cluster.killLink(killed);
@@ -101,7 +101,7 @@ describe('the link between a node and Redis', { concurrency: true }, () => {
 
   test('killed for all nodes at once while all publish: each counts what its clients lost, own events arrive', async (t) => {
     const { cluster, ears, flows } = await town(t);
-    const since = told(ears);
+    const since = received(ears);
     await cluster.redis.ask('CLIENT', 'KILL', 'TYPE', 'pubsub');
     await Promise.all(cluster.nodes.map((node) => node.untilMetric('links_lost_total', 1)));
     await settle(cluster, ears, flows);
@@ -112,14 +112,14 @@ describe('the link between a node and Redis', { concurrency: true }, () => {
   test('held up for longer than the lease: the node serves its own, the others see its members go; healed, they are back', async (t) => {
     const { cluster, ears, flows } = await town(t);
     const [near, far] = [ears.filter(({ node }) => node === cluster.nodes[2]), ears.filter(({ node }) => node !== cluster.nodes[2])];
-    const [before, beforeFar] = [told(near), told(far)];
+    const [before, beforeFar] = [received(near), received(far)];
     const island = cluster.nodes[2];
     island.cable.cut();
     const cut = Date.now();
     await island.untilMetric('connected', 0);
     t.diagnostic(`noticed after ${Date.now() - cut} ms`);
     assert.ok(Date.now() - cut <= 5000, 'noticed within 5 s');
-    await Promise.all(far.map(({ book }) => book.told.until(() => !book.present.has('u2'), LEASE + 2000)));
+    await Promise.all(far.map(({ book }) => book.received.until(() => !book.present.has('u2'), LEASE + 2000)));
     t.diagnostic(`the others saw its members go after ${Date.now() - cut} ms`);
     assert.ok(far.every(({ book }) => book.present.has('common')), 'who is on other nodes too stays');
     for (const node of cluster.nodes.slice(0, 2)) assert.deepEqual(await node.users(CHANNEL), ['common', 'u0', 'u1']);
@@ -132,13 +132,13 @@ describe('the link between a node and Redis', { concurrency: true }, () => {
     island.cable.mend();
     const healed = Date.now();
     await cluster.untilJoined(3);
-    await Promise.all(far.map(({ book }) => book.told.until(() => book.present.has('u2'))));
+    await Promise.all(far.map(({ book }) => book.received.until(() => book.present.has('u2'))));
     t.diagnostic(`back ${Date.now() - healed} ms after healing`);
     await settle(cluster, ears, flows);
     await assertCounted(t, cluster, ears, flows);
     await assertSamePresence(cluster, near, before);
     for (const [at, { book }] of far.entries()) {
-      const news = book.told.items.slice(beforeFar[at]).filter(([event]) => event.startsWith('member_'));
+      const news = book.received.items.slice(beforeFar[at]).filter(([event]) => event.startsWith('member_'));
       assert.deepEqual(news, [['member_removed', 'u2'], ['member_added', 'u2']]);
     }
     const own = flows[2];
@@ -152,13 +152,13 @@ describe('the link between a node and Redis', { concurrency: true }, () => {
     island.cable.cut();
     await island.untilMetric('connected', 0);
     ears.find(({ node, pusher }) => node === island && pusher.channel(CHANNEL).members.me.id === 'u2').pusher.disconnect();
-    const came = await listener(t, island, 'newcomer', CHANNEL);
+    const came = await listener(t, island, 'late', CHANNEL);
     island.cable.mend();
-    await cluster.untilPresent(CHANNEL, ['common', 'newcomer', 'u0', 'u1']);
-    await cluster.untilAllSay(CHANNEL, 'subscription_count', { subscription_count: 6 });
+    await cluster.untilPresent(CHANNEL, ['common', 'late', 'u0', 'u1']);
+    await cluster.untilAllReport(CHANNEL, 'subscription_count', { subscription_count: 6 });
     await settle(cluster, ears.slice(0, 4), flows);
     for (const { book } of [...ears.slice(0, 4), came]) {
-      assert.deepEqual([[...book.present].sort(), book.faults], [['common', 'newcomer', 'u0', 'u1'], []]);
+      assert.deepEqual([[...book.present].sort(), book.faults], [['common', 'late', 'u0', 'u1'], []]);
     }
   });
 

@@ -22,25 +22,25 @@ describe('nodes that go away', { concurrency: true }, () => {
     const gone = await Promise.all(['ada', 'bob', 'both'].map((user) => member(t, killed, user, channel)));
     const stay = await Promise.all(others.flatMap((node) => ['eve', 'both'].map((user) => member(t, node, user, channel))));
     await cluster.untilPresent(channel, ['ada', 'bob', 'both', 'eve']);
-    await mark(others[0], channel, stay.map(({ book }) => book.told));
-    const came = stay.map(({ book }) => book.told.items.length);
+    await mark(others[0], channel, stay.map(({ book }) => book.received));
+    const came = stay.map(({ book }) => book.received.items.length);
 
     const began = Date.now();
     await killed.server.kill();
-    await Promise.all(stay.map(({ book }) => book.told.until(() => book.present.size === 2, LEASE + 500)));
+    await Promise.all(stay.map(({ book }) => book.received.until(() => book.present.size === 2, LEASE + 500)));
     const took = Date.now() - began;
-    t.diagnostic(`the others heard it after ${took} ms`);
+    t.diagnostic(`the others received it after ${took} ms`);
     assert.ok(took <= LEASE, `${took} ms`);
     await cluster.untilPresent(channel, ['both', 'eve']);
-    await cluster.untilAllSay(channel, 'user_count,subscription_count', { user_count: 2, subscription_count: 4 });
+    await cluster.untilAllReport(channel, 'user_count,subscription_count', { user_count: 2, subscription_count: 4 });
 
     const back = gone.map(({ pusher }) => state(pusher, 'connected', COMEBACK));
     await killed.server.start();
     await Promise.all(back);
     await cluster.untilPresent(channel, ['ada', 'bob', 'both', 'eve']);
-    await cluster.untilAllSay(channel, 'user_count,subscription_count', { user_count: 4, subscription_count: 7 });
-    const told = await mark(killed, channel, stay.map(({ book }) => book.told));
-    for (const [at, items] of told.entries()) {
+    await cluster.untilAllReport(channel, 'user_count,subscription_count', { user_count: 4, subscription_count: 7 });
+    const received = await mark(killed, channel, stay.map(({ book }) => book.received));
+    for (const [at, items] of received.entries()) {
       assert.deepEqual(items.slice(came[at] - 1).sort(), [
         ['member_added', 'ada'],
         ['member_added', 'bob'],
@@ -67,8 +67,8 @@ describe('nodes that go away', { concurrency: true }, () => {
     await back.until((names) => names.includes('connected'), COMEBACK);
     await subscribed(ada.pusher.channel(channel));
     // The dead node's row of the same user goes with its lease, without a word.
-    await cluster.untilAllSay(channel, 'user_count,subscription_count', { user_count: 2, subscription_count: 2 }, LEASE + 3000);
-    const [items] = await mark(killed, channel, [eve.book.told]);
+    await cluster.untilAllReport(channel, 'user_count,subscription_count', { user_count: 2, subscription_count: 2 }, LEASE + 3000);
+    const [items] = await mark(killed, channel, [eve.book.received]);
     assert.deepEqual(items.slice(1).filter(([, user]) => user !== 'ada'), []);
     assert.deepEqual([[...eve.book.present].sort(), eve.book.faults], [['ada', 'eve'], []]);
     await cluster.untilPresent(channel, ['ada', 'eve']);
@@ -80,7 +80,7 @@ describe('nodes that go away', { concurrency: true }, () => {
     await member(t, killed, 'ada', 'presence-last');
     await killed.server.kill();
     await cluster.untilPresent('presence-last', [], LEASE + 500);
-    await cluster.untilAllSay('presence-last', 'user_count,subscription_count', { occupied: false });
+    await cluster.untilAllReport('presence-last', 'user_count,subscription_count', { occupied: false });
     const eve = await member(t, other, 'eve', 'presence-last');
     assert.deepEqual([...eve.book.present], ['eve']);
     const { channels } = await (await other.pusher.get({ path: '/channels', params: { info: 'subscription_count' } })).json();
@@ -95,25 +95,25 @@ describe('nodes that go away', { concurrency: true }, () => {
     const eve = await member(t, other, 'eve', channel);
     const began = Date.now();
     const stopping = ended.server.stop();
-    await eve.book.told.until((items) => items.some(([event]) => event === 'member_removed'));
-    t.diagnostic(`told ${Date.now() - began} ms after SIGTERM`);
+    await eve.book.received.until((items) => items.some(([event]) => event === 'member_removed'));
+    t.diagnostic(`received ${Date.now() - began} ms after SIGTERM`);
     assert.ok(Date.now() - began < 2000);
     assert.deepEqual(await stopping, { code: 0, signal: null });
     direct.pusher.disconnect();
     await cluster.untilPresent(channel, ['eve']);
-    await cluster.untilAllSay(channel, 'user_count,subscription_count', { user_count: 1, subscription_count: 1 });
+    await cluster.untilAllReport(channel, 'user_count,subscription_count', { user_count: 1, subscription_count: 1 });
     await cluster.untilJoined(2);
     await member(t, cluster.running[1], 'ada', channel);
-    const [items] = await mark(other, channel, [eve.book.told]);
+    const [items] = await mark(other, channel, [eve.book.received]);
     assert.deepEqual(items.slice(1), [['member_removed', 'ada'], ['member_added', 'ada']]);
     assert.deepEqual(eve.book.faults, []);
   });
 
   test('every event that a node answered before it ended has reached the clients of the others', async (t) => {
     const cluster = await ownCluster(t);
-    const heard = new Inbox('events');
+    const arrived = new Inbox('events');
     const pusher = await connectPusher(t, cluster.nodes[1], 'ada');
-    (await subscribed(pusher.subscribe('private-last-words'))).bind('e', heard.put);
+    (await subscribed(pusher.subscribe('private-last-words'))).bind('e', arrived.put);
     let answered = 0;
     let refused = false;
     const publish = async () => {
@@ -123,19 +123,19 @@ describe('nodes that go away', { concurrency: true }, () => {
       }
     };
     const publishing = publish();
-    await heard.until(50);
+    await arrived.until(50);
     assert.deepEqual(await cluster.nodes[0].server.stop(), { code: 0, signal: null });
     await publishing;
-    await heard.until(answered);
-    assert.deepEqual(heard.items.slice(0, answered), Array.from({ length: answered }, (_, n) => n));
+    await arrived.until(answered);
+    assert.deepEqual(arrived.items.slice(0, answered), Array.from({ length: answered }, (_, n) => n));
   });
 
-  test('all nodes restarted one after the other, clients coming back through one door: in the end all rosters are exact', async (t) => {
+  test('all nodes restarted one after the other, clients coming back through one proxy: in the end all rosters are exact', async (t) => {
     const cluster = await ownCluster(t);
-    const door = await cluster.door();
+    const proxy = await cluster.proxy();
     const channel = 'presence-rolling';
     const users = Array.from({ length: 12 }, (_, n) => `u${n}`);
-    const open = users.flatMap((user) => [0, 1].map(() => connectPusher(t, door, user)));
+    const open = users.flatMap((user) => [0, 1].map(() => connectPusher(t, proxy, user)));
     const tabs = (await Promise.all(open)).map((pusher, at) => ({ pusher, user: users[at >> 1], book: ledger(pusher, channel) }));
     await Promise.all(tabs.map(({ pusher }) => subscribed(pusher.subscribe(channel))));
     await cluster.untilPresent(channel, users);
@@ -149,8 +149,8 @@ describe('nodes that go away', { concurrency: true }, () => {
     await Promise.all(tabs.map(({ pusher }) => state(pusher, 'connected', COMEBACK)));
     await Promise.all(tabs.map(({ pusher }) => subscribed(pusher.channel(channel))));
     await cluster.untilPresent(channel, users);
-    await cluster.untilAllSay(channel, 'user_count,subscription_count', { user_count: users.length, subscription_count: tabs.length });
-    await mark(cluster.nodes[0], channel, tabs.map(({ book }) => book.told));
+    await cluster.untilAllReport(channel, 'user_count,subscription_count', { user_count: users.length, subscription_count: tabs.length });
+    await mark(cluster.nodes[0], channel, tabs.map(({ book }) => book.received));
     for (const { pusher, user, book } of tabs) {
       assert.deepEqual([[...book.present].sort(), book.faults], [[...users].sort(), []], user);
       const { members } = pusher.channel(channel);

@@ -21,35 +21,35 @@ describe('presence over three nodes', () => {
   }
 
   /** What `book` received up to now, from `since` on. */
-  const told = async (book, channel, since = 0) => (await mark(shared.nodes[2], channel, [book.told]))[0].slice(since);
+  const received = async (book, channel, since = 0) => (await mark(shared.nodes[2], channel, [book.received]))[0].slice(since);
 
   test('three tabs of each of two users over the nodes: one member_added and one member_removed per user', async (t) => {
     const channel = 'presence-tabs';
     const witness = await tab(t, 0, 'witness', channel);
     const tabs = [];
     for (const at of [0, 1, 2]) for (const user of ['ada', 'bob']) tabs.push(await tab(t, at, user, channel));
-    assert.deepEqual((await told(witness.book, channel)).slice(1), [['member_added', 'ada'], ['member_added', 'bob']]);
+    assert.deepEqual((await received(witness.book, channel)).slice(1), [['member_added', 'ada'], ['member_added', 'bob']]);
 
     const everybody = { ada: userInfo('ada'), bob: userInfo('bob'), witness: userInfo('witness') };
     for (const { pusher, user, book } of [...tabs, witness]) {
       const { members } = pusher.channel(channel);
       // The first tabs see the later users come, in the events that the witness received above.
-      await book.told.until(() => book.present.size === 3);
+      await book.received.until(() => book.present.size === 3);
       assert.deepEqual(membersOf(pusher, channel), everybody);
       assert.deepEqual([members.count, members.me], [3, { id: user, info: userInfo(user) }]);
     }
     await shared.cluster.untilPresent(channel, ['ada', 'bob', 'witness']);
-    await shared.cluster.untilAllSay(channel, 'user_count,subscription_count', { user_count: 3, subscription_count: 7 });
+    await shared.cluster.untilAllReport(channel, 'user_count,subscription_count', { user_count: 3, subscription_count: 7 });
 
-    const since = (await told(witness.book, channel)).length;
+    const since = (await received(witness.book, channel)).length;
     for (const { pusher } of tabs.slice(0, 4)) pusher.disconnect();
-    await shared.cluster.untilAllSay(channel, 'user_count,subscription_count', { user_count: 3, subscription_count: 3 });
-    assert.deepEqual(await told(witness.book, channel, since), [], 'no member has left yet');
+    await shared.cluster.untilAllReport(channel, 'user_count,subscription_count', { user_count: 3, subscription_count: 3 });
+    assert.deepEqual(await received(witness.book, channel, since), [], 'no member has left yet');
     tabs[4].pusher.disconnect();
     await shared.cluster.untilPresent(channel, ['bob', 'witness']);
     tabs[5].pusher.unsubscribe(channel);
     await shared.cluster.untilPresent(channel, ['witness']);
-    assert.deepEqual(await told(witness.book, channel, since), [['member_removed', 'ada'], ['member_removed', 'bob']]);
+    assert.deepEqual(await received(witness.book, channel, since), [['member_removed', 'ada'], ['member_removed', 'bob']]);
     assert.deepEqual([witness, ...tabs].flatMap(({ book }) => book.faults), []);
   });
 
@@ -59,11 +59,11 @@ describe('presence over three nodes', () => {
     const first = await tab(t, 0, 'ada', channel);
     const second = await tab(t, 1, 'ada', channel);
     first.pusher.disconnect();
-    await shared.cluster.untilAllSay(channel, 'subscription_count', { subscription_count: 2 });
-    assert.deepEqual((await told(witness.book, channel)).slice(1), [['member_added', 'ada']]);
-    assert.deepEqual((await told(second.book, channel)).map(([event]) => event), ['subscription_succeeded']);
+    await shared.cluster.untilAllReport(channel, 'subscription_count', { subscription_count: 2 });
+    assert.deepEqual((await received(witness.book, channel)).slice(1), [['member_added', 'ada']]);
+    assert.deepEqual((await received(second.book, channel)).map(([event]) => event), ['subscription_succeeded']);
     second.pusher.disconnect();
-    await witness.book.told.until((items) => items.at(-1)[0] === 'member_removed');
+    await witness.book.received.until((items) => items.at(-1)[0] === 'member_removed');
     assert.deepEqual([...witness.book.present], ['witness']);
   });
 
@@ -75,8 +75,8 @@ describe('presence over three nodes', () => {
       const { pusher } = await tab(t, round % 3, 'ada', channel);
       pusher.disconnect();
     }
-    await shared.cluster.untilAllSay(channel, 'subscription_count', { subscription_count: 2 });
-    assert.deepEqual((await told(witness.book, channel)).slice(1), [['member_added', 'ada']]);
+    await shared.cluster.untilAllReport(channel, 'subscription_count', { subscription_count: 2 });
+    assert.deepEqual((await received(witness.book, channel)).slice(1), [['member_added', 'ada']]);
   });
 
   test('joins at the same time on all nodes: every member ends with the same roster, and receives no change twice', async (t) => {
@@ -87,7 +87,7 @@ describe('presence over three nodes', () => {
     await Promise.all(tabs.map(async (one) => (one.book = await present(one.pusher, channel))));
     await shared.cluster.untilPresent(channel, users);
     for (const { book, pusher } of tabs) {
-      await book.told.until(() => book.present.size === users.length);
+      await book.received.until(() => book.present.size === users.length);
       assert.deepEqual([...book.present].sort(), [...users].sort());
       assert.equal(pusher.channel(channel).members.count, users.length);
       assert.deepEqual(book.faults, []);
@@ -134,8 +134,8 @@ describe('a presence channel with room for two, over three nodes', () => {
     room.subscribe();
     await subscribed(room);
     await shared.cluster.untilPresent(channel, ['ada', 'eve']);
-    await ada.book.told.until((items) => items.at(-1)[1] === 'eve');
-    const [first, ...after] = ada.book.told.items;
+    await ada.book.received.until((items) => items.at(-1)[1] === 'eve');
+    const [first, ...after] = ada.book.received.items;
     assert.equal(first[0], 'subscription_succeeded');
     assert.deepEqual(after, [['member_added', 'bob'], ['member_removed', 'bob'], ['member_added', 'eve']]);
   });
@@ -146,6 +146,6 @@ describe('a presence channel with room for two, over three nodes', () => {
     const outcomes = await Promise.allSettled(clients.map((pusher) => subscribed(pusher.subscribe(room))));
     const inside = clients.filter((_, at) => outcomes[at].status === 'fulfilled').map((_, at) => at);
     assert.equal(inside.length, 2, JSON.stringify(outcomes.map(({ status }) => status)));
-    await shared.cluster.untilAllSay(room, 'user_count,subscription_count', { user_count: 2, subscription_count: 2 });
+    await shared.cluster.untilAllReport(room, 'user_count,subscription_count', { user_count: 2, subscription_count: 2 });
   });
 });

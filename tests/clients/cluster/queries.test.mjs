@@ -37,8 +37,8 @@ describe('queries of the HTTP API, sent to each of three nodes', () => {
     assert.deepEqual(Object.keys(channels).sort(), ['list-a', 'list-b', 'presence-list-a', 'presence-list-b', 'private-list']);
 
     bob.disconnect();
-    await shared.cluster.untilAllSay('list-b', undefined, { occupied: false });
-    await shared.cluster.untilAllSay('presence-list-a', 'user_count,subscription_count', { user_count: 1, subscription_count: 2 });
+    await shared.cluster.untilAllReport('list-b', undefined, { occupied: false });
+    await shared.cluster.untilAllReport('presence-list-a', 'user_count,subscription_count', { user_count: 1, subscription_count: 2 });
     assert.deepEqual((await everywhere('/channels', { filter_by_prefix: 'presence-list-' })).channels, { 'presence-list-a': {} });
   });
 
@@ -50,10 +50,10 @@ describe('queries of the HTTP API, sent to each of three nodes', () => {
     assert.deepEqual(await asked(), { occupied: true, user_count: 2, subscription_count: 3 });
     for (const [at, expected] of [{ user_count: 2, subscription_count: 2 }, { user_count: 1, subscription_count: 1 }].entries()) {
       clients[at].disconnect();
-      await shared.cluster.untilAllSay(name, 'user_count,subscription_count', expected);
+      await shared.cluster.untilAllReport(name, 'user_count,subscription_count', expected);
     }
     clients[2].disconnect();
-    await shared.cluster.untilAllSay(name, undefined, { occupied: false });
+    await shared.cluster.untilAllReport(name, undefined, { occupied: false });
   });
 
   test('the users of a presence channel, in the same order on every node', async (t) => {
@@ -85,8 +85,8 @@ describe('queries of the HTTP API, sent to each of three nodes', () => {
   });
 
   test('what a trigger tells of its channels counts all nodes', async (t) => {
-    for (const at of [0, 1, 2]) await client(t, at, `u${at % 2}`, 'presence-told');
-    const answer = await shared.nodes[2].pusher.trigger('presence-told', 'e', {}, { info: 'user_count,subscription_count' });
-    assert.deepEqual(await answer.json(), { channels: { 'presence-told': { user_count: 2, subscription_count: 3 } } });
+    for (const at of [0, 1, 2]) await client(t, at, `u${at % 2}`, 'presence-received');
+    const answer = await shared.nodes[2].pusher.trigger('presence-received', 'e', {}, { info: 'user_count,subscription_count' });
+    assert.deepEqual(await answer.json(), { channels: { 'presence-received': { user_count: 2, subscription_count: 3 } } });
   });
 });

@@ -7,9 +7,9 @@ import { connectPusher, Inbox, mark, ownCluster, present, sharedCluster, subscri
 const ROUNDS = 5;
 
 async function listen(t, node, channel) {
-  const heard = new Inbox(channel);
-  (await subscribed((await connectPusher(t, node, 'ada')).subscribe(channel))).bind('e', heard.put);
-  return heard;
+  const arrived = new Inbox(channel);
+  (await subscribed((await connectPusher(t, node, 'ada')).subscribe(channel))).bind('e', arrived.put);
+  return arrived;
 }
 
 describe('a node that has just started', () => {
@@ -20,7 +20,7 @@ describe('a node that has just started', () => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const node = await shared.cluster.add();
       await node.pusher.trigger('private-first', 'e', round);
-      for (const heard of old) assert.deepEqual((await heard.until(round + 1)).slice(round), [round]);
+      for (const arrived of old) assert.deepEqual((await arrived.until(round + 1)).slice(round), [round]);
       await node.server.stop();
     }
   });
@@ -28,9 +28,9 @@ describe('a node that has just started', () => {
   test(`the first event that others publish reaches the first client of a new node (${ROUNDS} times)`, async (t) => {
     for (let round = 0; round < ROUNDS; round += 1) {
       const node = await shared.cluster.add();
-      const heard = await listen(t, node, 'private-late');
+      const arrived = await listen(t, node, 'private-late');
       await shared.nodes[round % 2].pusher.trigger('private-late', 'e', round);
-      assert.deepEqual(await heard.until(1), [round]);
+      assert.deepEqual(await arrived.until(1), [round]);
       await node.server.kill();
     }
   });
@@ -40,7 +40,7 @@ describe('a node that has just started', () => {
     const node = await shared.cluster.add();
     const ada = await present(await connectPusher(t, node, 'ada'), 'presence-start');
     assert.deepEqual([...ada.present].sort(), ['ada', 'bob']);
-    assert.deepEqual((await bob.told.until(2)).slice(1), [['member_added', 'ada']]);
+    assert.deepEqual((await bob.received.until(2)).slice(1), [['member_added', 'ada']]);
     assert.deepEqual(await node.users('presence-start'), ['ada', 'bob']);
   });
 });
@@ -53,13 +53,13 @@ describe('Redis absent at the start', { concurrency: true }, () => {
     for (const [at, node] of cluster.nodes.entries()) {
       const [own, common] = [await connectPusher(t, node, `u${at}`), await connectPusher(t, node, 'common')];
       clients.push({ node, pusher: own, book: await present(own, channel) }, { node, pusher: common, book: await present(common, channel) });
-      const heard = await listen(t, node, 'private-island');
+      const arrived = await listen(t, node, 'private-island');
       await node.pusher.trigger('private-island', 'e', at);
-      assert.deepEqual(await heard.until(1), [at], 'local events go on');
+      assert.deepEqual(await arrived.until(1), [at], 'local events go on');
       assert.deepEqual(await node.users(channel), ['common', `u${at}`]);
       assert.equal(await node.metric('connected'), 0);
     }
-    for (const { book } of clients) book.before = book.told.items.length;
+    for (const { book } of clients) book.before = book.received.items.length;
     await cluster.redis.start();
     const came = Date.now();
     await cluster.untilJoined(3);
@@ -68,7 +68,7 @@ describe('Redis absent at the start', { concurrency: true }, () => {
     t.diagnostic(`joined ${Date.now() - came} ms after Redis answered`);
     assert.ok(Date.now() - came < 2000, `it took ${Date.now() - came} ms`);
     for (const { node, book } of clients) {
-      const [items] = await mark(cluster.nodes[0], channel, [book.told]);
+      const [items] = await mark(cluster.nodes[0], channel, [book.received]);
       const others = all.slice(1).filter((user) => user !== `u${cluster.nodes.indexOf(node)}`);
       assert.deepEqual(items.slice(book.before).sort(), others.map((user) => ['member_added', user]));
       assert.deepEqual([[...book.present].sort(), book.faults], [all, []]);

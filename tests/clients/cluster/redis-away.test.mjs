@@ -21,15 +21,15 @@ async function town(t, options) {
   }
   await cluster.untilPresent(CHANNEL, ['common', 'u0', 'u1', 'u2']);
   const flows = cluster.nodes.map((node, at) => publisher(node, `flow-${at}`, CHANNEL));
-  await Promise.all(ears.flatMap((ear) => flows.map(({ name }) => ear.untilHeard(name, 3))));
+  await Promise.all(ears.flatMap((ear) => flows.map(({ name }) => ear.untilReceived(name, 3))));
   return { cluster, ears, flows };
 }
 
-const memberNews = (ear, since = 1) => ear.book.told.items.slice(since).filter(([event]) => /member_|subscription_/.test(event));
+const memberNews = (ear, since = 1) => ear.book.received.items.slice(since).filter(([event]) => /member_|subscription_/.test(event));
 
 /** Drops the member events up to now: what comes from now on is news. */
 function forget(ears) {
-  for (const ear of ears) ear.since = ear.book.told.items.length;
+  for (const ear of ears) ear.since = ear.book.received.items.length;
 }
 
 /** Own events came through without a hole and without a pause that people notice; publishers had their answers. */
@@ -49,7 +49,7 @@ function assertServedOn(t, ears, flows) {
 async function assertWhole(cluster, ears, users) {
   await cluster.untilJoined(cluster.nodes.length);
   await cluster.untilPresent(CHANNEL, users);
-  await cluster.untilAllSay(CHANNEL, 'user_count', { user_count: users.length });
+  await cluster.untilAllReport(CHANNEL, 'user_count', { user_count: users.length });
   for (const node of cluster.nodes) await mark(node, CHANNEL, ears.map(({ markers }) => markers));
   for (const { pusher, book } of ears) {
     assert.deepEqual([[...book.present].sort(), book.faults], [[...users].sort(), []]);
@@ -96,17 +96,17 @@ describe('Redis away', { concurrency: true }, () => {
     const [left] = ears.filter(({ pusher }) => pusher.channel(CHANNEL).members.me.id === 'u1');
     left.pusher.disconnect();
     const near = ears.find(({ node, pusher }) => node === cluster.nodes[1] && pusher !== left.pusher);
-    await near.book.told.until(() => !near.book.present.has('u1'));
-    const came = await listener(t, cluster.nodes[2], 'newcomer', CHANNEL);
+    await near.book.received.until(() => !near.book.present.has('u1'));
+    const came = await listener(t, cluster.nodes[2], 'late', CHANNEL);
     const stay = [...ears.filter((ear) => ear !== left), came];
     came.since = 1;
     await cluster.redis.start();
-    const users = ['common', 'newcomer', 'u0', 'u2'];
+    const users = ['common', 'late', 'u0', 'u2'];
     await cluster.untilJoined(3);
-    await Promise.all(stay.map(({ book }) => book.told.until(() => book.present.size === 4 && !book.present.has('u1'), LEASE + 3000)));
+    await Promise.all(stay.map(({ book }) => book.received.until(() => book.present.size === 4 && !book.present.has('u1'), LEASE + 3000)));
     await assertWhole(cluster, stay, users);
     for (const ear of stay.filter((one) => one !== came)) {
-      assert.deepEqual(memberNews(ear, ear.since).sort(), [['member_added', 'newcomer'], ['member_removed', 'u1']]);
+      assert.deepEqual(memberNews(ear, ear.since).sort(), [['member_added', 'late'], ['member_removed', 'u1']]);
     }
     assert.ok(memberNews(came).every(([event, user]) => event === 'member_removed' && user === 'u1'), JSON.stringify(memberNews(came)));
   });
@@ -118,7 +118,7 @@ describe('Redis away', { concurrency: true }, () => {
       cluster.redis.freeze();
       const frozen = Date.now();
       // Their coming is on its way to Redis when that is given up, and is not to be found there afterwards; one has gone by then.
-      const [ghost, newcomer] = await Promise.all(['ghost', 'newcomer'].map((user) => listener(t, cluster.nodes[1], user, CHANNEL)));
+      const [ghost, newSubscriber] = await Promise.all(['ghost', 'late'].map((user) => listener(t, cluster.nodes[1], user, CHANNEL)));
       assert.ok(Date.now() - frozen <= NEWCOMER, `a subscription was answered after ${Date.now() - frozen} ms`);
       await Promise.all(cluster.nodes.map((node) => node.untilMetric('connected', 0)));
       t.diagnostic(`noticed after ${Date.now() - frozen} ms`);
@@ -135,15 +135,15 @@ describe('Redis away', { concurrency: true }, () => {
       await cluster.untilJoined(3);
       t.diagnostic(`joined ${Date.now() - thawed} ms after Redis went on`);
       const stay = ears.filter((ear) => ear !== left);
-      const users = ['common', 'newcomer', 'u0', 'u1'];
-      await assertWhole(cluster, [...stay, newcomer], users);
+      const users = ['common', 'late', 'u0', 'u1'];
+      await assertWhole(cluster, [...stay, newSubscriber], users);
       await pause(LEASE + 1000);
       for (const flow of flows) await flow.stop();
-      await assertWhole(cluster, [...stay, newcomer], users);
-      await cluster.untilAllSay(CHANNEL, 'subscription_count', { subscription_count: 6 });
+      await assertWhole(cluster, [...stay, newSubscriber], users);
+      await cluster.untilAllReport(CHANNEL, 'subscription_count', { subscription_count: 6 });
       for (const ear of stay) {
         const news = memberNews(ear, ear.since).filter(([, user]) => user !== 'ghost');
-        assert.deepEqual(news.sort(), [['member_added', 'newcomer'], ['member_removed', 'u2']]);
+        assert.deepEqual(news.sort(), [['member_added', 'late'], ['member_removed', 'u2']]);
       }
       assertServedOn(t, stay, flows);
       // What stood in the queue of a dead connection must not come late.
@@ -157,10 +157,10 @@ describe('Redis away', { concurrency: true }, () => {
     await Promise.all(cluster.nodes.map((node) => node.untilMetric('connected', 0)));
     const answer = await cluster.nodes[0].pusher.trigger('cache-alone', 'e', { a: 1 });
     assert.deepEqual([answer.status, answer.headers.get('resound-publish-scope'), await answer.json()], [200, 'node', {}]);
-    const heard = new Inbox('newcomer');
+    const arrived = new Inbox('late');
     const channel = (await connectPusher(t, cluster.nodes[0], 'ada')).subscribe('cache-alone');
-    channel.bind('e', heard.put);
+    channel.bind('e', arrived.put);
     await subscribed(channel);
-    assert.deepEqual(await heard.until(1), [{ a: 1 }]);
+    assert.deepEqual(await arrived.until(1), [{ a: 1 }]);
   });
 });

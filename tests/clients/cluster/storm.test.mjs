@@ -49,8 +49,8 @@ describe('a storm over three nodes', () => {
       await Promise.all(tabs.map(({ pusher }) => roundTrip(pusher)));
       const users = [...new Set(inside.map(({ user }) => user))].sort();
       await shared.cluster.untilPresent(channel, users);
-      await shared.cluster.untilAllSay(channel, 'user_count,subscription_count', { user_count: users.length, subscription_count: inside.length });
-      for (const node of shared.nodes) await mark(node, channel, inside.map(({ books }) => books[at].told));
+      await shared.cluster.untilAllReport(channel, 'user_count,subscription_count', { user_count: users.length, subscription_count: inside.length });
+      for (const node of shared.nodes) await mark(node, channel, inside.map(({ books }) => books[at].received));
       for (const { pusher, books } of inside) {
         assert.deepEqual([...books[at].present].sort(), users);
         const { members } = pusher.channel(channel);

@@ -14,7 +14,7 @@ async function town(t, options) {
   const cluster = await ownCluster(t, { cluster: { transport: 'streams' }, redis: { kept: true }, app: { gap_event: 'resync' }, ...options });
   const ears = await Promise.all(cluster.nodes.flatMap((node, at) => [0, 1].map((tab) => listener(t, node, `u${at}${tab}`, CHANNEL))));
   const flows = cluster.nodes.map((node, at) => publisher(node, `flow-${at}`, CHANNEL));
-  await Promise.all(ears.flatMap((ear) => flows.map(({ name }) => ear.untilHeard(name, 3))));
+  await Promise.all(ears.flatMap((ear) => flows.map(({ name }) => ear.untilReceived(name, 3))));
   return { cluster, ears, flows };
 }
 
@@ -108,7 +108,7 @@ describe('streams', { concurrency: true }, () => {
     const ears = await Promise.all(cluster.nodes.map((node, at) => listener(t, node, `u${at}`, CHANNEL)));
     const [near, island] = cluster.nodes;
     await near.pusher.trigger(CHANNEL, 'e', ['flow', 0]);
-    await ears[1].untilHeard('flow', 1);
+    await ears[1].untilReceived('flow', 1);
     island.cable.cut();
     await island.untilMetric('connected', 0);
     const flow = { name: 'flow', answered: 600 };

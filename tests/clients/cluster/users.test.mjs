@@ -11,11 +11,11 @@ describe('signed-in users over three nodes', () => {
   async function signIn(t, at, user, watchlist) {
     shared.cluster.backend.watchlists.set(user, watchlist);
     const pusher = openPusher(t, shared.nodes[at], user);
-    const heard = new Inbox(`${user} on node ${at}`);
-    pusher.user.bind_global((event, data) => event.startsWith('pusher:') || heard.put([event, data]));
-    for (const name of ['online', 'offline']) pusher.user.watchlist.bind(name, ({ user_ids: ids }) => heard.put([name, ids]));
+    const arrived = new Inbox(`${user} on node ${at}`);
+    pusher.user.bind_global((event, data) => event.startsWith('pusher:') || arrived.put([event, data]));
+    for (const name of ['online', 'offline']) pusher.user.watchlist.bind(name, ({ user_ids: ids }) => arrived.put([name, ids]));
     await signedIn(pusher);
-    return { pusher, heard };
+    return { pusher, arrived };
   }
 
   test('an event to a user, sent on each node, reaches all connections of that user once and no other', async (t) => {
@@ -23,25 +23,25 @@ describe('signed-in users over three nodes', () => {
     const bob = await signIn(t, 1, 'bob');
     for (const [at, { pusher }] of shared.nodes.entries()) await pusher.sendToUser('ada', 'e', at);
     await shared.nodes[0].pusher.sendToUser('bob', 'e', 'end');
-    for (const { heard } of ada) assert.deepEqual(await heard.until(3), [['e', 0], ['e', 1], ['e', 2]]);
-    assert.deepEqual(await bob.heard.until(1), [['e', 'end']]);
+    for (const { arrived } of ada) assert.deepEqual(await arrived.until(3), [['e', 0], ['e', 1], ['e', 2]]);
+    assert.deepEqual(await bob.arrived.until(1), [['e', 'end']]);
   });
 
   test('a user who signs in is reached from every node at once', async (t) => {
     for (let round = 0; round < 6; round += 1) {
-      const { pusher, heard } = await signIn(t, round % 3, 'eve');
+      const { pusher, arrived } = await signIn(t, round % 3, 'eve');
       await shared.nodes[(round + 1) % 3].pusher.sendToUser('eve', 'e', round);
-      assert.deepEqual(await heard.until(1), [['e', round]]);
+      assert.deepEqual(await arrived.until(1), [['e', round]]);
       pusher.disconnect();
     }
   });
 
   test('a watcher receives one online for a user who signs in on two other nodes, and one offline when both have left', async (t) => {
     const watcher = await signIn(t, 0, 'watcher', ['friend', 'stranger']);
-    const told = () => watcher.heard.items.map(([what, data]) => [what, data]);
+    const received = () => watcher.arrived.items.map(([what, data]) => [what, data]);
     const mark = async (data) => {
       for (const { pusher } of shared.nodes) await pusher.sendToUser('watcher', 'marker', data);
-      await watcher.heard.until((items) => items.filter(([, one]) => one === data).length === shared.nodes.length);
+      await watcher.arrived.until((items) => items.filter(([, one]) => one === data).length === shared.nodes.length);
     };
     // The own channel of a user exists on the nodes where the user is signed in: when it is gone, the directory has noticed.
     const rows = async () => Number(await shared.cluster.redis.ask('HGET', 'resound{123456:#server-to-user-friend}:nodes', 'total'));
@@ -53,19 +53,19 @@ describe('signed-in users over three nodes', () => {
     await until(async () => (await rows()) === 1, 'the first one being gone');
     await mark('one left');
     third.pusher.disconnect();
-    await watcher.heard.until((items) => items.at(-1)[0] === 'offline');
+    await watcher.arrived.until((items) => items.at(-1)[0] === 'offline');
     await mark('none');
-    const without = told().filter(([what]) => what !== 'marker');
+    const without = received().filter(([what]) => what !== 'marker');
     assert.deepEqual(without, [['offline', ['friend', 'stranger']], ['online', ['friend']], ['offline', ['friend']]]);
-    const order = told().map(([what, data]) => (what === 'marker' ? data : what));
+    const order = received().map(([what, data]) => (what === 'marker' ? data : what));
     assert.ok(order.indexOf('online') < order.indexOf('one') && order.lastIndexOf('offline') > order.lastIndexOf('one left'), order.join());
   });
 
   test('right after signing in a watcher receives who is online on other nodes', async (t) => {
     await signIn(t, 1, 'present_1');
     await signIn(t, 2, 'present_2');
-    const { heard } = await signIn(t, 0, 'late', ['present_1', 'absent', 'present_2']);
-    const items = await heard.until(2);
+    const { arrived } = await signIn(t, 0, 'late', ['present_1', 'absent', 'present_2']);
+    const items = await arrived.until(2);
     assert.deepEqual(items.map(([what, ids]) => [what, [...ids].sort()]), [['online', ['present_1', 'present_2']], ['offline', ['absent']]]);
   });
 
@@ -95,8 +95,8 @@ describe('while Redis stands still for a moment', () => {
 
   test('the channel of a user who signs in is answered once the other nodes can reach the user, and not before', async (t) => {
     const eve = await connectPusher(t, shared.nodes[0], 'eve');
-    const heard = new Inbox('eve');
-    eve.user.bind('e', heard.put);
+    const arrived = new Inbox('eve');
+    eve.user.bind('e', arrived.put);
     let answered = false;
     shared.cluster.redis.freeze();
     const done = signedIn(eve).then(() => (answered = true));
@@ -105,24 +105,24 @@ describe('while Redis stands still for a moment', () => {
     shared.cluster.redis.thaw();
     await done;
     await shared.nodes[1].pusher.sendToUser('eve', 'e', 'first');
-    assert.deepEqual(await heard.until(1), ['first']);
+    assert.deepEqual(await arrived.until(1), ['first']);
     assert.equal(early, false, 'it was answered before the other nodes were notified');
   });
 
   for (const channel of ['still', 'private-still', 'presence-still', 'cache-still']) {
     test(`${channel} is answered once the other nodes can reach the subscriber, and not before`, async (t) => {
       const eve = await connectPusher(t, shared.nodes[0], 'eve');
-      const heard = new Inbox('eve');
+      const arrived = new Inbox('eve');
       let answered = false;
       shared.cluster.redis.freeze();
-      const subscription = eve.subscribe(channel).bind('e', heard.put);
+      const subscription = eve.subscribe(channel).bind('e', arrived.put);
       const done = subscribed(subscription).then(() => (answered = true));
       await pause(STILL);
       const early = answered;
       shared.cluster.redis.thaw();
       await done;
       await shared.nodes[1].pusher.trigger(channel, 'e', 'first');
-      assert.deepEqual(await heard.until(1), ['first']);
+      assert.deepEqual(await arrived.until(1), ['first']);
       assert.equal(early, false, 'it was answered before the other nodes were notified');
     });
   }

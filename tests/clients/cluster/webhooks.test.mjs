@@ -28,9 +28,9 @@ describe('webhooks of three nodes', { concurrency: true }, () => {
   }
 
   /** All that was received, without that of the markers: what was held before each node had a channel come and go is among it. */
-  async function toldInAll(t, endpoint, topic, nodes, deadline) {
+  async function receivedInAll(t, endpoint, topic, nodes, deadline) {
     for (const [at, node] of nodes.entries()) (await client(t, node, 'marker', `marker-${at}-${topic}`)).disconnect();
-    for (const at of nodes.keys()) await endpoint.told('channel_vacated', `marker-${at}-${topic}`, deadline);
+    for (const at of nodes.keys()) await endpoint.received('channel_vacated', `marker-${at}-${topic}`, deadline);
     assert.ok(endpoint.calls.items.every(({ valid }) => valid));
     return endpoint.events.items.filter(({ channel }) => !channel.startsWith('marker-'));
   }
@@ -41,24 +41,24 @@ describe('webhooks of three nodes', { concurrency: true }, () => {
   about('once', 'occupied, vacated, cache_miss, client_event and each subscription_count are sent once', async (t, endpoint) => {
     const channel = 'private-cache-once';
     const clients = [];
-    const toldCounts = () => endpoint.events.items.filter((one) => one.name === 'subscription_count').map((one) => one.subscription_count);
+    const receivedCounts = () => endpoint.events.items.filter((one) => one.name === 'subscription_count').map((one) => one.subscription_count);
     const untilCounts = async (wanted) => {
-      await endpoint.events.until(() => toldCounts().length >= wanted.length);
-      assert.deepEqual(toldCounts(), wanted);
+      await endpoint.events.until(() => receivedCounts().length >= wanted.length);
+      assert.deepEqual(receivedCounts(), wanted);
     };
     for (const [at, node] of shared.nodes.entries()) {
       clients.push(await client(t, node, 'ada', channel));
       await untilCounts([1, 2, 3].slice(0, at + 1));
     }
     clients[1].channel(channel).trigger('client-hi', { a: 1 });
-    await endpoint.told('client_event', channel);
+    await endpoint.received('client_event', channel);
     clients[0].disconnect();
     await untilCounts([1, 2, 3, 2]);
     clients[2].unsubscribe(channel);
     await untilCounts([1, 2, 3, 2, 1]);
     clients[1].disconnect();
-    await endpoint.told('channel_vacated', channel);
-    const all = (await toldInAll(t, endpoint, 'once', shared.nodes)).filter(({ name }) => name !== 'subscription_count');
+    await endpoint.received('channel_vacated', channel);
+    const all = (await receivedInAll(t, endpoint, 'once', shared.nodes)).filter(({ name }) => name !== 'subscription_count');
     const [whisper, ...more] = of(all, ['client_event']);
     assert.deepEqual([whisper.event, JSON.parse(whisper.data), whisper.socket_id.split('.').length, more], ['client-hi', { a: 1 }, 2, []]);
     assert.deepEqual(sorted(all.filter(({ name }) => name !== 'client_event')), sorted([
@@ -73,8 +73,8 @@ describe('webhooks of three nodes', { concurrency: true }, () => {
     const clients = await Promise.all([0, 1, 2, 0, 1, 2].map((at) => client(t, shared.nodes[at], 'ada')));
     await Promise.all(clients.map((pusher) => subscribed(pusher.subscribe(channel))));
     for (const pusher of clients) pusher.disconnect();
-    const told = of(await toldInAll(t, endpoint, 'rush', shared.nodes), ['channel_occupied', 'channel_vacated']);
-    assert.deepEqual(told, [{ name: 'channel_occupied', channel }, { name: 'channel_vacated', channel }]);
+    const received = of(await receivedInAll(t, endpoint, 'rush', shared.nodes), ['channel_occupied', 'channel_vacated']);
+    assert.deepEqual(received, [{ name: 'channel_occupied', channel }, { name: 'channel_vacated', channel }]);
   });
 
   about('member', 'member_added and member_removed are sent once per user, three seconds after the last tab of all nodes went', async (t, endpoint) => {
@@ -83,16 +83,16 @@ describe('webhooks of three nodes', { concurrency: true }, () => {
     const tabs = await Promise.all([0, 1, 2].map((at) => client(t, shared.nodes[at], 'ada', channel)));
     const bob = await client(t, shared.nodes[2], 'bob', channel);
     tabs[0].disconnect();
-    await shared.cluster.untilAllSay(channel, 'subscription_count', { subscription_count: 4 });
+    await shared.cluster.untilAllReport(channel, 'subscription_count', { subscription_count: 4 });
     for (const pusher of [...tabs, bob]) pusher.disconnect();
     const left = Date.now();
     await shared.cluster.untilPresent(channel, ['keeper']);
-    await endpoint.told('member_removed', channel);
+    await endpoint.received('member_removed', channel);
     const removal = endpoint.calls.items.find(({ events }) => events.some(({ name }) => name === 'member_removed'));
     assert.ok(removal.at - left >= HOLD - SLACK, `after ${removal.at - left} ms`);
-    const told = await toldInAll(t, endpoint, 'member', shared.nodes);
+    const received = await receivedInAll(t, endpoint, 'member', shared.nodes);
     const member = (name, user) => ({ name, channel, user_id: user });
-    assert.deepEqual(sorted(of(told, ['channel_occupied', 'channel_vacated', 'member_added', 'member_removed'])), sorted([
+    assert.deepEqual(sorted(of(received, ['channel_occupied', 'channel_vacated', 'member_added', 'member_removed'])), sorted([
       { name: 'channel_occupied', channel },
       ...['keeper', 'ada', 'bob'].map((user) => member('member_added', user)),
       ...['ada', 'bob'].map((user) => member('member_removed', user)),
@@ -105,19 +105,19 @@ describe('webhooks of three nodes', { concurrency: true }, () => {
     let pusher = await client(t, shared.nodes[0], 'ada', ...channels);
     for (const at of [1, 2, 0]) {
       pusher.disconnect();
-      for (const channel of channels) await shared.cluster.untilAllSay(channel, undefined, { occupied: false });
+      for (const channel of channels) await shared.cluster.untilAllReport(channel, undefined, { occupied: false });
       pusher = await client(t, shared.nodes[at], 'ada', ...channels);
     }
     const kinds = ['channel_occupied', 'channel_vacated', 'member_added', 'member_removed'];
-    const told = of(await toldInAll(t, endpoint, 'page', shared.nodes), kinds);
-    assert.deepEqual(told, [
+    const received = of(await receivedInAll(t, endpoint, 'page', shared.nodes), kinds);
+    assert.deepEqual(received, [
       { name: 'channel_occupied', channel: 'presence-page' },
       { name: 'member_added', channel: 'presence-page', user_id: 'ada' },
       { name: 'channel_occupied', channel: 'private-page' },
     ]);
     pusher.disconnect();
-    await endpoint.told('channel_vacated', 'private-page');
-    await endpoint.told('member_removed', 'presence-page');
+    await endpoint.received('channel_vacated', 'private-page');
+    await endpoint.received('member_removed', 'presence-page');
   });
 
   about('killed', 'of a node that was killed a survivor tells member_removed, channel_vacated and the counts, once', async (t, endpoint) => {
@@ -134,11 +134,11 @@ describe('webhooks of three nodes', { concurrency: true }, () => {
     const dead = killed.server.kill();
     gone.forEach((pusher) => pusher.disconnect());
     await dead;
-    await endpoint.told('member_removed', 'presence-killed', TOLD_AFTER_KILL);
-    t.diagnostic(`told ${Date.now() - began} ms after the kill`);
-    const all = await toldInAll(t, endpoint, 'killed', survivors, TOLD_AFTER_KILL);
-    const told = of(all, ['channel_vacated', 'member_removed']);
-    assert.deepEqual(sorted(told), sorted([
+    await endpoint.received('member_removed', 'presence-killed', TOLD_AFTER_KILL);
+    t.diagnostic(`received ${Date.now() - began} ms after the kill`);
+    const all = await receivedInAll(t, endpoint, 'killed', survivors, TOLD_AFTER_KILL);
+    const received = of(all, ['channel_vacated', 'member_removed']);
+    assert.deepEqual(sorted(received), sorted([
       { name: 'member_removed', channel: 'presence-killed', user_id: 'ada' },
       { name: 'member_removed', channel: 'presence-killed', user_id: 'bob' },
       { name: 'member_removed', channel: 'presence-alone-killed', user_id: 'ada' },
@@ -158,7 +158,7 @@ describe('webhooks of three nodes', { concurrency: true }, () => {
     before.disconnect();
     await client(t, cluster.nodes[1], 'ada', channel);
     const kinds = ['channel_occupied', 'channel_vacated', 'member_added', 'member_removed'];
-    const told = of(await toldInAll(t, endpoint, 'asked', cluster.running), kinds);
-    assert.deepEqual(told, [{ name: 'channel_occupied', channel }, { name: 'member_added', channel, user_id: 'ada' }]);
+    const received = of(await receivedInAll(t, endpoint, 'asked', cluster.running), kinds);
+    assert.deepEqual(received, [{ name: 'channel_occupied', channel }, { name: 'member_added', channel, user_id: 'ada' }]);
   });
 });

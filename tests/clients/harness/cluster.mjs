@@ -97,8 +97,8 @@ export class Cluster {
   }
 
   /** A world whose connections go to one running node after another, as through a load balancer. */
-  async door() {
-    this.#proxy ??= await openDoor(this);
+  async proxy() {
+    this.#proxy ??= await openProxy(this);
     return { server: this.#proxy, backend: this.backend };
   }
 
@@ -114,7 +114,7 @@ export class Cluster {
   }
 
   /** Waits until every running node reports this of a channel. */
-  async untilAllSay(channel, info, wanted, deadline) {
+  async untilAllReport(channel, info, wanted, deadline) {
     const said = async () => Promise.all(this.running.map((node) => channelInfo(node.pusher, channel, info)));
     let last;
     const agreed = async () => {
@@ -210,7 +210,7 @@ async function samePort(hosts) {
   return hosts.map((host) => ({ host, port }));
 }
 
-async function openDoor(cluster) {
+async function openProxy(cluster) {
   let turn = 0;
   const open = new Set();
   const server = createServer((near) => {
@@ -247,11 +247,11 @@ function forward(near, [port, ...others]) {
 }
 
 /**
- * What one client is told of one presence channel, from now on: `present` (null while it is not subscribed), everything in
- * order in `told`, and in `faults` what cannot follow from what was told before.
+ * What one client receives of one presence channel, from now on: `present` (null while it is not subscribed), everything in
+ * order in `received`, and in `faults` what contradicts what was received before.
  */
 export function ledger(pusher, channel) {
-  const book = { present: null, told: new Inbox(channel), faults: [] };
+  const book = { present: null, received: new Inbox(channel), faults: [] };
   const fault = (what) => book.faults.push(`${what} (${pusher.connection.socket_id})`);
   const take = {
     'pusher_internal:subscription_succeeded': ({ presence: list }) => (book.present = new Set(list?.ids)),
@@ -267,7 +267,7 @@ export function ledger(pusher, channel) {
   pusher.connection.bind('message', ({ event, channel: name, data }) => {
     if (name !== channel) return;
     take[event]?.(data);
-    book.told.put([event.replace('pusher_internal:', ''), data?.user_id ?? data]);
+    book.received.put([event.replace('pusher_internal:', ''), data?.user_id ?? data]);
   });
   return book;
 }

@@ -66,7 +66,7 @@ export async function listener(t, node, user, channel) {
 }
 
 class Ear {
-  heard = new Map();
+  received = new Map();
   times = [];
   gaps = [];
   markers = new Inbox('markers');
@@ -81,16 +81,16 @@ class Ear {
   }
 
   #inbox(name) {
-    if (!this.heard.has(name)) this.heard.set(name, new Inbox(name));
-    return this.heard.get(name);
+    if (!this.received.has(name)) this.received.set(name, new Inbox(name));
+    return this.received.get(name);
   }
 
   numbers(name) {
-    return this.heard.get(name)?.items ?? [];
+    return this.received.get(name)?.items ?? [];
   }
 
   /** Waits until `count` events of `name` have come. */
-  untilHeard(name, count, deadline) {
+  untilReceived(name, count, deadline) {
     return this.#inbox(name).until(count, deadline);
   }
 
@@ -98,7 +98,7 @@ class Ear {
   async untilLast(flow, deadline = CATCH_UP) {
     const inbox = this.#inbox(flow.name);
     await inbox.until((items) => items.at(-1) === flow.answered - 1, deadline).catch(() => {
-      throw new Error(`the last of ${flow.answered} events of ${flow.name} did not come; the last one heard is ${inbox.items.at(-1)}`);
+      throw new Error(`the last of ${flow.answered} events of ${flow.name} did not come; the last one received is ${inbox.items.at(-1)}`);
     });
   }
 
@@ -106,7 +106,7 @@ class Ear {
   lost(flow) {
     const numbers = this.numbers(flow.name);
     const wrong = numbers.findIndex((number, at) => at > 0 && number <= numbers[at - 1]);
-    assert.ok(wrong < 0, `${this.user} heard of ${flow.name}: ${numbers.slice(Math.max(0, wrong - 6), wrong + 4)}`);
+    assert.ok(wrong < 0, `${this.user} received of ${flow.name}: ${numbers.slice(Math.max(0, wrong - 6), wrong + 4)}`);
     return flow.answered - numbers.length;
   }
 

@@ -48,7 +48,7 @@ class Endpoint {
   }
 
   /** Waits for events named `name` on `channel`; gives all that were delivered so far. */
-  told(name, channel, deadline) {
+  received(name, channel, deadline) {
     return this.events.until((items) => items.some((one) => one.name === name && one.channel === channel), deadline);
   }
 

@@ -22,7 +22,7 @@ defaults
   timeout client 60s
   timeout server 60s
   http-reuse always
-frontend door
+frontend proxy
   bind 127.0.0.1:${port}
   default_backend nodes
 backend nodes

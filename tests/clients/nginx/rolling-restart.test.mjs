@@ -37,8 +37,8 @@ async function subscriber(t, world, user) {
   const pusher = await connectPusher(t, world, user);
   const [errors, stays, last] = [errorsOf(pusher), [], new Inbox('last')];
   const channel = pusher.subscribe(CHANNEL);
-  channel.bind('pusher:subscription_succeeded', () => stays.push({ from: performance.now(), heard: new Set() }));
-  channel.bind('e', (number) => stays.at(-1).heard.add(number));
+  channel.bind('pusher:subscription_succeeded', () => stays.push({ from: performance.now(), received: new Set() }));
+  channel.bind('e', (number) => stays.at(-1).received.add(number));
   channel.bind('last', last.put);
   pusher.connection.bind('state_change', ({ current }) => {
     if (current !== 'connected') stays.at(-1).to ??= performance.now();
@@ -49,10 +49,10 @@ async function subscriber(t, world, user) {
 
 /** Events that were published and answered while `subscriber` was subscribed, before the stop that ended it, and that it missed. */
 function lost({ stays }, flow, stops) {
-  return stays.flatMap(({ from, to = Infinity, heard }) => {
+  return stays.flatMap(({ from, to = Infinity, received }) => {
     const until = stops.filter((stop) => stop < to).at(-1);
     const end = to === Infinity || until === undefined || until < from ? to : until;
-    return flow.sent.flatMap(({ began, answered }, number) => (began > from && answered < end && !heard.has(number) ? [number] : []));
+    return flow.sent.flatMap(({ began, answered }, number) => (began > from && answered < end && !received.has(number) ? [number] : []));
   });
 }
 
@@ -60,8 +60,8 @@ async function restartOneByOne(t, options) {
   const cluster = await ownCluster(t, { nodes: 2, hosts: ['127.0.0.1', '127.0.0.2'] });
   const nginx = await startNginx(cluster.nodes.map(({ server }) => server), options);
   t.after(() => nginx.stop());
-  const door = { server: nginx, backend: cluster.backend };
-  const worlds = [...Array(8).fill(door), ...cluster.nodes.flatMap((node) => [node, node])];
+  const proxy = { server: nginx, backend: cluster.backend };
+  const worlds = [...Array(8).fill(proxy), ...cluster.nodes.flatMap((node) => [node, node])];
   const subscribers = await Promise.all(worlds.map((world, at) => subscriber(t, world, `user${at}`)));
   const flow = publisher(nginx);
   const atLeast = (count) => new Promise((resolve) => {

@@ -22,21 +22,21 @@ async function ownWorld(t) {
 /** Echo with a private and a presence channel; all their events go to one inbox. */
 async function listener(t, shared, user) {
   const echo = await connectEcho(t, shared, user);
-  const told = new Inbox(`user ${user}`);
+  const received = new Inbox(`user ${user}`);
   const [orders, room] = [echo.private('orders'), echo.join('room')];
-  orders.listen('.e', (data) => told.put(['private', data]));
-  room.here((users) => told.put(['here', users.map(({ name }) => name)])).listen('.e', (data) => told.put(['presence', data]));
+  orders.listen('.e', (data) => received.put(['private', data]));
+  room.here((users) => received.put(['here', users.map(({ name }) => name)])).listen('.e', (data) => received.put(['presence', data]));
   await Promise.all([subscribed(orders), subscribed(room)]);
-  return { echo, told, pusher: echo.connector.pusher, orders, room };
+  return { echo, received, pusher: echo.connector.pusher, orders, room };
 }
 
 /** Proves that `who` is back on both channels: they are subscribed and receive exactly what is published now. */
 async function receives(shared, who) {
   await Promise.all([subscribed(who.orders), subscribed(who.room)]);
-  const before = who.told.items.length;
+  const before = who.received.items.length;
   await shared.pusher.trigger('private-orders', 'e', 'again');
   await shared.pusher.trigger('presence-room', 'e', 'again');
-  const items = await who.told.until(before + 2);
+  const items = await who.received.until(before + 2);
   assert.deepEqual(items.slice(before), [['private', 'again'], ['presence', 'again']]);
 }
 
@@ -52,7 +52,7 @@ describe('a server that goes away', { concurrency: true }, () => {
     assert.equal(states.items.at(-1), 'connected');
     assert.notEqual(ada.echo.socketId(), id);
     await receives(shared, ada);
-    assert.deepEqual(ada.told.items.filter(([what]) => what === 'here').at(-1), ['here', [userInfo('1').name]]);
+    assert.deepEqual(ada.received.items.filter(([what]) => what === 'here').at(-1), ['here', [userInfo('1').name]]);
   });
 
   test('killed twice: the client still comes back', async (t) => {

@@ -78,9 +78,9 @@ describe('npm pusher: refusals', () => {
   });
 
   test('an unknown attribute in info is 400, in a batch too', async () => {
-    const told = /info should be a comma separated list of attributes/;
-    await refused(shared.pusher.trigger('c', 'e', 'x', { info: 'subscription_count,weather' }), 400, told);
-    await refused(shared.pusher.triggerBatch([{ channel: 'c', name: 'e', data: 'x', info: 'weather' }]), 400, told);
+    const received = /info should be a comma separated list of attributes/;
+    await refused(shared.pusher.trigger('c', 'e', 'x', { info: 'subscription_count,weather' }), 400, received);
+    await refused(shared.pusher.triggerBatch([{ channel: 'c', name: 'e', data: 'x', info: 'weather' }]), 400, received);
   });
 
   test('events only the server may send are 400', async () => {

@@ -97,8 +97,8 @@ describe('storms of subscribe and unsubscribe', () => {
   test('subscribing twice is answered twice, delivers once and is announced to no member', async (t) => {
     const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
     const errors = errorsOf(ada);
-    const heard = new Inbox('bob');
-    (await subscribed(bob.subscribe('presence-twice'))).bind_global((event, data) => heard.put([event, data]));
+    const received = new Inbox('bob');
+    (await subscribed(bob.subscribe('presence-twice'))).bind_global((event, data) => received.put([event, data]));
     const got = new Inbox('ada');
     const channel = await subscribed(ada.subscribe('presence-twice'));
     channel.bind('e', got.put);
@@ -108,11 +108,11 @@ describe('storms of subscribe and unsubscribe', () => {
     ada.send_event('pusher:subscribe', { channel: 'presence-twice', ...signed });
     await again.until(1);
     await deliversOnce('presence-twice', got);
-    await heard.until((items) => items.some(([, data]) => data === 'marker'));
-    assert.deepEqual(heard.items.map(([event]) => event), ['pusher:member_added', 'e', 'e']);
+    await received.until((items) => items.some(([, data]) => data === 'marker'));
+    assert.deepEqual(received.items.map(([event]) => event), ['pusher:member_added', 'e', 'e']);
     assert.deepEqual(errors.items, []);
     ada.unsubscribe('presence-twice');
-    await heard.until((items) => items.some(([event]) => event === 'pusher:member_removed'));
+    await received.until((items) => items.some(([event]) => event === 'pusher:member_removed'));
   });
 
   test('unsubscribing from what one is not on is ignored', async (t) => {

@@ -9,12 +9,12 @@ const AT_ONCE = 100;
 
 /** Subscribes and notes counts and the marker, in order. */
 async function counting(pusher, name) {
-  const told = new Inbox(name);
+  const received = new Inbox(name);
   const channel = pusher.subscribe(name);
-  channel.bind('pusher:subscription_count', ({ subscription_count: count }) => told.put(count));
-  channel.bind('marker', told.put);
+  channel.bind('pusher:subscription_count', ({ subscription_count: count }) => received.put(count));
+  channel.bind('marker', received.put);
   await subscribed(channel);
-  return { channel, told };
+  return { channel, received };
 }
 
 describe('subscription counts', () => {
@@ -23,15 +23,15 @@ describe('subscription counts', () => {
   for (const name of ['count', 'private-count', 'cache-count', 'private-cache-count']) {
     test(`${name}: each subscribe and unsubscribe sends the count to every subscriber`, async (t) => {
       const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
-      const { channel, told } = await counting(ada, name);
-      assert.deepEqual(await told.until(1), [1]);
+      const { channel, received } = await counting(ada, name);
+      assert.deepEqual(await received.until(1), [1]);
       assert.equal(channel.subscriptionCount, 1);
       const other = await counting(bob, name);
-      assert.deepEqual(await told.until(2), [1, 2]);
-      assert.deepEqual(await other.told.until(1), [2]);
+      assert.deepEqual(await received.until(2), [1, 2]);
+      assert.deepEqual(await other.received.until(1), [2]);
       assert.deepEqual([channel.subscriptionCount, other.channel.subscriptionCount], [2, 2]);
       bob.unsubscribe(name);
-      assert.deepEqual(await told.until(3), [1, 2, 1]);
+      assert.deepEqual(await received.until(3), [1, 2, 1]);
       assert.equal(channel.subscriptionCount, 1);
     });
   }
@@ -41,20 +41,20 @@ describe('subscription counts', () => {
     const names = ['gone-a', 'private-gone-b'];
     const counts = [];
     for (const name of names) {
-      counts.push((await counting(ada, name)).told);
+      counts.push((await counting(ada, name)).received);
       await counting(bob, name);
     }
     bob.disconnect();
-    for (const told of counts) assert.deepEqual(await told.until(3), [1, 2, 1]);
+    for (const received of counts) assert.deepEqual(await received.until(3), [1, 2, 1]);
   });
 
   test('subscribing twice is counted once', async (t) => {
     const pusher = await connectPusher(t, shared, '1');
-    const { told } = await counting(pusher, 'twice');
+    const { received } = await counting(pusher, 'twice');
     pusher.send_event('pusher:subscribe', { channel: 'twice' });
     const other = await connectPusher(t, shared, '2');
     await counting(other, 'twice');
-    assert.deepEqual((await told.until(2)).filter((count) => count > 1), [2]);
+    assert.deepEqual((await received.until(2)).filter((count) => count > 1), [2]);
   });
 
   test('on the wire it follows the success, and its data is a string', async (t) => {
@@ -72,22 +72,22 @@ describe('subscription counts', () => {
   test('presence channels have members instead', async (t) => {
     const frames = tap(t);
     const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
-    const { told } = await counting(ada, 'presence-count');
+    const { received } = await counting(ada, 'presence-count');
     await counting(bob, 'presence-count');
     await shared.pusher.trigger('presence-count', 'marker', 'end');
-    assert.deepEqual(await told.until(1), ['end']);
+    assert.deepEqual(await received.until(1), ['end']);
     assert.ok(!frames.items.some((text) => text.includes('subscription_count')));
   });
 
   test('above a hundred not every count is sent, but the last one is', async (t) => {
     const pushers = await Promise.all(Array.from({ length: CROWD }, () => connectPusher(t, shared, '1')));
     const [first, ...others] = pushers;
-    const { told } = await counting(first, 'crowd');
+    const { received } = await counting(first, 'crowd');
     await Promise.all(others.map((pusher) => subscribed(pusher.subscribe('crowd'))));
     await untilSubscriptions(shared.pusher, 'crowd', CROWD);
-    const counts = await told.until((items) => items.at(-1) === CROWD);
+    const counts = await received.until((items) => items.at(-1) === CROWD);
     assert.deepEqual(counts.slice(0, AT_ONCE), Array.from({ length: AT_ONCE }, (_, n) => n + 1));
-    assert.ok(counts.length < CROWD, `told ${counts.length} times`);
+    assert.ok(counts.length < CROWD, `received ${counts.length} times`);
   });
 });
 
@@ -97,10 +97,10 @@ describe('subscription counts by default', () => {
   test('are not sent', async (t) => {
     const frames = tap(t);
     const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
-    const { told, channel } = await counting(ada, 'silent');
+    const { received, channel } = await counting(ada, 'silent');
     await counting(bob, 'silent');
     await shared.pusher.trigger('silent', 'marker', 'end');
-    assert.deepEqual(await told.until(1), ['end']);
+    assert.deepEqual(await received.until(1), ['end']);
     assert.ok(!channel.subscriptionCount);
     assert.ok(!frames.items.some((text) => text.includes('subscription_count')));
   });

@@ -30,8 +30,8 @@ describe('signing in', () => {
     assert.deepEqual(pusher.user.user_data, { id: '1', user_info: userInfo('1') });
     const success = frames.items.map((text) => JSON.parse(text)).find(({ event }) => event === 'pusher:signin_success');
     assert.equal(typeof success.data, 'string');
-    const { user_data: told } = JSON.parse(success.data);
-    assert.equal(told, JSON.stringify({ id: '1', user_info: userInfo('1') }));
+    const { user_data: received } = JSON.parse(success.data);
+    assert.equal(received, JSON.stringify({ id: '1', user_info: userInfo('1') }));
   });
 
   test('works when requested before the connection is open', async (t) => {
@@ -121,19 +121,19 @@ describe('events to a user', () => {
     for (const [name, user] of [['tab', 'ada'], ['phone', 'ada'], ['other', 'bob'], ['guest', null]]) {
       const pusher = await connectPusher(t, shared, user ?? 'guest');
       if (user) await signedIn(pusher);
-      const heard = new Inbox(name);
-      pusher.user.bind_global((event, data) => heard.put([event, data]));
-      people[name] = { pusher, heard, messages: messagesOf(pusher) };
+      const arrived = new Inbox(name);
+      pusher.user.bind_global((event, data) => arrived.put([event, data]));
+      people[name] = { pusher, arrived, messages: messagesOf(pusher) };
     }
     const data = { text: 'Zoë 🚚', empty: {}, list: [] };
     await shared.pusher.sendToUser('ada', 'greeting', data);
     for (const user of ['ada', 'bob']) await shared.pusher.sendToUser(user, 'marker', user);
     for (const name of ['tab', 'phone']) {
-      assert.deepEqual(await people[name].heard.until(2), [['greeting', data], ['marker', 'ada']]);
+      assert.deepEqual(await people[name].arrived.until(2), [['greeting', data], ['marker', 'ada']]);
       const frames = people[name].messages.items.map(({ event, channel }) => [event, channel]);
       assert.deepEqual(frames, [['greeting', '#server-to-user-ada'], ['marker', '#server-to-user-ada']]);
     }
-    assert.deepEqual(await people.other.heard.until(1), [['marker', 'bob']]);
+    assert.deepEqual(await people.other.arrived.until(1), [['marker', 'bob']]);
     await roundTrip(people.guest.pusher);
     assert.deepEqual(people.guest.messages.items.map(({ event }) => event), ['pusher:pong']);
   });
@@ -167,7 +167,7 @@ describe('events to a user', () => {
       const spy = await connectPusher(t, shared, 'spy');
       if (signs) await signedIn(spy);
       const victim = await signedIn(await connectPusher(t, shared, 'victim'));
-      const [messages, heard] = [messagesOf(spy), messagesOf(victim)];
+      const [messages, arrived] = [messagesOf(spy), messagesOf(victim)];
       const name = '#server-to-user-victim';
       const { auth } = shared.pusher.authorizeChannel(spy.connection.socket_id, 'private-x');
       for (const given of ['', undefined, auth]) spy.send_event('pusher:subscribe', { channel: name, auth: given });
@@ -178,8 +178,8 @@ describe('events to a user', () => {
       spy.send_event('client-forged', { a: 1 }, name);
       await roundTrip(spy);
       await shared.pusher.sendToUser('victim', 'marker', 2);
-      await heard.until((items) => items.some(({ event }) => event === 'marker'));
-      assert.deepEqual(heard.items.map(({ event }) => event), ['secret', 'marker']);
+      await arrived.until((items) => items.some(({ event }) => event === 'marker'));
+      assert.deepEqual(arrived.items.map(({ event }) => event), ['secret', 'marker']);
       await roundTrip(spy);
       assert.ok(!messages.items.some(({ event }) => ['secret', 'marker', 'pusher_internal:subscription_succeeded'].includes(event)));
       assert.equal(spy.connection.state, 'connected');

@@ -38,9 +38,9 @@ describe('delivery of webhooks', { concurrency: true }, () => {
     const names = ['private-a-filter', 'presence-a-filter', 'a-filter', 'private-a-other', 'filter-private-', 'private-z-filter'];
     const pusher = await occupy(t, names);
     pusher.channel('private-a-filter').trigger('client-e', {});
-    await filters.events.told('client_event', 'private-a-filter');
-    await filters.both.told('channel_occupied', 'private-z-filter');
-    await filters.prefix.told('channel_occupied', 'private-z-filter');
+    await filters.events.received('client_event', 'private-a-filter');
+    await filters.both.received('channel_occupied', 'private-z-filter');
+    await filters.prefix.received('channel_occupied', 'private-z-filter');
     assert.deepEqual(filters.events.events.items.map(({ name, channel }) => [name, channel]), [
       ['member_added', 'presence-a-filter'],
       ['client_event', 'private-a-filter'],

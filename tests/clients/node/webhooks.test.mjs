@@ -27,8 +27,8 @@ describe('webhooks', { concurrency: true }, () => {
   }
 
   /** Everything received up to the marker's leave, the marker left out, as `[name, channel]` or with what `pick` adds. */
-  async function toldBefore(endpoint, marker, pick = ({ name, channel }) => [name, channel]) {
-    const items = await endpoint.told('channel_vacated', marker);
+  async function receivedBefore(endpoint, marker, pick = ({ name, channel }) => [name, channel]) {
+    const items = await endpoint.received('channel_vacated', marker);
     return items.filter(({ channel }) => channel !== marker).map(pick);
   }
 
@@ -39,7 +39,7 @@ describe('webhooks', { concurrency: true }, () => {
       const began = Date.now();
       const name = `${kind}-occupied`;
       await subscribed(ada.subscribe(name));
-      await endpoint.told('channel_occupied', name);
+      await endpoint.received('channel_occupied', name);
       const call = endpoint.calls.items.find(({ events: [first] }) => first.name === 'channel_occupied' && first.channel === name);
       assert.deepEqual(call.events, [{ name: 'channel_occupied', channel: name }]);
       assert.ok(call.at - began < HOLD, 'at once');
@@ -47,8 +47,8 @@ describe('webhooks', { concurrency: true }, () => {
       ada.unsubscribe(name);
     }
     await roundTrip(ada);
-    const told = await toldBefore(endpoint, await mark(t, 'occupied'));
-    const names = told.filter(([name]) => name.startsWith('channel_'));
+    const received = await receivedBefore(endpoint, await mark(t, 'occupied'));
+    const names = received.filter(([name]) => name.startsWith('channel_'));
     assert.deepEqual(names, KINDS.map((kind) => ['channel_occupied', `${kind}-occupied`]));
   });
 
@@ -61,7 +61,7 @@ describe('webhooks', { concurrency: true }, () => {
       ada.disconnect();
       const left = Date.now();
       bob[leave](name);
-      await endpoint.told('channel_vacated', name);
+      await endpoint.received('channel_vacated', name);
       const call = endpoint.calls.items.at(-1);
       assert.deepEqual(call.events, [{ name: 'channel_vacated', channel: name }]);
       assert.ok(call.at - left >= HOLD - SLACK, `after ${call.at - left} ms`);
@@ -82,15 +82,15 @@ describe('webhooks', { concurrency: true }, () => {
     pusher.disconnect();
     const again = await connectPusher(t, shared, '1');
     for (const name of ['presence-x-return', 'x-return']) await subscribed(again.subscribe(name));
-    const told = await toldBefore(endpoint, await mark(t, 'return'));
-    assert.deepEqual(told, [
+    const received = await receivedBefore(endpoint, await mark(t, 'return'));
+    assert.deepEqual(received, [
       ['channel_occupied', 'presence-x-return'],
       ['member_added', 'presence-x-return'],
       ['channel_occupied', 'x-return'],
     ]);
     again.disconnect();
-    await endpoint.told('member_removed', 'presence-x-return');
-    await endpoint.told('channel_vacated', 'x-return');
+    await endpoint.received('member_removed', 'presence-x-return');
+    await endpoint.received('channel_vacated', 'x-return');
   });
 
   about('member', 'member_added and member_removed tell each user once, with the id as a string', async (t, endpoint) => {
@@ -107,8 +107,8 @@ describe('webhooks', { concurrency: true }, () => {
     await roundTrip(tabs[0]);
     numeric.send_event('pusher:unsubscribe', { channel: name });
     await roundTrip(numeric);
-    const told = await toldBefore(endpoint, await mark(t, 'member'), ({ name: what, ...rest }) => [what, rest]);
-    assert.deepEqual(told, [
+    const received = await receivedBefore(endpoint, await mark(t, 'member'), ({ name: what, ...rest }) => [what, rest]);
+    assert.deepEqual(received, [
       ['channel_occupied', { channel: name }],
       ['member_added', { channel: name, user_id: 'keeper' }],
       ['member_added', { channel: name, user_id: 'ada' }],
@@ -153,10 +153,10 @@ describe('webhooks', { concurrency: true }, () => {
     await shared.pusher.trigger('cache-filled-miss', 'e', 'x');
     await subscribed(crowd[0].subscribe('cache-filled-miss'));
     await subscribed(crowd[0].subscribe('plain-miss'));
-    const told = await toldBefore(endpoint, await mark(t, 'miss'));
-    assert.deepEqual(told.filter(([name]) => name === 'cache_miss'), names.map((name) => ['cache_miss', name]));
+    const received = await receivedBefore(endpoint, await mark(t, 'miss'));
+    assert.deepEqual(received.filter(([name]) => name === 'cache_miss'), names.map((name) => ['cache_miss', name]));
     for (const name of names) {
-      const order = told.filter(([what, channel]) => channel === name && !what.startsWith('member')).map(([what]) => what);
+      const order = received.filter(([what, channel]) => channel === name && !what.startsWith('member')).map(([what]) => what);
       assert.deepEqual(order, ['channel_occupied', 'cache_miss'], name);
     }
   });
@@ -166,13 +166,13 @@ describe('webhooks', { concurrency: true }, () => {
     assert.equal(pusher.user.serverToUserChannel.name, '#server-to-user-quiet');
     await shared.pusher.sendToUser('quiet', 'e', 1);
     pusher.disconnect();
-    assert.deepEqual(await toldBefore(endpoint, await mark(t, 'quiet')), []);
+    assert.deepEqual(await receivedBefore(endpoint, await mark(t, 'quiet')), []);
   });
 
   about('stock', 'the stock SDK accepts every call and reads it: one event each, and the time', async (t, endpoint) => {
     const began = Date.now();
-    await endpoint.told('channel_occupied', await mark(t, 'stock'));
-    await endpoint.told('channel_vacated', 'marker-stock');
+    await endpoint.received('channel_occupied', await mark(t, 'stock'));
+    await endpoint.received('channel_vacated', 'marker-stock');
     const stranger = sdk(shared.server, { secret: 'another-secret' });
     for (const { headers, rawBody } of endpoint.calls.items) {
       const webhook = hooks.verifier.webhook({ headers, rawBody });
@@ -202,7 +202,7 @@ describe('webhooks of an app that counts subscriptions', () => {
     await subscribed(bob.subscribe('counted'));
     bob.unsubscribe('counted');
     bob.unsubscribe('presence-counted');
-    await endpoint.told('channel_vacated', 'presence-counted');
+    await endpoint.received('channel_vacated', 'presence-counted');
     const counts = endpoint.events.items.filter(({ name }) => name === 'subscription_count');
     assert.deepEqual(counts, [1, 2, 1].map((count) => ({ name: 'subscription_count', channel: 'counted', subscription_count: count })));
   });
@@ -220,11 +220,11 @@ describe('webhooks of an app with small presence channels', () => {
     await subscribed(ada.subscribe('clock'));
     ada.unsubscribe('clock');
     // Three seconds later another miss of the same channel would be news.
-    await endpoint.told('channel_vacated', 'clock');
+    await endpoint.received('channel_vacated', 'clock');
     await assert.rejects(subscribed(bob.subscribe(name)));
     await assert.rejects(subscribed(bob.subscribe('private-forged')));
     await subscribed(bob.subscribe('marker'));
-    const items = await endpoint.told('channel_occupied', 'marker');
+    const items = await endpoint.received('channel_occupied', 'marker');
     const later = items.slice(items.findIndex(({ name: what }) => what === 'channel_vacated') + 1);
     assert.deepEqual(later, [{ name: 'channel_occupied', channel: 'marker' }]);
   });

@@ -10,22 +10,22 @@ const SENT = 50;
 /** Two users on `name`; what the second receives, the marker event included. */
 async function pair(t, shared, name) {
   const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
-  const heard = new Inbox('heard');
+  const received = new Inbox('received');
   const channel = await subscribed(ada.subscribe(name));
-  (await subscribed(bob.subscribe(name))).bind_global((event, data) => heard.put([event, data]));
-  return { ada, channel, heard, errors: errorsOf(ada) };
+  (await subscribed(bob.subscribe(name))).bind_global((event, data) => received.put([event, data]));
+  return { ada, channel, received, errors: errorsOf(ada) };
 }
 
 describe('too many client events', () => {
   const shared = world({ app: { max_client_events_per_second: LIMIT } });
 
   test('are refused with 4301; those within the limit arrive and the socket is kept', async (t) => {
-    const { ada, channel, heard, errors } = await pair(t, shared, 'private-flood');
+    const { ada, channel, received, errors } = await pair(t, shared, 'private-flood');
     const id = ada.connection.socket_id;
     for (let n = 0; n < SENT; n += 1) channel.trigger('client-n', { n });
     await roundTrip(ada);
     await shared.pusher.trigger('private-flood', 'marker', 'end');
-    const items = await heard.until((all) => all.some(([event]) => event === 'marker'));
+    const items = await received.until((all) => all.some(([event]) => event === 'marker'));
 
     const arrived = items.slice(0, -1).map(([, { n }]) => n);
     assert.ok(arrived.length >= LIMIT, `only ${arrived.length} arrived`);
@@ -42,10 +42,10 @@ describe('too many client events', () => {
     const { ada, channel } = await pair(t, shared, 'private-fair');
     for (let n = 0; n < SENT; n += 1) channel.trigger('client-n', { n });
     await roundTrip(ada);
-    const { ada: eve, channel: calm, heard, errors } = await pair(t, shared, 'private-fair');
+    const { ada: eve, channel: calm, received, errors } = await pair(t, shared, 'private-fair');
     calm.trigger('client-calm', { n: 1 });
     await roundTrip(eve);
-    await heard.until((items) => items.some(([event]) => event === 'client-calm'));
+    await received.until((items) => items.some(([event]) => event === 'client-calm'));
     assert.deepEqual(errors.items, []);
   });
 });
@@ -54,11 +54,11 @@ describe('client events switched off', () => {
   const shared = world({ app: { accept_client_events_from: 'none' } });
 
   test('are refused with 4301 and reach no member; server events still do', async (t) => {
-    const { ada, channel, heard, errors } = await pair(t, shared, 'private-quiet');
+    const { ada, channel, received, errors } = await pair(t, shared, 'private-quiet');
     channel.trigger('client-n', { n: 1 });
     await roundTrip(ada);
     await shared.pusher.trigger('private-quiet', 'marker', 'end');
-    assert.deepEqual(await heard.until(1), [['marker', 'end']]);
+    assert.deepEqual(await received.until(1), [['marker', 'end']]);
     assert.deepEqual(errors.items.map(({ code }) => code), [4301]);
     assert.equal(ada.connection.state, 'connected');
   });
@@ -68,23 +68,23 @@ describe('client events accepted from all', () => {
   const shared = world({ app: { accept_client_events_from: 'all' } });
 
   test('are relayed on public channels too, without a user id', async (t) => {
-    const { ada, channel, heard, errors } = await pair(t, shared, 'square');
+    const { ada, channel, received, errors } = await pair(t, shared, 'square');
     channel.trigger('client-n', { n: 1 });
     await roundTrip(ada);
     await shared.pusher.trigger('square', 'marker', 'end');
-    assert.deepEqual(await heard.until(2), [['client-n', { n: 1 }], ['marker', 'end']]);
+    assert.deepEqual(await received.until(2), [['client-n', { n: 1 }], ['marker', 'end']]);
     assert.deepEqual(errors.items, []);
   });
 
   test('do not reach a private channel from a client that is not on it', async (t) => {
-    const { ada, heard } = await pair(t, shared, 'private-club');
+    const { ada, received } = await pair(t, shared, 'private-club');
     const stranger = await connectPusher(t, shared, '3');
     const errors = errorsOf(stranger);
     stranger.send_event('client-n', { n: 1 }, 'private-club');
     await roundTrip(stranger);
     await roundTrip(ada);
     await shared.pusher.trigger('private-club', 'marker', 'end');
-    assert.deepEqual(await heard.until(1), [['marker', 'end']]);
+    assert.deepEqual(await received.until(1), [['marker', 'end']]);
     assert.equal(errors.items.length, 1);
   });
 });

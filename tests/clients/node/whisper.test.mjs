@@ -12,11 +12,11 @@ describe('whispers', () => {
     const people = [];
     for (const user of ['1', '2']) {
       const echo = await connectEcho(t, shared, user);
-      const heard = new Inbox(`user ${user}`);
+      const received = new Inbox(`user ${user}`);
       const channel = await subscribed(open(echo));
-      channel.listenForWhisper('typing', (data) => heard.put(['typing', data]));
-      channel.listen('.marker', (data) => heard.put(['marker', data]));
-      people.push({ echo, channel, heard });
+      channel.listenForWhisper('typing', (data) => received.put(['typing', data]));
+      channel.listen('.marker', (data) => received.put(['marker', data]));
+      people.push({ echo, channel, received });
     }
     return people;
   }
@@ -31,9 +31,9 @@ describe('whispers', () => {
       ada.channel.whisper('typing', { name: 'Zoë', empty: {}, list: [] });
       await roundTrip(ada.echo.connector.pusher);
       await shared.pusher.trigger(name, 'marker', 'end');
-      const heard = [['typing', { name: 'Zoë', empty: {}, list: [] }], ['marker', 'end']];
-      assert.deepEqual(await bob.heard.until(2), heard);
-      assert.deepEqual(await ada.heard.until(1), [['marker', 'end']]);
+      const received = [['typing', { name: 'Zoë', empty: {}, list: [] }], ['marker', 'end']];
+      assert.deepEqual(await bob.received.until(2), received);
+      assert.deepEqual(await ada.received.until(1), [['marker', 'end']]);
     });
   }
 
@@ -41,17 +41,17 @@ describe('whispers', () => {
     const [ada, bob] = await pair(t, (echo) => echo.private('empty'));
     ada.channel.whisper('typing');
     ada.channel.whisper('typing', null);
-    assert.deepEqual(await bob.heard.until(2), [['typing', null], ['typing', null]]);
+    assert.deepEqual(await bob.received.until(2), [['typing', null], ['typing', null]]);
   });
 
   test('on a presence channel the listener learns the user id of the sender', async (t) => {
     const ada = await connectPusher(t, shared, '1');
     const bob = await connectPusher(t, shared, '2');
     const channel = await subscribed(ada.subscribe('presence-meta'));
-    const heard = new Inbox();
-    (await subscribed(bob.subscribe('presence-meta'))).bind('client-typing', (data, metadata) => heard.put([data, metadata]));
+    const received = new Inbox();
+    (await subscribed(bob.subscribe('presence-meta'))).bind('client-typing', (data, metadata) => received.put([data, metadata]));
     channel.trigger('client-typing', { a: 1 });
-    assert.deepEqual(await heard.until(1), [[{ a: 1 }, { user_id: '1' }]]);
+    assert.deepEqual(await received.until(1), [[{ a: 1 }, { user_id: '1' }]]);
   });
 
   test('the user id is the signed one: a claimed one is not passed on, and on private channels there is none', async (t) => {
@@ -74,19 +74,19 @@ describe('whispers', () => {
     const [ada, bob] = await pair(t, (echo) => echo.private('order'));
     const numbers = [1, 2, 3, 4, 5, 6];
     for (const n of numbers) ada.channel.whisper('typing', { n });
-    assert.deepEqual(await bob.heard.until(6), numbers.map((n) => ['typing', { n }]));
+    assert.deepEqual(await bob.received.until(6), numbers.map((n) => ['typing', { n }]));
   });
 
   test('a client event on a public channel is refused with an error and reaches no subscriber', async (t) => {
     const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
     const errors = errorsOf(ada);
-    const heard = new Inbox();
+    const received = new Inbox();
     const channel = await subscribed(ada.subscribe('square'));
-    (await subscribed(bob.subscribe('square'))).bind_global((event, data) => heard.put([event, data]));
+    (await subscribed(bob.subscribe('square'))).bind_global((event, data) => received.put([event, data]));
     channel.trigger('client-shout', { a: 1 });
     await roundTrip(ada);
     await shared.pusher.trigger('square', 'marker', 'end');
-    assert.deepEqual(await heard.until(1), [['marker', 'end']]);
+    assert.deepEqual(await received.until(1), [['marker', 'end']]);
     assert.equal(errors.items.length, 1);
     assert.equal(ada.connection.state, 'connected');
   });
@@ -94,27 +94,27 @@ describe('whispers', () => {
   test('a client event into a channel the sender is not on is refused with an error and reaches no subscriber', async (t) => {
     const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
     const errors = errorsOf(ada);
-    const heard = new Inbox();
-    (await subscribed(bob.subscribe('private-club'))).bind_global((event, data) => heard.put([event, data]));
+    const received = new Inbox();
+    (await subscribed(bob.subscribe('private-club'))).bind_global((event, data) => received.put([event, data]));
     ada.send_event('client-shout', { a: 1 }, 'private-club');
     await roundTrip(ada);
     await shared.pusher.trigger('private-club', 'marker', 'end');
-    assert.deepEqual(await heard.until(1), [['marker', 'end']]);
+    assert.deepEqual(await received.until(1), [['marker', 'end']]);
     assert.equal(errors.items.length, 1);
   });
 
   test('a client cannot send events that look like the server', async (t) => {
     const [ada, bob] = [await connectPusher(t, shared, '1'), await connectPusher(t, shared, '2')];
-    const heard = new Inbox();
+    const received = new Inbox();
     await subscribed(ada.subscribe('presence-stage'));
     await subscribed(bob.subscribe('presence-stage'));
-    bob.connection.bind('message', ({ event, data }) => heard.put([event, data]));
+    bob.connection.bind('message', ({ event, data }) => received.put([event, data]));
     ada.send_event('pusher_internal:member_added', { user_id: '9', user_info: {} }, 'presence-stage');
     ada.send_event('pusher:cache_miss', {}, 'presence-stage');
     ada.send_event('App\\Events\\Paid', { a: 1 }, 'presence-stage');
     await roundTrip(ada);
     await shared.pusher.trigger('presence-stage', 'marker', 'end');
-    assert.deepEqual(await heard.until(1), [['marker', 'end']]);
+    assert.deepEqual(await received.until(1), [['marker', 'end']]);
     assert.equal(ada.connection.state, 'connected');
   });
 });
