@@ -74,7 +74,7 @@ impl Received {
                 Self::Count(data["subscription_count"].as_u64().unwrap())
             }
             "pusher:cache_miss" => Self::CacheMiss,
-            other => panic!("nobody says {other}"),
+            other => panic!("no node sends {other}"),
         }
     }
 }

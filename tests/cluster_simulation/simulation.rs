@@ -61,7 +61,7 @@ fn play_all(first: u64, count: u64, steps: usize, adjust: fn(&mut Profile)) {
 
 /// A number of the environment, which selects what is tested.
 pub(crate) fn number_of_environment(name: &str) -> Option<u64> {
-    #[allow(clippy::disallowed_methods, reason = "no configuration: it says what is to be tested")]
+    #[allow(clippy::disallowed_methods, reason = "no configuration: it selects what is tested")]
     let text = std::env::var(name).ok()?;
     Some(text.parse().unwrap_or_else(|_| panic!("{name} is a number, not {text}")))
 }

@@ -58,7 +58,7 @@ pub(crate) fn all_know_the_same(world: &World, name: &str) -> Result<(), String>
     let sockets = subscribed(world, name).count() as i64;
     let there = world.server.directory.sockets(&topic);
     ensure(there == sockets, || {
-        format!("{name} has {sockets} sockets, the directory says {there}")
+        format!("{name} has {sockets} sockets, the directory has {there}")
     })?;
     let is_presence = name.starts_with("presence-");
     let users: BTreeSet<&str> = match (is_presence, name.starts_with('#')) {

@@ -33,7 +33,7 @@ use links::Connection;
 /// is finer than every wait.
 const TICK: u64 = 100 * MILLI;
 
-/// After the last step: what is held back is told, what nobody needs is left, the dead are cleaned
+/// After the last step: what is held back is sent, unused topics are left, the dead are cleaned
 /// up, and every node has reported its state again.
 const SETTLES: u64 = 2 * LEASE + 5 * SECOND;
 
@@ -281,7 +281,7 @@ impl World {
         self.plan(TICK, Happening::Tick(at, id));
     }
 
-    /// Without Redis a node serves what it has: whoever is here knows of whoever else is here.
+    /// Without Redis a node serves what it has: its own clients receive each other.
     fn lonely_ones_know_each_other(&mut self, at: usize) {
         if self.machines[at].link.is_connected {
             return;

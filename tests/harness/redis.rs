@@ -47,7 +47,7 @@ pub fn is_left_out() -> bool {
     if found.is_ok_and(|status| status.success()) {
         return false;
     }
-    #[allow(clippy::disallowed_methods, reason = "no configuration: it says what is to be tested")]
+    #[allow(clippy::disallowed_methods, reason = "no configuration: it selects what is tested")]
     let wanted = std::env::var("TEST_SUITES").unwrap_or_default();
     assert_ne!(wanted, "all", "redis-server is missing: install the package redis-server");
     let name = std::thread::current().name().unwrap_or_default().to_owned();

@@ -29,7 +29,7 @@ const NOT_PERMITTED: &str = "the network suite needs network namespaces, which a
      Ubuntu sysctl kernel.apparmor_restrict_unprivileged_userns=0, in a container --privileged)";
 
 /// Starts this program again inside; returns only there.
-#[allow(clippy::disallowed_methods, reason = "no configuration: it says where the process is")]
+#[allow(clippy::disallowed_methods, reason = "no configuration: it marks where the process is")]
 pub(crate) fn enter() {
     if env::var_os(INSIDE).is_some() {
         prepare();

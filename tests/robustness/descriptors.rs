@@ -182,7 +182,7 @@ async fn without_a_free_descriptor_every_new_connection_gets_an_answer() {
     let (spent, elapsed) = (program.cpu_centiseconds() - before, begin.elapsed());
     println!("20 newcomers without descriptors in {elapsed:?}: {spent}0 ms of processor time");
     assert!(spent < 100, "{spent}0 ms");
-    assert_eq!(program.lines_logged(), 0, "one line says it");
+    assert_eq!(program.lines_logged(), 0, "it is logged in one line");
 }
 
 #[tokio::test]

@@ -76,8 +76,8 @@ impl Numbers {
     }
 }
 
-/// Messages in a form in which equal is equal. What one request says on several topics has an order
-/// only on each of them, and it says one thing at most on each.
+/// Messages in a form in which equal is equal. What one request publishes on several topics has an order
+/// only on each of them, and it publishes one message at most on each.
 pub(crate) fn like_messages(
     messages: &[(String, Vec<u8>)],
     number: impl Fn(u64) -> u64,

@@ -63,7 +63,7 @@ fn accepted(world: &World, event: usize) -> Option<&Accepted> {
 }
 
 /// Where events are kept, those that Redis had and did not lose with its data come late rather than
-/// never, but to a channel whose node began it without Redis: it cannot know since when.
+/// never, but to a channel whose node began it without Redis, and cannot compute since when.
 fn kept_ones_arrived(world: &World) -> Result<(), String> {
     if world.server.life > 1 {
         return Ok(());
@@ -73,8 +73,8 @@ fn kept_ones_arrived(world: &World) -> Result<(), String> {
     ensure(lost.is_empty(), || format!("events are kept, and were lost: {lost:?}"))
 }
 
-/// What Redis had is counted, or told to be in doubt, where it did not arrive. If Redis lost it with its
-/// data, whoever published it has to be there to say so.
+/// An event that Redis had is counted, or reported as a possible gap, where it did not arrive. If Redis lost it with its
+/// data, its publisher has to be alive to report it.
 fn numbered_ones_are_missed(world: &World, lost: &Lost) -> Result<(), String> {
     let mut holes: BTreeMap<(usize, &Arc<str>), Vec<usize>> = BTreeMap::new();
     let is_forgotten = |event: usize| {
@@ -95,8 +95,8 @@ fn numbered_ones_are_missed(world: &World, lost: &Lost) -> Result<(), String> {
     Ok(())
 }
 
-/// Whoever says that something may be lost has seated somebody without Redis, or Redis has lost its
-/// count: with its data, or because nobody was there for so long that it forgot it.
+/// A machine that reports a possible gap has accepted a member without Redis, or Redis has lost its
+/// count: with its data, or because the channel was empty for so long that the count expired.
 fn no_gap_is_suspected_without_a_reason(world: &World) -> Result<(), String> {
     for (at, machine) in world.machines.iter().enumerate() {
         let was_long_away = machine.link.outages.iter().any(|(from, to)| to - from > FORGOTTEN);
@@ -138,7 +138,7 @@ fn nothing_else_is_missed(world: &World) -> Result<(), String> {
 fn others_are_unshared(world: &World, lost: &Lost) -> Result<(), String> {
     let mut kept_back: BTreeMap<u64, BTreeSet<usize>> = BTreeMap::new();
     for &(event, _) in lost {
-        // Whoever published it was told nothing, or that it had not gone far, if its node ended.
+        // Its publisher received no answer, or one of a delivery on its own node only, if its node ended.
         let has_ended = world.ended.contains(&world.events[event].origin);
         if accepted(world, event).is_none() && !has_ended {
             kept_back.entry(world.events[event].origin).or_default().insert(event);

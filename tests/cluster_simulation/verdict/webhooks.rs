@@ -41,8 +41,8 @@ fn each_is_reported_once(world: &World) -> Result<(), String> {
         })?;
     }
     // What was on its way to a node whose link ended, or that ended itself, is lost. Whoever came
-    // before Redis lost its data is not told a second time; a node that was given up while Redis
-    // restarted cannot tell whether its data is what it was, and takes it for lost.
+    // before Redis lost its data is not sent a second time; a node that was given up while Redis
+    // restarted cannot compare its data with what it was, and takes it for lost.
     let living: BTreeSet<_> =
         world.machines.iter().filter_map(|machine| machine.link.connection).collect();
     let unannounced = open.values().find(|decided| {

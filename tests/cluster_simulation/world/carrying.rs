@@ -1,5 +1,5 @@
-//! What the core wants done is done, and compared with what may be: nobody is seated who does not
-//! want to be, nobody hears what it cannot make sense of.
+//! Carries out the effects of the core, and compares them with what may be: no client is accepted that
+//! has not joined, none receives a contradiction.
 
 use std::sync::Arc;
 
@@ -157,7 +157,7 @@ impl World {
         let client = self.clients.get_mut(&socket);
         let Some(client) = client.filter(|client| client.views.contains_key(name)) else {
             return self
-                .is_wrong(format!("{socket} hears {received:?} in {name}, where it is not"));
+                .is_wrong(format!("{socket} receives {received:?} in {name}, where it is not"));
         };
         let view = client.views.get_mut(name).unwrap();
         if let Err(why) = view.receive(received) {
@@ -176,21 +176,21 @@ impl World {
         }
     }
 
-    /// Nobody hears an event twice, from the cache and then on the wire neither. The cached one itself
-    /// may be an old acquaintance. Of a Redis that is behind nobody can know whether the one before
-    /// had taken an event that was under way: it is sent again.
+    /// No client receives an event twice, also not once from the cache and once on the wire; the cached
+    /// one may be an old event. Of a Redis that is behind it is unknown whether the one before had
+    /// taken an event that was under way: it is sent again.
     fn event_is_for(&mut self, socket: SocketId, name: &Arc<str>, event: usize) {
-        let knows = |client: &Client| client.received.contains(&event);
-        let is_known = self.clients.get(&socket).is_some_and(knows);
+        let has = |client: &Client| client.received.contains(&event);
+        let is_known = self.clients.get(&socket).is_some_and(has);
         let is_news = !is_known || !self.server.behind.is_empty();
         let Event { channel, except, .. } = &self.events[event];
         if !is_news || channel != name || *except == Some(socket) {
-            self.is_wrong(format!("{socket} hears event {event} in {name}: is news {is_news}"));
+            self.is_wrong(format!("{socket} receives event {event} in {name}: is news {is_news}"));
         }
     }
 
-    /// Nobody flickers: whoever is told gone was gone, or its node was. A node without Redis goes by
-    /// its own sockets: who left here may be elsewhere, and nobody can say so.
+    /// A member that is reported as gone was gone, or its node was. A node without Redis goes by
+    /// its own sockets: a user who left here may be on another node, which it cannot see.
     fn removal_has_a_reason(&mut self, socket: SocketId, name: &Arc<str>, user: &str) {
         let at = self.clients[&socket].machine;
         let earliest = self.earliest_under_way(at);
@@ -214,7 +214,7 @@ impl World {
         }
     }
 
-    /// Redis has lost its data, and the node of the user could not tell it again for a lease.
+    /// Redis has lost its data, and the node of the user could not report it again for a lease.
     fn missed_the_change(&self, name: &Arc<str>, user: &str, earliest: u64) -> bool {
         let is_there = |client: &&Client| client.user == user && client.views.contains_key(name);
         let mut outages = self
@@ -235,7 +235,7 @@ impl World {
         outage.map_or(at, |(_, until)| at.max(*until))
     }
 
-    /// Since when a leave may be under way to a machine. While its link is gone it hears of none, and
+    /// Since when a leave may be under way to a machine. While its link is gone it receives none, and
     /// after each start of Redis leaves are doubted for a lease, since not every node may have spoken.
     fn earliest_under_way(&self, at: usize) -> u64 {
         let starts = self.server.starts.iter().map(|start| (*start, start + LEASE));
@@ -320,7 +320,7 @@ impl World {
         }
     }
 
-    /// From when on the directory and the node know of each other in this subscription of a client.
+    /// From when on both the directory and the node have this subscription of a client.
     pub(crate) fn known_from(&self, client: &Client, name: &str) -> u64 {
         let view = &client.views[name];
         let Some(seated) = view.seated_alone else { return view.since };
@@ -334,7 +334,7 @@ impl World {
         self.server.states.iter().find(is_first).map_or(u64::MAX, |(.., at)| *at)
     }
 
-    /// Whether an event reached Redis as far as its publisher knows.
+    /// Whether an event reached Redis in the view of its publisher.
     pub(crate) fn was_shared(&self, event: usize) -> Option<u64> {
         self.events[event]
             .answer

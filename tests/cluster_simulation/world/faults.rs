@@ -199,7 +199,7 @@ impl World {
     }
 
     /// Somebody else publishes on our topics: noise, and our own messages with a part missing or
-    /// one bit wrong. What is by chance a message is left out: it could say anything.
+    /// one bit wrong. What is by chance a message is left out: it could have any content.
     pub(super) fn say_rubbish(&mut self) {
         let topics = self.server.topics();
         if topics.is_empty() {
@@ -245,7 +245,7 @@ impl World {
     }
 
     /// An outsider publishes a change on the topic of a channel: no user came or went, and a lease later
-    /// no node thinks so. A node without Redis cannot know, so this is for schedules without faults.
+    /// no node thinks so. A node without Redis cannot see it, so this is for schedules without faults.
     pub(super) fn forge_change(&mut self) {
         let topics = self.server.topics();
         if topics.is_empty() || self.profile.faults != Faults::None {

@@ -250,11 +250,11 @@ impl World {
         let (event, now) = (self.events.len(), self.instant());
         let filling = self.random.below(400) as usize;
         let frame = events::frame(event, filling);
-        let hears = |(socket, client): (&SocketId, &Client)| {
+        let receives = |(socket, client): (&SocketId, &Client)| {
             let view = client.views.get(name).filter(|view| view.is_answered);
             view.filter(|_| Some(*socket) != except).map(|_| *socket)
         };
-        let expected: Vec<SocketId> = self.clients.iter().filter_map(hears).collect();
+        let expected: Vec<SocketId> = self.clients.iter().filter_map(receives).collect();
         self.write_down(&format!("machine {at}: event {event} on {name}, not to {except:?}"));
         let (waiter, answer) = match by {
             By::BackEnd => Some(oneshot::channel()).unzip(),
