@@ -65,4 +65,26 @@ mod tests {
             assert!(!exists(old) && exists(new), "{old} is now {new}");
         }
     }
+
+    /// Refusals name the key that raises a limit, as `(key)` or after `raise`.
+    #[test]
+    fn no_text_names_a_key_that_was_renamed() {
+        let texts = [
+            include_str!("../http/events.rs"),
+            include_str!("../http/body.rs"),
+            include_str!("../protocol/channel_name.rs"),
+            include_str!("../protocol/member.rs"),
+            include_str!("../protocol/session.rs"),
+            include_str!("../protocol/user.rs"),
+        ];
+        for (old, new) in RENAMED {
+            let key = old.rsplit('.').next().unwrap();
+            for named in [format!("({key})"), format!("raise {key}"), format!("\"{key}\"")] {
+                assert!(
+                    texts.iter().all(|text| !text.contains(&named)),
+                    "{named}: it is now {new}"
+                );
+            }
+        }
+    }
 }

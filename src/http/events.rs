@@ -134,7 +134,7 @@ pub(super) async fn trigger_batch(request: SignedRequest) -> Result<Response, Ap
     let (count, most) = (body.batch.0.len(), limits.events_per_batch);
     if count > most {
         return Err(ApiError::bad_request(format!(
-            "Batch too large: {count} events; the limit is {most} (events_per_batch)"
+            "Batch too large: {count} events; the limit is {most} (max_events_per_batch)"
         )));
     }
     let checked = body.batch.0.iter().enumerate().map(|(index, JsonObject(item))| {
@@ -180,7 +180,7 @@ fn check<'a>(body: &'a EventRequest<'a>, limits: &AppLimits) -> Result<ValidEven
     let (bytes, bytes_max) = (data.len(), limits.event_data_bytes);
     if bytes > bytes_max {
         return Err(ApiError::too_large(format!(
-            "The data content of this event exceeds the allowed maximum ({bytes_max} bytes): it has {bytes}. Send less, or raise event_data_bytes"
+            "The data content of this event exceeds the allowed maximum ({bytes_max} bytes): it has {bytes}. Send less, or raise max_event_data_bytes"
         )));
     }
     let channels = check_channels(body, limits)?;
@@ -209,7 +209,7 @@ fn check_name(name: &str, limits: &AppLimits) -> Result<(), ApiError> {
     }
     if chars > most {
         return Err(ApiError::bad_request(format!(
-            "name has {chars} characters; the limit is {most} (event_name_chars)"
+            "name has {chars} characters; the limit is {most} (max_event_name_chars)"
         )));
     }
     match RESERVED_PREFIXES.iter().find(|prefix| name.starts_with(*prefix)) {
@@ -241,7 +241,7 @@ fn check_channels(
     if names.len() > most {
         let count = names.len();
         return Err(ApiError::bad_request(format!(
-            "channels has {count} entries; the limit is {most} (channels_per_event)"
+            "channels has {count} entries; the limit is {most} (max_channels_per_event)"
         )));
     }
     let mut channels: Vec<ChannelName> = Vec::with_capacity(names.len());

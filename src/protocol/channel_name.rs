@@ -37,7 +37,9 @@ pub enum InvalidChannelName {
     #[error("the channel name is empty")]
     Empty,
     /// The text is longer than the app allows.
-    #[error("the channel name has {bytes} bytes; the limit is {bytes_max} (channel_name_bytes)")]
+    #[error(
+        "the channel name has {bytes} bytes; the limit is {bytes_max} (max_channel_name_bytes)"
+    )]
     TooLong {
         /// The length of the text.
         bytes: usize,

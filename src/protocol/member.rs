@@ -61,8 +61,8 @@ impl Member {
     pub fn within(self, limits: &AppLimits) -> Result<Self, InvalidMember> {
         let info_bytes = self.user_info.as_ref().map_or(0, |info| info.get().len());
         let (id_max, info_max) = (limits.presence_user_id_bytes, limits.presence_user_info_bytes);
-        check_bytes("user_id", self.user_id.len(), id_max, "presence_user_id_bytes")?;
-        check_bytes("user_info", info_bytes, info_max, "presence_user_info_bytes")?;
+        check_bytes("user_id", self.user_id.len(), id_max, "max_presence_user_id_bytes")?;
+        check_bytes("user_info", info_bytes, info_max, "max_presence_user_info_bytes")?;
         Ok(self)
     }
 
@@ -117,7 +117,7 @@ mod tests {
         let long = format!(r#"{{"user_id":"{}"}}"#, "x".repeat(129));
         assert_eq!(
             Member::parse(Some(&long), &limits()).unwrap_err().to_string(),
-            "the user_id has 129 bytes; the limit is 128 (presence_user_id_bytes)"
+            "the user_id has 129 bytes; the limit is 128 (max_presence_user_id_bytes)"
         );
     }
 }

@@ -342,7 +342,8 @@ impl Session {
 
 /// The refusal of a presence channel that has `members` members, the limit.
 pub fn presence_full(members: usize) -> SubscriptionError {
-    let error = format!("the presence channel has {members} members, the limit (presence_members)");
+    let error =
+        format!("the presence channel has {members} members, the limit (max_presence_members)");
     limit_reached(4100, error)
 }
 

@@ -33,7 +33,7 @@ pub enum InvalidUser {
     #[error("user_data {0}")]
     Data(#[from] InvalidSignedData),
     /// The id exceeds the limit of the app.
-    #[error("the id has {bytes} bytes; the limit is {bytes_max} (presence_user_id_bytes)")]
+    #[error("the id has {bytes} bytes; the limit is {bytes_max} (max_presence_user_id_bytes)")]
     IdTooLong {
         /// The size of the id.
         bytes: usize,
