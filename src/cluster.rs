@@ -152,12 +152,16 @@ impl Cluster {
         self.attempted.cancelled().await;
     }
 
-    /// Resolves once fewer than `cluster.queue_bytes` wait for Redis.
+    /// Whether no more than `cluster.queue_bytes` wait for Redis.
+    pub fn is_ready(&self) -> bool {
+        self.core.lock().queued_bytes() <= self.settings.queue_bytes
+    }
+
+    /// Resolves once no more than `cluster.queue_bytes` wait for Redis.
     pub async fn ready(&self) {
-        let is_full = || self.core.lock().queued_bytes() > self.settings.queue_bytes;
-        while is_full() {
+        while !self.is_ready() {
             let queue_shrunk = self.queue_shrunk.notified();
-            if is_full() {
+            if !self.is_ready() {
                 queue_shrunk.await;
             }
         }

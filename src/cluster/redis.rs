@@ -216,13 +216,13 @@ impl RedisLink {
         let server = ServerInfo::new(info);
         server.check()?;
         let run = server.run();
-        // What the last link still has under way must not be carried out after what this one says:
-        // a state says everything, and an old one would undo a new one.
+        // Requests that are still under way on the last connection must not be executed after those of this one:
+        // a state is absolute, so an old one would undo a new one.
         if let Some((_, last)) = self.last.take().filter(|(before, _)| *before == run) {
             let mut kill = redis::cmd("CLIENT");
             kill.arg("KILL").arg("ID").arg(last);
             let killed: Result<Value, RedisError> = kill.query_async(&mut connection).await;
-            // An ACL may forbid it; a connection that is broken says so with the next command.
+            // An ACL may forbid it; on a broken connection the next command fails, too.
             killed.err().into_iter().for_each(|error| {
                 tracing::debug!(%error, "the last connection to Redis could not be closed");
             });
@@ -234,7 +234,7 @@ impl RedisLink {
         Ok((client, RedisIdentity { run, epoch }))
     }
 
-    /// Which data is there: what the first node that found none has drawn.
+    /// The epoch of the data in Redis, drawn by the first node that found none.
     async fn epoch(&self, connection: &mut MultiplexedConnection) -> Result<String, RedisError> {
         let key = commands::epoch(&self.node.settings.prefix);
         let mut ask = redis::pipe();
@@ -248,9 +248,9 @@ impl RedisLink {
         Ok(epoch)
     }
 
-    /// Carries batch after batch until something breaks. One is under way at a time: what comes
-    /// meanwhile goes with the next. The link counts as up for the log when it has carried one: a Redis
-    /// that cannot be written to takes connections, too.
+    /// Sends batch after batch until the link breaks. One is under way at a time: what is queued meanwhile goes
+    /// with the next. The log reports the link as up after the first: a Redis that refuses writes accepts
+    /// connections, too.
     async fn serve(&mut self, mut client: RedisClient, gone: &CancellationToken) -> LinkError {
         let mut ticks = tokio::time::interval(TICK);
         loop {

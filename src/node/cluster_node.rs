@@ -136,6 +136,9 @@ impl Publishing for ClusterNode {
     }
 
     fn backlog(&self) -> Option<Deferred<'_, ()>> {
+        if self.cluster.is_ready() {
+            return None;
+        }
         Some(Box::pin(self.cluster.ready()))
     }
 }
