@@ -25,6 +25,7 @@ mod cluster_task;
 mod connection_tracker;
 mod descriptors;
 mod drain;
+mod drain_pace;
 mod http_connection;
 mod lingering_close;
 mod listen;
@@ -39,6 +40,7 @@ mod worker;
 
 use acceptor::Acceptor;
 use acceptors::Acceptors;
+use drain::DrainConfig;
 use rejection_log::RejectionLog;
 use worker::{Lifecycle, Worker};
 
@@ -60,7 +62,7 @@ pub struct Server {
     lifecycle: Lifecycle,
     stopping: CancellationToken,
     cut_short: CancellationToken,
-    drain: Duration,
+    drain: DrainConfig,
 }
 
 impl Server {
@@ -112,7 +114,10 @@ impl Server {
             lifecycle,
             stopping,
             cut_short: CancellationToken::new(),
-            drain: config.server.drain,
+            drain: DrainConfig {
+                time: config.server.drain,
+                sockets_per_second: config.server.drain_sockets_per_second,
+            },
         })
     }
 
@@ -182,7 +187,10 @@ impl Server {
             self.cluster.as_ref().map_or(Duration::ZERO, |_| cluster_task::LEAVE_TIMEOUT);
         let overdue = async {
             stopping.cancelled().await;
-            tokio::time::sleep(self.drain.saturating_sub(leave_timeout).max(self.drain / 2)).await;
+            tokio::time::sleep(
+                self.drain.time.saturating_sub(leave_timeout).max(self.drain.time / 2),
+            )
+            .await;
         };
         let cut_short = async {
             self.cut_short.cancelled().await;

@@ -13,6 +13,9 @@ use super::values::{Setting, Values};
 /// More threads than any machine has cores are a typo.
 const MAX_WORKERS: u64 = 1024;
 
+/// No machine accepts more in a second.
+const MAX_SOCKETS_PER_SECOND: u64 = 1_000_000;
+
 /// `[server]`: where and how to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
@@ -26,6 +29,8 @@ pub struct ServerConfig {
     pub hostname: Option<String>,
     /// The longest time between SIGTERM and the end of the last socket.
     pub drain: Duration,
+    /// Sockets that a drain closes per second.
+    pub drain_sockets_per_second: usize,
     /// Threads that each own a part of the sockets, at least 1.
     pub workers: usize,
 }
@@ -38,6 +43,9 @@ impl ServerConfig {
             path: prefix(&values.at("server.path"))?,
             hostname: values.at("server.hostname").text_if_any(),
             drain: values.at("server.drain_seconds").seconds()?,
+            drain_sockets_per_second: values
+                .at("server.drain_sockets_per_second")
+                .number(1..=MAX_SOCKETS_PER_SECOND)?,
             workers: match values.at("server.workers").number(0..=MAX_WORKERS)? {
                 // With two workers on two cores, a delivery costs 15 to 50 % more CPU than with one,
                 // and fewer of them are made: nothing is left for the other end of the connections.

@@ -22,11 +22,12 @@ pub struct Shards {
     inboxes: Box<[Inbox]>,
     inbox_bytes_max: usize,
     channel_ids: AtomicU64,
-    sockets: AtomicUsize,
 }
 
 #[derive(Default)]
 struct Inbox {
+    /// Sockets of the shard that were opened and not forgotten.
+    sockets: AtomicUsize,
     commands: Mutex<Vec<ShardCommand>>,
     /// Bytes of the frames in `commands`.
     bytes: AtomicUsize,
@@ -46,7 +47,6 @@ impl Shards {
             inboxes: (0..count).map(|_| Inbox::default()).collect(),
             inbox_bytes_max: limits.inbox_bytes,
             channel_ids: AtomicU64::new(0),
-            sockets: AtomicUsize::new(0),
         };
         let shard = |_| Shard::new(limits, metrics.clone());
         (Arc::new(shards), (0..count).map(shard).collect())
@@ -98,13 +98,14 @@ impl Shards {
     /// Sockets that were opened and not forgotten, those that are closing included. Counted when they are
     /// opened, before their shard has seen them: a drain must not take the server for empty.
     pub fn socket_count(&self) -> usize {
-        self.sockets.load(Ordering::Relaxed)
+        self.inboxes.iter().map(|inbox| inbox.sockets.load(Ordering::Relaxed)).sum()
     }
 
     /// Hands the write side of a new socket to its shard.
     pub fn open(&self, socket: SocketId, transport: Arc<dyn Transport>) {
-        self.sockets.fetch_add(1, Ordering::Relaxed);
-        self.push(self.of(socket), ShardCommand::Open { socket, transport });
+        let shard = self.of(socket);
+        self.inboxes[shard].sockets.fetch_add(1, Ordering::Relaxed);
+        self.push(shard, ShardCommand::Open { socket, transport });
     }
 
     /// Sends one socket a frame that others caused, to which the bound of its outbox applies.
@@ -134,18 +135,26 @@ impl Shards {
         self.push(self.of(socket), ShardCommand::Finish { socket, code });
     }
 
-    /// Closes about `count` sockets, spread over the shards.
+    /// Closes `count` sockets or fewer, taken from each shard by the share of sockets that it has.
     pub fn end_some(&self, count: usize, code: CloseCode) {
-        let count = count.div_ceil(self.count());
-        for shard in 0..self.count() {
+        let open: Vec<_> =
+            self.inboxes.iter().map(|inbox| inbox.sockets.load(Ordering::Relaxed)).collect();
+        let all = open.iter().sum::<usize>().max(1);
+        // Rounded on the running total, so that the shares add up to the count.
+        let (mut before, mut ended) = (0, 0);
+        for (shard, sockets) in open.into_iter().enumerate() {
+            before += sockets;
+            let count = count * before / all - ended;
+            ended += count;
             self.push(shard, ShardCommand::EndSome { count, code });
         }
     }
 
     /// The transport of a socket that was opened is gone; once.
     pub fn forget(&self, socket: SocketId) {
-        self.sockets.fetch_sub(1, Ordering::Relaxed);
-        self.push(self.of(socket), ShardCommand::Forget { socket });
+        let shard = self.of(socket);
+        self.inboxes[shard].sockets.fetch_sub(1, Ordering::Relaxed);
+        self.push(shard, ShardCommand::Forget { socket });
     }
 
     /// Resolves once every inbox is under its bound. A shard above it has more to write than its core

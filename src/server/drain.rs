@@ -7,18 +7,12 @@
 
 use std::time::{Duration, Instant};
 
-use tokio::time::{interval, sleep, timeout};
+use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
 use tokio_util::sync::CancellationToken;
 
+use super::drain_pace::{self, DrainPace};
 use crate::hub::Shards;
 use crate::protocol::CloseCode;
-
-/// Sockets closed per second of a drain, at least. pusher-js reconnects at once after 4200
-/// and without jitter: this is the rate at which the sockets arrive at the other nodes.
-const DRAIN_PER_SECOND_MIN: usize = 1000;
-
-/// One step of a drain.
-const DRAIN_STEP: Duration = Duration::from_millis(20);
 
 /// How long handshakes are still answered (with 4100) after the last socket is closed. pusher-js
 /// reconnects at once after 4200; if no server listens then, it waits 15 s before the next attempt,
@@ -35,41 +29,62 @@ const REQUESTS_SHARE: u32 = 4;
 /// After a second signal, the time for close frames to be written and read.
 const CUT_SHORT: Duration = Duration::from_secs(1);
 
-/// Closes every socket with 4200, evenly over half of `time`, or faster where that would be under
-/// [`DRAIN_PER_SECOND_MIN`]. Then cancels `closed`, so that no connection is accepted any more, and
-/// returns when the remaining ones have had their time. A socket that was opening when the drain
-/// began may still appear, so sockets are closed until then.
-pub(super) async fn drain(shards: &Shards, time: Duration, closed: &CancellationToken) {
+/// How a server drains.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct DrainConfig {
+    /// `server.drain_seconds`: the bound of the whole drain.
+    pub(super) time: Duration,
+    /// `server.drain_sockets_per_second`.
+    pub(super) sockets_per_second: usize,
+}
+
+/// Closes every socket with 4200 at the configured rate, or faster where that would take more than half
+/// of the time. Then cancels `closed`, so that no connection is accepted any more, and returns when the
+/// remaining ones have had their time. A socket that was opening when the drain began may still appear,
+/// so sockets are closed until then.
+pub(super) async fn drain(shards: &Shards, config: DrainConfig, closed: &CancellationToken) {
     let sockets = shards.socket_count();
-    let steps = (time / 2).as_millis() / DRAIN_STEP.as_millis();
-    let even = sockets.div_ceil(usize::try_from(steps).unwrap_or(1).max(1));
-    let step = even.max(DRAIN_PER_SECOND_MIN * DRAIN_STEP.as_millis() as usize / 1000);
-    let mut ticks = interval(DRAIN_STEP);
+    let mut pace = DrainPace::new(sockets, config.sockets_per_second, Some(config.time / 2));
+    if pace.per_second() > config.sockets_per_second {
+        tracing::warn!(
+            sockets,
+            closed_per_second = pace.per_second(),
+            "half of server.drain_seconds is too short for server.drain_sockets_per_second: sockets \
+             are closed faster; raise one of them"
+        );
+    }
+    let mut steps = steps();
     let mut close_at = Instant::now() + HANDSHAKES;
     while close_at > Instant::now() {
-        ticks.tick().await;
+        steps.tick().await;
         if shards.socket_count() > 0 {
-            shards.end_some(step, CloseCode::ReconnectNow);
+            shards.end_some(pace.next_step(), CloseCode::ReconnectNow);
             close_at = Instant::now() + RECONNECTS;
         }
     }
     closed.cancel();
     let closing = async {
         loop {
-            ticks.tick().await;
-            shards.end_some(step, CloseCode::ReconnectNow);
+            steps.tick().await;
+            shards.end_some(pace.next_step(), CloseCode::ReconnectNow);
         }
     };
-    let _ = timeout(time / REQUESTS_SHARE, closing).await;
+    let _ = timeout(config.time / REQUESTS_SHARE, closing).await;
+}
+
+/// Never closer together than a step, so that a late one does not make the next second exceed the rate.
+fn steps() -> Interval {
+    let mut steps = interval(drain_pace::STEP);
+    steps.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    steps
 }
 
 /// Closes every socket with 4200 at once, and returns when all are closed or after [`CUT_SHORT`].
 pub(super) async fn cut_short(shards: &Shards) {
     let all_closed = async {
         while shards.socket_count() > 0 {
-            // The whole number on each shard, since all of them may be on one.
-            shards.end_some(shards.socket_count() * shards.count(), CloseCode::ReconnectNow);
-            sleep(DRAIN_STEP / 4).await;
+            shards.end_some(shards.socket_count(), CloseCode::ReconnectNow);
+            sleep(drain_pace::STEP / 4).await;
         }
     };
     let _ = timeout(CUT_SHORT, all_closed).await;

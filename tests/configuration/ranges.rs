@@ -16,6 +16,10 @@ fn server_and_http_keys_out_of_range_are_refused() {
         ("[server]\nworkers = 2000", "server.workers is 2000; allowed are 0 to 1024"),
         ("[server]\ndrain_seconds = 0", "server.drain_seconds is 0; allowed are 1 to 86400"),
         (
+            "[server]\ndrain_sockets_per_second = 0",
+            "server.drain_sockets_per_second is 0; allowed are 1 to 1000000",
+        ),
+        (
             "[server]\nhost = \"example.com\"",
             "server.host is \"example.com\"; it must be an IP address such as 0.0.0.0, 127.0.0.1 \
              or [::], or localhost",
