@@ -1,17 +1,20 @@
-//! The command line: `serve`, `check`, `trigger` and `bench`.
+//! The command line: `serve`, `check`, `trigger`, `bench`, and what packages are made with.
 //!
 //! Owns the arguments and the text on the terminal. The work is done by the library and the load generator.
 
 use std::process::ExitCode;
 
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory, Parser, Subcommand};
+use resound::build_info;
 
 mod advice;
 mod banner;
 mod bench;
 mod check;
+mod completions;
 mod destination;
 mod failure;
+mod man;
 mod serve;
 mod signals;
 mod stdout;
@@ -19,7 +22,7 @@ mod trigger;
 
 /// A Pusher-protocol WebSocket server: a drop-in replacement for Laravel Reverb.
 #[derive(Debug, Parser)]
-#[command(version, about, arg_required_else_help = true)]
+#[command(version = build_info::DESCRIPTION, about, arg_required_else_help = true)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     command: Command,
@@ -35,6 +38,10 @@ enum Command {
     Trigger(trigger::Trigger),
     /// Put load on a server with Pusher's protocol, and measure it.
     Bench(Box<bench::Bench>),
+    /// Print the script with which a shell completes the commands and their flags.
+    Completions(completions::Completions),
+    /// Print the manual page of the program, or of a command.
+    Man(man::Man),
 }
 
 /// Runs the command, and reports its failure.
@@ -44,6 +51,8 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Trigger(trigger) => trigger.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Completions(completions) => completions.run(Cli::command()),
+        Command::Man(man) => man.run(Cli::command()),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

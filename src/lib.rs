@@ -1,6 +1,7 @@
 #![doc = include_str!("ARCHITECTURE.md")]
 
 // In reading order: a room uses only rooms above it.
+pub mod build_info;
 pub mod app;
 pub mod log_throttle;
 pub mod network_fault;

@@ -10,6 +10,21 @@ use resound_load::LoadError;
 
 use super::advice;
 
+/// All codes with which a command ends, and what each means.
+pub(super) const EXIT_CODES: [(u8, &str); 3] = [
+    (0, "The command did what it is for. A server has drained after a signal."),
+    (
+        1,
+        "It was tried and failed: an address that is taken, a Redis that is required and away, an answer that \
+         confirms nothing, a bound that a measurement missed, a drain that a second signal cut short.",
+    ),
+    (
+        2,
+        "Nothing was started: an argument, a variable or a line of the file is wrong, and the same call fails \
+         again until it is changed.",
+    ),
+];
+
 /// Why a command ends with an error.
 #[derive(Debug)]
 pub(super) enum Failure {
@@ -17,6 +32,8 @@ pub(super) enum Failure {
     Configuration(ConfigError),
     /// Exit code 2: a flag that does not fit the configuration, or other flags.
     Flag(String),
+    /// Exit code 2: an argument that names nothing there is.
+    Argument(String),
     /// Exit code 1: it was tried, and went wrong.
     Running(anyhow::Error),
     /// Exit code 1: a second signal cut the drain short. The log has it already.
@@ -37,6 +54,7 @@ impl Failure {
         match self {
             Self::Configuration(problem) => Some(problem.to_string()),
             Self::Flag(text) => Some(format!("flag {text}")),
+            Self::Argument(text) => Some(format!("argument {text}")),
             Self::Running(error) => Some(format!("{error:#}")),
             Self::Impatience => None,
         }
@@ -45,7 +63,7 @@ impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Running(_) | Self::Impatience => ExitCode::from(1),
-            Self::Configuration(_) | Self::Flag(_) => ExitCode::from(2),
+            Self::Configuration(_) | Self::Flag(_) | Self::Argument(_) => ExitCode::from(2),
         }
     }
 }

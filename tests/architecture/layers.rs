@@ -9,7 +9,8 @@ use crate::source::code;
 
 /// Each room and the rooms it may use. `websocket` and `http` do not use each other, `hub` no
 /// transport, `protocol` neither time nor tasks.
-const LAYERS: [(&str, &[&str]); 17] = [
+const LAYERS: [(&str, &[&str]); 18] = [
+    ("build_info", &[]),
     ("app", &[]),
     ("log_throttle", &[]),
     ("network_fault", &[]),
@@ -63,7 +64,7 @@ const LAYERS: [(&str, &[&str]); 17] = [
         ],
     ),
     ("logging", &["config"]),
-    ("cli", &["app", "config", "logging", "network_fault", "server"]),
+    ("cli", &["app", "build_info", "config", "logging", "network_fault", "server"]),
 ];
 
 #[test]

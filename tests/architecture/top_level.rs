@@ -4,13 +4,14 @@ use std::fs;
 
 use crate::assert_none;
 
-const TOP_LEVEL: [&str; 11] = [
+const TOP_LEVEL: [&str; 12] = [
     "CHANGELOG.md",
     "Cargo.lock",
     "Cargo.toml",
     "LICENSE",
     "README.md",
     "benches",
+    "build.rs",
     "config",
     "docker",
     "src",
