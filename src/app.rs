@@ -29,6 +29,8 @@ pub struct App {
     pub key: String,
     /// `REVERB_APP_SECRET`: signs everything.
     pub secret: Secret,
+    /// `REVERB_APP_PREVIOUS_SECRET`: what it signed is accepted too, while a secret is rotated.
+    pub previous_secret: Option<Secret>,
     /// A disabled app refuses sockets with 4003 and API calls with 403.
     pub enabled: bool,
     /// Which pages may connect.
@@ -60,6 +62,13 @@ pub struct App {
     pub accept_client_events_from: ClientEvents,
     /// The limits of what its clients and back ends may send.
     pub limits: AppLimits,
+}
+
+impl App {
+    /// The secrets with which signatures are accepted.
+    pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
+        std::iter::once(&self.secret).chain(&self.previous_secret)
+    }
 }
 
 /// Every limit of one app, and what happens beyond it.

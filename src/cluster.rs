@@ -7,11 +7,12 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 use tokio_util::sync::CancellationToken;
 
-use crate::app::App;
+use crate::app::{App, Apps};
 use crate::config::{ClusterSettings, RedisConfig};
 use crate::log_throttle::{LogThrottle, Suppressed};
 use crate::metrics::Metrics;
@@ -49,7 +50,8 @@ pub struct Cluster {
     apply: Box<dyn Fn(Effect) + Send + Sync>,
     node: NodeId,
     settings: ClusterSettings,
-    app_ids: Vec<String>,
+    /// Of every slot.
+    app_ids: Arc<ArcSwap<Vec<String>>>,
     /// Notified when requests wait to be taken.
     requests_ready: Notify,
     /// Notified when fewer bytes wait for Redis than before.
@@ -57,7 +59,7 @@ pub struct Cluster {
     /// The first attempt to connect is over.
     attempted: CancellationToken,
     metrics: Arc<Metrics>,
-    claim: Claim,
+    claim: Mutex<Claim>,
     disagreements: Mutex<Vec<Disagreement>>,
     invalid: Mutex<LogThrottle<InvalidTopicMessage>>,
 }
@@ -76,8 +78,10 @@ impl Cluster {
         apply: Box<dyn Fn(Effect) + Send + Sync>,
     ) -> Self {
         Self {
-            app_ids: apps.iter().map(|app| app.id.clone()).collect(),
-            claim: Claim::of(apps.iter().map(|app| &**app), settings.streams.is_some()),
+            app_ids: Arc::new(ArcSwap::from_pointee(
+                apps.iter().map(|app| app.id.clone()).collect(),
+            )),
+            claim: Mutex::new(Claim::of(apps.iter().map(|app| &**app), settings.streams.is_some())),
             disagreements: Mutex::default(),
             invalid: Mutex::new(LogThrottle::new(BETWEEN_LINES)),
             node,
@@ -108,9 +112,25 @@ impl Cluster {
             node: self.node,
             settings: self.settings.clone(),
             app_ids: self.app_ids.clone(),
-            claim: self.claim.clone(),
         };
         Ok(RedisLink::new(self.clone(), node, redis, timeout)?.run())
+    }
+
+    /// An app is added at the next slot, or the app of a slot has new settings. The app of a slot keeps
+    /// its id.
+    pub fn put_app(&self, slot: usize, app: &Arc<App>) {
+        let mut ids = Vec::clone(&self.app_ids.load());
+        if slot == ids.len() {
+            ids.push(app.id.clone());
+            self.app_ids.store(Arc::new(ids));
+        }
+        self.act(|core| core.put_app(slot, app));
+    }
+
+    /// This node serves these apps: the other nodes compare them with their own.
+    pub fn claim_apps(&self, apps: &Apps) {
+        let claim = Claim::of(apps.iter().map(|app| &**app), self.settings.streams.is_some());
+        *self.claim.lock() = claim;
     }
 
     /// Calls the core, and applies the effects on this node in order.
@@ -197,7 +217,7 @@ impl Cluster {
 
     /// Compares the claims of other nodes with that of this one, and logs what has changed.
     fn compare_claims(&self, others: &[(NodeId, Option<Claim>)]) {
-        let found = self.claim.disagreements(others);
+        let found = self.claim.lock().disagreements(others);
         let mut known = self.disagreements.lock();
         for new in found.iter().filter(|found| !known.contains(found)) {
             tracing::warn!(nodes = ?new.nodes, "nodes on this Redis do not agree with this one: {new}");
@@ -252,6 +272,10 @@ impl LinkOwner for Cluster {
 
     fn requests_ready(&self) -> &Notify {
         &self.requests_ready
+    }
+
+    fn claim(&self) -> Claim {
+        self.claim.lock().clone()
     }
 
     fn link_event(&self, event: LinkEvent<'_>) {

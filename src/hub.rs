@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
 
+use arc_swap::{ArcSwap, Guard};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
 
@@ -30,6 +31,7 @@ mod sign_ins;
 mod users;
 
 pub use channel::{ChannelCounts, PresenceFull};
+pub use command::HubId;
 pub use event_cache::{CachedEvent, EventCache, cached_event_answer};
 pub use outbox::{Signal, Transport};
 pub use shard::Shard;
@@ -42,7 +44,8 @@ use users::Users;
 
 /// The sockets and channels of one app on this node.
 pub struct Hub {
-    app: Arc<App>,
+    id: HubId,
+    app: ArcSwap<App>,
     shards: Arc<Shards>,
     cache: Arc<EventCache>,
     registry: Registry,
@@ -63,8 +66,9 @@ impl Hub {
         webhooks: Option<Arc<dyn WebhookSink>>,
     ) -> Self {
         Self {
+            id: shards.new_hub_id(),
             registry: Registry::new(shards.clone(), webhooks),
-            app,
+            app: ArcSwap::new(app),
             shards,
             cache,
             users: Users::default(),
@@ -74,9 +78,24 @@ impl Hub {
         }
     }
 
-    /// The app whose channels these are.
-    pub fn app(&self) -> &Arc<App> {
-        &self.app
+    /// The app whose channels these are, as it is configured now. Not to be held while waiting.
+    pub fn app(&self) -> Guard<Arc<App>> {
+        self.app.load()
+    }
+
+    /// Replaces the settings of the app, which keeps its id. Its channels and sockets remain.
+    pub fn set_app(&self, app: Arc<App>) {
+        self.app.store(app);
+    }
+
+    /// Takes over the write side of a new socket.
+    pub fn open(&self, socket: SocketId, transport: Arc<dyn Transport>) {
+        self.shards.open(self.id, socket, transport);
+    }
+
+    /// Closes about `count` of its sockets, spread over the shards.
+    pub fn end_some(&self, count: usize, code: CloseCode) {
+        self.shards.end_some_of(self.id, count, code);
     }
 
     /// The shards of its sockets.
@@ -86,7 +105,7 @@ impl Hub {
 
     /// Counts one more socket, unless the app has as many as its limit allows.
     pub fn reserve_socket(&self) -> bool {
-        let most = self.app.limits.connections.unwrap_or(u32::MAX);
+        let most = self.app().limits.connections.unwrap_or(u32::MAX);
         let more = |open: u32| (open < most).then_some(open + 1);
         self.sockets.fetch_update(Ordering::Relaxed, Ordering::Relaxed, more).is_ok()
     }
@@ -121,7 +140,7 @@ impl Hub {
         member: Option<&Member>,
         now: Instant,
     ) -> Result<usize, PresenceFull> {
-        let members_max = self.app.limits.presence_members;
+        let members_max = self.app().limits.presence_members;
         let bytes = self.registry.with(name, |channel| {
             let cached = name.is_cache().then(|| self.cached_event(name, now));
             let is_miss = matches!(cached, Some(None));
@@ -171,7 +190,7 @@ impl Hub {
         }
         let mut sign_ins = self.sign_ins.lock();
         let signed_in = sign_ins.sign_in(socket, user);
-        if !self.app.watchlist_events {
+        if !self.app().watchlist_events {
             return;
         }
         if !user.watchlist.is_empty() {
@@ -189,7 +208,7 @@ impl Hub {
         }
         let mut sign_ins = self.sign_ins.lock();
         let watchers = sign_ins.sign_out(socket, user);
-        if self.app.watchlist_events {
+        if self.app().watchlist_events {
             let offline = std::slice::from_ref(&user.id);
             self.notify_watchers(&watchers, [("online", &[]), ("offline", offline)]);
         }
@@ -236,7 +255,7 @@ impl Hub {
         // otherwise find the event neither in the cache nor on the wire.
         self.registry.with(name, |channel| {
             let frame = event.frame(name);
-            self.cache.insert(&self.app.id, name, CachedEvent::new(frame.clone(), data), now);
+            self.cache.insert(&self.app().id, name, CachedEvent::new(frame.clone(), data), now);
             channel.deliver(&self.shards, &frame, except);
             channel.subscription_count()
         })
@@ -261,7 +280,7 @@ impl Hub {
 
     /// The data of a channel's cached event, and the seconds until it expires.
     pub fn last_event(&self, name: &ChannelName, now: Instant) -> Option<(Arc<str>, u64)> {
-        let (cached, left) = self.cache.get(&self.app.id, name, now)?;
+        let (cached, left) = self.cache.get(&self.app().id, name, now)?;
         Some((cached.data, left.as_secs()))
     }
 
@@ -269,7 +288,7 @@ impl Hub {
     /// that joined a presence channel as this user. Returns their number.
     pub fn terminate_user(&self, user_id: &str) -> usize {
         let mut sockets = self.sign_ins.lock().sockets(user_id);
-        if self.app.terminate_presence_users {
+        if self.app().terminate_presence_users {
             sockets.extend(self.users.sockets(user_id));
         }
         sockets.sort_unstable();
@@ -288,7 +307,7 @@ impl Hub {
     /// Sends a channel's subscription count, if the app has these events. A throttled count waits for
     /// [`tick`](Self::tick). Called under the channel's lock.
     fn send_count(&self, channel: &mut Channel, name: &ChannelName, now: Instant) {
-        if !self.app.subscription_count_events {
+        if !self.app().subscription_count_events {
             return;
         }
         match channel.send_count(&self.shards, now) {
@@ -299,7 +318,7 @@ impl Hub {
     }
 
     fn channel_of(&self, user: &User) -> Option<ChannelName> {
-        ChannelName::server_to_user(&user.id, self.app.limits.channel_name_bytes)
+        ChannelName::server_to_user(&user.id, self.app().limits.channel_name_bytes)
     }
 
     fn notify_watchers(&self, watchers: &[SocketId], lists: [(&str, &[Arc<str>]); 2]) {

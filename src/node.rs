@@ -13,7 +13,9 @@ use crate::cluster::{Cluster, Disagreement, NodeId};
 use crate::config::ClusterSettings;
 use crate::hub::{EventCache, Hub, Shards};
 use crate::metrics::Metrics;
+use crate::protocol::CloseCode;
 
+mod app_registry;
 mod channels;
 mod cluster_node;
 mod connection_permit;
@@ -37,19 +39,31 @@ pub use pending_joins::PendingJoins;
 pub use socket::{Arrival, Socket};
 pub use socket_capacity::{Availability, SocketCapacity};
 
+use app_registry::AppRegistry;
 use cluster_node::ClusterNode;
+use coordinator::Coordinator;
 use decisions::Decisions;
 use local_apps::{LocalApp, LocalApps};
 use single_node::SingleNode;
 
 /// All apps of this process.
 pub struct Node {
-    by_id: HashMap<String, Arc<Channels>>,
-    by_key: HashMap<String, Arc<Channels>>,
+    apps: AppRegistry,
     shards: Arc<Shards>,
+    cache: Arc<EventCache>,
+    decisions: Arc<Decisions>,
     metrics: Arc<Metrics>,
-    cluster: Option<Arc<Cluster>>,
+    /// The cluster, and where it finds the apps.
+    cluster: Option<(Arc<Cluster>, Arc<LocalApps>)>,
     capacity: SocketCapacity,
+}
+
+/// An app whose sockets have to be closed after a change of the configuration.
+pub struct ClosedApp {
+    /// Its channels.
+    pub channels: Arc<Channels>,
+    /// The code for its sockets.
+    pub code: CloseCode,
 }
 
 /// The node's relation to other nodes.
@@ -78,18 +92,10 @@ impl Node {
         shards: &Arc<Shards>,
         cache: EventCache,
         metrics: Arc<Metrics>,
-        mut webhooks: WebhookSinks,
+        webhooks: &WebhookSinks,
     ) -> Self {
-        let (cache, decisions) = (Arc::new(cache), Arc::new(Decisions::default()));
-        let mut node = Self::empty(shards, metrics);
-        for app in apps.iter() {
-            let webhooks = webhooks.remove(&app.id);
-            let hub = Arc::new(Hub::new(app.clone(), shards.clone(), cache.clone(), webhooks));
-            let coordinator = Box::new(SingleNode::new(hub.clone()));
-            let peer_log = Arc::new(PeerLog::new(app.clone()));
-            let (decisions, metrics) = (decisions.clone(), node.metrics.clone());
-            node.add(Channels::new(hub, coordinator, decisions, metrics, peer_log));
-        }
+        let node = Self::empty(shards, cache, metrics);
+        node.serve(apps, webhooks);
         node
     }
 
@@ -102,54 +108,103 @@ impl Node {
         webhooks: &WebhookSinks,
         (id, settings): (NodeId, ClusterSettings),
     ) -> Self {
-        let (cache, decisions) = (Arc::new(cache), Arc::new(Decisions::default()));
-        let mut node = Self::empty(shards, metrics);
-        let local = |app: &Arc<App>| LocalApp {
-            hub: Arc::new(Hub::new(app.clone(), shards.clone(), cache.clone(), None)),
-            webhooks: webhooks.get(&app.id).cloned(),
-            peer_log: Arc::new(PeerLog::new(app.clone())),
+        let mut node = Self::empty(shards, cache, metrics);
+        let local_apps = Arc::new(LocalApps::new(node.metrics.clone(), node.decisions.clone()));
+        let apply = {
+            let local_apps = local_apps.clone();
+            Box::new(move |effect| local_apps.apply(effect))
         };
-        let locals: Vec<LocalApp> = apps.iter().map(local).collect();
-        let local_apps = LocalApps::new(locals.clone(), node.metrics.clone(), decisions.clone());
-        let apply = Box::new(move |effect| local_apps.apply(effect));
-        let all: Vec<_> = apps.iter().cloned().collect();
-        let cluster = Arc::new(Cluster::new(id, settings, &all, node.metrics.clone(), apply));
-        for (app, LocalApp { hub, webhooks, peer_log }) in locals.into_iter().enumerate() {
-            let coordinator = ClusterNode::new(cluster.clone(), app, hub.clone(), webhooks);
-            let (decisions, metrics) = (decisions.clone(), node.metrics.clone());
-            node.add(Channels::new(hub, Box::new(coordinator), decisions, metrics, peer_log));
-        }
-        node.cluster = Some(cluster);
+        let cluster = Cluster::new(id, settings, &[], node.metrics.clone(), apply);
+        node.cluster = Some((Arc::new(cluster), local_apps));
+        node.serve(apps, webhooks);
         node
     }
 
-    fn empty(shards: &Arc<Shards>, metrics: Arc<Metrics>) -> Self {
-        let (by_id, by_key, capacity) = Default::default();
-        Self { by_id, by_key, shards: shards.clone(), metrics, cluster: None, capacity }
+    fn empty(shards: &Arc<Shards>, cache: EventCache, metrics: Arc<Metrics>) -> Self {
+        let (apps, decisions, capacity) = Default::default();
+        let (shards, cache) = (shards.clone(), Arc::new(cache));
+        Self { apps, shards, cache, decisions, metrics, cluster: None, capacity }
     }
 
-    fn add(&mut self, channels: Channels) {
-        let channels = Arc::new(channels);
-        let app = channels.app();
-        self.by_id.insert(app.id.clone(), channels.clone());
-        self.by_key.insert(app.key.clone(), channels.clone());
+    /// Serves exactly these apps from now on: new ones are added, those that are there get their new
+    /// settings, the others are found no more. `webhooks` are the sinks of new apps. Returns the apps
+    /// whose sockets have to be closed. One caller at a time.
+    pub fn serve(&self, apps: &Apps, webhooks: &WebhookSinks) -> Vec<ClosedApp> {
+        let before = self.apps.served();
+        let (mut served, mut added) = (Vec::new(), 0);
+        for app in apps.iter() {
+            let (slot, channels) = match self.apps.slot(&app.id) {
+                Ok((slot, channels)) => {
+                    channels.hub().set_app(app.clone());
+                    (slot, channels)
+                }
+                Err(next) => {
+                    let slot = next + added;
+                    added += 1;
+                    (slot, self.add(app, slot, webhooks.get(&app.id).cloned()))
+                }
+            };
+            if let Some((cluster, _)) = &self.cluster {
+                cluster.put_app(slot, app);
+            }
+            served.push(channels);
+        }
+        if let Some((cluster, _)) = &self.cluster {
+            cluster.claim_apps(apps);
+        }
+        self.apps.serve(&served);
+        let is_removed = |channels: &Arc<Channels>| apps.by_id(&channels.app().id).is_none();
+        let removed = before.into_iter().filter(is_removed);
+        let removed = removed.map(|channels| (channels, CloseCode::ApplicationDoesNotExist));
+        let disabled = served.into_iter().filter(|channels| !channels.app().enabled);
+        let disabled = disabled.map(|channels| (channels, CloseCode::ApplicationDisabled));
+        removed.chain(disabled).map(|(channels, code)| ClosedApp { channels, code }).collect()
+    }
+
+    /// The channels of an app that was never served before.
+    fn add(
+        &self,
+        app: &Arc<App>,
+        slot: usize,
+        webhooks: Option<Arc<dyn WebhookSink>>,
+    ) -> Arc<Channels> {
+        let (shards, cache) = (self.shards.clone(), self.cache.clone());
+        let peer_log = Arc::new(PeerLog::new(&app.id));
+        let (hub, coordinator): (_, Box<dyn Coordinator>) = match &self.cluster {
+            None => {
+                let hub = Arc::new(Hub::new(app.clone(), shards, cache, webhooks));
+                (hub.clone(), Box::new(SingleNode::new(hub)))
+            }
+            Some((cluster, local_apps)) => {
+                let hub = Arc::new(Hub::new(app.clone(), shards, cache, None));
+                let (local, log) = (hub.clone(), peer_log.clone());
+                local_apps.push(LocalApp { hub: local, webhooks: webhooks.clone(), peer_log: log });
+                let node = ClusterNode::new(cluster.clone(), slot, hub.clone(), webhooks);
+                (hub, Box::new(node))
+            }
+        };
+        let (decisions, metrics) = (self.decisions.clone(), self.metrics.clone());
+        Arc::new(Channels::new(hub, coordinator, decisions, metrics, peer_log))
+    }
+
+    /// Whether an app is served.
+    pub fn serves(&self, app_id: &str) -> bool {
+        self.apps.by_id(app_id).is_some()
     }
 
     /// The channels of the app with this id, by which back ends name it.
-    pub fn channels_by_id(&self, app_id: &str) -> Option<&Arc<Channels>> {
-        self.by_id.get(app_id)
+    pub fn channels_by_id(&self, app_id: &str) -> Option<Arc<Channels>> {
+        self.apps.by_id(app_id)
     }
 
     /// The channels of the app with this key, by which clients name it.
-    pub fn channels_by_key(&self, key: &str) -> Option<&Arc<Channels>> {
-        self.by_key.get(key)
+    pub fn channels_by_key(&self, key: &str) -> Option<Arc<Channels>> {
+        self.apps.by_key(key)
     }
 
     /// Does the work of all apps that is due by the time.
     pub fn tick(&self, now: Instant) {
-        for channels in self.by_id.values() {
-            channels.tick(now);
-        }
+        self.apps.for_all(|channels| channels.tick(now));
     }
 
     /// The shards that own the sockets of all apps.
@@ -176,7 +231,7 @@ impl Node {
     pub fn cluster_status(&self) -> ClusterStatus {
         match &self.cluster {
             None => ClusterStatus::Off,
-            Some(cluster) if cluster.is_connected() => {
+            Some((cluster, _)) if cluster.is_connected() => {
                 // Before the first heartbeat is answered the core counts no node.
                 let nodes = cluster.act(|core| core.live_nodes()).max(1);
                 ClusterStatus::Connected { nodes, disagreements: cluster.disagreements() }
@@ -187,6 +242,6 @@ impl Node {
 
     /// The cluster, if the node is in one.
     pub fn cluster(&self) -> Option<&Arc<Cluster>> {
-        self.cluster.as_ref()
+        self.cluster.as_ref().map(|(cluster, _)| cluster)
     }
 }

@@ -77,7 +77,7 @@ impl Server {
         let cache = EventCache::new(config.cache.ttl, config.cache.bytes);
         let sinks = start_webhooks(config, &metrics, &mut background)?;
         let node = match cluster_task::settings(config) {
-            None => Node::new(&config.apps, &shards, cache, metrics.clone(), sinks),
+            None => Node::new(&config.apps, &shards, cache, metrics.clone(), &sinks),
             Some(settings) => {
                 let (shards, metrics) = (&shards, metrics.clone());
                 Node::in_cluster(&config.apps, shards, cache, metrics, &sinks, settings)

@@ -31,7 +31,7 @@ impl BenchNode {
         let (shards, turned) = fixture::shards(&metrics, BYTES);
         let apps = Apps::new([app()]).unwrap();
         let cache = fixture::cache(Duration::from_secs(60));
-        let inner = Node::new(&apps, &shards, cache, metrics, [].into());
+        let inner = Node::new(&apps, &shards, cache, metrics, &[].into());
         let hub = inner.channels_by_id("1").unwrap().hub().clone();
         Self { inner, hub, shards, turned, opened: Cell::new(0) }
     }
@@ -45,7 +45,7 @@ impl BenchNode {
     pub(crate) fn socket(&self) -> SocketId {
         let socket = self.shards.new_socket_id(self.opened.get() % self.shards.count());
         self.opened.set(self.opened.get() + 1);
-        self.shards.open(socket, Arc::new(Null));
+        self.hub.open(socket, Arc::new(Null));
         socket
     }
 

@@ -59,7 +59,7 @@ pub(crate) fn measure(criterion: &mut Criterion) {
 
 fn open(node: &BenchNode) -> Socket {
     let channels = node.inner.channels_by_id("1").unwrap();
-    let permit = ConnectionPermit::acquire(channels).now_or_never().unwrap().expect("no limit");
+    let permit = ConnectionPermit::acquire(&channels).now_or_never().unwrap().expect("no limit");
     let id = node.shards.new_socket_id(0);
     let (library, transport) = (ClientLibrary::Other, Arc::new(Null));
     let arrival = Arrival { permit, id, library, transport, answer: None };

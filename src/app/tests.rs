@@ -17,6 +17,7 @@ pub(crate) fn app() -> App {
         id: "123456".into(),
         key: "reverb-key".into(),
         secret: Secret::new("reverb-secret"),
+        previous_secret: None,
         enabled: true,
         allowed_origins: Origins::new(vec![OriginPattern::parse("*").unwrap()], false),
         activity_timeout: Duration::from_secs(30),

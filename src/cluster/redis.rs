@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use redis::aio::MultiplexedConnection;
 use redis::{InfoDict, PushInfo, RedisError, Value};
 use tokio::sync::Notify;
@@ -52,8 +53,7 @@ pub(super) struct RedisLink {
 pub(super) struct NodeDescription {
     pub(super) node: NodeId,
     pub(super) settings: ClusterSettings,
-    pub(super) app_ids: Vec<String>,
-    pub(super) claim: Claim,
+    pub(super) app_ids: Arc<ArcSwap<Vec<String>>>,
 }
 
 /// Has the requests of a node, and gets what happens on its link.
@@ -62,6 +62,8 @@ pub(super) trait LinkOwner: Send + Sync {
     fn take_requests(&self) -> Vec<Request>;
     /// Notified when there are requests.
     fn requests_ready(&self) -> &Notify;
+    /// What this node is configured with, for comparison.
+    fn claim(&self) -> Claim;
     /// Something happened on the link.
     fn link_event(&self, event: LinkEvent<'_>);
 }
@@ -160,8 +162,9 @@ impl RedisLink {
         gone: &CancellationToken,
     ) -> LinkError {
         let owner = self.owner.clone();
-        let NodeDescription { node, settings, claim, .. } = &self.node;
-        let claims = ClaimExchange::new(*node, &settings.prefix, claim);
+        let NodeDescription { node, settings, .. } = &self.node;
+        let own = self.owner.clone();
+        let claims = ClaimExchange::new(*node, &settings.prefix, move || own.claim());
         let claims = claims.run(client.connection(), move |others| {
             owner.link_event(LinkEvent::Claims(others));
         });

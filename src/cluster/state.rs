@@ -21,6 +21,7 @@ use crate::config::ClusterSettings;
 use crate::protocol::{Frame, Member, SocketId, User};
 
 mod announcer;
+mod apps;
 mod channel;
 mod channel_table;
 mod connection_quota;
@@ -144,22 +145,6 @@ impl Core {
         }
         let message = message::terminate(&self.exchange.channels.app(app).id, user_id);
         self.exchange.requests.push_broadcast(message, waiter);
-    }
-
-    /// Requests a permit for one more socket of an app.
-    pub fn request_permit(&mut self, app: usize) -> PermitDecision {
-        let decision = match self.exchange.is_up() {
-            true => self.quotas[app].request_permit(),
-            false => self.quotas[app].permit_alone(),
-        };
-        self.report_connections(app);
-        decision
-    }
-
-    /// Returns a permit.
-    pub fn release_permit(&mut self, app: usize) {
-        self.quotas[app].release();
-        self.report_connections(app);
     }
 
     /// Queries the directory. Returns false if Redis is away.
@@ -333,11 +318,6 @@ impl Core {
         self.heartbeat.live_nodes
     }
 
-    /// Sockets of an app on this node.
-    pub fn open_sockets(&self, app: usize) -> u32 {
-        self.quotas[app].open()
-    }
-
     /// Bytes of events that wait for Redis.
     pub fn queued_bytes(&self) -> usize {
         self.exchange.publishes.bytes()
@@ -383,18 +363,6 @@ impl Core {
         }
         if lost_data || has_lapsed {
             self.compare_all();
-        }
-    }
-
-    fn connections_granted(&mut self, app: usize, granted: u32) {
-        if self.quotas[app].granted(granted, &mut self.exchange.effects) {
-            self.report_connections(app);
-        }
-    }
-
-    fn report_connections(&mut self, app: usize) {
-        if self.exchange.is_up() && self.quotas[app].queue() {
-            self.exchange.requests.push(QueuedRequest::Connections(app));
         }
     }
 }

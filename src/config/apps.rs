@@ -106,6 +106,7 @@ fn app(values: Values<'_>, entry: &str) -> Result<App, ConfigError> {
         id: plain(&credential("id", "REVERB_APP_ID")?)?,
         key: plain(&credential("key", "REVERB_APP_KEY")?)?,
         secret: secret(&credential("secret", "REVERB_APP_SECRET")?)?,
+        previous_secret: None,
         enabled: values.at("enabled").truth(),
         allowed_origins: origins(values)?,
         activity_timeout: values.at("activity_timeout").seconds()?,

@@ -130,7 +130,8 @@ pub(super) async fn trigger_one(request: SignedRequest) -> Result<Response, ApiE
 pub(super) async fn trigger_batch(request: SignedRequest) -> Result<Response, ApiError> {
     let example = "{\"batch\":[{\"name\":\"…\",\"data\":\"…\",\"channel\":\"…\"}]}";
     let body: BatchRequest<'_> = parse(&request.body, example)?;
-    let limits = &request.channels.app().limits;
+    let app = request.channels.app();
+    let limits = &app.limits;
     let (count, most) = (body.batch.0.len(), limits.events_per_batch);
     if count > most {
         return Err(ApiError::bad_request(format!(

@@ -95,12 +95,12 @@ fn check_head(
             "No matching application for ID {app_id:?}: check REVERB_APP_ID"
         ))
     })?;
+    let app = channels.app();
     let query = SignedQuery::parse(query)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |now| now.as_secs());
     // The client may have signed another spelling of the path: proxies add a prefix or slashes, and
     // SDKs differ in what they encode.
-    let check =
-        |paths: &[&str]| signature::check_request(channels.app(), method, paths, &query, now);
+    let check = |paths: &[&str]| signature::check_request(&app, method, paths, &query, now);
     check(&[path, api.strip_prefix(path)]).or_else(|refused| {
         if sent == path && !path.contains('%') {
             return Err(refused);
@@ -110,11 +110,12 @@ fn check_head(
         let spellings = [sent, &path, &sent_decoded];
         check(&spellings).or_else(|_| check(&spellings.map(|path| api.strip_prefix(path))))
     })?;
-    if !channels.app().enabled {
+    if !app.enabled {
         return Err(ApiError::new(
             StatusCode::FORBIDDEN,
             "The application is disabled (enabled = false)",
         ));
     }
-    Ok((channels.clone(), query))
+    drop(app);
+    Ok((channels, query))
 }

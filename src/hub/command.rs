@@ -11,10 +11,14 @@ use crate::protocol::{Broadcast, CloseCode, Frame, SocketId};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct ChannelId(pub(super) u64);
 
+/// Identifies the hub of one app among those of the process; never used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct HubId(pub(super) u32);
+
 /// One step of a shard's work; carried out in order.
 pub(super) enum ShardCommand {
     /// Take over the write side of a new socket.
-    Open { socket: SocketId, transport: Arc<dyn Transport> },
+    Open { hub: HubId, socket: SocketId, transport: Arc<dyn Transport> },
     /// Send one socket a frame that others caused.
     Send { socket: SocketId, frame: Frame },
     /// Send one socket the answer to a message of its own.
@@ -31,8 +35,8 @@ pub(super) enum ShardCommand {
     End { socket: SocketId, code: CloseCode },
     /// Answer the peer's close frame, then end the stream.
     Finish { socket: SocketId, code: Option<u16> },
-    /// Close this many sockets: one step of a paced drain.
-    EndSome { count: usize, code: CloseCode },
+    /// Close this many sockets, of one hub or of all: one step of a paced drain.
+    EndSome { of: Option<HubId>, count: usize, code: CloseCode },
     /// Drop a socket whose transport is gone.
     Forget { socket: SocketId },
 }

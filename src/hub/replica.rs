@@ -28,12 +28,12 @@ impl Hub {
     /// Caches the last event of a cache channel.
     pub fn cache_event(&self, name: &ChannelName, frame: Frame, now: Instant) {
         let data = server_message::event_data(&frame).unwrap_or_default();
-        self.cache.insert(&self.app.id, name, CachedEvent::new(frame, &data), now);
+        self.cache.insert(&self.app().id, name, CachedEvent::new(frame, &data), now);
     }
 
     /// The last event of a cache channel, as a subscriber receives it.
     pub fn cached_event(&self, name: &ChannelName, now: Instant) -> Option<Frame> {
-        self.cache.get(&self.app.id, name, now).map(|(event, _)| event.frame)
+        self.cache.get(&self.app().id, name, now).map(|(event, _)| event.frame)
     }
 
     /// Counts a presence channel that a socket joins as this user.

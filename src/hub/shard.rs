@@ -11,7 +11,7 @@ use std::sync::Arc;
 use indexmap::IndexSet;
 use slab::Slab;
 
-use super::command::{ChannelId, ShardCommand};
+use super::command::{ChannelId, HubId, ShardCommand};
 use super::outbox::{Flush, Outbox, Signal, Transport};
 use crate::config::WebSocketConfig;
 use crate::metrics::{ClosedBy, Metrics};
@@ -58,6 +58,7 @@ struct Sockets {
 #[repr(align(64))]
 struct SocketState {
     socket: SocketId,
+    hub: HubId,
     /// `None` once the stream has ended, until the socket is forgotten.
     transport: Option<Arc<dyn Transport>>,
     outbox: Outbox,
@@ -110,7 +111,7 @@ impl Shard {
             ShardCommand::Deliver { channel, broadcast, except } => {
                 self.deliver(channel, &broadcast, except);
             }
-            ShardCommand::Open { socket, transport } => sockets.open(socket, transport),
+            ShardCommand::Open { hub, socket, transport } => sockets.open(hub, socket, transport),
             ShardCommand::Send { socket, frame } => sockets.send(socket, frame),
             ShardCommand::Answer { socket, frame } => {
                 if let Some(slot) = sockets.slot(socket) {
@@ -137,7 +138,7 @@ impl Shard {
                 }
             }
             ShardCommand::Finish { socket, code } => sockets.finish(socket, code),
-            ShardCommand::EndSome { count, code } => sockets.end_some(count, code),
+            ShardCommand::EndSome { of, count, code } => sockets.end_some(of, count, code),
             ShardCommand::Forget { socket } => sockets.forget(socket),
         }
     }
@@ -171,9 +172,10 @@ impl Sockets {
         self.slots.get(&socket).copied()
     }
 
-    fn open(&mut self, socket: SocketId, transport: Arc<dyn Transport>) {
+    fn open(&mut self, hub: HubId, socket: SocketId, transport: Arc<dyn Transport>) {
         let state = SocketState {
             socket,
+            hub,
             reads_deflated: transport.reads_deflated(),
             transport: Some(transport),
             outbox: Outbox::default(),
@@ -301,8 +303,9 @@ impl Sockets {
         self.mark(slot, Lane::Urgent);
     }
 
-    fn end_some(&mut self, count: usize, code: CloseCode) {
-        let open = self.slab.iter().filter(|(_, state)| !state.ending);
+    fn end_some(&mut self, of: Option<HubId>, count: usize, code: CloseCode) {
+        let is_meant = |state: &SocketState| of.is_none_or(|hub| state.hub == hub);
+        let open = self.slab.iter().filter(|(_, state)| !state.ending && is_meant(state));
         let slots: Vec<Slot> = open.take(count).map(|(slot, _)| slot as Slot).collect();
         for slot in slots {
             self.end(slot, code);

@@ -5,12 +5,12 @@
 //! shard does with a command is left to [`shard`](super::shard).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use super::command::{ChannelId, ShardCommand};
+use super::command::{ChannelId, HubId, ShardCommand};
 use super::outbox::Transport;
 use super::shard::Shard;
 use crate::config::WebSocketConfig;
@@ -22,6 +22,7 @@ pub struct Shards {
     inboxes: Box<[Inbox]>,
     inbox_bytes_max: usize,
     channel_ids: AtomicU64,
+    hub_ids: AtomicU32,
 }
 
 #[derive(Default)]
@@ -47,6 +48,7 @@ impl Shards {
             inboxes: (0..count).map(|_| Inbox::default()).collect(),
             inbox_bytes_max: limits.inbox_bytes,
             channel_ids: AtomicU64::new(0),
+            hub_ids: AtomicU32::new(0),
         };
         let shard = |_| Shard::new(limits, metrics.clone());
         (Arc::new(shards), (0..count).map(shard).collect())
@@ -101,11 +103,11 @@ impl Shards {
         self.inboxes.iter().map(|inbox| inbox.sockets.load(Ordering::Relaxed)).sum()
     }
 
-    /// Hands the write side of a new socket to its shard.
-    pub fn open(&self, socket: SocketId, transport: Arc<dyn Transport>) {
+    /// Hands the write side of a new socket of a hub to its shard.
+    pub fn open(&self, hub: HubId, socket: SocketId, transport: Arc<dyn Transport>) {
         let shard = self.of(socket);
         self.inboxes[shard].sockets.fetch_add(1, Ordering::Relaxed);
-        self.push(shard, ShardCommand::Open { socket, transport });
+        self.push(shard, ShardCommand::Open { hub, socket, transport });
     }
 
     /// Sends one socket a frame that others caused, to which the bound of its outbox applies.
@@ -146,7 +148,16 @@ impl Shards {
             before += sockets;
             let count = count * before / all - ended;
             ended += count;
-            self.push(shard, ShardCommand::EndSome { count, code });
+            self.push(shard, ShardCommand::EndSome { of: None, count, code });
+        }
+    }
+
+    /// Closes about `count` sockets of one hub: the same number on each shard, since how many it has
+    /// there is not counted.
+    pub(super) fn end_some_of(&self, hub: HubId, count: usize, code: CloseCode) {
+        let count = count.div_ceil(self.count());
+        for shard in 0..self.count() {
+            self.push(shard, ShardCommand::EndSome { of: Some(hub), count, code });
         }
     }
 
@@ -168,6 +179,10 @@ impl Shards {
                 }
             }
         }
+    }
+
+    pub(super) fn new_hub_id(&self) -> HubId {
+        HubId(self.hub_ids.fetch_add(1, Ordering::Relaxed))
     }
 
     pub(super) fn new_channel_id(&self) -> ChannelId {

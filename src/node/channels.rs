@@ -10,6 +10,8 @@ use super::coordinator::{Coordinator, LastEvent, Triggered, TriggeredEvent};
 use super::decisions::Decisions;
 use super::oversized::Oversized;
 use super::peer_log::PeerLog;
+use arc_swap::Guard;
+
 use crate::app::App;
 use crate::hub::{ChannelCounts, Hub};
 use crate::metrics::Metrics;
@@ -34,7 +36,7 @@ impl Channels {
         metrics: Arc<Metrics>,
         peer_log: Arc<PeerLog>,
     ) -> Self {
-        let oversized = Oversized::new(hub.app().clone());
+        let oversized = Oversized::new(&hub.app().id);
         Self { hub, coordinator, decisions, metrics, peer_log, oversized }
     }
 
@@ -42,16 +44,17 @@ impl Channels {
     pub(super) fn tick(&self, now: Instant) {
         self.hub.tick(now);
         self.peer_log.tick(now);
-        self.oversized.tick(now);
+        self.oversized.tick(self.app().limits.event_data_warn_bytes, now);
     }
 
     /// Logs an event that was accepted although hosted Pusher would refuse its size.
     pub fn oversized(&self, event: &str, bytes: usize, now: Instant) {
-        self.oversized.note(event, bytes, now);
+        let limit = self.app().limits.event_data_warn_bytes;
+        self.oversized.note(event, bytes, limit, now);
     }
 
-    /// The app whose channels these are.
-    pub fn app(&self) -> &Arc<App> {
+    /// The app whose channels these are, as it is configured now. Not to be held while waiting.
+    pub fn app(&self) -> Guard<Arc<App>> {
         self.hub.app()
     }
 

@@ -25,7 +25,7 @@ use crate::protocol::{ChannelName, Frame, Member, SocketId, User, server_message
 /// One app of such a node.
 pub(super) struct ClusterNode {
     cluster: Arc<Cluster>,
-    /// The index of the app in the configuration.
+    /// The slot of the app.
     app: usize,
     hub: Arc<Hub>,
     webhooks: Option<Arc<dyn WebhookSink>>,

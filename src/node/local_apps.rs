@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use super::decisions::{Decision, Decisions};
@@ -31,41 +32,46 @@ pub(super) struct LocalApp {
 
 /// All apps of this node.
 pub(super) struct LocalApps {
-    /// In the order of the configuration.
-    apps: Vec<LocalApp>,
+    /// In the order of their slots.
+    apps: ArcSwap<Vec<LocalApp>>,
     metrics: Arc<Metrics>,
     decisions: Arc<Decisions>,
     missed_lines: Mutex<LineLimit>,
 }
 
 impl LocalApps {
-    pub(super) fn new(
-        apps: Vec<LocalApp>,
-        metrics: Arc<Metrics>,
-        decisions: Arc<Decisions>,
-    ) -> Self {
-        Self { apps, metrics, decisions, missed_lines: Mutex::default() }
+    pub(super) fn new(metrics: Arc<Metrics>, decisions: Arc<Decisions>) -> Self {
+        let (apps, missed_lines) = Default::default();
+        Self { apps, metrics, decisions, missed_lines }
+    }
+
+    /// Adds the app of the next slot, before the cluster has it. One caller at a time.
+    pub(super) fn push(&self, app: LocalApp) {
+        let mut apps = Vec::clone(&self.apps.load());
+        apps.push(app);
+        self.apps.store(Arc::new(apps));
     }
 
     /// Applies one effect.
     pub(super) fn apply(&self, effect: Effect) {
+        let apps = self.apps.load();
         match effect {
             Effect::Channel { app, channel, action } => {
-                self.apply_to_channel(&self.apps[app], &channel, action);
+                self.apply_to_channel(&apps[app], &channel, action);
             }
             Effect::Webhook { app, event } => {
-                if let Some(webhooks) = &self.apps[app].webhooks {
+                if let Some(webhooks) = &apps[app].webhooks {
                     webhooks.send(event);
                 }
             }
             Effect::Watchers { app, user_id, online } => {
-                self.apps[app].hub.notify_watchers_of(&user_id, online);
+                apps[app].hub.notify_watchers_of(&user_id, online);
             }
             Effect::Watchlist { app, socket, online, offline } => {
-                self.apps[app].hub.send_watchlist(socket, &online, &offline);
+                apps[app].hub.send_watchlist(socket, &online, &offline);
             }
             Effect::Terminate { app, user_id } => {
-                let hub = &self.apps[app].hub;
+                let hub = &apps[app].hub;
                 let sockets = hub.terminate_user(&user_id);
                 tracing::info!(app = hub.app().id, %user_id, sockets, "user terminated");
             }
@@ -114,7 +120,8 @@ impl LocalApps {
 
     /// Counts and logs events that this node missed, and sends the subscribers the app's gap event.
     fn report_missed(&self, hub: &Hub, name: &ChannelName, missed: MissedEvents) {
-        let (app, is_logged) = (&hub.app().id, self.missed_lines.lock().take(Instant::now()));
+        let settings = hub.app();
+        let (app, is_logged) = (&settings.id, self.missed_lines.lock().take(Instant::now()));
         let events = match missed {
             MissedEvents::Events(events) => {
                 self.metrics.cluster_events_missed.inc_by(events);
@@ -132,7 +139,7 @@ impl LocalApps {
             }
         };
         // Subscribers of an encrypted channel could not decrypt it.
-        if let Some(event) = hub.app().gap_event.as_ref().filter(|_| !name.is_encrypted()) {
+        if let Some(event) = settings.gap_event.as_ref().filter(|_| !name.is_encrypted()) {
             let data = format!("{{\"missed\":{events}}}");
             let event = server_message::OutboundEvent::new(event, &data);
             hub.deliver(name, &event.frame(name), None);

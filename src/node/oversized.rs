@@ -2,31 +2,29 @@
 //!
 //! A back end that sends such events sends many of them. Each is delivered and counted.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
-use crate::app::App;
 use crate::log_throttle::{LogThrottle, Suppressed};
 
 const INTERVAL: Duration = Duration::from_secs(60);
 
 /// The log of one app.
 pub(super) struct Oversized {
-    app: Arc<App>,
+    app_id: String,
     throttle: Mutex<LogThrottle<String>>,
 }
 
 impl Oversized {
-    pub(super) fn new(app: Arc<App>) -> Self {
-        Self { app, throttle: Mutex::new(LogThrottle::new(INTERVAL)) }
+    pub(super) fn new(app_id: &str) -> Self {
+        Self { app_id: app_id.to_owned(), throttle: Mutex::new(LogThrottle::new(INTERVAL)) }
     }
 
-    /// Counts an event, and logs it if it is the first of its name in the interval.
-    pub(super) fn note(&self, event: &str, bytes: usize, now: Instant) {
+    /// Counts an event above `limit` bytes, and logs it if it is the first of its name in the interval.
+    pub(super) fn note(&self, event: &str, bytes: usize, limit: usize, now: Instant) {
         if self.throttle.lock().admit(event, now) {
-            let (app, limit) = (&self.app.id, self.app.limits.event_data_warn_bytes);
+            let app = &self.app_id;
             tracing::warn!(
                 app,
                 event,
@@ -38,10 +36,10 @@ impl Oversized {
     }
 
     /// Logs the counts of the intervals that have ended.
-    pub(super) fn tick(&self, now: Instant) {
+    pub(super) fn tick(&self, limit: usize, now: Instant) {
         let suppressed = self.throttle.lock().take_suppressed(now);
         for Suppressed { kind: event, count } in suppressed {
-            let (app, limit) = (&self.app.id, self.app.limits.event_data_warn_bytes);
+            let app = &self.app_id;
             tracing::warn!(
                 app,
                 event,

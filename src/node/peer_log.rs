@@ -4,13 +4,11 @@
 //! A client can repeat a refused request without end. The metrics count every refusal, and `--debug` logs
 //! each.
 
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
 use super::message_log::cut;
-use crate::app::App;
 use crate::log_throttle::{LogThrottle, Suppressed};
 use crate::protocol::server_message::{ErrorEvent, SubscriptionError};
 use crate::protocol::{CloseCode, SocketId};
@@ -19,7 +17,7 @@ const INTERVAL: Duration = Duration::from_secs(1);
 
 /// The log of one app.
 pub struct PeerLog {
-    app: Arc<App>,
+    app_id: String,
     throttle: Mutex<LogThrottle<Refusal>>,
 }
 
@@ -36,16 +34,16 @@ enum Refusal {
 macro_rules! refused {
     ($log:expr, $refusal:expr, $text:literal, $($field:tt)*) => {
         if $log.is_first($refusal) {
-            tracing::info!(app = $log.app.id, $($field)*, $text);
+            tracing::info!(app = $log.app_id, $($field)*, $text);
         } else {
-            tracing::debug!(target: "resound::stream", app = $log.app.id, $($field)*, $text);
+            tracing::debug!(target: "resound::stream", app = $log.app_id, $($field)*, $text);
         }
     };
 }
 
 impl PeerLog {
-    pub(super) fn new(app: Arc<App>) -> Self {
-        Self { app, throttle: Mutex::new(LogThrottle::new(INTERVAL)) }
+    pub(super) fn new(app_id: &str) -> Self {
+        Self { app_id: app_id.to_owned(), throttle: Mutex::new(LogThrottle::new(INTERVAL)) }
     }
 
     /// A message was answered with an error.
@@ -81,7 +79,7 @@ impl PeerLog {
     /// Logs the counts of the intervals that have ended.
     pub(super) fn tick(&self, now: Instant) {
         let suppressed = self.throttle.lock().take_suppressed(now);
-        let app = &self.app.id;
+        let app = &self.app_id;
         for Suppressed { kind, count } in suppressed {
             match kind {
                 Some(Refusal::Message(code)) => {

@@ -50,8 +50,9 @@ impl Socket {
     pub fn open(arrival: Arrival, now: Instant) -> Self {
         let Arrival { permit, id, library, transport, answer } = arrival;
         let channels = permit.channels();
-        let (session, established) = Session::open(channels.app().clone(), id, library, now);
-        channels.hub().shards().open(id, transport);
+        let app = Arc::clone(&channels.app());
+        let (session, established) = Session::open(app, id, library, now);
+        channels.hub().open(id, transport);
         for frame in answer.into_iter().chain([established]) {
             channels.hub().answer(id, frame);
         }
@@ -72,13 +73,14 @@ impl Socket {
             let message = readable(text);
             tracing::debug!(target: "resound::stream", socket = %self.id(), message, "message received");
         }
-        self.take_decisions();
+        self.take_changes();
         let actions = self.session.receive(text, now);
         actions.into_iter().map(|action| self.carry_out(action, now)).sum()
     }
 
     /// A ping or pong frame arrived.
     pub fn control_frame(&mut self, now: Instant) {
+        self.take_changes();
         if let Some(action) = self.session.receive_control_frame(now) {
             self.carry_out(action, now);
         }
@@ -105,7 +107,7 @@ impl Socket {
 
     /// Pings or closes the client if that is due.
     pub fn tick(&mut self, now: Instant) {
-        self.take_decisions();
+        self.take_changes();
         if let Some(action) = self.session.tick(now) {
             self.carry_out(action, now);
         }
@@ -124,9 +126,10 @@ impl Socket {
         self.channels().hub()
     }
 
-    /// Brings the session up to date with what the cluster has decided.
-    fn take_decisions(&mut self) {
+    /// Brings the session up to date with the settings of its app and with what the cluster has decided.
+    fn take_changes(&mut self) {
         let id = self.id();
+        self.session.set_app(&self.permit.channels().app());
         for decision in self.permit.channels().decisions().take(id) {
             match decision {
                 Decision::Granted(channel) => self.session.subscription_granted(&channel),

@@ -9,18 +9,20 @@ use std::time::Instant;
 
 use super::client_message::{ClientEvent, ClientMessage, SignIn, Subscribe};
 use super::liveness::Liveness;
-use super::member::InvalidMember;
 use super::rate_limit::{FLOOD_RATE, FixedWindow, TokenBucket, TokenRate};
-use super::server_message::{self, ErrorEvent, OutboundEvent, SubscriptionError};
-use super::signature::{self, AuthError};
+use super::server_message::{self, OutboundEvent, SubscriptionError};
+use super::signature;
 use super::{ChannelName, ChannelType, ClientLibrary, CloseCode, Frame, Member, SocketId, User};
 use crate::app::{App, ClientEvents};
 
 mod action;
+mod refusal;
 mod subscriptions;
 
 pub use action::{Action, Addressee, Relay};
+pub use refusal::presence_full;
 
+use refusal::{FLOODING, limit_reached, refuse_sign_in, reject, unsupported};
 use subscriptions::Subscriptions;
 
 /// The protocol state of one socket.
@@ -65,6 +67,14 @@ impl Session {
             app,
         };
         (session, established)
+    }
+
+    /// The settings of the app have been replaced. They apply from here on; the times that were
+    /// announced or set at the start stay.
+    pub fn set_app(&mut self, app: &Arc<App>) {
+        if !Arc::ptr_eq(&self.app, app) {
+            self.app = app.clone();
+        }
     }
 
     /// The id of the socket.
@@ -337,64 +347,5 @@ impl Session {
             data: message.data.to_string(),
             user_id: user_id.clone(),
         })
-    }
-}
-
-/// The refusal of a presence channel that has `members` members, the limit.
-pub fn presence_full(members: usize) -> SubscriptionError {
-    let error =
-        format!("the presence channel has {members} members, the limit (max_presence_members)");
-    limit_reached(4100, error)
-}
-
-const FLOODING: Action = Action::Close(CloseCode::Flooding);
-
-/// Characters of an unsupported event name that the answer repeats. The channel of a refused
-/// subscription is repeated whole: the client finds its subscription by that name.
-const SHOWN_CHARS_MAX: usize = 200;
-
-fn unsupported(event: &str) -> Action {
-    let event: String = event.chars().take(SHOWN_CHARS_MAX).collect();
-    let text = format!(
-        "Unsupported event {event:?}: clients may send pusher:subscribe, pusher:unsubscribe, pusher:signin, pusher:ping, pusher:pong and client-… events"
-    );
-    reject(4200, text)
-}
-
-fn reject(code: u16, message: impl Into<String>) -> Action {
-    Action::Reject(ErrorEvent { code, message: message.into() })
-}
-
-fn refuse_sign_in(why: &dyn std::fmt::Display) -> Action {
-    let message = format!("Sign-in refused: {why}");
-    Action::RefuseSignIn(ErrorEvent { code: CloseCode::SignInRefused.code(), message })
-}
-
-fn limit_reached(status: u16, error: String) -> SubscriptionError {
-    SubscriptionError { kind: "LimitReached", error, status }
-}
-
-impl From<AuthError> for SubscriptionError {
-    fn from(why: AuthError) -> Self {
-        Self { kind: "AuthError", error: why.to_string(), status: 401 }
-    }
-}
-
-impl From<super::channel_name::InvalidChannelName> for SubscriptionError {
-    fn from(why: super::channel_name::InvalidChannelName) -> Self {
-        use super::channel_name::InvalidChannelName::TooLong;
-        let kind = if matches!(why, TooLong { .. }) { "LimitReached" } else { "InvalidChannel" };
-        Self { kind, error: why.to_string(), status: 4009 }
-    }
-}
-
-impl From<InvalidMember> for SubscriptionError {
-    fn from(why: InvalidMember) -> Self {
-        match why {
-            InvalidMember::TooLarge { .. } => limit_reached(4301, why.to_string()),
-            InvalidMember::Missing | InvalidMember::Data(_) => {
-                Self { kind: "AuthError", error: why.to_string(), status: 401 }
-            }
-        }
     }
 }

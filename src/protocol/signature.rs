@@ -86,17 +86,21 @@ fn check_auth(
         let theirs = key.chars().take(64).collect();
         return Err(AuthError::OtherKey { theirs, ours: app.key.clone() });
     }
-    let mut mac = app.secret.mac();
-    mac.update(shown.as_bytes());
-    rest.iter().for_each(|part| mac.update(part.as_bytes()));
-    if verify(mac, signature) {
+    let is_signed = |secret: &Secret| {
+        let mut mac = secret.mac();
+        mac.update(shown.as_bytes());
+        rest.iter().for_each(|part| mac.update(part.as_bytes()));
+        verify(mac, signature)
+    };
+    if app.secrets().any(is_signed) {
         Ok(())
     } else {
         Err(AuthError::Mismatch { beside, signed: shown.to_owned() })
     }
 }
 
-/// The value of `X-Pusher-Signature`: the signature of the body of a webhook.
+/// The value of `X-Pusher-Signature`: the signature of the body of a webhook, never with a previous
+/// secret.
 pub fn signed_body(app: &App, body: &[u8]) -> String {
     let mut mac = app.secret.mac();
     mac.update(body);
@@ -170,8 +174,9 @@ pub fn check_request(
     check_clock(required("auth_timestamp")?, now_unix_seconds)?;
     let signed_query = query.canonical();
     let is_signed =
-        |path: &&str| verify(request_mac(&app.secret, method, path, &signed_query), signature);
-    if paths.iter().any(is_signed) { Ok(()) } else { Err(Unauthorized::Signature) }
+        |path: &str, secret| verify(request_mac(secret, method, path, &signed_query), signature);
+    let is_any = |path: &&str| app.secrets().any(|secret| is_signed(path, secret));
+    if paths.iter().any(is_any) { Ok(()) } else { Err(Unauthorized::Signature) }
 }
 
 /// Checks the body against the signed `body_md5`. A request without a body may have the MD5 of the

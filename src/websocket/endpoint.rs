@@ -110,10 +110,10 @@ impl WebSocketEndpoint {
         let protocol = parameters.find_map(|pair| pair.strip_prefix("protocol="));
         let origin =
             request.headers().get(ORIGIN).map(|origin| origin.to_str().unwrap_or("invalid"));
-        admit(channels.app(), protocol, origin).inspect_err(|code| {
+        admit(&channels.app(), protocol, origin).inspect_err(|code| {
             channels.peer_log().connection_refused(*code, origin);
         })?;
-        Ok(channels.clone())
+        Ok(channels)
     }
 
     fn key<'p>(&self, path: &'p str) -> Option<&'p str> {

@@ -157,7 +157,8 @@ impl Tab {
         }
         let node = &nodes[self.node];
         let channels = node.inner.channels_by_id("123456").unwrap();
-        let permit = ConnectionPermit::acquire(channels).now_or_never().unwrap().expect("no bound");
+        let permit =
+            ConnectionPermit::acquire(&channels).now_or_never().unwrap().expect("no bound");
         let checker = Arc::new(Checker::default());
         let id = node.inner.shards().new_socket_id(0);
         let now = Instant::now();

@@ -88,7 +88,7 @@ impl Pure {
         let metrics = Arc::new(Metrics::default());
         let (shards, mut all) = Shards::new(2, websocket, &metrics);
         let cache = EventCache::new(cache.ttl, cache.bytes);
-        let node = Arc::new(Node::new(&apps, &shards, cache, metrics, HashMap::new()));
+        let node = Arc::new(Node::new(&apps, &shards, cache, metrics, &HashMap::new()));
         Self {
             router: router(Api::new(
                 node.clone(),
@@ -135,8 +135,8 @@ impl Pure {
         let channels = self.node.channels_by_key(key.ok_or(CloseCode::PathNotFound)?);
         let channels = channels.ok_or(CloseCode::ApplicationDoesNotExist)?;
         let protocol = query.split('&').find_map(|pair| pair.strip_prefix("protocol="));
-        admit(channels.app(), protocol, origin)?;
-        Ok(channels.clone())
+        admit(&channels.app(), protocol, origin)?;
+        Ok(channels)
     }
 
     fn client(&mut self, name: &str) -> Result<&mut Client, String> {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use resound::hub::HubId;
 use resound::metrics::Metrics;
 use resound::protocol::CloseCode;
 
@@ -15,7 +16,7 @@ fn a_socket_counts_from_when_it_opens_until_it_is_forgotten() {
     let (first, second) = (shards.new_socket_id(0), shards.new_socket_id(1));
     for socket in [first, second] {
         let wire = Arc::new(Wire::default());
-        shards.open(socket, Arc::new(Memory { wire, reads_deflated: false }));
+        shards.open(HubId::default(), socket, Arc::new(Memory { wire, reads_deflated: false }));
     }
     assert_eq!(shards.socket_count(), 2, "before a shard has looked");
     shards.settle(&mut all);
@@ -35,7 +36,11 @@ fn a_step_of_a_drain_closes_no_more_than_its_count_and_leaves_none_for_later() {
         for (shard, sockets) in spread.into_iter().enumerate() {
             for _ in 0..sockets {
                 let (socket, wire) = (shards.new_socket_id(shard), Arc::new(Wire::default()));
-                shards.open(socket, Arc::new(Memory { wire: wire.clone(), reads_deflated: false }));
+                shards.open(
+                    HubId::default(),
+                    socket,
+                    Arc::new(Memory { wire: wire.clone(), reads_deflated: false }),
+                );
                 open.push((socket, wire));
             }
         }

@@ -62,7 +62,7 @@ impl Server {
         let webhooks: Arc<dyn WebhookSink> = record.clone();
         let webhooks = HashMap::from([("1".to_owned(), webhooks)]);
         let cache = cache(Duration::from_secs(CACHE_SECONDS));
-        let node = Node::new(&Apps::new([app]).unwrap(), &inboxes, cache, metrics, webhooks);
+        let node = Node::new(&Apps::new([app]).unwrap(), &inboxes, cache, metrics, &webhooks);
         Self {
             hub: node.channels_by_id("1").unwrap().hub().clone(),
             node,
@@ -145,7 +145,8 @@ impl Server {
         let transport =
             Arc::new(Memory { wire: wire.clone(), reads_deflated: at.is_multiple_of(3) });
         let channels = self.node.channels_by_id("1").unwrap();
-        let permit = ConnectionPermit::acquire(channels).now_or_never().unwrap().expect("no bound");
+        let permit =
+            ConnectionPermit::acquire(&channels).now_or_never().unwrap().expect("no bound");
         let arrival =
             Arrival { permit, id, library: ClientLibrary::Other, transport, answer: None };
         let socket = Socket::open(arrival, self.now);

@@ -83,8 +83,9 @@ impl Peer {
     fn open(hub: &Hub, shards: &Shards, user: &str) -> Self {
         let shard = hub.socket_count() as usize % shards.count();
         let (id, wire) = (shards.new_socket_id(shard), Arc::new(Wire::default()));
-        shards.open(id, Arc::new(Memory { wire: wire.clone(), reads_deflated: true }));
-        let limits = &hub.app().limits;
+        hub.open(id, Arc::new(Memory { wire: wire.clone(), reads_deflated: true }));
+        let app = hub.app();
+        let limits = &app.limits;
         let user_data = user_data(user, 0, &USERS);
         let member = Member::parse(Some(&channel_data(user, 0)), limits).unwrap();
         let user = User::parse(&user_data, limits).unwrap();

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use sha2::Sha256;
 
 use super::{FORMAT, NodeId};
-use crate::app::App;
+use crate::app::{App, Secret};
 
 /// What one node is configured with, as far as all nodes must agree on it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +27,16 @@ pub(in crate::cluster) struct Claim {
 /// What makes a change of an app's credentials visible and shows nothing of them.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Marks {
+    key: String,
+    secret: String,
+    /// While a secret is rotated.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    previous: Option<SecretMarks>,
+}
+
+/// The marks that an app has where its previous secret is its only one.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+struct SecretMarks {
     key: String,
     secret: String,
 }
@@ -68,11 +78,16 @@ impl Claim {
         keeps_events: bool,
     ) -> Self {
         let transport = if keeps_events { "streams" } else { "pubsub" }.to_owned();
-        let marks = |app: &App| {
+        let of_secret = |app: &App, secret: &Secret| {
             let mark = |part: &str, text: &str| {
-                mark(app.secret.reveal(), &format!("{part} {} {text}", app.id))
+                mark(secret.reveal(), &format!("{part} {} {text}", app.id))
             };
-            Marks { key: mark("key", &app.key), secret: mark("secret", "") }
+            SecretMarks { key: mark("key", &app.key), secret: mark("secret", "") }
+        };
+        let marks = |app: &App| {
+            let SecretMarks { key, secret } = of_secret(app, &app.secret);
+            let previous = app.previous_secret.as_ref().map(|secret| of_secret(app, secret));
+            Marks { key, secret, previous }
         };
         Self {
             format: FORMAT,
@@ -113,15 +128,36 @@ impl Claim {
         for (id, marks) in &self.apps {
             let about = match other.apps.get(id) {
                 None => DisagreementKind::AppMissingThere,
-                Some(there) if there.secret != marks.secret => DisagreementKind::Secret,
-                Some(there) if there.key != marks.key => DisagreementKind::Key,
-                Some(_) => continue,
+                Some(there) => match marks.compare(there) {
+                    Some(about) => about,
+                    None => continue,
+                },
             };
             all.push((about, Some(id.clone())));
         }
         let missing = other.apps.keys().filter(|id| !self.apps.contains_key(*id));
         all.extend(missing.map(|id| (DisagreementKind::AppMissingHere, Some(id.clone()))));
         all
+    }
+}
+
+impl Marks {
+    /// The marks by each secret that is accepted.
+    fn by_secret(&self) -> impl Iterator<Item = (&str, &str)> {
+        let previous = self.previous.as_ref().map(|marks| (&*marks.key, &*marks.secret));
+        std::iter::once((&*self.key, &*self.secret)).chain(previous)
+    }
+
+    /// What differs. One secret that both accept is agreement: during a rotation some nodes have the
+    /// new one already, and the others do not need it yet.
+    fn compare(&self, there: &Self) -> Option<DisagreementKind> {
+        let same = |ours: &str| there.by_secret().find(|(_, theirs)| *theirs == ours);
+        let shared = self.by_secret().find_map(|(key, secret)| Some((key, same(secret)?.0)));
+        match shared {
+            None => Some(DisagreementKind::Secret),
+            Some((ours, theirs)) if ours != theirs => Some(DisagreementKind::Key),
+            Some(_) => None,
+        }
     }
 }
 
@@ -213,6 +249,35 @@ mod tests {
         check(None, &[(DisagreementKind::Format, None)]);
         let newer = Claim { format: super::FORMAT + 1, ..claim(&[], false) };
         check(Some(newer), &[(DisagreementKind::Format, None)]);
+    }
+
+    #[test]
+    fn a_secret_that_both_accept_is_agreement() {
+        let rotated = |key: &str, secret: &str, previous: Option<&str>| {
+            let previous_secret = previous.map(Secret::new);
+            let (id, secret) = ("1".to_owned(), Secret::new(secret));
+            let app = App { id, key: key.to_owned(), secret, previous_secret, ..app() };
+            Claim::of(std::iter::once(&app), false)
+        };
+        let about = |ours: &Claim, theirs: &Claim| {
+            let found = ours.disagreements(&[(NodeId(7), Some(theirs.clone()))]);
+            found.iter().map(|found| found.about).collect::<Vec<_>>()
+        };
+        let (old, new) = (rotated("k", "old", None), rotated("k", "new", None));
+        let both = rotated("k", "new", Some("old"));
+        let other_key = rotated("k2", "new", Some("old"));
+        for (ours, theirs, expected) in [
+            (&both, &old, None),
+            (&both, &new, None),
+            (&both, &both, None),
+            (&old, &new, Some(DisagreementKind::Secret)),
+            (&other_key, &old, Some(DisagreementKind::Key)),
+            (&other_key, &both, Some(DisagreementKind::Key)),
+        ] {
+            let expected: Vec<_> = expected.into_iter().collect();
+            assert_eq!(about(ours, theirs), expected, "{ours:?} {theirs:?}");
+            assert_eq!(about(theirs, ours), expected, "{theirs:?} {ours:?}");
+        }
     }
 
     #[test]

@@ -18,17 +18,17 @@ const INTERVAL: Duration = Duration::from_secs(5);
 type Pair = (Vec<u8>, Vec<u8>);
 
 /// The exchange of one node.
-pub(super) struct ClaimExchange {
+pub(super) struct ClaimExchange<F> {
     node: NodeId,
     /// The keys of the claims and of the nodes.
     claims: String,
     nodes: String,
-    own: String,
+    /// What this node is configured with now.
+    own: F,
 }
 
-impl ClaimExchange {
-    pub(super) fn new(node: NodeId, prefix: &str, claim: &Claim) -> Self {
-        let own = serde_json::to_string(claim).expect("a claim is a map with text keys");
+impl<F: Fn() -> Claim> ClaimExchange<F> {
+    pub(super) fn new(node: NodeId, prefix: &str, own: F) -> Self {
         Self { node, claims: format!("{prefix}:claims"), nodes: format!("{prefix}:nodes"), own }
     }
 
@@ -57,8 +57,9 @@ impl ClaimExchange {
         &self,
         connection: &mut MultiplexedConnection,
     ) -> Result<Vec<(NodeId, Option<Claim>)>, RedisError> {
+        let own = serde_json::to_string(&(self.own)()).expect("a claim is a map with text keys");
         let mut ask = redis::pipe();
-        ask.cmd("HSET").arg(&self.claims).arg(&self.node.to_bytes()[..]).arg(&self.own).ignore();
+        ask.cmd("HSET").arg(&self.claims).arg(&self.node.to_bytes()[..]).arg(own).ignore();
         ask.cmd("HGETALL").arg(&self.claims).cmd("HGETALL").arg(&self.nodes);
         let (all, alive): (Value, Value) = ask.query_async(connection).await?;
         let alive: Vec<Vec<u8>> = pairs(alive)?.into_iter().map(|(node, _)| node).collect();

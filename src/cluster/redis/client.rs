@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, PushInfo, PushKind, RedisError, Value};
 use serde::de::DeserializeOwned;
@@ -51,6 +52,7 @@ impl RedisClient {
             Ok::<(), ()>(())
         };
         let connection = Connector::new(redis)?.connect(timeout, push).await?;
+        let app_ids = Arc::new(ArcSwap::from_pointee(app_ids));
         let commands = Arc::new(Commands::new(node, &settings.prefix, app_ids));
         Ok(Self::new(connection, commands, &settings).await?)
     }

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use arc_swap::ArcSwap;
 use redis::aio::MultiplexedConnection;
 use redis::{Cmd, Pipeline, RedisError};
 use serde::Serialize;
@@ -27,7 +28,7 @@ use crate::config::ClusterSettings;
 pub(super) struct Commands {
     node: NodeId,
     prefix: String,
-    app_ids: Vec<String>,
+    app_ids: Arc<ArcSwap<Vec<String>>>,
     /// The keys of the nodes, of pending leaves and of the epoch.
     nodes: String,
     leaves: String,
@@ -94,7 +95,7 @@ struct ConnectionsArguments {
 }
 
 impl Commands {
-    pub(super) fn new(node: NodeId, prefix: &str, app_ids: Vec<String>) -> Self {
+    pub(super) fn new(node: NodeId, prefix: &str, app_ids: Arc<ArcSwap<Vec<String>>>) -> Self {
         Self {
             node,
             app_ids,
@@ -195,7 +196,8 @@ impl Commands {
 
     fn reap(&self, node: NodeId, leaving: bool, scripts: &Scripts) -> Cmd {
         let keys = [&*self.nodes, &self.channels(node), &self.leaves];
-        let arguments = ReapArguments { prefix: &self.prefix, app_ids: &self.app_ids, leaving };
+        let app_ids = self.app_ids.load();
+        let arguments = ReapArguments { prefix: &self.prefix, app_ids: &app_ids, leaving };
         let mut cmd = script(&scripts.reap, &keys);
         cmd.arg(&node.to_bytes()[..]).arg(&change_head(NodeId(0))[..]).arg(pack(&arguments));
         cmd

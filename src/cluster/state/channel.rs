@@ -69,6 +69,11 @@ impl ClusterChannel {
         }
     }
 
+    /// The directory is to treat the channel in this way; returns whether that is another one.
+    pub(super) fn set_traits(&mut self, traits: ChannelTraits) -> bool {
+        std::mem::replace(&mut self.traits, traits) != traits
+    }
+
     // What this node's sockets do.
 
     /// A socket joins. It is answered when the directory has it.

@@ -63,6 +63,26 @@ impl ChannelTable {
         self.apps.iter().position(|app| app.id == app_id)
     }
 
+    /// An app is added at the next slot, or the app of a slot has new settings. Returns the topics of
+    /// channels that the directory has to treat in another way.
+    pub(super) fn put_app(&mut self, slot: usize, app: &Arc<App>) -> Vec<Arc<str>> {
+        match self.apps.get_mut(slot) {
+            Some(known) => known.clone_from(app),
+            None => self.apps.push(app.clone()),
+        }
+        let of_app = self.channels.iter_mut().filter(|(_, channel)| channel.key.app == slot);
+        let changed = of_app.filter_map(|(topic, channel)| {
+            let traits = traits(&channel.key, app);
+            channel.set_traits(traits).then(|| topic.clone())
+        });
+        changed.collect()
+    }
+
+    /// Whether some app has webhooks.
+    pub(super) fn any_webhooks(&self) -> bool {
+        self.apps.iter().any(|app| !app.webhooks.is_empty())
+    }
+
     /// A channel and its app.
     pub(super) fn with_app(&mut self, topic: &str) -> Option<(&App, &mut ClusterChannel)> {
         let channel = self.channels.get_mut(topic)?;
@@ -73,16 +93,10 @@ impl ChannelTable {
     pub(super) fn entry(&mut self, key: &ChannelKey) -> (Arc<str>, &mut ClusterChannel) {
         let topic = self.topic(key);
         let app = &self.apps[key.app];
-        let channel = self.channels.entry(topic.clone()).or_insert_with(|| {
-            let is_user = key.user_id().is_some();
-            let traits = ChannelTraits {
-                listed: !is_user,
-                roster: key.has_roster(),
-                webhooks: !is_user && !app.webhooks.is_empty(),
-                counts: !key.has_roster() && app.subscription_count_events,
-            };
-            ClusterChannel::new(key.clone(), app.id.clone(), traits)
-        });
+        let channel = self
+            .channels
+            .entry(topic.clone())
+            .or_insert_with(|| ClusterChannel::new(key.clone(), app.id.clone(), traits(key, app)));
         (topic, channel)
     }
 
@@ -220,5 +234,16 @@ impl ChannelTable {
         let mut all: Vec<_> = self.channels.values().filter(matches).map(row).collect();
         all.sort();
         all
+    }
+}
+
+/// How the directory treats a channel.
+fn traits(key: &ChannelKey, app: &App) -> ChannelTraits {
+    let is_user = key.user_id().is_some();
+    ChannelTraits {
+        listed: !is_user,
+        roster: key.has_roster(),
+        webhooks: !is_user && !app.webhooks.is_empty(),
+        counts: !key.has_roster() && app.subscription_count_events,
     }
 }

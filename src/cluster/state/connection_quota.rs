@@ -39,6 +39,11 @@ impl ConnectionQuota {
         Self { app, open: 0, waiting: VecDeque::new(), reported: 0, is_queued: false }
     }
 
+    /// The app has new settings.
+    pub(super) fn set_app(&mut self, app: Arc<App>) {
+        self.app = app;
+    }
+
     /// One more socket. The directory decides where the app has a bound.
     pub(super) fn request_permit(&mut self) -> PermitDecision {
         if self.app.limits.connections.is_none() {

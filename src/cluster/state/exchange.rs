@@ -19,6 +19,7 @@ use super::request_queue::{Batch, QueuedRequest, RequestQueue, SentRequest};
 use super::sequence::EventOrder;
 use super::sockets::HeldEvent;
 use super::topic_sync::Subscription;
+use crate::app::App;
 use crate::channel_rules::{COUNT_INTERVAL, WebhookEvent, WebhookPayload};
 use crate::cluster::directory::NodeId;
 use crate::cluster::directory::key::ChannelKey;
@@ -98,6 +99,21 @@ impl Exchange {
         match self.link {
             LinkState::Up => self.channels.linger_idle(topic, now),
             LinkState::Away | LinkState::Leaving => self.channels.remove_idle(topic),
+        }
+    }
+
+    /// An app is added at the next slot, or the app of a slot has new settings. Those that the directory
+    /// keeps beside each channel are sent again.
+    pub(super) fn put_app(&mut self, slot: usize, app: &Arc<App>) {
+        let changed = self.channels.put_app(slot, app);
+        if self.link != LinkState::Up {
+            return;
+        }
+        for topic in changed {
+            let Some(channel) = self.channels.get_mut(&topic) else { continue };
+            if channel.sync.queue() {
+                self.requests.push_backlog(topic);
+            }
         }
     }
 

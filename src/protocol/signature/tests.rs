@@ -161,3 +161,19 @@ proptest! {
         prop_assert_eq!(check_body(&signed, &body), Ok(()));
     }
 }
+
+#[test]
+fn a_previous_secret_signs_everything_but_webhooks() {
+    let old = App { secret: Secret::new("old"), ..app() };
+    let new =
+        App { secret: Secret::new("new"), previous_secret: Some(old.secret.clone()), ..app() };
+    let private = backend(&old).channel_auth("1234.1234", "private-a", None);
+    assert_eq!(check_channel(&new, socket_id(), "private-a", Some(&private), None), Ok(()));
+    let after = App { previous_secret: None, ..new.clone() };
+    assert!(check_channel(&after, socket_id(), "private-a", Some(&private), None).is_err());
+    let signed = query(&signed_query(&old, PATH, b"x"));
+    assert_eq!(check_request(&new, "POST", &[PATH], &signed, NOW), Ok(()));
+    assert_eq!(check_request(&after, "POST", &[PATH], &signed, NOW), Err(Unauthorized::Signature));
+    assert_eq!(signed_body(&new, b"x"), signed_body(&after, b"x"));
+    assert_ne!(signed_body(&new, b"x"), signed_body(&old, b"x"));
+}
