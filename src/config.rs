@@ -28,6 +28,7 @@ mod server;
 mod suggest;
 mod syntax;
 mod terminal;
+mod tls;
 mod unused;
 mod values;
 mod webhooks;
@@ -41,6 +42,7 @@ pub use log::{LogConfig, LogFormat};
 pub use redis::{HostPort, RedisAddress, RedisConfig};
 pub use server::{MetricsConfig, ServerConfig};
 pub use terminal::Terminal;
+pub use tls::TlsConfig;
 
 use environment::Variables;
 use error::ValueOrigin;
@@ -53,6 +55,8 @@ use values::Values;
 pub struct Config {
     /// Where and how to listen.
     pub server: ServerConfig,
+    /// TLS on the addresses of `server`; `None` is off.
+    pub tls: Option<TlsConfig>,
     /// Limits of requests.
     pub http: HttpConfig,
     /// Limits of sockets.
@@ -129,7 +133,7 @@ impl Config {
     }
 
     /// Merges and checks the layers. The same sources give the same result, apart from `workers`,
-    /// which 0 makes the number of cores less one, and the file that `cluster.ca_file` names.
+    /// which 0 makes the number of cores less one, and the files that `cluster.ca_file` and `[tls]` name.
     pub fn new(sources: &Sources) -> Result<Self, ConfigError> {
         let schema = Schema::new();
         let injected = injected::injected(&sources.environment);
@@ -160,6 +164,7 @@ impl Config {
         let development = serves_development.then(|| apps.iter().next().cloned()).flatten();
         Ok(Self {
             server,
+            tls: TlsConfig::read(values)?,
             http: HttpConfig::read(values)?,
             websocket,
             cache: CacheConfig::read(values)?,

@@ -7,6 +7,7 @@ pub mod log_throttle;
 pub mod network_fault;
 pub mod protocol;
 pub mod metrics;
+pub mod tls;
 pub mod config;
 pub mod redis_connection;
 pub mod channel_rules;

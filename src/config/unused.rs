@@ -61,7 +61,8 @@ struct Switch {
     keys: &'static str,
 }
 
-const SWITCHES: [Switch; 3] = [
+const SWITCHES: [Switch; 4] = [
+    Switch { key: "tls.mode", off: "off", keys: "tls." },
     Switch { key: "cluster.enabled", off: "false", keys: "cluster." },
     Switch { key: "cluster.transport", off: "pubsub", keys: "cluster.stream_" },
     Switch { key: "websocket.deflate", off: "false", keys: "websocket.deflate_" },

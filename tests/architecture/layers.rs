@@ -9,14 +9,15 @@ use crate::source::code;
 
 /// Each room and the rooms it may use. `websocket` and `http` do not use each other, `hub` no
 /// transport, `protocol` neither time nor tasks.
-const LAYERS: [(&str, &[&str]); 18] = [
+const LAYERS: [(&str, &[&str]); 19] = [
     ("build_info", &[]),
     ("app", &[]),
     ("log_throttle", &[]),
     ("network_fault", &[]),
     ("protocol", &["app"]),
     ("metrics", &["protocol"]),
-    ("config", &["app"]),
+    ("tls", &[]),
+    ("config", &["app", "tls"]),
     ("redis_connection", &["app", "config", "network_fault"]),
     ("channel_rules", &["app", "protocol"]),
     ("hub", &["app", "channel_rules", "config", "metrics", "protocol"]),

@@ -18,6 +18,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(config.server.port, 8080);
     assert_eq!(config.server.path, "");
     assert_eq!(config.server.hostname, None);
+    assert_eq!(config.tls, None);
     assert_eq!(config.server.drain, seconds(10));
     assert!(config.server.workers >= 1);
     let http = HttpConfig {

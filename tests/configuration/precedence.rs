@@ -6,7 +6,12 @@ use std::time::Duration;
 use resound::app::{ClientEvents, MessageRate};
 use resound::config::Config;
 
+use crate::tls::CERTIFICATE;
 use crate::{APP, AUTHORITY, flag, load, only_app, sources};
+
+/// [`CERTIFICATE`] by another path.
+const SAME_CERTIFICATE: &str =
+    concat!(env!("CARGO_MANIFEST_DIR"), "/tests/configuration/../certificates/valid.pem");
 
 #[test]
 fn later_layers_win() {
@@ -133,18 +138,25 @@ fn other_value(key: &str) -> &'static str {
         "cluster.lease_seconds" => "77",
         "cluster.local_delivery_after_ms" | "cluster.timeout_ms" => "777",
         "cluster.ca_file" => AUTHORITY,
+        "tls.certificate" | "tls.key" | "tls.sni_certificates" | "tls.sni_keys" => SAME_CERTIFICATE,
+        "tls.mode" => "off",
+        "tls.reload_seconds" => "0",
         _ => "9999",
     }
 }
 
 #[test]
 fn every_key_has_a_variable_of_its_own_that_changes_something() {
-    // On, so that the other keys show of the rate limit and of the cluster, TLS and streams too.
+    // On, so that the other keys show of the rate limit, of TLS, and of the cluster, its TLS and streams too.
     let base = [
         ("REVERB_APP_RATE_LIMITING_ENABLED", "true"),
         ("REVERB_SCALING_ENABLED", "true"),
         ("REDIS_HOST", "tls://127.0.0.1"),
         ("RESOUND_CLUSTER_TRANSPORT", "streams"),
+        ("RESOUND_TLS_CERTIFICATE", CERTIFICATE),
+        ("RESOUND_TLS_KEY", CERTIFICATE),
+        ("RESOUND_TLS_SNI_CERTIFICATES", CERTIFICATE),
+        ("RESOUND_TLS_SNI_KEYS", CERTIFICATE),
     ];
     let shown = |variables: &[(&str, &str)]| format!("{:?}", load(APP, variables).unwrap());
     let unchanged = shown(&base);
