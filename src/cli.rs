@@ -15,6 +15,7 @@ mod completions;
 mod destination;
 mod failure;
 mod man;
+mod running;
 mod serve;
 mod signals;
 mod stdout;

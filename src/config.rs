@@ -26,6 +26,7 @@ mod redis;
 mod schema;
 mod server;
 mod suggest;
+mod supervision;
 mod syntax;
 mod terminal;
 mod tls;
@@ -41,6 +42,7 @@ pub use limits::{CacheConfig, HttpConfig, WebSocketConfig, WebhooksConfig};
 pub use log::{LogConfig, LogFormat};
 pub use redis::{HostPort, RedisAddress, RedisConfig};
 pub use server::{MetricsConfig, ServerConfig};
+pub use supervision::SupervisionVariables;
 pub use terminal::Terminal;
 pub use tls::TlsConfig;
 

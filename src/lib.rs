@@ -17,5 +17,6 @@ pub mod node;
 pub mod webhook;
 pub mod websocket;
 pub mod http;
+pub mod supervision;
 pub mod server;
 pub mod logging;

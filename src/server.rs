@@ -17,6 +17,7 @@ use crate::config::Config;
 use crate::hub::{EventCache, Shards};
 use crate::metrics::Metrics;
 use crate::node::{Node, WebhookSinks};
+use crate::supervision::Pulse;
 use crate::webhook;
 
 mod acceptor;
@@ -100,6 +101,7 @@ impl Server {
             shards: shards.clone(),
             shard,
             cluster_task: cluster_task.take(),
+            pulse: Pulse::default(),
         });
         Ok(Self {
             address,
@@ -129,6 +131,16 @@ impl Server {
     /// The metrics of this server.
     pub fn metrics(&self) -> Arc<Metrics> {
         self.metrics.clone()
+    }
+
+    /// Cancelled once connections are accepted.
+    pub fn opened(&self) -> CancellationToken {
+        self.lifecycle.open.clone()
+    }
+
+    /// The pulse of each worker.
+    pub fn pulses(&self) -> Vec<Pulse> {
+        self.workers.iter().map(|worker| worker.pulse.clone()).collect()
     }
 
     /// Splits the file descriptors of the process between sockets and HTTP; returns how many sockets

@@ -1,7 +1,7 @@
-//! `resound serve`: the server process, from flags to the last signal.
+//! `resound serve`: the start of the server process, from flags to the first connection.
 //!
-//! Owns the order of the start, the runtime, the descriptor limit and the response to signals. The rest is
-//! left to [`Server`].
+//! Owns the order of the start, the runtime and the descriptor limit. What happens while it serves is left
+//! to `running`.
 
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
@@ -11,11 +11,11 @@ use std::time::SystemTime;
 use anyhow::Context;
 use clap::Args;
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::oneshot;
 
 use super::banner::{Launch, banner};
 use super::failure::Failure;
-use super::signals::{Response, Signals};
+use super::running;
+use super::signals::Signals;
 use super::stdout::print;
 use resound::config::{Config, EXAMPLE_SECRET, Flag, LogFormat, Terminal};
 use resound::logging;
@@ -101,41 +101,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     }
     greet(config, address)?;
 
-    let (stop, stopped) = oneshot::channel::<()>();
-    let (mut stop, cut_short) = (Some(stop), server.cut_short());
-    let mut run = std::pin::pin!(server.run(async {
-        // An error is the sender gone, which is a reason to stop too.
-        let _ = stopped.await;
-    }));
-    loop {
-        let (signal, response) = tokio::select! {
-            done = &mut run => {
-                done?;
-                break;
-            }
-            received = signals.next() => received,
-        };
-        match response {
-            Response::Drain => {
-                tracing::info!(signal, drain = ?config.server.drain, "stopping");
-                drop(stop.take());
-            }
-            Response::CutShort if cut_short.is_cancelled() => return Err(Failure::Impatience),
-            Response::CutShort => {
-                tracing::warn!(
-                    signal,
-                    "a second signal: every socket is closed now, and the drain ends"
-                );
-                cut_short.cancel();
-            }
-            Response::Ignore(reason) => tracing::info!(signal, reason, "signal ignored"),
-        }
-    }
-    if cut_short.is_cancelled() {
-        return Err(Failure::Impatience);
-    }
-    tracing::info!("stopped");
-    Ok(())
+    running::serve_until_stopped(server, config, &mut signals).await
 }
 
 fn warn_of_example_secret(config: &Config) {

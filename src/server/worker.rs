@@ -19,6 +19,7 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::acceptor::Acceptor;
 use super::cluster_task::ClusterTask;
 use crate::hub::{Shard, Shards};
+use crate::supervision::Pulse;
 
 pub(super) struct Worker {
     pub(super) index: usize,
@@ -28,6 +29,8 @@ pub(super) struct Worker {
     pub(super) shard: Shard,
     /// Runs on this thread too, if it is the only worker.
     pub(super) cluster_task: Option<ClusterTask>,
+    /// Beats as long as the thread gets on.
+    pub(super) pulse: Pulse,
 }
 
 /// The tokens that start and stop the workers of a server, in the order in which they are cancelled,
@@ -88,7 +91,7 @@ impl Worker {
             });
             self.cluster_task.map(tokio::spawn);
             let shard = tokio::spawn(self.shards.run(self.index, self.shard));
-            tokio::spawn(keep_a_timer_near());
+            tokio::spawn(keep_a_timer_near(self.pulse));
             tokio::select! {
                 _ = shard => {}
                 () = lifecycle.aborted.cancelled() => {}
@@ -98,9 +101,10 @@ impl Worker {
     }
 }
 
-async fn keep_a_timer_near() {
+async fn keep_a_timer_near(pulse: Pulse) {
     let mut ticks = tokio::time::interval(NEAREST_TIMER);
     loop {
         ticks.tick().await;
+        pulse.beat();
     }
 }

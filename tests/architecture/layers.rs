@@ -9,7 +9,7 @@ use crate::source::code;
 
 /// Each room and the rooms it may use. `websocket` and `http` do not use each other, `hub` no
 /// transport, `protocol` neither time nor tasks.
-const LAYERS: [(&str, &[&str]); 19] = [
+const LAYERS: [(&str, &[&str]); 20] = [
     ("build_info", &[]),
     ("app", &[]),
     ("log_throttle", &[]),
@@ -49,6 +49,7 @@ const LAYERS: [(&str, &[&str]); 19] = [
     ("webhook", &["app", "channel_rules", "config", "metrics", "network_fault", "protocol"]),
     ("websocket", &["config", "hub", "node", "protocol"]),
     ("http", &["app", "config", "hub", "metrics", "node", "protocol"]),
+    ("supervision", &[]),
     (
         "server",
         &[
@@ -60,12 +61,13 @@ const LAYERS: [(&str, &[&str]); 19] = [
             "node",
             "protocol",
             "log_throttle",
+            "supervision",
             "webhook",
             "websocket",
         ],
     ),
     ("logging", &["config"]),
-    ("cli", &["app", "build_info", "config", "logging", "network_fault", "server"]),
+    ("cli", &["app", "build_info", "config", "logging", "network_fault", "server", "supervision"]),
 ];
 
 #[test]

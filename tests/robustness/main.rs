@@ -31,6 +31,7 @@ mod signatures;
 mod silence;
 mod slow_reader;
 mod soak;
+mod supervision;
 mod unusual_frames;
 mod wrong_protocol;
 mod webhook_failures;
