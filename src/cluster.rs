@@ -138,7 +138,7 @@ impl Cluster {
         let mut core = self.core.lock();
         let result = act(&mut core);
         // Set before the effects: a test that waits for an effect reads what is still under way.
-        self.metrics.cluster_pending_requests.set(core.pending_requests() as u64);
+        self.metrics.cluster.pending_requests.set(core.pending_requests() as u64);
         for effect in core.take_effects() {
             (self.apply)(effect);
         }
@@ -201,7 +201,7 @@ impl Cluster {
     /// Counts a dropped message, and logs the first of its kind in a minute.
     fn count_dropped(&self, invalid: InvalidTopicMessage, topic: &str, now: Instant) {
         let (reason, text) = (invalid.label(), invalid.text());
-        self.metrics.cluster_message_dropped(reason);
+        self.metrics.cluster.message_dropped(reason);
         if self.invalid.lock().admit(&invalid, now) {
             tracing::warn!(reason, topic, "{text}");
         }
@@ -225,20 +225,20 @@ impl Cluster {
         if found.is_empty() && !known.is_empty() {
             tracing::info!("all nodes agree again");
         }
-        self.metrics.cluster_disagreements.set(found.len() as u64);
+        self.metrics.cluster.disagreements.set(found.len() as u64);
         *known = found;
     }
 
     fn connected(&self, redis: RedisIdentity) {
         self.act(|core| core.connected(redis, Instant::now()));
-        self.metrics.cluster_connected.set(1);
+        self.metrics.cluster.connected.set(1);
         self.attempted.cancel();
     }
 
     fn disconnected(&self) {
         self.act(Core::disconnected);
-        self.metrics.cluster_connected.set(0);
-        self.metrics.cluster_links_lost.inc();
+        self.metrics.cluster.connected.set(0);
+        self.metrics.cluster.links_lost.inc();
     }
 
     fn tick(&self) {
@@ -247,8 +247,8 @@ impl Cluster {
             core.tick(Instant::now());
             (core.take_not_replicated(), core.live_nodes())
         });
-        self.metrics.cluster_events_not_replicated.inc_by(not_replicated);
-        self.metrics.cluster_nodes.set(live_nodes.into());
+        self.metrics.cluster.events_not_replicated.inc_by(not_replicated);
+        self.metrics.cluster.nodes.set(live_nodes.into());
         self.queue_shrunk.notify_waiters();
     }
 

@@ -24,12 +24,14 @@ mod info;
 mod json_response;
 mod metrics;
 mod not_found;
+mod route;
 mod signed;
 mod users;
 
 pub use api::Api;
 pub use api_error::ApiErrorText;
 pub use metrics::metrics_router;
+pub use route::{ROUTES, route_of};
 pub use signed::OriginalPath;
 
 use api_error::ApiError;
@@ -38,18 +40,18 @@ use api_error::ApiError;
 pub fn router(api: Api) -> Router {
     let at = |path: &str| format!("{}{path}", api.prefix);
     Router::new()
-        .route(&at("/up"), get(health::up))
-        .route(&at("/ready"), get(health::ready))
-        .route(&at("/app/{key}"), get(upgrade_required))
-        .route(&at("/apps/{app_id}/events"), post(events::trigger))
-        .route(&at("/apps/{app_id}/batch_events"), post(events::trigger_batch))
-        .route(&at("/apps/{app_id}/channels"), get(channels::list))
-        .route(&at("/apps/{app_id}/channels/{channel}"), get(channels::show))
-        .route(&at("/apps/{app_id}/channels/{channel}/users"), get(users::list))
-        .route(&at("/apps/{app_id}/channels/{channel}/events"), post(events::trigger_one))
-        .route(&at("/apps/{app_id}/channels/{channel}/stats"), get(channels::show))
-        .route(&at("/apps/{app_id}/connections"), get(users::connections))
-        .route(&at("/apps/{app_id}/users/{user_id}/terminate_connections"), post(users::terminate))
+        .route(&at(route::UP), get(health::up))
+        .route(&at(route::READY), get(health::ready))
+        .route(&at(route::SOCKET), get(upgrade_required))
+        .route(&at(route::EVENTS), post(events::trigger))
+        .route(&at(route::BATCH_EVENTS), post(events::trigger_batch))
+        .route(&at(route::CHANNELS), get(channels::list))
+        .route(&at(route::CHANNEL), get(channels::show))
+        .route(&at(route::CHANNEL_USERS), get(users::list))
+        .route(&at(route::CHANNEL_EVENTS), post(events::trigger_one))
+        .route(&at(route::CHANNEL_STATS), get(channels::show))
+        .route(&at(route::CONNECTIONS), get(users::connections))
+        .route(&at(route::TERMINATE), post(users::terminate))
         .method_not_allowed_fallback(method_not_allowed)
         .fallback(not_found)
         .with_state(Arc::new(api))

@@ -15,19 +15,22 @@ use parking_lot::Mutex;
 
 use crate::app::App;
 use crate::channel_rules::{WebhookPayload, WebhookSink};
+use crate::metrics::AppMetrics;
 use crate::protocol::server_message::{self, OutboundEvent};
 use crate::protocol::session::Relay;
-use crate::protocol::{ChannelName, CloseCode, Frame, Member, SocketId, User};
+use crate::protocol::{Broadcast, ChannelName, CloseCode, Frame, Member, SocketId, User};
 
 mod channel;
 mod command;
 mod event_cache;
+mod flush_queue;
 mod outbox;
 mod registry;
 mod replica;
 mod shard;
 mod shards;
 mod sign_ins;
+mod tally;
 mod users;
 
 pub use channel::{ChannelCounts, PresenceFull};
@@ -54,6 +57,7 @@ pub struct Hub {
     /// Channels whose subscription count was throttled, and when it is sent.
     counts_due: Mutex<IndexMap<ChannelName, Instant>>,
     sockets: AtomicU32,
+    metrics: AppMetrics,
 }
 
 impl Hub {
@@ -65,13 +69,15 @@ impl Hub {
         cache: Arc<EventCache>,
         webhooks: Option<Arc<dyn WebhookSink>>,
     ) -> Self {
+        let metrics = shards.metrics().apps.of(&app.id);
         Self {
             id: shards.new_hub_id(),
-            registry: Registry::new(shards.clone(), webhooks),
+            registry: Registry::new(shards.clone(), webhooks, metrics.clone()),
+            users: Users::new(metrics.presence_members.clone()),
             app: ArcSwap::new(app),
             shards,
             cache,
-            users: Users::default(),
+            metrics,
             sign_ins: Mutex::default(),
             counts_due: Mutex::default(),
             sockets: AtomicU32::new(0),
@@ -96,6 +102,11 @@ impl Hub {
     /// Closes about `count` of its sockets, spread over the shards.
     pub fn end_some(&self, count: usize, code: CloseCode) {
         self.shards.end_some_of(self.id, count, code);
+    }
+
+    /// What is counted of the app.
+    pub fn metrics(&self) -> &AppMetrics {
+        &self.metrics
     }
 
     /// The shards of its sockets.
@@ -153,6 +164,7 @@ impl Hub {
             self.send_count(channel, name, now);
             Ok(bytes)
         })?;
+        self.metrics.subscribed(name);
         if let Some(member) = member {
             self.users.joined(&member.user_id, socket);
         }
@@ -173,10 +185,13 @@ impl Hub {
         user_id: Option<&Arc<str>>,
         now: Instant,
     ) {
-        self.registry.with_occupied(name, |channel| {
+        let left = self.registry.with_occupied(name, |channel| {
             channel.leave(&self.shards, socket, user_id.map(|id| &**id));
             self.send_count(channel, name, now);
         });
+        if left.is_some() {
+            self.metrics.unsubscribed(name);
+        }
         if let Some(user_id) = user_id {
             self.users.left(user_id, socket);
         }
@@ -218,7 +233,7 @@ impl Hub {
     pub fn deliver_client_event(&self, relay: Relay, sender: SocketId) {
         let Relay { channel: name, frame, event, data, user_id } = relay;
         self.registry.with_occupied(&name, |channel| {
-            channel.deliver(&self.shards, &frame, Some(sender));
+            channel.deliver(&self.shards, &Broadcast::new(frame), Some(sender));
             channel.report(WebhookPayload::ClientEvent { event, data, socket_id: sender, user_id });
         });
     }
@@ -246,7 +261,7 @@ impl Hub {
     ) -> usize {
         if !name.is_cache() {
             let deliver = |channel: &mut Channel| {
-                channel.deliver(&self.shards, &event.frame(name), except);
+                channel.deliver(&self.shards, &event.broadcast(name), except);
                 channel.subscription_count()
             };
             return self.registry.with_occupied(name, deliver).unwrap_or(0);
@@ -254,9 +269,10 @@ impl Hub {
         // Under the channel's lock even when it has no subscriber: a socket that joins meanwhile would
         // otherwise find the event neither in the cache nor on the wire.
         self.registry.with(name, |channel| {
-            let frame = event.frame(name);
-            self.cache.insert(&self.app().id, name, CachedEvent::new(frame.clone(), data), now);
-            channel.deliver(&self.shards, &frame, except);
+            let broadcast = event.broadcast(name);
+            let cached = CachedEvent::new(broadcast.plain().clone(), data);
+            self.cache.insert(&self.app().id, name, cached, now);
+            channel.deliver(&self.shards, &broadcast, except);
             channel.subscription_count()
         })
     }

@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use crate::app::{App, Apps};
 use crate::channel_rules::WebhookSink;
-use crate::cluster::{Cluster, Disagreement, NodeId};
+use crate::cluster::{Cluster, Disagreement, InvalidTopicMessage, NodeId};
 use crate::config::ClusterSettings;
 use crate::hub::{EventCache, Hub, Shards};
 use crate::metrics::Metrics;
@@ -121,6 +121,9 @@ impl Node {
     }
 
     fn empty(shards: &Arc<Shards>, cache: EventCache, metrics: Arc<Metrics>) -> Self {
+        for reason in InvalidTopicMessage::ALL {
+            metrics.cluster.expose_drop(reason.label());
+        }
         let (apps, decisions, capacity) = Default::default();
         let (shards, cache) = (shards.clone(), Arc::new(cache));
         Self { apps, shards, cache, decisions, metrics, cluster: None, capacity }

@@ -293,13 +293,12 @@ async fn publish(request: &SignedRequest, events: &[ValidEvent<'_>]) -> PublishR
 }
 
 fn start_publish(request: &SignedRequest, event: &ValidEvent<'_>) -> Vec<Triggered> {
-    let (channels, metrics) = (&request.channels, request.api.node.metrics());
-    let outbound = OutboundEvent::new(event.name, event.data);
+    let channels = &request.channels;
+    let outbound = OutboundEvent::triggered(event.name, event.data, request.arrived_at);
     let now = Instant::now();
     let mut started = Vec::with_capacity(event.channels.len());
     for channel in &event.channels {
         let triggered = channels.trigger(channel, &outbound, event.data, event.except, now);
-        metrics.events_triggered.inc();
         let subscribers = match triggered {
             Triggered::Delivered(subscribers) => Some(subscribers),
             Triggered::Published(_) => None,
@@ -308,7 +307,6 @@ fn start_publish(request: &SignedRequest, event: &ValidEvent<'_>) -> Vec<Trigger
         started.push(triggered);
     }
     if event.data.len() > channels.app().limits.event_data_warn_bytes {
-        metrics.events_oversized.inc();
         channels.oversized(event.name, event.data.len(), now);
     }
     started

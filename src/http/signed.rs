@@ -3,7 +3,7 @@
 //! Handlers reach the channels of an app only through it.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams};
@@ -25,9 +25,10 @@ pub struct OriginalPath(pub String);
 /// A request with a valid signature.
 pub(super) struct SignedRequest {
     pub(super) channels: Arc<Channels>,
-    pub(super) api: Arc<Api>,
     pub(super) query: SignedQuery,
     pub(super) body: Bytes,
+    /// When the last byte of the body was read.
+    pub(super) arrived_at: Instant,
     parameters: RawPathParams,
 }
 
@@ -63,8 +64,9 @@ impl FromRequest<Arc<Api>> for SignedRequest {
         match checked {
             Ok((channels, query)) => {
                 let body = body::read(body, api.limits).await?;
+                let arrived_at = Instant::now();
                 signature::check_body(&query, &body)?;
-                Ok(Self { channels, api: api.clone(), query, body, parameters })
+                Ok(Self { channels, query, body, arrived_at, parameters })
             }
             Err(refusal) => {
                 // A client that waits for 100 Continue has not sent the body.

@@ -82,7 +82,7 @@ impl Channel {
                 RosterJoin::Again => {}
                 RosterJoin::First => {
                     let frame = server_message::member_added(&self.name, user_id, info);
-                    self.deliver(shards, &frame, None);
+                    self.deliver(shards, &Broadcast::new(frame), None);
                     added = Some(WebhookPayload::MemberAdded(user_id.clone()));
                 }
             }
@@ -112,7 +112,7 @@ impl Channel {
             && roster.leave(user_id) == RosterLeave::Last
         {
             let removed = server_message::member_removed(&self.name, user_id);
-            self.deliver(shards, &removed, None);
+            self.deliver(shards, &Broadcast::new(removed), None);
             self.report(WebhookPayload::MemberRemoved(user_id.into()));
         }
         if self.subscription_count() == 0 {
@@ -128,7 +128,7 @@ impl Channel {
         }
         self.count_throttle.take(count, now)?;
         if let Some(frame) = server_message::subscription_count(&self.name, count) {
-            self.deliver(shards, &frame, None);
+            self.deliver(shards, &Broadcast::new(frame), None);
         }
         self.report(WebhookPayload::SubscriptionCount(count));
         Ok(())
@@ -142,8 +142,7 @@ impl Channel {
     }
 
     /// Queues one frame for every shard that has subscribers: O(shards), whatever their number.
-    pub(super) fn deliver(&self, shards: &Shards, frame: &Frame, except: Option<SocketId>) {
-        let broadcast = Broadcast::new(frame.clone());
+    pub(super) fn deliver(&self, shards: &Shards, broadcast: &Broadcast, except: Option<SocketId>) {
         for (shard, &subscribers) in self.on_shard.iter().enumerate() {
             if subscribers > 0 {
                 shards.deliver(shard, self.id, broadcast.clone(), except);

@@ -68,9 +68,17 @@ pub(super) struct Outbox {
     answer_bytes: usize,
 }
 
+/// What a flush did.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Flushed {
+    pub(super) end: FlushEnd,
+    /// Bytes that the transport took.
+    pub(super) written: usize,
+}
+
 /// How a flush ended.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Flush {
+pub(super) enum FlushEnd {
     /// Everything has been written.
     Done,
     /// The transport is full; the rest waits.
@@ -86,10 +94,15 @@ impl Outbox {
         self.first.is_none() || self.bytes - self.answer_bytes + cost(frame) <= bytes_max
     }
 
-    /// Appends an answer to one of the socket's own messages.
-    pub(super) fn push_answer(&mut self, frame: Frame) {
+    /// The cost of all frames that wait.
+    pub(super) fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// Appends an answer to one of the socket's own messages. Returns its cost.
+    pub(super) fn push_answer(&mut self, frame: Frame) -> usize {
         self.answer_bytes += cost(&frame);
-        self.push(frame);
+        self.push(frame)
     }
 
     /// Whether the answers are above their bound.
@@ -103,12 +116,15 @@ impl Outbox {
         self.answer_bytes <= ANSWER_BYTES_MAX / 2
     }
 
-    pub(super) fn push(&mut self, frame: Frame) {
-        self.bytes += cost(&frame);
+    /// Appends a frame. Returns its cost.
+    pub(super) fn push(&mut self, frame: Frame) -> usize {
+        let cost = cost(&frame);
+        self.bytes += cost;
         match self.first {
             None => self.first = Some(frame),
             Some(_) => self.more.push_back(frame),
         }
+        cost
     }
 
     /// Drops what waits, except the rest of a frame that is partly written.
@@ -120,18 +136,25 @@ impl Outbox {
     }
 
     /// Writes until nothing waits or the transport is full.
-    pub(super) fn flush(&mut self, transport: &dyn Transport) -> Flush {
-        while let Some(first) = &self.first {
+    pub(super) fn flush(&mut self, transport: &dyn Transport) -> Flushed {
+        let mut total = 0;
+        let end = loop {
+            let Some(first) = &self.first else {
+                self.more.shrink_to(IDLE_CAPACITY);
+                break FlushEnd::Done;
+            };
             match write_once(transport, first, self.written, &self.more) {
-                Ok(0) => return Flush::Broken,
-                Ok(written) => self.advance(written),
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Flush::Blocked,
+                Ok(0) => break FlushEnd::Broken,
+                Ok(written) => {
+                    total += written;
+                    self.advance(written);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => break FlushEnd::Blocked,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => return Flush::Broken,
+                Err(_) => break FlushEnd::Broken,
             }
-        }
-        self.more.shrink_to(IDLE_CAPACITY);
-        Flush::Done
+        };
+        Flushed { end, written: total }
     }
 
     fn advance(&mut self, mut written: usize) {
@@ -180,7 +203,7 @@ mod tests {
     use parking_lot::Mutex;
     use proptest::prelude::*;
 
-    use super::{ANSWER_BYTES_MAX, Flush, Outbox, Signal, Transport};
+    use super::{ANSWER_BYTES_MAX, FlushEnd, Outbox, Signal, Transport};
     use crate::protocol::Frame;
 
     /// Takes a given number of bytes at each write, then blocks.
@@ -217,7 +240,7 @@ mod tests {
             outbox.push(Frame::text(text.as_bytes()));
         }
         let transport = narrow(vec![usize::MAX]);
-        assert_eq!(outbox.flush(&transport), Flush::Done);
+        assert_eq!(outbox.flush(&transport).end, FlushEnd::Done);
         assert_eq!(*transport.taken.lock(), b"\x81\x01a\x81\x01b\x81\x01c");
     }
 
@@ -227,11 +250,11 @@ mod tests {
         outbox.push(Frame::text(b"half"));
         outbox.push(Frame::text(b"whole"));
         let transport = narrow(vec![3]);
-        assert_eq!(outbox.flush(&transport), Flush::Blocked);
+        assert_eq!(outbox.flush(&transport).end, FlushEnd::Blocked);
         outbox.abandon();
         outbox.push(Frame::text(b"last"));
         transport.takes.lock().push(usize::MAX);
-        assert_eq!(outbox.flush(&transport), Flush::Done);
+        assert_eq!(outbox.flush(&transport).end, FlushEnd::Done);
         assert_eq!(*transport.taken.lock(), b"\x81\x04half\x81\x04last");
         assert_eq!(outbox.bytes, 0);
     }
@@ -246,7 +269,7 @@ mod tests {
         assert!(!outbox.takes(&event, 1200), "one event waits");
         assert!(outbox.is_full_of_answers());
         let transport = narrow(vec![roster.len()]);
-        assert_eq!(outbox.flush(&transport), Flush::Blocked);
+        assert_eq!(outbox.flush(&transport).end, FlushEnd::Blocked);
         assert!(outbox.has_room_for_answers());
         outbox.abandon();
         assert_eq!((outbox.bytes, outbox.answer_bytes), (0, 0));
@@ -256,7 +279,9 @@ mod tests {
     fn reading_goes_on_when_half_of_the_answers_are_out() {
         let mut outbox = Outbox::default();
         let answer = Frame::text(&[b'a'; ANSWER_BYTES_MAX / 4]);
-        (0..4).for_each(|_| outbox.push_answer(answer.clone()));
+        for _ in 0..4 {
+            outbox.push_answer(answer.clone());
+        }
         assert!(outbox.is_full_of_answers());
         let transport = narrow(vec![answer.len(); 2]);
         outbox.flush(&transport);
@@ -280,11 +305,12 @@ mod tests {
                 outbox.push(frame);
             }
             let transport = narrow(takes);
-            let ended = outbox.flush(&transport);
+            let flushed = outbox.flush(&transport);
             let taken = transport.taken.lock();
             prop_assert!(expected.starts_with(&taken));
-            prop_assert_eq!(ended == Flush::Done, taken.len() == expected.len());
-            prop_assert_eq!(ended == Flush::Done, outbox.bytes == 0);
+            prop_assert_eq!(flushed.written, taken.len());
+            prop_assert_eq!(flushed.end == FlushEnd::Done, taken.len() == expected.len());
+            prop_assert_eq!(flushed.end == FlushEnd::Done, outbox.bytes == 0);
         }
     }
 }

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use super::channel::{Channel, ChannelCounts};
 use super::shards::Shards;
 use crate::channel_rules::WebhookSink;
+use crate::metrics::AppMetrics;
 use crate::protocol::ChannelName;
 
 /// All occupied channels of one app.
@@ -20,14 +21,19 @@ pub(super) struct Registry {
     shards: Arc<Shards>,
     /// Receives what happens on every channel.
     webhooks: Option<Arc<dyn WebhookSink>>,
+    metrics: AppMetrics,
 }
 
 /// `None` once vacated and about to be removed from the map.
 type Slot = Mutex<Option<Channel>>;
 
 impl Registry {
-    pub(super) fn new(shards: Arc<Shards>, webhooks: Option<Arc<dyn WebhookSink>>) -> Self {
-        Self { channels: DashMap::new(), shards, webhooks }
+    pub(super) fn new(
+        shards: Arc<Shards>,
+        webhooks: Option<Arc<dyn WebhookSink>>,
+        metrics: AppMetrics,
+    ) -> Self {
+        Self { channels: DashMap::new(), shards, webhooks, metrics }
     }
 
     /// Runs `act` on a channel under its lock and creates the channel if it does not exist. A channel
@@ -81,8 +87,11 @@ impl Registry {
         if let Some(found) = self.channels.get(name) {
             return found.value().clone();
         }
-        let channel = || Channel::new(name.clone(), &self.shards, self.webhooks.clone());
-        let create = || Arc::new(Mutex::new(Some(channel())));
+        let create = || {
+            self.metrics.channel_occupied(name);
+            let channel = Channel::new(name.clone(), &self.shards, self.webhooks.clone());
+            Arc::new(Mutex::new(Some(channel)))
+        };
         self.channels.entry(name.clone()).or_insert_with(create).value().clone()
     }
 
@@ -91,6 +100,7 @@ impl Registry {
     fn remove_if_vacated(&self, name: &ChannelName, channel: &mut Option<Channel>) {
         if channel.as_ref().is_some_and(|channel| channel.subscription_count() == 0) {
             *channel = None;
+            self.metrics.channel_vacated(name);
             self.channels.remove(name);
         }
     }

@@ -6,23 +6,29 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::channel::Channel;
 use super::{CachedEvent, Hub};
-use crate::protocol::{ChannelName, Frame, SocketId, User, server_message};
+use crate::protocol::{Broadcast, ChannelName, Frame, SocketId, User, server_message};
 
 impl Hub {
     /// Adds a socket to a channel. These frames precede everything else it receives there.
     pub fn add_subscriber(&self, socket: SocketId, name: &ChannelName, first: [Option<Frame>; 2]) {
         self.registry.with(name, |channel| channel.add_subscriber(&self.shards, socket, first));
+        self.metrics.subscribed(name);
     }
 
     /// Removes a socket from a channel.
     pub fn remove_subscriber(&self, socket: SocketId, name: &ChannelName) {
-        self.registry.with_occupied(name, |channel| channel.leave(&self.shards, socket, None));
+        let leave = |channel: &mut Channel| channel.leave(&self.shards, socket, None);
+        if self.registry.with_occupied(name, leave).is_some() {
+            self.metrics.unsubscribed(name);
+        }
     }
 
     /// Delivers a frame to the channel's sockets on this node but one.
-    pub fn deliver(&self, name: &ChannelName, frame: &Frame, except: Option<SocketId>) {
-        self.registry.with_occupied(name, |channel| channel.deliver(&self.shards, frame, except));
+    pub fn deliver(&self, name: &ChannelName, broadcast: &Broadcast, except: Option<SocketId>) {
+        let deliver = |channel: &mut Channel| channel.deliver(&self.shards, broadcast, except);
+        self.registry.with_occupied(name, deliver);
     }
 
     /// Caches the last event of a cache channel.

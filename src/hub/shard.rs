@@ -5,14 +5,16 @@
 //! write. Per delivery there is no wake-up, no lock, no hash look-up, no allocation, no formatting.
 //! Rules, rosters and channel names are left to the rooms above.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use indexmap::IndexSet;
 use slab::Slab;
 
 use super::command::{ChannelId, HubId, ShardCommand};
-use super::outbox::{Flush, Outbox, Signal, Transport};
+use super::flush_queue::FlushQueue;
+use super::outbox::{FlushEnd, Outbox, Signal, Transport};
+use super::tally::Tally;
 use crate::config::WebSocketConfig;
 use crate::metrics::{ClosedBy, Metrics};
 use crate::protocol::deflate::Deflater;
@@ -47,9 +49,10 @@ struct Sockets {
     slab: Slab<SocketState>,
     slots: HashMap<SocketId, Slot>,
     /// Sockets with something to write; those of large channels wait in `bulk`.
-    urgent: VecDeque<Slot>,
-    bulk: VecDeque<Slot>,
+    urgent: FlushQueue<Slot>,
+    bulk: FlushQueue<Slot>,
     outbox_bytes_max: usize,
+    tally: Tally,
     metrics: Arc<Metrics>,
 }
 
@@ -84,9 +87,10 @@ impl Shard {
         let sockets = Sockets {
             slab: Slab::new(),
             slots: HashMap::new(),
-            urgent: VecDeque::new(),
-            bulk: VecDeque::new(),
+            urgent: FlushQueue::new(),
+            bulk: FlushQueue::new(),
             outbox_bytes_max: limits.outbox_bytes,
+            tally: Tally::new(metrics.delivery.for_shard()),
             metrics,
         };
         let (channels, deflater) = (HashMap::new(), Deflater::default());
@@ -102,7 +106,9 @@ impl Shard {
             self.apply(command);
         }
         batch.shrink_to(BATCH_CAPACITY);
+        self.sockets.tally.count_deliveries();
         self.sockets.flush_some();
+        self.sockets.count_writes();
     }
 
     fn apply(&mut self, command: ShardCommand) {
@@ -152,7 +158,7 @@ impl Shard {
         let lane = if large { Lane::Bulk } else { Lane::Urgent };
         let plain = broadcast.plain();
         let worth_deflating = plain.len() >= *deflate_min_bytes;
-        let (mut receivers, mut bytes) = (0, 0);
+        let (mut receivers, mut bytes) = (0_u64, 0);
         for &slot in subscribers {
             if Some(slot) == except {
                 continue;
@@ -162,8 +168,10 @@ impl Shard {
             (receivers, bytes) = (receivers + 1, bytes + frame.len());
             sockets.queue(slot, frame.clone(), lane);
         }
-        sockets.metrics.messages_delivered.inc_by(receivers);
-        sockets.metrics.delivered_bytes.inc_by(bytes as u64);
+        if let Some(triggered_at) = broadcast.triggered_at().filter(|_| receivers > 0) {
+            sockets.lane(lane).time(triggered_at);
+        }
+        sockets.tally.delivered(receivers, bytes, plain.len() * receivers as usize);
     }
 }
 
@@ -202,7 +210,7 @@ impl Sockets {
         if state.ending {
             return;
         }
-        state.outbox.push_answer(frame);
+        self.tally.outbox_bytes += state.outbox.push_answer(frame);
         if !state.reading_stopped && state.outbox.is_full_of_answers() {
             state.reading_stopped = true;
             state.signal(Signal::StopReading);
@@ -218,13 +226,13 @@ impl Sockets {
             return;
         }
         if !state.outbox.takes(&frame, self.outbox_bytes_max) {
-            state.flush(&self.metrics);
+            state.flush(&mut self.tally, &self.metrics);
             if !state.outbox.takes(&frame, self.outbox_bytes_max) {
                 self.end(slot, CloseCode::TooSlow);
                 return;
             }
         }
-        state.outbox.push(frame);
+        self.tally.outbox_bytes += state.outbox.push(frame);
         self.mark(slot, lane);
     }
 
@@ -234,18 +242,24 @@ impl Sockets {
         if state.blocked || std::mem::replace(state.marked(lane), true) {
             return;
         }
+        self.lane(lane).push(slot);
+    }
+
+    fn lane(&mut self, lane: Lane) -> &mut FlushQueue<Slot> {
         match lane {
-            Lane::Urgent => self.urgent.push_back(slot),
-            Lane::Bulk => self.bulk.push_back(slot),
+            Lane::Urgent => &mut self.urgent,
+            Lane::Bulk => &mut self.bulk,
         }
     }
 
     fn next(&mut self, lane: Lane) -> Option<(Slot, Lane)> {
-        let slot = match lane {
-            Lane::Urgent => self.urgent.pop_front(),
-            Lane::Bulk => self.bulk.pop_front(),
-        };
-        slot.map(|slot| (slot, lane))
+        self.lane(lane).pop().map(|slot| (slot, lane))
+    }
+
+    fn count_writes(&mut self) {
+        self.tally.count_writes();
+        self.urgent.observe_written(self.tally.trigger_to_write());
+        self.bulk.observe_written(self.tally.trigger_to_write());
     }
 
     fn flush_some(&mut self) {
@@ -259,7 +273,7 @@ impl Sockets {
             // A slot may have been freed, or given to a new socket, since it was queued.
             let Some(state) = self.slab.get_mut(slot as usize) else { continue };
             *state.marked(lane) = false;
-            state.flush(&self.metrics);
+            state.flush(&mut self.tally, &self.metrics);
         }
     }
 
@@ -274,6 +288,7 @@ impl Sockets {
         if state.ending {
             return;
         }
+        let before = state.outbox.bytes();
         if code == CloseCode::TooSlow {
             state.outbox.abandon();
         }
@@ -281,7 +296,8 @@ impl Sockets {
             state.outbox.push(server_message::closing_error(code));
         }
         state.outbox.push(Frame::close(code));
-        self.metrics.socket_closed(ClosedBy::Server(code));
+        self.tally.outbox_bytes = self.tally.outbox_bytes - before + state.outbox.bytes();
+        self.metrics.sockets.closed(ClosedBy::Server(code));
         self.last(slot);
     }
 
@@ -289,8 +305,8 @@ impl Sockets {
         let Some(slot) = self.slot(socket) else { return };
         let state = &mut self.slab[slot as usize];
         if !state.ending {
-            state.outbox.push(Frame::close_echo(code));
-            self.metrics.socket_closed(ClosedBy::Client(code));
+            self.tally.outbox_bytes += state.outbox.push(Frame::close_echo(code));
+            self.metrics.sockets.closed(ClosedBy::Client(code));
             self.last(slot);
         }
     }
@@ -315,8 +331,9 @@ impl Sockets {
     fn forget(&mut self, socket: SocketId) {
         if let Some(slot) = self.slots.remove(&socket) {
             let state = self.slab.remove(slot as usize);
+            self.tally.outbox_bytes -= state.outbox.bytes();
             if !state.ending {
-                self.metrics.socket_closed(ClosedBy::Network);
+                self.metrics.sockets.closed(ClosedBy::Network);
             }
         }
     }
@@ -336,28 +353,31 @@ impl SocketState {
         }
     }
 
-    fn flush(&mut self, metrics: &Metrics) {
+    fn flush(&mut self, tally: &mut Tally, metrics: &Metrics) {
         let Some(transport) = self.transport.as_deref().filter(|_| !self.blocked) else { return };
+        let before = self.outbox.bytes();
         let flushed = self.outbox.flush(transport);
+        tally.outbox_bytes -= before - self.outbox.bytes();
+        tally.sent_bytes += flushed.written;
         if self.reading_stopped && self.outbox.has_room_for_answers() {
             self.reading_stopped = false;
             transport.signal(Signal::ReadOn);
         }
-        match flushed {
-            Flush::Done if self.ending => {
+        match flushed.end {
+            FlushEnd::Done if self.ending => {
                 transport.finish();
                 self.transport = None;
             }
-            Flush::Done => {}
-            Flush::Blocked => {
+            FlushEnd::Done => {}
+            FlushEnd::Blocked => {
                 self.blocked = true;
                 transport.signal(Signal::AwaitWritable);
             }
-            Flush::Broken => {
+            FlushEnd::Broken => {
                 tracing::debug!(socket = %self.socket, "peer is gone while writing");
-                metrics.write_failures.inc();
+                tally.write_failed();
                 if !self.ending {
-                    metrics.socket_closed(ClosedBy::Network);
+                    metrics.sockets.closed(ClosedBy::Network);
                 }
                 // Without it a task that does not read would never notice.
                 transport.signal(Signal::Ending);

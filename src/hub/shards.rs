@@ -23,6 +23,7 @@ pub struct Shards {
     inbox_bytes_max: usize,
     channel_ids: AtomicU64,
     hub_ids: AtomicU32,
+    metrics: Arc<Metrics>,
 }
 
 #[derive(Default)]
@@ -49,6 +50,7 @@ impl Shards {
             inbox_bytes_max: limits.inbox_bytes,
             channel_ids: AtomicU64::new(0),
             hub_ids: AtomicU32::new(0),
+            metrics: metrics.clone(),
         };
         let shard = |_| Shard::new(limits, metrics.clone());
         (Arc::new(shards), (0..count).map(shard).collect())
@@ -85,6 +87,11 @@ impl Shards {
                 self.turn(index, shard, &mut batch);
             }
         }
+    }
+
+    /// The metrics of the process.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
     }
 
     /// A new id for a socket of shard number `shard`.

@@ -7,18 +7,28 @@ use std::sync::Arc;
 
 use dashmap::DashMap;
 
+use crate::metrics::Gauge;
 use crate::protocol::SocketId;
 
 /// Each user's sockets, with the number of presence channels that a socket joined as that user.
-#[derive(Default)]
 pub(super) struct Users {
     sockets: DashMap<Arc<str>, HashMap<SocketId, u32>>,
+    /// Their number.
+    members: Gauge,
 }
 
 impl Users {
+    pub(super) fn new(members: Gauge) -> Self {
+        Self { sockets: DashMap::new(), members }
+    }
+
     /// Counts a channel that a socket joined as this user.
     pub(super) fn joined(&self, user_id: &Arc<str>, socket: SocketId) {
-        *self.sockets.entry(user_id.clone()).or_default().entry(socket).or_default() += 1;
+        let mut sockets = self.sockets.entry(user_id.clone()).or_default();
+        if sockets.is_empty() {
+            self.members.inc();
+        }
+        *sockets.entry(socket).or_default() += 1;
     }
 
     /// Counts a channel that a socket left as this user.
@@ -34,6 +44,7 @@ impl Users {
         }
         if user.get().is_empty() {
             user.remove();
+            self.members.dec();
         }
     }
 

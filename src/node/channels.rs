@@ -14,7 +14,7 @@ use arc_swap::Guard;
 
 use crate::app::App;
 use crate::hub::{ChannelCounts, Hub};
-use crate::metrics::Metrics;
+use crate::metrics::{AppMetrics, Metrics};
 use crate::protocol::server_message::OutboundEvent;
 use crate::protocol::{ChannelName, SocketId};
 
@@ -47,8 +47,9 @@ impl Channels {
         self.oversized.tick(self.app().limits.event_data_warn_bytes, now);
     }
 
-    /// Logs an event that was accepted although hosted Pusher would refuse its size.
+    /// Counts and logs an event that was accepted although hosted Pusher would refuse its size.
     pub fn oversized(&self, event: &str, bytes: usize, now: Instant) {
+        self.app_metrics().events_oversized.inc();
         let limit = self.app().limits.event_data_warn_bytes;
         self.oversized.note(event, bytes, limit, now);
     }
@@ -80,6 +81,11 @@ impl Channels {
         &self.metrics
     }
 
+    /// What is counted of the app.
+    pub(super) fn app_metrics(&self) -> &AppMetrics {
+        self.hub.metrics()
+    }
+
     /// Publishes an event of a back end, and caches it on cache channels.
     pub fn trigger(
         &self,
@@ -89,6 +95,7 @@ impl Channels {
         except: Option<SocketId>,
         now: Instant,
     ) -> Triggered {
+        self.app_metrics().events_triggered.inc();
         self.coordinator.trigger(TriggeredEvent { channel, event, data, except }, now)
     }
 

@@ -17,7 +17,7 @@ use crate::cluster::{CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents
 use crate::hub::{Hub, cached_event_answer};
 use crate::metrics::Metrics;
 use crate::protocol::session::presence_full;
-use crate::protocol::{ChannelName, Frame, SocketId, server_message};
+use crate::protocol::{Broadcast, ChannelName, Frame, SocketId, server_message};
 
 /// When Redis has lost its data, every channel may have missed events; the metrics count them all.
 const MISSED_LINES_PER_SECOND: u32 = 20;
@@ -105,7 +105,9 @@ impl LocalApps {
                 }
                 self.refuse(app, name, socket);
             }
-            ChannelEffect::Deliver(frame, except) => hub.deliver(name, &frame, except),
+            ChannelEffect::Deliver(frame, except) => {
+                hub.deliver(name, &Broadcast::new(frame), except);
+            }
             ChannelEffect::CacheEvent(frame) => hub.cache_event(name, frame, Instant::now()),
             ChannelEffect::Missed(missed) => self.report_missed(hub, name, missed),
         }
@@ -113,7 +115,7 @@ impl LocalApps {
 
     fn refuse(&self, app: &LocalApp, name: &ChannelName, socket: SocketId) {
         let error = presence_full(app.hub.app().limits.presence_members);
-        self.metrics.subscriptions_refused.inc();
+        self.metrics.sockets.subscriptions_refused.inc();
         app.peer_log.subscription_refused(socket, name.as_str(), &error);
         send_refusal(&app.hub, socket, name.as_str(), &error);
     }
@@ -124,14 +126,14 @@ impl LocalApps {
         let (app, is_logged) = (&settings.id, self.missed_lines.lock().take(Instant::now()));
         let events = match missed {
             MissedEvents::Events(events) => {
-                self.metrics.cluster_events_missed.inc_by(events);
+                self.metrics.cluster.events_missed.inc_by(events);
                 if is_logged {
                     tracing::warn!(app, channel = %name, events, "events of other nodes were lost on the way to this one");
                 }
                 events.to_string()
             }
             MissedEvents::Unknown => {
-                self.metrics.cluster_possible_gaps.inc();
+                self.metrics.cluster.possible_gaps.inc();
                 if is_logged {
                     tracing::warn!(app, channel = %name, "events of other nodes may have been lost on the way to this one");
                 }
@@ -142,7 +144,7 @@ impl LocalApps {
         if let Some(event) = settings.gap_event.as_ref().filter(|_| !name.is_encrypted()) {
             let data = format!("{{\"missed\":{events}}}");
             let event = server_message::OutboundEvent::new(event, &data);
-            hub.deliver(name, &event.frame(name), None);
+            hub.deliver(name, &event.broadcast(name), None);
         }
     }
 }

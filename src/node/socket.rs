@@ -56,7 +56,7 @@ impl Socket {
         for frame in answer.into_iter().chain([established]) {
             channels.hub().answer(id, frame);
         }
-        channels.metrics().socket_opened();
+        channels.app_metrics().socket_opened();
         tracing::debug!(target: "resound::stream", socket = %id, app = channels.app().id, "connection established");
         Self { permit, session, joins: 0 }
     }
@@ -68,7 +68,7 @@ impl Socket {
 
     /// A text message arrived. Returns the bytes of the answers that were queued for it.
     pub fn receive(&mut self, text: &str, now: Instant) -> usize {
-        self.channels().metrics().messages_received.inc();
+        self.channels().app_metrics().messages_received.inc();
         if tracing::enabled!(target: "resound::stream", tracing::Level::DEBUG) {
             let message = readable(text);
             tracing::debug!(target: "resound::stream", socket = %self.id(), message, "message received");
@@ -167,7 +167,10 @@ impl Socket {
                 let coordinator = self.channels().coordinator();
                 coordinator.unsubscribe(id, &channel, user_id.as_ref(), now);
             }
-            Action::Publish(relay) => self.channels().coordinator().client_event(relay, id, now),
+            Action::Publish(relay) => {
+                self.channels().app_metrics().client_events.inc();
+                self.channels().coordinator().client_event(relay, id, now);
+            }
             Action::SignIn { user } => self.channels().coordinator().sign_in(id, &user),
             Action::Close(code) => self.hub().end(id, code),
         }
@@ -202,13 +205,13 @@ impl Socket {
     }
 
     fn reject(&self, error: &ErrorEvent) -> usize {
-        self.channels().metrics().messages_rejected.inc();
+        self.channels().metrics().sockets.messages_rejected.inc();
         self.channels().peer_log().message_rejected(self.id(), error);
         self.hub().answer(self.id(), server_message::error(error.code, &error.message))
     }
 
     fn refuse(&self, channel: &str, error: &SubscriptionError, addressee: Addressee) -> usize {
-        self.channels().metrics().subscriptions_refused.inc();
+        self.channels().metrics().sockets.subscriptions_refused.inc();
         self.channels().peer_log().subscription_refused(self.id(), channel, error);
         match addressee {
             Addressee::Channel => send_refusal(self.hub(), self.id(), channel, error),
@@ -233,7 +236,7 @@ impl Drop for Socket {
         }
         // After the leaves: the cluster decides nothing further for this socket.
         channels.decisions().take(id);
-        channels.metrics().socket_released();
+        channels.app_metrics().socket_released();
         tracing::debug!(target: "resound::stream", socket = %id, "connection closed");
     }
 }

@@ -4,6 +4,7 @@
 //! The receivers belong to the hub.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use super::Frame;
 use super::deflate::Deflater;
@@ -16,12 +17,23 @@ pub struct Broadcast(Arc<Encodings>);
 struct Encodings {
     plain: Frame,
     deflated: OnceLock<Frame>,
+    triggered_at: Option<Instant>,
 }
 
 impl Broadcast {
     /// A broadcast of a text frame.
     pub fn new(plain: Frame) -> Self {
-        Self(Arc::new(Encodings { plain, deflated: OnceLock::new() }))
+        Self::triggered(plain, None)
+    }
+
+    /// A broadcast of an event, with the time at which its trigger arrived, if a back end triggered it.
+    pub fn triggered(plain: Frame, triggered_at: Option<Instant>) -> Self {
+        Self(Arc::new(Encodings { plain, deflated: OnceLock::new(), triggered_at }))
+    }
+
+    /// When the trigger of the event arrived at this node.
+    pub fn triggered_at(&self) -> Option<Instant> {
+        self.0.triggered_at
     }
 
     /// The frame for sockets without permessage-deflate.

@@ -51,6 +51,31 @@ pub enum CloseCode {
 }
 
 impl CloseCode {
+    /// All of them.
+    pub const ALL: [Self; 21] = [
+        Self::FrameError,
+        Self::InvalidUtf8,
+        Self::MessageTooBig,
+        Self::ApplicationDoesNotExist,
+        Self::ApplicationDisabled,
+        Self::PathNotFound,
+        Self::InvalidVersion,
+        Self::UnsupportedProtocol,
+        Self::NoProtocolVersion,
+        Self::OriginNotAllowed,
+        Self::Terminated,
+        Self::SignInRefused,
+        Self::NotAuthorizedInTime,
+        Self::OverConnectionLimit,
+        Self::OverServerLimit,
+        Self::TooSlow,
+        Self::Flooding,
+        Self::RateLimited,
+        Self::ReconnectNow,
+        Self::Draining,
+        Self::PongNotReceived,
+    ];
+
     /// The number in the close frame.
     pub fn code(self) -> u16 {
         match self {
@@ -75,6 +100,33 @@ impl CloseCode {
             | Self::Draining => 4100,
             Self::ReconnectNow => 4200,
             Self::PongNotReceived => 4201,
+        }
+    }
+
+    /// Its name in metrics: several reasons share a code.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::FrameError => "frame_error",
+            Self::InvalidUtf8 => "invalid_utf8",
+            Self::MessageTooBig => "message_too_big",
+            Self::ApplicationDoesNotExist => "application_does_not_exist",
+            Self::ApplicationDisabled => "application_disabled",
+            Self::PathNotFound => "path_not_found",
+            Self::InvalidVersion => "invalid_version",
+            Self::UnsupportedProtocol => "unsupported_protocol",
+            Self::NoProtocolVersion => "no_protocol_version",
+            Self::OriginNotAllowed => "origin_not_allowed",
+            Self::Terminated => "terminated",
+            Self::SignInRefused => "sign_in_refused",
+            Self::NotAuthorizedInTime => "not_authorized_in_time",
+            Self::OverConnectionLimit => "over_connection_limit",
+            Self::OverServerLimit => "over_server_limit",
+            Self::TooSlow => "too_slow",
+            Self::Flooding => "flooding",
+            Self::RateLimited => "rate_limited",
+            Self::ReconnectNow => "reconnect_now",
+            Self::Draining => "draining",
+            Self::PongNotReceived => "pong_not_received",
         }
     }
 
@@ -118,33 +170,9 @@ impl CloseCode {
 mod tests {
     use super::CloseCode;
 
-    const ALL: [CloseCode; 21] = [
-        CloseCode::FrameError,
-        CloseCode::InvalidUtf8,
-        CloseCode::MessageTooBig,
-        CloseCode::ApplicationDoesNotExist,
-        CloseCode::ApplicationDisabled,
-        CloseCode::PathNotFound,
-        CloseCode::InvalidVersion,
-        CloseCode::UnsupportedProtocol,
-        CloseCode::NoProtocolVersion,
-        CloseCode::OriginNotAllowed,
-        CloseCode::Terminated,
-        CloseCode::SignInRefused,
-        CloseCode::NotAuthorizedInTime,
-        CloseCode::OverConnectionLimit,
-        CloseCode::OverServerLimit,
-        CloseCode::TooSlow,
-        CloseCode::Flooding,
-        CloseCode::RateLimited,
-        CloseCode::ReconnectNow,
-        CloseCode::Draining,
-        CloseCode::PongNotReceived,
-    ];
-
     #[test]
     fn temporary_conditions_let_a_client_reconnect() {
-        for code in ALL {
+        for code in CloseCode::ALL {
             assert!(code.code() < 4300, "{code:?}: pusher-js does not reconnect after 43xx");
             assert!(code.reason().len() <= 123, "{code:?}: too long for a close frame");
         }

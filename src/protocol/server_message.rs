@@ -6,11 +6,11 @@
 
 use std::cell::OnceCell;
 use std::sync::{Arc, LazyLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{ChannelName, CloseCode, Frame, SocketId};
+use super::{Broadcast, ChannelName, CloseCode, Frame, SocketId};
 
 /// The `data` of `pusher:error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -154,12 +154,23 @@ pub struct OutboundEvent<'a> {
     name: &'a str,
     data: &'a str,
     head: OnceCell<Vec<u8>>,
+    triggered_at: Option<Instant>,
 }
 
 impl<'a> OutboundEvent<'a> {
     /// `data` is sent as it was received.
     pub fn new(name: &'a str, data: &'a str) -> Self {
-        Self { name, data, head: OnceCell::new() }
+        Self { name, data, head: OnceCell::new(), triggered_at: None }
+    }
+
+    /// An event whose trigger arrived at this time.
+    pub fn triggered(name: &'a str, data: &'a str, at: Instant) -> Self {
+        Self { triggered_at: Some(at), ..Self::new(name, data) }
+    }
+
+    /// When the trigger of the event arrived, if a back end triggered it.
+    pub fn triggered_at(&self) -> Option<Instant> {
+        self.triggered_at
     }
 
     fn head(&self) -> Vec<u8> {
@@ -169,6 +180,11 @@ impl<'a> OutboundEvent<'a> {
     /// The frame for the subscribers of one channel.
     pub fn frame(&self, channel: &ChannelName) -> Frame {
         Frame::text(&with_channel(self.head(), channel))
+    }
+
+    /// The broadcast to the subscribers of one channel.
+    pub fn broadcast(&self, channel: &ChannelName) -> Broadcast {
+        Broadcast::triggered(self.frame(channel), self.triggered_at)
     }
 
     /// The frame of a client event on a presence channel, with the id of the member that sent it.

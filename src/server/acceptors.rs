@@ -21,7 +21,6 @@ use crate::websocket::WebSocketEndpoint;
 pub(super) struct Acceptors {
     /// Without a WebSocket endpoint, which each worker has of its own.
     context: HttpContext,
-    prefix: Arc<str>,
     websocket: WebSocketConfig,
     reserved_descriptors: usize,
     tracker: Arc<Mutex<ConnectionTracker>>,
@@ -33,17 +32,19 @@ impl Acceptors {
         let api = Api::new(node.clone(), prefix.clone(), config.http, stopping.clone());
         let context = HttpContext {
             router: http::router(api),
+            prefix,
             websocket: None,
             limits: Arc::new(config.http),
             rejections: Arc::new(RejectionLog::new(node.metrics().clone())),
             node: node.clone(),
             stopping: stopping.clone(),
         };
+        http::ROUTES.iter().for_each(|route| node.metrics().api.expose(route));
         let webhook_endpoints = config.apps.iter().map(|app| app.webhooks.len()).sum();
         let reserved_descriptors = descriptors::reserved(config.server.workers, webhook_endpoints);
         let tracker =
             Arc::new(Mutex::new(ConnectionTracker::new(config.http.max_pending_connections)));
-        Self { context, prefix, websocket: config.websocket, reserved_descriptors, tracker }
+        Self { context, websocket: config.websocket, reserved_descriptors, tracker }
     }
 
     /// The acceptor of the worker that runs this shard.
@@ -54,8 +55,13 @@ impl Acceptors {
         closed: &CancellationToken,
     ) -> Acceptor {
         let (node, stopping) = (self.context.node.clone(), self.context.stopping.clone());
-        let endpoint =
-            WebSocketEndpoint::new(node, shard, self.prefix.clone(), self.websocket, stopping);
+        let endpoint = WebSocketEndpoint::new(
+            node,
+            shard,
+            self.context.prefix.clone(),
+            self.websocket,
+            stopping,
+        );
         let context = HttpContext { websocket: Some(Arc::new(endpoint)), ..self.context.clone() };
         self.acceptor(context, tasks, closed)
     }
@@ -91,7 +97,7 @@ impl Acceptors {
             DescriptorBudget::new(limit, self.reserved_descriptors);
         self.tracker.lock().set_max_open(http);
         self.context.node.capacity().set_max(sockets);
-        self.context.node.metrics().connections_limit.set(sockets as u64);
+        self.context.node.metrics().sockets.connections_limit.set(sockets as u64);
         sockets
     }
 }

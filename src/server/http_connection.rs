@@ -49,6 +49,8 @@ const BUFFER_BYTES_MIN: usize = 8192;
 #[derive(Clone)]
 pub(super) struct HttpContext {
     pub(super) router: Router,
+    /// Of every route, without a trailing slash.
+    pub(super) prefix: Arc<str>,
     /// `None` on the listener of the metrics.
     pub(super) websocket: Option<Arc<WebSocketEndpoint>>,
     pub(super) limits: Arc<HttpConfig>,
@@ -156,16 +158,19 @@ impl HttpConnection {
     }
 
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        let HttpContext { router, websocket, rejections, node, .. } = &*self.context;
+        let HttpContext { router, prefix, websocket, rejections, node, .. } = &*self.context;
         let Some(websocket) = websocket else {
             let Ok(answer) = router.clone().oneshot(request).await;
             return answer;
         };
+        let (api, since) = (&node.metrics().api, Instant::now());
         if let Some(refusal) = request_head::refusal(&request) {
-            node.metrics().api_answered(refusal.status().as_u16());
+            let route = http::route_of(request.uri().path(), prefix);
+            api.answered(route, refusal.status().as_u16(), since.elapsed());
             return refusal;
         }
         let request = with_normalized_path(request);
+        let route = http::route_of(request.uri().path(), prefix);
         // The API never upgrades: some proxies add an Upgrade field to every request.
         let is_for_api = request.uri().path().contains("/apps/");
         if websocket::is_upgrade(request.headers()) && !is_for_api {
@@ -176,7 +181,7 @@ impl HttpConnection {
         if let Some(http::ApiErrorText(reason)) = answer.extensions().get() {
             rejections.record_request(status, reason, Instant::now());
         }
-        node.metrics().api_answered(status);
+        api.answered(route, status, since.elapsed());
         answer
     }
 

@@ -44,6 +44,18 @@ pub(super) enum RejectReason {
 }
 
 impl RejectReason {
+    const ALL: [Self; 9] = [
+        Self::Tls,
+        Self::Http2,
+        Self::ProxyProtocol,
+        Self::OtherProtocol,
+        Self::MalformedRequest,
+        Self::HeaderBytes,
+        Self::HeaderCount,
+        Self::Path,
+        Self::Descriptors,
+    ];
+
     /// The label of the metric.
     fn label(self) -> &'static str {
         match self {
@@ -116,6 +128,9 @@ pub(super) struct RejectionLog {
 
 impl RejectionLog {
     pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+        for reason in RejectReason::ALL {
+            metrics.sockets.expose_rejection(reason.label());
+        }
         let connections = Mutex::new(LogThrottle::new(CONNECTION_INTERVAL));
         let requests = Mutex::new(LogThrottle::new(REQUEST_INTERVAL));
         Self { metrics, connections, requests }
@@ -128,7 +143,7 @@ impl RejectionLog {
         peer: Option<SocketAddr>,
         now: Instant,
     ) {
-        self.metrics.connection_rejected(reason.label());
+        self.metrics.sockets.connection_rejected(reason.label());
         if self.connections.lock().admit(&reason, now) {
             reason.log(1, peer);
         }

@@ -60,6 +60,7 @@ impl Worker {
     pub(super) fn start(self, lifecycle: Lifecycle) -> anyhow::Result<()> {
         let runtime = Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("cannot make the runtime of a worker")?;
+        self.shards.metrics().process.worker_busy_seconds.add(runtime.metrics());
         let thread = std::thread::Builder::new().name(format!("resound-{}", self.index));
         let running = lifecycle.threads.token();
         // Taken before the thread runs: the server ends once no token is left.

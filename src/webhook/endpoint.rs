@@ -86,18 +86,18 @@ impl Endpoint {
         loop {
             let failure = match self.post(&body).await {
                 Ok(status) if status.is_success() => {
-                    self.metrics.webhook_events_sent.inc_by(events.len() as u64);
+                    self.metrics.webhooks.events_sent.inc_by(events.len() as u64);
                     return;
                 }
                 Ok(status) => failure::of_status(status),
                 Err(error) => failure::of_error(error),
             };
-            self.metrics.webhook_attempts_failed.inc();
+            self.metrics.webhooks.attempts_failed.inc();
             // Between half of the wait and all of it: retries of endpoints that failed
             // together are spread.
             let jittered = wait.mul_f64(rand::random_range(0.5..=1.0));
             if since.elapsed() + jittered > self.retry {
-                self.metrics.webhook_events_lost.inc_by(events.len() as u64);
+                self.metrics.webhooks.events_lost.inc_by(events.len() as u64);
                 let lost = events.len();
                 tracing::warn!(app = self.app.id, url, lost, failure, "webhook events are lost");
                 return;

@@ -27,7 +27,7 @@ impl<T> Queue<T> {
         let mut waiting = self.waiting.lock();
         if waiting.len() >= self.entries_max {
             waiting.pop_front();
-            self.metrics.webhook_events_lost.inc();
+            self.metrics.webhooks.events_lost.inc();
         }
         waiting.push_back(entry);
         drop(waiting);

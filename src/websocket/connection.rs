@@ -182,8 +182,12 @@ impl Connection {
     fn feed(&mut self, bytes: &mut [u8], socket: &mut Socket) -> bool {
         let now = Instant::now();
         let (id, shards, budget) = (self.id, self.context.node.shards(), &self.budget);
+        let (read, mut text_bytes) = (bytes.len(), 0);
         let fed = self.decoder.feed(bytes, budget, |inbound| match inbound {
-            Inbound::Text(text) => budget.spend_answers(socket.receive(text, now)),
+            Inbound::Text(text) => {
+                text_bytes += text.len();
+                budget.spend_answers(socket.receive(text, now));
+            }
             Inbound::Ping(payload) => {
                 socket.control_frame(now);
                 budget.spend_answers(shards.answer(id, Frame::pong(payload)));
@@ -191,6 +195,8 @@ impl Connection {
             Inbound::Pong => socket.control_frame(now),
             Inbound::Close(code) => shards.finish(id, code),
         });
+        self.context.metrics.received_bytes.inc_by(read as u64);
+        self.context.metrics.received_uncompressed_bytes.inc_by(text_bytes as u64);
         self.joins = self.joins.take().or_else(|| socket.pending_joins());
         match fed {
             Ok(Unfinished::Nothing) => self.incomplete_since = None,

@@ -7,6 +7,7 @@ use tokio::time::sleep;
 use tokio_util::sync::CancellationToken;
 
 use crate::config::WebSocketConfig;
+use crate::metrics::ReadMetrics;
 use crate::node::Node;
 
 /// How long a peer may take to answer a close frame during a drain. By then the kernel has the last
@@ -20,6 +21,7 @@ pub(super) struct ConnectionContext {
     /// The shard on the same worker, which gets the sockets.
     pub(super) shard: usize,
     pub(super) limits: WebSocketConfig,
+    pub(super) metrics: ReadMetrics,
     /// Cancelled when the drain begins.
     pub(super) stopping: CancellationToken,
 }

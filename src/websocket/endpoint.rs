@@ -68,7 +68,9 @@ impl WebSocketEndpoint {
         limits: WebSocketConfig,
         stopping: CancellationToken,
     ) -> Self {
-        Self { context: Arc::new(ConnectionContext { node, shard, limits, stopping }), prefix }
+        let metrics = node.metrics().delivery.for_connections();
+        let context = ConnectionContext { node, shard, limits, metrics, stopping };
+        Self { context: Arc::new(context), prefix }
     }
 
     /// Answers a handshake: with 101 and the [`Upgrade`] to [`serve`](Self::serve), or with an error
@@ -147,7 +149,7 @@ impl WebSocketEndpoint {
                 tasks.spawn(connection::open(context.clone(), transport, handshake));
             }
             Err(code) => {
-                context.node.metrics().handshake_refused(code);
+                context.node.metrics().sockets.handshake_refused(code);
                 refusal::refuse(stream, response, code, context.close_timeout()).await;
             }
         }

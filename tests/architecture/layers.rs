@@ -47,7 +47,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
         ],
     ),
     ("webhook", &["app", "channel_rules", "config", "metrics", "network_fault", "protocol"]),
-    ("websocket", &["config", "hub", "node", "protocol"]),
+    ("websocket", &["config", "hub", "metrics", "node", "protocol"]),
     ("http", &["app", "config", "hub", "metrics", "node", "protocol"]),
     ("supervision", &[]),
     (

@@ -24,10 +24,7 @@ async fn topics(redis: &TestRedis, cluster: &TestCluster) -> Vec<String> {
 
 /// How many messages a node has dropped, for whatever reason.
 fn dropped(node: &TestServer) -> f64 {
-    let text = node.metrics.text();
-    let series =
-        text.lines().filter(|line| line.starts_with("resound_cluster_invalid_messages_total{"));
-    series.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok()).sum()
+    node.metric("resound_cluster_invalid_messages_total")
 }
 
 /// Messages of the cluster itself, one of each kind, as they were received on its topics.

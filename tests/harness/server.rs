@@ -79,11 +79,20 @@ impl TestServer {
         ended.expect("no panic").expect("no error");
     }
 
-    /// One value of the metrics text, e.g. `resound_connections`.
-    pub fn metric(&self, series: &str) -> f64 {
+    /// The sum of the series that a selector such as `resound_connections{app="7"}` selects.
+    pub fn metric(&self, selector: &str) -> f64 {
+        let (name, labels) = selector.split_once('{').unwrap_or((selector, "}"));
+        let labels: Vec<&str> =
+            labels.trim_end_matches('}').split(',').filter(|label| !label.is_empty()).collect();
         let text = self.metrics.text();
-        let line = text.lines().find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
-        line.map_or(0.0, |value| value.parse().expect("a number"))
+        let values = text.lines().filter_map(|line| {
+            let (series, value) = line.rsplit_once(' ')?;
+            let (found, of_series) = series.split_once('{').unwrap_or((series, "}"));
+            let of_series: Vec<&str> = of_series.trim_end_matches('}').split(',').collect();
+            let is_selected = found == name && labels.iter().all(|label| of_series.contains(label));
+            is_selected.then(|| value.parse::<f64>().expect("a number"))
+        });
+        values.sum()
     }
 }
 

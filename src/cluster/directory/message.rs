@@ -46,6 +46,10 @@ pub enum InvalidTopicMessage {
 }
 
 impl InvalidTopicMessage {
+    /// All of them.
+    pub const ALL: [Self; 4] =
+        [Self::Malformed, Self::OtherFormat, Self::UnknownRequest, Self::AbsurdNumber];
+
     /// Why bytes are none of the messages of this version.
     pub(in crate::cluster) fn of(bytes: &[u8]) -> Self {
         match bytes {
@@ -55,7 +59,7 @@ impl InvalidTopicMessage {
     }
 
     /// As the metric's label.
-    pub(in crate::cluster) fn label(self) -> &'static str {
+    pub fn label(self) -> &'static str {
         match self {
             Self::Malformed => "malformed",
             Self::OtherFormat => "other_format",

@@ -1,0 +1,151 @@
+//! What keeps the server from being ready or whole, for `GET /ready`, the metrics and alerts.
+//!
+//! Each condition is raised and cleared where it arises; it has one name everywhere, a severity, and a text
+//! with what to change. The answer to probes is left to `http`.
+
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
+use prometheus_client::metrics::MetricType;
+
+/// Whether load balancers should still send connections here.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Severity {
+    /// No: another node may serve them. `GET /ready` answers 503.
+    Unready,
+    /// Yes, but something is missing. `GET /ready` answers 200.
+    Degraded,
+}
+
+/// Something that keeps the server from being ready or whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Condition {
+    /// The listeners are bound, and no connection is served yet.
+    Starting,
+    /// Sockets are being closed, and no new one opens.
+    Draining,
+    /// No descriptor is left for another socket.
+    DescriptorsExhausted,
+    /// At most a tenth of the descriptors for sockets is left.
+    DescriptorsLow,
+    /// The link to Redis is down.
+    RedisAway,
+    /// Other nodes on this Redis have other settings.
+    ClusterDisagreements,
+    /// The queue of a webhook is full.
+    WebhookQueueFull,
+}
+
+impl Condition {
+    /// All of them, in the order of their declaration.
+    pub const ALL: [Self; 7] = [
+        Self::Starting,
+        Self::Draining,
+        Self::DescriptorsExhausted,
+        Self::DescriptorsLow,
+        Self::RedisAway,
+        Self::ClusterDisagreements,
+        Self::WebhookQueueFull,
+    ];
+
+    /// Its name in answers and labels.
+    pub fn label(self) -> &'static str {
+        match self {
+            Self::Starting => "starting",
+            Self::Draining => "draining",
+            Self::DescriptorsExhausted => "descriptors_exhausted",
+            Self::DescriptorsLow => "descriptors_low",
+            Self::RedisAway => "redis_away",
+            Self::ClusterDisagreements => "cluster_disagreements",
+            Self::WebhookQueueFull => "webhook_queue_full",
+        }
+    }
+
+    /// How severe it is.
+    pub fn severity(self) -> Severity {
+        match self {
+            Self::Starting | Self::Draining | Self::DescriptorsExhausted => Severity::Unready,
+            Self::DescriptorsLow
+            | Self::RedisAway
+            | Self::ClusterDisagreements
+            | Self::WebhookQueueFull => Severity::Degraded,
+        }
+    }
+
+    /// What has happened and what to change.
+    pub fn text(self) -> &'static str {
+        match self {
+            Self::Starting => "the server is starting",
+            Self::Draining => "the server is stopping",
+            Self::DescriptorsExhausted => {
+                "no file descriptors are left for more sockets: raise the limit of open files"
+            }
+            Self::DescriptorsLow => {
+                "few file descriptors are left for more sockets: raise the limit of open files"
+            }
+            Self::RedisAway => {
+                "Redis is away: events reach the sockets of this node only; the log names the cause"
+            }
+            Self::ClusterDisagreements => {
+                "other nodes on this Redis have other settings, which disagreements lists"
+            }
+            Self::WebhookQueueFull => {
+                "the queue of a webhook is full, and its oldest events are dropped: is its endpoint slow or away?"
+            }
+        }
+    }
+}
+
+/// Which conditions hold now. Clones share them.
+#[derive(Debug, Clone, Default)]
+pub struct Conditions(Arc<[AtomicBool; Condition::ALL.len()]>);
+
+impl Conditions {
+    /// Records whether a condition holds.
+    pub fn set(&self, condition: Condition, holds: bool) {
+        self.0[condition as usize].store(holds, Ordering::Relaxed);
+    }
+
+    /// Whether a condition holds.
+    pub fn holds(&self, condition: Condition) -> bool {
+        self.0[condition as usize].load(Ordering::Relaxed)
+    }
+
+    /// Those that hold, in the order of their declaration.
+    pub fn current(&self) -> impl Iterator<Item = Condition> + '_ {
+        Condition::ALL.into_iter().filter(|&condition| self.holds(condition))
+    }
+}
+
+impl EncodeMetric for Conditions {
+    fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
+        for condition in Condition::ALL {
+            let label = [("condition", condition.label())];
+            encoder.encode_family(&label)?.encode_gauge(&u64::from(self.holds(condition)))?;
+        }
+        Ok(())
+    }
+
+    fn metric_type(&self) -> MetricType {
+        MetricType::Gauge
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Condition, Conditions};
+
+    #[test]
+    fn each_condition_is_raised_and_cleared_by_itself() {
+        for (index, condition) in Condition::ALL.into_iter().enumerate() {
+            assert_eq!(condition as usize, index, "ALL has the order of the declaration");
+            let conditions = Conditions::default();
+            conditions.set(condition, true);
+            assert_eq!(conditions.current().collect::<Vec<_>>(), [condition]);
+            conditions.set(condition, false);
+            assert_eq!(conditions.current().count(), 0);
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What is counted of sockets: how they end, and what is refused before and after they are open.
+//!
+//! The sockets that are open are counted for each app.
+
+use prometheus_client::encoding::EncodeLabelSet;
+use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+
+use super::declare::{Gauge, Label, metrics};
+use crate::protocol::CloseCode;
+
+metrics! {
+    /// The metrics of sockets.
+    pub struct SocketMetrics in "" {
+        /// Sockets that were greeted and have ended, by the side that ended them (server, client,
+        /// or network: no close frame), the code, and the reason of the server; opened is open plus
+        /// closed
+        connections_closed: Family<CloseLabels, Counter>,
+        /// Handshakes answered with a close code, by code and reason
+        handshakes_refused: Family<RefusalLabels, Counter>,
+        /// Sockets closed because what was published to them outgrew the outbox, or because they
+        /// took nothing for websocket.write_timeout_seconds
+        slow_readers_closed: Counter,
+        /// Sockets closed because of a flood of messages
+        flooding_clients_closed: Counter,
+        /// Sockets that the limit of open files allows
+        pub connections_limit: Gauge,
+        /// Connections on which no request or handshake was served, by reason
+        connections_rejected: Family<Label<&'static str>, Counter>,
+        /// Subscriptions answered with an error
+        pub subscriptions_refused: Counter,
+        /// Client messages answered with an error
+        pub messages_rejected: Counter,
+        /// Signatures that were not accepted, of requests to the HTTP API, subscriptions and sign-ins,
+        /// by cause
+        auth_failures: Family<AuthLabels, Counter>,
+        /// Times a limit of the configuration was reached, by its key
+        limits_hit: Family<Label<&'static str>, Counter>,
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CloseLabels {
+    by: &'static str,
+    code: String,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct RefusalLabels {
+    code: u16,
+    reason: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct AuthLabels {
+    of: &'static str,
+    cause: &'static str,
+}
+
+/// The side that ended an open socket.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ClosedBy {
+    /// The server closed it.
+    Server(CloseCode),
+    /// The client sent a close frame, with this code or with none.
+    Client(Option<u16>),
+    /// The connection ended without a close frame.
+    Network,
+}
+
+impl SocketMetrics {
+    /// Counts an open socket's end; once for each.
+    pub fn closed(&self, by: ClosedBy) {
+        match by {
+            ClosedBy::Server(CloseCode::TooSlow) => self.slow_readers_closed.inc(),
+            ClosedBy::Server(CloseCode::Flooding) => self.flooding_clients_closed.inc(),
+            _ => 0,
+        };
+        let (by, code, reason) = match by {
+            ClosedBy::Server(code) => ("server", code.code().to_string(), code.label()),
+            // A client chooses its code: only what browsers and SDKs send has a series.
+            ClosedBy::Client(Some(code @ (1000 | 1001))) => ("client", code.to_string(), "left"),
+            ClosedBy::Client(Some(_)) => ("client", "other".to_owned(), "left"),
+            ClosedBy::Client(None) => ("client", "1005".to_owned(), "left"),
+            ClosedBy::Network => ("network", "1006".to_owned(), "lost"),
+        };
+        self.connections_closed.get_or_create(&CloseLabels { by, code, reason }).inc();
+    }
+
+    /// Counts a handshake that was answered with a close code.
+    pub fn handshake_refused(&self, code: CloseCode) {
+        let labels = RefusalLabels { code: code.code(), reason: code.label() };
+        self.handshakes_refused.get_or_create(&labels).inc();
+    }
+
+    /// Exposes the series of every reason before it occurs: a rate can be computed from its first time on.
+    pub(super) fn expose(&self) {
+        for code in CloseCode::ALL {
+            let (code, reason) = (code.code(), code.label());
+            let labels = CloseLabels { by: "server", code: code.to_string(), reason };
+            self.connections_closed.get_or_create_owned(&labels);
+            self.handshakes_refused.get_or_create_owned(&RefusalLabels { code, reason });
+        }
+    }
+
+    /// Exposes the series of a reason for which connections are rejected.
+    pub fn expose_rejection(&self, reason: &'static str) {
+        self.connections_rejected.get_or_create_owned(&[("reason", reason)]);
+    }
+
+    /// Counts a connection on which no request or handshake was served.
+    pub fn connection_rejected(&self, reason: &'static str) {
+        self.connections_rejected.get_or_create(&[("reason", reason)]).inc();
+    }
+
+    /// Counts a signature that was not accepted, of a `request`, a `subscription` or a `sign_in`.
+    pub fn auth_failed(&self, of: &'static str, cause: &'static str) {
+        self.auth_failures.get_or_create(&AuthLabels { of, cause }).inc();
+    }
+
+    /// Counts that a limit was reached; `limit` is its key in the configuration.
+    pub fn limit_hit(&self, limit: &'static str) {
+        self.limits_hit.get_or_create(&[("limit", limit)]).inc();
+    }
+}
