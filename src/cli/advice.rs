@@ -11,7 +11,7 @@ use resound_load::LoadError;
 pub(super) fn text(error: &LoadError) -> String {
     match error {
         LoadError::Unreachable { cause, .. } => format!("{error}: {}", unreachable(cause)),
-        LoadError::Unanswered { cause, .. } => match NetworkFault::of(&**cause) {
+        LoadError::Unanswered { cause, .. } => match NetworkFault::of(cause) {
             Some(fault) => format!("{error}: {fault}"),
             None => format!("{error}: {cause}"),
         },
@@ -78,7 +78,6 @@ mod tests {
         for (cause, expected) in
             [(ErrorKind::TimedOut.into(), "no answer came in time"), (Error::other("odd"), "odd")]
         {
-            let cause: Box<dyn std::error::Error + Send + Sync> = Box::<Error>::new(cause);
             let error = LoadError::Unanswered { target: target(), cause };
             let expected = format!("http://a:1/ws did not confirm the event: {expected}");
             assert_eq!(text(&error), expected);

@@ -2,7 +2,6 @@
 //!
 //! Owns the causes and their text. Advice about the network is left to the program that prints them.
 
-use std::error::Error;
 use std::io;
 
 use super::target::Target;
@@ -53,9 +52,9 @@ pub enum LoadError {
     Unanswered {
         /// The node.
         target: Target,
-        /// The error of the HTTP client.
+        /// The error of the system.
         #[source]
-        cause: Box<dyn Error + Send + Sync>,
+        cause: io::Error,
     },
     /// The upgrade was answered with something other than 101.
     #[error(

@@ -12,8 +12,9 @@ use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
 
-use super::backend::{Answer, Backend};
+use super::backend::Backend;
 use super::counters::{histogram, record};
+use super::http_answer::Answer;
 use super::load_error::LoadError;
 use super::marker::Marker;
 use super::phase::EventSource;

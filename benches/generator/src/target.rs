@@ -6,7 +6,7 @@ use std::fmt;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 
-use hyper::Uri;
+use http::Uri;
 
 /// One node of the server under load. Its WebSockets and its HTTP API share an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
