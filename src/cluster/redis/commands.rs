@@ -281,14 +281,15 @@ impl Scripts {
         let constants = constants(settings);
         let prelude = include_str!("lua/prelude.lua");
         let scripts = [
-            [&constants, prelude, include_str!("lua/state.lua")].concat(),
-            [&constants, include_str!("lua/publish.lua")].concat(),
-            [&constants, prelude, include_str!("lua/heartbeat.lua")].concat(),
-            [&constants, prelude, include_str!("lua/reap.lua")].concat(),
-            [&constants, prelude, include_str!("lua/connections.lua")].concat(),
-            include_str!("lua/occupied_channels.lua").to_owned(),
-            include_str!("lua/channel_info.lua").to_owned(),
-        ];
+            &[prelude, include_str!("lua/state.lua")][..],
+            &[include_str!("lua/publish.lua")],
+            &[prelude, include_str!("lua/heartbeat.lua")],
+            &[prelude, include_str!("lua/reap.lua")],
+            &[prelude, include_str!("lua/connections.lua")],
+            &[include_str!("lua/occupied_channels.lua")],
+            &[include_str!("lua/channel_info.lua")],
+        ]
+        .map(|parts| with_constants(parts, &constants));
         let mut pipeline = redis::pipe();
         for script in &scripts {
             pipeline.cmd("SCRIPT").arg("LOAD").arg(script);
@@ -322,14 +323,23 @@ const NUMBERS_KEPT: Duration = Duration::from_secs(10);
 /// a broken line.
 const KEPT_FOR_DEAD: Duration = Duration::from_secs(600);
 
-/// The constants as local variables of Lua. The same on all nodes with the same settings, so that Redis
-/// stores each script once.
-fn constants(settings: &ClusterSettings) -> String {
+/// A script with the constants that it names in front, as local variables: Redis sets each of them at every
+/// call.
+fn with_constants(parts: &[&str], constants: &[(&str, String)]) -> String {
+    let script = parts.concat();
+    let named = constants.iter().filter(|(name, _)| script.contains(name));
+    let lines: String = named.map(|(name, value)| format!("local {name} = {value}\n")).collect();
+    lines + &script
+}
+
+/// The constants of the scripts. The same on all nodes with the same settings, so that Redis stores each
+/// script once.
+fn constants(settings: &ClusterSettings) -> [(&'static str, String); 16] {
     let streams = settings.streams.as_ref();
     let retention = streams.map(|streams| streams.retention);
     let milliseconds = |duration: Duration| duration.as_millis().to_string();
     let nil = || "nil".to_owned();
-    let constants = [
+    [
         ("LEASE_MS", milliseconds(settings.beat_holds())),
         ("CACHE_MS", milliseconds(settings.cache_ttl)),
         ("RETENTION_MS", retention.map_or_else(nil, milliseconds)),
@@ -346,6 +356,5 @@ fn constants(settings: &ClusterSettings) -> String {
         ("SERIALS_MAX", SERIALS_MAX.to_string()),
         ("MISSED_EVENTS_MAX", MISSED_EVENTS_MAX.to_string()),
         ("MISSED_BYTES_MAX", MISSED_BYTES_MAX.to_string()),
-    ];
-    constants.map(|(name, value)| format!("local {name} = {value}\n")).concat()
+    ]
 }
