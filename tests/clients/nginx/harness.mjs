@@ -10,7 +10,7 @@ import { until } from '../harness.mjs';
 import { startNameServer } from './names.mjs';
 
 const SHIPPED = new URL('../../../docker/nginx.conf', import.meta.url);
-const GUIDE = new URL('../../../docker/README.md', import.meta.url);
+const SEVERAL_NODES = new URL('../../../docker/proxies/nginx.conf', import.meta.url);
 
 /**
  * Starts Nginx; `{ host, port, url, stop }` of its listener. The name `resound` resolves to all `servers`, which share a port.
@@ -46,12 +46,11 @@ function shipped(port, upstreamPort, resolver) {
   return Object.entries(changes).reduce((text, [from, to]) => replaceOnce(text, from, to), readFileSync(SHIPPED, 'utf8'));
 }
 
-/** The site that docker/README.md shows for several nodes, for two. */
+/** The shipped site for several nodes, for two. */
 export function documented(port, nodes) {
-  const [, block] = /^```nginx\n(map [^]*?)^```/m.exec(readFileSync(GUIDE, 'utf8'));
   const changes = { 'listen 80;': `listen 127.0.0.1:${port};` };
   nodes.forEach((node, at) => (changes[`10.0.0.${at + 1}:8080`] = `${node.host}:${node.port}`));
-  return Object.entries(changes).reduce((text, [from, to]) => replaceOnce(text, from, to), block);
+  return Object.entries(changes).reduce((text, [from, to]) => replaceOnce(text, from, to), readFileSync(SEVERAL_NODES, 'utf8'));
 }
 
 function replaceOnce(text, from, to) {

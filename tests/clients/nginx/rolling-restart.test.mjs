@@ -96,5 +96,5 @@ async function restartOneByOne(t, options) {
 
 describe('two nodes behind Nginx, restarted one after the other', { concurrency: false }, () => {
   test('with docker/nginx.conf: no publish is refused, and no event is lost', (t) => restartOneByOne(t));
-  test('with the upstream block of docker/README.md, which keeps connections open: no publish is refused, and no event is lost', (t) => restartOneByOne(t, { site: documented }));
+  test('with docker/proxies/nginx.conf, which keeps connections open: no publish is refused, and no event is lost', (t) => restartOneByOne(t, { site: documented }));
 });
