@@ -21,7 +21,9 @@ mod injected;
 mod layers;
 mod limits;
 mod list;
+mod listen;
 mod log;
+mod metrics;
 mod redis;
 mod schema;
 mod server;
@@ -39,9 +41,11 @@ pub use development::EXAMPLE_SECRET;
 pub use error::ConfigError;
 pub use file::ConfigFile;
 pub use limits::{CacheConfig, HttpConfig, WebSocketConfig, WebhooksConfig};
+pub use listen::{ListenAddress, ListenConfig};
 pub use log::{LogConfig, LogFormat};
+pub use metrics::MetricsConfig;
 pub use redis::{HostPort, RedisAddress, RedisConfig};
-pub use server::{MetricsConfig, ServerConfig};
+pub use server::ServerConfig;
 pub use supervision::SupervisionVariables;
 pub use terminal::Terminal;
 pub use tls::TlsConfig;
@@ -59,6 +63,8 @@ pub struct Config {
     pub server: ServerConfig,
     /// TLS on the addresses of `server`; `None` is off.
     pub tls: Option<TlsConfig>,
+    /// Where clients and back ends connect to.
+    pub listen: ListenConfig,
     /// Limits of requests.
     pub http: HttpConfig,
     /// Limits of sockets.
@@ -94,6 +100,10 @@ pub struct SetBy {
     pub host: Option<String>,
     /// `server.port`
     pub port: Option<String>,
+    /// `server.listen`
+    pub listen: Option<String>,
+    /// `http.listen`
+    pub api: Option<String>,
     /// `metrics.listen`
     pub metrics: Option<String>,
 }
@@ -157,16 +167,23 @@ impl Config {
         }
         let tables = apps::tables(&merged, &entries);
         let apps = apps::build(&tables, &entries, websocket.outbox_bytes)?;
-        let metrics = MetricsConfig::read(values, &server)?;
+        let listen = ListenConfig::read(values, &layers, &server)?;
+        if serves_development {
+            development::ensure_local(&listen.server, &values.at("server.listen").origin)?;
+            development::ensure_local(&listen.api, &values.at("http.listen").origin)?;
+        }
+        let metrics = MetricsConfig::read(values, &listen)?;
         let mut notes = unused::variables(&variables, &schema);
         notes.extend(sources.file.as_ref().and_then(unused::file));
         notes.extend(serves_development.then(|| unused::pusher(&variables)).flatten());
+        notes.extend(listen::unused(values, &listen));
         notes.extend(unused::keys(&schema, &merged));
         notes.extend(unused::keys_of_apps(&schema, &tables));
         let development = serves_development.then(|| apps.iter().next().cloned()).flatten();
         Ok(Self {
             server,
             tls: TlsConfig::read(values)?,
+            listen,
             http: HttpConfig::read(values)?,
             websocket,
             cache: CacheConfig::read(values)?,
@@ -189,6 +206,8 @@ impl SetBy {
         Self {
             host: source("server.host"),
             port: source("server.port"),
+            listen: source("server.listen"),
+            api: source("http.listen"),
             metrics: source("metrics.listen"),
         }
     }

@@ -37,12 +37,9 @@ pub use signed::OriginalPath;
 use api_error::ApiError;
 
 /// All routes, and the answers 404 and 405 to any other request.
-pub fn router(api: Api) -> Router {
+pub fn router(api: &Arc<Api>) -> Router {
     let at = |path: &str| format!("{}{path}", api.prefix);
-    Router::new()
-        .route(&at(route::UP), get(health::up))
-        .route(&at(route::READY), get(health::ready))
-        .route(&at(route::SOCKET), get(upgrade_required))
+    let routes = public_routes(api)
         .route(&at(route::EVENTS), post(events::trigger))
         .route(&at(route::BATCH_EVENTS), post(events::trigger_batch))
         .route(&at(route::CHANNELS), get(channels::list))
@@ -51,10 +48,34 @@ pub fn router(api: Api) -> Router {
         .route(&at(route::CHANNEL_EVENTS), post(events::trigger_one))
         .route(&at(route::CHANNEL_STATS), get(channels::show))
         .route(&at(route::CONNECTIONS), get(users::connections))
-        .route(&at(route::TERMINATE), post(users::terminate))
-        .method_not_allowed_fallback(method_not_allowed)
-        .fallback(not_found)
-        .with_state(Arc::new(api))
+        .route(&at(route::TERMINATE), post(users::terminate));
+    let routes = routes.method_not_allowed_fallback(method_not_allowed);
+    routes.fallback(not_found).with_state(api.clone())
+}
+
+/// The routes of an address that the HTTP API is not served at, since `http.listen` has one for it.
+pub fn router_without_api(api: &Arc<Api>) -> Router {
+    let routes = public_routes(api).method_not_allowed_fallback(method_not_allowed);
+    routes.fallback(api_elsewhere).with_state(api.clone())
+}
+
+/// What needs no signature.
+fn public_routes(api: &Api) -> Router<Arc<Api>> {
+    let at = |path: &str| format!("{}{path}", api.prefix);
+    let routes = Router::new()
+        .route("/", get(introduction))
+        .route(&at(route::UP), get(health::up))
+        .route(&at(route::READY), get(health::ready))
+        .route(&at(route::SOCKET), get(upgrade_required));
+    if api.prefix.is_empty() { routes } else { routes.route(&api.prefix, get(introduction)) }
+}
+
+/// What this is, for a person who opens the address in a browser.
+async fn introduction(State(api): State<Arc<Api>>) -> String {
+    let prefix = &api.prefix;
+    format!(
+        "This is Resound, a WebSocket server for the Pusher protocol: sockets connect to {prefix}/app/{{key}}, back ends publish at {prefix}/apps/{{app_id}}/events.\n"
+    )
 }
 
 async fn upgrade_required() -> Response {
@@ -64,6 +85,13 @@ async fn upgrade_required() -> Response {
 
 async fn not_found(State(api): State<Arc<Api>>, uri: Uri) -> ApiError {
     ApiError::not_found(not_found::message(&api.prefix, uri.path()))
+}
+
+async fn api_elsewhere(State(api): State<Arc<Api>>, uri: Uri) -> ApiError {
+    ApiError::not_found(match uri.path().contains("/apps/") {
+        true => "The HTTP API is not served at this address, since http.listen (RESOUND_HTTP_LISTEN) gives it another one: point the back end there (REVERB_HOST and REVERB_PORT in its .env), or take http.listen out".to_owned(),
+        false => not_found::message(&api.prefix, uri.path()),
+    })
 }
 
 async fn method_not_allowed(method: Method, request: Request<Body>) -> ApiError {

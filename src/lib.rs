@@ -5,6 +5,7 @@ pub mod build_info;
 pub mod app;
 pub mod log_throttle;
 pub mod network_fault;
+pub mod stream;
 pub mod protocol;
 pub mod metrics;
 pub mod tls;

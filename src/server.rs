@@ -4,19 +4,18 @@
 //! passes the signals and a test its own. Owns the order of start and stop, and no rules.
 
 use std::future::Future;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
-use crate::config::Config;
+use crate::config::{Config, ListenAddress};
 use crate::hub::{EventCache, Shards};
 use crate::metrics::Metrics;
 use crate::node::{Node, WebhookSinks};
+use crate::stream::{Listener, StdListener};
 use crate::supervision::Pulse;
 use crate::webhook;
 
@@ -42,6 +41,7 @@ mod worker;
 use acceptor::Acceptor;
 use acceptors::Acceptors;
 use drain::DrainConfig;
+use listen::{Audience, ListenerSet};
 use rejection_log::RejectionLog;
 use worker::{Lifecycle, Worker};
 
@@ -50,8 +50,9 @@ const TICK: Duration = Duration::from_millis(250);
 
 /// A server that listens and is ready to run.
 pub struct Server {
-    address: SocketAddr,
-    metrics_listener: Option<(TcpListener, Acceptor)>,
+    addresses: Vec<ListenAddress>,
+    api_addresses: Vec<ListenAddress>,
+    metrics_listener: Option<(StdListener, Acceptor)>,
     acceptors: Acceptors,
     workers: Vec<Worker>,
     shards: Arc<Shards>,
@@ -67,11 +68,12 @@ pub struct Server {
 }
 
 impl Server {
-    /// Listens, on one socket for each worker; accepts nothing before [`run`](Self::run).
+    /// Listens, on one socket for each worker and address; accepts nothing before [`run`](Self::run).
     pub async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let listeners = listen::for_workers(config)?;
-        let address = listeners[0].local_addr()?;
-        let metrics_listener = listen::for_metrics(config)?;
+        let listeners = ListenerSet::bind(config)?;
+        let addresses = listeners.addresses(Audience::Clients);
+        let api_addresses = listeners.addresses(Audience::BackEnds);
+        let (listeners, metrics_listener) = listeners.deal(config.server.workers);
         let metrics = Arc::new(Metrics::default());
         let (shards, all_shards) = Shards::new(config.server.workers, config.websocket, &metrics);
         let mut background = JoinSet::new();
@@ -94,18 +96,19 @@ impl Server {
         let acceptors = Acceptors::new(config, &node, &stopping);
         background.spawn(tick(node.clone(), acceptors.rejections().clone()));
         let workers = listeners.into_iter().zip(all_shards).enumerate();
-        let workers = workers.map(|(index, (listener, shard))| Worker {
+        let workers = workers.map(|(index, (listeners, shard))| Worker {
             index,
-            listener,
-            acceptor: acceptors.for_worker(index, &lifecycle.tasks, &lifecycle.closed),
+            listeners: acceptors.for_worker(index, listeners, &lifecycle.tasks, &lifecycle.closed),
             shards: shards.clone(),
             shard,
             cluster_task: cluster_task.take(),
             pulse: Pulse::default(),
         });
         Ok(Self {
-            address,
-            metrics_listener: metrics_listener.map(|it| (it, acceptors.for_metrics())),
+            addresses,
+            api_addresses,
+            metrics_listener: metrics_listener
+                .map(|it| (it.socket, acceptors.for_metrics(it.file))),
             workers: workers.collect(),
             acceptors,
             shards,
@@ -123,9 +126,14 @@ impl Server {
         })
     }
 
-    /// The address that clients connect to.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+    /// The addresses that clients connect to; ports are those that the kernel chose for 0.
+    pub fn addresses(&self) -> &[ListenAddress] {
+        &self.addresses
+    }
+
+    /// The addresses of `http.listen`, which the HTTP API is served at instead; empty without it.
+    pub fn api_addresses(&self) -> &[ListenAddress] {
+        &self.api_addresses
     }
 
     /// The metrics of this server.
@@ -162,7 +170,7 @@ impl Server {
     ) -> anyhow::Result<()> {
         if let Some((listener, acceptor)) = self.metrics_listener.take() {
             // The drain neither stops it nor waits for it: metrics are scraped until the end.
-            self.background.spawn(acceptor.run(listener));
+            self.background.spawn(acceptor.run(Listener::from_std(listener)?));
         }
         let lifecycle = self.lifecycle;
         // Dropped however this future ends, so that the threads end with it.

@@ -10,7 +10,7 @@ mod decoder;
 mod endpoint;
 mod handshake;
 mod refusal;
-mod tcp_transport;
+mod stream_transport;
 mod turn_budget;
 
 pub use endpoint::{Upgrade, UpgradedStream, WebSocketEndpoint};

@@ -18,7 +18,9 @@ const DATA: &str = r#"{"text":"Hello from Resound"}"#;
 #[derive(Debug)]
 pub(super) struct Launch<'a> {
     /// Where it listens.
-    pub(super) address: SocketAddr,
+    pub(super) addresses: &'a str,
+    /// The address to try it at; without one, snippets would have no host and port.
+    pub(super) address: Option<SocketAddr>,
     /// How it was called.
     pub(super) program: &'a str,
     /// The time of the signature.
@@ -31,20 +33,24 @@ pub(super) fn banner(config: &Config, launch: &Launch<'_>) -> String {
         Some(hostname) => format!(" ({hostname})"),
         None => String::new(),
     };
-    let start = format!("\n  INFO  Starting server on {}{path}{name}.\n\n", launch.address);
-    match &config.development {
+    let start = format!("\n  INFO  Starting server on {}{path}{name}.\n\n", launch.addresses);
+    match config.development.as_deref().zip(launch.address) {
         None => start,
-        Some(app) => {
-            let text = [env(app, launch, path), echo(app, launch, path), first(app, launch, path)];
+        Some((app, address)) => {
+            let text = [
+                env(app, address, path),
+                echo(app, address, path),
+                first(app, launch, (address, path)),
+            ];
             format!("{start}{}", text.concat())
         }
     }
 }
 
 /// The block for `.env`, as `php artisan reverb:install` writes it.
-fn env(app: &App, launch: &Launch<'_>, path: &str) -> String {
+fn env(app: &App, address: SocketAddr, path: &str) -> String {
     let (id, key, secret) = (&app.id, &app.key, app.secret.reveal());
-    let (host, port) = (host(launch.address), launch.address.port());
+    let (host, port) = (host(address), address.port());
     let path = match path {
         "" => String::new(),
         path => format!("REVERB_SERVER_PATH={path}\n"),
@@ -71,8 +77,8 @@ VITE_REVERB_SCHEME="${{REVERB_SCHEME}}"
     )
 }
 
-fn echo(app: &App, launch: &Launch<'_>, path: &str) -> String {
-    let (key, host, port) = (&app.key, host(launch.address), launch.address.port());
+fn echo(app: &App, address: SocketAddr, path: &str) -> String {
+    let (key, host, port) = (&app.key, host(address), address.port());
     let path = match path {
         "" => String::new(),
         path => format!(" wsPath: '{path}',"),
@@ -95,11 +101,11 @@ echo.channel('{CHANNEL}').listen('.{EVENT}', (e) => console.log(e.text));
 }
 
 /// The first event, with nothing installed but curl, and with this program.
-fn first(app: &App, launch: &Launch<'_>, path: &str) -> String {
+fn first(app: &App, launch: &Launch<'_>, (address, path): (SocketAddr, &str)) -> String {
     let body = body(CHANNEL, EVENT, DATA);
     let route = format!("/apps/{}/events", app.id);
     let query = credentials(app).signed_query(&route, body.as_bytes(), launch.now_unix_seconds);
-    let url = format!("http://{}{path}", launch.address);
+    let url = format!("http://{address}{path}");
     let command = command(launch.program);
     let target =
         if url == "http://127.0.0.1:8080" { String::new() } else { format!(" --url {url}") };
@@ -158,8 +164,13 @@ mod tests {
     }
 
     fn shown(config: &Config, address: &str, program: &str) -> String {
-        let address = address.parse().unwrap();
-        banner(config, &Launch { address, program, now_unix_seconds: NOW })
+        let launch = Launch {
+            addresses: address,
+            address: address.parse().ok(),
+            program,
+            now_unix_seconds: NOW,
+        };
+        banner(config, &launch)
     }
 
     #[test]

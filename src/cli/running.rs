@@ -21,7 +21,8 @@ pub(super) async fn serve_until_stopped(
 ) -> Result<(), Failure> {
     let supervision = SupervisionVariables::of_this_process();
     let notifier = Notifier::new(supervision.notify_socket.as_deref());
-    let (address, opened, pulses) = (server.address(), server.opened(), server.pulses());
+    let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
+    let (opened, pulses) = (server.opened(), server.pulses());
     let watched = async {
         match supervision.watchdog {
             Some(timeout) => watch(&notifier, timeout, pulses).await,
@@ -30,7 +31,7 @@ pub(super) async fn serve_until_stopped(
     };
     let ready = async {
         opened.cancelled().await;
-        notifier.ready(&format!("serving on {address}"));
+        notifier.ready(&format!("serving on {}", addresses.join(", ")));
         pending::<()>().await;
     };
     let (stop, stopped) = oneshot::channel::<()>();

@@ -17,7 +17,7 @@ use super::failure::Failure;
 use super::running;
 use super::signals::Signals;
 use super::stdout::print;
-use resound::config::{Config, EXAMPLE_SECRET, Flag, LogFormat, Terminal};
+use resound::config::{Config, EXAMPLE_SECRET, Flag, ListenAddress, LogFormat, Terminal};
 use resound::logging;
 use resound::server::Server;
 
@@ -90,16 +90,25 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     // Before the socket is bound: a signal that comes early must not kill without a drain.
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let server = Server::bind(config).await?;
-    let address = server.address();
+    let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
+    let (address, addresses) = (first_ip(server.addresses()), addresses.join(","));
     let sockets_max = server.share_descriptors(descriptors);
-    tracing::info!(%address, workers = config.server.workers, descriptors, sockets_max, "server started");
+    let api: Vec<String> = server.api_addresses().iter().map(ToString::to_string).collect();
+    tracing::info!(
+        address = addresses,
+        api = (!api.is_empty()).then(|| api.join(",")),
+        workers = config.server.workers,
+        descriptors,
+        sockets_max,
+        "server started"
+    );
     warn_of_example_secret(config);
     warn_of_few_descriptors(config, sockets_max);
     name_injected(config);
     for note in &config.notes {
         tracing::warn!("{note}");
     }
-    greet(config, address)?;
+    greet(config, &addresses, address)?;
 
     running::serve_until_stopped(server, config, &mut signals).await
 }
@@ -135,15 +144,23 @@ fn warn_of_few_descriptors(config: &Config, sockets_max: usize) {
     }
 }
 
+/// The first address that is not a unix socket.
+fn first_ip(addresses: &[ListenAddress]) -> Option<SocketAddr> {
+    addresses.iter().find_map(|address| match address {
+        ListenAddress::Ip(address) => Some(*address),
+        ListenAddress::Unix { .. } => None,
+    })
+}
+
 /// The banner is for terminals. Log collectors get it with the development app only, whose credentials
 /// stand nowhere else.
-fn greet(config: &Config, address: SocketAddr) -> anyhow::Result<()> {
+fn greet(config: &Config, addresses: &str, address: Option<SocketAddr>) -> anyhow::Result<()> {
     let for_people = io::stdout().is_terminal() && config.log.format != LogFormat::Json;
     if !for_people && config.development.is_none() {
         return Ok(());
     }
     let program = std::env::args().next().unwrap_or_default();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let launch = Launch { address, program: &program, now_unix_seconds: now.as_secs() };
+    let launch = Launch { addresses, address, program: &program, now_unix_seconds: now.as_secs() };
     print(&banner(config, &launch))
 }

@@ -8,6 +8,7 @@ use config::Value;
 
 use super::apps::AppEntry;
 use super::error::{ConfigError, ValueOrigin};
+use super::listen::ListenAddress;
 
 /// The secret of `config/reverb.toml`; an app that has it was copied without a secret of its own.
 pub const EXAMPLE_SECRET: &str = "app-secret-change-me";
@@ -47,4 +48,13 @@ pub(super) fn host(host: IpAddr, origin: &ValueOrigin) -> Result<IpAddr, ConfigE
     } else {
         Err(origin.refuse(host, ADVICE))
     }
+}
+
+/// An error if an address of a list is reachable from other machines.
+pub(super) fn ensure_local(
+    addresses: &[ListenAddress],
+    origin: &ValueOrigin,
+) -> Result<(), ConfigError> {
+    let public = addresses.iter().find(|address| !address.is_local());
+    public.map_or(Ok(()), |address| Err(origin.refuse(address, ADVICE)))
 }

@@ -1,8 +1,8 @@
-//! `[server]` and `[metrics]`: where the server listens, and with how many threads.
+//! `[server]`: where the server listens, and with how many threads.
 //!
 //! Owns the forms of addresses and of the route prefix. Whether an address is free shows when it is bound.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZero;
 use std::thread::available_parallelism;
 use std::time::Duration;
@@ -54,46 +54,6 @@ impl ServerConfig {
             },
         })
     }
-}
-
-/// `[metrics]`: where metrics are served.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct MetricsConfig {
-    /// The address of `/metrics`; `None` is off.
-    pub listen: Option<SocketAddr>,
-}
-
-impl MetricsConfig {
-    pub(super) fn read(values: Values<'_>, server: &ServerConfig) -> Result<Self, ConfigError> {
-        let setting = values.at("metrics.listen");
-        if setting.text().is_empty() {
-            return Ok(Self { listen: None });
-        }
-        let parse = |text: &str| match text.strip_prefix("localhost:") {
-            Some(port) => format!("{}:{port}", Ipv4Addr::LOCALHOST).parse().ok(),
-            None => text.parse().ok(),
-        };
-        let allowed = "it must be an address and a port such as 127.0.0.1:9601, or empty";
-        let listen: SocketAddr = setting.parsed(parse, allowed)?;
-        if overlap(listen, SocketAddr::new(server.host, server.port)) {
-            let allowed = format!(
-                "it must have another port than server.port, which is {}: clients connect there",
-                server.port
-            );
-            return Err(setting.refuse(listen, allowed));
-        }
-        Ok(Self { listen: Some(listen) })
-    }
-}
-
-/// Whether one process cannot listen on both: an unspecified address takes its family, and `::`
-/// takes IPv4 too. Port 0 is a free one each time.
-fn overlap(left: SocketAddr, right: SocketAddr) -> bool {
-    let covers = |all: IpAddr, one: IpAddr| {
-        all == one || all.is_unspecified() && (all.is_ipv6() || one.is_ipv4())
-    };
-    let (a, b) = (left.ip(), right.ip());
-    left.port() != 0 && left.port() == right.port() && (covers(a, b) || covers(b, a))
 }
 
 /// Reverb requires brackets around IPv6; they are optional here.

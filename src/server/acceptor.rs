@@ -4,20 +4,20 @@
 //! serves it.
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
-use tokio::net::{TcpListener, TcpStream};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection_tracker::ConnectionTracker;
 use super::http_connection::{HttpConnection, HttpContext};
+use super::listen::SocketFile;
 use super::listener_close;
 use super::rejection_log::RejectReason;
 use super::spare_descriptor::{self, NoDescriptor, SpareDescriptor};
+use crate::stream::{ByteStream, Listener, Peer};
 
 /// The pause after an error that may persist: long enough not to spin, short enough to go unnoticed
 /// once the cause is gone.
@@ -32,11 +32,13 @@ pub(super) struct Acceptor {
     pub(super) tasks: TaskTracker,
     /// Cancelled to stop accepting.
     pub(super) closed: CancellationToken,
+    /// The file of the listener, if that is a unix socket.
+    pub(super) file: Option<Arc<SocketFile>>,
 }
 
 impl Acceptor {
     /// Accepts until `closed` is cancelled, and then the connections whose TCP handshake is under way.
-    pub(super) async fn run(self, listener: TcpListener) {
+    pub(super) async fn run(self, listener: Listener) {
         let mut is_failing = false;
         let mut spare = SpareDescriptor::reserve();
         loop {
@@ -66,13 +68,13 @@ impl Acceptor {
                 }
             }
         }
-        for (stream, peer) in listener_close::close(listener).await {
+        for (stream, peer) in listener_close::close(listener, self.file.as_deref()).await {
             self.spawn(stream, peer);
         }
     }
 
     /// Starts to serve a connection.
-    fn spawn(&self, stream: TcpStream, peer: SocketAddr) {
+    fn spawn(&self, stream: ByteStream, peer: Peer) {
         let mut tracker = self.tracker.lock();
         let connection = HttpConnection::new(self.context.clone(), peer, tracker.token());
         let phase = connection.phase();
@@ -100,14 +102,14 @@ impl Acceptor {
     async fn accept_on_spare(
         &self,
         spare: &mut SpareDescriptor,
-        listener: &TcpListener,
-    ) -> Result<Option<(TcpStream, SocketAddr)>, NoDescriptor> {
+        listener: &Listener,
+    ) -> Result<Option<(ByteStream, Peer)>, NoDescriptor> {
         let accepted = match spare.accept(listener).await {
             Ok(None) => Ok(None),
             Ok(Some((stream, peer))) => match self.free_descriptor().await {
                 true => Ok(Some((stream, peer))),
                 false => {
-                    spare_descriptor::refuse(stream);
+                    spare_descriptor::refuse(&stream);
                     Ok(None)
                 }
             },

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use axum::Router;
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -11,16 +12,20 @@ use super::acceptor::Acceptor;
 use super::connection_tracker::ConnectionTracker;
 use super::descriptors::{self, DescriptorBudget};
 use super::http_connection::HttpContext;
+use super::listen::{Audience, SocketFile, WorkerListener};
 use super::rejection_log::RejectionLog;
 use crate::config::{Config, WebSocketConfig};
 use crate::http::{self, Api};
 use crate::node::Node;
+use crate::stream::StdListener;
 use crate::websocket::WebSocketEndpoint;
 
 /// What the listeners of one server share.
 pub(super) struct Acceptors {
     /// Without a WebSocket endpoint, which each worker has of its own.
     context: HttpContext,
+    /// At the addresses of clients.
+    router_of_clients: Router,
     websocket: WebSocketConfig,
     reserved_descriptors: usize,
     tracker: Arc<Mutex<ConnectionTracker>>,
@@ -30,8 +35,10 @@ impl Acceptors {
     pub(super) fn new(config: &Config, node: &Arc<Node>, stopping: &CancellationToken) -> Self {
         let prefix: Arc<str> = config.server.path.as_str().into();
         let api = Api::new(node.clone(), prefix.clone(), config.http, stopping.clone());
+        let api = Arc::new(api);
+        let has_own_api = !config.listen.api.is_empty();
         let context = HttpContext {
-            router: http::router(api),
+            router: http::router(&api),
             prefix,
             websocket: None,
             limits: Arc::new(config.http),
@@ -41,19 +48,32 @@ impl Acceptors {
         };
         http::ROUTES.iter().for_each(|route| node.metrics().api.expose(route));
         let webhook_endpoints = config.apps.iter().map(|app| app.webhooks.len()).sum();
-        let reserved_descriptors = descriptors::reserved(config.server.workers, webhook_endpoints);
+        let addresses = config.listen.server.len() + config.listen.api.len();
+        let reserved_descriptors =
+            descriptors::reserved(config.server.workers, addresses, webhook_endpoints);
         let tracker =
             Arc::new(Mutex::new(ConnectionTracker::new(config.http.max_pending_connections)));
-        Self { context, websocket: config.websocket, reserved_descriptors, tracker }
+        Self {
+            context,
+            router_of_clients: if has_own_api {
+                http::router_without_api(&api)
+            } else {
+                http::router(&api)
+            },
+            websocket: config.websocket,
+            reserved_descriptors,
+            tracker,
+        }
     }
 
-    /// The acceptor of the worker that runs this shard.
+    /// The listeners of the worker that runs this shard, each with its acceptor.
     pub(super) fn for_worker(
         &self,
         shard: usize,
+        listeners: Vec<WorkerListener>,
         tasks: &TaskTracker,
         closed: &CancellationToken,
-    ) -> Acceptor {
+    ) -> Vec<(StdListener, Acceptor)> {
         let (node, stopping) = (self.context.node.clone(), self.context.stopping.clone());
         let endpoint = WebSocketEndpoint::new(
             node,
@@ -63,19 +83,28 @@ impl Acceptors {
             stopping,
         );
         let context = HttpContext { websocket: Some(Arc::new(endpoint)), ..self.context.clone() };
-        self.acceptor(context, tasks, closed)
+        let acceptor = |WorkerListener { audience, socket, file }| {
+            let router = match audience {
+                Audience::Clients => &self.router_of_clients,
+                Audience::BackEnds | Audience::Scrapers => &self.context.router,
+            };
+            let context = HttpContext { router: router.clone(), ..context.clone() };
+            (socket, self.acceptor(context, file, tasks, closed))
+        };
+        listeners.into_iter().map(acceptor).collect()
     }
 
     /// The acceptor of the metrics listener, which accepts until the process ends.
-    pub(super) fn for_metrics(&self) -> Acceptor {
+    pub(super) fn for_metrics(&self, file: Option<Arc<SocketFile>>) -> Acceptor {
         let router = http::metrics_router(self.context.node.metrics().clone());
         let context = HttpContext { router, ..self.context.clone() };
-        self.acceptor(context, &TaskTracker::new(), &CancellationToken::new())
+        self.acceptor(context, file, &TaskTracker::new(), &CancellationToken::new())
     }
 
     fn acceptor(
         &self,
         context: HttpContext,
+        file: Option<Arc<SocketFile>>,
         tasks: &TaskTracker,
         closed: &CancellationToken,
     ) -> Acceptor {
@@ -84,6 +113,7 @@ impl Acceptors {
             tracker: self.tracker.clone(),
             tasks: tasks.clone(),
             closed: closed.clone(),
+            file,
         }
     }
 

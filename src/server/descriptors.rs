@@ -7,8 +7,11 @@
 /// Sentinel during a reconnect.
 const PROCESS: usize = 16;
 
-/// A listener, an epoll instance, a wake-up descriptor and the spare one.
-const PER_WORKER: usize = 4;
+/// An epoll instance and a wake-up descriptor.
+const PER_WORKER: usize = 2;
+
+/// A listener and its spare descriptor.
+const PER_LISTENER: usize = 2;
 
 /// The connection of a webhook endpoint, and the one that replaces it.
 const PER_ENDPOINT: usize = 2;
@@ -27,9 +30,10 @@ pub(super) struct DescriptorBudget {
     pub(super) sockets: usize,
 }
 
-/// Descriptors that the process uses for other things than connections.
-pub(super) fn reserved(workers: usize, webhook_endpoints: usize) -> usize {
-    PROCESS + PER_WORKER * workers + PER_ENDPOINT * webhook_endpoints
+/// Descriptors that the process uses for other things than connections, where each worker listens on
+/// each of `addresses`.
+pub(super) fn reserved(workers: usize, addresses: usize, webhook_endpoints: usize) -> usize {
+    PROCESS + (PER_WORKER + PER_LISTENER * addresses) * workers + PER_ENDPOINT * webhook_endpoints
 }
 
 impl DescriptorBudget {
@@ -47,7 +51,7 @@ mod tests {
 
     #[test]
     fn every_limit_leaves_descriptors_for_http_and_for_sockets() {
-        let (small, large) = (reserved(1, 0), reserved(64, 40));
+        let (small, large) = (reserved(1, 1, 0), reserved(64, 1, 40));
         for (limit, reserved, http, sockets) in [
             (64, small, 12, 32),
             (256, small, 32, 204),

@@ -5,7 +5,6 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -18,7 +17,6 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -33,6 +31,7 @@ use super::timed_stream::{RequestPhase, TimedStream};
 use crate::config::HttpConfig;
 use crate::http;
 use crate::node::{Availability, Node};
+use crate::stream::{ByteStream, Peer};
 use crate::websocket::{self, Upgrade, UpgradedStream, WebSocketEndpoint};
 
 /// How long a connection must have been without a request before the drain closes it: a proxy that
@@ -67,12 +66,12 @@ pub(super) struct HttpConnection {
     unread_body: Arc<UnreadBody>,
     /// Set by a WebSocket handshake that was answered with 101.
     upgrade: Mutex<Option<Upgrade>>,
-    peer: SocketAddr,
+    peer: Peer,
     _token: ConnectionToken,
 }
 
 impl HttpConnection {
-    pub(super) fn new(context: Arc<HttpContext>, peer: SocketAddr, token: ConnectionToken) -> Self {
+    pub(super) fn new(context: Arc<HttpContext>, peer: Peer, token: ConnectionToken) -> Self {
         Self {
             context,
             phase: Arc::default(),
@@ -91,15 +90,14 @@ impl HttpConnection {
     /// `tasks`. Ends early once `closed` is cancelled and no request comes.
     pub(super) async fn serve(
         self,
-        stream: TcpStream,
+        stream: ByteStream,
         tasks: TaskTracker,
         closed: CancellationToken,
     ) {
         let connection = Arc::new(self);
         let HttpContext { limits, rejections, websocket, .. } = &*connection.context;
         let quiet = until_quiet(connection.phase(), closed.clone());
-        // Nagle's algorithm would hold small frames back until earlier ones are acknowledged.
-        let _ = stream.set_nodelay(true);
+        stream.send_small_packets();
         let io = TokioIo::new(TimedStream::new(stream, limits.clone(), connection.phase()));
         let responder = connection.clone();
         let service = service_fn(move |request: Request<Incoming>| {
@@ -208,7 +206,7 @@ impl HttpConnection {
 }
 
 /// Ends a connection whose peer may not have read its answer yet, without delaying a drain.
-async fn close(stream: TcpStream, last_bytes: &[u8], closed: &CancellationToken) {
+async fn close(stream: ByteStream, last_bytes: &[u8], closed: &CancellationToken) {
     let cut_off = async {
         closed.cancelled().await;
         tokio::time::sleep(DRAIN_LINGER).await;

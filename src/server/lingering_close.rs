@@ -13,7 +13,8 @@ use std::time::Duration;
 use axum::body::Bytes;
 use hyper::body::{Body, Frame, Incoming, SizeHint};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+
+use crate::stream::ByteStream;
 
 /// How long a peer may take to notice the answer: nginx's `lingering_timeout`.
 const LINGER: Duration = Duration::from_secs(5);
@@ -27,7 +28,7 @@ const READ_BYTES: usize = 16 << 10;
 
 /// Sends `last_bytes`, shuts the sending side down, and reads until the peer closes or a bound is
 /// reached.
-pub(super) async fn linger(mut stream: TcpStream, last_bytes: &[u8]) {
+pub(super) async fn linger(mut stream: ByteStream, last_bytes: &[u8]) {
     let close = async {
         stream.write_all(last_bytes).await?;
         stream.shutdown().await?;

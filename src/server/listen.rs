@@ -1,55 +1,171 @@
-//! Binds the listeners: one for each worker, all on one address, and one for metrics.
+//! The listening sockets of a server: which addresses have one, for whom, and one socket per worker.
 //!
-//! Owns the error text for an address that cannot be bound: the key that has it, what set the key,
-//! the cause and the remedy. Accepts nothing.
+//! Owns how they are bound. They accept nothing before the workers have them. The texts for an address
+//! that cannot be bound are in `failure`, the files of unix sockets in `socket_file`.
 
-use std::fmt;
 use std::io::{self, ErrorKind};
 use std::net::SocketAddr;
+use std::sync::Arc;
 
-use tokio::net::{TcpListener, TcpSocket};
+use socket2::SockRef;
+use tokio::net::{TcpSocket, UnixSocket};
 
-use crate::config::Config;
+use crate::config::{Config, ListenAddress};
+use crate::stream::StdListener;
+
+mod failure;
+mod socket_file;
+
+pub(super) use socket_file::SocketFile;
+
+use failure::{ConfigKey, ConfiguredAddress};
 
 /// Connections that the kernel queues until they are accepted: many clients that connect at once wait
 /// here instead of sending their first packet again.
 const BACKLOG: u32 = 4096;
 
-/// One listener for each worker, all on one address: the kernel spreads connections over them.
-pub(super) fn for_workers(config: &Config) -> anyhow::Result<Vec<std::net::TcpListener>> {
-    let address = SocketAddr::new(config.server.host, config.server.port);
-    let set_by = &config.set_by;
-    let configured = ConfiguredAddress {
-        address,
-        host: ConfigKey { name: "server.host", set_by: set_by.host.as_deref() },
-        port: ConfigKey { name: "server.port", set_by: set_by.port.as_deref() },
-    };
-    listen_shared(address, config.server.workers).map_err(|error| configured.refuse(&error))
+/// For whom an address is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Audience {
+    /// Clients, and back ends unless the API has an address of its own.
+    Clients,
+    /// Back ends: `http.listen`.
+    BackEnds,
+    /// Scrapers: `metrics.listen`.
+    Scrapers,
 }
 
-/// The listener of the metrics, unless they are off.
-pub(super) fn for_metrics(config: &Config) -> anyhow::Result<Option<TcpListener>> {
-    let Some(address) = config.metrics.listen else { return Ok(None) };
-    let key = ConfigKey { name: "metrics.listen", set_by: config.set_by.metrics.as_deref() };
-    let configured = ConfiguredAddress { address, host: key, port: key };
-    let listener = bind(address, |_| Ok(())).and_then(|socket| socket.listen(BACKLOG));
-    listener.map(Some).map_err(|error| configured.refuse(&error))
+/// All listening sockets of a server, in the order of the configuration.
+#[derive(Debug)]
+pub(super) struct ListenerSet(pub(super) Vec<Listening>);
+
+/// One of the sockets of an address.
+#[derive(Debug)]
+pub(super) struct WorkerListener {
+    pub(super) audience: Audience,
+    pub(super) socket: StdListener,
+    pub(super) file: Option<Arc<SocketFile>>,
 }
 
-fn listen_shared(address: SocketAddr, count: usize) -> io::Result<Vec<std::net::TcpListener>> {
+/// The listening sockets of one address.
+#[derive(Debug)]
+pub(super) struct Listening {
+    pub(super) audience: Audience,
+    /// As it is bound: never with port 0.
+    pub(super) address: ListenAddress,
+    /// One for each worker, or one alone for scrapers. The kernel spreads TCP connections over them; those of
+    /// a unix socket are descriptors of one socket.
+    pub(super) sockets: Vec<StdListener>,
+    /// The file of a unix socket.
+    pub(super) file: Option<Arc<SocketFile>>,
+}
+
+impl ListenerSet {
+    /// Binds every address of the configuration.
+    pub(super) fn bind(config: &Config) -> anyhow::Result<Self> {
+        let (set_by, workers) = (&config.set_by, config.server.workers.max(1));
+        let key = |name, set_by| ConfigKey { name, set_by };
+        let (host, port) = match config.listen.is_list {
+            true => [key("server.listen", set_by.listen.as_deref()); 2].into(),
+            false => (
+                key("server.host", set_by.host.as_deref()),
+                key("server.port", set_by.port.as_deref()),
+            ),
+        };
+        let api = key("http.listen", set_by.api.as_deref());
+        let metrics = key("metrics.listen", set_by.metrics.as_deref());
+        let metrics_address = config.metrics.listen.map(ListenAddress::Ip);
+        let clients = config.listen.server.iter().map(|it| (Audience::Clients, it, host, port));
+        let back_ends = config.listen.api.iter().map(|it| (Audience::BackEnds, it, api, api));
+        let scrapers = metrics_address.iter().map(|it| (Audience::Scrapers, it, metrics, metrics));
+        let bind = |(audience, address, host, port)| {
+            let configured = ConfiguredAddress { address, host, port };
+            let listening = Listening::bind(audience, address, workers);
+            listening.map_err(|error| configured.refuse(&error))
+        };
+        clients.chain(back_ends).chain(scrapers).map(bind).collect::<Result<_, _>>().map(Self)
+    }
+
+    /// Deals the sockets out to the workers, and to the listener of the metrics, which has no worker.
+    pub(super) fn deal(self, workers: usize) -> (Vec<Vec<WorkerListener>>, Option<WorkerListener>) {
+        let mut of_workers: Vec<Vec<WorkerListener>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut of_metrics = None;
+        for Listening { audience, sockets, file, .. } in self.0 {
+            for (index, socket) in sockets.into_iter().enumerate() {
+                let listener = WorkerListener { audience, socket, file: file.clone() };
+                match audience {
+                    Audience::Scrapers => of_metrics = Some(listener),
+                    Audience::Clients | Audience::BackEnds => of_workers[index].push(listener),
+                }
+            }
+        }
+        (of_workers, of_metrics)
+    }
+
+    /// The addresses for an audience.
+    pub(super) fn addresses(&self, audience: Audience) -> Vec<ListenAddress> {
+        let of_audience = self.0.iter().filter(|listening| listening.audience == audience);
+        of_audience.map(|listening| listening.address.clone()).collect()
+    }
+}
+
+impl Listening {
+    fn bind(audience: Audience, address: &ListenAddress, workers: usize) -> io::Result<Self> {
+        let (sockets, file) = match address {
+            ListenAddress::Ip(address) => match audience {
+                Audience::Scrapers => {
+                    let socket = listen(bind(*address, |_| Ok(()))?)?;
+                    (vec![StdListener::Tcp(socket)], None)
+                }
+                Audience::Clients | Audience::BackEnds => (listen_on_ip(*address, workers)?, None),
+            },
+            ListenAddress::Unix { path, mode } => {
+                socket_file::remove_stale(path)?;
+                let socket = UnixSocket::new_stream()?;
+                socket.bind(path)?;
+                let file = SocketFile::of_bound(path, *mode)?;
+                let socket = StdListener::Unix(socket.listen(BACKLOG)?.into_std()?);
+                (shared(socket, workers)?, Some(Arc::new(file)))
+            }
+        };
+        // The port that a free one turned out to be.
+        let address = match sockets.first() {
+            Some(StdListener::Tcp(socket)) => ListenAddress::Ip(socket.local_addr()?),
+            _ => address.clone(),
+        };
+        Ok(Self { audience, address, sockets, file })
+    }
+}
+
+/// `count` descriptors of one socket.
+fn shared(socket: StdListener, count: usize) -> io::Result<Vec<StdListener>> {
+    let mut sockets = vec![socket];
+    while sockets.len() < count {
+        sockets.push(sockets[0].try_clone()?);
+    }
+    Ok(sockets)
+}
+
+/// Sockets of their own on one address: the kernel spreads connections over them.
+fn listen_on_ip(address: SocketAddr, count: usize) -> io::Result<Vec<StdListener>> {
     // With SO_REUSEPORT any process of the same user could join the address, a second Resound too. So
     // it is bound without that option first, which fails if another process listens there. This socket
     // does not listen: connections must wait for the workers. Port 0 is always a free one.
     if address.port() != 0 {
         drop(bind(address, |_| Ok(()))?);
     }
-    let mut listeners: Vec<std::net::TcpListener> = Vec::new();
-    for _ in 0..count.max(1) {
-        let address = listeners.first().map_or(Ok(address), std::net::TcpListener::local_addr)?;
+    let first = listen(bind(address, |socket| socket.set_reuseport(true))?)?;
+    let address = first.local_addr()?;
+    let mut sockets = vec![StdListener::Tcp(first)];
+    while sockets.len() < count {
         let socket = bind(address, |socket| socket.set_reuseport(true))?;
-        listeners.push(socket.listen(BACKLOG)?.into_std()?);
+        sockets.push(StdListener::Tcp(listen(socket)?));
     }
-    Ok(listeners)
+    Ok(sockets)
+}
+
+fn listen(socket: TcpSocket) -> io::Result<std::net::TcpListener> {
+    socket.listen(BACKLOG)?.into_std()
 }
 
 /// Binds with `SO_REUSEADDR`, so that a restart need not wait until the kernel has dropped old
@@ -65,148 +181,13 @@ fn bind(
     Ok(socket)
 }
 
-/// An IPv6 socket. If only this family fails, the kernel has it switched off.
+/// An IPv6 socket that takes IPv4 too, whatever the kernel's default is. If only this family fails, the
+/// kernel has it switched off.
 fn ipv6() -> io::Result<TcpSocket> {
-    TcpSocket::new_v6().map_err(|error| match TcpSocket::new_v4() {
+    let socket = TcpSocket::new_v6().map_err(|error| match TcpSocket::new_v4() {
         Ok(_) => ErrorKind::Unsupported.into(),
         Err(_) => error,
-    })
-}
-
-/// An address and the keys that it comes from.
-#[derive(Debug, Clone, Copy)]
-struct ConfiguredAddress<'a> {
-    address: SocketAddr,
-    host: ConfigKey<'a>,
-    port: ConfigKey<'a>,
-}
-
-/// A key and what set it; `None` for its default.
-#[derive(Debug, Clone, Copy)]
-struct ConfigKey<'a> {
-    name: &'static str,
-    set_by: Option<&'a str>,
-}
-
-impl ConfiguredAddress<'_> {
-    fn refuse(&self, error: &io::Error) -> anyhow::Error {
-        let (address, port) = (self.address, self.address.port());
-        let (key, cause) = match error.kind() {
-            ErrorKind::AddrInUse => (
-                self.port,
-                format!(
-                    "another process listens there; stop it, or choose another port{}",
-                    self.port.flags()
-                ),
-            ),
-            ErrorKind::PermissionDenied if port < 1024 => (
-                self.port,
-                format!(
-                    "ports below 1024 need the capability CAP_NET_BIND_SERVICE; grant it, or \
-                     choose a port from 1024 on and forward {port} from a proxy"
-                ),
-            ),
-            ErrorKind::PermissionDenied => (
-                self.port,
-                "the system forbids this port to this process; allow it (SELinux, AppArmor, \
-                 seccomp), or choose another port"
-                    .to_owned(),
-            ),
-            ErrorKind::AddrNotAvailable => (self.host, self.address_of_no_interface()),
-            ErrorKind::Unsupported => (
-                self.host,
-                "IPv6 is off on this machine; switch it on, or choose an IPv4 address: 0.0.0.0 \
-                 is all that the machine has"
-                    .to_owned(),
-            ),
-            _ => (self.port, error.to_string()),
-        };
-        anyhow::anyhow!("cannot listen on {address} ({key}): {cause}")
-    }
-
-    fn address_of_no_interface(&self) -> String {
-        let all = match self.address {
-            SocketAddr::V4(_) => "0.0.0.0",
-            SocketAddr::V6(_) => "[::]",
-        };
-        format!(
-            "no network interface of this machine has that address; choose one that it has, or \
-             {all} for all of them"
-        )
-    }
-}
-
-impl ConfigKey<'_> {
-    /// How to change the default port, which collides more often than any other.
-    fn flags(&self) -> &'static str {
-        match (self.name, self.set_by) {
-            ("server.port", None) => " with --port or REVERB_SERVER_PORT",
-            _ => "",
-        }
-    }
-}
-
-impl fmt::Display for ConfigKey<'_> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} from {}", self.name, self.set_by.unwrap_or("its default"))
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::ErrorKind;
-
-    use super::{ConfigKey, ConfiguredAddress};
-
-    const DEFAULT: Option<&str> = None;
-
-    fn check(kind: ErrorKind, address: &str, set_by: Option<&str>, message: &str) {
-        let configured = ConfiguredAddress {
-            address: address.parse().unwrap(),
-            host: ConfigKey { name: "server.host", set_by },
-            port: ConfigKey { name: "server.port", set_by },
-        };
-        assert_eq!(configured.refuse(&kind.into()).to_string(), message);
-    }
-
-    #[test]
-    fn the_error_names_the_key_what_set_it_the_cause_and_the_remedy() {
-        check(
-            ErrorKind::AddrInUse,
-            "0.0.0.0:8080",
-            DEFAULT,
-            "cannot listen on 0.0.0.0:8080 (server.port from its default): another process \
-             listens there; stop it, or choose another port with --port or REVERB_SERVER_PORT",
-        );
-        check(
-            ErrorKind::PermissionDenied,
-            "0.0.0.0:80",
-            Some("environment variable REVERB_SERVER_PORT"),
-            "cannot listen on 0.0.0.0:80 (server.port from environment variable \
-             REVERB_SERVER_PORT): ports below 1024 need the capability CAP_NET_BIND_SERVICE; \
-             grant it, or choose a port from 1024 on and forward 80 from a proxy",
-        );
-        check(
-            ErrorKind::PermissionDenied,
-            "0.0.0.0:6001",
-            Some("flag --port"),
-            "cannot listen on 0.0.0.0:6001 (server.port from flag --port): the system forbids \
-             this port to this process; allow it (SELinux, AppArmor, seccomp), or choose another \
-             port",
-        );
-        check(
-            ErrorKind::Unsupported,
-            "[::]:8080",
-            Some("config/reverb.toml"),
-            "cannot listen on [::]:8080 (server.host from config/reverb.toml): IPv6 is off on \
-             this machine; switch it on, or choose an IPv4 address: 0.0.0.0 is all that the \
-             machine has",
-        );
-        check(
-            ErrorKind::OutOfMemory,
-            "[::]:8080",
-            Some("config/reverb.toml"),
-            "cannot listen on [::]:8080 (server.port from config/reverb.toml): out of memory",
-        );
-    }
+    })?;
+    SockRef::from(&socket).set_only_v6(false)?;
+    Ok(socket)
 }

@@ -5,34 +5,37 @@
 //! and a proxy does not send a POST again that was reset. So new TCP handshakes are dropped first,
 //! those under way complete, and their connections are accepted before the listener is closed.
 
-use std::net::SocketAddr;
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
+use super::listen::SocketFile;
+use crate::stream::{ByteStream, Listener, Peer};
 
 /// The time for handshakes under way: the round trip to a proxy in another data centre. A client that
 /// connects within it gets no answer, sends its first packet again a second later, and is refused then.
 const HANDSHAKES: Duration = Duration::from_millis(5);
 
-/// Closes a listener; returns the connections that were waiting in its backlog.
-pub(super) async fn close(listener: TcpListener) -> Vec<(TcpStream, SocketAddr)> {
-    drop_handshakes(&listener);
-    tokio::time::sleep(HANDSHAKES).await;
+/// Closes a listener; returns the connections that were waiting in its backlog. A unix socket has no
+/// handshake: without its `file`, clients are refused at once.
+pub(super) async fn close(
+    listener: Listener,
+    file: Option<&SocketFile>,
+) -> Vec<(ByteStream, Peer)> {
+    match &listener {
+        Listener::Tcp(listener) => {
+            drop_handshakes(listener);
+            tokio::time::sleep(HANDSHAKES).await;
+        }
+        Listener::Unix(_) => file.into_iter().for_each(SocketFile::remove),
+    }
     // Without the runtime, whose readiness may lag behind the kernel's backlog.
     let Ok(listener) = listener.into_std() else { return Vec::new() };
-    let mut accepted = Vec::new();
-    while let Ok((stream, peer)) = listener.accept() {
-        if stream.set_nonblocking(true).is_ok() {
-            accepted.extend(TcpStream::from_std(stream).map(|stream| (stream, peer)));
-        }
-    }
-    accepted
+    std::iter::from_fn(|| listener.accept().ok()).collect()
 }
 
 /// Makes the kernel drop packets that begin a connection. Without the filter, a handshake that is
 /// under way when the listener is closed is reset.
 #[cfg(target_os = "linux")]
-fn drop_handshakes(listener: &TcpListener) {
+fn drop_handshakes(listener: &tokio::net::TcpListener) {
     use socket2::{SockFilter, SockRef};
 
     // Instructions of classic BPF: load the byte at `k`, keep the bits of `k`, continue if it equals
@@ -60,4 +63,4 @@ fn drop_handshakes(listener: &TcpListener) {
 
 /// Other kernels have no such filter.
 #[cfg(not(target_os = "linux"))]
-fn drop_handshakes(_: &TcpListener) {}
+fn drop_handshakes(_: &tokio::net::TcpListener) {}

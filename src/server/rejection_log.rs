@@ -4,7 +4,6 @@
 //! Each reason has a text that names what to change. A peer decides how often it is rejected, so a
 //! reason is logged at once when it first occurs, and then once an interval with its count.
 
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,6 +11,7 @@ use parking_lot::Mutex;
 
 use crate::log_throttle::{LogThrottle, Suppressed};
 use crate::metrics::Metrics;
+use crate::stream::Peer;
 
 /// Between two log lines of one reason.
 const CONNECTION_INTERVAL: Duration = Duration::from_secs(60);
@@ -107,7 +107,7 @@ impl RejectReason {
         !matches!(self, Self::OtherProtocol | Self::MalformedRequest)
     }
 
-    fn log(self, count: u64, peer: Option<SocketAddr>) {
+    fn log(self, count: u64, peer: Option<Peer>) {
         let (reason, text) = (self.label(), self.text());
         let peer = peer.map(tracing::field::display);
         if self.is_preventable() {
@@ -137,12 +137,7 @@ impl RejectionLog {
     }
 
     /// Counts a rejected connection, and logs it with its peer if it is the first of its reason.
-    pub(super) fn record_connection(
-        &self,
-        reason: RejectReason,
-        peer: Option<SocketAddr>,
-        now: Instant,
-    ) {
+    pub(super) fn record_connection(&self, reason: RejectReason, peer: Option<Peer>, now: Instant) {
         self.metrics.sockets.connection_rejected(reason.label());
         if self.connections.lock().admit(&reason, now) {
             reason.log(1, peer);

@@ -3,10 +3,11 @@
 //! Without a free descriptor `accept` fails before the kernel looks for a waiting connection, and a
 //! waiting one stays in the backlog until its client gives up. The spare one makes room to accept it.
 
-use std::io::{self, Read, Write};
-use std::net::SocketAddr;
+use std::io::{self, IoSlice};
 
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::TcpSocket;
+
+use crate::stream::{ByteStream, Listener, Peer};
 
 /// EMFILE and ENFILE, "too many open files" of the process and of the system; every Unix has these
 /// numbers.
@@ -36,8 +37,8 @@ impl SpareDescriptor {
     /// Frees the descriptor and accepts a connection with it, if one waits in the backlog.
     pub(super) async fn accept(
         &mut self,
-        listener: &TcpListener,
-    ) -> Result<Option<(TcpStream, SocketAddr)>, NoDescriptor> {
+        listener: &Listener,
+    ) -> Result<Option<(ByteStream, Peer)>, NoDescriptor> {
         let was_reserved = self.0.take().is_some();
         let accepted = tokio::select! {
             biased;
@@ -59,10 +60,8 @@ impl SpareDescriptor {
     }
 }
 
-/// Answers a connection with 503 and closes it, without blocking.
-pub(super) fn refuse(stream: TcpStream) {
-    let Ok(mut stream) = stream.into_std() else { return };
-    // Unread bytes would make the kernel send a reset that overtakes the answer. Neither call blocks.
-    let _ = stream.read(&mut [0; 4096]);
-    let _ = stream.write(UNAVAILABLE);
+/// Answers a connection with 503 and closes it, without waiting.
+pub(super) fn refuse(stream: &ByteStream) {
+    stream.drop_arrived();
+    let _ = stream.send(&[IoSlice::new(UNAVAILABLE)]);
 }

@@ -1,4 +1,4 @@
-//! A TCP stream that enforces time-outs while it is HTTP: on headers, on idle time and on writes.
+//! A stream that enforces time-outs while it is HTTP: on headers, on idle time and on writes.
 //!
 //! hyper's own header time-out also runs while a kept-alive connection is idle, which would cut
 //! SDKs off after ten seconds; this stream gives the two a limit each. Bodies have their own
@@ -9,15 +9,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, Ordering};
 use std::task::{Context, Poll};
-use std::time::Duration;
 
-use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep_until};
 
 use super::parse_error;
 use crate::config::HttpConfig;
+use crate::stream::ByteStream;
 
 /// What a connection's current request is waiting for: set by the code that serves it, read by its
 /// stream and by the connection tracker.
@@ -69,7 +67,7 @@ impl RequestPhase {
 
 /// The stream that hyper reads from and writes to.
 pub(super) struct TimedStream {
-    stream: TcpStream,
+    stream: ByteStream,
     limits: Arc<HttpConfig>,
     phase: Arc<RequestPhase>,
     /// The phase, and the number of its request, that `deadline` belongs to.
@@ -87,7 +85,7 @@ pub(super) struct TimedStream {
 
 impl TimedStream {
     pub(super) fn new(
-        stream: TcpStream,
+        stream: ByteStream,
         limits: Arc<HttpConfig>,
         phase: Arc<RequestPhase>,
     ) -> Self {
@@ -105,7 +103,7 @@ impl TimedStream {
     }
 
     /// The transport, and the answer that was withheld from it.
-    pub(super) fn into_inner(self) -> (TcpStream, Vec<u8>) {
+    pub(super) fn into_inner(self) -> (ByteStream, Vec<u8>) {
         (self.stream, self.withheld)
     }
 
@@ -166,11 +164,10 @@ impl TimedStream {
         if self.poll_timed_out(cx) { Poll::Ready(Err(self.time_out())) } else { Poll::Pending }
     }
 
-    /// Ends the connection. Bytes that the peer does not read are dropped: the kernel would offer
-    /// some megabytes of them for minutes more.
+    /// Ends the connection; bytes that the peer does not read are dropped.
     fn time_out(&self) -> io::Error {
         if self.blocked_since.is_some() {
-            let _ = SockRef::from(&self.stream).set_linger(Some(Duration::ZERO));
+            self.stream.drop_unsent();
         }
         io::ErrorKind::TimedOut.into()
     }

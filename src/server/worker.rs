@@ -3,10 +3,9 @@
 //!
 //! No task moves between threads. With tasks that any thread may run, one connect and subscribe cost
 //! twice the CPU, most of it in threads that wake each other. The kernel spreads connections over
-//! the workers (`SO_REUSEPORT`); a socket's id names its worker.
+//! the workers (`SO_REUSEPORT`), which share a unix socket; a socket's id names its worker.
 
 use std::io;
-use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -19,12 +18,13 @@ use tokio_util::task::task_tracker::TaskTrackerToken;
 use super::acceptor::Acceptor;
 use super::cluster_task::ClusterTask;
 use crate::hub::{Shard, Shards};
+use crate::stream::{Listener, StdListener};
 use crate::supervision::Pulse;
 
 pub(super) struct Worker {
     pub(super) index: usize,
-    pub(super) listener: TcpListener,
-    pub(super) acceptor: Acceptor,
+    /// One for each address.
+    pub(super) listeners: Vec<(StdListener, Acceptor)>,
     pub(super) shards: Arc<Shards>,
     pub(super) shard: Shard,
     /// Runs on this thread too, if it is the only worker.
@@ -83,13 +83,16 @@ impl Worker {
         accepting: TaskTrackerToken,
     ) -> io::Result<()> {
         runtime.block_on(async {
-            let listener = tokio::net::TcpListener::from_std(self.listener)?;
-            let open = lifecycle.open.clone();
-            tokio::spawn(async move {
-                open.cancelled().await;
-                self.acceptor.run(listener).await;
-                drop(accepting);
-            });
+            for (listener, acceptor) in self.listeners {
+                let listener = Listener::from_std(listener)?;
+                let (open, accepting) = (lifecycle.open.clone(), accepting.clone());
+                tokio::spawn(async move {
+                    open.cancelled().await;
+                    acceptor.run(listener).await;
+                    drop(accepting);
+                });
+            }
+            drop(accepting);
             self.cluster_task.map(tokio::spawn);
             let shard = tokio::spawn(self.shards.run(self.index, self.shard));
             tokio::spawn(keep_a_timer_near(self.pulse));

@@ -14,16 +14,16 @@ use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use axum::body::Bytes;
-use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep_until};
 
 use super::context::ConnectionContext;
 use super::decoder::{Decoder, Inbound, Unfinished};
-use super::tcp_transport::TcpTransport;
+use super::stream_transport::StreamTransport;
 use super::turn_budget::{READ_BYTES, TurnBudget};
 use crate::hub::{Shards, Transport};
 use crate::node::{Arrival, ConnectionPermit, PendingJoins, Socket};
 use crate::protocol::{ClientLibrary, CloseCode, Frame, SocketId};
+use crate::stream::ByteStream;
 
 /// Bytes that are read and dropped while a socket closes: what the client had sent before it got the
 /// close frame. Beyond that, a client that keeps sending fills its own buffers.
@@ -37,7 +37,7 @@ thread_local! {
 /// The state of a connection task, except its socket.
 struct Connection {
     id: SocketId,
-    transport: Arc<TcpTransport>,
+    transport: Arc<StreamTransport>,
     context: Arc<ConnectionContext>,
     decoder: Decoder,
     budget: TurnBudget,
@@ -63,7 +63,7 @@ pub(super) struct AcceptedHandshake {
 /// until the FIN is sent.
 pub(super) fn open(
     context: Arc<ConnectionContext>,
-    transport: Arc<TcpTransport>,
+    transport: Arc<StreamTransport>,
     handshake: AcceptedHandshake,
 ) -> impl Future<Output = ()> {
     let AcceptedHandshake { permit, library, response, early } = handshake;
@@ -305,7 +305,7 @@ enum Readiness {
 /// Resolves once the connection is readable and `may_read` allows it, or, if the send buffer `is_full`,
 /// once it is writable.
 async fn ready(
-    stream: &TcpStream,
+    stream: &ByteStream,
     is_full: bool,
     has_backlog: bool,
     may_read: impl Fn() -> bool,
@@ -321,7 +321,7 @@ async fn ready(
 }
 
 /// Reads once and drops the bytes; `None` if the peer is gone.
-fn drop_bytes(stream: &TcpStream) -> Option<usize> {
+fn drop_bytes(stream: &ByteStream) -> Option<usize> {
     READ_BUFFER.with_borrow_mut(|buffer| match stream.try_read(buffer) {
         Ok(0) => None,
         Ok(length) => Some(length),

@@ -12,7 +12,6 @@ use axum::http::header::{
 };
 use axum::http::{Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
-use tokio::net::TcpStream;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -20,12 +19,13 @@ use super::connection::{self, AcceptedHandshake};
 use super::context::ConnectionContext;
 use super::handshake::{accept_key, text_values};
 use super::refusal;
-use super::tcp_transport::TcpTransport;
+use super::stream_transport::StreamTransport;
 use crate::config::WebSocketConfig;
 use crate::node::{Availability, Channels, ConnectionPermit, Node};
 use crate::protocol::admission::admit;
 use crate::protocol::deflate;
 use crate::protocol::{ClientLibrary, CloseCode, Frame};
+use crate::stream::ByteStream;
 
 /// The WebSocket endpoint of one worker.
 pub struct WebSocketEndpoint {
@@ -48,10 +48,10 @@ impl Upgrade {
     }
 }
 
-/// The TCP stream of an [`Upgrade`]: the request has been read, the 101 has not been written.
+/// The stream of an [`Upgrade`]: the request has been read, the 101 has not been written.
 pub struct UpgradedStream {
     /// The stream, taken back from the HTTP server.
-    pub stream: TcpStream,
+    pub stream: ByteStream,
     /// The 101, which is sent in one write with the first frame.
     pub response: Vec<u8>,
     /// Bytes that the client sent behind its request.
@@ -143,7 +143,7 @@ impl WebSocketEndpoint {
         let UpgradedStream { stream, response, early } = upgraded;
         match verdict {
             Ok(permit) => {
-                let transport = Arc::new(TcpTransport::new(stream, upgrade.has_deflate));
+                let transport = Arc::new(StreamTransport::new(stream, upgrade.has_deflate));
                 let (library, response) = (upgrade.library, Frame::verbatim(&response));
                 let handshake = AcceptedHandshake { permit, library, response, early };
                 tasks.spawn(connection::open(context.clone(), transport, handshake));

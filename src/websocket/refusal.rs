@@ -5,14 +5,14 @@
 //! ever instead of reporting the reason.
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 
 use crate::protocol::{CloseCode, Frame, server_message};
+use crate::stream::ByteStream;
 
 /// Writes the 101, the reason and the close frame, then waits until the peer closes or
 /// `close_timeout` resolves.
 pub(super) async fn refuse(
-    mut stream: TcpStream,
+    mut stream: ByteStream,
     response: Vec<u8>,
     code: CloseCode,
     close_timeout: impl Future<Output = ()>,

@@ -9,11 +9,12 @@ use crate::source::code;
 
 /// Each room and the rooms it may use. `websocket` and `http` do not use each other, `hub` no
 /// transport, `protocol` neither time nor tasks.
-const LAYERS: [(&str, &[&str]); 20] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("build_info", &[]),
     ("app", &[]),
     ("log_throttle", &[]),
     ("network_fault", &[]),
+    ("stream", &[]),
     ("protocol", &["app"]),
     ("metrics", &["protocol"]),
     ("tls", &[]),
@@ -47,7 +48,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
         ],
     ),
     ("webhook", &["app", "channel_rules", "config", "metrics", "network_fault", "protocol"]),
-    ("websocket", &["config", "hub", "metrics", "node", "protocol"]),
+    ("websocket", &["config", "hub", "metrics", "node", "protocol", "stream"]),
     ("http", &["app", "config", "hub", "metrics", "node", "protocol"]),
     ("supervision", &[]),
     (
@@ -62,6 +63,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "protocol",
             "log_throttle",
             "supervision",
+            "stream",
             "webhook",
             "websocket",
         ],

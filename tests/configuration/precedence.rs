@@ -4,7 +4,7 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use resound::app::{ClientEvents, MessageRate};
-use resound::config::Config;
+use resound::config::{Config, Flag};
 
 use crate::tls::CERTIFICATE;
 use crate::{APP, AUTHORITY, flag, load, only_app, sources};
@@ -119,6 +119,8 @@ fn other_value(key: &str) -> &'static str {
         "server.hostname" => "other.example",
         "log.format" => "json",
         "log.level" => "warn,hyper=error",
+        "server.listen" => "127.0.0.1:8081, unix:/run/resound.sock",
+        "http.listen" => "[\"[::1]:8082\"]",
         "metrics.listen" => "localhost:9601",
         "app.enabled" | "app.rate_limiting.enabled" => "false",
         "app.watchlist_events" | "app.terminate_presence_users" | "websocket.deflate" => "false",
@@ -197,4 +199,39 @@ fn what_set_an_address_is_remembered() {
     assert_eq!(set_by.metrics.as_deref(), Some("environment variable RESOUND_METRICS_LISTEN"));
     let set_by = load(APP, &[]).unwrap().set_by;
     assert_eq!((set_by.host, set_by.port, set_by.metrics), (None, None, None));
+}
+
+fn listens(file: &str, variables: &[(&str, &str)], flags: &[Flag]) -> (String, Vec<String>) {
+    let config = Config::new(&sources(&format!("{APP}{file}"), variables, flags)).unwrap();
+    let addresses: Vec<String> = config.listen.server.iter().map(ToString::to_string).collect();
+    (addresses.join(" "), config.notes)
+}
+
+#[test]
+fn a_list_of_addresses_stands_until_a_later_layer_has_a_host_or_a_port() {
+    let file = "[server]\nlisten = [\"[::]:8080\", \"unix:/run/a.sock?mode=0600\"]\n";
+    let none: [&str; 0] = [];
+    assert_eq!(listens("", &[], &[]), ("0.0.0.0:8080".to_owned(), vec![]));
+    let (addresses, notes) = listens(file, &[], &[]);
+    assert_eq!(addresses, "[::]:8080 unix:/run/a.sock");
+    assert_eq!(notes, none);
+
+    let (addresses, notes) = listens(&format!("{file}port = 81\n"), &[], &[]);
+    assert_eq!(addresses, "[::]:8080 unix:/run/a.sock");
+    let note = "config/reverb.toml: server.port has no effect beside config/reverb.toml: \
+                server.listen";
+    assert_eq!(notes, [note]);
+
+    let list = ("RESOUND_SERVER_LISTEN", "127.0.0.1:1,127.0.0.1:2");
+    let (addresses, notes) = listens(file, &[("REVERB_SERVER_PORT", "81"), list], &[]);
+    assert_eq!(addresses, "127.0.0.1:1 127.0.0.1:2");
+    let note = "environment variable REVERB_SERVER_PORT has no effect beside environment variable \
+                RESOUND_SERVER_LISTEN";
+    assert_eq!(notes, [note]);
+
+    let port = flag("--port", "server.port", "82");
+    let (addresses, notes) = listens(file, &[list], &[port]);
+    assert_eq!(addresses, "0.0.0.0:82");
+    let note = "environment variable RESOUND_SERVER_LISTEN has no effect beside flag --port";
+    assert_eq!(notes, [note]);
 }

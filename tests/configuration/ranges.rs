@@ -1,5 +1,7 @@
 //! Ranges and forms: what each key refuses.
 
+use std::net::SocketAddr;
+
 use crate::{APP, check_refused, load};
 
 /// Keys of the file, below a valid app, with what follows the name of the file.
@@ -139,7 +141,6 @@ fn app_keys_out_of_range_are_refused() {
 
 #[test]
 fn metrics_are_refused_on_the_address_of_the_server() {
-    let other = "it must have another port than server.port, which is 8080: clients connect there";
     for (host, listen, overlap) in [
         ("0.0.0.0", "127.0.0.1:8080", true),
         ("127.0.0.1", "127.0.0.1:8080", true),
@@ -154,11 +155,83 @@ fn metrics_are_refused_on_the_address_of_the_server() {
             true => check_refused(
                 &file,
                 &[],
-                &format!("config/reverb.toml: metrics.listen is {listen}; {other}"),
+                &format!(
+                    "config/reverb.toml: metrics.listen is {listen}; it must have another port: \
+                     server.port has {}",
+                    SocketAddr::new(host.parse().unwrap(), 8080)
+                ),
             ),
             false => assert!(load(&file, &[]).is_ok(), "{host} {listen}"),
         }
     }
     let free = format!("{APP}[server]\nport = 0\n[metrics]\nlisten = \"0.0.0.0:0\"\n");
     assert!(load(&free, &[]).is_ok());
+}
+
+#[test]
+fn lists_of_addresses_have_one_form_and_no_address_twice() {
+    let forms = "it must be an IP address and a port such as 0.0.0.0:8080 or [::]:8080, or unix: \
+                 and the full path of a socket, such as unix:/run/resound.sock?mode=0660";
+    for text in [
+        "8080",
+        "0.0.0.0",
+        "example.com:8080",
+        "::1:8080",
+        "unix:relative.sock",
+        "unix:/",
+        "unix:",
+        "unix:/run/a.sock?mode=9",
+        "unix:/run/a.sock?mode=1777",
+        "unix:/run/a.sock?user=x",
+    ] {
+        let file = format!("{APP}[server]\nlisten = [\"{text}\"]\n");
+        let message = format!("config/reverb.toml: server.listen is \"{text}\"; {forms}");
+        check_refused(&file, &[], &message);
+        let file = format!("{APP}[http]\nlisten = [\"{text}\"]\n");
+        let message = format!("config/reverb.toml: http.listen is \"{text}\"; {forms}");
+        check_refused(&file, &[], &message);
+    }
+    let long = format!("unix:/{}", "x".repeat(107));
+    check_refused(
+        &format!("{APP}[server]\nlisten = [\"{long}\"]\n"),
+        &[],
+        &format!("config/reverb.toml: server.listen is \"{long}\"; {forms}"),
+    );
+    for (first, second) in [
+        ("0.0.0.0:8080", "[::]:8080"),
+        ("127.0.0.1:8080", "0.0.0.0:8080"),
+        ("127.0.0.1:8080", "localhost:8080"),
+        ("unix:/run/a.sock", "unix:/run/a.sock?mode=0600"),
+    ] {
+        let file = format!("{APP}[server]\nlisten = [\"{first}\", \"{second}\"]\n");
+        let second = second.replace("localhost", "127.0.0.1").replace("?mode=0600", "");
+        let message = format!(
+            "config/reverb.toml: server.listen is {second}; {first} takes the same connections \
+             ([::] takes IPv4 too); leave one of them out"
+        );
+        check_refused(&file, &[], &message);
+    }
+}
+
+#[test]
+fn the_http_api_and_the_metrics_are_refused_on_an_address_of_another_list() {
+    let app = format!("{APP}[server]\nlisten = [\"0.0.0.0:8080\", \"unix:/run/a.sock\"]\n");
+    check_refused(
+        &format!("{app}[http]\nlisten = [\"unix:/run/b.sock\", \"unix:/run/a.sock\"]\n"),
+        &[],
+        "config/reverb.toml: http.listen is unix:/run/a.sock; it must be another address: \
+         server.listen has unix:/run/a.sock",
+    );
+    check_refused(
+        &format!("{APP}[http]\nlisten = [\"127.0.0.1:8080\"]\n"),
+        &[],
+        "config/reverb.toml: http.listen is 127.0.0.1:8080; it must be another address: \
+         server.port has 0.0.0.0:8080",
+    );
+    check_refused(
+        &format!("{app}[http]\nlisten = [\"[::1]:81\"]\n[metrics]\nlisten = \"[::]:81\"\n"),
+        &[],
+        "config/reverb.toml: metrics.listen is [::]:81; it must have another port: http.listen \
+         has [::1]:81",
+    );
 }

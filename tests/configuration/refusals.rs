@@ -52,7 +52,7 @@ fn a_renamed_key_is_refused_with_its_new_name() {
     // It is another section's.
     check_file(
         "[http]\nwire = 1\n",
-        "line 2 is wire = 1; wire is not known; known are max_body_bytes, max_header_bytes, \
+        "line 2 is wire = 1; wire is not known; known are listen, max_body_bytes, max_header_bytes, \
          max_headers, header_timeout_seconds, body_timeout_seconds, idle_timeout_seconds, \
          max_pending_connections",
     );
@@ -218,6 +218,14 @@ or in the environment, as in the .env of your Laravel app:
     assert!(variable.starts_with("environment variable REVERB_SERVER_HOST is ::; no app"));
     let file = load("[server]\nhost = \"10.0.0.1\"\n", &[]).unwrap_err().to_string();
     assert!(file.starts_with("config/reverb.toml: server.host is 10.0.0.1; no app"));
+    for (key, variable) in
+        [("server.listen", "RESOUND_SERVER_LISTEN"), ("http.listen", "RESOUND_HTTP_LISTEN")]
+    {
+        let public = load("", &[(variable, "127.0.0.1:1, 10.0.0.1:1")]).unwrap_err().to_string();
+        let expected = format!("environment variable {variable} is 10.0.0.1:1; no app");
+        assert!(public.starts_with(&expected), "{key}: {public}");
+        assert!(load("", &[(variable, "unix:/run/a.sock,[::1]:1")]).is_ok(), "{key}");
+    }
 }
 
 #[test]

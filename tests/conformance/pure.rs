@@ -90,12 +90,12 @@ impl Pure {
         let cache = EventCache::new(cache.ttl, cache.bytes);
         let node = Arc::new(Node::new(&apps, &shards, cache, metrics, &HashMap::new()));
         Self {
-            router: router(Api::new(
+            router: router(&Arc::new(Api::new(
                 node.clone(),
                 server.path.as_str().into(),
                 http,
                 CancellationToken::new(),
-            )),
+            ))),
             node,
             prefix: server.path,
             turn: Box::new(move || shards.settle(&mut all)),

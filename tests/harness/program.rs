@@ -41,6 +41,14 @@ impl Program {
         Self::spawn(command, &[]).await
     }
 
+    /// Serves Reverb's test app at the addresses of `server.listen`, the first of which is an IP address.
+    pub async fn start_on(addresses: &str, variables: &[(&str, &str)]) -> Self {
+        let command = Command::new(env!("CARGO_BIN_EXE_resound"));
+        let listen = [("RESOUND_SERVER_LISTEN", addresses)];
+        let variables = [&listen[..], variables].concat();
+        Self::launch(command, &["serve"], &variables).await
+    }
+
     /// The same where a command that starts another one puts it, such as in a network namespace.
     pub async fn start_by(mut command: Command, host: IpAddr, variables: &[(&str, &str)]) -> Self {
         command.arg(env!("CARGO_BIN_EXE_resound"));
@@ -51,13 +59,18 @@ impl Program {
         Self::spawn_on(command, Ipv4Addr::LOCALHOST.into(), variables).await
     }
 
-    async fn spawn_on(mut command: Command, host: IpAddr, variables: &[(&str, &str)]) -> Self {
+    async fn spawn_on(command: Command, host: IpAddr, variables: &[(&str, &str)]) -> Self {
+        let arguments = ["serve", "--host", &host.to_string(), "--port", "0"];
+        Self::launch(command, &arguments, variables).await
+    }
+
+    async fn launch(mut command: Command, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let app = [
             ("REVERB_APP_ID", "123456"),
             ("REVERB_APP_KEY", "reverb-key"),
             ("REVERB_APP_SECRET", "reverb-secret"),
         ];
-        command.args(["serve", "--host", &host.to_string(), "--port", "0"]);
+        command.args(arguments);
         command.args(["--log-format", "human"]);
         command.env_clear().envs(app).envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
@@ -69,12 +82,13 @@ impl Program {
                 let _ = line_read.send(line);
             }
         });
-        let address = SocketAddr::from((host, 0));
+        let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
         let mut program = Self { address, child, log, early: VecDeque::new() };
         let mut early = VecDeque::new();
         let line = program.read_log("server started", |line| early.push_back(line)).await;
         program.early = early;
-        let address = line.split("address=").nth(1).and_then(|rest| rest.split(' ').next());
+        let address = line.split("address=").nth(1).and_then(|rest| rest.split([' ', ',']).next());
+        let address = address.map(|text| text.trim_matches('"'));
         program.address = address.and_then(|text| text.parse().ok()).expect("an address");
         program
     }

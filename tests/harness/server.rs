@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 
-use resound::config::{Config, ConfigFile, Sources};
+use resound::config::{Config, ConfigFile, ListenAddress, Sources};
 use resound::metrics::Metrics;
 use resound::server::Server;
 use tokio::sync::oneshot;
@@ -26,6 +26,8 @@ secret = "reverb-secret"
 /// A running server. Dropping it stops it without a drain.
 pub struct TestServer {
     pub address: SocketAddr,
+    /// The first of `http.listen`.
+    pub api_address: Option<SocketAddr>,
     pub metrics: Arc<Metrics>,
     stop: Option<oneshot::Sender<()>>,
     run: JoinHandle<anyhow::Result<()>>,
@@ -45,7 +47,8 @@ impl TestServer {
     /// With a whole configuration file.
     pub async fn with(toml: &str) -> Self {
         let server = Server::bind(&config(toml)).await.expect("a free port");
-        let (address, metrics) = (server.address(), server.metrics());
+        let address = ip(server.addresses()).expect("an IP address to connect to");
+        let (api_address, metrics) = (ip(server.api_addresses()), server.metrics());
         let (stop, stopped) = oneshot::channel();
         let run = tokio::spawn(server.run(async {
             // A test that ends without stopping the server aborts it instead.
@@ -53,7 +56,7 @@ impl TestServer {
                 std::future::pending::<()>().await;
             }
         }));
-        Self { address, metrics, stop: Some(stop), run }
+        Self { address, api_address, metrics, stop: Some(stop), run }
     }
 
     /// A connected, greeted client of the app `reverb-key`.
@@ -100,6 +103,14 @@ impl Drop for TestServer {
     fn drop(&mut self) {
         self.run.abort();
     }
+}
+
+/// The first address that is not a unix socket.
+fn ip(addresses: &[ListenAddress]) -> Option<SocketAddr> {
+    addresses.iter().find_map(|address| match address {
+        ListenAddress::Ip(address) => Some(*address),
+        ListenAddress::Unix { .. } => None,
+    })
 }
 
 /// What a file with this text means.

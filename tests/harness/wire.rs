@@ -108,7 +108,11 @@ impl Wire {
     }
 
     async fn connect(address: SocketAddr, receive_bytes: Option<u32>) -> Self {
-        let socket = TcpSocket::new_v4().unwrap();
+        let socket = match address {
+            SocketAddr::V4(_) => TcpSocket::new_v4(),
+            SocketAddr::V6(_) => TcpSocket::new_v6(),
+        };
+        let socket = socket.unwrap();
         if let Some(bytes) = receive_bytes {
             socket.set_recv_buffer_size(bytes).unwrap();
         }

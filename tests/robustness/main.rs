@@ -18,6 +18,7 @@ mod endings;
 mod flood;
 mod http_timeouts;
 mod limits;
+mod listening;
 mod log_lines;
 mod malformed_frames;
 mod malformed_http;

@@ -1,21 +1,19 @@
-//! The TCP connection of one socket, shared by the connection task, which reads, and the shard, which
+//! The connection of one socket, shared by the connection task, which reads, and the shard, which
 //! writes, with the signals from the shard to the task.
 //!
 //! One allocation, because every delivery touches it.
 
 use std::io::{self, IoSlice};
-use std::net::Shutdown;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use socket2::SockRef;
-use tokio::net::TcpStream;
 use tokio::sync::Notify;
 
 use crate::hub::{Signal, Transport};
+use crate::stream::ByteStream;
 
-/// The TCP connection of one socket.
-pub(super) struct TcpTransport {
-    pub(super) stream: TcpStream,
+/// The connection of one socket.
+pub(super) struct StreamTransport {
+    pub(super) stream: ByteStream,
     reads_deflated: bool,
     flags: AtomicU8,
     /// Wakes the connection task. A delivery never does.
@@ -29,8 +27,8 @@ const ANSWERS_QUEUED: u8 = 2;
 /// The server closes this socket, or its peer is gone.
 const ENDING: u8 = 4;
 
-impl TcpTransport {
-    pub(super) fn new(stream: TcpStream, reads_deflated: bool) -> Self {
+impl StreamTransport {
+    pub(super) fn new(stream: ByteStream, reads_deflated: bool) -> Self {
         let (flags, changed) = (AtomicU8::new(0), Notify::new());
         Self { stream, reads_deflated, flags, changed }
     }
@@ -66,21 +64,9 @@ impl TcpTransport {
     }
 }
 
-impl Transport for TcpTransport {
-    /// Calls send(2) directly: tokio first loads its readiness word, memory that nothing else here
-    /// touches. After `WouldBlock` it writes through tokio, which then waits for readiness again.
+impl Transport for StreamTransport {
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        let socket = SockRef::from(&self.stream);
-        let sent = match bytes {
-            [one] => socket.send(one),
-            many => socket.send_vectored(many),
-        };
-        match sent {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                self.stream.try_write_vectored(bytes)
-            }
-            sent => sent,
-        }
+        self.stream.send(bytes)
     }
 
     fn reads_deflated(&self) -> bool {
@@ -97,7 +83,6 @@ impl Transport for TcpTransport {
     }
 
     fn finish(&self) {
-        // Fails only when the peer is already gone, which needs no FIN.
-        let _ = SockRef::from(&self.stream).shutdown(Shutdown::Write);
+        self.stream.finish();
     }
 }

@@ -1,0 +1,172 @@
+//! [`ByteStream`]: one connection, whatever carries it.
+//!
+//! Reads and writes; never waits by itself and keeps no bytes back.
+
+use std::io::{self, IoSlice, Read};
+use std::net::Shutdown;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpStream, UnixStream};
+
+/// One connection. TCP is what nearly all are: the others are boxed, so that they do not enlarge it.
+#[derive(Debug)]
+pub enum ByteStream {
+    /// A TCP connection.
+    Tcp(TcpStream),
+    /// A connection to a unix socket.
+    Unix(Box<UnixStream>),
+}
+
+impl ByteStream {
+    /// Switches Nagle's algorithm off, which holds small frames back until earlier ones are
+    /// acknowledged. A unix socket has none.
+    pub fn send_small_packets(&self) {
+        if let Self::Tcp(stream) = self {
+            // Fails only when the peer is gone.
+            let _ = stream.set_nodelay(true);
+        }
+    }
+
+    /// Drops, when the stream is closed, what the peer has not taken. Without it the kernel would offer
+    /// some megabytes of it for minutes more.
+    pub fn drop_unsent(&self) {
+        if let Self::Tcp(stream) = self {
+            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        }
+    }
+
+    /// Sends what the kernel takes right now; `WouldBlock` when it takes nothing.
+    ///
+    /// Calls send(2) directly: tokio first loads its readiness word, memory that a delivery touches for
+    /// nothing else. After `WouldBlock` it writes through tokio, which then waits for readiness again.
+    pub fn send(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        let socket = self.socket();
+        let sent = match bytes {
+            [one] => socket.send(one),
+            many => socket.send_vectored(many),
+        };
+        match sent {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => match self {
+                Self::Tcp(stream) => stream.try_write_vectored(bytes),
+                Self::Unix(stream) => stream.try_write_vectored(bytes),
+            },
+            sent => sent,
+        }
+    }
+
+    /// Reads and drops what has arrived, past a runtime that has not looked yet. Bytes that are unread when
+    /// a connection is closed make the kernel send a reset, which overtakes the last answer.
+    pub fn drop_arrived(&self) {
+        let _ = (&*self.socket()).read(&mut [0; 4096]);
+    }
+
+    /// Ends the sending side. Fails only when the peer is already gone, which needs no end.
+    pub fn finish(&self) {
+        let _ = self.socket().shutdown(Shutdown::Write);
+    }
+
+    /// Reads what has arrived; `WouldBlock` if nothing has, 0 at the peer's end.
+    pub fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Tcp(stream) => stream.try_read(buffer),
+            Self::Unix(stream) => stream.try_read(buffer),
+        }
+    }
+
+    /// Whether [`try_read`](Self::try_read) has something to read; otherwise wakes the task when it has.
+    pub fn poll_read_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_read_ready(cx),
+            Self::Unix(stream) => stream.poll_read_ready(cx),
+        }
+    }
+
+    /// Whether [`send`](Self::send) takes bytes; otherwise wakes the task when it does.
+    pub fn poll_write_ready(&self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self {
+            Self::Tcp(stream) => stream.poll_write_ready(cx),
+            Self::Unix(stream) => stream.poll_write_ready(cx),
+        }
+    }
+
+    fn socket(&self) -> SockRef<'_> {
+        match self {
+            Self::Tcp(stream) => SockRef::from(stream),
+            Self::Unix(stream) => SockRef::from(&**stream),
+        }
+    }
+}
+
+impl AsyncRead for ByteStream {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+        }
+    }
+}
+
+impl AsyncWrite for ByteStream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+        }
+    }
+
+    fn poll_write_vectored(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bytes),
+            Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bytes),
+        }
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        match self {
+            Self::Tcp(stream) => stream.is_write_vectored(),
+            Self::Unix(stream) => stream.is_write_vectored(),
+        }
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+        }
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        match self.get_mut() {
+            Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use tokio::net::TcpStream;
+
+    use super::ByteStream;
+
+    #[test]
+    fn a_stream_is_no_larger_than_a_tcp_stream() {
+        assert_eq!(size_of::<ByteStream>(), size_of::<TcpStream>());
+    }
+}
