@@ -13,7 +13,8 @@ use tokio_util::sync::CancellationToken;
 use crate::cluster::Cluster;
 use crate::config::{Config, ListenAddress};
 use crate::hub::{EventCache, Shards};
-use crate::metrics::Metrics;
+use crate::logging::LogLosses;
+use crate::metrics::{Condition, Metrics};
 use crate::node::{Node, WebhookSinks};
 use crate::stream::{Listener, StdListener};
 use crate::supervision::Pulse;
@@ -253,7 +254,15 @@ async fn tick(node: Arc<Node>, rejections: Arc<RejectionLog>) {
     let mut ticks = tokio::time::interval(TICK);
     loop {
         ticks.tick().await;
+        report_log_losses(node.metrics(), LogLosses::of_this_process(), Instant::now());
         node.tick(Instant::now());
         rejections.tick(Instant::now());
     }
+}
+
+/// The log counts for the process; each server of it reports the same number.
+fn report_log_losses(metrics: &Metrics, losses: &LogLosses, now: Instant) {
+    let dropped = &metrics.process.log_lines_dropped;
+    dropped.inc_by(losses.lines().saturating_sub(dropped.get()));
+    metrics.process.condition.set(Condition::LogLinesDropped, losses.are_recent(now));
 }

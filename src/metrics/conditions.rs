@@ -36,11 +36,13 @@ pub enum Condition {
     ClusterDisagreements,
     /// The queue of a webhook is full.
     WebhookQueueFull,
+    /// Log lines were lost within the last minute.
+    LogLinesDropped,
 }
 
 impl Condition {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Starting,
         Self::Draining,
         Self::DescriptorsExhausted,
@@ -48,6 +50,7 @@ impl Condition {
         Self::RedisAway,
         Self::ClusterDisagreements,
         Self::WebhookQueueFull,
+        Self::LogLinesDropped,
     ];
 
     /// Its name in answers and labels.
@@ -60,6 +63,7 @@ impl Condition {
             Self::RedisAway => "redis_away",
             Self::ClusterDisagreements => "cluster_disagreements",
             Self::WebhookQueueFull => "webhook_queue_full",
+            Self::LogLinesDropped => "log_lines_dropped",
         }
     }
 
@@ -70,7 +74,8 @@ impl Condition {
             Self::DescriptorsLow
             | Self::RedisAway
             | Self::ClusterDisagreements
-            | Self::WebhookQueueFull => Severity::Degraded,
+            | Self::WebhookQueueFull
+            | Self::LogLinesDropped => Severity::Degraded,
         }
     }
 
@@ -93,6 +98,9 @@ impl Condition {
             }
             Self::WebhookQueueFull => {
                 "the queue of a webhook is full, and its oldest events are dropped: is its endpoint slow or away?"
+            }
+            Self::LogLinesDropped => {
+                "log lines were lost within the last minute: free space on the disk of the log, or read stderr faster"
             }
         }
     }

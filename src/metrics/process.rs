@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 use prometheus_client::collector::Collector;
 use prometheus_client::encoding::{DescriptorEncoder, EncodeMetric, MetricEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
-use prometheus_client::metrics::counter::ConstCounter;
+use prometheus_client::metrics::counter::{ConstCounter, Counter};
 use prometheus_client::metrics::gauge::ConstGauge;
 use prometheus_client::registry::Unit;
 use tokio::runtime::RuntimeMetrics;
@@ -26,6 +26,8 @@ metrics! {
         /// Seconds in which a worker was not waiting; its rate is the share of a core that the worker
         /// uses
         pub worker_busy_seconds: BusyWorkers,
+        /// Log lines that were lost: the disk of the log was full, or stderr was read too slowly
+        pub log_lines_dropped: Counter,
         /// 1 while something keeps the server from being ready or whole, by condition, as in GET /ready
         pub condition: Conditions,
     }

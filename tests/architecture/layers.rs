@@ -19,6 +19,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("metrics", &["protocol"]),
     ("tls", &[]),
     ("config", &["app", "tls"]),
+    ("logging", &["config"]),
     ("redis_connection", &["app", "config", "network_fault"]),
     ("channel_rules", &["app", "protocol"]),
     ("hub", &["app", "channel_rules", "config", "metrics", "protocol"]),
@@ -64,11 +65,11 @@ const LAYERS: [(&str, &[&str]); 21] = [
             "log_throttle",
             "supervision",
             "stream",
+            "logging",
             "webhook",
             "websocket",
         ],
     ),
-    ("logging", &["config"]),
     ("cli", &["app", "build_info", "config", "logging", "network_fault", "server", "supervision"]),
 ];
 
