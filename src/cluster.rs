@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Apps};
 use crate::config::{ClusterSettings, RedisConfig};
 use crate::log_throttle::{LogThrottle, Suppressed};
-use crate::metrics::Metrics;
+use crate::metrics::{Condition, Metrics};
 use crate::redis_connection::LinkError;
 use directory::agreement::Claim;
 use redis::{LinkEvent, LinkOwner, NodeDescription, RedisLink};
@@ -77,6 +77,7 @@ impl Cluster {
         metrics: Arc<Metrics>,
         apply: Box<dyn Fn(Effect) + Send + Sync>,
     ) -> Self {
+        metrics.process.condition.set(Condition::RedisAway, true);
         Self {
             app_ids: Arc::new(ArcSwap::from_pointee(
                 apps.iter().map(|app| app.id.clone()).collect(),
@@ -226,18 +227,22 @@ impl Cluster {
             tracing::info!("all nodes agree again");
         }
         self.metrics.cluster.disagreements.set(found.len() as u64);
+        let conditions = &self.metrics.process.condition;
+        conditions.set(Condition::ClusterDisagreements, !found.is_empty());
         *known = found;
     }
 
     fn connected(&self, redis: RedisIdentity) {
         self.act(|core| core.connected(redis, Instant::now()));
         self.metrics.cluster.connected.set(1);
+        self.metrics.process.condition.set(Condition::RedisAway, false);
         self.attempted.cancel();
     }
 
     fn disconnected(&self) {
         self.act(Core::disconnected);
         self.metrics.cluster.connected.set(0);
+        self.metrics.process.condition.set(Condition::RedisAway, true);
         self.metrics.cluster.links_lost.inc();
     }
 

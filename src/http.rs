@@ -64,8 +64,9 @@ fn public_routes(api: &Api) -> Router<Arc<Api>> {
     let at = |path: &str| format!("{}{path}", api.prefix);
     let routes = Router::new()
         .route("/", get(introduction))
-        .route(&at(route::UP), get(health::up))
-        .route(&at(route::READY), get(health::ready))
+        .route(&at(route::LIVE), get(health::live))
+        .route(&at(route::UP), get(health::live))
+        .route(&at(route::READY), get(ready))
         .route(&at(route::SOCKET), get(upgrade_required));
     if api.prefix.is_empty() { routes } else { routes.route(&api.prefix, get(introduction)) }
 }
@@ -76,6 +77,10 @@ async fn introduction(State(api): State<Arc<Api>>) -> String {
     format!(
         "This is Resound, a WebSocket server for the Pusher protocol: sockets connect to {prefix}/app/{{key}}, back ends publish at {prefix}/apps/{{app_id}}/events.\n"
     )
+}
+
+async fn ready(State(api): State<Arc<Api>>) -> Response {
+    health::ready(&api.node)
 }
 
 async fn upgrade_required() -> Response {

@@ -33,7 +33,7 @@ pub use histogram::Histogram;
 pub use per_worker::{PerWorker, Summed};
 pub use process::{BusyWorkers, ProcessMetrics};
 pub use sockets::{ClosedBy, SocketMetrics};
-pub use webhooks::WebhookMetrics;
+pub use webhooks::{CallResult, WebhookMetrics};
 
 use process::ProcessCollector;
 

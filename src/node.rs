@@ -12,7 +12,7 @@ use crate::channel_rules::WebhookSink;
 use crate::cluster::{Cluster, Disagreement, InvalidTopicMessage, NodeId};
 use crate::config::ClusterSettings;
 use crate::hub::{EventCache, Hub, Shards};
-use crate::metrics::Metrics;
+use crate::metrics::{Condition, Metrics};
 use crate::protocol::CloseCode;
 
 mod app_registry;
@@ -207,6 +207,7 @@ impl Node {
 
     /// Does the work of all apps that is due by the time.
     pub fn tick(&self, now: Instant) {
+        self.check_descriptors(now);
         self.apps.for_all(|channels| channels.tick(now));
     }
 
@@ -228,6 +229,14 @@ impl Node {
     /// What is left for further sockets.
     pub fn availability(&self, now: Instant) -> Availability {
         self.capacity.availability(self.shards.socket_count(), now)
+    }
+
+    /// Records whether descriptors for further sockets are short.
+    pub fn check_descriptors(&self, now: Instant) {
+        let (availability, conditions) = (self.availability(now), &self.metrics.process.condition);
+        let is_exhausted = availability == Availability::Exhausted;
+        conditions.set(Condition::DescriptorsExhausted, is_exhausted);
+        conditions.set(Condition::DescriptorsLow, availability == Availability::Low);
     }
 
     /// The node's relation to other nodes.

@@ -76,6 +76,7 @@ impl Server {
         let api_addresses = listeners.addresses(Audience::BackEnds);
         let (listeners, metrics_listener) = listeners.deal(config.server.workers);
         let metrics = Arc::new(Metrics::default());
+        metrics.process.condition.set(Condition::Starting, true);
         let (shards, all_shards) = Shards::new(config.server.workers, config.websocket, &metrics);
         let mut background = JoinSet::new();
         let cache = EventCache::new(config.cache.ttl, config.cache.bytes);
@@ -191,10 +192,12 @@ impl Server {
                 cluster_task::ensure_connected(cluster)?;
             }
         }
+        self.metrics.process.condition.set(Condition::Starting, false);
         lifecycle.open.cancel();
         let stopping = &self.stopping;
         let draining = async {
             stop.as_mut().await;
+            self.metrics.process.condition.set(Condition::Draining, true);
             stopping.cancel();
             drain::drain(&self.shards, self.drain, &lifecycle.closed).await;
             let left = lifecycle.tasks.len();

@@ -4,7 +4,7 @@
 //! ([`WebhookDelay`]), a task per endpoint sends, so a slow endpoint delays no other. How the events
 //! come about is left to the hub and the cluster.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
@@ -19,7 +19,7 @@ mod failure;
 mod queue;
 
 use endpoint::Endpoint;
-use queue::Queue;
+use queue::{Backlog, Queue};
 
 impl WebhookSink for Queue<WebhookEvent> {
     fn send(&self, event: WebhookEvent) {
@@ -45,8 +45,23 @@ pub fn start(
         endpoints.push((webhook.clone(), queue));
     }
     let events = Arc::new(Queue::new(limits.queue_events, metrics.clone()));
+    let queues = endpoints.iter().map(|(_, queue)| queue).chain([&events]);
+    watch(app.id.clone(), queues.map(Arc::downgrade).collect(), metrics);
     tasks.spawn(dispatch(events.clone(), endpoints, limits.queue_events));
     Ok(Some(events))
+}
+
+/// Has each scrape show what waits for the endpoints of an app.
+fn watch(app: String, queues: Vec<Weak<Queue<WebhookEvent>>>, metrics: &Metrics) {
+    metrics.webhooks.expose(&app);
+    metrics.before_scrape(move |metrics| {
+        let queues = queues.iter().filter_map(Weak::upgrade);
+        let backlogs: Vec<Backlog> = queues.map(|queue| queue.backlog()).collect();
+        let entries = backlogs.iter().map(|backlog| backlog.entries).sum();
+        let oldest = backlogs.iter().filter_map(|backlog| backlog.since).min();
+        let age = oldest.map_or(Duration::ZERO, |since| since.elapsed());
+        metrics.webhooks.set_backlog(&app, entries, age);
+    });
 }
 
 /// Applies the delay rules to the events of one app and queues what is due for its endpoints.

@@ -2,8 +2,6 @@
 
 use std::sync::Arc;
 
-use tokio_util::sync::CancellationToken;
-
 use crate::config::HttpConfig;
 use crate::node::Node;
 
@@ -12,18 +10,12 @@ pub struct Api {
     pub(super) node: Arc<Node>,
     pub(super) prefix: Arc<str>,
     pub(super) limits: HttpConfig,
-    pub(super) stopping: CancellationToken,
 }
 
 impl Api {
-    /// The API of a node, mounted below `prefix`. Once `stopping` is cancelled, `/ready` answers 503.
-    pub fn new(
-        node: Arc<Node>,
-        prefix: Arc<str>,
-        limits: HttpConfig,
-        stopping: CancellationToken,
-    ) -> Self {
-        Self { node, prefix, limits, stopping }
+    /// The API of a node, mounted below `prefix`.
+    pub fn new(node: Arc<Node>, prefix: Arc<str>, limits: HttpConfig) -> Self {
+        Self { node, prefix, limits }
     }
 
     /// The path without the prefix, which a proxy may have removed already.

@@ -5,7 +5,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use prometheus_client::encoding::{EncodeMetric, MetricEncoder};
 use prometheus_client::metrics::MetricType;
@@ -106,19 +106,34 @@ impl Condition {
     }
 }
 
-/// Which conditions hold now. Clones share them.
+/// Which conditions hold now, and how many times each: several parts of a server may be in the same. Clones
+/// share them.
 #[derive(Debug, Clone, Default)]
-pub struct Conditions(Arc<[AtomicBool; Condition::ALL.len()]>);
+pub struct Conditions(Arc<[AtomicU32; Condition::ALL.len()]>);
 
 impl Conditions {
-    /// Records whether a condition holds.
+    /// Records whether a condition holds, for one that has a single cause.
     pub fn set(&self, condition: Condition, holds: bool) {
-        self.0[condition as usize].store(holds, Ordering::Relaxed);
+        self.count(condition).store(holds.into(), Ordering::Relaxed);
+    }
+
+    /// Records that one more part of the server is in a condition.
+    pub fn raise(&self, condition: Condition) {
+        self.count(condition).fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Records that a part of the server for which it was raised is in that condition no longer.
+    pub fn clear(&self, condition: Condition) {
+        self.count(condition).fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Whether a condition holds.
     pub fn holds(&self, condition: Condition) -> bool {
-        self.0[condition as usize].load(Ordering::Relaxed)
+        self.count(condition).load(Ordering::Relaxed) > 0
+    }
+
+    fn count(&self, condition: Condition) -> &AtomicU32 {
+        &self.0[condition as usize]
     }
 
     /// Those that hold, in the order of their declaration.
@@ -154,6 +169,12 @@ mod tests {
             assert_eq!(conditions.current().collect::<Vec<_>>(), [condition]);
             conditions.set(condition, false);
             assert_eq!(conditions.current().count(), 0);
+            conditions.raise(condition);
+            conditions.raise(condition);
+            conditions.clear(condition);
+            assert!(conditions.holds(condition), "one part is still in it");
+            conditions.clear(condition);
+            assert!(!conditions.holds(condition));
         }
     }
 }

@@ -1,8 +1,17 @@
-//! What is counted of webhooks.
+//! What is counted of webhooks: events, calls by result, and what waits.
 
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
+use prometheus_client::metrics::family::Family;
+use prometheus_client::metrics::gauge;
 
-use super::declare::metrics;
+use super::declare::{Gauge, Label, metrics};
+use super::histogram::Histogram;
+
+type Seconds = gauge::Gauge<f64, AtomicU64>;
 
 metrics! {
     /// The metrics of webhooks.
@@ -13,5 +22,74 @@ metrics! {
         pub events_lost: Counter,
         /// Webhook calls that failed
         pub attempts_failed: Counter,
+        /// Webhook calls, by app and result
+        calls: Family<CallLabels, Counter>,
+        /// The time from a webhook call to its answer
+        call_duration_seconds: Histogram,
+        /// Events that wait for the endpoints of an app
+        queue_events: Family<Label<String>, Gauge>,
+        /// The age of the oldest event that waits for an endpoint of an app or is being sent
+        oldest_event_age_seconds: Family<Label<String>, Seconds>,
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct CallLabels {
+    app: String,
+    result: &'static str,
+}
+
+/// How a call ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CallResult {
+    /// The endpoint took the events.
+    Taken,
+    /// It answered with this status, which is not 2xx.
+    Status(u16),
+    /// There was no connection or no answer in time.
+    TimedOut,
+    /// There was no connection, or none without a fault.
+    NoAnswer,
+}
+
+impl CallResult {
+    fn label(self) -> &'static str {
+        match self {
+            Self::Taken => "taken",
+            Self::Status(300..400) => "redirect",
+            Self::Status(400..500) => "client_error",
+            Self::Status(_) => "server_error",
+            Self::TimedOut => "timed_out",
+            Self::NoAnswer => "no_answer",
+        }
+    }
+}
+
+impl WebhookMetrics {
+    /// Exposes the series of an app before its first call.
+    pub fn expose(&self, app: &str) {
+        use CallResult::{NoAnswer, Status, Taken, TimedOut};
+        for result in [Taken, Status(301), Status(401), Status(500), TimedOut, NoAnswer] {
+            let labels = CallLabels { app: app.to_owned(), result: result.label() };
+            self.calls.get_or_create_owned(&labels);
+        }
+        self.set_backlog(app, 0, Duration::ZERO);
+    }
+
+    /// Counts a call.
+    pub fn called(&self, app: &str, result: CallResult, duration: Duration) {
+        let labels = CallLabels { app: app.to_owned(), result: result.label() };
+        self.calls.get_or_create(&labels).inc();
+        self.call_duration_seconds.observe(duration);
+        if result != CallResult::Taken {
+            self.attempts_failed.inc();
+        }
+    }
+
+    /// Sets what waits for the endpoints of an app.
+    pub fn set_backlog(&self, app: &str, events: usize, oldest: Duration) {
+        let label = [("app", app.to_owned())];
+        self.queue_events.get_or_create(&label).set(events as u64);
+        self.oldest_event_age_seconds.get_or_create(&label).set(oldest.as_secs_f64());
     }
 }

@@ -34,7 +34,7 @@ pub(super) struct Acceptors {
 impl Acceptors {
     pub(super) fn new(config: &Config, node: &Arc<Node>, stopping: &CancellationToken) -> Self {
         let prefix: Arc<str> = config.server.path.as_str().into();
-        let api = Api::new(node.clone(), prefix.clone(), config.http, stopping.clone());
+        let api = Api::new(node.clone(), prefix.clone(), config.http);
         let api = Arc::new(api);
         let has_own_api = !config.listen.api.is_empty();
         let context = HttpContext {
@@ -96,7 +96,7 @@ impl Acceptors {
 
     /// The acceptor of the metrics listener, which accepts until the process ends.
     pub(super) fn for_metrics(&self, file: Option<Arc<SocketFile>>) -> Acceptor {
-        let router = http::metrics_router(self.context.node.metrics().clone());
+        let router = http::metrics_router(self.context.node.clone());
         let context = HttpContext { router, ..self.context.clone() };
         self.acceptor(context, file, &TaskTracker::new(), &CancellationToken::new())
     }

@@ -84,7 +84,11 @@ impl Endpoint {
         let (body, since, mut wait) = (body(events), Instant::now(), RETRY_FIRST);
         let url = &self.webhook.url;
         loop {
-            let failure = match self.post(&body).await {
+            let called = Instant::now();
+            let answer = self.post(&body).await;
+            let result = failure::result_of(&answer);
+            self.metrics.webhooks.called(&self.app.id, result, called.elapsed());
+            let failure = match answer {
                 Ok(status) if status.is_success() => {
                     self.metrics.webhooks.events_sent.inc_by(events.len() as u64);
                     return;
@@ -92,7 +96,6 @@ impl Endpoint {
                 Ok(status) => failure::of_status(status),
                 Err(error) => failure::of_error(error),
             };
-            self.metrics.webhooks.attempts_failed.inc();
             // Between half of the wait and all of it: retries of endpoints that failed
             // together are spread.
             let jittered = wait.mul_f64(rand::random_range(0.5..=1.0));

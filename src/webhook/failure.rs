@@ -2,7 +2,18 @@
 
 use reqwest::StatusCode;
 
+use crate::metrics::CallResult;
 use crate::network_fault::NetworkFault;
+
+/// What the metrics count of a call.
+pub(super) fn result_of(answer: &reqwest::Result<StatusCode>) -> CallResult {
+    match answer {
+        Ok(status) if status.is_success() => CallResult::Taken,
+        Ok(status) => CallResult::Status(status.as_u16()),
+        Err(error) if error.is_timeout() => CallResult::TimedOut,
+        Err(_) => CallResult::NoAnswer,
+    }
+}
 
 /// An answer that is not 2xx.
 pub(super) fn of_status(status: StatusCode) -> String {

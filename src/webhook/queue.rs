@@ -3,58 +3,114 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 
-use crate::metrics::Metrics;
+use crate::metrics::{Condition, Metrics};
 
 /// The queue.
 pub(super) struct Queue<T> {
     entries_max: usize,
-    waiting: Mutex<VecDeque<T>>,
+    waiting: Mutex<Waiting<T>>,
     filled: Notify,
     metrics: Arc<Metrics>,
 }
 
+/// The entries, oldest first.
+struct Waiting<T> {
+    entries: VecDeque<(Instant, T)>,
+    /// When the entry was appended that the consumer took last and still works on.
+    in_hand_since: Option<Instant>,
+    /// Entries are being dropped.
+    is_full: bool,
+}
+
+/// How much waits in a queue.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Backlog {
+    pub(super) entries: usize,
+    /// When the oldest entry was appended, the one in the consumer's hand included.
+    pub(super) since: Option<Instant>,
+}
+
 impl<T> Queue<T> {
     pub(super) fn new(entries_max: usize, metrics: Arc<Metrics>) -> Self {
-        Self { entries_max, waiting: Mutex::default(), filled: Notify::new(), metrics }
+        let waiting = Waiting { entries: VecDeque::new(), in_hand_since: None, is_full: false };
+        Self { entries_max, waiting: Mutex::new(waiting), filled: Notify::new(), metrics }
     }
 
     /// Appends an entry.
     pub(super) fn push(&self, entry: T) {
         let mut waiting = self.waiting.lock();
-        if waiting.len() >= self.entries_max {
-            waiting.pop_front();
+        if waiting.entries.len() >= self.entries_max {
+            waiting.entries.pop_front();
             self.metrics.webhooks.events_lost.inc();
+            self.set_full(&mut waiting, true);
         }
-        waiting.push_back(entry);
+        waiting.entries.push_back((Instant::now(), entry));
         drop(waiting);
         self.filled.notify_one();
     }
 
-    /// Waits for the oldest entry and takes it. One task at a time may call this.
+    /// Waits for the oldest entry and takes it. One task at a time may call this; it is finished with the
+    /// entry before.
     pub(super) async fn next(&self) -> T {
         loop {
-            if let Some(entry) = self.waiting.lock().pop_front() {
+            if let Some(entry) = self.try_next() {
                 return entry;
             }
             self.filled.notified().await;
         }
     }
 
+    fn try_next(&self) -> Option<T> {
+        let mut waiting = self.waiting.lock();
+        waiting.in_hand_since = None;
+        let (since, entry) = waiting.entries.pop_front()?;
+        waiting.in_hand_since = Some(since);
+        self.set_full(&mut waiting, false);
+        Some(entry)
+    }
+
     /// Takes up to `entries_max` that are there now.
     pub(super) fn take(&self, entries_max: usize) -> Vec<T> {
         let mut waiting = self.waiting.lock();
-        let count = waiting.len().min(entries_max);
-        waiting.drain(..count).collect()
+        let count = waiting.entries.len().min(entries_max);
+        waiting.entries.drain(..count).map(|(_, entry)| entry).collect()
+    }
+
+    /// What waits now.
+    pub(super) fn backlog(&self) -> Backlog {
+        let waiting = self.waiting.lock();
+        let first = waiting.entries.front().map(|(since, _)| *since);
+        Backlog { entries: waiting.entries.len(), since: waiting.in_hand_since.or(first) }
+    }
+
+    fn set_full(&self, waiting: &mut Waiting<T>, is_full: bool) {
+        if waiting.is_full != is_full {
+            waiting.is_full = is_full;
+            let conditions = &self.metrics.process.condition;
+            match is_full {
+                true => conditions.raise(Condition::WebhookQueueFull),
+                false => conditions.clear(Condition::WebhookQueueFull),
+            }
+        }
+    }
+}
+
+impl<T> Drop for Queue<T> {
+    fn drop(&mut self) {
+        if self.waiting.get_mut().is_full {
+            self.metrics.process.condition.clear(Condition::WebhookQueueFull);
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{Arc, Metrics, Queue};
+    use super::{Arc, Condition, Metrics, Queue};
 
     #[tokio::test]
     async fn the_oldest_entry_is_dropped_and_counted() {
@@ -63,7 +119,37 @@ mod tests {
         for number in 1..=3 {
             queue.push(number);
         }
+        assert!(metrics.process.condition.holds(Condition::WebhookQueueFull));
         assert_eq!((queue.next().await, queue.take(9)), (2, vec![3]));
         assert!(metrics.text().contains("resound_webhook_events_lost_total 1\n"));
+        assert!(!metrics.process.condition.holds(Condition::WebhookQueueFull));
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_is_gone_is_not_full() {
+        let metrics = Arc::new(Metrics::default());
+        let queues = [(), ()].map(|()| Queue::new(1, metrics.clone()));
+        queues.iter().for_each(|queue| (0..2).for_each(|number| queue.push(number)));
+        let [first, second] = queues;
+        drop(first);
+        assert!(metrics.process.condition.holds(Condition::WebhookQueueFull));
+        drop(second);
+        assert!(!metrics.process.condition.holds(Condition::WebhookQueueFull));
+    }
+
+    #[tokio::test]
+    async fn an_entry_counts_as_waiting_until_the_next_is_wanted() {
+        let queue = Queue::new(9, Arc::default());
+        assert_eq!(queue.backlog().since, None);
+        queue.push('a');
+        queue.push('b');
+        let first = queue.backlog().since;
+        assert!(first.is_some());
+        queue.next().await;
+        assert_eq!((queue.backlog().entries, queue.backlog().since), (1, first));
+        queue.next().await;
+        assert!(queue.backlog().since > first);
+        assert!(queue.try_next().is_none());
+        assert_eq!((queue.backlog().entries, queue.backlog().since), (0, None));
     }
 }

@@ -25,7 +25,6 @@ use resound::protocol::admission::admit;
 use resound::protocol::{ClientLibrary, CloseCode, server_message};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
-use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
 use crate::harness::server::config;
@@ -90,12 +89,7 @@ impl Pure {
         let cache = EventCache::new(cache.ttl, cache.bytes);
         let node = Arc::new(Node::new(&apps, &shards, cache, metrics, &HashMap::new()));
         Self {
-            router: router(&Arc::new(Api::new(
-                node.clone(),
-                server.path.as_str().into(),
-                http,
-                CancellationToken::new(),
-            ))),
+            router: router(&Arc::new(Api::new(node.clone(), server.path.as_str().into(), http))),
             node,
             prefix: server.path,
             turn: Box::new(move || shards.settle(&mut all)),

@@ -9,6 +9,8 @@ use harness::TestServer;
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod health;
+
 /// What users read.
 const GUIDES: [&str; 4] =
     ["README.md", "config/README.md", "docker/README.md", "benches/README.md"];

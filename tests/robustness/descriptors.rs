@@ -50,7 +50,7 @@ async fn sockets_leave_descriptors_for_everything_else() {
         sockets.push(socket);
         assert!(sockets.len() < SOCKETS_OF_64, "more than there are descriptors");
         if sockets.len() == SOCKETS_OF_64 - 3 {
-            let low = r#"{"ready":true,"cluster":"off","descriptors":"low"}"#;
+            let low = r#"{"ready":true,"cluster":"off","reasons":[{"condition":"descriptors_low","severity":"degraded","text":"few file descriptors are left for more sockets: raise the limit of open files"}]}"#;
             assert_eq!(ask(program.address, READY).await.body, low);
         }
     }
@@ -69,7 +69,7 @@ async fn sockets_leave_descriptors_for_everything_else() {
     assert_eq!(ready.status, 503);
     assert_eq!(
         ready.body,
-        r#"{"ready":false,"cluster":"off","descriptors":"exhausted","reason":"no file descriptors are left for more sockets: raise the limit of open files"}"#
+        r#"{"ready":false,"cluster":"off","reasons":[{"condition":"descriptors_exhausted","severity":"unready","text":"no file descriptors are left for more sockets: raise the limit of open files"}]}"#
     );
     bystander.is_served().await;
     assert_eq!(program.lines_logged(), 0, "the refusals of a minute are one line");
@@ -195,7 +195,7 @@ async fn without_a_free_descriptor_a_new_connection_gets_that_of_an_idle_one() {
     program.exhaust_descriptors();
     let ready = ask(program.address, READY).await;
     assert_eq!(ready.status, 503);
-    assert!(ready.body.starts_with(r#"{"ready":false,"cluster":"off","descriptors":"exhausted""#));
+    assert!(ready.body.contains(r#""condition":"descriptors_exhausted","severity":"unready""#));
     idle.ends().await;
     program.log_line("no file descriptors are left").await;
     socket.subscribe("still-served").await;
