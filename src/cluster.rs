@@ -14,7 +14,6 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Apps};
 use crate::config::{ClusterSettings, RedisConfig};
-use crate::log_throttle::{LogThrottle, Suppressed};
 use crate::metrics::{Condition, Metrics};
 use crate::redis_connection::LinkError;
 use directory::agreement::Claim;
@@ -61,11 +60,11 @@ pub struct Cluster {
     metrics: Arc<Metrics>,
     claim: Mutex<Claim>,
     disagreements: Mutex<Vec<Disagreement>>,
-    invalid: Mutex<LogThrottle<InvalidTopicMessage>>,
 }
 
-/// The time between two log lines about messages that are dropped for one reason.
-const BETWEEN_LINES: Duration = Duration::from_secs(60);
+/// New disagreements that one comparison logs. Any user of that Redis can write claims; a mistake of an
+/// operator makes one or two, and `GET /ready` lists all.
+const DISAGREEMENTS_LOGGED: usize = 8;
 
 impl Cluster {
     /// A node that is not connected. `apply` applies an effect to this node's hubs; it is called under the lock
@@ -84,7 +83,6 @@ impl Cluster {
             )),
             claim: Mutex::new(Claim::of(apps.iter().map(|app| &**app), settings.streams.is_some())),
             disagreements: Mutex::default(),
-            invalid: Mutex::new(LogThrottle::new(BETWEEN_LINES)),
             node,
             core: Mutex::new(Core::new(
                 node,
@@ -199,28 +197,19 @@ impl Cluster {
         }
     }
 
-    /// Counts a dropped message, and logs the first of its kind in a minute.
-    fn count_dropped(&self, invalid: InvalidTopicMessage, topic: &str, now: Instant) {
+    /// Counts and logs a dropped message. Any user of that Redis can send them without end.
+    fn report_dropped(&self, invalid: InvalidTopicMessage, topic: &str) {
         let (reason, text) = (invalid.label(), invalid.text());
         self.metrics.cluster.message_dropped(reason);
-        if self.invalid.lock().admit(&invalid, now) {
-            tracing::warn!(reason, topic, "{text}");
-        }
-    }
-
-    fn log_dropped(&self, now: Instant) {
-        let suppressed = self.invalid.lock().take_suppressed(now);
-        for Suppressed { kind, count } in suppressed {
-            let kind = kind.unwrap_or(InvalidTopicMessage::Malformed);
-            tracing::warn!(reason = kind.label(), count, "more: {}", kind.text());
-        }
+        tracing::warn!(reason, topic, "{text}");
     }
 
     /// Compares the claims of other nodes with that of this one, and logs what has changed.
     fn compare_claims(&self, others: &[(NodeId, Option<Claim>)]) {
         let found = self.claim.lock().disagreements(others);
         let mut known = self.disagreements.lock();
-        for new in found.iter().filter(|found| !known.contains(found)) {
+        let new = found.iter().filter(|found| !known.contains(found));
+        for new in new.take(DISAGREEMENTS_LOGGED) {
             tracing::warn!(nodes = ?new.nodes, "nodes on this Redis do not agree with this one: {new}");
         }
         if found.is_empty() && !known.is_empty() {
@@ -247,7 +236,6 @@ impl Cluster {
     }
 
     fn tick(&self) {
-        self.log_dropped(Instant::now());
         let (not_replicated, live_nodes) = self.act(|core| {
             core.tick(Instant::now());
             (core.take_not_replicated(), core.live_nodes())
@@ -265,7 +253,7 @@ impl Cluster {
     fn message(&self, topic: &str, payload: &[u8]) {
         let now = Instant::now();
         if let Err(invalid) = self.act(|core| core.message(topic, payload, now)) {
-            self.count_dropped(invalid, topic, now);
+            self.report_dropped(invalid, topic);
         }
     }
 }

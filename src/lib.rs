@@ -3,7 +3,6 @@
 // In reading order: a room uses only rooms above it.
 pub mod build_info;
 pub mod app;
-pub mod log_throttle;
 pub mod network_fault;
 pub mod stream;
 pub mod protocol;

@@ -23,7 +23,6 @@ mod coordinator;
 mod decisions;
 mod local_apps;
 mod message_log;
-mod oversized;
 mod peer_log;
 mod pending_joins;
 mod single_node;

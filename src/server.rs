@@ -43,7 +43,6 @@ use acceptor::Acceptor;
 use acceptors::Acceptors;
 use drain::DrainConfig;
 use listen::{Audience, ListenerSet};
-use rejection_log::RejectionLog;
 use worker::{Lifecycle, Worker};
 
 /// How often deferred work is checked. Subscription counts, the most frequent, are sent every 5 s.
@@ -96,7 +95,7 @@ impl Server {
         }
         let (stopping, lifecycle) = (CancellationToken::new(), Lifecycle::default());
         let acceptors = Acceptors::new(config, &node, &stopping);
-        background.spawn(tick(node.clone(), acceptors.rejections().clone()));
+        background.spawn(tick(node.clone()));
         let workers = listeners.into_iter().zip(all_shards).enumerate();
         let workers = workers.map(|(index, (listeners, shard))| Worker {
             index,
@@ -253,13 +252,12 @@ fn start_webhooks(
 }
 
 /// Sends what was deferred and is due, four times a second.
-async fn tick(node: Arc<Node>, rejections: Arc<RejectionLog>) {
+async fn tick(node: Arc<Node>) {
     let mut ticks = tokio::time::interval(TICK);
     loop {
         ticks.tick().await;
         report_log_losses(node.metrics(), LogLosses::of_this_process(), Instant::now());
         node.tick(Instant::now());
-        rejections.tick(Instant::now());
     }
 }
 

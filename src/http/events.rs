@@ -307,7 +307,7 @@ fn start_publish(request: &SignedRequest, event: &ValidEvent<'_>) -> Vec<Trigger
         started.push(triggered);
     }
     if event.data.len() > channels.app().limits.event_data_warn_bytes {
-        channels.oversized(event.name, event.data.len(), now);
+        channels.oversized(event.name, event.data.len());
     }
     started
 }

@@ -20,9 +20,10 @@ use super::line::{LineContent, LineStyle, line};
 use super::line_limit::{Allowance, LineLimit, Sum};
 use crate::config::LogConfig;
 
-/// Fields that tell kinds of one place apart. Each has few values: ids of the configuration, codes, labels.
+/// Fields that tell kinds of one place apart. Each has few values: ids and urls of the configuration, codes,
+/// labels.
 /// The names of events are those of back ends, and the bound on kinds holds for them.
-const KIND_FIELDS: [&str; 5] = ["app", "code", "status", "reason", "event"];
+const KIND_FIELDS: [&str; 6] = ["app", "code", "status", "reason", "event", "url"];
 
 /// One line in full per kind and interval, and its sum: what stands for long leaves two lines a minute.
 const SAMPLES: Allowance = Allowance { lines: 1, interval_max: Duration::from_secs(60) };

@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use super::coordinator::{Coordinator, LastEvent, Triggered, TriggeredEvent};
 use super::decisions::Decisions;
-use super::oversized::Oversized;
 use super::peer_log::PeerLog;
 use arc_swap::Guard;
 
@@ -25,7 +24,6 @@ pub struct Channels {
     decisions: Arc<Decisions>,
     metrics: Arc<Metrics>,
     peer_log: Arc<PeerLog>,
-    oversized: Oversized,
 }
 
 impl Channels {
@@ -36,22 +34,20 @@ impl Channels {
         metrics: Arc<Metrics>,
         peer_log: Arc<PeerLog>,
     ) -> Self {
-        let oversized = Oversized::new(&hub.app().id);
-        Self { hub, coordinator, decisions, metrics, peer_log, oversized }
+        Self { hub, coordinator, decisions, metrics, peer_log }
     }
 
-    /// Does the work that is due by the time: throttled counts and log lines.
+    /// Does the work that is due by the time: throttled counts.
     pub(super) fn tick(&self, now: Instant) {
         self.hub.tick(now);
-        self.peer_log.tick(now);
-        self.oversized.tick(self.app().limits.event_data_warn_bytes, now);
     }
 
     /// Counts and logs an event that was accepted although hosted Pusher would refuse its size.
-    pub fn oversized(&self, event: &str, bytes: usize, now: Instant) {
+    pub fn oversized(&self, event: &str, bytes: usize) {
         self.app_metrics().events_oversized.inc();
-        let limit = self.app().limits.event_data_warn_bytes;
-        self.oversized.note(event, bytes, limit, now);
+        let app = self.app();
+        let (app, limit) = (&app.id, app.limits.event_data_warn_bytes);
+        tracing::warn!(app, event, bytes, limit, "event data is larger than hosted Pusher accepts");
     }
 
     /// The app whose channels these are, as it is configured now. Not to be held while waiting.

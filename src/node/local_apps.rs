@@ -4,10 +4,9 @@
 //! [`Decisions`].
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
-use parking_lot::Mutex;
 
 use super::decisions::{Decision, Decisions};
 use super::peer_log::PeerLog;
@@ -18,9 +17,6 @@ use crate::hub::{Hub, cached_event_answer};
 use crate::metrics::Metrics;
 use crate::protocol::session::presence_full;
 use crate::protocol::{Broadcast, ChannelName, Frame, SocketId, server_message};
-
-/// When Redis has lost its data, every channel may have missed events; the metrics count them all.
-const MISSED_LINES_PER_SECOND: u32 = 20;
 
 /// One app's part of this node.
 #[derive(Clone)]
@@ -36,13 +32,11 @@ pub(super) struct LocalApps {
     apps: ArcSwap<Vec<LocalApp>>,
     metrics: Arc<Metrics>,
     decisions: Arc<Decisions>,
-    missed_lines: Mutex<LineLimit>,
 }
 
 impl LocalApps {
     pub(super) fn new(metrics: Arc<Metrics>, decisions: Arc<Decisions>) -> Self {
-        let (apps, missed_lines) = Default::default();
-        Self { apps, metrics, decisions, missed_lines }
+        Self { apps: ArcSwap::default(), metrics, decisions }
     }
 
     /// Adds the app of the next slot, before the cluster has it. One caller at a time.
@@ -73,7 +67,7 @@ impl LocalApps {
             Effect::Terminate { app, user_id } => {
                 let hub = &apps[app].hub;
                 let sockets = hub.terminate_user(&user_id);
-                tracing::info!(app = hub.app().id, %user_id, sockets, "user terminated");
+                tracing::debug!(app = hub.app().id, %user_id, sockets, "sockets of a terminated user are closed");
             }
             // The receiver may be gone.
             Effect::Published(waiter, scope) => drop(waiter.send(scope)),
@@ -123,20 +117,16 @@ impl LocalApps {
     /// Counts and logs events that this node missed, and sends the subscribers the app's gap event.
     fn report_missed(&self, hub: &Hub, name: &ChannelName, missed: MissedEvents) {
         let settings = hub.app();
-        let (app, is_logged) = (&settings.id, self.missed_lines.lock().take(Instant::now()));
+        let app = &settings.id;
         let events = match missed {
             MissedEvents::Events(events) => {
                 self.metrics.cluster.events_missed.inc_by(events);
-                if is_logged {
-                    tracing::warn!(app, channel = %name, events, "events of other nodes were lost on the way to this one");
-                }
+                tracing::warn!(app, channel = %name, events, "events of other nodes were lost on the way to this one");
                 events.to_string()
             }
             MissedEvents::Unknown => {
                 self.metrics.cluster.possible_gaps.inc();
-                if is_logged {
-                    tracing::warn!(app, channel = %name, "events of other nodes may have been lost on the way to this one");
-                }
+                tracing::warn!(app, channel = %name, "events of other nodes may have been lost on the way to this one");
                 "null".to_owned()
             }
         };
@@ -146,24 +136,6 @@ impl LocalApps {
             let event = server_message::OutboundEvent::new(event, &data);
             hub.deliver(name, &event.broadcast(name), None);
         }
-    }
-}
-
-/// Counts the log lines of the current second.
-#[derive(Default)]
-struct LineLimit {
-    since: Option<Instant>,
-    lines: u32,
-}
-
-impl LineLimit {
-    /// Whether one more line may be written.
-    fn take(&mut self, now: Instant) -> bool {
-        if self.since.is_none_or(|since| now.duration_since(since) >= Duration::from_secs(1)) {
-            (self.since, self.lines) = (Some(now), 0);
-        }
-        self.lines += 1;
-        self.lines <= MISSED_LINES_PER_SECOND
     }
 }
 

@@ -22,10 +22,14 @@ pub fn readable(message: &str) -> String {
 }
 
 /// The first characters of a text that a client chose.
-pub(super) fn cut(text: &str) -> String {
-    match text.char_indices().nth(LOGGED_CHARS) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text.to_owned(),
+pub(super) fn beginning(text: &str) -> &str {
+    text.char_indices().nth(LOGGED_CHARS).map_or(text, |(end, _)| &text[..end])
+}
+
+fn cut(text: &str) -> String {
+    match beginning(text) {
+        all if all.len() == text.len() => text.to_owned(),
+        beginning => format!("{beginning}…"),
     }
 }
 

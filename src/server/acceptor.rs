@@ -126,7 +126,7 @@ impl Acceptor {
     async fn free_descriptor(&self) -> bool {
         let now = Instant::now();
         self.context.node.capacity().record_exhaustion(now);
-        self.context.rejections.record_connection(RejectReason::Descriptors, None, now);
+        self.context.rejections.record_connection(RejectReason::Descriptors, None);
         let is_evicted = self.tracker.lock().evict();
         let_other_tasks_run().await;
         is_evicted

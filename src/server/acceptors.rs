@@ -117,10 +117,6 @@ impl Acceptors {
         }
     }
 
-    pub(super) fn rejections(&self) -> &Arc<RejectionLog> {
-        &self.context.rejections
-    }
-
     /// Splits `limit` descriptors between sockets and HTTP; returns how many sockets may be open.
     pub(super) fn share_descriptors(&self, limit: usize) -> usize {
         let DescriptorBudget { http, sockets } =

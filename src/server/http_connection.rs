@@ -126,7 +126,7 @@ impl HttpConnection {
             (Err(error), ..) if error.is_parse() => {
                 let (reason, answer) =
                     parse_error::reject(&error, &parts.read_buf, &withheld, limits);
-                rejections.record_connection(reason, Some(connection.peer), Instant::now());
+                rejections.record_connection(reason, Some(connection.peer));
                 close(stream, &answer, &closed).await;
             }
             (Err(error), ..) => tracing::debug!(%error, "connection ended while it was HTTP"),
@@ -177,7 +177,7 @@ impl HttpConnection {
         let Ok(answer) = router.clone().oneshot(request).await;
         let status = answer.status().as_u16();
         if let Some(http::ApiErrorText(reason)) = answer.extensions().get() {
-            rejections.record_request(status, reason, Instant::now());
+            rejections.record_request(status, reason);
         }
         api.answered(route, status, since.elapsed());
         answer
@@ -194,10 +194,10 @@ impl HttpConnection {
             self.phase.withhold_answer();
             let (peer, now) = (Some(self.peer), Instant::now());
             if upgrade.has_wrong_path() {
-                rejections.record_connection(RejectReason::Path, peer, now);
+                rejections.record_connection(RejectReason::Path, peer);
             }
             if node.availability(now) == Availability::Exhausted {
-                rejections.record_connection(RejectReason::Descriptors, peer, now);
+                rejections.record_connection(RejectReason::Descriptors, peer);
             }
         }
         *self.upgrade.lock() = upgrade;

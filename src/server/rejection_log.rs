@@ -1,24 +1,13 @@
 //! Counts and logs connections that are rejected before a request is served, and logs requests that
 //! are refused.
 //!
-//! Each reason has a text that names what to change. A peer decides how often it is rejected, so a
-//! reason is logged at once when it first occurs, and then once an interval with its count.
+//! Each reason has a text that names what to change. A peer decides how often it is rejected; the log
+//! itself bounds the lines of each reason and status.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
-use parking_lot::Mutex;
-
-use crate::log_throttle::{LogThrottle, Suppressed};
 use crate::metrics::Metrics;
 use crate::stream::Peer;
-
-/// Between two log lines of one reason.
-const CONNECTION_INTERVAL: Duration = Duration::from_secs(60);
-
-/// Between two log lines of one status. Short, so that the log of a back end that is being set up has
-/// the cause of each attempt.
-const REQUEST_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Why a connection is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -107,13 +96,13 @@ impl RejectReason {
         !matches!(self, Self::OtherProtocol | Self::MalformedRequest)
     }
 
-    fn log(self, count: u64, peer: Option<Peer>) {
+    fn log(self, peer: Option<Peer>) {
         let (reason, text) = (self.label(), self.text());
         let peer = peer.map(tracing::field::display);
         if self.is_preventable() {
-            tracing::warn!(reason, count, peer, "connection rejected: {text}");
+            tracing::warn!(reason, peer, "connection rejected: {text}");
         } else {
-            tracing::info!(reason, count, peer, "connection rejected: {text}");
+            tracing::info!(reason, peer, "connection rejected: {text}");
         }
     }
 }
@@ -121,9 +110,6 @@ impl RejectReason {
 /// The rejected connections and refused requests of all listeners.
 pub(super) struct RejectionLog {
     metrics: Arc<Metrics>,
-    connections: Mutex<LogThrottle<RejectReason>>,
-    /// By status.
-    requests: Mutex<LogThrottle<u16>>,
 }
 
 impl RejectionLog {
@@ -131,37 +117,17 @@ impl RejectionLog {
         for reason in RejectReason::ALL {
             metrics.sockets.expose_rejection(reason.label());
         }
-        let connections = Mutex::new(LogThrottle::new(CONNECTION_INTERVAL));
-        let requests = Mutex::new(LogThrottle::new(REQUEST_INTERVAL));
-        Self { metrics, connections, requests }
+        Self { metrics }
     }
 
-    /// Counts a rejected connection, and logs it with its peer if it is the first of its reason.
-    pub(super) fn record_connection(&self, reason: RejectReason, peer: Option<Peer>, now: Instant) {
+    /// Counts and logs a rejected connection.
+    pub(super) fn record_connection(&self, reason: RejectReason, peer: Option<Peer>) {
         self.metrics.sockets.connection_rejected(reason.label());
-        if self.connections.lock().admit(&reason, now) {
-            reason.log(1, peer);
-        }
+        reason.log(peer);
     }
 
-    /// Logs a refused request: at info if it is the first of its status, else at debug.
-    pub(super) fn record_request(&self, status: u16, reason: &str, now: Instant) {
-        if self.requests.lock().admit(&status, now) {
-            tracing::info!(status, reason, "request refused");
-        } else {
-            tracing::debug!(status, reason, "request refused");
-        }
-    }
-
-    /// Logs the counts of intervals that have ended.
-    pub(super) fn tick(&self, now: Instant) {
-        let suppressed = self.connections.lock().take_suppressed(now);
-        for Suppressed { kind, count } in suppressed {
-            kind.into_iter().for_each(|reason| reason.log(count, None));
-        }
-        let suppressed = self.requests.lock().take_suppressed(now);
-        for Suppressed { kind: status, count } in suppressed {
-            tracing::info!(status, count, "more requests refused");
-        }
+    /// Logs a refused request. Its cause may hold text of the peer.
+    pub(super) fn record_request(&self, status: u16, cause: &str) {
+        tracing::info!(status, cause, "request refused");
     }
 }

@@ -25,7 +25,7 @@ const SINGULAR: [HeaderName; 7] = [
 /// The answer to a request that fails a check.
 pub(super) fn refusal<B>(request: &Request<B>) -> Option<Response> {
     let (status, text) = fault(request.headers(), request.version())?;
-    tracing::debug!(status = status.as_u16(), reason = text, "head refused");
+    tracing::debug!(status = status.as_u16(), cause = text, "head refused");
     Some((status, text).into_response())
 }
 

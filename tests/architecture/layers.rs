@@ -9,10 +9,9 @@ use crate::source::code;
 
 /// Each room and the rooms it may use. `websocket` and `http` do not use each other, `hub` no
 /// transport, `protocol` neither time nor tasks.
-const LAYERS: [(&str, &[&str]); 21] = [
+const LAYERS: [(&str, &[&str]); 20] = [
     ("build_info", &[]),
     ("app", &[]),
-    ("log_throttle", &[]),
     ("network_fault", &[]),
     ("stream", &[]),
     ("protocol", &["app"]),
@@ -23,31 +22,8 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("redis_connection", &["app", "config", "network_fault"]),
     ("channel_rules", &["app", "protocol"]),
     ("hub", &["app", "channel_rules", "config", "metrics", "protocol"]),
-    (
-        "cluster",
-        &[
-            "app",
-            "channel_rules",
-            "config",
-            "metrics",
-            "protocol",
-            "log_throttle",
-            "redis_connection",
-        ],
-    ),
-    (
-        "node",
-        &[
-            "app",
-            "channel_rules",
-            "cluster",
-            "config",
-            "hub",
-            "metrics",
-            "protocol",
-            "log_throttle",
-        ],
-    ),
+    ("cluster", &["app", "channel_rules", "config", "metrics", "protocol", "redis_connection"]),
+    ("node", &["app", "channel_rules", "cluster", "config", "hub", "metrics", "protocol"]),
     ("webhook", &["app", "channel_rules", "config", "metrics", "network_fault", "protocol"]),
     ("websocket", &["config", "hub", "metrics", "node", "protocol", "stream"]),
     ("http", &["app", "config", "hub", "metrics", "node", "protocol"]),
@@ -62,7 +38,6 @@ const LAYERS: [(&str, &[&str]); 21] = [
             "metrics",
             "node",
             "protocol",
-            "log_throttle",
             "supervision",
             "stream",
             "logging",

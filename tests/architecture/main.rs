@@ -8,6 +8,7 @@
 mod circles;
 
 mod layers;
+mod log_calls;
 mod names;
 mod paths;
 mod purity;

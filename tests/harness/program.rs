@@ -121,6 +121,18 @@ impl Program {
         std::iter::from_fn(|| self.log.try_recv().ok()).count()
     }
 
+    /// Every line up to the end of the program, those of its start not included.
+    pub async fn rest_of_log(mut self) -> Vec<String> {
+        let mut lines = Vec::new();
+        within("the program to end", async {
+            while let Some(line) = self.log.recv().await {
+                lines.push(line);
+            }
+        })
+        .await;
+        lines
+    }
+
     pub fn terminate(&self) {
         self.signal("TERM");
     }

@@ -19,6 +19,8 @@ mod flood;
 mod http_timeouts;
 mod limits;
 mod listening;
+mod log_faults;
+mod log_flood;
 mod log_lines;
 mod malformed_frames;
 mod malformed_http;
