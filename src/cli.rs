@@ -19,7 +19,9 @@ mod running;
 mod serve;
 mod signals;
 mod stdout;
+mod target;
 mod trigger;
+mod upgrade;
 
 /// A Pusher-protocol WebSocket server: a drop-in replacement for Laravel Reverb.
 #[derive(Debug, Parser)]
@@ -35,6 +37,8 @@ enum Command {
     Serve(serve::Serve),
     /// Read the configuration as `serve` does, and print it or what is wrong with it.
     Check(check::Check),
+    /// Hand a running server over to the program as it is on disk, without a refused connection.
+    Upgrade(upgrade::UpgradeCommand),
     /// Send one event, signed as a Laravel back end signs it.
     Trigger(trigger::Trigger),
     /// Put load on a server with Pusher's protocol, and measure it.
@@ -50,6 +54,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
     let done = match cli.command {
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
+        Command::Upgrade(upgrade) => upgrade.run(),
         Command::Trigger(trigger) => trigger.run(),
         Command::Bench(bench) => bench.run(),
         Command::Completions(completions) => completions.run(Cli::command()),

@@ -17,8 +17,9 @@ use crate::logging::LogLosses;
 use crate::metrics::{Condition, Metrics};
 use crate::node::{Node, WebhookSinks};
 use crate::stream::{Listener, StdListener};
-use crate::supervision::Pulse;
+use crate::supervision::{PassedSocket, Pulse};
 use crate::webhook;
+use crate::websocket::Stopping;
 
 mod acceptor;
 mod acceptors;
@@ -41,7 +42,8 @@ mod worker;
 
 use acceptor::Acceptor;
 use acceptors::Acceptors;
-use drain::DrainConfig;
+use drain::{Drain, DrainConfig};
+pub use listen::PassableSockets;
 use listen::{Audience, ListenerSet};
 use worker::{Lifecycle, Worker};
 
@@ -62,7 +64,8 @@ pub struct Server {
     metrics: Arc<Metrics>,
     background: JoinSet<()>,
     lifecycle: Lifecycle,
-    stopping: CancellationToken,
+    stopping: Stopping,
+    passable: PassableSockets,
     cut_short: CancellationToken,
     drain: DrainConfig,
 }
@@ -70,10 +73,16 @@ pub struct Server {
 impl Server {
     /// Listens, on one socket for each worker and address; accepts nothing before [`run`](Self::run).
     pub async fn bind(config: &Config) -> anyhow::Result<Self> {
-        let listeners = ListenerSet::bind(config)?;
+        Self::with_sockets(config, Vec::new()).await
+    }
+
+    /// The same with listening sockets that another process has bound.
+    pub async fn with_sockets(config: &Config, passed: Vec<PassedSocket>) -> anyhow::Result<Self> {
+        let listeners = ListenerSet::open(config, passed)?;
+        let passable = listeners.passable()?;
         let addresses = listeners.addresses(Audience::Clients);
         let api_addresses = listeners.addresses(Audience::BackEnds);
-        let (listeners, metrics_listener) = listeners.deal(config.server.workers);
+        let (listeners, metrics_listener) = listeners.deal(config.server.workers)?;
         let metrics = Arc::new(Metrics::default());
         metrics.process.condition.set(Condition::Starting, true);
         let (shards, all_shards) = Shards::new(config.server.workers, config.websocket, &metrics);
@@ -93,7 +102,7 @@ impl Server {
         if listeners.len() > 1 {
             cluster_task.take().map(|task| background.spawn(task));
         }
-        let (stopping, lifecycle) = (CancellationToken::new(), Lifecycle::default());
+        let (stopping, lifecycle) = (Stopping::default(), Lifecycle::default());
         let acceptors = Acceptors::new(config, &node, &stopping);
         background.spawn(tick(node.clone()));
         let workers = listeners.into_iter().zip(all_shards).enumerate();
@@ -119,9 +128,11 @@ impl Server {
             background,
             lifecycle,
             stopping,
+            passable,
             cut_short: CancellationToken::new(),
             drain: DrainConfig {
                 time: config.server.drain,
+                bound: drain_bound(config),
                 sockets_per_second: config.server.drain_sockets_per_second,
             },
         })
@@ -163,6 +174,17 @@ impl Server {
         self.cut_short.clone()
     }
 
+    /// The listening sockets, for a process that takes over.
+    pub fn passable_sockets(&self) -> PassableSockets {
+        self.passable.clone()
+    }
+
+    /// To be cancelled once another process accepts connections on the same sockets: this one stops accepting
+    /// at once, closes its sockets at the configured rate, however long that takes, and `run` ends.
+    pub fn handed_over(&self) -> CancellationToken {
+        self.stopping.handed_over.clone()
+    }
+
     /// Serves until `stop` resolves, then drains: no socket opens any more, every open one is closed
     /// with 4200, and back ends are served until the listeners are closed, all within `server.drain`.
     pub async fn run(
@@ -193,27 +215,22 @@ impl Server {
         }
         self.metrics.process.condition.set(Condition::Starting, false);
         lifecycle.open.cancel();
-        let stopping = &self.stopping;
+        let drain = Drain {
+            shards: &self.shards,
+            config: self.drain,
+            stopping: &self.stopping,
+            closed: &lifecycle.closed,
+            passable: &self.passable,
+            metrics: &self.metrics,
+        };
         let draining = async {
-            stop.as_mut().await;
-            self.metrics.process.condition.set(Condition::Draining, true);
-            stopping.cancel();
-            drain::drain(&self.shards, self.drain, &lifecycle.closed).await;
+            drain.run(stop).await;
             let left = lifecycle.tasks.len();
             tracing::info!(left, "connections that did not end in time are cut off");
         };
         let connections = async {
             lifecycle.tasks.close();
             lifecycle.tasks.wait().await;
-        };
-        let leave_timeout =
-            self.cluster.as_ref().map_or(Duration::ZERO, |_| cluster_task::LEAVE_TIMEOUT);
-        let overdue = async {
-            stopping.cancelled().await;
-            tokio::time::sleep(
-                self.drain.time.saturating_sub(leave_timeout).max(self.drain.time / 2),
-            )
-            .await;
         };
         let cut_short = async {
             self.cut_short.cancelled().await;
@@ -224,7 +241,6 @@ impl Server {
             // Its sockets would hang without an error: a process that ends is started again.
             () = lifecycle.worker_ended.cancelled() => anyhow::bail!("a worker ended: this is a bug"),
             () = connections => {}
-            () = overdue => tracing::warn!("the drain took all its time; what is left is cut off"),
             () = cut_short => {}
         }
         if let Some(cluster) = &self.cluster {
@@ -235,6 +251,12 @@ impl Server {
         lifecycle.threads.wait().await;
         Ok(())
     }
+}
+
+/// How long a drain may take before the node leaves the cluster.
+fn drain_bound(config: &Config) -> Duration {
+    let leave = config.cluster.as_ref().map_or(Duration::ZERO, |_| cluster_task::LEAVE_TIMEOUT);
+    config.server.drain.saturating_sub(leave).max(config.server.drain / 2)
 }
 
 fn start_webhooks(

@@ -1,11 +1,19 @@
-//! The process and what watches over it: a service manager such as systemd, which receives its state and
-//! ends it when it hangs.
+//! The process beside others: the service manager that watches over it, the commands that request something
+//! from it, and the processes that it takes over from and that take over from it.
 //!
-//! Owns the protocol of systemd's notifications and what counts as a sign of life. When the state of the
-//! server changes is left to `server` and `cli`.
+//! Owns the protocol of systemd's notifications, what counts as a sign of life, the control socket, and how
+//! listening sockets are passed on. When the state of the server changes is left to `server` and `cli`.
 
+mod control;
+mod inheritance;
 mod notifier;
+mod predecessor;
 mod pulse;
+mod successor;
 
+pub use control::{ControlRequest, ControlSocket, request, running};
+pub use inheritance::{BoundBy, Inheritance, PassedSocket};
 pub use notifier::Notifier;
+pub use predecessor::Predecessor;
 pub use pulse::{Pulse, watch};
+pub use successor::Successor;

@@ -13,5 +13,6 @@ mod refusal;
 mod stream_transport;
 mod turn_budget;
 
+pub use context::Stopping;
 pub use endpoint::{Upgrade, UpgradedStream, WebSocketEndpoint};
 pub use handshake::is_upgrade;

@@ -17,9 +17,12 @@ use super::failure::Failure;
 use super::running;
 use super::signals::Signals;
 use super::stdout::print;
-use resound::config::{Config, EXAMPLE_SECRET, Flag, ListenAddress, LogFormat, Terminal};
+use resound::config::{
+    Config, EXAMPLE_SECRET, Flag, ListenAddress, LogFormat, SupervisionVariables, Terminal,
+};
 use resound::logging;
 use resound::server::Server;
+use resound::supervision::Inheritance;
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -48,11 +51,13 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
+        // First, while the process has one thread: it changes the environment.
+        let inheritance = Inheritance::take(&SupervisionVariables::of_this_process().socket_names)?;
         let file = self.config.clone();
         let config = Config::load(file.as_deref(), self.flags())?;
         let log = logging::start(&config.log, Terminal::of_this_process())?;
         let runtime = runtime()?;
-        let done = runtime.block_on(serve(&config));
+        let done = runtime.block_on(serve(&config, inheritance));
         // After the second signal nothing is waited for; after a drain nothing is left.
         runtime.shutdown_background();
         drop(log);
@@ -84,12 +89,12 @@ fn runtime() -> anyhow::Result<Runtime> {
         .context("cannot start the threads of the server")
 }
 
-async fn serve(config: &Config) -> Result<(), Failure> {
+async fn serve(config: &Config, inheritance: Inheritance) -> Result<(), Failure> {
     let descriptors = rlimit::increase_nofile_limit(u64::MAX)
         .context("cannot read the limit of open files (ulimit -n)")?;
     // Before the socket is bound: a signal that comes early must not kill without a drain.
     let mut signals = Signals::listen().context("cannot listen for signals")?;
-    let server = Server::bind(config).await?;
+    let server = Server::with_sockets(config, inheritance.sockets).await?;
     let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
     let (address, addresses) = (first_ip(server.addresses()), addresses.join(","));
     let sockets_max = server.share_descriptors(descriptors);
@@ -110,7 +115,7 @@ async fn serve(config: &Config) -> Result<(), Failure> {
     }
     greet(config, &addresses, address)?;
 
-    running::serve_until_stopped(server, config, &mut signals).await
+    running::serve_until_stopped(server, config, &mut signals, inheritance.predecessor).await
 }
 
 fn warn_of_example_secret(config: &Config) {

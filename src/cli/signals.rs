@@ -1,5 +1,5 @@
-//! Receives the signals of the process: which of them begin a drain, which cut it short, and which are
-//! ignored.
+//! Receives the signals of the process: which of them begin a drain, which cut it short, which hand over to
+//! another process, and which are ignored.
 //!
 //! SIGPIPE has no handler: Rust ignores it from the start, and a write to a closed connection must not
 //! wake the process.
@@ -23,6 +23,8 @@ enum Purpose {
     Stop,
     /// The terminal was closed, which stops the process too. Never a repetition.
     HangUp,
+    /// A request to hand over to the program as it is on disk.
+    Upgrade,
     /// Has no effect. Without a handler it would kill the process.
     Unused,
 }
@@ -34,6 +36,8 @@ pub(super) enum Response {
     Drain,
     /// End the drain now.
     CutShort,
+    /// Start the process that takes over.
+    Upgrade,
     /// Log this reason.
     Ignore(&'static str),
 }
@@ -51,7 +55,7 @@ impl Signals {
             ("SIGINT", Purpose::Stop, SignalKind::interrupt()),
             ("SIGQUIT", Purpose::Stop, SignalKind::quit()),
             ("SIGUSR1", Purpose::Unused, SignalKind::user_defined1()),
-            ("SIGUSR2", Purpose::Unused, SignalKind::user_defined2()),
+            ("SIGUSR2", Purpose::Upgrade, SignalKind::user_defined2()),
         ];
         // nohup starts a process with SIGHUP ignored, so that it outlives its terminal.
         if !is_ignored(SignalKind::hangup()) {
@@ -86,8 +90,11 @@ impl Signals {
 fn respond(purpose: Purpose, draining: Option<Duration>) -> Response {
     match (purpose, draining) {
         (Purpose::Unused, _) => Response::Ignore("Resound has no use for it"),
+        (Purpose::Upgrade, None) => Response::Upgrade,
         (_, None) => Response::Drain,
-        (Purpose::HangUp, Some(_)) => Response::Ignore("the server is stopping already"),
+        (Purpose::HangUp | Purpose::Upgrade, Some(_)) => {
+            Response::Ignore("the server is stopping already")
+        }
         (Purpose::Stop, Some(draining)) if draining < REPEAT_AFTER => {
             Response::Ignore("it came less than half a second after the first")
         }
@@ -118,6 +125,8 @@ mod tests {
             (Purpose::HangUp, None, Some(Response::Drain)),
             (Purpose::HangUp, immediately, None),
             (Purpose::HangUp, Some(REPEAT_AFTER), None),
+            (Purpose::Upgrade, None, Some(Response::Upgrade)),
+            (Purpose::Upgrade, Some(REPEAT_AFTER), None),
             (Purpose::Unused, None, None),
             (Purpose::Unused, Some(REPEAT_AFTER), None),
         ] {

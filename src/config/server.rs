@@ -31,6 +31,8 @@ pub struct ServerConfig {
     pub drain: Duration,
     /// Sockets that a drain closes per second.
     pub drain_sockets_per_second: usize,
+    /// The time in which the process of an upgrade must accept connections.
+    pub upgrade_timeout: Duration,
     /// Threads that each own a part of the sockets, at least 1.
     pub workers: usize,
 }
@@ -46,6 +48,7 @@ impl ServerConfig {
             drain_sockets_per_second: values
                 .at("server.drain_sockets_per_second")
                 .number(1..=MAX_SOCKETS_PER_SECOND)?,
+            upgrade_timeout: values.at("server.upgrade_timeout_seconds").seconds()?,
             workers: match values.at("server.workers").number(0..=MAX_WORKERS)? {
                 // With two workers on two cores, a delivery costs 15 to 50 % more CPU than with one,
                 // and fewer of them are made: nothing is left for the other end of the connections.

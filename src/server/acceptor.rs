@@ -37,8 +37,10 @@ pub(super) struct Acceptor {
 }
 
 impl Acceptor {
-    /// Accepts until `closed` is cancelled, and then the connections whose TCP handshake is under way.
+    /// Accepts until `closed` is cancelled, and then the connections whose TCP handshake is under way,
+    /// unless another process accepts on the same socket.
     pub(super) async fn run(self, listener: Listener) {
+        self.file.iter().for_each(|file| file.own());
         let mut is_failing = false;
         let mut spare = SpareDescriptor::reserve();
         loop {
@@ -67,6 +69,11 @@ impl Acceptor {
                     tokio::time::sleep(ERROR_PAUSE).await;
                 }
             }
+        }
+        if self.context.stopping.is_handed_over() {
+            // What waits in the backlog is accepted by the other process.
+            self.file.iter().for_each(|file| file.leave());
+            return;
         }
         for (stream, peer) in listener_close::close(listener, self.file.as_deref()).await {
             self.spawn(stream, peer);

@@ -18,7 +18,7 @@ use crate::config::{Config, WebSocketConfig};
 use crate::http::{self, Api};
 use crate::node::Node;
 use crate::stream::StdListener;
-use crate::websocket::WebSocketEndpoint;
+use crate::websocket::{Stopping, WebSocketEndpoint};
 
 /// What the listeners of one server share.
 pub(super) struct Acceptors {
@@ -32,7 +32,7 @@ pub(super) struct Acceptors {
 }
 
 impl Acceptors {
-    pub(super) fn new(config: &Config, node: &Arc<Node>, stopping: &CancellationToken) -> Self {
+    pub(super) fn new(config: &Config, node: &Arc<Node>, stopping: &Stopping) -> Self {
         let prefix: Arc<str> = config.server.path.as_str().into();
         let api = Api::new(node.clone(), prefix.clone(), config.http);
         let api = Arc::new(api);
@@ -94,11 +94,12 @@ impl Acceptors {
         listeners.into_iter().map(acceptor).collect()
     }
 
-    /// The acceptor of the metrics listener, which accepts until the process ends.
+    /// The acceptor of the metrics listener, which accepts until the process ends or another one accepts there.
     pub(super) fn for_metrics(&self, file: Option<Arc<SocketFile>>) -> Acceptor {
         let router = http::metrics_router(self.context.node.clone());
         let context = HttpContext { router, ..self.context.clone() };
-        self.acceptor(context, file, &TaskTracker::new(), &CancellationToken::new())
+        let closed = context.stopping.handed_over.clone();
+        self.acceptor(context, file, &TaskTracker::new(), &closed)
     }
 
     fn acceptor(

@@ -32,11 +32,15 @@ use crate::config::HttpConfig;
 use crate::http;
 use crate::node::{Availability, Node};
 use crate::stream::{ByteStream, Peer};
-use crate::websocket::{self, Upgrade, UpgradedStream, WebSocketEndpoint};
+use crate::websocket::{self, Stopping, Upgrade, UpgradedStream, WebSocketEndpoint};
 
 /// How long a connection must have been without a request before the drain closes it: a proxy that
 /// sends more than ten requests a second on it has sent one by then.
 const QUIET: Duration = Duration::from_millis(100);
+
+/// The same where another process accepts: the proxy sends further requests on the connections that it has,
+/// so only those close without an announcement that it does not use for long.
+const QUIET_AFTER_HAND_OVER: Duration = Duration::from_secs(2);
 
 /// How long a peer may take to read its last answer once the listeners are closed.
 const DRAIN_LINGER: Duration = Duration::from_secs(1);
@@ -55,8 +59,8 @@ pub(super) struct HttpContext {
     pub(super) limits: Arc<HttpConfig>,
     pub(super) rejections: Arc<RejectionLog>,
     pub(super) node: Arc<Node>,
-    /// Cancelled when the drain begins: from then on each answer announces the end of its connection.
-    pub(super) stopping: CancellationToken,
+    /// Once it has begun, each answer announces the end of its connection.
+    pub(super) stopping: Stopping,
 }
 
 /// An accepted connection, and the results of its requests that decide how it ends.
@@ -96,7 +100,8 @@ impl HttpConnection {
     ) {
         let connection = Arc::new(self);
         let HttpContext { limits, rejections, websocket, .. } = &*connection.context;
-        let quiet = until_quiet(connection.phase(), closed.clone());
+        let quiet =
+            until_quiet(connection.phase(), closed.clone(), connection.context.stopping.clone());
         stream.send_small_packets();
         let io = TokioIo::new(TimedStream::new(stream, limits.clone(), connection.phase()));
         let responder = connection.clone();
@@ -147,7 +152,7 @@ impl HttpConnection {
         let watch = |body| Body::new(WatchedBody::new(body, self.unread_body.clone()));
         let mut answer = self.answer(request.map(watch)).await;
         let is_upgrade = answer.status() == StatusCode::SWITCHING_PROTOCOLS;
-        if self.context.stopping.is_cancelled() && !is_upgrade {
+        if self.context.stopping.has_begun() && !is_upgrade {
             // The peer opens its next connection elsewhere, and none is closed under a request.
             answer.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
         }
@@ -218,16 +223,17 @@ async fn close(stream: ByteStream, last_bytes: &[u8], closed: &CancellationToken
 }
 
 /// Resolves once the listeners are closed and the connection has been without a request for
-/// [`QUIET`].
+/// [`QUIET`] or [`QUIET_AFTER_HAND_OVER`].
 ///
 /// A request that a proxy sends on an idle connection while it is being closed is lost: a proxy does
 /// not send a POST again. A connection in use is closed with an announcement instead, and a proxy
 /// whose new connections are refused sends nothing more on the old ones.
-async fn until_quiet(phase: Arc<RequestPhase>, closed: CancellationToken) {
+async fn until_quiet(phase: Arc<RequestPhase>, closed: CancellationToken, stopping: Stopping) {
     closed.cancelled().await;
+    let quiet = if stopping.is_handed_over() { QUIET_AFTER_HAND_OVER } else { QUIET };
     let mut requests = None;
     while phase.is_busy() || requests != Some(phase.request_count()) {
         requests = Some(phase.request_count());
-        tokio::time::sleep(QUIET).await;
+        tokio::time::sleep(quiet).await;
     }
 }

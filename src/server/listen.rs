@@ -12,28 +12,23 @@ use tokio::net::{TcpSocket, UnixSocket};
 
 use crate::config::{Config, ListenAddress};
 use crate::stream::StdListener;
+use crate::supervision::{BoundBy, PassedSocket};
 
 mod failure;
+mod listening;
+mod passed;
 mod socket_file;
 
+pub(super) use listening::{Audience, Listening};
+pub use passed::PassableSockets;
 pub(super) use socket_file::SocketFile;
 
 use failure::{ConfigKey, ConfiguredAddress};
+use passed::PassedSockets;
 
 /// Connections that the kernel queues until they are accepted: many clients that connect at once wait
 /// here instead of sending their first packet again.
 const BACKLOG: u32 = 4096;
-
-/// For whom an address is.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Audience {
-    /// Clients, and back ends unless the API has an address of its own.
-    Clients,
-    /// Back ends: `http.listen`.
-    BackEnds,
-    /// Scrapers: `metrics.listen`.
-    Scrapers,
-}
 
 /// All listening sockets of a server, in the order of the configuration.
 #[derive(Debug)]
@@ -47,22 +42,9 @@ pub(super) struct WorkerListener {
     pub(super) file: Option<Arc<SocketFile>>,
 }
 
-/// The listening sockets of one address.
-#[derive(Debug)]
-pub(super) struct Listening {
-    pub(super) audience: Audience,
-    /// As it is bound: never with port 0.
-    pub(super) address: ListenAddress,
-    /// One for each worker, or one alone for scrapers. The kernel spreads TCP connections over them; those of
-    /// a unix socket are descriptors of one socket.
-    pub(super) sockets: Vec<StdListener>,
-    /// The file of a unix socket.
-    pub(super) file: Option<Arc<SocketFile>>,
-}
-
 impl ListenerSet {
-    /// Binds every address of the configuration.
-    pub(super) fn bind(config: &Config) -> anyhow::Result<Self> {
+    /// Every address of the configuration: with the sockets that were passed on, or bound here.
+    pub(super) fn open(config: &Config, passed: Vec<PassedSocket>) -> anyhow::Result<Self> {
         let (set_by, workers) = (&config.set_by, config.server.workers.max(1));
         let key = |name, set_by| ConfigKey { name, set_by };
         let (host, port) = match config.listen.is_list {
@@ -75,31 +57,60 @@ impl ListenerSet {
         let api = key("http.listen", set_by.api.as_deref());
         let metrics = key("metrics.listen", set_by.metrics.as_deref());
         let metrics_address = config.metrics.listen.map(ListenAddress::Ip);
-        let clients = config.listen.server.iter().map(|it| (Audience::Clients, it, host, port));
-        let back_ends = config.listen.api.iter().map(|it| (Audience::BackEnds, it, api, api));
-        let scrapers = metrics_address.iter().map(|it| (Audience::Scrapers, it, metrics, metrics));
-        let bind = |(audience, address, host, port)| {
-            let configured = ConfiguredAddress { address, host, port };
-            let listening = Listening::bind(audience, address, workers);
-            listening.map_err(|error| configured.refuse(&error))
-        };
-        clients.chain(back_ends).chain(scrapers).map(bind).collect::<Result<_, _>>().map(Self)
-    }
-
-    /// Deals the sockets out to the workers, and to the listener of the metrics, which has no worker.
-    pub(super) fn deal(self, workers: usize) -> (Vec<Vec<WorkerListener>>, Option<WorkerListener>) {
-        let mut of_workers: Vec<Vec<WorkerListener>> = (0..workers).map(|_| Vec::new()).collect();
-        let mut of_metrics = None;
-        for Listening { audience, sockets, file, .. } in self.0 {
-            for (index, socket) in sockets.into_iter().enumerate() {
-                let listener = WorkerListener { audience, socket, file: file.clone() };
-                match audience {
-                    Audience::Scrapers => of_metrics = Some(listener),
-                    Audience::Clients | Audience::BackEnds => of_workers[index].push(listener),
-                }
+        let mut passed = PassedSockets(passed);
+        let mut all = Vec::new();
+        for (audience, addresses, host, port) in [
+            (Audience::Clients, &config.listen.server[..], host, port),
+            (Audience::BackEnds, &config.listen.api, api, api),
+            (Audience::Scrapers, metrics_address.as_slice(), metrics, metrics),
+        ] {
+            let of_manager = passed.of_manager(audience)?;
+            if !of_manager.is_empty() {
+                all.extend(of_manager);
+                continue;
+            }
+            for address in addresses {
+                let configured = ConfiguredAddress { address, host, port };
+                let listening = match passed.of_predecessor(audience, address)? {
+                    Some(listening) => Ok(listening),
+                    None => Listening::bind(audience, address, workers),
+                };
+                all.push(listening.map_err(|error| configured.refuse(&error))?);
             }
         }
-        (of_workers, of_metrics)
+        passed.close();
+        Ok(Self(all))
+    }
+
+    /// Deals the sockets out to the workers, and to the listener of the metrics, which has no worker. Each
+    /// worker gets one of each address at least, and no socket is left over.
+    pub(super) fn deal(
+        self,
+        workers: usize,
+    ) -> io::Result<(Vec<Vec<WorkerListener>>, Option<WorkerListener>)> {
+        let mut of_workers: Vec<Vec<WorkerListener>> = (0..workers).map(|_| Vec::new()).collect();
+        let mut of_metrics = None;
+        for Listening { audience, mut sockets, file, .. } in self.0 {
+            let listener = |socket| WorkerListener { audience, socket, file: file.clone() };
+            if audience == Audience::Scrapers {
+                of_metrics = sockets.pop().map(listener);
+                continue;
+            }
+            let distinct = sockets.len();
+            for index in distinct..workers {
+                // Descriptors of one socket: what waits goes to whichever accepts first.
+                sockets.push(sockets[index % distinct].try_clone()?);
+            }
+            for (index, socket) in sockets.into_iter().enumerate() {
+                of_workers[index % workers].push(listener(socket));
+            }
+        }
+        Ok((of_workers, of_metrics))
+    }
+
+    /// The sockets as another process can take them over.
+    pub(super) fn passable(&self) -> io::Result<PassableSockets> {
+        PassableSockets::of(&self.0)
     }
 
     /// The addresses for an audience.
@@ -125,7 +136,7 @@ impl Listening {
                 socket.bind(path)?;
                 let file = SocketFile::of_bound(path, *mode)?;
                 let socket = StdListener::Unix(socket.listen(BACKLOG)?.into_std()?);
-                (shared(socket, workers)?, Some(Arc::new(file)))
+                (vec![socket], Some(Arc::new(file)))
             }
         };
         // The port that a free one turned out to be.
@@ -133,17 +144,10 @@ impl Listening {
             Some(StdListener::Tcp(socket)) => ListenAddress::Ip(socket.local_addr()?),
             _ => address.clone(),
         };
-        Ok(Self { audience, address, sockets, file })
+        // Another process with this configuration can take it over by its address.
+        let bound_by = BoundBy::Predecessor;
+        Ok(Self { audience, address, bound_by, sockets, file })
     }
-}
-
-/// `count` descriptors of one socket.
-fn shared(socket: StdListener, count: usize) -> io::Result<Vec<StdListener>> {
-    let mut sockets = vec![socket];
-    while sockets.len() < count {
-        sockets.push(sockets[0].try_clone()?);
-    }
-    Ok(sockets)
 }
 
 /// Sockets of their own on one address: the kernel spreads connections over them.

@@ -12,11 +12,10 @@ use axum::http::header::{
 };
 use axum::http::{Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
-use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::connection::{self, AcceptedHandshake};
-use super::context::ConnectionContext;
+use super::context::{ConnectionContext, Stopping};
 use super::handshake::{accept_key, text_values};
 use super::refusal;
 use super::stream_transport::StreamTransport;
@@ -60,13 +59,13 @@ pub struct UpgradedStream {
 
 impl WebSocketEndpoint {
     /// The endpoint of the worker that runs shard `shard`, below the path `prefix`, which has no
-    /// trailing slash. Once `stopping` is cancelled, new sockets are closed with 4100.
+    /// trailing slash. Once `stopping` has begun, new sockets are closed.
     pub fn new(
         node: Arc<Node>,
         shard: usize,
         prefix: Arc<str>,
         limits: WebSocketConfig,
-        stopping: CancellationToken,
+        stopping: Stopping,
     ) -> Self {
         let metrics = node.metrics().delivery.for_connections();
         let context = ConnectionContext { node, shard, limits, metrics, stopping };
@@ -100,8 +99,8 @@ impl WebSocketEndpoint {
 
     /// The app that the socket is for, or the code to close it with.
     fn verdict<B>(&self, request: &Request<B>) -> Result<Arc<Channels>, CloseCode> {
-        if self.context.stopping.is_cancelled() {
-            return Err(CloseCode::Draining);
+        if self.context.stopping.has_begun() {
+            return Err(self.context.stopping.refusal());
         }
         let key = self.key(request.uri().path()).ok_or(CloseCode::PathNotFound)?;
         // Browsers and SDKs differ in what they encode. A key that is not UTF-8 belongs to no app.
@@ -132,7 +131,7 @@ impl WebSocketEndpoint {
                 biased;
                 verdict = ConnectionPermit::acquire(&channels) => verdict,
                 // A drain does not wait for Redis.
-                () = context.stopping.cancelled() => Err(CloseCode::Draining),
+                () = context.stopping.begun.cancelled() => Err(context.stopping.refusal()),
             },
             Err(code) => Err(code),
         };

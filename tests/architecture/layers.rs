@@ -27,7 +27,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ("webhook", &["app", "channel_rules", "config", "metrics", "network_fault", "protocol"]),
     ("websocket", &["config", "hub", "metrics", "node", "protocol", "stream"]),
     ("http", &["app", "config", "hub", "metrics", "node", "protocol"]),
-    ("supervision", &[]),
+    ("supervision", &["stream"]),
     (
         "server",
         &[

@@ -4,11 +4,13 @@ use std::collections::VecDeque;
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
 
+use command_fds::{CommandFdExt, FdMapping};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::within;
+use super::{eventually, within};
 
 /// A running server. Dropping it kills it.
 pub struct Program {
@@ -47,6 +49,29 @@ impl Program {
         let listen = [("RESOUND_SERVER_LISTEN", addresses)];
         let variables = [&listen[..], variables].concat();
         Self::launch(command, &["serve"], &variables).await
+    }
+
+    /// The same by another path of the program.
+    pub async fn start_at(path: &str, variables: &[(&str, &str)]) -> Self {
+        Self::spawn(Command::new(path), variables).await
+    }
+
+    /// The same with listening sockets that a service manager has bound, each with its name.
+    pub async fn start_activated(
+        sockets: Vec<(&str, OwnedFd)>,
+        variables: &[(&str, &str)],
+    ) -> Self {
+        // As systemd does: the variables name the process that the descriptors are for.
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", "LISTEN_PID=$$ exec \"$0\" \"$@\""]);
+        command.arg(env!("CARGO_BIN_EXE_resound"));
+        let (names, descriptors): (Vec<_>, Vec<_>) = sockets.into_iter().unzip();
+        let mappings = descriptors.into_iter().zip(3..);
+        let mappings = mappings.map(|(parent_fd, child_fd)| FdMapping { parent_fd, child_fd });
+        command.fd_mappings(mappings.collect()).unwrap();
+        let (count, names) = (names.len().to_string(), names.join(":"));
+        let passed = [("LISTEN_FDS", &*count), ("LISTEN_FDNAMES", &names)];
+        Self::launch(command, &["serve"], &[&passed[..], variables].concat()).await
     }
 
     /// The same where a command that starts another one puts it, such as in a network namespace.
@@ -153,6 +178,17 @@ impl Program {
     /// Waits for the end; further lines of the log are dropped.
     pub async fn exit_code(mut self) -> Option<i32> {
         within("the program to end", async { while self.log.recv().await.is_some() {} }).await;
+        self.child.wait().unwrap().code()
+    }
+
+    /// Its process id.
+    pub fn pid(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// Waits for the end of the process, while another one may go on to write to the log.
+    pub async fn ended(&mut self) -> Option<i32> {
+        eventually("the program to end", async || self.child.try_wait().unwrap().is_some()).await;
         self.child.wait().unwrap().code()
     }
 

@@ -36,6 +36,7 @@ mod slow_reader;
 mod soak;
 mod supervision;
 mod unusual_frames;
+mod upgrade;
 mod wrong_protocol;
 mod webhook_failures;
 

@@ -74,11 +74,9 @@ async fn a_second_signal_closes_every_socket_at_once() {
 #[tokio::test]
 async fn signals_without_a_purpose_are_logged_and_change_nothing() {
     let (mut program, sockets) = with_sockets(50, &[]).await;
-    for name in ["USR1", "USR2"] {
-        program.signal(name);
-        let line = program.log_line("signal ignored").await;
-        assert!(line.contains(&format!("SIG{name}")), "{line}");
-    }
+    program.signal("USR1");
+    let line = program.log_line("signal ignored").await;
+    assert!(line.contains("SIGUSR1"), "{line}");
     program.signal("PIPE");
     let mut request = Wire::open(program.address).await;
     request.send("GET /ready HTTP/1.1\r\nHost: x\r\n\r\n").await;

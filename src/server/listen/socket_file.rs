@@ -6,11 +6,14 @@ use std::io::{self, ErrorKind};
 use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
-/// The file of a socket that this process has bound.
+/// The file of a socket that this process has bound, or has taken over.
 #[derive(Debug)]
 pub(in crate::server) struct SocketFile {
     path: PathBuf,
+    /// Whether this process removes the file: another one may use the socket too, before or after it.
+    is_owned: AtomicBool,
     /// Device and inode: another process may have replaced the file.
     identity: (u64, u64),
 }
@@ -19,13 +22,32 @@ impl SocketFile {
     /// Sets the mode of a file whose socket does not listen yet, so that nothing connects before.
     pub(super) fn of_bound(path: &Path, mode: u32) -> io::Result<Self> {
         fs::set_permissions(path, Permissions::from_mode(mode))?;
-        Ok(Self { path: path.to_owned(), identity: identity(path)? })
+        let (path, identity) = (path.to_owned(), identity(path)?);
+        Ok(Self { path, is_owned: AtomicBool::new(true), identity })
+    }
+
+    /// The file of a socket of the process before this one, to which it belongs until
+    /// [`own`](Self::own).
+    pub(super) fn of_predecessor(path: &Path) -> io::Result<Self> {
+        let (path, identity) = (path.to_owned(), identity(path)?);
+        Ok(Self { path, is_owned: AtomicBool::new(false), identity })
+    }
+
+    /// This process accepts on the socket.
+    pub(in crate::server) fn own(&self) {
+        self.is_owned.store(true, Ordering::Relaxed);
+    }
+
+    /// Another process accepts on it.
+    pub(in crate::server) fn leave(&self) {
+        self.is_owned.store(false, Ordering::Relaxed);
     }
 
     /// Removes the file, unless it is another one by now. Clients that connect from here on are refused
     /// at once.
     pub(in crate::server) fn remove(&self) {
-        if identity(&self.path).is_ok_and(|found| found == self.identity) {
+        let is_owned = self.is_owned.load(Ordering::Relaxed);
+        if is_owned && identity(&self.path).is_ok_and(|found| found == self.identity) {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -89,6 +111,8 @@ mod tests {
         let _second = UnixListener::bind(&path).unwrap();
         drop(first);
         assert!(path.exists());
+        drop(SocketFile::of_predecessor(&path).unwrap());
+        assert!(path.exists(), "the process before this one goes on");
 
         fs::remove_file(&path).unwrap();
         fs::write(&path, "of a user").unwrap();

@@ -1,11 +1,12 @@
 // Owns the server under test: its configuration file, its process, its port; start, stop, kill, start again.
 
-import { spawn } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { endWithUs } from './process.mjs';
+import { promisify } from 'node:util';
+import { endWithUs, endProcessWithUs } from './process.mjs';
 import { until, within } from './until.mjs';
 
 export const HOST = '127.0.0.1';
@@ -41,6 +42,8 @@ class Server {
   #child = null;
   #exit = null;
   #log = '';
+  // The process that has taken over from the child.
+  #successor = null;
 
   constructor(host, port, apps, sections) {
     this.host = host;
@@ -94,6 +97,16 @@ class Server {
     }
   }
 
+  /** Hands over to a new process of the same program; `{ took }`: the milliseconds until the command returned. */
+  async upgrade() {
+    const began = performance.now();
+    const pid = this.#successor ?? this.#child.pid;
+    const { stdout } = await promisify(execFile)(process.env.RESOUND_BIN, ['upgrade', '--pid', String(pid)], { env: plainEnvironment() });
+    this.#successor = Number(/^process (\d+) has taken over from process \d+\n$/.exec(stdout)[1]);
+    endProcessWithUs(this.#successor);
+    return { took: Math.round(performance.now() - began) };
+  }
+
   /** Asks the process to end (SIGTERM) and resolves with how it did: `{ code, signal }`. */
   async stop() {
     return this.#end('SIGTERM');
@@ -135,6 +148,7 @@ class Server {
   /** For the end of a suite: gone, whatever state it is in. */
   async dispose() {
     await this.kill();
+    if (this.#successor) process.kill(this.#successor, 'SIGKILL');
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }
@@ -145,7 +159,7 @@ export function plainEnvironment() {
 }
 
 function toml(host, port, apps, sections) {
-  const named = Object.entries({ server: { host, port }, app: { activity_timeout: 30 }, ...sections });
+  const named = Object.entries({ app: { activity_timeout: 30 }, ...sections, server: { host, port, ...sections.server } });
   return [...named.map(([name, entries]) => table(`[${name}]`, name, entries)), ...apps.map((app) => table('[[apps]]', 'apps', app))].join('\n');
 }
 
