@@ -4,10 +4,10 @@
 pub mod build_info;
 pub mod app;
 pub mod network_fault;
-pub mod stream;
 pub mod protocol;
 pub mod metrics;
 pub mod tls;
+pub mod stream;
 pub mod config;
 pub mod logging;
 pub mod redis_connection;

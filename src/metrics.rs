@@ -20,6 +20,7 @@ mod histogram;
 mod per_worker;
 mod process;
 mod sockets;
+mod tls;
 mod webhooks;
 
 pub use api::ApiMetrics;
@@ -33,6 +34,7 @@ pub use histogram::Histogram;
 pub use per_worker::{PerWorker, Summed};
 pub use process::{BusyWorkers, ProcessMetrics};
 pub use sockets::{ClosedBy, SocketMetrics};
+pub use tls::TlsMetrics;
 pub use webhooks::{CallResult, WebhookMetrics};
 
 use process::ProcessCollector;
@@ -47,6 +49,8 @@ pub struct Metrics {
     pub delivery: DeliveryMetrics,
     /// The HTTP API.
     pub api: ApiMetrics,
+    /// TLS.
+    pub tls: TlsMetrics,
     /// Webhooks.
     pub webhooks: WebhookMetrics,
     /// Several nodes.
@@ -63,8 +67,8 @@ impl Default for Metrics {
     fn default() -> Self {
         let sockets = SocketMetrics::default();
         sockets.expose();
-        let (apps, delivery, api, webhooks, cluster, process, readings) = Default::default();
-        Self { apps, sockets, delivery, api, webhooks, cluster, process, readings }
+        let (apps, delivery, api, tls, webhooks, cluster, process, readings) = Default::default();
+        Self { apps, sockets, delivery, api, tls, webhooks, cluster, process, readings }
     }
 }
 
@@ -84,6 +88,7 @@ impl Metrics {
         self.sockets.register(&mut registry);
         self.delivery.register(&mut registry);
         self.api.register(&mut registry);
+        self.tls.register(&mut registry);
         self.webhooks.register(&mut registry);
         self.cluster.register(&mut registry);
         self.process.register(&mut registry);

@@ -18,11 +18,13 @@ use crate::metrics::{Condition, Metrics};
 use crate::node::{Node, WebhookSinks};
 use crate::stream::{Listener, StdListener};
 use crate::supervision::{PassedSocket, Pulse};
+use crate::tls::server_config;
 use crate::webhook;
 use crate::websocket::Stopping;
 
 mod acceptor;
 mod acceptors;
+mod certificate_watch;
 mod cluster_task;
 mod connection_tracker;
 mod descriptors;
@@ -38,13 +40,16 @@ mod request_head;
 mod request_path;
 mod spare_descriptor;
 mod timed_stream;
+mod tls_opening;
 mod worker;
 
 use acceptor::Acceptor;
 use acceptors::Acceptors;
+pub use certificate_watch::CertificateWatch;
 use drain::{Drain, DrainConfig};
 pub use listen::PassableSockets;
 use listen::{Audience, ListenerSet};
+use tls_opening::TlsContext;
 use worker::{Lifecycle, Worker};
 
 /// How often deferred work is checked. Subscription counts, the most frequent, are sent every 5 s.
@@ -62,6 +67,7 @@ pub struct Server {
     /// `cluster.required`: the server does not start without Redis.
     is_redis_required: bool,
     metrics: Arc<Metrics>,
+    certificates: Option<Arc<CertificateWatch>>,
     background: JoinSet<()>,
     lifecycle: Lifecycle,
     stopping: Stopping,
@@ -103,7 +109,9 @@ impl Server {
             cluster_task.take().map(|task| background.spawn(task));
         }
         let (stopping, lifecycle) = (Stopping::default(), Lifecycle::default());
-        let acceptors = Acceptors::new(config, &node, &stopping);
+        let certificates = start_tls(config, &metrics, &mut background)?;
+        let tls = certificates.as_ref().map(|(_, context)| context.clone());
+        let acceptors = Acceptors::new(config, &node, &stopping, tls);
         background.spawn(tick(node.clone()));
         let workers = listeners.into_iter().zip(all_shards).enumerate();
         let workers = workers.map(|(index, (listeners, shard))| Worker {
@@ -125,6 +133,7 @@ impl Server {
             cluster: node.cluster().cloned(),
             is_redis_required: config.cluster.as_ref().is_some_and(|cluster| cluster.required),
             metrics,
+            certificates: certificates.map(|(watch, _)| watch),
             background,
             lifecycle,
             stopping,
@@ -161,6 +170,11 @@ impl Server {
     /// The pulse of each worker.
     pub fn pulses(&self) -> Vec<Pulse> {
         self.workers.iter().map(|worker| worker.pulse.clone()).collect()
+    }
+
+    /// The certificates, which can be read again while the server runs; `None` without TLS.
+    pub fn certificates(&self) -> Option<Arc<CertificateWatch>> {
+        self.certificates.clone()
     }
 
     /// Splits the file descriptors of the process between sockets and HTTP; returns how many sockets
@@ -271,6 +285,19 @@ fn start_webhooks(
         }
     }
     Ok(sinks)
+}
+
+/// What the handshakes of all listeners share, and the task that keeps the certificates up to date.
+fn start_tls(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    background: &mut JoinSet<()>,
+) -> anyhow::Result<Option<(Arc<CertificateWatch>, TlsContext)>> {
+    let Some(tls) = &config.tls else { return Ok(None) };
+    let watch = CertificateWatch::new(tls, metrics)?;
+    let config = server_config(watch.certificates())?;
+    background.spawn(watch.clone().run(tls.reload_interval));
+    Ok(Some((watch, TlsContext { config, is_required: tls.required })))
 }
 
 /// Sends what was deferred and is due, four times a second.

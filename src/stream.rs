@@ -1,4 +1,4 @@
-//! The byte stream of one connection, over TCP or a unix socket, and the listeners that streams come
+//! The byte stream of one connection, over TCP, a unix socket or TLS, and the listeners that streams come
 //! from.
 //!
 //! Owns how bytes are read, written and ended: with tokio's traits while a connection is HTTP, and
@@ -8,7 +8,9 @@
 mod byte_stream;
 mod listener;
 mod peer;
+mod tls_stream;
 
 pub use byte_stream::ByteStream;
 pub use listener::{Listener, StdListener};
 pub use peer::Peer;
+pub use tls_stream::{FailedHandshake, TlsStream};

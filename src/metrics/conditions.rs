@@ -38,11 +38,15 @@ pub enum Condition {
     WebhookQueueFull,
     /// Log lines were lost within the last minute.
     LogLinesDropped,
+    /// The certificate files cannot be used, and the certificates from before are in use.
+    CertificatesRefused,
+    /// A certificate in use has expired, or is not valid yet.
+    CertificateExpired,
 }
 
 impl Condition {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 8] = [
+    pub const ALL: [Self; 10] = [
         Self::Starting,
         Self::Draining,
         Self::DescriptorsExhausted,
@@ -51,6 +55,8 @@ impl Condition {
         Self::ClusterDisagreements,
         Self::WebhookQueueFull,
         Self::LogLinesDropped,
+        Self::CertificatesRefused,
+        Self::CertificateExpired,
     ];
 
     /// Its name in answers and labels.
@@ -64,6 +70,8 @@ impl Condition {
             Self::ClusterDisagreements => "cluster_disagreements",
             Self::WebhookQueueFull => "webhook_queue_full",
             Self::LogLinesDropped => "log_lines_dropped",
+            Self::CertificatesRefused => "certificates_refused",
+            Self::CertificateExpired => "certificate_expired",
         }
     }
 
@@ -75,7 +83,9 @@ impl Condition {
             | Self::RedisAway
             | Self::ClusterDisagreements
             | Self::WebhookQueueFull
-            | Self::LogLinesDropped => Severity::Degraded,
+            | Self::LogLinesDropped
+            | Self::CertificatesRefused
+            | Self::CertificateExpired => Severity::Degraded,
         }
     }
 
@@ -101,6 +111,12 @@ impl Condition {
             }
             Self::LogLinesDropped => {
                 "log lines were lost within the last minute: free space on the disk of the log, or read stderr faster"
+            }
+            Self::CertificatesRefused => {
+                "the files of [tls] cannot be used, and the certificates from before are in use; the log names the cause"
+            }
+            Self::CertificateExpired => {
+                "a certificate has expired or is not valid yet, and clients refuse it: renew the file of tls.certificate"
             }
         }
     }

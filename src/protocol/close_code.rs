@@ -1,6 +1,6 @@
 //! Every code that a socket can be closed with, its text, and how pusher-js reacts.
 //!
-//! After 4000 to 4099 pusher-js does not reconnect until the page is reloaded, after 4100 to 4199 it
+//! After 4000 pusher-js reconnects with TLS, after the others up to 4099 it does not reconnect until the page is reloaded, after 4100 to 4199 it
 //! reconnects in a second, after 4200 to 4299 at once. Codes from 4300 stop it, so none is used here.
 
 /// Why the server closes a socket.
@@ -12,6 +12,8 @@ pub enum CloseCode {
     InvalidUtf8,
     /// A message exceeds the app's `max_message_size`, the number of fragments or the time for one.
     MessageTooBig,
+    /// The connection is not encrypted, and the server requires it. pusher-js connects again with TLS.
+    TlsRequired,
     /// No app has the key. Stops the client.
     ApplicationDoesNotExist,
     /// The app is disabled. Stops the client.
@@ -52,10 +54,11 @@ pub enum CloseCode {
 
 impl CloseCode {
     /// All of them.
-    pub const ALL: [Self; 21] = [
+    pub const ALL: [Self; 22] = [
         Self::FrameError,
         Self::InvalidUtf8,
         Self::MessageTooBig,
+        Self::TlsRequired,
         Self::ApplicationDoesNotExist,
         Self::ApplicationDisabled,
         Self::PathNotFound,
@@ -82,6 +85,7 @@ impl CloseCode {
             Self::FrameError => 1002,
             Self::InvalidUtf8 => 1007,
             Self::MessageTooBig => 1009,
+            Self::TlsRequired => 4000,
             Self::ApplicationDoesNotExist => 4001,
             Self::ApplicationDisabled => 4003,
             Self::PathNotFound => 4005,
@@ -109,6 +113,7 @@ impl CloseCode {
             Self::FrameError => "frame_error",
             Self::InvalidUtf8 => "invalid_utf8",
             Self::MessageTooBig => "message_too_big",
+            Self::TlsRequired => "tls_required",
             Self::ApplicationDoesNotExist => "application_does_not_exist",
             Self::ApplicationDisabled => "application_disabled",
             Self::PathNotFound => "path_not_found",
@@ -136,6 +141,7 @@ impl CloseCode {
             Self::FrameError => "Frame violates RFC 6455",
             Self::InvalidUtf8 => "Text is not UTF-8",
             Self::MessageTooBig => "Maximum message size exceeded",
+            Self::TlsRequired => "This port serves TLS only, connect with wss://",
             Self::ApplicationDoesNotExist => "Application does not exist",
             Self::ApplicationDisabled => "Application is disabled",
             Self::PathNotFound => "Path not found, connect to /app/{key}",

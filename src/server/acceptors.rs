@@ -14,6 +14,7 @@ use super::descriptors::{self, DescriptorBudget};
 use super::http_connection::HttpContext;
 use super::listen::{Audience, SocketFile, WorkerListener};
 use super::rejection_log::RejectionLog;
+use super::tls_opening::TlsContext;
 use crate::config::{Config, WebSocketConfig};
 use crate::http::{self, Api};
 use crate::node::Node;
@@ -29,10 +30,16 @@ pub(super) struct Acceptors {
     websocket: WebSocketConfig,
     reserved_descriptors: usize,
     tracker: Arc<Mutex<ConnectionTracker>>,
+    tls: Option<TlsContext>,
 }
 
 impl Acceptors {
-    pub(super) fn new(config: &Config, node: &Arc<Node>, stopping: &Stopping) -> Self {
+    pub(super) fn new(
+        config: &Config,
+        node: &Arc<Node>,
+        stopping: &Stopping,
+        tls: Option<TlsContext>,
+    ) -> Self {
         let prefix: Arc<str> = config.server.path.as_str().into();
         let api = Api::new(node.clone(), prefix.clone(), config.http);
         let api = Arc::new(api);
@@ -44,6 +51,7 @@ impl Acceptors {
             limits: Arc::new(config.http),
             rejections: Arc::new(RejectionLog::new(node.metrics().clone())),
             node: node.clone(),
+            tls: None,
             stopping: stopping.clone(),
         };
         http::ROUTES.iter().for_each(|route| node.metrics().api.expose(route));
@@ -63,6 +71,7 @@ impl Acceptors {
             websocket: config.websocket,
             reserved_descriptors,
             tracker,
+            tls,
         }
     }
 
@@ -88,7 +97,9 @@ impl Acceptors {
                 Audience::Clients => &self.router_of_clients,
                 Audience::BackEnds | Audience::Scrapers => &self.context.router,
             };
-            let context = HttpContext { router: router.clone(), ..context.clone() };
+            // A unix socket is reached by processes of this machine alone.
+            let tls = self.tls.clone().filter(|_| matches!(socket, StdListener::Tcp(_)));
+            let context = HttpContext { router: router.clone(), tls, ..context.clone() };
             (socket, self.acceptor(context, file, tasks, closed))
         };
         listeners.into_iter().map(acceptor).collect()

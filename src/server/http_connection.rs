@@ -5,6 +5,7 @@
 
 use std::convert::Infallible;
 use std::future::poll_fn;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,6 +18,7 @@ use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
 use parking_lot::Mutex;
+use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
@@ -28,10 +30,12 @@ use super::rejection_log::{RejectReason, RejectionLog};
 use super::request_head;
 use super::request_path::with_normalized_path;
 use super::timed_stream::{RequestPhase, TimedStream};
+use super::tls_opening::{self, Opening, TlsContext};
 use crate::config::HttpConfig;
 use crate::http;
 use crate::node::{Availability, Node};
-use crate::stream::{ByteStream, Peer};
+use crate::protocol::CloseCode;
+use crate::stream::{ByteStream, FailedHandshake, Peer};
 use crate::websocket::{self, Stopping, Upgrade, UpgradedStream, WebSocketEndpoint};
 
 /// How long a connection must have been without a request before the drain closes it: a proxy that
@@ -59,6 +63,8 @@ pub(super) struct HttpContext {
     pub(super) limits: Arc<HttpConfig>,
     pub(super) rejections: Arc<RejectionLog>,
     pub(super) node: Arc<Node>,
+    /// `None` where TLS is not served.
+    pub(super) tls: Option<TlsContext>,
     /// Once it has begun, each answer announces the end of its connection.
     pub(super) stopping: Stopping,
 }
@@ -71,6 +77,8 @@ pub(super) struct HttpConnection {
     /// Set by a WebSocket handshake that was answered with 101.
     upgrade: Mutex<Option<Upgrade>>,
     peer: Peer,
+    /// The connection is not encrypted, and has to be.
+    lacks_tls: bool,
     _token: ConnectionToken,
 }
 
@@ -82,6 +90,7 @@ impl HttpConnection {
             unread_body: Arc::default(),
             upgrade: Mutex::default(),
             peer,
+            lacks_tls: false,
             _token: token,
         }
     }
@@ -93,17 +102,30 @@ impl HttpConnection {
     /// Serves requests until the connection ends or becomes a WebSocket, which is served as a task of
     /// `tasks`. Ends early once `closed` is cancelled and no request comes.
     pub(super) async fn serve(
-        self,
-        stream: ByteStream,
+        mut self,
+        mut stream: ByteStream,
         tasks: TaskTracker,
         closed: CancellationToken,
     ) {
+        let deadline = Instant::now() + self.context.limits.header_timeout;
+        let stopping = self.context.stopping.clone();
+        let mut quiet = pin!(until_quiet(self.phase(), closed.clone(), stopping));
+        stream.send_small_packets();
+        if let Some(tls) = self.context.tls.clone() {
+            // Boxed: most connections are plain, and their tasks stay as small as they are.
+            let opened = Box::pin(self.open(stream, &tls, &closed));
+            let opened = tokio::select! {
+                biased;
+                opened = timeout_at(deadline.into(), opened) => opened,
+                () = quiet.as_mut() => return,
+            };
+            let Ok(Some(opened)) = opened else { return };
+            stream = opened;
+        }
         let connection = Arc::new(self);
         let HttpContext { limits, rejections, websocket, .. } = &*connection.context;
-        let quiet =
-            until_quiet(connection.phase(), closed.clone(), connection.context.stopping.clone());
-        stream.send_small_packets();
-        let io = TokioIo::new(TimedStream::new(stream, limits.clone(), connection.phase()));
+        let phase = connection.phase();
+        let io = TokioIo::new(TimedStream::new(stream, limits.clone(), phase, deadline.into()));
         let responder = connection.clone();
         let service = service_fn(move |request: Request<Incoming>| {
             let connection = responder.clone();
@@ -119,7 +141,7 @@ impl HttpConnection {
             // A request that has arrived is served before a drain closes the connection.
             biased;
             served = poll_fn(|cx| http.poll_without_shutdown(cx)) => served,
-            () = quiet => {
+            () = quiet.as_mut() => {
                 Pin::new(&mut http).graceful_shutdown();
                 poll_fn(|cx| http.poll_without_shutdown(cx)).await
             }
@@ -134,7 +156,10 @@ impl HttpConnection {
                 rejections.record_connection(reason, Some(connection.peer));
                 close(stream, &answer, &closed).await;
             }
-            (Err(error), ..) => tracing::debug!(%error, "connection ended while it was HTTP"),
+            (Err(error), ..) => {
+                tracing::debug!(%error, "connection ended while it was HTTP");
+                stream.announce_end();
+            }
             (Ok(()), Some(upgrade), Some(websocket)) => {
                 // Served by a task of its own: this one has the size of hyper's state until it ends.
                 let upgraded = UpgradedStream { stream, response: withheld, early: parts.read_buf };
@@ -143,7 +168,38 @@ impl HttpConnection {
             _ if connection.unread_body.is_set() || !parts.read_buf.is_empty() => {
                 close(stream, &[], &closed).await;
             }
-            _ => {}
+            _ => stream.announce_end(),
+        }
+    }
+
+    /// The stream of the requests, encrypted or not; `None` if there is none.
+    async fn open(
+        &mut self,
+        stream: ByteStream,
+        tls: &TlsContext,
+        closed: &CancellationToken,
+    ) -> Option<ByteStream> {
+        let HttpContext { rejections, node, .. } = &*self.context;
+        match tls_opening::open(stream, tls).await {
+            Opening::Plain(stream) => {
+                self.lacks_tls = tls.is_required;
+                Some(stream)
+            }
+            Opening::Encrypted(stream) => {
+                let result = if stream.is_resumed() { "resumed" } else { "full" };
+                node.metrics().tls.handshake(result);
+                Some(ByteStream::Tls(stream))
+            }
+            Opening::Failed(failed) => {
+                let FailedHandshake { carrier, alert, error } = *failed;
+                node.metrics().tls.handshake("failed");
+                tracing::debug!(%error, peer = %self.peer, "TLS handshake failed");
+                if let Some(reason) = tls_opening::reject_reason(&error) {
+                    rejections.record_connection(reason, Some(self.peer));
+                    close(carrier, &alert, closed).await;
+                }
+                None
+            }
         }
     }
 
@@ -172,6 +228,12 @@ impl HttpConnection {
             api.answered(route, refusal.status().as_u16(), since.elapsed());
             return refusal;
         }
+        if self.lacks_tls {
+            rejections.record_connection(RejectReason::Plain, Some(self.peer));
+            if !websocket::is_upgrade(request.headers()) {
+                return tls_opening::tls_required();
+            }
+        }
         let request = with_normalized_path(request);
         let route = http::route_of(request.uri().path(), prefix);
         // The API never upgrades: some proxies add an Upgrade field to every request.
@@ -194,8 +256,11 @@ impl HttpConnection {
         request: &Request<Body>,
     ) -> Response<Body> {
         let HttpContext { rejections, node, .. } = &*self.context;
-        let (answer, upgrade) = websocket.upgrade(request);
-        if let Some(upgrade) = &upgrade {
+        let (answer, mut upgrade) = websocket.upgrade(request);
+        if let Some(upgrade) = &mut upgrade {
+            if self.lacks_tls {
+                upgrade.refuse(CloseCode::TlsRequired);
+            }
             self.phase.withhold_answer();
             let (peer, now) = (Some(self.peer), Instant::now());
             if upgrade.has_wrong_path() {

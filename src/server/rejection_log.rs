@@ -12,8 +12,16 @@ use crate::stream::Peer;
 /// Why a connection is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum RejectReason {
-    /// A TLS handshake.
+    /// A TLS handshake where none is expected.
     Tls,
+    /// A request without TLS where it is required.
+    Plain,
+    /// A TLS handshake that the client broke off because of the certificate.
+    TlsUntrusted,
+    /// A TLS handshake without a version, cipher or protocol that both have.
+    TlsIncompatible,
+    /// A TLS handshake that breaks the rules of TLS.
+    TlsMalformed,
     /// The preface of HTTP/2.
     Http2,
     /// The header of the PROXY protocol, version 1 or 2.
@@ -33,8 +41,12 @@ pub(super) enum RejectReason {
 }
 
 impl RejectReason {
-    const ALL: [Self; 9] = [
+    const ALL: [Self; 13] = [
         Self::Tls,
+        Self::Plain,
+        Self::TlsUntrusted,
+        Self::TlsIncompatible,
+        Self::TlsMalformed,
         Self::Http2,
         Self::ProxyProtocol,
         Self::OtherProtocol,
@@ -49,6 +61,10 @@ impl RejectReason {
     fn label(self) -> &'static str {
         match self {
             Self::Tls => "tls",
+            Self::Plain => "plain",
+            Self::TlsUntrusted => "tls_untrusted",
+            Self::TlsIncompatible => "tls_incompatible",
+            Self::TlsMalformed => "tls_malformed",
             Self::Http2 => "http2",
             Self::ProxyProtocol => "proxy_protocol",
             Self::OtherProtocol => "other_protocol",
@@ -64,8 +80,18 @@ impl RejectReason {
     pub(super) fn text(self) -> &'static str {
         match self {
             Self::Tls => {
-                "a TLS handshake arrived at a port that serves plain HTTP: connect with http:// and ws:// (REVERB_SCHEME=http, forceTLS: false), or put a proxy that ends TLS in front"
+                "a TLS handshake arrived at a port that serves plain HTTP: connect with http:// and ws:// (REVERB_SCHEME=http, forceTLS: false), set tls.certificate and tls.key (RESOUND_TLS_CERTIFICATE, RESOUND_TLS_KEY), or put a proxy that ends TLS in front"
             }
+            Self::Plain => {
+                "a request without TLS arrived at a port that serves TLS only: connect with https:// and wss:// (REVERB_SCHEME=https, forceTLS: true), or set tls.mode to optional (RESOUND_TLS_MODE)"
+            }
+            Self::TlsUntrusted => {
+                "a client refused the certificate: the file of tls.certificate must hold the certificates of all issuers but the root (fullchain.pem) and be for the host name that clients use, and clients need the root of an authority of your own"
+            }
+            Self::TlsIncompatible => {
+                "a client has no version, cipher or protocol in common with this server: it needs TLS 1.2 or 1.3 and HTTP/1.1 (a proxy that connects here: HTTP/2 off)"
+            }
+            Self::TlsMalformed => "bytes arrived that begin like a TLS handshake and are none",
             Self::Http2 => {
                 "HTTP/2 arrived at a port that serves HTTP/1.1: set the proxy in front to HTTP/1.1 for this upstream (h2c and grpc off)"
             }
@@ -93,7 +119,7 @@ impl RejectReason {
 
     /// Whether a change of configuration prevents it; the others occur on every public port.
     fn is_preventable(self) -> bool {
-        !matches!(self, Self::OtherProtocol | Self::MalformedRequest)
+        !matches!(self, Self::OtherProtocol | Self::MalformedRequest | Self::TlsMalformed)
     }
 
     fn log(self, peer: Option<Peer>) {

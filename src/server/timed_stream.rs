@@ -84,12 +84,13 @@ pub(super) struct TimedStream {
 }
 
 impl TimedStream {
+    /// The first header is complete by `deadline`, or the connection ends.
     pub(super) fn new(
         stream: ByteStream,
         limits: Arc<HttpConfig>,
         phase: Arc<RequestPhase>,
+        deadline: Instant,
     ) -> Self {
-        let deadline = Instant::now() + limits.header_timeout;
         Self {
             stream,
             limits,
@@ -151,11 +152,11 @@ impl TimedStream {
     }
 
     /// Passes the result of a write on, or times out if the transport has taken nothing for too long.
-    fn check_write(
+    fn check_write<T>(
         &mut self,
         cx: &mut Context<'_>,
-        written: Poll<io::Result<usize>>,
-    ) -> Poll<io::Result<usize>> {
+        written: Poll<io::Result<T>>,
+    ) -> Poll<io::Result<T>> {
         if written.is_ready() {
             self.blocked_since = None;
             return written;
@@ -226,7 +227,8 @@ impl AsyncWrite for TimedStream {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.stream).poll_flush(cx)
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        self.check_write(cx, flushed)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

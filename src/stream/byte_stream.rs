@@ -1,6 +1,6 @@
 //! [`ByteStream`]: one connection, whatever carries it.
 //!
-//! Reads and writes; never waits by itself and keeps no bytes back.
+//! Reads and writes; never waits by itself. TLS keeps back what the kernel has not taken of a record.
 
 use std::io::{self, IoSlice, Read};
 use std::net::Shutdown;
@@ -12,6 +12,8 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::tls_stream::TlsStream;
+
 /// One connection. TCP is what nearly all are: the others are boxed, so that they do not enlarge it.
 #[derive(Debug)]
 pub enum ByteStream {
@@ -19,6 +21,8 @@ pub enum ByteStream {
     Tcp(TcpStream),
     /// A connection to a unix socket.
     Unix(Box<UnixStream>),
+    /// A TLS connection over one of the others.
+    Tls(Box<TlsStream>),
 }
 
 impl ByteStream {
@@ -34,8 +38,10 @@ impl ByteStream {
     /// Drops, when the stream is closed, what the peer has not taken. Without it the kernel would offer
     /// some megabytes of it for minutes more.
     pub fn drop_unsent(&self) {
-        if let Self::Tcp(stream) = self {
-            let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
+        match self {
+            Self::Tcp(stream) => drop(SockRef::from(stream).set_linger(Some(Duration::ZERO))),
+            Self::Unix(_) => {}
+            Self::Tls(stream) => stream.carrier().drop_unsent(),
         }
     }
 
@@ -44,6 +50,9 @@ impl ByteStream {
     /// Calls send(2) directly: tokio first loads its readiness word, memory that a delivery touches for
     /// nothing else. After `WouldBlock` it writes through tokio, which then waits for readiness again.
     pub fn send(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
+        if let Self::Tls(stream) = self {
+            return stream.send(bytes);
+        }
         let socket = self.socket();
         let sent = match bytes {
             [one] => socket.send(one),
@@ -53,9 +62,34 @@ impl ByteStream {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => match self {
                 Self::Tcp(stream) => stream.try_write_vectored(bytes),
                 Self::Unix(stream) => stream.try_write_vectored(bytes),
+                Self::Tls(stream) => stream.send(bytes),
             },
             sent => sent,
         }
+    }
+
+    /// Sends what is left of TLS records that were made; true if nothing is.
+    pub fn send_unsent(&self) -> io::Result<bool> {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => Ok(true),
+            Self::Tls(stream) => stream.send_unsent(),
+        }
+    }
+
+    /// Whether [`send_unsent`](Self::send_unsent) has to be called once bytes can be sent.
+    pub fn has_unsent(&self) -> bool {
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => false,
+            Self::Tls(stream) => stream.has_unsent(),
+        }
+    }
+
+    /// The first byte, which stays unread; `None` at the end of the peer. A unix socket, which has no peek,
+    /// is not waited for.
+    pub async fn first_byte(&self) -> io::Result<Option<u8>> {
+        let Self::Tcp(stream) = self else { return Ok(None) };
+        let mut first = [0];
+        Ok((stream.peek(&mut first).await? > 0).then_some(first[0]))
     }
 
     /// Reads and drops what has arrived, past a runtime that has not looked yet. Bytes that are unread when
@@ -66,7 +100,18 @@ impl ByteStream {
 
     /// Ends the sending side. Fails only when the peer is already gone, which needs no end.
     pub fn finish(&self) {
-        let _ = self.socket().shutdown(Shutdown::Write);
+        match self {
+            Self::Tcp(_) | Self::Unix(_) => drop(self.socket().shutdown(Shutdown::Write)),
+            Self::Tls(stream) => stream.finish(),
+        }
+    }
+
+    /// Announces the end of a TLS connection that is about to be closed: without that, its client cannot
+    /// tell a whole answer from half of one. A plain connection ends when it is closed.
+    pub fn announce_end(&self) {
+        if let Self::Tls(stream) = self {
+            stream.finish();
+        }
     }
 
     /// Reads what has arrived; `WouldBlock` if nothing has, 0 at the peer's end.
@@ -74,6 +119,7 @@ impl ByteStream {
         match self {
             Self::Tcp(stream) => stream.try_read(buffer),
             Self::Unix(stream) => stream.try_read(buffer),
+            Self::Tls(stream) => stream.try_read(buffer),
         }
     }
 
@@ -82,6 +128,7 @@ impl ByteStream {
         match self {
             Self::Tcp(stream) => stream.poll_read_ready(cx),
             Self::Unix(stream) => stream.poll_read_ready(cx),
+            Self::Tls(stream) => stream.poll_read_ready(cx),
         }
     }
 
@@ -90,6 +137,7 @@ impl ByteStream {
         match self {
             Self::Tcp(stream) => stream.poll_write_ready(cx),
             Self::Unix(stream) => stream.poll_write_ready(cx),
+            Self::Tls(stream) => stream.carrier().poll_write_ready(cx),
         }
     }
 
@@ -97,6 +145,7 @@ impl ByteStream {
         match self {
             Self::Tcp(stream) => SockRef::from(stream),
             Self::Unix(stream) => SockRef::from(&**stream),
+            Self::Tls(stream) => stream.carrier().socket(),
         }
     }
 }
@@ -110,6 +159,7 @@ impl AsyncRead for ByteStream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_read(cx, buffer),
             Self::Unix(stream) => Pin::new(stream).poll_read(cx, buffer),
+            Self::Tls(stream) => stream.poll_read(cx, buffer),
         }
     }
 }
@@ -123,6 +173,7 @@ impl AsyncWrite for ByteStream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write(cx, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write(cx, bytes),
+            Self::Tls(stream) => stream.poll_write(cx, &[IoSlice::new(bytes)]),
         }
     }
 
@@ -134,6 +185,7 @@ impl AsyncWrite for ByteStream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_write_vectored(cx, bytes),
             Self::Unix(stream) => Pin::new(stream).poll_write_vectored(cx, bytes),
+            Self::Tls(stream) => stream.poll_write(cx, bytes),
         }
     }
 
@@ -141,6 +193,7 @@ impl AsyncWrite for ByteStream {
         match self {
             Self::Tcp(stream) => stream.is_write_vectored(),
             Self::Unix(stream) => stream.is_write_vectored(),
+            Self::Tls(_) => true,
         }
     }
 
@@ -148,6 +201,7 @@ impl AsyncWrite for ByteStream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_flush(cx),
             Self::Unix(stream) => Pin::new(stream).poll_flush(cx),
+            Self::Tls(stream) => stream.poll_unsent(cx),
         }
     }
 
@@ -155,6 +209,7 @@ impl AsyncWrite for ByteStream {
         match self.get_mut() {
             Self::Tcp(stream) => Pin::new(stream).poll_shutdown(cx),
             Self::Unix(stream) => Pin::new(stream).poll_shutdown(cx),
+            Self::Tls(stream) => stream.poll_finish(cx),
         }
     }
 }

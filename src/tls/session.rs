@@ -37,7 +37,7 @@ pub struct TlsSession {
     unread: VecDeque<u8>,
     /// Records that have to be sent.
     pub unsent: Vec<u8>,
-    /// The peer has announced that it sends nothing more.
+    /// Nothing more is received: the peer has announced it, or broke the rules.
     pub is_ended: bool,
 }
 
@@ -113,6 +113,7 @@ impl TlsSession {
                 }
                 Err(error) => {
                     self.queue_alert(&mut records[used + discard..]);
+                    self.is_ended = true;
                     return Err(error);
                 }
             }

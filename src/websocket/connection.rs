@@ -223,8 +223,12 @@ impl Connection {
         }
     }
 
-    /// The kernel accepts bytes again: the shard may write.
+    /// The kernel accepts bytes again: the shard may write, once what is left of a TLS record is sent.
     fn report_writable(&mut self) {
+        if let Ok(false) = self.transport.stream.send_unsent() {
+            self.full_since = Some(Instant::now());
+            return;
+        }
         self.full_since = None;
         self.shards().writable(self.id);
     }

@@ -41,6 +41,11 @@ pub struct Upgrade {
 }
 
 impl Upgrade {
+    /// Closes the socket with this code, whatever its app.
+    pub fn refuse(&mut self, code: CloseCode) {
+        self.verdict = Err(code);
+    }
+
     /// Whether the socket is to be closed because the path is not `/app/{key}`.
     pub fn has_wrong_path(&self) -> bool {
         matches!(self.verdict, Err(CloseCode::PathNotFound))

@@ -53,6 +53,14 @@ impl StreamTransport {
         self.flags.load(Ordering::Acquire) & ENDING != 0
     }
 
+    /// Has the task send what the kernel did not take of a TLS record: the shard has handed all of it over,
+    /// and may have nothing more to write.
+    fn await_unsent(&self) {
+        if self.stream.has_unsent() {
+            self.set(FULL);
+        }
+    }
+
     fn set(&self, flag: u8) {
         self.flags.fetch_or(flag, Ordering::AcqRel);
         self.changed.notify_one();
@@ -66,7 +74,9 @@ impl StreamTransport {
 
 impl Transport for StreamTransport {
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        self.stream.send(bytes)
+        let sent = self.stream.send(bytes);
+        self.await_unsent();
+        sent
     }
 
     fn reads_deflated(&self) -> bool {
@@ -84,5 +94,6 @@ impl Transport for StreamTransport {
 
     fn finish(&self) {
         self.stream.finish();
+        self.await_unsent();
     }
 }

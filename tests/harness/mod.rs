@@ -20,6 +20,7 @@ pub mod program;
 pub mod redis;
 pub mod server;
 pub mod socket;
+pub mod tls;
 pub mod wire;
 
 use std::future::Future;

@@ -35,6 +35,8 @@ mod silence;
 mod slow_reader;
 mod soak;
 mod supervision;
+mod tls;
+mod tls_sockets;
 mod unusual_frames;
 mod upgrade;
 mod wrong_protocol;
