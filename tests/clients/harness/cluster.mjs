@@ -15,12 +15,12 @@ const PREFIX = 'resound';
 /**
  * Starts Redis and `nodes` servers that share it.
  *
- * `app`: settings of the app, or a function that returns them; `cluster`: keys of [cluster]; `websocket`: those of [websocket];
+ * `app`: settings of the app, or a function that returns them; `cluster`: keys of [cluster]; `websocket`, `server`: those of the sections;
  * `redis`: how Redis is started, or `false`: its port is known and nothing listens there; `cables`: each node reaches Redis
  * through a cable of its own; `hosts`: where the nodes listen, all on one port.
  */
-export async function startCluster({ nodes = 3, app, cluster = {}, websocket = {}, redis = {}, cables = false, hosts } = {}) {
-  const made = new Cluster(nodes, typeof app === 'function' ? app() : app, { cluster, websocket });
+export async function startCluster({ nodes = 3, app, cluster = {}, websocket = {}, server = {}, redis = {}, cables = false, hosts } = {}) {
+  const made = new Cluster(nodes, typeof app === 'function' ? app() : app, { cluster, websocket, server });
   if (hosts) made.places = await samePort(hosts);
   try {
     await made.start(redis, cables);
@@ -172,9 +172,14 @@ class Node {
 
   #metrics;
 
+  /** The text of its metrics. */
+  async metrics() {
+    return (await fetch(this.#metrics, { headers: { connection: 'close' } })).text();
+  }
+
   /** What the node counts under resound_cluster_`name`, a counter's `_total` included. */
   metric = async (name) => {
-    const text = await (await fetch(this.#metrics, { headers: { connection: 'close' } })).text();
+    const text = await this.metrics();
     const line = new RegExp(`^resound_cluster_${name} (\\d+)$`, 'm').exec(text);
     if (!line) throw new Error(`no metric resound_cluster_${name} among\n${text}`);
     return Number(line[1]);

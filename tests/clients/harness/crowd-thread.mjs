@@ -1,6 +1,5 @@
 // Owns one thread's part of a crowd: stock pusher-js clients, what happened to their connections and when, and the events they got.
 
-import Pusher from 'pusher-js';
 import { parentPort, workerData } from 'node:worker_threads';
 import { openPusher } from './clients.mjs';
 
@@ -9,21 +8,18 @@ const TICK = 10;
 const clock = () => performance.timeOrigin + performance.now();
 const ends = [];
 const scope = { after: (end) => ends.push(end) };
-const connects = [];
+const connected = [];
+const closed = [];
 const errors = [];
 const clients = [];
 
-// A library of browsers: it would stop at the number of listeners that Node takes for a leak.
-process.setMaxListeners(0);
-Pusher.logToConsole = false;
-
 function open(number) {
   const pusher = openPusher(scope, { server, backend });
-  const client = { pusher, numbers: [], connected: 0 };
+  const client = { pusher, numbers: [] };
   pusher.connection.bind('connected', () => {
-    client.connected += 1;
-    connects.push(clock());
+    connected.push(clock());
   });
+  pusher.connection.bind('state_change', ({ previous }) => previous === 'connected' && closed.push(clock()));
   pusher.connection.bind('error', (report) => {
     const { code = null, message } = report?.error?.data ?? report?.data ?? {};
     errors.push({ code, message: message ?? report?.error?.message ?? report?.type ?? null });
@@ -55,7 +51,7 @@ function losses() {
 
 const answers = {
   subscribed: () => clients.filter(({ channel, pusher }) => channel.subscribed && pusher.connection.state === 'connected').length,
-  connects: () => connects,
+  timeline: () => ({ connected, closed }),
   errors: () => errors,
   losses,
   end: () => ends.forEach((end) => end()),

@@ -12,7 +12,9 @@ const OPENING = 40_000;
 const PROBE_MS = 5;
 
 /** The time that all threads share, in milliseconds. */
-export const clock = () => performance.timeOrigin + performance.now();
+export function clock() {
+  return performance.timeOrigin + performance.now();
+}
 
 /** Opens `count` clients on `channels` channels, and waits until all are subscribed. It goes away with the test `t`. */
 export async function openCrowd(t, { server, backend }, { count, channels }) {
@@ -59,21 +61,24 @@ class Crowd {
     await until(all, () => `${this.count} clients being subscribed; ${subscribed} are`, deadline);
   }
 
-  /** When connections were established, in order. */
-  async connects() {
-    return (await this.#ask('connects')).flat().sort((a, b) => a - b);
+  /** When connections were established and when they ended, each in order. */
+  async timeline() {
+    const all = await this.#ask('timeline');
+    const sorted = (what) => all.flatMap((one) => one[what]).sort((a, b) => a - b);
+    return { connected: sorted('connected'), closed: sorted('closed') };
   }
 
-  /** Waits until the crowd has connected `times` times for each client; when the last one did. */
-  async untilConnected(times, deadline) {
-    let connects;
+  /** Waits until `count` connections have ended since `before` and as many clients are subscribed again; the timeline since then. */
+  async untilBack(count, before, deadline) {
+    let since;
     const all = async () => {
-      connects = await this.connects();
-      return connects.length >= times * this.count;
+      const now = await this.timeline();
+      since = { connected: now.connected.slice(before.connected.length), closed: now.closed.slice(before.closed.length) };
+      return since.closed.length >= count && since.connected.length >= since.closed.length;
     };
-    await until(all, () => `${times} connections of each of ${this.count} clients; there were ${connects?.length}`, deadline);
+    await until(all, () => `${count} clients being back; ${since.closed.length} were disconnected, ${since.connected.length} are back`, deadline);
     await this.untilSubscribed(deadline);
-    return connects.at(-1);
+    return since;
   }
 
   /** Reports of errors, each text with its number. */
@@ -98,6 +103,19 @@ class Crowd {
     await Promise.all(this.#threads.map((thread) => thread.terminate()));
   }
 }
+
+// Of this process: what a machine that is busy with something else takes away from it is no delay of the server.
+const LATE_MS = 50;
+const stalls = [];
+let last = clock();
+setInterval(() => {
+  const now = clock();
+  if (now - last > LATE_MS) stalls.push({ at: now, ms: now - last });
+  last = now;
+}, LATE_MS / 5).unref();
+
+/** For how many milliseconds since `began` this process stood still. */
+export const stallsSince = (began) => stalls.filter(({ at }) => at > began).reduce((sum, { ms }) => sum + ms, 0);
 
 /** The largest number of `times` within any second. */
 export function mostPerSecond(times) {

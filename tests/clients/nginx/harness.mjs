@@ -14,9 +14,9 @@ const SEVERAL_NODES = new URL('../../../docker/proxies/nginx.conf', import.meta.
 
 /**
  * Starts Nginx; `{ host, port, url, stop }` of its listener. The name `resound` resolves to all `servers`, which share a port.
- * `site`: from its port and the servers to the site's configuration.
+ * `site`: from its port and the servers to the site's configuration; `connections`: how many it may have open, two for each socket.
  */
-export async function startNginx(servers, { site } = {}) {
+export async function startNginx(servers, { site, connections = 512 } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'resound-nginx-'));
   const [port, all] = [await freePort(), [servers].flat()];
   const names = await startNameServer({ resound: all.map(({ host }) => host) });
@@ -24,7 +24,7 @@ export async function startNginx(servers, { site } = {}) {
   const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map((kind) => `${kind}_temp_path ${folder}/${kind};`).join('\n');
   writeFileSync(
     join(folder, 'nginx.conf'),
-    `daemon off;\nworker_processes 1;\nuser root;\npid ${folder}/pid;\nerror_log stderr warn;\nevents {}\nhttp {\naccess_log off;\n${temporary}\n${text}}\n`,
+    `daemon off;\nworker_processes 1;\nuser root;\npid ${folder}/pid;\nerror_log stderr warn;\nevents { worker_connections ${connections}; }\nhttp {\naccess_log off;\n${temporary}\n${text}}\n`,
   );
   const child = endWithUs(spawn('nginx', ['-p', folder, '-c', join(folder, 'nginx.conf'), '-e', 'stderr'], { stdio: ['ignore', 'ignore', 'pipe'] }));
   let log = '';
