@@ -6,6 +6,7 @@
 mod address;
 mod connector;
 mod failure;
+mod missing_right;
 mod outage;
 mod server_info;
 mod time_limit;

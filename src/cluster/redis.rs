@@ -119,8 +119,8 @@ impl RedisLink {
         redis: &RedisConfig,
         timeout: Duration,
     ) -> Result<Self, LinkError> {
-        let connector = Connector::new(redis)?;
         let prefix = &node.settings.prefix;
+        let connector = Connector::new(redis, prefix)?;
         let commands = Arc::new(Commands::new(node.node, prefix, node.app_ids.clone()));
         let time_limit = TimeLimit::new(timeout, node.settings.beat_holds());
         let outage_log = OutageLog::default();
@@ -149,7 +149,8 @@ impl RedisLink {
             };
             let cause = self.connector.explain(&error, phase);
             if self.outage_log.admit_failure(&cause, Instant::now()) {
-                tracing::error!(redis = %self.connector, %cause, "Redis is away: this node serves its own sockets, and tries again");
+                // Each cause is a kind of line; the outage log bounds how many there are.
+                tracing::error!(redis = %self.connector, reason = cause, "Redis is away: this node serves its own sockets, and tries again");
             }
             self.pause().await;
         }

@@ -66,8 +66,11 @@ pub(super) fn client(
     if let Some(username) = login.username {
         settings = settings.set_username(username);
     }
-    if let Some(password) = login.password {
-        settings = settings.set_password(password.reveal());
+    match login.password {
+        Some(password) => settings = settings.set_password(password.reveal()),
+        // Without a password the library sends no login at all, and another user, `default`, is logged in.
+        None if login.username.is_some() => settings = settings.set_password(""),
+        None => {}
     }
     let info = address.into_connection_info()?.set_redis_settings(settings);
     match &redis.ca {

@@ -12,11 +12,14 @@ use redis::{AsyncConnectionConfig, Client, ConnectionAddr, PushInfo, RedisError}
 
 use super::address::{Login, client, login, open, redis_client, tcp, with_timeout};
 use super::failure::{self, FailureContext, LinkError, LinkPhase, RedisTransport, ServerKind};
+use super::missing_right::RedisUser;
 use crate::config::{HostPort, RedisAddress, RedisConfig};
 
 /// Makes the connections of a link, one after the other.
 pub(crate) struct Connector {
     redis: RedisConfig,
+    /// Of every key and topic of the node.
+    prefix: String,
     route: Route,
     /// The primary that a sentinel has named last.
     primary: Option<String>,
@@ -28,7 +31,8 @@ enum Route {
 }
 
 impl Connector {
-    pub(crate) fn new(redis: &RedisConfig) -> Result<Self, RedisError> {
+    /// A connector for a node whose keys and topics begin with `prefix`.
+    pub(crate) fn new(redis: &RedisConfig, prefix: &str) -> Result<Self, RedisError> {
         // Fails if the process has a provider already, which is the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let direct =
@@ -39,13 +43,14 @@ impl Connector {
             RedisAddress::Sentinel { sentinels, master, tls } => {
                 Route::Sentinels(Box::new(Sentinels {
                     redis: redis.clone(),
+                    prefix: prefix.to_owned(),
                     endpoints: sentinels.clone(),
                     primary_name: master.clone(),
                     tls: *tls,
                 }))
             }
         };
-        Ok(Self { redis: redis.clone(), route, primary: None })
+        Ok(Self { redis: redis.clone(), prefix: prefix.to_owned(), route, primary: None })
     }
 
     /// Connects, with `timeout` for each step. Pushes of the connection go to `push_sender`.
@@ -76,7 +81,8 @@ impl Connector {
         };
         match error {
             LinkError::Redis(error) => {
-                FailureContext { server: ServerKind::Redis, transport, phase }.explain(error)
+                let user = user(&self.redis, &self.prefix);
+                FailureContext { server: ServerKind::Redis, user, transport, phase }.explain(error)
             }
             other => other.to_string(),
         }
@@ -94,8 +100,13 @@ impl fmt::Display for Connector {
     }
 }
 
+fn user<'a>(redis: &'a RedisConfig, prefix: &'a str) -> RedisUser<'a> {
+    RedisUser { name: redis.username.as_deref().unwrap_or("default"), prefix }
+}
+
 struct Sentinels {
     redis: RedisConfig,
+    prefix: String,
     /// The one that answered last is the first.
     endpoints: Vec<HostPort>,
     /// The name that `sentinel monitor` gives the primary.
@@ -213,7 +224,8 @@ impl Sentinels {
 
     fn attempt_error(&self, error: &RedisError, server: ServerKind, name: &str) -> AttemptError {
         let transport = RedisTransport::of_tcp(self.tls);
-        let context = FailureContext { server, transport, phase: LinkPhase::Connecting };
+        let (user, phase) = (user(&self.redis, &self.prefix), LinkPhase::Connecting);
+        let context = FailureContext { server, user, transport, phase };
         let text = format!("{name}: {}", context.explain(error));
         AttemptError { text, is_timeout: error.is_timeout() }
     }

@@ -1,7 +1,10 @@
 //! Why a link to Redis failed, and the text for the log: the cause and the configuration key to change.
 
+use std::borrow::Cow;
+
 use redis::{ErrorKind, RedisError};
 
+use super::missing_right::RedisUser;
 use crate::network_fault::NetworkFault;
 
 /// Why a link ended or could not be made.
@@ -81,13 +84,14 @@ pub(crate) enum LinkPhase {
 
 /// The connection that an error comes from.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct FailureContext {
+pub(super) struct FailureContext<'a> {
     pub(super) server: ServerKind,
+    pub(super) user: RedisUser<'a>,
     pub(super) transport: RedisTransport,
     pub(super) phase: LinkPhase,
 }
 
-impl FailureContext {
+impl FailureContext<'_> {
     /// The cause and what to change; for an unknown error the text of the client library.
     pub(super) fn explain(self, error: &RedisError) -> String {
         let (cause, remedy) = match (answer(error), NetworkFault::of(error)) {
@@ -95,18 +99,25 @@ impl FailureContext {
                 let shown: String = answer.chars().take(ANSWER_CHARS).collect();
                 (format!("it answered {shown:?}"), self.of_answer(&answer))
             }
-            (None, Some(fault)) => (fault.to_string(), self.of_fault(&fault)),
-            (None, None) => (error.to_string(), self.of_kind(error.kind())),
+            (None, Some(fault)) => (fault.to_string(), self.of_fault(&fault).into()),
+            (None, None) => (error.to_string(), self.of_kind(error.kind()).into()),
         };
-        match remedy {
+        match &*remedy {
             "" => cause,
             remedy => format!("{cause}; {remedy}"),
         }
     }
 
+    fn of_answer(self, answer: &str) -> Cow<'static, str> {
+        match (self.server, self.user.remedy(answer)) {
+            (ServerKind::Redis, Some(remedy)) => remedy.into(),
+            _ => self.of_sign(answer).into(),
+        }
+    }
+
     /// What to change after an error that the server answered with. An error inside a script has its
     /// code at the beginning since Redis 7, and somewhere in the text before.
-    fn of_answer(self, answer: &str) -> &'static str {
+    fn of_sign(self, answer: &str) -> &'static str {
         let keys_of = |redis, sentinel| match self.server {
             ServerKind::Redis => redis,
             ServerKind::Sentinel => sentinel,
@@ -128,10 +139,7 @@ impl FailureContext {
             ),
             (
                 "NOPERM",
-                keys_of(
-                    "give its user the rights that config/README.md lists, for this prefix and database (ACL SETUSER)",
-                    "give its user +sentinel|get-master-addr-by-name (ACL SETUSER on the sentinel)",
-                ),
+                "give its user +sentinel|get-master-addr-by-name (ACL SETUSER on the sentinel)",
             ),
             (
                 "DENIED",
@@ -219,7 +227,7 @@ impl FailureContext {
 
     fn of_kind(self, kind: ErrorKind) -> &'static str {
         match kind {
-            ErrorKind::AuthenticationFailed => self.of_answer("WRONGPASS"),
+            ErrorKind::AuthenticationFailed => self.of_sign("WRONGPASS"),
             ErrorKind::RESP3NotSupported => "6.2 is the oldest that can be used",
             ErrorKind::Parse => match self.server {
                 ServerKind::Redis => {

@@ -16,7 +16,7 @@ async fn start(variables: &[(&str, &str)]) -> Program {
     Program::start(&all).await
 }
 
-async fn check(url: &str, parts: &[&str]) {
+pub(crate) async fn check(url: &str, parts: &[&str]) {
     let line = fault(&[("RESOUND_CLUSTER_URL", url)]).await;
     for part in parts {
         assert!(line.contains(part), "{url}: {line} lacks {part}");
@@ -56,7 +56,7 @@ async fn a_refusal_of_redis_names_the_key_to_change() {
     check(&database, &["DB index is out of range", "cluster.database"]).await;
     let _: String = open.ask(&["ACL", "SETUSER", "node", "on", ">pw", "+@all", "-info"]).await;
     let user = format!("redis://node:pw@127.0.0.1:{}", open.port);
-    check(&user, &["NOPERM", "the rights that config/README.md lists"]).await;
+    check(&user, &["NOPERM", "run ACL SETUSER node +info"]).await;
 }
 
 /// Redis writes the reason and closes before it has read anything.

@@ -15,6 +15,7 @@ mod faults;
 mod foreign;
 mod losses;
 mod refusals;
+mod remedies;
 mod secrets;
 mod sentinels;
 mod fixture;

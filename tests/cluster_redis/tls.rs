@@ -13,6 +13,11 @@ const NAMES: &str = "DNS:localhost, IP:127.0.0.1";
 
 /// A folder with an authority, `ca.pem`, and a certificate for these names that it has signed, `redis.pem`.
 fn certificates(names: &str) -> Folder {
+    certificates_of_days(names, 2)
+}
+
+/// The same, valid for so many days; it has expired already if they are negative.
+fn certificates_of_days(names: &str, days: i32) -> Folder {
     let folder = Folder::new();
     let openssl = |arguments: &str| {
         let arguments = arguments.replace("$folder", &folder.to_string());
@@ -28,10 +33,10 @@ fn certificates(names: &str) -> Folder {
         "req -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj /CN=localhost \
          -keyout $folder/redis.key -out $folder/redis.request",
     );
-    openssl(
+    openssl(&format!(
         "x509 -req -in $folder/redis.request -CA $folder/ca.pem -CAkey $folder/ca.key \
-         -CAcreateserial -days 2 -extfile $folder/names -out $folder/redis.pem",
-    );
+         -CAcreateserial -days {days} -extfile $folder/names -out $folder/redis.pem",
+    ));
     folder
 }
 
@@ -110,6 +115,9 @@ async fn a_certificate_that_is_refused_names_why_and_what_to_change() {
 
     let (own, ca) = redis_with(certificates(NAMES), "ca", "no").await;
     check(&url(&own), &ca, &["self-signed as that of an authority", "make an authority"]).await;
+
+    let (late, ca) = redis_with(certificates_of_days(NAMES, -1), "redis", "no").await;
+    check(&url(&late), &ca, &["expired", "renew it, or set the clock"]).await;
 
     let (strict, ca) = redis_with(certificates(NAMES), "redis", "yes").await;
     check(&url(&strict), &ca, &["tls-auth-clients no"]).await;

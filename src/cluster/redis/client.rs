@@ -51,7 +51,7 @@ impl RedisClient {
             }
             Ok::<(), ()>(())
         };
-        let connection = Connector::new(redis)?.connect(timeout, push).await?;
+        let connection = Connector::new(redis, &settings.prefix)?.connect(timeout, push).await?;
         let app_ids = Arc::new(ArcSwap::from_pointee(app_ids));
         let commands = Arc::new(Commands::new(node, &settings.prefix, app_ids));
         Ok(Self::new(connection, commands, &settings).await?)

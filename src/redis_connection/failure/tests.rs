@@ -5,16 +5,17 @@ use std::io::{self, ErrorKind as Io};
 use redis::{ErrorKind, RedisError, ServerErrorKind, make_extension_error};
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
-use super::{FailureContext, LinkPhase, RedisTransport, ServerKind};
+use super::{FailureContext, LinkPhase, RedisTransport, RedisUser, ServerKind};
 
-const REDIS: FailureContext = FailureContext {
+const REDIS: FailureContext<'_> = FailureContext {
     server: ServerKind::Redis,
+    user: RedisUser { name: "node", prefix: "resound" },
     transport: RedisTransport::Tcp,
     phase: LinkPhase::Connecting,
 };
-const TLS: FailureContext = FailureContext { transport: RedisTransport::Tls, ..REDIS };
-const SENTINEL: FailureContext = FailureContext { server: ServerKind::Sentinel, ..REDIS };
-const SERVING: FailureContext = FailureContext { phase: LinkPhase::Serving, ..REDIS };
+const TLS: FailureContext<'_> = FailureContext { transport: RedisTransport::Tls, ..REDIS };
+const SENTINEL: FailureContext<'_> = FailureContext { server: ServerKind::Sentinel, ..REDIS };
+const SERVING: FailureContext<'_> = FailureContext { phase: LinkPhase::Serving, ..REDIS };
 
 fn answered(code: &str, detail: &str) -> RedisError {
     make_extension_error(code.to_owned(), Some(detail.to_owned()))
@@ -24,7 +25,7 @@ fn tls(error: rustls::Error) -> RedisError {
     io::Error::new(Io::InvalidData, error).into()
 }
 
-fn check(context: FailureContext, error: &RedisError, parts: &[&str]) {
+fn check(context: FailureContext<'_>, error: &RedisError, parts: &[&str]) {
     let text = context.explain(error);
     for part in parts {
         assert!(text.contains(part), "{error}: {text:?} lacks {part:?}");
@@ -36,7 +37,11 @@ fn an_answer_of_the_server_names_the_key_to_change() {
     for (code, detail, remedy) in [
         ("NOAUTH", "Authentication required.", "set cluster.password (REDIS_PASSWORD)"),
         ("WRONGPASS", "invalid username-password pair", "cluster.username and cluster.password"),
-        ("NOPERM", "this user has no permissions", "the rights that config/README.md lists"),
+        (
+            "NOPERM",
+            "this user has no permissions to run the 'info' command",
+            "ACL SETUSER node +info",
+        ),
         ("DENIED", "Redis is running in protected mode", "requirepass"),
         ("ERR", "max number of clients reached", "maxclients"),
         ("ERR", "SELECT is not allowed in cluster mode", "Redis Cluster is not supported"),
