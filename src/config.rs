@@ -30,6 +30,7 @@ mod server;
 mod suggest;
 mod supervision;
 mod syntax;
+mod telemetry;
 mod terminal;
 mod tls;
 mod unused;
@@ -47,6 +48,7 @@ pub use metrics::MetricsConfig;
 pub use redis::{HostPort, RedisAddress, RedisConfig};
 pub use server::ServerConfig;
 pub use supervision::SupervisionVariables;
+pub use telemetry::TelemetryConfig;
 pub use terminal::Terminal;
 pub use tls::TlsConfig;
 
@@ -77,6 +79,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Where metrics are served.
     pub metrics: MetricsConfig,
+    /// Where traces go.
+    pub telemetry: TelemetryConfig,
     /// How several nodes share messages; `None` is a single node.
     pub cluster: Option<ClusterConfig>,
     /// Every app, the development app included.
@@ -114,7 +118,7 @@ pub struct SetBy {
 pub struct Sources {
     /// What `--config` named.
     pub file: Option<ConfigFile>,
-    /// Every variable of the environment; only `REVERB_*` and `RESOUND_*` are looked at, and
+    /// Every variable of the environment; only `REVERB_*`, `RESOUND_*` and `OTEL_*` are looked at, and
     /// `REDIS_*` with a cluster.
     pub environment: BTreeMap<String, String>,
     /// The other flags, in any order.
@@ -190,6 +194,7 @@ impl Config {
             webhooks: WebhooksConfig::read(values)?,
             log: LogConfig::read(values)?,
             metrics,
+            telemetry: TelemetryConfig::read(values)?,
             cluster: ClusterConfig::read(values, &layers)?,
             apps,
             development,
@@ -224,6 +229,7 @@ fn layers(
         lower.push(file.layer(schema)?);
     }
     lower.push(environment::laravel_layer(&environment::REVERB, variables, schema)?);
+    lower.push(environment::laravel_layer(&environment::OTEL, variables, schema)?);
     let upper = [environment::resound_layer(variables, schema)?, flags(&sources.flags, schema)?];
     // Laravel's `.env` always has an address of Redis, which must not concern a single node.
     let merged = layers::merge([lower.as_slice(), &upper].concat());

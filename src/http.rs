@@ -26,6 +26,7 @@ mod metrics;
 mod not_found;
 mod route;
 mod signed;
+mod trace;
 mod users;
 
 pub use api::Api;
@@ -35,17 +36,24 @@ pub use route::{ROUTES, route_of};
 pub use signed::OriginalPath;
 
 use api_error::ApiError;
+use trace::traced;
 
 /// All routes, and the answers 404 and 405 to any other request.
 pub fn router(api: &Arc<Api>) -> Router {
     let at = |path: &str| format!("{}{path}", api.prefix);
     let routes = public_routes(api)
-        .route(&at(route::EVENTS), post(events::trigger))
-        .route(&at(route::BATCH_EVENTS), post(events::trigger_batch))
+        .route(&at(route::EVENTS), traced(api, route::EVENTS, post(events::trigger)))
+        .route(
+            &at(route::BATCH_EVENTS),
+            traced(api, route::BATCH_EVENTS, post(events::trigger_batch)),
+        )
         .route(&at(route::CHANNELS), get(channels::list))
         .route(&at(route::CHANNEL), get(channels::show))
         .route(&at(route::CHANNEL_USERS), get(users::list))
-        .route(&at(route::CHANNEL_EVENTS), post(events::trigger_one))
+        .route(
+            &at(route::CHANNEL_EVENTS),
+            traced(api, route::CHANNEL_EVENTS, post(events::trigger_one)),
+        )
         .route(&at(route::CHANNEL_STATS), get(channels::show))
         .route(&at(route::CONNECTIONS), get(users::connections))
         .route(&at(route::TERMINATE), post(users::terminate));

@@ -16,6 +16,7 @@ pub mod hub;
 pub mod cluster;
 pub mod node;
 pub mod webhook;
+pub mod telemetry;
 pub mod websocket;
 pub mod http;
 pub mod supervision;

@@ -20,6 +20,7 @@ mod histogram;
 mod per_worker;
 mod process;
 mod sockets;
+mod telemetry;
 mod tls;
 mod webhooks;
 
@@ -34,6 +35,7 @@ pub use histogram::Histogram;
 pub use per_worker::{PerWorker, Summed};
 pub use process::{BusyWorkers, ProcessMetrics};
 pub use sockets::{ClosedBy, SocketMetrics};
+pub use telemetry::TelemetryMetrics;
 pub use tls::TlsMetrics;
 pub use webhooks::{CallResult, WebhookMetrics};
 
@@ -55,6 +57,8 @@ pub struct Metrics {
     pub webhooks: WebhookMetrics,
     /// Several nodes.
     pub cluster: ClusterMetrics,
+    /// Traces.
+    pub telemetry: TelemetryMetrics,
     /// The process and what keeps it from being ready.
     pub process: ProcessMetrics,
     readings: Mutex<Vec<Arc<Reading>>>,
@@ -67,8 +71,9 @@ impl Default for Metrics {
     fn default() -> Self {
         let sockets = SocketMetrics::default();
         sockets.expose();
-        let (apps, delivery, api, tls, webhooks, cluster, process, readings) = Default::default();
-        Self { apps, sockets, delivery, api, tls, webhooks, cluster, process, readings }
+        let (apps, delivery, api, tls, webhooks, cluster, telemetry, process, readings) =
+            Default::default();
+        Self { apps, sockets, delivery, api, tls, webhooks, cluster, telemetry, process, readings }
     }
 }
 
@@ -91,6 +96,7 @@ impl Metrics {
         self.tls.register(&mut registry);
         self.webhooks.register(&mut registry);
         self.cluster.register(&mut registry);
+        self.telemetry.register(&mut registry);
         self.process.register(&mut registry);
         let mut process = Registry::default();
         process.register_collector(Box::new(ProcessCollector));

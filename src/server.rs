@@ -18,6 +18,7 @@ use crate::metrics::{Condition, Metrics};
 use crate::node::{Node, WebhookSinks};
 use crate::stream::{Listener, StdListener};
 use crate::supervision::{PassedSocket, Pulse};
+use crate::telemetry;
 use crate::tls::server_config;
 use crate::webhook;
 use crate::websocket::Stopping;
@@ -111,7 +112,8 @@ impl Server {
         let (stopping, lifecycle) = (Stopping::default(), Lifecycle::default());
         let certificates = start_tls(config, &metrics, &mut background)?;
         let tls = certificates.as_ref().map(|(_, context)| context.clone());
-        let acceptors = Acceptors::new(config, &node, &stopping, tls);
+        let telemetry = telemetry::start(&config.telemetry, &metrics, &mut background)?;
+        let acceptors = Acceptors::new(config, &node, telemetry, &stopping, tls);
         background.spawn(tick(node.clone()));
         let workers = listeners.into_iter().zip(all_shards).enumerate();
         let workers = workers.map(|(index, (listeners, shard))| Worker {

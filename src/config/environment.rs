@@ -49,6 +49,15 @@ pub(super) const REDIS: [(&str, &str); 9] = [
     ("REDIS_SENTINEL_PASSWORD", "cluster.sentinel_password"),
 ];
 
+/// The names of the OpenTelemetry specification; the one for traces wins over the one for all signals.
+pub(super) const OTEL: [(&str, &str); 5] = [
+    ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.endpoint"),
+    ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "telemetry.endpoint"),
+    ("OTEL_EXPORTER_OTLP_HEADERS", "telemetry.headers"),
+    ("OTEL_SERVICE_NAME", "telemetry.service_name"),
+    ("OTEL_TRACES_SAMPLER_ARG", "telemetry.sample_ratio"),
+];
+
 pub(super) const CREDENTIALS: [(&str, &str); 3] =
     [("REVERB_APP_ID", "id"), ("REVERB_APP_KEY", "key"), ("REVERB_APP_SECRET", "secret")];
 
@@ -60,7 +69,7 @@ pub(super) fn of_this_process() -> Variables {
     std::env::vars_os().map(|(name, value)| (text(name), text(value))).collect()
 }
 
-/// The layer of [`REVERB`] or of [`REDIS`].
+/// The layer of [`REVERB`], of [`REDIS`] or of [`OTEL`].
 pub(super) fn laravel_layer(
     names: &[(&str, &str)],
     variables: &Variables,
@@ -176,12 +185,12 @@ fn laravel<'a>(variables: &'a Variables, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{REDIS, REVERB, Schema, Variables, laravel};
+    use super::{OTEL, REDIS, REVERB, Schema, Variables, laravel};
 
     #[test]
     fn every_name_sets_a_key_that_exists() {
         let schema = Schema::new();
-        for (name, key) in REVERB.iter().chain(&REDIS) {
+        for (name, key) in REVERB.iter().chain(&REDIS).chain(&OTEL) {
             assert!(schema.names().any(|known| known == *key), "{name} sets {key}");
         }
     }

@@ -76,8 +76,8 @@ fn convert_value(value: &toml::Value, key: &str, origin: &dyn Fn(&str) -> String
         toml::Value::String(text) => text.as_str().into(),
         toml::Value::Integer(number) => (*number).into(),
         toml::Value::Boolean(truth) => (*truth).into(),
-        // The schema has no key of these types.
         toml::Value::Float(number) => (*number).into(),
+        // The schema has no key of this type.
         toml::Value::Datetime(time) => time.to_string().into(),
     };
     Value::new(Some(&origin(key)), kind)

@@ -14,6 +14,7 @@ use toml::de::{DeInteger, DeTable, DeValue};
 use super::error::{ConfigError, ValueOrigin};
 use super::list;
 use super::suggest::{nearest, renamed};
+use super::values::RATIO;
 
 /// The key that a file alone can set: a list of tables has no form as the text of a variable.
 pub(super) const FILE_ONLY: &str = "app.webhooks";
@@ -54,6 +55,7 @@ enum ValueType {
     Text,
     TextOrNumber,
     Number,
+    Ratio,
     Truth,
     Texts,
 }
@@ -132,6 +134,10 @@ impl Schema {
                     Err(origin.refuse(format_args!("{text:?}"), allowed))
                 }
             },
+            ValueType::Ratio => match text.parse::<f64>() {
+                Ok(number) => Ok(number.into()),
+                Err(_) => Err(origin.refuse(format_args!("{text:?}"), RATIO)),
+            },
             ValueType::Truth => match text.to_ascii_lowercase().as_str() {
                 "true" | "1" => Ok(true.into()),
                 "false" | "0" => Ok(false.into()),
@@ -162,6 +168,7 @@ fn keys(table: &toml::Table, path: &str) -> Keys {
             toml::Value::Table(table) if table.is_empty() => Shape::Fields,
             toml::Value::Table(table) => Shape::Table(keys(table, &key)),
             toml::Value::Integer(_) => Shape::Value(ValueType::Number),
+            toml::Value::Float(_) => Shape::Value(ValueType::Ratio),
             toml::Value::Boolean(_) => Shape::Value(ValueType::Truth),
             toml::Value::Array(_) => Shape::Value(ValueType::Texts),
             _ => Shape::Value(text_type(&key)),
@@ -237,9 +244,10 @@ const LIST: &str = "it must be a list in brackets, as in [\"a\", \"b\"]";
 const LIST_OF_TABLES: &str = "it must be a list: a table in it has two brackets, as in [[apps]]";
 
 fn check_type(of: ValueType, found: &DeValue<'_>, span: Range<usize>) -> Result<(), Flaw> {
-    use ValueType::{Number, Text, TextOrNumber, Texts, Truth};
+    use ValueType::{Number, Ratio, Text, TextOrNumber, Texts, Truth};
     let text = match (of, found) {
         (Text | TextOrNumber, DeValue::String(_)) | (Truth, DeValue::Boolean(_)) => return Ok(()),
+        (Ratio, DeValue::Float(_) | DeValue::Integer(_)) => return Ok(()),
         (TextOrNumber, DeValue::Integer(number)) if is_u64(number) => return Ok(()),
         (Number, DeValue::Integer(number)) => match number.as_str() {
             _ if is_u64(number) => return Ok(()),
@@ -254,6 +262,7 @@ fn check_type(of: ValueType, found: &DeValue<'_>, span: Range<usize>) -> Result<
         (Text | TextOrNumber, _) => "it must be text in quotes",
         (Number, DeValue::String(_)) => "it must be a whole number, without quotes",
         (Number, _) => "it must be a whole number",
+        (Ratio, _) => RATIO,
         (Truth, DeValue::String(_)) => "it must be true or false, without quotes",
         (Truth, _) => "it must be true or false",
         (Texts, DeValue::Table(_)) => LIST_OF_TABLES,

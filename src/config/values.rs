@@ -12,6 +12,9 @@ use config::{Map, Value, ValueKind};
 
 use super::error::{ConfigError, ValueOrigin, enumeration};
 
+/// What a share may be.
+pub(super) const RATIO: &str = "it must be a number from 0 to 1, such as 0.25";
+
 /// 24 hours: a longer time is a wrong unit.
 const MAX_SECONDS: u64 = 86_400;
 /// 1 GiB: the same for sizes.
@@ -89,6 +92,15 @@ impl Setting<'_> {
     /// Milliseconds within bounds.
     pub(super) fn millis(&self, allowed: RangeInclusive<u64>) -> Result<Duration, ConfigError> {
         self.number(allowed).map(Duration::from_millis)
+    }
+
+    /// A share, 0 to 1.
+    pub(super) fn ratio(&self) -> Result<f64, ConfigError> {
+        let found = self.value.clone().into_float().expect("the schema has a number here");
+        match (0.0..=1.0).contains(&found) {
+            true => Ok(found),
+            false => Err(self.refuse(found, RATIO)),
+        }
     }
 
     pub(super) fn truth(&self) -> bool {

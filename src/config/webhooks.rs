@@ -60,12 +60,12 @@ fn url(setting: &Setting<'_>) -> Result<String, ConfigError> {
 }
 
 /// Looks at the text itself: one that does not parse may hold a password too.
-fn has_user_info(text: &str) -> bool {
+pub(super) fn has_user_info(text: &str) -> bool {
     let rest = text.split_once("://").map_or(text, |(_, rest)| rest);
     rest.split(['/', '?', '#']).next().is_some_and(|authority| authority.contains('@'))
 }
 
-fn is_address(text: &str) -> bool {
+pub(super) fn is_address(text: &str) -> bool {
     let Ok(uri) = text.parse::<Uri>() else { return false };
     let Some(authority) = uri.authority() else { return false };
     // The parser takes any digits for a port, and none.

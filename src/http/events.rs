@@ -23,6 +23,7 @@ use crate::node::{Channels, Triggered};
 use crate::protocol::json::{self, JsonError, JsonList, JsonObject, JsonString};
 use crate::protocol::server_message::OutboundEvent;
 use crate::protocol::{ChannelName, ChannelType, SocketId};
+use crate::telemetry::{TriggerStep, TriggerTrace};
 
 /// Prefixes of the event names of the server, which a back end must not imitate.
 const RESERVED_PREFIXES: [&str; 2] = ["pusher:", "pusher_internal:"];
@@ -282,14 +283,37 @@ impl PublishReach {
 /// Publishes the events in order, then waits until they have reached Redis or Redis has failed.
 async fn publish(request: &SignedRequest, events: &[ValidEvent<'_>]) -> PublishReach {
     request.channels.ready().await;
+    let delivery = request.trace.as_deref().map(TriggerTrace::begin_step);
     let started = events.iter().flat_map(|event| start_publish(request, event)).collect::<Vec<_>>();
+    let cluster_publish = delivery.and_then(|delivery| {
+        delivery.end(TriggerStep::Delivery {
+            channels: started.len(),
+            subscribers: subscribers(&started),
+        });
+        let is_pending =
+            started.iter().any(|triggered| matches!(triggered, Triggered::Published(_)));
+        request.trace.as_deref().filter(|_| is_pending).map(TriggerTrace::begin_step)
+    });
     let mut reach = PublishReach::AllNodes;
     for triggered in started {
         if !triggered.reached_all().await {
             reach = PublishReach::ThisNode;
         }
     }
+    if let Some(cluster_publish) = cluster_publish {
+        let is_published = matches!(reach, PublishReach::AllNodes);
+        cluster_publish.end(TriggerStep::ClusterPublish { is_published });
+    }
     reach
+}
+
+/// Sockets of this node that get the events; `None` if Redis numbers them first.
+fn subscribers(started: &[Triggered]) -> Option<usize> {
+    let of_each = started.iter().map(|triggered| match triggered {
+        Triggered::Delivered(subscribers) => Some(*subscribers),
+        Triggered::Published(_) => None,
+    });
+    of_each.sum()
 }
 
 fn start_publish(request: &SignedRequest, event: &ValidEvent<'_>) -> Vec<Triggered> {

@@ -17,6 +17,7 @@ use crate::node::Channels;
 use crate::protocol::ChannelName;
 use crate::protocol::channel_name::InvalidChannelName;
 use crate::protocol::signature::{self, SignedQuery};
+use crate::telemetry::TriggerTrace;
 
 /// The path of a request as it was sent; an extension of requests that are routed by another spelling.
 #[derive(Debug, Clone)]
@@ -29,6 +30,8 @@ pub(super) struct SignedRequest {
     pub(super) body: Bytes,
     /// When the last byte of the body was read.
     pub(super) arrived_at: Instant,
+    /// `None` if this request is not traced.
+    pub(super) trace: Option<Arc<TriggerTrace>>,
     parameters: RawPathParams,
 }
 
@@ -66,7 +69,11 @@ impl FromRequest<Arc<Api>> for SignedRequest {
                 let body = body::read(body, api.limits).await?;
                 let arrived_at = Instant::now();
                 signature::check_body(&query, &body)?;
-                Ok(Self { channels, query, body, arrived_at, parameters })
+                let trace = parts.extensions.remove::<Arc<TriggerTrace>>();
+                if let Some(trace) = &trace {
+                    trace.signed_for(&channels.app().id);
+                }
+                Ok(Self { channels, query, body, arrived_at, trace, parameters })
             }
             Err(refusal) => {
                 // A client that waits for 100 Continue has not sent the body.

@@ -19,6 +19,7 @@ use crate::config::{Config, WebSocketConfig};
 use crate::http::{self, Api};
 use crate::node::Node;
 use crate::stream::StdListener;
+use crate::telemetry::Telemetry;
 use crate::websocket::{Stopping, WebSocketEndpoint};
 
 /// What the listeners of one server share.
@@ -37,11 +38,12 @@ impl Acceptors {
     pub(super) fn new(
         config: &Config,
         node: &Arc<Node>,
+        telemetry: Option<Arc<Telemetry>>,
         stopping: &Stopping,
         tls: Option<TlsContext>,
     ) -> Self {
         let prefix: Arc<str> = config.server.path.as_str().into();
-        let api = Api::new(node.clone(), prefix.clone(), config.http);
+        let api = Api::new(node.clone(), prefix.clone(), config.http).with_telemetry(telemetry);
         let api = Arc::new(api);
         let has_own_api = !config.listen.api.is_empty();
         let context = HttpContext {

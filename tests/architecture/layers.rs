@@ -9,7 +9,7 @@ use crate::source::code;
 
 /// Each room and the rooms it may use. `websocket` and `http` do not use each other, `hub` no
 /// transport, `protocol` neither time nor tasks.
-const LAYERS: [(&str, &[&str]); 20] = [
+const LAYERS: [(&str, &[&str]); 21] = [
     ("build_info", &[]),
     ("app", &[]),
     ("network_fault", &[]),
@@ -25,8 +25,9 @@ const LAYERS: [(&str, &[&str]); 20] = [
     ("cluster", &["app", "channel_rules", "config", "metrics", "protocol", "redis_connection"]),
     ("node", &["app", "channel_rules", "cluster", "config", "hub", "metrics", "protocol"]),
     ("webhook", &["app", "channel_rules", "config", "metrics", "network_fault", "protocol"]),
+    ("telemetry", &["config", "metrics", "network_fault"]),
     ("websocket", &["config", "hub", "metrics", "node", "protocol", "stream"]),
-    ("http", &["app", "config", "hub", "metrics", "node", "protocol"]),
+    ("http", &["app", "config", "hub", "metrics", "node", "protocol", "telemetry"]),
     ("supervision", &["stream"]),
     (
         "server",
@@ -41,6 +42,7 @@ const LAYERS: [(&str, &[&str]); 20] = [
             "supervision",
             "stream",
             "logging",
+            "telemetry",
             "tls",
             "webhook",
             "websocket",

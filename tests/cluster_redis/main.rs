@@ -22,3 +22,4 @@ mod fixture;
 mod storm;
 mod tls;
 mod topics;
+mod traces;

@@ -16,6 +16,7 @@ mod precedence;
 mod ranges;
 mod redis;
 mod refusals;
+mod telemetry;
 mod tls;
 mod unused;
 mod webhooks;

@@ -15,6 +15,7 @@
 
 pub mod backend;
 pub mod cluster;
+pub mod collector;
 pub mod fake_redis;
 pub mod folder;
 pub mod program;

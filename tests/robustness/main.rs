@@ -37,6 +37,7 @@ mod soak;
 mod supervision;
 mod tls;
 mod tls_sockets;
+mod traces;
 mod unusual_frames;
 mod upgrade;
 mod wrong_protocol;
