@@ -13,7 +13,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use crate::bystander::{Bystander, backend};
 use crate::harness::server::REVERB_APP;
 use crate::harness::tls::{Tunnel, certificate, client, connect, section};
-use crate::harness::wire::{Wire, handshake};
+use crate::harness::wire::{Reply, Wire, handshake};
 use crate::harness::{Folder, Program, TestServer, eventually};
 
 const UP: &str = "GET /up HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -27,6 +27,12 @@ async fn answer_to(address: SocketAddr, bytes: &[u8]) -> Vec<u8> {
     let mut wire = Wire::open(address).await;
     wire.send(bytes).await;
     wire.rest().await
+}
+
+async fn ready(address: SocketAddr) -> Reply {
+    let mut wire = Wire::open(address).await;
+    wire.send("GET /ready HTTP/1.1\r\nHost: x\r\n\r\n").await;
+    wire.reply().await
 }
 
 fn rejected(server: &TestServer, reason: &str) -> f64 {
@@ -242,7 +248,7 @@ async fn a_certificate_is_replaced_under_load_without_losing_a_socket() {
 }
 
 #[tokio::test]
-async fn certificates_that_cannot_be_used_show_in_the_metrics() {
+async fn certificates_that_cannot_be_used_show_in_the_metrics_and_in_ready() {
     let folder = Folder::new();
     let path = folder.write("a.pem", &std::fs::read_to_string(certificate("valid.pem")).unwrap());
     let toml = format!("[tls]\ncertificate = {path:?}\nkey = {path:?}\nreload_seconds = 1\n");
@@ -251,10 +257,14 @@ async fn certificates_that_cannot_be_used_show_in_the_metrics() {
     folder.write("a.pem", "garbage");
     let refused = "resound_condition{condition=\"certificates_refused\"}";
     eventually("the garbage to be noticed", async || server.metric(refused) == 1.0).await;
+    let degraded = ready(server.address).await;
+    assert_eq!(degraded.status, 200);
+    assert!(degraded.body.contains("certificates_refused"), "{}", degraded.body);
     let tunnel = Tunnel::to(server.address).await;
     Bystander::at(tunnel.address).await.is_served().await;
     std::fs::copy(certificate("valid.pem"), &path).unwrap();
     eventually("the repair to be noticed", async || server.metric(refused) == 0.0).await;
+    assert!(!ready(server.address).await.body.contains("certificates_refused"));
 }
 
 #[tokio::test]

@@ -53,7 +53,7 @@ class Server {
   }
 
   get url() {
-    return `http://${this.host}:${this.port}`;
+    return `${this.sections.tls ? 'https' : 'http'}://${this.host}:${this.port}`;
   }
 
   get log() {
