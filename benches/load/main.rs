@@ -47,6 +47,7 @@ mod client;
 mod figures;
 mod machine;
 mod meter;
+mod nginx;
 mod options;
 mod pool;
 mod process;
@@ -55,6 +56,7 @@ mod scenarios;
 mod sheet;
 mod subject;
 mod table;
+mod tls_pool;
 mod traffic;
 
 fn main() -> ExitCode {

@@ -19,9 +19,10 @@ mod idle;
 mod lanes;
 mod presence;
 mod slow_reader;
+mod tls;
 
 /// The scenarios of one server.
-pub(crate) const ONE_SERVER: [Scenario; 11] = [
+pub(crate) const ONE_SERVER: [Scenario; 12] = [
     fan_out::SCENARIO,
     batch::SCENARIO,
     lanes::SCENARIO,
@@ -33,6 +34,7 @@ pub(crate) const ONE_SERVER: [Scenario; 11] = [
     idle::SCENARIO,
     connect::SCENARIO,
     api::SCENARIO,
+    tls::SCENARIO,
 ];
 
 /// The scenarios of two nodes and their Redis.
