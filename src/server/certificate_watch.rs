@@ -82,8 +82,8 @@ impl CertificateWatch {
                 metrics.certificates_reloaded("refused");
                 tracing::error!(
                     file = %error.path.display(),
-                    "the certificates cannot be replaced, and those in use stay: {}",
-                    error.flaw
+                    cause = %error.flaw,
+                    "the certificates cannot be replaced, and those in use stay"
                 );
             }
         }
