@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use crate::app::{App, Apps};
 
+mod admission;
 mod apps;
 mod cluster;
 mod development;
@@ -24,6 +25,7 @@ mod list;
 mod listen;
 mod log;
 mod metrics;
+mod proxies;
 mod redis;
 mod schema;
 mod server;
@@ -37,6 +39,7 @@ mod unused;
 mod values;
 mod webhooks;
 
+pub use admission::AdmissionConfig;
 pub use cluster::{ClusterConfig, ClusterSettings, StreamSettings};
 pub use development::EXAMPLE_SECRET;
 pub use error::ConfigError;
@@ -45,6 +48,7 @@ pub use limits::{CacheConfig, HttpConfig, WebSocketConfig, WebhooksConfig};
 pub use listen::{ListenAddress, ListenConfig};
 pub use log::{LogConfig, LogFormat};
 pub use metrics::MetricsConfig;
+pub use proxies::{ForwardedHeader, ProxiesConfig, ProxyProtocol};
 pub use redis::{HostPort, RedisAddress, RedisConfig};
 pub use server::ServerConfig;
 pub use supervision::SupervisionVariables;
@@ -67,6 +71,10 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     /// Where clients and back ends connect to.
     pub listen: ListenConfig,
+    /// Which proxies are believed.
+    pub proxies: ProxiesConfig,
+    /// Limits of handshakes.
+    pub admission: AdmissionConfig,
     /// Limits of requests.
     pub http: HttpConfig,
     /// Limits of sockets.
@@ -188,6 +196,8 @@ impl Config {
             server,
             tls: TlsConfig::read(values)?,
             listen,
+            proxies: ProxiesConfig::read(values)?,
+            admission: AdmissionConfig::read(values)?,
             http: HttpConfig::read(values)?,
             websocket,
             cache: CacheConfig::read(values)?,

@@ -32,7 +32,7 @@ mod users;
 pub use api::Api;
 pub use api_error::ApiErrorText;
 pub use metrics::metrics_router;
-pub use route::{ROUTES, route_of};
+pub use route::{ROUTES, SOCKET, route_of};
 pub use signed::OriginalPath;
 
 use api_error::ApiError;
@@ -75,7 +75,7 @@ fn public_routes(api: &Api) -> Router<Arc<Api>> {
         .route(&at(route::LIVE), get(health::live))
         .route(&at(route::UP), get(health::live))
         .route(&at(route::READY), get(ready))
-        .route(&at(route::SOCKET), get(upgrade_required));
+        .route(&at(SOCKET), get(upgrade_required));
     if api.prefix.is_empty() { routes } else { routes.route(&api.prefix, get(introduction)) }
 }
 
@@ -92,7 +92,7 @@ async fn ready(State(api): State<Arc<Api>>) -> Response {
 }
 
 async fn upgrade_required() -> Response {
-    let text = "This is a WebSocket endpoint: the request has no \"Upgrade: websocket\" header. If a proxy is in front, it must pass Upgrade and Connection on.";
+    let text = "This is a WebSocket endpoint: the request has no \"Upgrade: websocket\" header. If a proxy is in front, it must pass Upgrade and Connection on (Nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\"; Apache: upgrade=websocket at ProxyPass).";
     (StatusCode::UPGRADE_REQUIRED, [(header::UPGRADE, "websocket")], text).into_response()
 }
 

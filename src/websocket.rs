@@ -4,6 +4,8 @@
 //! Owns bytes, deadlines and closing handshakes. [`node::Socket`](crate::node::Socket) decides what a
 //! message does, and the shards of the hub write.
 
+mod address_limits;
+mod admission;
 mod connection;
 mod context;
 mod decoder;
@@ -13,6 +15,7 @@ mod refusal;
 mod stream_transport;
 mod turn_budget;
 
+pub use admission::Admission;
 pub use context::Stopping;
-pub use endpoint::{Upgrade, UpgradedStream, WebSocketEndpoint};
-pub use handshake::is_upgrade;
+pub use endpoint::{EndpointLimits, Upgrade, UpgradedStream, WebSocketEndpoint};
+pub use handshake::{HandshakeError, is_upgrade, was_handshake};

@@ -62,6 +62,6 @@ fn open(node: &BenchNode) -> Socket {
     let permit = ConnectionPermit::acquire(&channels).now_or_never().unwrap().expect("no limit");
     let id = node.shards.new_socket_id(0);
     let (library, transport) = (ClientLibrary::Other, Arc::new(Null));
-    let arrival = Arrival { permit, id, library, transport, answer: None };
+    let arrival = Arrival { permit, id, client: None, library, transport, answer: None };
     Socket::open(arrival, Instant::now())
 }

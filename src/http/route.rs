@@ -9,7 +9,8 @@ pub(super) type Route = &'static str;
 pub(super) const LIVE: Route = "/live";
 pub(super) const UP: Route = "/up";
 pub(super) const READY: Route = "/ready";
-pub(super) const SOCKET: Route = "/app/{key}";
+/// The endpoint of sockets.
+pub const SOCKET: Route = "/app/{key}";
 pub(super) const EVENTS: Route = "/apps/{app_id}/events";
 pub(super) const BATCH_EVENTS: Route = "/apps/{app_id}/batch_events";
 pub(super) const CHANNELS: Route = "/apps/{app_id}/channels";

@@ -3,6 +3,8 @@
 //! A client can repeat a refused request without end. The metrics count every refusal, and the log itself
 //! bounds the lines of each app and code. What a client has chosen is cut, and no part of a message's text.
 
+use std::net::IpAddr;
+
 use super::message_log::beginning;
 use crate::protocol::server_message::{ErrorEvent, SubscriptionError};
 use crate::protocol::{CloseCode, SocketId};
@@ -42,9 +44,15 @@ impl PeerLog {
     }
 
     /// A handshake was refused with a close code.
-    pub fn connection_refused(&self, code: CloseCode, origin: Option<&str>) {
+    pub fn connection_refused(
+        &self,
+        code: CloseCode,
+        origin: Option<&str>,
+        client: Option<IpAddr>,
+    ) {
         let (app, origin) = (&self.app_id, origin.map(beginning));
-        let (code, cause) = (code.code(), code.reason());
-        tracing::info!(app, code, cause, origin, "connection refused");
+        let (code, cause, client) =
+            (code.code(), code.reason(), client.map(tracing::field::display));
+        tracing::info!(app, code, cause, origin, client, "connection refused");
     }
 }

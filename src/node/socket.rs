@@ -3,6 +3,7 @@
 //! Transport-free and synchronous, so the same value runs under a TCP connection and in the conformance
 //! transcripts. Dropping it leaves every channel, so no end of a connection can omit that.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -33,6 +34,8 @@ pub struct Arrival {
     pub permit: ConnectionPermit,
     /// The id of the new socket.
     pub id: SocketId,
+    /// Its address, if it is known; for the log alone.
+    pub client: Option<IpAddr>,
     /// The library that the client uses.
     pub library: ClientLibrary,
     /// The write side of its connection.
@@ -48,7 +51,7 @@ const JOINS_PENDING_MAX: u32 = 16;
 impl Socket {
     /// Opens a socket and sends it `connection_established`.
     pub fn open(arrival: Arrival, now: Instant) -> Self {
-        let Arrival { permit, id, library, transport, answer } = arrival;
+        let Arrival { permit, id, client, library, transport, answer } = arrival;
         let channels = permit.channels();
         let app = Arc::clone(&channels.app());
         let (session, established) = Session::open(app, id, library, now);
@@ -57,7 +60,8 @@ impl Socket {
             channels.hub().answer(id, frame);
         }
         channels.app_metrics().socket_opened();
-        tracing::debug!(target: "resound::stream", socket = %id, app = channels.app().id, "connection established");
+        let client = client.map(tracing::field::display);
+        tracing::debug!(target: "resound::stream", socket = %id, app = channels.app().id, client, "connection established");
         Self { permit, session, joins: 0 }
     }
 

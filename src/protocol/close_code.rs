@@ -38,6 +38,12 @@ pub enum CloseCode {
     OverConnectionLimit,
     /// The server has no file descriptor for another socket. The client reconnects in a second.
     OverServerLimit,
+    /// More clients connect at once than may wait for their turn. The client reconnects in a second.
+    OverHandshakeRate,
+    /// The client's address has as many sockets as it may have. The client reconnects in a second.
+    OverAddressLimit,
+    /// The client's address connects more often than it may. The client reconnects in a second.
+    AddressTooFast,
     /// The client reads so slowly that its outbox is full. It reconnects in a second.
     TooSlow,
     /// The client sends far more messages than a page does, and none is relayed. It reconnects in a second.
@@ -54,7 +60,7 @@ pub enum CloseCode {
 
 impl CloseCode {
     /// All of them.
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::FrameError,
         Self::InvalidUtf8,
         Self::MessageTooBig,
@@ -71,6 +77,9 @@ impl CloseCode {
         Self::NotAuthorizedInTime,
         Self::OverConnectionLimit,
         Self::OverServerLimit,
+        Self::OverHandshakeRate,
+        Self::OverAddressLimit,
+        Self::AddressTooFast,
         Self::TooSlow,
         Self::Flooding,
         Self::RateLimited,
@@ -98,6 +107,9 @@ impl CloseCode {
             | Self::NotAuthorizedInTime => 4009,
             Self::OverConnectionLimit
             | Self::OverServerLimit
+            | Self::OverHandshakeRate
+            | Self::OverAddressLimit
+            | Self::AddressTooFast
             | Self::TooSlow
             | Self::Flooding
             | Self::RateLimited
@@ -126,6 +138,9 @@ impl CloseCode {
             Self::NotAuthorizedInTime => "not_authorized_in_time",
             Self::OverConnectionLimit => "over_connection_limit",
             Self::OverServerLimit => "over_server_limit",
+            Self::OverHandshakeRate => "over_handshake_rate",
+            Self::OverAddressLimit => "over_address_limit",
+            Self::AddressTooFast => "address_too_fast",
             Self::TooSlow => "too_slow",
             Self::Flooding => "flooding",
             Self::RateLimited => "rate_limited",
@@ -154,6 +169,9 @@ impl CloseCode {
             Self::NotAuthorizedInTime => "Connection not authorized within timeout",
             Self::OverConnectionLimit => "Application is over connection quota",
             Self::OverServerLimit => "Server is over its limit of connections",
+            Self::OverHandshakeRate => "Server is opening too many connections, try again",
+            Self::OverAddressLimit => "Too many connections from this address",
+            Self::AddressTooFast => "Too many connections a second from this address",
             Self::TooSlow => "Over capacity: the client reads too slowly",
             Self::Flooding => "Over capacity: the client sends too many messages",
             Self::RateLimited => "Rate limit exceeded",

@@ -2,6 +2,7 @@
 //! connections.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use axum::Router;
 use parking_lot::Mutex;
@@ -15,12 +16,12 @@ use super::http_connection::HttpContext;
 use super::listen::{Audience, SocketFile, WorkerListener};
 use super::rejection_log::RejectionLog;
 use super::tls_opening::TlsContext;
-use crate::config::{Config, WebSocketConfig};
+use crate::config::Config;
 use crate::http::{self, Api};
 use crate::node::Node;
 use crate::stream::StdListener;
 use crate::telemetry::Telemetry;
-use crate::websocket::{Stopping, WebSocketEndpoint};
+use crate::websocket::{Admission, EndpointLimits, Stopping, WebSocketEndpoint};
 
 /// What the listeners of one server share.
 pub(super) struct Acceptors {
@@ -28,7 +29,7 @@ pub(super) struct Acceptors {
     context: HttpContext,
     /// At the addresses of clients.
     router_of_clients: Router,
-    websocket: WebSocketConfig,
+    limits: EndpointLimits,
     reserved_descriptors: usize,
     tracker: Arc<Mutex<ConnectionTracker>>,
     tls: Option<TlsContext>,
@@ -51,11 +52,14 @@ impl Acceptors {
             prefix,
             websocket: None,
             limits: Arc::new(config.http),
+            proxies: Arc::new(config.proxies.clone()),
             rejections: Arc::new(RejectionLog::new(node.metrics().clone())),
             node: node.clone(),
             tls: None,
             stopping: stopping.clone(),
         };
+        let admission = Arc::new(Admission::new(config.admission, Instant::now()));
+        let limits = EndpointLimits { sockets: config.websocket, admission };
         http::ROUTES.iter().for_each(|route| node.metrics().api.expose(route));
         let webhook_endpoints = config.apps.iter().map(|app| app.webhooks.len()).sum();
         let addresses = config.listen.server.len() + config.listen.api.len();
@@ -70,7 +74,7 @@ impl Acceptors {
             } else {
                 http::router(&api)
             },
-            websocket: config.websocket,
+            limits,
             reserved_descriptors,
             tracker,
             tls,
@@ -90,7 +94,7 @@ impl Acceptors {
             node,
             shard,
             self.context.prefix.clone(),
-            self.websocket,
+            self.limits.clone(),
             stopping,
         );
         let context = HttpContext { websocket: Some(Arc::new(endpoint)), ..self.context.clone() };

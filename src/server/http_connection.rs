@@ -11,8 +11,9 @@ use std::time::{Duration, Instant};
 
 use axum::Router;
 use axum::body::Body;
-use axum::http::header::CONNECTION;
+use axum::http::header::{CONNECTION, RETRY_AFTER};
 use axum::http::{HeaderValue, Request, Response, StatusCode};
+use axum::response::IntoResponse;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
@@ -23,15 +24,17 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::client::Client;
 use super::connection_tracker::ConnectionToken;
 use super::lingering_close::{UnreadBody, WatchedBody, linger};
 use super::parse_error;
+use super::proxy_protocol::{self, Beginning};
 use super::rejection_log::{RejectReason, RejectionLog};
 use super::request_head;
 use super::request_path::with_normalized_path;
 use super::timed_stream::{RequestPhase, TimedStream};
 use super::tls_opening::{self, Opening, TlsContext};
-use crate::config::HttpConfig;
+use crate::config::{HttpConfig, ProxiesConfig, ProxyProtocol};
 use crate::http;
 use crate::node::{Availability, Node};
 use crate::protocol::CloseCode;
@@ -61,6 +64,7 @@ pub(super) struct HttpContext {
     /// `None` on the listener of the metrics.
     pub(super) websocket: Option<Arc<WebSocketEndpoint>>,
     pub(super) limits: Arc<HttpConfig>,
+    pub(super) proxies: Arc<ProxiesConfig>,
     pub(super) rejections: Arc<RejectionLog>,
     pub(super) node: Arc<Node>,
     /// `None` where TLS is not served.
@@ -76,7 +80,8 @@ pub(super) struct HttpConnection {
     unread_body: Arc<UnreadBody>,
     /// Set by a WebSocket handshake that was answered with 101.
     upgrade: Mutex<Option<Upgrade>>,
-    peer: Peer,
+    /// The peer, or whom a header of the PROXY protocol names.
+    client: Client,
     /// The connection is not encrypted, and has to be.
     lacks_tls: bool,
     _token: ConnectionToken,
@@ -89,7 +94,7 @@ impl HttpConnection {
             phase: Arc::default(),
             unread_body: Arc::default(),
             upgrade: Mutex::default(),
-            peer,
+            client: Client::of_peer(peer),
             lacks_tls: false,
             _token: token,
         }
@@ -111,9 +116,9 @@ impl HttpConnection {
         let stopping = self.context.stopping.clone();
         let mut quiet = pin!(until_quiet(self.phase(), closed.clone(), stopping));
         stream.send_small_packets();
-        if let Some(tls) = self.context.tls.clone() {
+        if self.begins_with_proxy_header() || self.context.tls.is_some() {
             // Boxed: most connections are plain, and their tasks stay as small as they are.
-            let opened = Box::pin(self.open(stream, &tls, &closed));
+            let opened = Box::pin(self.open(stream, &closed));
             let opened = tokio::select! {
                 biased;
                 opened = timeout_at(deadline.into(), opened) => opened,
@@ -153,7 +158,7 @@ impl HttpConnection {
             (Err(error), ..) if error.is_parse() => {
                 let (reason, answer) =
                     parse_error::reject(&error, &parts.read_buf, &withheld, limits);
-                rejections.record_connection(reason, Some(connection.peer));
+                rejections.record_connection(reason, Some(connection.client));
                 close(stream, &answer, &closed).await;
             }
             (Err(error), ..) => {
@@ -172,8 +177,30 @@ impl HttpConnection {
         }
     }
 
-    /// The stream of the requests, encrypted or not; `None` if there is none.
+    /// The stream of the requests, behind what comes before them; `None` if there is none.
     async fn open(
+        &mut self,
+        mut stream: ByteStream,
+        closed: &CancellationToken,
+    ) -> Option<ByteStream> {
+        if self.begins_with_proxy_header() {
+            match self.read_proxy_header(&mut stream).await {
+                Ok(client) => self.client = client,
+                Err(reason) => {
+                    self.context.rejections.record_connection(reason, Some(self.client));
+                    close(stream, &parse_error::bad_request(reason), closed).await;
+                    return None;
+                }
+            }
+        }
+        match self.context.tls.clone() {
+            Some(tls) => self.open_tls(stream, &tls, closed).await,
+            None => Some(stream),
+        }
+    }
+
+    /// The stream of the requests, encrypted or not.
+    async fn open_tls(
         &mut self,
         stream: ByteStream,
         tls: &TlsContext,
@@ -193,13 +220,34 @@ impl HttpConnection {
             Opening::Failed(failed) => {
                 let FailedHandshake { carrier, alert, error } = *failed;
                 node.metrics().tls.handshake("failed");
-                tracing::debug!(%error, peer = %self.peer, "TLS handshake failed");
+                tracing::debug!(%error, peer = %self.client, "TLS handshake failed");
                 if let Some(reason) = tls_opening::reject_reason(&error) {
-                    rejections.record_connection(reason, Some(self.peer));
+                    rejections.record_connection(reason, Some(self.client));
                     close(carrier, &alert, closed).await;
                 }
                 None
             }
+        }
+    }
+
+    fn begins_with_proxy_header(&self) -> bool {
+        let proxies = &self.context.proxies;
+        proxies.proxy_protocol != ProxyProtocol::Off
+            && self.context.websocket.is_some()
+            && self.client.is_proxy(proxies)
+    }
+
+    /// The client that a header of the PROXY protocol names, or the peer.
+    async fn read_proxy_header(&self, stream: &mut ByteStream) -> Result<Client, RejectReason> {
+        match proxy_protocol::read(stream).await {
+            Ok(Beginning::Header { client: Some(client), .. }) => {
+                Ok(Client::behind(self.client.peer(), client))
+            }
+            Ok(Beginning::Malformed) => Err(RejectReason::ProxyHeaderMalformed),
+            Ok(Beginning::Other) if self.context.proxies.proxy_protocol == ProxyProtocol::On => {
+                Err(RejectReason::ProxyHeaderMissing)
+            }
+            _ => Ok(self.client),
         }
     }
 
@@ -217,7 +265,8 @@ impl HttpConnection {
     }
 
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        let HttpContext { router, prefix, websocket, rejections, node, .. } = &*self.context;
+        let HttpContext { router, prefix, proxies, websocket, rejections, node, .. } =
+            &*self.context;
         let Some(websocket) = websocket else {
             let Ok(answer) = router.clone().oneshot(request).await;
             return answer;
@@ -228,8 +277,9 @@ impl HttpConnection {
             api.answered(route, refusal.status().as_u16(), since.elapsed());
             return refusal;
         }
+        let client = self.client.of_request(request.headers(), proxies);
         if self.lacks_tls {
-            rejections.record_connection(RejectReason::Plain, Some(self.peer));
+            rejections.record_connection(RejectReason::Plain, Some(client));
             if !websocket::is_upgrade(request.headers()) {
                 return tls_opening::tls_required();
             }
@@ -239,12 +289,20 @@ impl HttpConnection {
         // The API never upgrades: some proxies add an Upgrade field to every request.
         let is_for_api = request.uri().path().contains("/apps/");
         if websocket::is_upgrade(request.headers()) && !is_for_api {
-            return self.shake_hands(websocket, &request);
+            return self.shake_hands(websocket, &request, client);
+        }
+        if websocket::was_handshake(&request) {
+            rejections.record_connection(RejectReason::NoUpgrade, Some(client));
+        }
+        if !is_for_api && route == http::SOCKET && websocket.admit(client.address(), since).is_err()
+        {
+            rejections.record_connection(RejectReason::AddressRate, Some(client));
+            return too_many_requests();
         }
         let Ok(answer) = router.clone().oneshot(request).await;
         let status = answer.status().as_u16();
         if let Some(http::ApiErrorText(reason)) = answer.extensions().get() {
-            rejections.record_request(status, reason);
+            rejections.record_request(status, reason, client);
         }
         api.answered(route, status, since.elapsed());
         answer
@@ -254,25 +312,38 @@ impl HttpConnection {
         &self,
         websocket: &WebSocketEndpoint,
         request: &Request<Body>,
+        client: Client,
     ) -> Response<Body> {
         let HttpContext { rejections, node, .. } = &*self.context;
-        let (answer, mut upgrade) = websocket.upgrade(request);
-        if let Some(upgrade) = &mut upgrade {
-            if self.lacks_tls {
-                upgrade.refuse(CloseCode::TlsRequired);
+        let (peer, now) = (Some(client), Instant::now());
+        let (answer, mut upgrade) = match websocket.upgrade(request, client.address()) {
+            Ok(accepted) => accepted,
+            Err(error) => {
+                if let Some(reason) = RejectReason::of_handshake(error) {
+                    rejections.record_connection(reason, peer);
+                }
+                return error.response();
             }
-            self.phase.withhold_answer();
-            let (peer, now) = (Some(self.peer), Instant::now());
-            if upgrade.has_wrong_path() {
-                rejections.record_connection(RejectReason::Path, peer);
-            }
-            if node.availability(now) == Availability::Exhausted {
-                rejections.record_connection(RejectReason::Descriptors, peer);
-            }
+        };
+        if self.lacks_tls {
+            upgrade.refuse(CloseCode::TlsRequired);
         }
-        *self.upgrade.lock() = upgrade;
+        self.phase.withhold_answer();
+        if let Some(reason) = upgrade.refusal().and_then(RejectReason::of_refusal) {
+            rejections.record_connection(reason, peer);
+        }
+        if node.availability(now) == Availability::Exhausted {
+            rejections.record_connection(RejectReason::Descriptors, peer);
+        }
+        *self.upgrade.lock() = Some(upgrade);
         answer
     }
+}
+
+/// The answer to requests for a socket that are no handshakes and come too fast.
+fn too_many_requests() -> Response<Body> {
+    let text = "Too many requests a second from this address";
+    (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "1")], text).into_response()
 }
 
 /// Ends a connection whose peer may not have read its answer yet, without delaying a drain.

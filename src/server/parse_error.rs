@@ -53,6 +53,14 @@ pub(super) fn reject(
     (reason, answer)
 }
 
+/// The answer to a connection that is rejected before hyper has it.
+pub(super) fn bad_request(reason: RejectReason) -> Vec<u8> {
+    let mut bare = b"HTTP/1.1 400 Bad Request".to_vec();
+    bare.extend_from_slice(BARE);
+    bare.extend_from_slice(b"\r\n");
+    with_text(&bare, &format!("Bad request: {}", reason.text()))
+}
+
 fn reason(error: &hyper::Error, unread: &[u8], limits: &HttpConfig) -> RejectReason {
     if error.is_parse_too_large() {
         let is_over_bytes = unread.len() >= limits.max_header_bytes;

@@ -6,8 +6,10 @@
 
 use std::sync::Arc;
 
+use super::client::Client;
 use crate::metrics::Metrics;
-use crate::stream::Peer;
+use crate::protocol::CloseCode;
+use crate::websocket::HandshakeError;
 
 /// Why a connection is rejected.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,14 +36,28 @@ pub(super) enum RejectReason {
     HeaderBytes,
     /// More header fields than `http.max_headers`.
     HeaderCount,
+    /// A WebSocket handshake without `Upgrade` or `Connection`.
+    NoUpgrade,
+    /// A WebSocket handshake with HTTP/1.0.
+    OldHttp,
     /// A socket at another path than `/app/{key}`, which is closed with 4005.
     Path,
     /// Every descriptor for sockets is taken.
     Descriptors,
+    /// What begins like a header of the PROXY protocol, from a listed proxy, and is none.
+    ProxyHeaderMalformed,
+    /// A connection of a listed proxy without a header of the PROXY protocol.
+    ProxyHeaderMissing,
+    /// More handshakes than `server.max_handshakes_per_second`.
+    HandshakeRate,
+    /// More sockets of an address than `server.max_sockets_per_address`.
+    AddressSockets,
+    /// More handshakes of an address than `server.max_handshakes_per_address_per_second`.
+    AddressRate,
 }
 
 impl RejectReason {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 20] = [
         Self::Tls,
         Self::Plain,
         Self::TlsUntrusted,
@@ -53,9 +69,47 @@ impl RejectReason {
         Self::MalformedRequest,
         Self::HeaderBytes,
         Self::HeaderCount,
+        Self::NoUpgrade,
+        Self::OldHttp,
         Self::Path,
         Self::Descriptors,
+        Self::ProxyHeaderMalformed,
+        Self::ProxyHeaderMissing,
+        Self::HandshakeRate,
+        Self::AddressSockets,
+        Self::AddressRate,
     ];
+
+    /// The reason for a malformed handshake that a proxy has made so; the others are the client's own.
+    pub(super) fn of_handshake(error: HandshakeError) -> Option<Self> {
+        match error {
+            HandshakeError::OldHttp => Some(Self::OldHttp),
+            HandshakeError::Connection => Some(Self::NoUpgrade),
+            HandshakeError::Method | HandshakeError::Version | HandshakeError::Key => None,
+        }
+    }
+
+    /// The reason for a socket that is closed with this code before it opens, if the operator can change
+    /// it here.
+    pub(super) fn of_refusal(code: CloseCode) -> Option<Self> {
+        match code {
+            CloseCode::PathNotFound => Some(Self::Path),
+            CloseCode::OverHandshakeRate => Some(Self::HandshakeRate),
+            CloseCode::OverAddressLimit => Some(Self::AddressSockets),
+            CloseCode::AddressTooFast => Some(Self::AddressRate),
+            _ => None,
+        }
+    }
+
+    /// The key of the limit that was reached.
+    fn limit(self) -> Option<&'static str> {
+        match self {
+            Self::HandshakeRate => Some("server.max_handshakes_per_second"),
+            Self::AddressSockets => Some("server.max_sockets_per_address"),
+            Self::AddressRate => Some("server.max_handshakes_per_address_per_second"),
+            _ => None,
+        }
+    }
 
     /// The label of the metric.
     fn label(self) -> &'static str {
@@ -71,8 +125,15 @@ impl RejectReason {
             Self::MalformedRequest => "malformed_request",
             Self::HeaderBytes => "header_bytes",
             Self::HeaderCount => "header_count",
+            Self::NoUpgrade => "no_upgrade",
+            Self::OldHttp => "old_http",
             Self::Path => "path",
             Self::Descriptors => "descriptors",
+            Self::ProxyHeaderMalformed => "proxy_header_malformed",
+            Self::ProxyHeaderMissing => "proxy_header_missing",
+            Self::HandshakeRate => "handshake_rate",
+            Self::AddressSockets => "address_sockets",
+            Self::AddressRate => "address_rate",
         }
     }
 
@@ -96,7 +157,7 @@ impl RejectReason {
                 "HTTP/2 arrived at a port that serves HTTP/1.1: set the proxy in front to HTTP/1.1 for this upstream (h2c and grpc off)"
             }
             Self::ProxyProtocol => {
-                "a PROXY protocol header arrived, which is not read here: switch it off for this upstream (HAProxy send-proxy, Nginx proxy_protocol, AWS proxy_protocol_v2)"
+                "a PROXY protocol header arrived, which is not read from this peer: list it in server.proxies and set server.proxy_protocol to auto, or switch the header off in the proxy (HAProxy send-proxy, Nginx proxy_protocol, AWS proxy_protocol_v2)"
             }
             Self::OtherProtocol => {
                 "bytes arrived that are no HTTP request: this port serves HTTP/1.1 and WebSockets"
@@ -108,11 +169,32 @@ impl RejectReason {
             Self::HeaderCount => {
                 "the request has too many header fields: send fewer, or raise http.max_headers (RESOUND_HTTP_MAX_HEADERS)"
             }
+            Self::NoUpgrade => {
+                "a WebSocket handshake arrived without its Upgrade or Connection header, which the proxy in front has to pass on (Nginx: proxy_http_version 1.1; proxy_set_header Upgrade $http_upgrade; proxy_set_header Connection \"upgrade\"; Apache: upgrade=websocket at ProxyPass)"
+            }
+            Self::OldHttp => {
+                "a WebSocket handshake arrived with HTTP/1.0, and needs HTTP/1.1: set the proxy in front to it for this upstream (Nginx: proxy_http_version 1.1)"
+            }
             Self::Path => {
                 "a socket was opened at a path that is not /app/{key} below server.path (REVERB_SERVER_PATH), and closed with 4005, which stops its client: check wsPath in Echo and what proxies do to the path"
             }
             Self::Descriptors => {
                 "no file descriptors are left for more sockets, which are refused with 4100: raise the limit of open files (systemd LimitNOFILE=, ulimit -n, docker run --ulimit nofile=65536:65536)"
+            }
+            Self::ProxyHeaderMalformed => {
+                "a proxy of server.proxies sent a malformed header of the PROXY protocol: set it to version 1 or 2 over TCP"
+            }
+            Self::ProxyHeaderMissing => {
+                "a proxy of server.proxies opened a connection without a header of the PROXY protocol: switch it on there (HAProxy send-proxy, Nginx proxy_protocol on), or set server.proxy_protocol to auto"
+            }
+            Self::HandshakeRate => {
+                "more clients connect than may wait for their turn, and are refused with 4100: raise server.max_handshakes_per_second or server.max_handshake_wait_seconds, or add a node"
+            }
+            Self::AddressSockets => {
+                "an address has as many sockets as it may have, and further ones are refused with 4100: raise server.max_sockets_per_address, or list the proxy in server.proxies if it is one"
+            }
+            Self::AddressRate => {
+                "an address opens sockets too fast, which are refused with 4100: raise server.max_handshakes_per_address_per_second, or list the proxy in server.proxies if it is one"
             }
         }
     }
@@ -122,7 +204,7 @@ impl RejectReason {
         !matches!(self, Self::OtherProtocol | Self::MalformedRequest | Self::TlsMalformed)
     }
 
-    fn log(self, peer: Option<Peer>) {
+    fn log(self, peer: Option<Client>) {
         let (reason, text) = (self.label(), self.text());
         let peer = peer.map(tracing::field::display);
         if self.is_preventable() {
@@ -147,13 +229,14 @@ impl RejectionLog {
     }
 
     /// Counts and logs a rejected connection.
-    pub(super) fn record_connection(&self, reason: RejectReason, peer: Option<Peer>) {
+    pub(super) fn record_connection(&self, reason: RejectReason, peer: Option<Client>) {
         self.metrics.sockets.connection_rejected(reason.label());
+        reason.limit().into_iter().for_each(|limit| self.metrics.sockets.limit_hit(limit));
         reason.log(peer);
     }
 
     /// Logs a refused request. Its cause may hold text of the peer.
-    pub(super) fn record_request(&self, status: u16, cause: &str) {
-        tracing::info!(status, cause, "request refused");
+    pub(super) fn record_request(&self, status: u16, cause: &str, peer: Client) {
+        tracing::info!(status, cause, %peer, "request refused");
     }
 }

@@ -8,8 +8,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use rustix::net::RecvFlags;
 use socket2::SockRef;
-use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
 use super::tls_stream::TlsStream;
@@ -84,12 +85,28 @@ impl ByteStream {
         }
     }
 
-    /// The first byte, which stays unread; `None` at the end of the peer. A unix socket, which has no peek,
-    /// is not waited for.
+    /// The first byte, which stays unread; `None` at the end of the peer.
     pub async fn first_byte(&self) -> io::Result<Option<u8>> {
-        let Self::Tcp(stream) = self else { return Ok(None) };
-        let mut first = [0];
-        Ok((stream.peek(&mut first).await? > 0).then_some(first[0]))
+        self.look_ahead(&mut [0], |first| Some(first.first().copied())).await
+    }
+
+    /// Looks at the first bytes of a connection without TLS that have arrived, without taking them, again after each arrival, until
+    /// `found` returns a value. At the end of the stream `found` gets no bytes.
+    pub async fn look_ahead<T>(
+        &self,
+        buffer: &mut [u8],
+        mut found: impl FnMut(&[u8]) -> Option<T>,
+    ) -> io::Result<T> {
+        let look = || {
+            let (length, _) = rustix::net::recv(&*self.socket(), &mut *buffer, RecvFlags::PEEK)?;
+            found(&buffer[..length]).ok_or_else(|| io::ErrorKind::WouldBlock.into())
+        };
+        match self {
+            Self::Tcp(stream) => stream.async_io(Interest::READABLE, look).await,
+            Self::Unix(stream) => stream.async_io(Interest::READABLE, look).await,
+            // Its first bytes were those of the handshake.
+            Self::Tls(_) => Err(io::ErrorKind::Unsupported.into()),
+        }
     }
 
     /// Reads and drops what has arrived, past a runtime that has not looked yet. Bytes that are unread when

@@ -8,6 +8,7 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io;
+use std::net::IpAddr;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::Poll;
@@ -52,6 +53,7 @@ struct Connection {
 /// What a connection starts from.
 pub(super) struct AcceptedHandshake {
     pub(super) permit: ConnectionPermit,
+    pub(super) client: Option<IpAddr>,
     pub(super) library: ClientLibrary,
     /// The 101.
     pub(super) response: Frame,
@@ -66,14 +68,20 @@ pub(super) fn open(
     transport: Arc<StreamTransport>,
     handshake: AcceptedHandshake,
 ) -> impl Future<Output = ()> {
-    let AcceptedHandshake { permit, library, response, early } = handshake;
+    let AcceptedHandshake { permit, client, library, response, early } = handshake;
     let message_bytes_max = permit.channels().app().limits.message_bytes;
     let deflate = transport.reads_deflated();
     let decoder = Decoder::new(message_bytes_max, context.limits.max_fragments, deflate);
     let id = context.node.shards().new_socket_id(context.shard);
     let now = Instant::now();
-    let arrival =
-        Arrival { permit, id, library, transport: transport.clone(), answer: Some(response) };
+    let arrival = Arrival {
+        permit,
+        id,
+        client,
+        library,
+        transport: transport.clone(),
+        answer: Some(response),
+    };
     let mut socket = Socket::open(arrival, now);
     let mut connection = Connection {
         id,

@@ -3,6 +3,7 @@
 //! Every well-formed handshake is answered with 101, whatever the path or key: clients look for the
 //! reason of a refusal on the socket.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -14,9 +15,11 @@ use axum::http::{Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use tokio_util::task::TaskTracker;
 
+use super::address_limits::AddressPermit;
+use super::admission::{Admission, Turn};
 use super::connection::{self, AcceptedHandshake};
 use super::context::{ConnectionContext, Stopping};
-use super::handshake::{accept_key, text_values};
+use super::handshake::{HandshakeError, accept_key, text_values};
 use super::refusal;
 use super::stream_transport::StreamTransport;
 use crate::config::WebSocketConfig;
@@ -30,14 +33,31 @@ use crate::stream::ByteStream;
 pub struct WebSocketEndpoint {
     context: Arc<ConnectionContext>,
     prefix: Arc<str>,
+    admission: Arc<Admission>,
+}
+
+/// The limits of an endpoint.
+#[derive(Debug, Clone)]
+pub struct EndpointLimits {
+    /// Of each socket.
+    pub sockets: WebSocketConfig,
+    /// Of the handshakes of all workers.
+    pub admission: Arc<Admission>,
 }
 
 /// A handshake that was answered with 101, to be passed to [`WebSocketEndpoint::serve`].
 pub struct Upgrade {
-    /// The app of the socket, or the code to close it with.
-    verdict: Result<Arc<Channels>, CloseCode>,
+    verdict: Result<Admitted, CloseCode>,
+    client: Option<IpAddr>,
     library: ClientLibrary,
     has_deflate: bool,
+}
+
+/// A socket that may open.
+struct Admitted {
+    channels: Arc<Channels>,
+    address: Option<AddressPermit>,
+    turn: Turn,
 }
 
 impl Upgrade {
@@ -46,9 +66,9 @@ impl Upgrade {
         self.verdict = Err(code);
     }
 
-    /// Whether the socket is to be closed because the path is not `/app/{key}`.
-    pub fn has_wrong_path(&self) -> bool {
-        matches!(self.verdict, Err(CloseCode::PathNotFound))
+    /// The code that the socket is to be closed with.
+    pub fn refusal(&self) -> Option<CloseCode> {
+        self.verdict.as_ref().err().copied()
     }
 }
 
@@ -69,22 +89,31 @@ impl WebSocketEndpoint {
         node: Arc<Node>,
         shard: usize,
         prefix: Arc<str>,
-        limits: WebSocketConfig,
+        limits: EndpointLimits,
         stopping: Stopping,
     ) -> Self {
+        let EndpointLimits { sockets: limits, admission } = limits;
         let metrics = node.metrics().delivery.for_connections();
         let context = ConnectionContext { node, shard, limits, metrics, stopping };
-        Self { context: Arc::new(context), prefix }
+        Self { context: Arc::new(context), prefix, admission }
     }
 
-    /// Answers a handshake: with 101 and the [`Upgrade`] to [`serve`](Self::serve), or with an error
+    /// Counts a request of an address that is no handshake; fails if too many came in the last second.
+    pub fn admit(&self, client: Option<IpAddr>, now: Instant) -> Result<(), CloseCode> {
+        self.admission.admit(client, now)
+    }
+
+    /// Answers a handshake of a client with this address: with 101 and the [`Upgrade`] to [`serve`](Self::serve), or with an error
     /// if it is malformed.
-    pub fn upgrade<B>(&self, request: &Request<B>) -> (Response<Body>, Option<Upgrade>) {
-        let accept = match accept_key(request) {
-            Ok(accept) => accept,
-            Err(error) => return (error.response(), None),
-        };
-        let verdict = self.verdict(request);
+    pub fn upgrade<B>(
+        &self,
+        request: &Request<B>,
+        client: Option<IpAddr>,
+    ) -> Result<(Response<Body>, Upgrade), HandshakeError> {
+        let admitted = self.admit(client, Instant::now());
+        let accept = accept_key(request)?;
+        let channels = admitted.and_then(|()| self.channels(request, client));
+        let verdict = channels.and_then(|channels| self.admitted(channels, client));
         let library = ClientLibrary::of_query(request.uri().query().unwrap_or_default());
         let mut offers = text_values(request.headers(), &SEC_WEBSOCKET_EXTENSIONS);
         let has_deflate = self.context.limits.deflate && offers.any(deflate::is_acceptable);
@@ -99,11 +128,15 @@ impl WebSocketEndpoint {
         }
         let response =
             response.body(Body::empty()).expect("the parts of this response are constant");
-        (response, Some(Upgrade { verdict, library, has_deflate }))
+        Ok((response, Upgrade { verdict, client, library, has_deflate }))
     }
 
     /// The app that the socket is for, or the code to close it with.
-    fn verdict<B>(&self, request: &Request<B>) -> Result<Arc<Channels>, CloseCode> {
+    fn channels<B>(
+        &self,
+        request: &Request<B>,
+        client: Option<IpAddr>,
+    ) -> Result<Arc<Channels>, CloseCode> {
         if self.context.stopping.has_begun() {
             return Err(self.context.stopping.refusal());
         }
@@ -117,9 +150,33 @@ impl WebSocketEndpoint {
         let origin =
             request.headers().get(ORIGIN).map(|origin| origin.to_str().unwrap_or("invalid"));
         admit(&channels.app(), protocol, origin).inspect_err(|code| {
-            channels.peer_log().connection_refused(*code, origin);
+            channels.peer_log().connection_refused(*code, origin, client);
         })?;
         Ok(channels)
+    }
+
+    /// Counts the socket of its address, and takes its turn.
+    fn admitted(
+        &self,
+        channels: Arc<Channels>,
+        client: Option<IpAddr>,
+    ) -> Result<Admitted, CloseCode> {
+        let address = self.admission.open(client)?;
+        let (node, now) = (&self.context.node, Instant::now());
+        let turn = self.admission.take_turn(now);
+        match turn {
+            Turn::Now => {}
+            Turn::At(_) => {
+                // Each that waits has a descriptor, as the open ones have.
+                let waiting = node.metrics().sockets.handshakes_waiting.get() as usize;
+                let sockets = node.shards().socket_count() + waiting;
+                if node.capacity().availability(sockets, now) == Availability::Exhausted {
+                    return Err(CloseCode::OverServerLimit);
+                }
+            }
+            Turn::Never => return Err(CloseCode::OverHandshakeRate),
+        }
+        Ok(Admitted { channels, address, turn })
     }
 
     fn key<'p>(&self, path: &'p str) -> Option<&'p str> {
@@ -127,18 +184,49 @@ impl WebSocketEndpoint {
         (!key.is_empty() && !key.contains('/')).then_some(key)
     }
 
-    /// Starts the connection task of an accepted socket in `tasks`. A refused socket is closed before
-    /// this returns.
-    pub async fn serve(&self, upgrade: Upgrade, upgraded: UpgradedStream, tasks: &TaskTracker) {
+    /// Starts the connection task of an accepted socket in `tasks`, or a task that waits for its turn. A
+    /// refused socket is closed before this returns.
+    pub async fn serve(
+        self: &Arc<Self>,
+        upgrade: Upgrade,
+        upgraded: UpgradedStream,
+        tasks: &TaskTracker,
+    ) {
+        let Ok(Admitted { turn: Turn::At(turn), .. }) = upgrade.verdict else {
+            return self.open(upgrade, upgraded, tasks).await;
+        };
+        let (endpoint, sockets) = (self.clone(), tasks.clone());
+        tasks.spawn(async move {
+            let verdict = match endpoint.turn_has_come(turn).await {
+                true => upgrade.verdict,
+                false => Err(endpoint.context.stopping.refusal()),
+            };
+            endpoint.open(Upgrade { verdict, ..upgrade }, upgraded, &sockets).await;
+        });
+    }
+
+    /// Waits for the turn of a handshake; false if the drain begins before.
+    async fn turn_has_come(&self, turn: Instant) -> bool {
+        let waiting = &self.context.node.metrics().sockets.handshakes_waiting;
+        waiting.inc();
+        let has_come = tokio::select! {
+            () = tokio::time::sleep_until(turn.into()) => true,
+            () = self.context.stopping.begun.cancelled() => false,
+        };
+        waiting.dec();
+        has_come
+    }
+
+    async fn open(&self, upgrade: Upgrade, upgraded: UpgradedStream, tasks: &TaskTracker) {
         let context = &self.context;
-        let verdict = match upgrade.verdict {
-            Ok(channels) => tokio::select! {
+        let (verdict, address) = match upgrade.verdict {
+            Ok(Admitted { channels, address, .. }) => tokio::select! {
                 biased;
-                verdict = ConnectionPermit::acquire(&channels) => verdict,
+                verdict = ConnectionPermit::acquire(&channels) => (verdict, address),
                 // A drain does not wait for Redis.
-                () = context.stopping.begun.cancelled() => Err(context.stopping.refusal()),
+                () = context.stopping.begun.cancelled() => (Err(context.stopping.refusal()), None),
             },
-            Err(code) => Err(code),
+            Err(code) => (Err(code), None),
         };
         // Checked last: nothing below waits before the socket is counted.
         let is_full = context.node.availability(Instant::now()) == Availability::Exhausted;
@@ -149,8 +237,17 @@ impl WebSocketEndpoint {
             Ok(permit) => {
                 let transport = Arc::new(StreamTransport::new(stream, upgrade.has_deflate));
                 let (library, response) = (upgrade.library, Frame::verbatim(&response));
-                let handshake = AcceptedHandshake { permit, library, response, early };
-                tasks.spawn(connection::open(context.clone(), transport, handshake));
+                let client = upgrade.client;
+                let handshake = AcceptedHandshake { permit, client, library, response, early };
+                let connection = connection::open(context.clone(), transport, handshake);
+                match address {
+                    None => drop(tasks.spawn(connection)),
+                    // A task of its own kind, so that the permit enlarges no other one.
+                    Some(permit) => drop(tasks.spawn(async move {
+                        connection.await;
+                        drop(permit);
+                    })),
+                }
             }
             Err(code) => {
                 context.node.metrics().sockets.handshake_refused(code);

@@ -14,21 +14,44 @@ pub fn is_upgrade(headers: &HeaderMap) -> bool {
     has_token(headers, &UPGRADE, "websocket")
 }
 
+/// Whether a request without `Upgrade: websocket` was a handshake before a proxy removed that header: it
+/// has the other headers of one, or the parameters that Pusher's clients send.
+pub fn was_handshake<B>(request: &Request<B>) -> bool {
+    let headers = request.headers();
+    let has_parameter = |name: &str| {
+        let query = request.uri().query().unwrap_or_default();
+        query.split('&').any(|pair| pair.strip_prefix(name).is_some_and(|it| it.starts_with('=')))
+    };
+    let is_of_client = headers.contains_key(SEC_WEBSOCKET_KEY)
+        || headers.contains_key(SEC_WEBSOCKET_VERSION)
+        || has_parameter("protocol") && has_parameter("client");
+    request.method() == Method::GET && request.uri().path().contains("/app/") && is_of_client
+}
+
 /// Why a handshake is malformed; answered over HTTP, since there is no WebSocket yet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum HandshakeError {
+pub enum HandshakeError {
+    /// It is no GET request.
     Method,
+    /// It came with HTTP/1.0, which most proxies use unless they are told otherwise.
+    OldHttp,
+    /// `Connection: Upgrade` is missing.
     Connection,
+    /// The version of the protocol is not 13.
     Version,
+    /// The key is malformed.
     Key,
 }
 
 impl HandshakeError {
-    pub(super) fn response(self) -> Response<Body> {
+    /// The answer to it.
+    pub fn response(self) -> Response<Body> {
         let (status, text) = match self {
-            Self::Method => {
-                (StatusCode::BAD_REQUEST, "A WebSocket handshake is a GET request of HTTP/1.1")
-            }
+            Self::Method => (StatusCode::BAD_REQUEST, "A WebSocket handshake is a GET request"),
+            Self::OldHttp => (
+                StatusCode::BAD_REQUEST,
+                "A WebSocket handshake needs HTTP/1.1, and this one came with HTTP/1.0: set the proxy in front to HTTP/1.1 (Nginx: proxy_http_version 1.1)",
+            ),
             Self::Connection => (
                 StatusCode::BAD_REQUEST,
                 "The header \"Connection: Upgrade\" is missing: a proxy in front must pass it on",
@@ -48,8 +71,11 @@ impl HandshakeError {
 /// The `Sec-WebSocket-Accept` value of a well-formed handshake (RFC 6455, 4.2.1).
 pub(super) fn accept_key<B>(request: &Request<B>) -> Result<String, HandshakeError> {
     let headers = request.headers();
-    if request.method() != Method::GET || request.version() < Version::HTTP_11 {
+    if request.method() != Method::GET {
         return Err(HandshakeError::Method);
+    }
+    if request.version() < Version::HTTP_11 {
+        return Err(HandshakeError::OldHttp);
     }
     if !has_token(headers, &CONNECTION, "upgrade") {
         return Err(HandshakeError::Connection);

@@ -163,7 +163,7 @@ impl Tab {
         let id = node.inner.shards().new_socket_id(0);
         let now = Instant::now();
         let (library, transport) = (ClientLibrary::Other, checker.clone());
-        let arrival = Arrival { permit, id, library, transport, answer: None };
+        let arrival = Arrival { permit, id, client: None, library, transport, answer: None };
         let mut socket = Socket::open(arrival, now);
         let (channel, user) = (channel_of(self.user), format!("user-{}", self.user));
         let channel_data = json!({ "user_id": user }).to_string();

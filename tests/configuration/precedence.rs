@@ -120,6 +120,10 @@ fn other_value(key: &str) -> &'static str {
         "log.format" => "json",
         "log.level" => "warn,hyper=error",
         "server.listen" => "127.0.0.1:8081, unix:/run/resound.sock",
+        "server.proxies" => "10.0.0.0/8,unix",
+        "server.forwarded_header" => "forwarded",
+        "server.proxy_protocol" => "auto",
+        "server.max_handshake_wait_seconds" => "9",
         "http.listen" => "[\"[::1]:8082\"]",
         "metrics.listen" => "localhost:9601",
         "app.enabled" | "app.rate_limiting.enabled" => "false",
@@ -162,6 +166,8 @@ fn every_key_has_a_variable_of_its_own_that_changes_something() {
         ("RESOUND_TLS_KEY", CERTIFICATE),
         ("RESOUND_TLS_SNI_CERTIFICATES", CERTIFICATE),
         ("RESOUND_TLS_SNI_KEYS", CERTIFICATE),
+        // What the PROXY protocol is read from.
+        ("RESOUND_SERVER_PROXIES", "10.0.0.5"),
     ];
     let shown = |variables: &[(&str, &str)]| format!("{:?}", load(APP, variables).unwrap());
     let unchanged = shown(&base);

@@ -235,3 +235,40 @@ fn the_http_api_and_the_metrics_are_refused_on_an_address_of_another_list() {
          has [::1]:81",
     );
 }
+
+#[test]
+fn proxies_and_limits_on_handshakes_out_of_form_are_refused() {
+    let form = "it must be an IP address such as 10.0.0.5, a network such as 10.0.0.0/8, or unix \
+                for the peers of unix sockets";
+    for text in ["proxy.example", "10.0.0.0/33", "10.0.0.1:80", "*", "", "unix:/run/a.sock"] {
+        let file = format!("{APP}[server]\nproxies = [\"10.0.0.5\", \"{text}\"]\n");
+        let message = format!("config/reverb.toml: server.proxies is \"{text}\"; {form}");
+        check_refused(&file, &[], &message);
+    }
+    check_keys(&[
+        (
+            "[server]\nproxy_protocol = \"auto\"",
+            "server.proxy_protocol is auto; server.proxies must list the proxies from which it is \
+             read",
+        ),
+        (
+            "[server]\nproxy_protocol = \"v1\"",
+            "server.proxy_protocol is \"v1\"; allowed are off, auto and on",
+        ),
+        (
+            "[server]\nforwarded_header = \"via\"",
+            "server.forwarded_header is \"via\"; allowed are x-forwarded-for, forwarded and \
+             x-real-ip",
+        ),
+        (
+            "[server]\nmax_handshakes_per_second = 1000001",
+            "server.max_handshakes_per_second is 1000001; allowed are 0 to 1000000",
+        ),
+        (
+            "[server]\nmax_handshake_wait_seconds = 0",
+            "server.max_handshake_wait_seconds is 0; allowed are 1 to 60",
+        ),
+    ]);
+    let file = format!("{APP}[server]\nproxies = [\"unix\"]\nproxy_protocol = \"on\"\n");
+    assert!(load(&file, &[]).is_ok());
+}

@@ -160,7 +160,8 @@ impl Subject for Pure {
             .map(|permit| {
                 let library =
                     ClientLibrary::of_query(target.split_once('?').map_or("", |(_, query)| query));
-                let arrival = Arrival { permit, id: new_id, library, transport, answer: None };
+                let arrival =
+                    Arrival { permit, id: new_id, client: None, library, transport, answer: None };
                 Socket::open(arrival, self.now)
             });
         if let Err(code) = opened {

@@ -147,8 +147,14 @@ impl Server {
         let channels = self.node.channels_by_id("1").unwrap();
         let permit =
             ConnectionPermit::acquire(&channels).now_or_never().unwrap().expect("no bound");
-        let arrival =
-            Arrival { permit, id, library: ClientLibrary::Other, transport, answer: None };
+        let arrival = Arrival {
+            permit,
+            id,
+            client: None,
+            library: ClientLibrary::Other,
+            transport,
+            answer: None,
+        };
         let socket = Socket::open(arrival, self.now);
         self.clients[at] = Some(Client { id: socket.id(), socket: Some(socket), wire });
     }

@@ -9,8 +9,10 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod admission;
 mod bodies;
 mod bystander;
+mod client_addresses;
 mod deflate;
 mod descriptors;
 mod drain;

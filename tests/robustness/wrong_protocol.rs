@@ -130,3 +130,49 @@ async fn a_socket_at_another_path_is_logged_with_the_keys_that_decide_it() {
     assert!(line.contains("REVERB_SERVER_PATH") && line.contains("wsPath in Echo"), "{line}");
     assert!(program.lines_logged() < 8, "the others are summed up");
 }
+
+/// What Nginx makes of a handshake unless it is told to pass it on.
+const STRIPPED: &str = "GET /app/reverb-key?protocol=7&client=js&version=8.6.0&flash=false HTTP/1.0\r\n\
+    Host: x\r\nConnection: close\r\nSec-WebSocket-Version: 13\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";
+
+#[tokio::test]
+async fn a_handshake_that_a_proxy_has_spoilt_is_answered_with_the_setting_of_the_proxy() {
+    let server = TestServer::start().await;
+    let mut bystander = Bystander::at(server.address).await;
+    let without_connection = handshake().replace("Connection: Upgrade\r\n", "");
+    let old = handshake().replace("HTTP/1.1", "HTTP/1.0");
+    let of_client_alone = "GET /app/reverb-key/?protocol=7&client=php HTTP/1.1\r\nHost: x\r\n\
+        Connection: close\r\n\r\n";
+    let by_hand = "GET /app/reverb-key HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
+    for (request, status, part) in [
+        (STRIPPED, 426, "proxy_set_header Upgrade $http_upgrade"),
+        (of_client_alone, 426, "proxy_set_header Connection \"upgrade\""),
+        (by_hand, 426, "This is a WebSocket endpoint"),
+        (&without_connection, 400, "\"Connection: Upgrade\" is missing: a proxy in front"),
+        (&old, 400, "needs HTTP/1.1, and this one came with HTTP/1.0"),
+    ] {
+        let mut wire = Wire::open(server.address).await;
+        wire.send(request).await;
+        let answer = wire.reply().await;
+        assert_eq!(answer.status, status, "{request}");
+        assert!(answer.body.contains(part), "{}", answer.body);
+    }
+    for (reason, count) in [("no_upgrade", 3), ("old_http", 1)] {
+        let series = format!("resound_connections_rejected_total{{reason=\"{reason}\"}}");
+        assert_eq!(server.metric(&series), f64::from(count), "{reason}");
+    }
+    bystander.is_served().await;
+}
+
+#[tokio::test]
+async fn spoilt_handshakes_are_one_line_of_the_log() {
+    let mut program = Program::start(&[]).await;
+    for _ in 0..20 {
+        answer_to(program.address, STRIPPED.as_bytes()).await;
+    }
+    let line = program.log_line("reason=\"no_upgrade\"").await;
+    assert!(line.contains("the proxy in front has to pass on (Nginx: "), "{line}");
+    assert!(line.contains("Apache: upgrade=websocket"), "{line}");
+    assert_eq!(program.lines_logged(), 0, "the others of the minute are summed up");
+}
