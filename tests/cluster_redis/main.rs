@@ -14,6 +14,7 @@ mod failover;
 mod faults;
 mod foreign;
 mod losses;
+mod outage;
 mod refusals;
 mod remedies;
 mod secrets;

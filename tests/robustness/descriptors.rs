@@ -1,10 +1,11 @@
 //! File descriptors that run out: sockets have their share and HTTP has its own, so that neither
 //! takes the other's; what is too much is refused, not left waiting.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::time::{Duration, Instant};
 
 use crate::bystander::{Bystander, backend};
+use crate::harness::redis::free_port;
 use crate::harness::wire::{Farewell, Reply, Wire, handshake};
 use crate::harness::{Program, eventually};
 
@@ -187,16 +188,27 @@ async fn without_a_free_descriptor_every_new_connection_gets_an_answer() {
 
 #[tokio::test]
 async fn without_a_free_descriptor_a_new_connection_gets_that_of_an_idle_one() {
-    let mut program = start(2000, &[]).await;
+    let metrics = SocketAddr::from((Ipv4Addr::LOCALHOST, free_port()));
+    let mut program = start(2000, &[("RESOUND_METRICS_LISTEN", &metrics.to_string())]).await;
     let mut socket = Wire::socket(program.address).await;
-    let mut idle = Wire::open(program.address).await;
-    idle.send(UP).await;
-    assert_eq!(idle.reply().await.status, 200);
+    let mut idle = [Wire::open(program.address).await, Wire::open(program.address).await];
+    for wire in &mut idle {
+        wire.send(UP).await;
+        assert_eq!(wire.reply().await.status, 200);
+    }
     program.exhaust_descriptors();
-    let ready = ask(program.address, READY).await;
+    // Kept open, so that it has the descriptor of the first and the scrape that of the second.
+    let mut first = Wire::open(program.address).await;
+    first.send(READY).await;
+    let ready = first.reply().await;
     assert_eq!(ready.status, 503);
     assert!(ready.body.contains(r#""condition":"descriptors_exhausted","severity":"unready""#));
-    idle.ends().await;
+    let [mut oldest, mut other] = idle;
+    oldest.ends().await;
+    let figures = ask(metrics, "GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n").await.body;
+    let series = "resound_condition{condition=\"descriptors_exhausted\"} 1\n";
+    assert!(figures.contains(series), "{figures}");
+    other.ends().await;
     program.log_line("no file descriptors are left").await;
     socket.subscribe("still-served").await;
 }
