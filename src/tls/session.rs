@@ -39,6 +39,8 @@ pub struct TlsSession {
     pub unsent: Vec<u8>,
     /// Nothing more is received: the peer has announced it, or broke the rules.
     pub is_ended: bool,
+    /// The peer broke the rules. rustls has places in bytes that are no longer kept, so it is not called again.
+    has_failed: bool,
 }
 
 impl TlsSession {
@@ -51,6 +53,7 @@ impl TlsSession {
             unread: VecDeque::new(),
             unsent: Vec::new(),
             is_ended: false,
+            has_failed: false,
         })
     }
 
@@ -87,6 +90,14 @@ impl TlsSession {
     /// is full or no record is complete; returns how much of `content` was filled. After an error the
     /// alert for the peer is in `unsent`, and nothing further can be received.
     pub fn decrypt(&mut self, records: &mut [u8], content: &mut [u8]) -> Result<usize, Error> {
+        self.refuse_failed()?;
+        let decrypted = self.decrypt_complete(records, content);
+        self.has_failed = decrypted.is_err();
+        self.is_ended |= self.has_failed;
+        decrypted
+    }
+
+    fn decrypt_complete(&mut self, records: &mut [u8], content: &mut [u8]) -> Result<usize, Error> {
         let (mut used, mut filled) = (0, 0);
         self.has_backlog = false;
         while !self.has_backlog {
@@ -113,7 +124,6 @@ impl TlsSession {
                 }
                 Err(error) => {
                     self.queue_alert(&mut records[used + discard..]);
-                    self.is_ended = true;
                     return Err(error);
                 }
             }
@@ -144,6 +154,7 @@ impl TlsSession {
         ) -> Result<usize, EncryptError>,
         bytes: usize,
     ) -> Result<(), Error> {
+        self.refuse_failed()?;
         loop {
             let UnbufferedStatus { discard, state } =
                 self.connection.process_tls_records(&mut self.kept);
@@ -171,6 +182,13 @@ impl TlsSession {
             if is_done {
                 return Ok(());
             }
+        }
+    }
+
+    fn refuse_failed(&self) -> Result<(), Error> {
+        match self.has_failed {
+            true => Err(Error::General("the peer broke the rules of TLS".to_owned())),
+            false => Ok(()),
         }
     }
 

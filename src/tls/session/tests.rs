@@ -132,6 +132,8 @@ fn garbage_is_answered_with_an_alert() {
         line.run(usize::MAX, 1024).unwrap();
         let garbage = b"\x17\x03\x03\x00\x20 this is not a record of content.";
         assert!(line.receive(garbage, 1024).is_err());
+        assert!(line.receive(garbage, 1024).is_err() && line.server.is_ended);
+        assert!(line.server.encrypt(b"content", &mut Vec::new()).is_err());
         assert!(!line.server.unsent.is_empty(), "an alert");
         let unsent = line.server.unsent.clone();
         line.client.read_tls(&mut &*unsent).unwrap();
@@ -151,6 +153,7 @@ fn endless_fragments_have_a_bound() {
         .map(|byte| [&hello[..], &[*byte]].concat())
         .find_map(|record| line.receive(&record, 16).err());
     assert!(ended.is_some());
+    assert!(line.server.encrypt_end(&mut Vec::new()).is_err());
     assert!(line.server.kept.capacity() <= 64 * 1024);
 }
 
