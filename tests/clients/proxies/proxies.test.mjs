@@ -5,7 +5,7 @@ import assert from 'node:assert/strict';
 import { createServer, request } from 'node:http';
 import { describe, test } from 'node:test';
 import {
-  connectEcho, connectPusher, freePort, HOST, Inbox, roundTrip, sdk, startBackend, startServer, statesOf, subscribed, until,
+  APP, connectEcho, connectPusher, freePort, HOST, Inbox, roundTrip, sdk, startBackend, startServer, statesOf, subscribed, until,
 } from '../harness.mjs';
 import { PROGRAMS, startProgram } from './programs.mjs';
 
@@ -13,10 +13,11 @@ import { PROGRAMS, startProgram } from './programs.mjs';
 const SILENCE_SECONDS = 5;
 const PING_SECONDS = 1;
 const OWN_ADDRESS = '127.0.0.9';
+const ANOTHER_ADDRESS = '127.0.0.10';
 
 /** Two servers, which share nothing, and a program in front of the first alone or of both. */
-async function startWorld(t, program, { pings = PING_SECONDS, both = false } = {}) {
-  const servers = [await startServer({ app: { ping_interval: pings } })];
+async function startWorld(t, program, { pings = PING_SECONDS, both = false, limits = {} } = {}) {
+  const servers = [await startServer({ app: { ping_interval: pings }, sections: { server: limits } })];
   t.after(() => servers[0].dispose());
   if (both) {
     servers.push(await startServer());
@@ -27,6 +28,22 @@ async function startWorld(t, program, { pings = PING_SECONDS, both = false } = {
   const backend = await startBackend(proxy);
   t.after(() => backend.stop());
   return { server: proxy, backend, servers };
+}
+
+/** The first frame that a WebSocket client with this address reads. */
+async function greeting(t, server, localAddress) {
+  const headers = { connection: 'Upgrade', upgrade: 'websocket', 'sec-websocket-version': 13, 'sec-websocket-key': 'MTIzNDU2Nzg5MDEyMzQ1Ng==' };
+  const options = { host: HOST, port: server.port, path: `/app/${APP.key}?protocol=7`, localAddress, headers, agent: false };
+  const read = new Inbox('bytes');
+  const opening = request(options, (answer) => read.put(`status ${answer.statusCode}`)).on('error', (error) => read.put(String(error)));
+  opening.on('upgrade', (_, socket, head) => {
+    t.after(() => socket.destroy());
+    read.put(head.toString('latin1'));
+    socket.on('data', (bytes) => read.put(bytes.toString('latin1')));
+  });
+  opening.end();
+  const pieces = await read.until((all) => /pusher:|status|Error/.test(all.join('')));
+  return pieces.join('');
 }
 
 describe('behind a proxy', { concurrency: true }, () => {
@@ -93,6 +110,14 @@ describe('behind a proxy', { concurrency: true }, () => {
         await new Promise((answered, failed) => request(options, (answer) => answer.resume().on('end', answered)).on('error', failed).end());
         const [addresses] = seen.items;
         assert.equal(addresses.split(/, ?/).at(-1), OWN_ADDRESS);
+      });
+
+      test('the server counts sockets by the address that a listed proxy names', async (t) => {
+        const limits = { proxies: [HOST], max_sockets_per_address: 1 };
+        const { server } = await startWorld(t, program, { limits });
+        assert.match(await greeting(t, server, OWN_ADDRESS), /pusher:connection_established/);
+        assert.match(await greeting(t, server, OWN_ADDRESS), /"code":4100/);
+        assert.match(await greeting(t, server, ANOTHER_ADDRESS), /pusher:connection_established/);
       });
 
       test('while a node is gone, sockets and triggers go to the other', async (t) => {
