@@ -21,7 +21,7 @@ pub use webhook::{Webhook, WebhookKind};
 /// One application: the credentials a Laravel project has in its `.env`, and what it may use.
 ///
 /// The names follow Reverb's `config/reverb.php` where it has one.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct App {
     /// `REVERB_APP_ID`: names the app in the paths of the HTTP API. Text, even if it looks like a number.
     pub id: String,
@@ -72,7 +72,7 @@ impl App {
 }
 
 /// Every limit of one app, and what happens beyond it.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AppLimits {
     /// Sockets open at once; one more is closed with 4100, so that it tries again. `None`: no bound.
     pub connections: Option<u32>,
@@ -190,6 +190,15 @@ impl Secret {
         &self.text
     }
 }
+
+/// Of two configurations; what a peer sends is compared by its signature.
+impl PartialEq for Secret {
+    fn eq(&self, other: &Self) -> bool {
+        self.text == other.text
+    }
+}
+
+impl Eq for Secret {}
 
 impl fmt::Debug for Secret {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -16,6 +16,9 @@ mod destination;
 mod failure;
 mod man;
 mod running;
+mod pid_file;
+mod reload;
+mod reloading;
 mod serve;
 mod signals;
 mod stdout;
@@ -39,6 +42,8 @@ enum Command {
     Check(check::Check),
     /// Hand a running server over to the program as it is on disk, without a refused connection.
     Upgrade(upgrade::UpgradeCommand),
+    /// Let a running server read its configuration again, and report whether it accepts it.
+    Reload(reload::Reload),
     /// Send one event, signed as a Laravel back end signs it.
     Trigger(trigger::Trigger),
     /// Put load on a server with Pusher's protocol, and measure it.
@@ -55,6 +60,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Serve(serve) => serve.run(),
         Command::Check(check) => check.run(),
         Command::Upgrade(upgrade) => upgrade.run(),
+        Command::Reload(reload) => reload.run(),
         Command::Trigger(trigger) => trigger.run(),
         Command::Bench(bench) => bench.run(),
         Command::Completions(completions) => completions.run(Cli::command()),

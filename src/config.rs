@@ -5,7 +5,7 @@
 //! beside the key they set.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::app::{App, Apps};
@@ -18,17 +18,22 @@ mod dotenv;
 mod environment;
 mod error;
 mod file;
+mod file_texts;
 mod injected;
 mod layers;
 mod limits;
+mod lines;
 mod list;
 mod listen;
 mod log;
 mod metrics;
 mod proxies;
 mod redis;
+mod resolved;
 mod schema;
+mod secret;
 mod server;
+mod substitution;
 mod suggest;
 mod supervision;
 mod syntax;
@@ -50,13 +55,14 @@ pub use log::{LogConfig, LogFormat};
 pub use metrics::MetricsConfig;
 pub use proxies::{ForwardedHeader, ProxiesConfig, ProxyProtocol};
 pub use redis::{HostPort, RedisAddress, RedisConfig};
+pub use resolved::{PendingKey, Resolved, ResolvedKey};
 pub use server::ServerConfig;
 pub use supervision::SupervisionVariables;
 pub use telemetry::TelemetryConfig;
 pub use terminal::Terminal;
 pub use tls::TlsConfig;
 
-use environment::Variables;
+use environment::Environment;
 use error::ValueOrigin;
 use layers::Layer;
 use schema::Schema;
@@ -102,6 +108,10 @@ pub struct Config {
     pub injected: Vec<String>,
     /// Settings that have no effect: one sentence each, without values.
     pub notes: Vec<String>,
+    /// The files that it was read from: that of `--config` and those of secrets.
+    pub files: Vec<PathBuf>,
+    /// Every key with its value and its source.
+    pub resolved: Resolved,
 }
 
 /// What set the keys of addresses: a file, a variable or a flag, as errors about them name it;
@@ -163,11 +173,13 @@ impl Config {
         let injected = injected::injected(&sources.environment);
         let mut variables = sources.environment.clone();
         variables.retain(|name, _| !injected.contains(name));
+        let variables = Environment::read(variables, &schema)?;
         let credentials = environment::credentials(&variables)?;
         let layers = layers(sources, &variables, &schema)?;
         let merged = layers::merge(layers.clone());
         let values = Values::of(&merged);
 
+        let files = files(sources, &variables);
         let mut server = ServerConfig::read(values)?;
         let websocket = WebSocketConfig::read(values)?;
         let mut entries = apps::entries(&merged);
@@ -191,6 +203,8 @@ impl Config {
         notes.extend(listen::unused(values, &listen));
         notes.extend(unused::keys(&schema, &merged));
         notes.extend(unused::keys_of_apps(&schema, &tables));
+        let shown = if serves_development { &[][..] } else { &entries };
+        let resolved = Resolved::of(&merged, shown, &schema, sources.file.as_ref());
         let development = serves_development.then(|| apps.iter().next().cloned()).flatten();
         Ok(Self {
             server,
@@ -211,6 +225,8 @@ impl Config {
             set_by: SetBy::read(values),
             injected,
             notes,
+            files,
+            resolved,
         })
     }
 }
@@ -228,15 +244,24 @@ impl SetBy {
     }
 }
 
+/// Those that were read, each once.
+fn files(sources: &Sources, environment: &Environment) -> Vec<PathBuf> {
+    let of_file = sources
+        .file
+        .iter()
+        .flat_map(|file| std::iter::once(file.name.clone()).chain(file.secret_files(environment)));
+    of_file.chain(environment.secret_files()).map(PathBuf::from).collect()
+}
+
 /// Every layer; later ones win.
 fn layers(
     sources: &Sources,
-    variables: &Variables,
+    variables: &Environment,
     schema: &Schema,
 ) -> Result<Vec<Layer>, ConfigError> {
     let mut lower = vec![Layer::of_defaults()];
     if let Some(file) = &sources.file {
-        lower.push(file.layer(schema)?);
+        lower.push(file.layer(schema, variables)?);
     }
     lower.push(environment::laravel_layer(&environment::REVERB, variables, schema)?);
     lower.push(environment::laravel_layer(&environment::OTEL, variables, schema)?);

@@ -13,6 +13,7 @@ mod api;
 mod apps;
 mod cluster;
 mod conditions;
+mod configuration;
 mod declare;
 mod delivery;
 mod exposition;
@@ -28,6 +29,7 @@ pub use api::ApiMetrics;
 pub use apps::{AppFamilies, AppMetrics};
 pub use cluster::ClusterMetrics;
 pub use conditions::{Condition, Conditions, Severity};
+pub use configuration::ConfigurationMetrics;
 pub use declare::Gauge;
 pub use delivery::{DeliveryMetrics, ReadMetrics, ShardMetrics};
 pub use exposition::ExpositionFormat;
@@ -59,6 +61,8 @@ pub struct Metrics {
     pub cluster: ClusterMetrics,
     /// Traces.
     pub telemetry: TelemetryMetrics,
+    /// The configuration.
+    pub configuration: ConfigurationMetrics,
     /// The process and what keeps it from being ready.
     pub process: ProcessMetrics,
     readings: Mutex<Vec<Arc<Reading>>>,
@@ -71,9 +75,21 @@ impl Default for Metrics {
     fn default() -> Self {
         let sockets = SocketMetrics::default();
         sockets.expose();
-        let (apps, delivery, api, tls, webhooks, cluster, telemetry, process, readings) =
-            Default::default();
-        Self { apps, sockets, delivery, api, tls, webhooks, cluster, telemetry, process, readings }
+        let (apps, delivery, api, tls, webhooks) = Default::default();
+        let (cluster, telemetry, configuration, process, readings) = Default::default();
+        Self {
+            apps,
+            sockets,
+            delivery,
+            api,
+            tls,
+            webhooks,
+            cluster,
+            telemetry,
+            configuration,
+            process,
+            readings,
+        }
     }
 }
 
@@ -97,6 +113,7 @@ impl Metrics {
         self.webhooks.register(&mut registry);
         self.cluster.register(&mut registry);
         self.telemetry.register(&mut registry);
+        self.configuration.register(&mut registry);
         self.process.register(&mut registry);
         let mut process = Registry::default();
         process.register_collector(Box::new(ProcessCollector));

@@ -130,9 +130,8 @@ impl Node {
 
     /// Serves exactly these apps from now on: new ones are added, those that are there get their new
     /// settings, the others are found no more. `webhooks` are the sinks of new apps. Returns the apps
-    /// whose sockets have to be closed. One caller at a time.
+    /// whose sockets have to be closed, those of earlier calls included. One caller at a time.
     pub fn serve(&self, apps: &Apps, webhooks: &WebhookSinks) -> Vec<ClosedApp> {
-        let before = self.apps.served();
         let (mut served, mut added) = (Vec::new(), 0);
         for app in apps.iter() {
             let (slot, channels) = match self.apps.slot(&app.id) {
@@ -155,8 +154,7 @@ impl Node {
             cluster.claim_apps(apps);
         }
         self.apps.serve(&served);
-        let is_removed = |channels: &Arc<Channels>| apps.by_id(&channels.app().id).is_none();
-        let removed = before.into_iter().filter(is_removed);
+        let removed = self.apps.removed().into_iter();
         let removed = removed.map(|channels| (channels, CloseCode::ApplicationDoesNotExist));
         let disabled = served.into_iter().filter(|channels| !channels.app().enabled);
         let disabled = disabled.map(|channels| (channels, CloseCode::ApplicationDisabled));

@@ -15,12 +15,12 @@ use crate::config::{Config, ListenAddress};
 use crate::hub::{EventCache, Shards};
 use crate::logging::LogLosses;
 use crate::metrics::{Condition, Metrics};
-use crate::node::{Node, WebhookSinks};
+use crate::node::Node;
 use crate::stream::{Listener, StdListener};
 use crate::supervision::{PassedSocket, Pulse};
 use crate::telemetry;
 use crate::tls::server_config;
-use crate::webhook;
+use crate::webhook::Webhooks;
 use crate::websocket::Stopping;
 
 mod acceptor;
@@ -39,6 +39,7 @@ mod listener_close;
 mod parse_error;
 mod proxy_protocol;
 mod rejection_log;
+mod reload;
 mod request_head;
 mod request_path;
 mod spare_descriptor;
@@ -52,6 +53,7 @@ pub use certificate_watch::CertificateWatch;
 use drain::{Drain, DrainConfig};
 pub use listen::PassableSockets;
 use listen::{Audience, ListenerSet};
+pub use reload::{ReloadReport, Reloader};
 use tls_opening::TlsContext;
 use worker::{Lifecycle, Worker};
 
@@ -72,6 +74,7 @@ pub struct Server {
     metrics: Arc<Metrics>,
     certificates: Option<Arc<CertificateWatch>>,
     background: JoinSet<()>,
+    reloader: Arc<Reloader>,
     lifecycle: Lifecycle,
     stopping: Stopping,
     passable: PassableSockets,
@@ -97,7 +100,8 @@ impl Server {
         let (shards, all_shards) = Shards::new(config.server.workers, config.websocket, &metrics);
         let mut background = JoinSet::new();
         let cache = EventCache::new(config.cache.ttl, config.cache.bytes);
-        let sinks = start_webhooks(config, &metrics, &mut background)?;
+        let webhooks = Arc::new(Webhooks::new(config.webhooks, metrics.clone()));
+        let sinks = webhooks.apply(webhooks.prepare(&config.apps)?);
         let node = match cluster_task::settings(config) {
             None => Node::new(&config.apps, &shards, cache, metrics.clone(), &sinks),
             Some(settings) => {
@@ -113,7 +117,7 @@ impl Server {
         }
         let (stopping, lifecycle) = (Stopping::default(), Lifecycle::default());
         let certificates = start_tls(config, &metrics, &mut background)?;
-        let tls = certificates.as_ref().map(|(_, context)| context.clone());
+        let (certificates, tls) = certificates.unzip();
         let telemetry = telemetry::start(&config.telemetry, &metrics, &mut background)?;
         let acceptors = Acceptors::new(config, &node, telemetry, &stopping, tls);
         background.spawn(tick(node.clone()));
@@ -137,8 +141,9 @@ impl Server {
             cluster: node.cluster().cloned(),
             is_redis_required: config.cluster.as_ref().is_some_and(|cluster| cluster.required),
             metrics,
-            certificates: certificates.map(|(watch, _)| watch),
+            certificates: certificates.clone(),
             background,
+            reloader: Arc::new(Reloader::new(config, node, webhooks, certificates)),
             lifecycle,
             stopping,
             passable,
@@ -179,6 +184,11 @@ impl Server {
     /// The certificates, which can be read again while the server runs; `None` without TLS.
     pub fn certificates(&self) -> Option<Arc<CertificateWatch>> {
         self.certificates.clone()
+    }
+
+    /// Changes the configuration while the server runs.
+    pub fn reloader(&self) -> Arc<Reloader> {
+        self.reloader.clone()
     }
 
     /// Splits the file descriptors of the process between sockets and HTTP; returns how many sockets
@@ -275,20 +285,6 @@ impl Server {
 fn drain_bound(config: &Config) -> Duration {
     let leave = config.cluster.as_ref().map_or(Duration::ZERO, |_| cluster_task::LEAVE_TIMEOUT);
     config.server.drain.saturating_sub(leave).max(config.server.drain / 2)
-}
-
-fn start_webhooks(
-    config: &Config,
-    metrics: &Arc<Metrics>,
-    background: &mut JoinSet<()>,
-) -> anyhow::Result<WebhookSinks> {
-    let mut sinks = WebhookSinks::new();
-    for app in config.apps.iter() {
-        if let Some(sink) = webhook::start(app, config.webhooks, metrics, background)? {
-            sinks.insert(app.id.clone(), sink);
-        }
-    }
-    Ok(sinks)
 }
 
 /// What the handshakes of all listeners share, and the task that keeps the certificates up to date.

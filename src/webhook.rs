@@ -1,88 +1,122 @@
 //! Webhooks: signed, batched and retried POST requests that report events of channels to back ends.
 //!
 //! Off the hot path: a [`WebhookSink`] only queues an event. A task per app applies the delay rules
-//! ([`WebhookDelay`]), a task per endpoint sends, so a slow endpoint delays no other. How the events
-//! come about is left to the hub and the cluster.
+//! ([`WebhookDelay`](crate::channel_rules::WebhookDelay)), a task per endpoint sends, so a slow endpoint
+//! delays no other. Endpoints come and go with the configuration. How the events come about is left to
+//! the hub and the cluster.
 
-use std::sync::{Arc, Weak};
-use std::time::{Duration, Instant};
+use std::collections::HashMap;
+use std::sync::Arc;
 
+use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
-use crate::app::{App, Webhook};
-use crate::channel_rules::{WebhookDelay, WebhookEvent, WebhookSink};
+use crate::app::{App, Apps, Webhook};
+use crate::channel_rules::WebhookSink;
 use crate::config::WebhooksConfig;
 use crate::metrics::Metrics;
 
+mod app_webhooks;
 mod endpoint;
 mod failure;
 mod queue;
 
+use app_webhooks::{AppWebhooks, RunningEndpoint};
 use endpoint::Endpoint;
-use queue::{Backlog, Queue};
+use queue::Queue;
 
-impl WebhookSink for Queue<WebhookEvent> {
-    fn send(&self, event: WebhookEvent) {
-        self.push(event);
-    }
-}
-
-/// Starts the tasks of one app's webhooks; `None` where it has none.
-pub fn start(
-    app: &Arc<App>,
+/// The webhooks of all apps. Dropping it ends their tasks.
+pub struct Webhooks {
     limits: WebhooksConfig,
-    metrics: &Arc<Metrics>,
-    tasks: &mut JoinSet<()>,
-) -> anyhow::Result<Option<Arc<dyn WebhookSink>>> {
-    if app.webhooks.is_empty() {
-        return Ok(None);
-    }
-    let mut endpoints = Vec::new();
-    for webhook in &app.webhooks {
-        let queue = Arc::new(Queue::new(limits.queue_events, metrics.clone()));
-        let endpoint = Endpoint::new(app.clone(), webhook.clone(), limits, metrics.clone())?;
-        tasks.spawn(endpoint.run(queue.clone()));
-        endpoints.push((webhook.clone(), queue));
-    }
-    let events = Arc::new(Queue::new(limits.queue_events, metrics.clone()));
-    let queues = endpoints.iter().map(|(_, queue)| queue).chain([&events]);
-    watch(app.id.clone(), queues.map(Arc::downgrade).collect(), metrics);
-    tasks.spawn(dispatch(events.clone(), endpoints, limits.queue_events));
-    Ok(Some(events))
+    metrics: Arc<Metrics>,
+    apps: Mutex<HashMap<String, Arc<AppWebhooks>>>,
+    tasks: Mutex<JoinSet<()>>,
 }
 
-/// Has each scrape show what waits for the endpoints of an app.
-fn watch(app: String, queues: Vec<Weak<Queue<WebhookEvent>>>, metrics: &Metrics) {
-    metrics.webhooks.expose(&app);
-    metrics.before_scrape(move |metrics| {
-        let queues = queues.iter().filter_map(Weak::upgrade);
-        let backlogs: Vec<Backlog> = queues.map(|queue| queue.backlog()).collect();
-        let entries = backlogs.iter().map(|backlog| backlog.entries).sum();
-        let oldest = backlogs.iter().filter_map(|backlog| backlog.since).min();
-        let age = oldest.map_or(Duration::ZERO, |since| since.elapsed());
-        metrics.webhooks.set_backlog(&app, entries, age);
-    });
+/// The endpoints of a configuration, checked and ready to start.
+pub struct PreparedWebhooks(Vec<(Arc<App>, Vec<PreparedEndpoint>)>);
+
+/// One endpoint of an app.
+enum PreparedEndpoint {
+    /// It runs already, with these settings.
+    Running(RunningEndpoint),
+    New(Box<Endpoint>),
 }
 
-/// Applies the delay rules to the events of one app and queues what is due for its endpoints.
-async fn dispatch(
-    events: Arc<Queue<WebhookEvent>>,
-    endpoints: Vec<(Webhook, Arc<Queue<WebhookEvent>>)>,
-    held_max: usize,
-) {
-    let mut delay = WebhookDelay::new(held_max);
-    loop {
-        let due = delay.next_due().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
-        tokio::select! {
-            event = events.next() => delay.push(event, Instant::now()),
-            () = tokio::time::sleep_until(due.into()) => {}
+impl Webhooks {
+    /// No app has webhooks yet.
+    pub fn new(limits: WebhooksConfig, metrics: Arc<Metrics>) -> Self {
+        let (apps, tasks) = Default::default();
+        Self { limits, metrics, apps, tasks }
+    }
+
+    /// Prepares the endpoints of these apps; changes nothing.
+    pub fn prepare(&self, apps: &Apps) -> anyhow::Result<PreparedWebhooks> {
+        let known = self.apps.lock();
+        let mut prepared = Vec::new();
+        for app in apps.iter() {
+            let running = known.get(&app.id).map(|webhooks| webhooks.endpoints());
+            let endpoint = |webhook: &Webhook| {
+                let same = |endpoint: &&RunningEndpoint| endpoint.webhook == *webhook;
+                match running.as_ref().and_then(|running| running.iter().find(same)) {
+                    Some(endpoint) => Ok(PreparedEndpoint::Running(endpoint.clone())),
+                    None => Endpoint::new(&app.id, webhook, self.limits, self.metrics.clone())
+                        .map(|endpoint| PreparedEndpoint::New(Box::new(endpoint))),
+                }
+            };
+            let endpoints = app.webhooks.iter().map(endpoint);
+            prepared.push((app.clone(), endpoints.collect::<anyhow::Result<_>>()?));
         }
-        for event in delay.release(Instant::now()) {
-            let (kind, channel) = (event.payload.kind(), event.channel.as_str());
-            let receives = |(webhook, _): &&(Webhook, _)| webhook.receives(kind, channel);
-            for (_, queue) in endpoints.iter().filter(receives) {
-                queue.push(event.clone());
+        Ok(PreparedWebhooks(prepared))
+    }
+
+    /// Starts the new endpoints and ends those that are not among them, once what waits for them is
+    /// sent. Returns the sink of each app. To be called on the runtime that is to run the tasks.
+    pub fn apply(
+        &self,
+        PreparedWebhooks(prepared): PreparedWebhooks,
+    ) -> HashMap<String, Arc<dyn WebhookSink>> {
+        let mut tasks = self.tasks.lock();
+        // Endpoints that have ended.
+        while tasks.try_join_next().is_some() {}
+        let mut sinks: HashMap<String, Arc<dyn WebhookSink>> = HashMap::new();
+        for (app, endpoints) in prepared {
+            let id = app.id.clone();
+            let webhooks = self.of_app(app);
+            let start = |endpoint| match endpoint {
+                PreparedEndpoint::Running(endpoint) => endpoint,
+                PreparedEndpoint::New(endpoint) => {
+                    let queue =
+                        Arc::new(Queue::new(self.limits.queue_events, self.metrics.clone()));
+                    let webhook = endpoint.webhook().clone();
+                    tasks.spawn(endpoint.run(queue.clone(), webhooks.clone()));
+                    RunningEndpoint { webhook, queue }
+                }
+            };
+            let endpoints: Vec<_> = endpoints.into_iter().map(start).collect();
+            if webhooks.replace_endpoints(endpoints) {
+                app_webhooks::expose(&id, &webhooks, &self.metrics);
+                tasks.spawn(app_webhooks::dispatch(webhooks.clone(), self.limits.queue_events));
             }
+            sinks.insert(id, webhooks);
         }
+        sinks
+    }
+
+    /// Ends the endpoints of an app that is not served any more, once what waits for them is sent.
+    pub fn retire(&self, app_id: &str) {
+        if let Some(webhooks) = self.apps.lock().get(app_id) {
+            webhooks.replace_endpoints(Vec::new());
+        }
+    }
+
+    fn of_app(&self, app: Arc<App>) -> Arc<AppWebhooks> {
+        let mut apps = self.apps.lock();
+        let known = apps.entry(app.id.clone()).or_insert_with(|| {
+            let queue = Queue::new(self.limits.queue_events, self.metrics.clone());
+            Arc::new(AppWebhooks::new(app.clone(), queue))
+        });
+        known.set_app(app);
+        known.clone()
     }
 }

@@ -4,7 +4,7 @@
 //! optional scheme and port. Works on the text of the header.
 
 /// The allow list of one app.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins {
     patterns: Vec<OriginPattern>,
     /// Whether a client without an `Origin` header may connect: native apps and servers send none.

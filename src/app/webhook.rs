@@ -4,7 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 /// One endpoint of an app, as configured.
-#[derive(Clone)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Webhook {
     /// The target of the POST requests.
     pub url: String,

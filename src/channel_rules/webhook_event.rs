@@ -55,6 +55,11 @@ pub enum WebhookPayload {
 pub trait WebhookSink: Send + Sync {
     /// Queues an event. Called with locks held, so it does not wait.
     fn send(&self, event: WebhookEvent);
+
+    /// Whether the app has webhooks now; without any, no event needs to be made.
+    fn is_on(&self) -> bool {
+        true
+    }
 }
 
 impl WebhookPayload {

@@ -1,6 +1,6 @@
-//! `resound check`: is the configuration right, and which apps does it have?
+//! `resound check`: is the configuration right, which apps does it have, and where does each value come from?
 //!
-//! Owns the summary. Never shows a secret.
+//! Owns the text. A secret is shown by its fingerprint only.
 
 use std::path::PathBuf;
 
@@ -9,25 +9,36 @@ use clap::Args;
 use super::failure::Failure;
 use super::stdout::print;
 use resound::app::App;
-use resound::config::{ClusterConfig, Config};
+use resound::config::{ClusterConfig, Config, ResolvedKey};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
     /// The file to read; a bare name is looked for here and in ./config.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    /// Print every key, and not only those that something sets.
+    #[arg(long)]
+    all: bool,
 }
 
 impl Check {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = Config::load(self.config.as_deref(), Vec::new())?;
-        print(&summary(&config))?;
+        let shown = if self.all { Shown::All } else { Shown::Set };
+        print(&summary(&config, shown))?;
         Ok(())
     }
 }
 
-/// One line per app, for the cluster and for settings without effect, then "ok".
-fn summary(config: &Config) -> String {
+/// Which keys are printed.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Shown {
+    Set,
+    All,
+}
+
+/// One line per app, for the cluster and for settings without effect, then the keys, then "ok".
+fn summary(config: &Config, shown: Shown) -> String {
     let mut apps: Vec<&App> = config.apps.iter().map(|app| &**app).collect();
     apps.sort_by(|left, right| left.id.cmp(&right.id));
     let lines: String = apps.into_iter().map(line).collect();
@@ -38,7 +49,15 @@ fn summary(config: &Config) -> String {
     let cluster = config.cluster.as_ref().map(cluster).unwrap_or_default();
     let injected = injected(&config.injected);
     let notes: String = config.notes.iter().map(|note| format!("warning: {note}\n")).collect();
-    format!("{lines}{development}{cluster}{injected}{notes}ok\n")
+    let keys = config.resolved.keys().filter(|key| shown == Shown::All || !key.is_default);
+    let keys: String = keys.map(resolved).collect();
+    format!("{lines}{development}{cluster}{injected}{notes}{keys}ok\n")
+}
+
+/// As it would stand in a file, with what set it behind.
+fn resolved(key: &ResolvedKey) -> String {
+    let ResolvedKey { key, value, source, .. } = key;
+    format!("{key} = {value}  # {source}\n")
 }
 
 fn injected(variables: &[String]) -> String {
@@ -67,7 +86,7 @@ fn line(app: &App) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::summary;
+    use super::{Shown, summary};
     use resound::config::{Config, ConfigFile, Sources};
 
     #[test]
@@ -77,9 +96,17 @@ mod tests {
         let file = Some(ConfigFile { name: "a.toml".to_owned(), text: text.to_owned() });
         let config = Config::new(&Sources { file, ..Sources::default() }).unwrap();
         assert_eq!(
-            summary(&config),
+            summary(&config, Shown::Set),
             "app 1: key ka, at most 5 connections, messages up to 10000 bytes\n\
              app b: key kb, any number of connections, messages up to 10000 bytes, disabled\n\
+             apps[0].enabled = false  # a.toml:1\n\
+             apps[0].id = \"b\"  # a.toml:1\n\
+             apps[0].key = \"kb\"  # a.toml:1\n\
+             apps[0].secret = sha256:043a7187  # a.toml:1\n\
+             apps[1].id = 1  # a.toml:1\n\
+             apps[1].key = \"ka\"  # a.toml:1\n\
+             apps[1].max_connections = 5  # a.toml:1\n\
+             apps[1].secret = sha256:043a7187  # a.toml:1\n\
              ok\n"
         );
     }
@@ -90,10 +117,13 @@ mod tests {
         let text = format!("[cluster]\nenabled = true\nurl = \"{url}\"\ntransport = \"streams\"\n");
         let file = Some(ConfigFile { name: "a.toml".to_owned(), text });
         let config = Config::new(&Sources { file, ..Sources::default() }).unwrap();
-        let summary = summary(&config);
+        let summary = summary(&config, Shown::Set);
         let line =
             "cluster: rediss://redis.example:6379, database 2, prefix resound, transport streams\n";
-        assert!(summary.ends_with(&format!("{line}ok\n")), "{summary}");
+        let keys = "cluster.enabled = true  # a.toml:2\n\
+                    cluster.transport = \"streams\"  # a.toml:4\n\
+                    cluster.url = sha256:3a03edad  # a.toml:3\n";
+        assert!(summary.ends_with(&format!("{line}{keys}ok\n")), "{summary}");
         assert!(!summary.contains("hidden") && !summary.contains("user:"), "{summary}");
     }
 
@@ -103,8 +133,17 @@ mod tests {
         let url = |name: &str| (name.to_owned(), "tcp://10.0.0.1:8080".to_owned());
         let environment = injected.map(url).into();
         let config = Config::new(&Sources { environment, ..Sources::default() }).unwrap();
-        let summary = summary(&config);
+        let summary = summary(&config, Shown::Set);
         let line = "ignored, set by Kubernetes or Docker: RESOUND_PORT, REVERB_SERVER_PORT\n";
         assert!(summary.ends_with(&format!("{line}ok\n")), "{summary}");
+    }
+    #[test]
+    fn every_key_is_shown_on_request() {
+        let config = Config::new(&Sources::default()).unwrap();
+        let (set, all) = (summary(&config, Shown::Set), summary(&config, Shown::All));
+        assert!(!set.contains("server.port"), "{set}");
+        for line in ["server.port = 8080  # default\n", "cluster.password = empty  # default\n"] {
+            assert!(all.contains(line), "{all}");
+        }
     }
 }

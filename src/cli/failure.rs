@@ -34,6 +34,8 @@ pub(super) enum Failure {
     Flag(String),
     /// Exit code 2: an argument that names nothing there is.
     Argument(String),
+    /// Exit code 2: the running server refused its configuration and keeps the one it has.
+    Refused(String),
     /// Exit code 1: it was tried, and went wrong.
     Running(anyhow::Error),
     /// Exit code 1: a second signal cut the drain short. The log has it already.
@@ -54,6 +56,7 @@ impl Failure {
         match self {
             Self::Configuration(problem) => Some(problem.to_string()),
             Self::Flag(text) => Some(format!("flag {text}")),
+            Self::Refused(why) => Some(why.clone()),
             Self::Argument(text) => Some(format!("argument {text}")),
             Self::Running(error) => Some(format!("{error:#}")),
             Self::Impatience => None,
@@ -63,7 +66,9 @@ impl Failure {
     fn exit_code(&self) -> ExitCode {
         match self {
             Self::Running(_) | Self::Impatience => ExitCode::from(1),
-            Self::Configuration(_) | Self::Flag(_) | Self::Argument(_) => ExitCode::from(2),
+            Self::Configuration(_) | Self::Flag(_) | Self::Refused(_) | Self::Argument(_) => {
+                ExitCode::from(2)
+            }
         }
     }
 }

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
+use super::reloading::Reloading;
 use super::signals::{Response, Signals};
 use super::upgrade;
 use resound::config::{Config, SupervisionVariables};
@@ -38,6 +39,9 @@ struct Process<'a> {
     successor: Option<Successor>,
     /// Commands that wait for the successor.
     requests: Vec<ControlRequest>,
+    reloading: Reloading<'a>,
+    /// What the service manager shows of the process.
+    status: String,
 }
 
 /// Serves until a signal has ended the drain, or another process has taken over.
@@ -46,6 +50,7 @@ pub(super) async fn serve_until_stopped(
     config: &Config,
     signals: &mut Signals,
     predecessor: Option<Predecessor>,
+    reloading: Reloading<'_>,
 ) -> Result<(), Failure> {
     let supervision = SupervisionVariables::of_this_process();
     let notifier = Notifier::new(supervision.notify_socket.as_deref());
@@ -59,8 +64,10 @@ pub(super) async fn serve_until_stopped(
         sockets: server.passable_sockets(),
         successor: None,
         requests: Vec::new(),
+        reloading,
+        status: status(&server),
     };
-    let (status, opened) = (status(&server), server.opened());
+    let (status, opened) = (process.status.clone(), server.opened());
     let mut reported = pin!(report(&notifier, &status, opened, predecessor, {
         supervision.watchdog.map(|timeout| (timeout, server.pulses()))
     }));
@@ -77,6 +84,9 @@ pub(super) async fn serve_until_stopped(
             }
             (signal, response) = signals.next() => Event::Signal(signal, response),
             request = control.next() => Event::Request(request),
+            () = process.reloading.watch.changed() => {
+                Event::Signal("a file has changed", Response::Reload)
+            }
             ready = ready(&mut process.successor) => Event::Successor(ready),
             () = &mut reported, if !process.handed_over.is_cancelled() => continue,
         };
@@ -115,6 +125,11 @@ impl Process<'_> {
             Event::Signal(signal, Response::Upgrade) => {
                 tracing::info!(signal, "starting the process that takes over");
                 self.upgrade().await;
+            }
+            Event::Signal(cause, Response::Reload) => {
+                self.notifier.reloading();
+                self.reloading.reload(cause);
+                self.notifier.ready(&self.status);
             }
             Event::Signal(signal, Response::Ignore(reason)) => {
                 tracing::info!(signal, reason, "signal ignored");

@@ -14,13 +14,15 @@ use tokio::runtime::{Builder, Runtime};
 
 use super::banner::{Launch, banner};
 use super::failure::Failure;
+use super::pid_file::PidFile;
+use super::reloading::{Reloading, Watch};
 use super::running;
 use super::signals::Signals;
 use super::stdout::print;
 use resound::config::{
     Config, EXAMPLE_SECRET, Flag, ListenAddress, LogFormat, SupervisionVariables, Terminal,
 };
-use resound::logging;
+use resound::logging::{self, LogGuard};
 use resound::server::Server;
 use resound::supervision::Inheritance;
 
@@ -54,10 +56,12 @@ impl Serve {
         // First, while the process has one thread: it changes the environment.
         let inheritance = Inheritance::take(&SupervisionVariables::of_this_process().socket_names)?;
         let file = self.config.clone();
-        let config = Config::load(file.as_deref(), self.flags())?;
+        let flags = self.flags();
+        let config = Config::load(file.as_deref(), flags.clone())?;
         let log = logging::start(&config.log, Terminal::of_this_process())?;
         let runtime = runtime()?;
-        let done = runtime.block_on(serve(&config, inheritance));
+        let start = Start { file, flags, log: &log, inheritance };
+        let done = runtime.block_on(serve(&config, start));
         // After the second signal nothing is waited for; after a drain nothing is left.
         runtime.shutdown_background();
         drop(log);
@@ -89,12 +93,23 @@ fn runtime() -> anyhow::Result<Runtime> {
         .context("cannot start the threads of the server")
 }
 
-async fn serve(config: &Config, inheritance: Inheritance) -> Result<(), Failure> {
+/// What a process has besides its configuration.
+struct Start<'a> {
+    file: Option<PathBuf>,
+    flags: Vec<Flag>,
+    log: &'a LogGuard,
+    inheritance: Inheritance,
+}
+
+async fn serve(config: &Config, start: Start<'_>) -> Result<(), Failure> {
+    let Start { file, flags, log, inheritance } = start;
     let descriptors = rlimit::increase_nofile_limit(u64::MAX)
         .context("cannot read the limit of open files (ulimit -n)")?;
     // Before the socket is bound: a signal that comes early must not kill without a drain.
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let server = Server::with_sockets(config, inheritance.sockets).await?;
+    let pid_file = config.server.pid_file.clone().map(PidFile::new);
+    pid_file.as_ref().map_or(Ok(()), PidFile::write)?;
     let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
     let (address, addresses) = (first_ip(server.addresses()), addresses.join(","));
     let sockets_max = server.share_descriptors(descriptors);
@@ -115,7 +130,14 @@ async fn serve(config: &Config, inheritance: Inheritance) -> Result<(), Failure>
     }
     greet(config, &addresses, address)?;
 
-    running::serve_until_stopped(server, config, &mut signals, inheritance.predecessor).await
+    let (reloader, watch) = (server.reloader(), Watch::new(config));
+    let reloading =
+        Reloading { file, flags, reloader, log, pid_file: pid_file.clone(), watch, reloads: 0 };
+    let predecessor = inheritance.predecessor;
+    let done =
+        running::serve_until_stopped(server, config, &mut signals, predecessor, reloading).await;
+    pid_file.as_ref().map(PidFile::remove);
+    done
 }
 
 fn warn_of_example_secret(config: &Config) {

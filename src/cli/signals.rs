@@ -5,7 +5,7 @@
 //! wake the process.
 
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IsTerminal};
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
@@ -25,6 +25,8 @@ enum Purpose {
     HangUp,
     /// A request to hand over to the program as it is on disk.
     Upgrade,
+    /// A request to read the configuration again: SIGHUP that no closed terminal caused.
+    Reload,
     /// Has no effect. Without a handler it would kill the process.
     Unused,
 }
@@ -34,6 +36,8 @@ enum Purpose {
 pub(super) enum Response {
     /// Begin the drain.
     Drain,
+    /// Read the configuration again.
+    Reload,
     /// End the drain now.
     CutShort,
     /// Start the process that takes over.
@@ -46,25 +50,30 @@ pub(super) enum Response {
 pub(super) struct Signals {
     received: Vec<(&'static str, Purpose, Signal)>,
     draining_since: Option<Instant>,
+    /// The process has a terminal whose end stops it.
+    has_terminal: bool,
 }
 
 impl Signals {
     pub(super) fn listen() -> io::Result<Self> {
-        let mut handled = vec![
+        let handled = [
             ("SIGTERM", Purpose::Stop, SignalKind::terminate()),
             ("SIGINT", Purpose::Stop, SignalKind::interrupt()),
             ("SIGQUIT", Purpose::Stop, SignalKind::quit()),
             ("SIGUSR1", Purpose::Unused, SignalKind::user_defined1()),
             ("SIGUSR2", Purpose::Upgrade, SignalKind::user_defined2()),
+            ("SIGHUP", Purpose::HangUp, SignalKind::hangup()),
         ];
         // nohup starts a process with SIGHUP ignored, so that it outlives its terminal.
-        if !is_ignored(SignalKind::hangup()) {
-            handled.push(("SIGHUP", Purpose::HangUp, SignalKind::hangup()));
-        }
+        let has_terminal = is_on_terminal() && !is_ignored(SignalKind::hangup());
         let received = handled
             .into_iter()
             .map(|(name, purpose, kind)| signal(kind).map(|signal| (name, purpose, signal)));
-        Ok(Self { received: received.collect::<io::Result<_>>()?, draining_since: None })
+        Ok(Self {
+            received: received.collect::<io::Result<_>>()?,
+            draining_since: None,
+            has_terminal,
+        })
     }
 
     /// Waits for the next signal; returns its name and the reaction to it.
@@ -78,6 +87,11 @@ impl Signals {
         })
         .await;
         let now = Instant::now();
+        let has_lost_terminal = self.has_terminal && !is_on_terminal();
+        let purpose = match purpose {
+            Purpose::HangUp if !has_lost_terminal => Purpose::Reload,
+            other => other,
+        };
         let response = respond(purpose, self.draining_since.map(|since| now - since));
         if response == Response::Drain {
             self.draining_since = Some(now);
@@ -89,10 +103,11 @@ impl Signals {
 /// The reaction to a signal while the drain has lasted this long, or has not begun.
 fn respond(purpose: Purpose, draining: Option<Duration>) -> Response {
     match (purpose, draining) {
+        (Purpose::Reload, None) => Response::Reload,
         (Purpose::Unused, _) => Response::Ignore("Resound has no use for it"),
         (Purpose::Upgrade, None) => Response::Upgrade,
         (_, None) => Response::Drain,
-        (Purpose::HangUp | Purpose::Upgrade, Some(_)) => {
+        (Purpose::HangUp | Purpose::Upgrade | Purpose::Reload, Some(_)) => {
             Response::Ignore("the server is stopping already")
         }
         (Purpose::Stop, Some(draining)) if draining < REPEAT_AFTER => {
@@ -100,6 +115,11 @@ fn respond(purpose: Purpose, draining: Option<Duration>) -> Response {
         }
         (Purpose::Stop, Some(_)) => Response::CutShort,
     }
+}
+
+/// Whether a standard stream is a terminal; none is any more once it was closed.
+fn is_on_terminal() -> bool {
+    io::stdin().is_terminal() || io::stdout().is_terminal() || io::stderr().is_terminal()
 }
 
 /// Whether the process was started with this signal ignored. Only Linux shows it to safe code;
@@ -127,6 +147,8 @@ mod tests {
             (Purpose::HangUp, Some(REPEAT_AFTER), None),
             (Purpose::Upgrade, None, Some(Response::Upgrade)),
             (Purpose::Upgrade, Some(REPEAT_AFTER), None),
+            (Purpose::Reload, None, Some(Response::Reload)),
+            (Purpose::Reload, immediately, None),
             (Purpose::Unused, None, None),
             (Purpose::Unused, Some(REPEAT_AFTER), None),
         ] {

@@ -7,7 +7,7 @@ use config::{Value, ValueKind};
 
 use super::error::{ConfigError, ValueOrigin};
 use super::layers::{self, Layer};
-use super::schema::{CREDENTIALS, OLD_ID};
+use super::schema::{CREDENTIALS, OLD_ID, PREVIOUS_SECRET};
 use super::values::{Setting, ValueTable, Values};
 use super::webhooks;
 use crate::app::{
@@ -53,6 +53,9 @@ pub(super) fn add(entries: &mut Vec<AppEntry>, credentials: Option<ValueTable>) 
         Some(entry) => {
             let secret = table.get("secret").cloned().unwrap_or_else(|| "".into());
             entry.table.insert("secret".to_owned(), secret);
+            if let Some(previous) = table.get(PREVIOUS_SECRET) {
+                entry.table.insert(PREVIOUS_SECRET.to_owned(), previous.clone());
+            }
         }
         None => entries.push(AppEntry { origin: "the REVERB_APP_* variables".to_owned(), table }),
     }
@@ -106,7 +109,7 @@ fn app(values: Values<'_>, entry: &str) -> Result<App, ConfigError> {
         id: plain(&credential("id", "REVERB_APP_ID")?)?,
         key: plain(&credential("key", "REVERB_APP_KEY")?)?,
         secret: secret(&credential("secret", "REVERB_APP_SECRET")?)?,
-        previous_secret: None,
+        previous_secret: previous_secret(values)?,
         enabled: values.at("enabled").truth(),
         allowed_origins: origins(values)?,
         activity_timeout: values.at("activity_timeout").seconds()?,
@@ -188,6 +191,17 @@ fn secret(setting: &Setting<'_>) -> Result<Secret, ConfigError> {
         return Err(setting.refuse("text with a line break or another control character", allowed));
     }
     Ok(Secret::new(&text))
+}
+
+/// `None` where it is left out or empty, as it is after a rotation.
+fn previous_secret(values: Values<'_>) -> Result<Option<Secret>, ConfigError> {
+    let setting = values.get(PREVIOUS_SECRET).filter(|setting| !setting.text().is_empty());
+    let Some(setting) = setting else { return Ok(None) };
+    let current = values.get("secret").map(|secret| secret.text());
+    if current.as_ref() == Some(&setting.text()) {
+        return Err(setting.flaw("is the same as the secret; remove it, or set the new secret"));
+    }
+    secret(&setting).map(Some)
 }
 
 /// An event that is larger than an outbox would close every socket it is sent to.

@@ -2,11 +2,12 @@
 //!
 //! Owns whether it has an app that its author may expect to be served. Never keeps a value.
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::Path;
 
-use super::environment::{CREDENTIALS, Variables, is_set};
+use super::environment::{CREDENTIALS, Environment, is_set};
 use super::error::enumeration;
 
 const NAME: &str = ".env";
@@ -47,7 +48,7 @@ fn app_id(text: &str) -> Option<&'static str> {
             (name.trim() == *id).then(|| value.split('#').next().unwrap_or_default().to_owned())
         });
         let variable = values.map(|value| ((*id).to_owned(), value));
-        is_set(&variable.collect::<Variables>(), id)
+        is_set(&Environment::from(variable.collect::<BTreeMap<_, _>>()), id)
     })
 }
 

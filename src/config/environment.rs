@@ -7,11 +7,79 @@ use std::collections::BTreeMap;
 
 use super::error::{ConfigError, ValueOrigin, enumeration};
 use super::layers::Layer;
-use super::schema::{FILE_ONLY, Schema};
+use super::schema::{self, FILE_ONLY, Schema};
+use super::secret::{self, FILE_VARIABLE, is_secret};
 use super::suggest::{nearest, renamed};
 use super::values::ValueTable;
 
+/// Names and values, as the process has them.
 pub(super) type Variables = BTreeMap<String, String>;
+
+/// The variables that the configuration may read, and the texts of the files that `…_FILE` variables name.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Environment {
+    set: Variables,
+    /// By the name of the variable without `_FILE`.
+    of_files: BTreeMap<String, String>,
+}
+
+impl Environment {
+    /// Reads the files that the variables of secrets name.
+    pub(super) fn read(set: Variables, schema: &Schema) -> Result<Self, ConfigError> {
+        let mut variables = Self { set, of_files: BTreeMap::new() };
+        for name in secrets(schema) {
+            let of_file = format!("{name}{FILE_VARIABLE}");
+            let Some(path) = laravel(&variables, &of_file) else { continue };
+            if laravel(&variables, &name).is_some() {
+                return Err(ConfigError::new(format!(
+                    "environment variables {name} and {of_file} are both set; remove one of them"
+                )));
+            }
+            let text = secret::read_file(path).map_err(|flaw| origin(&of_file).flaw(flaw))?;
+            variables.of_files.insert(name, text);
+        }
+        Ok(variables)
+    }
+
+    /// The names of all variables; that of a file stands for the variable it replaces.
+    pub(super) fn names(&self) -> impl Iterator<Item = &String> {
+        self.set.keys()
+    }
+
+    /// A variable as it is set.
+    pub(super) fn raw(&self, name: &str) -> Option<&str> {
+        self.set.get(name).map(String::as_str)
+    }
+
+    /// The files of secrets.
+    pub(super) fn secret_files(&self) -> impl Iterator<Item = String> + '_ {
+        let name = |name: &String| format!("{name}{FILE_VARIABLE}");
+        self.of_files.keys().filter_map(move |it| laravel(self, &name(it)).map(str::to_owned))
+    }
+
+    /// The value of a variable, or the text of the file that its `_FILE` variable names, and what set it.
+    fn value(&self, name: &str) -> Option<(&str, ValueOrigin)> {
+        match self.of_files.get(name) {
+            Some(text) => Some((text, origin(&format!("{name}{FILE_VARIABLE}")))),
+            None => Some((laravel(self, name)?, origin(name))),
+        }
+    }
+}
+
+impl From<Variables> for Environment {
+    fn from(set: Variables) -> Self {
+        Self { set, of_files: BTreeMap::new() }
+    }
+}
+
+/// The names of the variables that hold secrets: each may have `_FILE` behind it.
+pub(super) fn secrets(schema: &Schema) -> Vec<String> {
+    let ours = schema.names().filter(|key| is_secret(key)).map(variable);
+    let of_laravel = REVERB.iter().chain(&REDIS).filter(|(_, key)| is_secret(key));
+    let of_app = CREDENTIALS.iter().chain([&PREVIOUS_SECRET]).filter(|(_, key)| is_secret(key));
+    let theirs = of_laravel.chain(of_app).map(|(name, _)| (*name).to_owned());
+    ours.chain(theirs).collect()
+}
 
 /// Reverb's names and the keys they set; `config/reverb.php` reads the same.
 pub(super) const REVERB: [(&str, &str); 15] = [
@@ -61,6 +129,10 @@ pub(super) const OTEL: [(&str, &str); 5] = [
 pub(super) const CREDENTIALS: [(&str, &str); 3] =
     [("REVERB_APP_ID", "id"), ("REVERB_APP_KEY", "key"), ("REVERB_APP_SECRET", "secret")];
 
+/// Beside the other three, while a secret is rotated.
+pub(super) const PREVIOUS_SECRET: (&str, &str) =
+    ("REVERB_APP_PREVIOUS_SECRET", schema::PREVIOUS_SECRET);
+
 /// Every variable of this process. Bytes that are no UTF-8 are replaced: such a value is refused
 /// where it is used, and must not end the process where it is not.
 #[expect(clippy::disallowed_methods, reason = "the one place that reads the environment")]
@@ -72,13 +144,13 @@ pub(super) fn of_this_process() -> Variables {
 /// The layer of [`REVERB`], of [`REDIS`] or of [`OTEL`].
 pub(super) fn laravel_layer(
     names: &[(&str, &str)],
-    variables: &Variables,
+    variables: &Environment,
     schema: &Schema,
 ) -> Result<Layer, ConfigError> {
     let mut layer = Layer::default();
     for (name, key) in names {
-        if let Some(text) = laravel(variables, name) {
-            layer.set(key, schema.parse(key, text, &origin(name))?, &origin(name));
+        if let Some((text, origin)) = variables.value(name) {
+            layer.set(key, schema.parse(key, text, &origin)?, &origin);
         }
     }
     Ok(layer)
@@ -86,16 +158,23 @@ pub(super) fn laravel_layer(
 
 /// The layer of our own names: `RESOUND_` and the key in capitals. All of that prefix is ours, so
 /// that a typo is an error and not a setting without effect.
-pub(super) fn resound_layer(variables: &Variables, schema: &Schema) -> Result<Layer, ConfigError> {
+pub(super) fn resound_layer(
+    variables: &Environment,
+    schema: &Schema,
+) -> Result<Layer, ConfigError> {
     let known: BTreeMap<String, &str> = schema.names().map(|key| (variable(key), key)).collect();
     let mut layer = Layer::default();
-    for name in variables.keys().filter(|name| name.starts_with("RESOUND_")) {
+    for name in variables.names().filter(|name| name.starts_with("RESOUND_")) {
+        let name = match name.strip_suffix(FILE_VARIABLE) {
+            Some(secret) if variables.of_files.contains_key(secret) => secret,
+            _ => name,
+        };
         let Some(key) = known.get(name) else {
             let hint = hint(name, known.keys().map(String::as_str));
             return Err(ConfigError::new(format!("{} is not known; {hint}", origin(name))));
         };
-        if let Some(text) = laravel(variables, name) {
-            layer.set(key, schema.parse(key, text, &origin(name))?, &origin(name));
+        if let Some((text, origin)) = variables.value(name) {
+            layer.set(key, schema.parse(key, text, &origin)?, &origin);
         }
     }
     Ok(layer)
@@ -128,11 +207,18 @@ fn suggestion<'a>(name: &str, mut known: impl Iterator<Item = &'a str> + Clone) 
 }
 
 /// The app that Laravel's `.env` describes: all of id, key and secret, or none of them.
-pub(super) fn credentials(variables: &Variables) -> Result<Option<ValueTable>, ConfigError> {
+pub(super) fn credentials(variables: &Environment) -> Result<Option<ValueTable>, ConfigError> {
     let (set, missing): (Vec<_>, Vec<_>) =
         CREDENTIALS.into_iter().partition(|(name, _)| is_set(variables, name));
+    let previous = variables.value(PREVIOUS_SECRET.0);
     if set.is_empty() {
-        return Ok(None);
+        return match previous {
+            None => Ok(None),
+            Some((_, origin)) => Err(origin.flaw(format_args!(
+                "is set without an app; {} are needed beside it",
+                enumeration(&CREDENTIALS.map(|(name, _)| name))
+            ))),
+        };
     }
     if !missing.is_empty() {
         let names = |list: &[(&'static str, &str)]| -> Vec<_> {
@@ -147,9 +233,9 @@ pub(super) fn credentials(variables: &Variables) -> Result<Option<ValueTable>, C
             ),
         }));
     }
-    let entry = set.into_iter().filter_map(|(name, key)| {
-        let text = laravel(variables, name)?;
-        Some((key.to_owned(), config::Value::new(Some(&origin(name).to_string()), text)))
+    let entry = set.into_iter().chain([PREVIOUS_SECRET]).filter_map(|(name, key)| {
+        let (text, origin) = variables.value(name)?;
+        Some((key.to_owned(), config::Value::new(Some(&origin.to_string()), text)))
     });
     Ok(Some(entry.collect()))
 }
@@ -161,8 +247,8 @@ pub(super) fn variable(key: &str) -> String {
 }
 
 /// Whether it has a value, as Laravel's `env()` sees it.
-pub(super) fn is_set(variables: &Variables, name: &str) -> bool {
-    laravel(variables, name).is_some()
+pub(super) fn is_set(variables: &Environment, name: &str) -> bool {
+    variables.value(name).is_some()
 }
 
 fn origin(name: &str) -> ValueOrigin {
@@ -171,8 +257,8 @@ fn origin(name: &str) -> ValueOrigin {
 
 /// A value as Laravel's `env()` gives it: `None` for null and empty ones, the words in brackets
 /// as those without, surrounding quotes removed (Docker's `--env-file` leaves them in).
-fn laravel<'a>(variables: &'a Variables, name: &str) -> Option<&'a str> {
-    let text = variables.get(name)?.trim();
+fn laravel<'a>(variables: &'a Environment, name: &str) -> Option<&'a str> {
+    let text = variables.set.get(name)?.trim();
     let word = match text.to_ascii_lowercase().as_str() {
         "" | "null" | "(null)" | "empty" | "(empty)" => return None,
         "true" | "(true)" => "true",
@@ -185,7 +271,7 @@ fn laravel<'a>(variables: &'a Variables, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{OTEL, REDIS, REVERB, Schema, Variables, laravel};
+    use super::{Environment, OTEL, REDIS, REVERB, Schema, Variables, laravel};
 
     #[test]
     fn every_name_sets_a_key_that_exists() {
@@ -196,7 +282,7 @@ mod tests {
     }
 
     fn check(text: &str, read: Option<&str>) {
-        let variables = Variables::from([("NAME".to_owned(), text.to_owned())]);
+        let variables = Environment::from(Variables::from([("NAME".to_owned(), text.to_owned())]));
         assert_eq!(laravel(&variables, "NAME"), read, "{text:?}");
     }
 

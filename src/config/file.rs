@@ -3,14 +3,19 @@
 //! Owns the look-up and the messages with the line, which is not shown if it may hold a secret. A file
 //! that passes may still have values out of range; the sections check those.
 
+use std::collections::BTreeMap;
 use std::io::{self, ErrorKind};
 use std::path::Path;
 
 use toml::de::DeTable;
 
+use super::environment::Environment;
 use super::error::ConfigError;
+use super::file_texts::FileTexts;
 use super::layers::Layer;
-use super::schema::{CREDENTIALS, OLD_ID, Schema};
+use super::lines;
+use super::schema::{CREDENTIALS, OLD_ID, PREVIOUS_SECRET, Schema};
+use super::secret::FILE_KEY;
 use super::suggest::nearest;
 use super::syntax;
 
@@ -71,8 +76,13 @@ impl ConfigFile {
         }
     }
 
-    /// The layer of this file, once nothing in it is unknown or of the wrong type.
-    pub(super) fn layer(&self, schema: &Schema) -> Result<Layer, ConfigError> {
+    /// The layer of this file, once nothing in it is unknown or of the wrong type. Environment in its texts
+    /// are replaced, and the files of secrets read.
+    pub(super) fn layer(
+        &self,
+        schema: &Schema,
+        environment: &Environment,
+    ) -> Result<Layer, ConfigError> {
         let refuse = |error: &toml::de::Error| {
             let start = error.span().map_or(0, |span| span.start);
             self.refuse(start, &syntax::explain(error.message()))
@@ -80,8 +90,25 @@ impl ConfigFile {
         let file = DeTable::parse(&self.text).map_err(|error| refuse(&error))?;
         self.has_no_credentials_for_all(file.get_ref())?;
         schema.check(file.get_ref()).map_err(|flaw| self.refuse(flaw.span.start, &flaw.text))?;
-        let table: toml::Table = toml::from_str(&self.text).map_err(|error| refuse(&error))?;
-        Ok(Layer::of_toml(&table, &|key| format!("{}: {key}", self.name)))
+        let mut table: toml::Table = toml::from_str(&self.text).map_err(|error| refuse(&error))?;
+        let texts = FileTexts { name: &self.name, lines: self.lines(), environment };
+        let from_files = texts.resolve(&mut table)?;
+        Ok(Layer::of_toml(&table, &|key| {
+            let end = if from_files.contains_key(key) { FILE_KEY } else { "" };
+            format!("{}: {key}{end}", self.name)
+        }))
+    }
+
+    /// The line of each key, lists of tables by their index.
+    pub(super) fn lines(&self) -> BTreeMap<String, usize> {
+        lines::of_keys(&self.text)
+    }
+
+    /// The files of its secrets.
+    pub(super) fn secret_files(&self, environment: &Environment) -> Vec<String> {
+        let Ok(mut table) = toml::from_str(&self.text) else { return Vec::new() };
+        let texts = FileTexts { name: &self.name, lines: self.lines(), environment };
+        texts.resolve(&mut table).map(|files| files.into_values().collect()).unwrap_or_default()
     }
 
     /// Whether it has no key at all.
@@ -92,7 +119,7 @@ impl ConfigFile {
     fn has_no_credentials_for_all(&self, file: &DeTable<'_>) -> Result<(), ConfigError> {
         let app = file.get("app").and_then(|app| app.get_ref().as_table());
         let has = |key: &&str| app.is_some_and(|app| app.contains_key(*key));
-        if CREDENTIALS.iter().chain([&OLD_ID]).any(has) {
+        if CREDENTIALS.iter().chain([&OLD_ID, &PREVIOUS_SECRET]).any(has) {
             return Err(ConfigError::new(format!(
                 "{}: [app] is what every app starts from; an app of its own, with id, key and \
                  secret, is [[apps]]",
@@ -108,9 +135,8 @@ impl ConfigFile {
         if let Some(format) = syntax::other_format(&self.text) {
             return ConfigError::new(format!("{name} {format}"));
         }
-        let above = self.text.get(..start).unwrap_or_default().matches('\n').count();
-        let line = self.text.lines().nth(above).unwrap_or_default().trim();
-        let number = above + 1;
+        let number = lines::line(&self.text, start);
+        let line = self.text.lines().nth(number - 1).unwrap_or_default().trim();
         let shown = !line.is_empty()
             && !line.contains(char::is_control)
             && line.chars().count() <= LINE_CHARS

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 
 /// How the variables begin that the configuration reads or names.
-const PREFIXES: [&str; 5] = ["RESOUND_", "REVERB_", "REDIS_", "SOKETI_", "SOCKUDO_"];
+const PREFIXES: [&str; 6] = ["RESOUND_", "REVERB_", "REDIS_", "PUSHER_", "SOKETI_", "SOCKUDO_"];
 
 const PROTOCOLS: [&str; 3] = ["tcp", "udp", "sctp"];
 

@@ -13,6 +13,7 @@ use toml::de::{DeInteger, DeTable, DeValue};
 
 use super::error::{ConfigError, ValueOrigin};
 use super::list;
+use super::secret::{FILE_KEY, is_secret};
 use super::suggest::{nearest, renamed};
 use super::values::RATIO;
 
@@ -21,6 +22,9 @@ pub(super) const FILE_ONLY: &str = "app.webhooks";
 
 /// The keys of an `[[apps]]` entry that `[app]` does not have.
 pub(super) const CREDENTIALS: [&str; 3] = ["id", "key", "secret"];
+
+/// One more, which an app may do without.
+pub(super) const PREVIOUS_SECRET: &str = "previous_secret";
 
 /// The name of an app's id in Reverb's `config/reverb.php`.
 pub(super) const OLD_ID: &str = "app_id";
@@ -95,6 +99,7 @@ impl Schema {
         let mut file = keys(&defaults, "");
         let text = |key: &str| (key.to_owned(), Shape::Value(text_type(&format!("apps.{key}"))));
         let mut app: Keys = CREDENTIALS.map(text).into();
+        app.push(text(PREVIOUS_SECRET));
         app.extend(
             defaults
                 .get("app")
@@ -105,6 +110,7 @@ impl Schema {
         file.push(("apps".to_owned(), Shape::Tables(app)));
         let mut values = BTreeMap::new();
         collect(&file, "", &mut values);
+        add_secret_files(&mut file, "");
         Self { file, values }
     }
 
@@ -176,6 +182,23 @@ fn keys(table: &toml::Table, path: &str) -> Keys {
         (name.clone(), shape)
     };
     table.iter().map(shape).collect()
+}
+
+/// Beside each secret, the key of the file that may hold it. It has no variable of its own: that of the
+/// secret ends with `_FILE` instead.
+fn add_secret_files(keys: &mut Keys, path: &str) {
+    let of_secret = |(name, _): &&(String, Shape)| is_secret(&join(path, name));
+    let files: Keys = keys
+        .iter()
+        .filter(of_secret)
+        .map(|(name, _)| (format!("{name}{FILE_KEY}"), Shape::Value(ValueType::Text)))
+        .collect();
+    for (name, shape) in keys.iter_mut() {
+        if let Shape::Table(inner) | Shape::Tables(inner) = shape {
+            add_secret_files(inner, &join(path, name));
+        }
+    }
+    keys.extend(files);
 }
 
 fn text_type(key: &str) -> ValueType {

@@ -4,6 +4,7 @@
 
 use std::net::{IpAddr, Ipv4Addr};
 use std::num::NonZero;
+use std::path::PathBuf;
 use std::thread::available_parallelism;
 use std::time::Duration;
 
@@ -33,6 +34,10 @@ pub struct ServerConfig {
     pub drain_sockets_per_second: usize,
     /// The time in which the process of an upgrade must accept connections.
     pub upgrade_timeout: Duration,
+    /// Where the process writes its id.
+    pub pid_file: Option<PathBuf>,
+    /// How often the files of the configuration are looked at; `None`: only on request.
+    pub watch_config: Option<Duration>,
     /// Threads that each own a part of the sockets, at least 1.
     pub workers: usize,
 }
@@ -49,6 +54,8 @@ impl ServerConfig {
                 .at("server.drain_sockets_per_second")
                 .number(1..=MAX_SOCKETS_PER_SECOND)?,
             upgrade_timeout: values.at("server.upgrade_timeout_seconds").seconds()?,
+            pid_file: values.at("server.pid_file").text_if_any().map(PathBuf::from),
+            watch_config: values.at("server.watch_config_seconds").seconds_or_never()?,
             workers: match values.at("server.workers").number(0..=MAX_WORKERS)? {
                 // With two workers on two cores, a delivery costs 15 to 50 % more CPU than with one,
                 // and fewer of them are made: nothing is left for the other end of the connections.

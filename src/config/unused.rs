@@ -7,13 +7,16 @@
 use std::collections::BTreeMap;
 
 use super::ConfigFile;
-use super::environment::{CREDENTIALS, REDIS, REVERB, Variables, is_set, variable};
+use super::environment::{
+    CREDENTIALS, Environment, PREVIOUS_SECRET, REDIS, REVERB, is_set, secrets, variable,
+};
 use super::error::enumeration;
 use super::schema::Schema;
+use super::secret::FILE_VARIABLE;
 use super::suggest::nearest;
 use super::values::{ValueTable, Values};
 
-/// Variables that Laravel and Reverb read and that have no effect on this server.
+/// Environment that Laravel and Reverb read and that have no effect on this server.
 const OF_LARAVEL: [&str; 5] = [
     "REVERB_SERVER",
     "REVERB_PORT",
@@ -74,14 +77,15 @@ const SWITCHES_OF_APP: [Switch; 2] = [
     Switch { key: "watchlist_events", off: "false", keys: "max_watchlist_users" },
 ];
 
-/// Variables that look like settings of this server and have no effect.
-pub(super) fn variables(variables: &Variables, schema: &Schema) -> Vec<String> {
-    let set = variables.keys().filter(|name| is_set(variables, name));
+/// Environment that look like settings of this server and have no effect.
+pub(super) fn variables(variables: &Environment, schema: &Schema) -> Vec<String> {
+    let set = variables.names().filter(|name| is_set(variables, name));
     let note = |name: &String| {
         let mut others = OTHER_SERVERS.iter();
         let other = others.find_map(|(prefix, server)| Some((name.strip_prefix(prefix)?, server)));
         let advice = match other {
             Some((rest, server)) => of_other(rest, server, variables)?,
+            None if is_of_file(name, schema) => return None,
             None if name.starts_with("REVERB_") && !is_known(name) => of_reverb(name, schema),
             None => return None,
         };
@@ -91,7 +95,7 @@ pub(super) fn variables(variables: &Variables, schema: &Schema) -> Vec<String> {
 }
 
 /// What sets the same here, unless that is set too.
-fn of_other(rest: &str, server: &str, variables: &Variables) -> Option<String> {
+fn of_other(rest: &str, server: &str, variables: &Environment) -> Option<String> {
     match OF_OTHERS.iter().find(|(theirs, _)| *theirs == rest) {
         Some((_, ours)) if is_set(variables, ours) => None,
         Some((_, ours)) => Some(format!("{ours} sets it here")),
@@ -112,8 +116,15 @@ fn of_reverb(name: &str, schema: &Schema) -> String {
 
 /// Every variable of Reverb's prefix that has an effect here.
 fn known() -> impl Iterator<Item = &'static str> {
-    let names = CREDENTIALS.iter().chain(&REVERB).chain(&REDIS).map(|(name, _)| *name);
+    let names = CREDENTIALS.iter().chain([&PREVIOUS_SECRET]).chain(&REVERB).chain(&REDIS);
+    let names = names.map(|(name, _)| *name);
     names.filter(|name| name.starts_with("REVERB_"))
+}
+
+/// Whether it names the file of a secret.
+fn is_of_file(name: &str, schema: &Schema) -> bool {
+    let stem = name.strip_suffix(FILE_VARIABLE);
+    stem.is_some_and(|stem| secrets(schema).iter().any(|secret| secret == stem))
 }
 
 fn is_known(name: &str) -> bool {
@@ -127,7 +138,7 @@ pub(super) fn file(file: &ConfigFile) -> Option<String> {
 }
 
 /// The credentials of hosted Pusher, which may stand for an app where none is configured.
-pub(super) fn pusher(variables: &Variables) -> Option<String> {
+pub(super) fn pusher(variables: &Environment) -> Option<String> {
     let found: Vec<&str> = PUSHER.into_iter().filter(|name| is_set(variables, name)).collect();
     let subject = match found.as_slice() {
         [] => return None,

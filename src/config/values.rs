@@ -60,6 +60,11 @@ pub(super) struct Setting<'a> {
 }
 
 impl Setting<'_> {
+    /// The value as it is in its layer.
+    pub(super) fn value(&self) -> &Value {
+        self.value
+    }
+
     /// A number within bounds, in the type that holds it.
     pub(super) fn number<T: TryFrom<u64>>(
         &self,

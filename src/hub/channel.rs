@@ -134,9 +134,9 @@ impl Channel {
         Ok(())
     }
 
-    /// Reports to the app's webhooks, if it has any.
+    /// Reports to the app's webhooks, if it has any now.
     pub(super) fn report(&self, payload: WebhookPayload) {
-        if let Some(webhooks) = &self.webhooks {
+        if let Some(webhooks) = self.webhooks.as_ref().filter(|webhooks| webhooks.is_on()) {
             webhooks.send(WebhookEvent { channel: self.name.clone(), payload, is_final: false });
         }
     }

@@ -159,11 +159,14 @@ impl Shards {
         }
     }
 
-    /// Closes about `count` sockets of one hub: the same number on each shard, since how many it has
-    /// there is not counted.
+    /// Closes `count` sockets of one hub or fewer: the same number on each shard, since how many it has
+    /// there is not counted. What is left over goes to shards that are drawn anew each time.
     pub(super) fn end_some_of(&self, hub: HubId, count: usize, code: CloseCode) {
-        let count = count.div_ceil(self.count());
-        for shard in 0..self.count() {
+        let shards = self.count();
+        let first = rand::random_range(0..shards);
+        for at in 0..shards {
+            let count = count / shards + usize::from(at < count % shards);
+            let shard = (first + at) % shards;
             self.push(shard, ShardCommand::EndSome { of: Some(hub), count, code });
         }
     }

@@ -42,11 +42,13 @@ pub enum Condition {
     CertificatesRefused,
     /// A certificate in use has expired, or is not valid yet.
     CertificateExpired,
+    /// The last configuration was refused, and the one before it is in use.
+    ConfigurationRefused,
 }
 
 impl Condition {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Starting,
         Self::Draining,
         Self::DescriptorsExhausted,
@@ -57,6 +59,7 @@ impl Condition {
         Self::LogLinesDropped,
         Self::CertificatesRefused,
         Self::CertificateExpired,
+        Self::ConfigurationRefused,
     ];
 
     /// Its name in answers and labels.
@@ -72,6 +75,7 @@ impl Condition {
             Self::LogLinesDropped => "log_lines_dropped",
             Self::CertificatesRefused => "certificates_refused",
             Self::CertificateExpired => "certificate_expired",
+            Self::ConfigurationRefused => "configuration_refused",
         }
     }
 
@@ -85,7 +89,8 @@ impl Condition {
             | Self::WebhookQueueFull
             | Self::LogLinesDropped
             | Self::CertificatesRefused
-            | Self::CertificateExpired => Severity::Degraded,
+            | Self::CertificateExpired
+            | Self::ConfigurationRefused => Severity::Degraded,
         }
     }
 
@@ -117,6 +122,9 @@ impl Condition {
             }
             Self::CertificateExpired => {
                 "a certificate has expired or is not valid yet, and clients refuse it: renew the file of tls.certificate"
+            }
+            Self::ConfigurationRefused => {
+                "the last reload was refused, and the configuration before it is in use: the log names what to correct"
             }
         }
     }

@@ -45,9 +45,12 @@ impl AppRegistry {
         found.map(|slot| (slot, current.slots[slot].clone())).ok_or(current.slots.len())
     }
 
-    /// The apps that are served.
-    pub(super) fn served(&self) -> Vec<Arc<Channels>> {
-        self.current.load().by_id.values().cloned().collect()
+    /// The apps that were served once and are not any more.
+    pub(super) fn removed(&self) -> Vec<Arc<Channels>> {
+        let current = self.current.load();
+        let is_removed =
+            |channels: &&Arc<Channels>| !current.by_id.contains_key(&channels.app().id);
+        current.slots.iter().filter(is_removed).cloned().collect()
     }
 
     /// Calls `act` for each app, removed ones included: some of their sockets may still be closing.

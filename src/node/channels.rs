@@ -129,6 +129,11 @@ impl Channels {
         self.coordinator.socket_count().await
     }
 
+    /// Open sockets of the app on this node.
+    pub fn open_sockets(&self) -> u32 {
+        self.coordinator.open_sockets()
+    }
+
     /// Closes every socket of a user, on every node.
     pub async fn terminate_user(&self, user_id: &str) {
         self.coordinator.terminate_user(user_id).await;

@@ -118,7 +118,7 @@ impl Publishing for ClusterNode {
     fn client_event(&self, relay: Relay, sender: SocketId, now: Instant) {
         let Relay { channel, frame, event, data, user_id } = relay;
         self.on_channel(&channel, |core, key| core.publish(key, frame, Some(sender), None, now));
-        if let Some(webhooks) = &self.webhooks {
+        if let Some(webhooks) = self.webhooks.as_ref().filter(|webhooks| webhooks.is_on()) {
             let payload = WebhookPayload::ClientEvent { event, data, socket_id: sender, user_id };
             webhooks.send(WebhookEvent { channel, payload, is_final: true });
         }
@@ -215,6 +215,10 @@ impl Permits for ClusterNode {
 
     fn release_permit(&self) {
         self.cluster.act(|core| core.release_permit(self.app));
+    }
+
+    fn open_sockets(&self) -> u32 {
+        self.cluster.act(|core| core.open_sockets(self.app))
     }
 
     fn pending_joins(&self) -> Option<PendingJoins> {

@@ -98,6 +98,9 @@ pub(super) trait Permits: Send + Sync {
     /// Returns a permit that was granted.
     fn release_permit(&self);
 
+    /// Open sockets of the app on this node.
+    fn open_sockets(&self) -> u32;
+
     /// The wait for the decision on every join requested so far; `None` where they are decided.
     fn pending_joins(&self) -> Option<PendingJoins>;
 }

@@ -116,6 +116,10 @@ impl Permits for SingleNode {
         self.hub.release_socket();
     }
 
+    fn open_sockets(&self) -> u32 {
+        self.hub.socket_count()
+    }
+
     fn pending_joins(&self) -> Option<PendingJoins> {
         None
     }

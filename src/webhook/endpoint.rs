@@ -13,9 +13,10 @@ use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 use serde::Serialize;
 
+use super::app_webhooks::AppWebhooks;
 use super::failure;
 use super::queue::Queue;
-use crate::app::{App, Webhook};
+use crate::app::Webhook;
 use crate::channel_rules::WebhookEvent;
 use crate::config::WebhooksConfig;
 use crate::metrics::Metrics;
@@ -30,7 +31,7 @@ const RETRY_LONGEST: Duration = Duration::from_secs(60);
 
 /// One webhook of one app, with its HTTP client.
 pub(super) struct Endpoint {
-    app: Arc<App>,
+    app_id: String,
     webhook: Webhook,
     retry: Duration,
     client: Client,
@@ -41,18 +42,17 @@ impl Endpoint {
     /// Prepares the client: no redirects (a signed body goes where it was configured to go), no
     /// proxies from the environment, a bound on every step.
     pub(super) fn new(
-        app: Arc<App>,
-        webhook: Webhook,
+        app_id: &str,
+        webhook: &Webhook,
         limits: WebhooksConfig,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Self> {
-        let url = reqwest::Url::parse(&webhook.url).with_context(|| {
-            format!("the webhook {:?} of app {} is no URL", webhook.url, app.id)
-        })?;
+        let url = reqwest::Url::parse(&webhook.url)
+            .with_context(|| format!("the webhook {:?} of app {app_id} is no URL", webhook.url))?;
         // The first caller in the process wins, and every caller brings the same provider.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let mut builder = Client::builder()
-            .default_headers(headers(&app, &webhook)?)
+            .default_headers(headers(webhook)?)
             .redirect(Policy::none())
             .no_proxy()
             .connect_timeout(limits.connect_timeout)
@@ -65,29 +65,39 @@ impl Endpoint {
             let url = &webhook.url;
             format!("cannot prepare the webhook {url}: are the certificates of authorities (package ca-certificates) installed?")
         })?;
-        Ok(Self { app, webhook, retry: limits.retry_for, client, metrics })
+        let (app_id, webhook) = (app_id.to_owned(), webhook.clone());
+        Ok(Self { app_id, webhook, retry: limits.retry_for, client, metrics })
     }
 
-    /// Sends the events of `queue`, for as long as the process runs.
-    pub(super) async fn run(self, queue: Arc<Queue<WebhookEvent>>) {
-        loop {
-            let mut events = vec![queue.next().await];
+    pub(super) fn webhook(&self) -> &Webhook {
+        &self.webhook
+    }
+
+    /// Sends the events of `queue` until it is closed and empty, with the key and the secret that the
+    /// app has at the time of each call.
+    pub(super) async fn run(
+        self: Box<Self>,
+        queue: Arc<Queue<WebhookEvent>>,
+        app: Arc<AppWebhooks>,
+    ) {
+        while let Some(event) = queue.next().await {
+            let mut events = vec![event];
             if !self.webhook.batch_window.is_zero() {
                 tokio::time::sleep(self.webhook.batch_window).await;
                 events.extend(queue.take(BATCH_EVENTS_MAX - 1));
             }
-            self.call(&events).await;
+            self.call(&events, &app).await;
         }
     }
 
-    async fn call(&self, events: &[WebhookEvent]) {
+    async fn call(&self, events: &[WebhookEvent], app: &AppWebhooks) {
         let (body, since, mut wait) = (body(events), Instant::now(), RETRY_FIRST);
         let url = &self.webhook.url;
         loop {
             let called = Instant::now();
-            let answer = self.post(&body).await;
+            let answer = self.post(&body, app).await;
             let result = failure::result_of(&answer);
-            self.metrics.webhooks.called(&self.app.id, result, called.elapsed());
+            self.metrics.webhooks.called(&self.app_id, result, called.elapsed());
             let failure = match answer {
                 Ok(status) if status.is_success() => {
                     self.metrics.webhooks.events_sent.inc_by(events.len() as u64);
@@ -102,29 +112,31 @@ impl Endpoint {
             if since.elapsed() + jittered > self.retry {
                 self.metrics.webhooks.events_lost.inc_by(events.len() as u64);
                 let lost = events.len();
-                tracing::warn!(app = self.app.id, url, lost, failure, "webhook events are lost");
+                tracing::warn!(app = self.app_id, url, lost, failure, "webhook events are lost");
                 return;
             }
-            tracing::info!(app = self.app.id, url, failure, retry_in = ?jittered, "webhook failed");
+            tracing::info!(app = self.app_id, url, failure, retry_in = ?jittered, "webhook failed");
             tokio::time::sleep(jittered).await;
             wait = (wait * 2).min(RETRY_LONGEST);
         }
     }
 
-    async fn post(&self, body: &[u8]) -> reqwest::Result<StatusCode> {
-        let signature = signature::signed_body(&self.app, body);
-        let request = self.client.post(&self.webhook.url).header("X-Pusher-Signature", signature);
+    async fn post(&self, body: &[u8], app: &AppWebhooks) -> reqwest::Result<StatusCode> {
+        let request = {
+            let app = app.app();
+            let request = self.client.post(&self.webhook.url).header("X-Pusher-Key", &app.key);
+            request.header("X-Pusher-Signature", signature::signed_body(&app, body))
+        };
         Ok(request.body(body.to_vec()).send().await?.status())
     }
 }
 
-fn headers(app: &App, webhook: &Webhook) -> anyhow::Result<HeaderMap> {
+fn headers(webhook: &Webhook) -> anyhow::Result<HeaderMap> {
     let mut headers = HeaderMap::new();
     for (name, value) in &webhook.headers {
         headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
     }
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert("X-Pusher-Key", HeaderValue::try_from(&app.key)?);
     Ok(headers)
 }
 

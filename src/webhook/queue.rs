@@ -1,5 +1,5 @@
 //! A bounded queue from producers that must not wait to one consumer. When it is full, the oldest
-//! entry is dropped and counted.
+//! entry is dropped and counted. A queue that is closed ends when it is empty.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use parking_lot::Mutex;
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use crate::metrics::{Condition, Metrics};
 
@@ -15,6 +16,7 @@ pub(super) struct Queue<T> {
     entries_max: usize,
     waiting: Mutex<Waiting<T>>,
     filled: Notify,
+    closed: CancellationToken,
     metrics: Arc<Metrics>,
 }
 
@@ -38,7 +40,9 @@ pub(super) struct Backlog {
 impl<T> Queue<T> {
     pub(super) fn new(entries_max: usize, metrics: Arc<Metrics>) -> Self {
         let waiting = Waiting { entries: VecDeque::new(), in_hand_since: None, is_full: false };
-        Self { entries_max, waiting: Mutex::new(waiting), filled: Notify::new(), metrics }
+        let (waiting, filled, closed) =
+            (Mutex::new(waiting), Notify::new(), CancellationToken::new());
+        Self { entries_max, waiting, filled, closed, metrics }
     }
 
     /// Appends an entry.
@@ -54,15 +58,28 @@ impl<T> Queue<T> {
         self.filled.notify_one();
     }
 
-    /// Waits for the oldest entry and takes it. One task at a time may call this; it is finished with the
-    /// entry before.
-    pub(super) async fn next(&self) -> T {
+    /// Waits for the oldest entry and takes it; `None` once the queue is closed and empty. One task at a
+    /// time may call this; it is finished with the entry before.
+    pub(super) async fn next(&self) -> Option<T> {
         loop {
+            // Looked at first: an entry that was pushed before the end is taken.
+            let is_closed = self.closed.is_cancelled();
             if let Some(entry) = self.try_next() {
-                return entry;
+                return Some(entry);
             }
-            self.filled.notified().await;
+            if is_closed {
+                return None;
+            }
+            tokio::select! {
+                () = self.filled.notified() => {}
+                () = self.closed.cancelled() => {}
+            }
         }
+    }
+
+    /// Nothing is pushed any more.
+    pub(super) fn close(&self) {
+        self.closed.cancel();
     }
 
     fn try_next(&self) -> Option<T> {
@@ -120,7 +137,10 @@ mod tests {
             queue.push(number);
         }
         assert!(metrics.process.condition.holds(Condition::WebhookQueueFull));
-        assert_eq!((queue.next().await, queue.take(9)), (2, vec![3]));
+        assert_eq!((queue.next().await, queue.take(9)), (Some(2), vec![3]));
+        queue.push(4);
+        queue.close();
+        assert_eq!((queue.next().await, queue.next().await), (Some(4), None));
         assert!(metrics.text().contains("resound_webhook_events_lost_total 1\n"));
         assert!(!metrics.process.condition.holds(Condition::WebhookQueueFull));
     }

@@ -12,6 +12,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 mod bench;
 mod packaging;
+mod reload;
 mod refusals;
 mod start;
 mod trigger;
@@ -24,6 +25,14 @@ fn folder(name: &str) -> PathBuf {
     let _ = fs::remove_dir_all(&path);
     fs::create_dir_all(path.join("config")).unwrap();
     path
+}
+
+/// What `check` prints of the keys of [`APP`] with this key, in a file of this name.
+fn keys_of_app(key: &str, file: &str) -> String {
+    format!(
+        "apps[0].id = \"7\"  # {file}:2\napps[0].key = \"{key}\"  # {file}:3\n\
+         apps[0].secret = sha256:043a7187  # {file}:4\n"
+    )
 }
 
 fn resound(folder: &Path, arguments: &[&str]) -> Command {
@@ -60,14 +69,16 @@ fn a_bare_name_is_looked_for_here_and_then_in_config() {
         "error: flag --config is \"./x/a.toml\", but there is no such file; looked for \
          ./x/a.toml\n",
     );
-    let line = |key: &str| {
-        format!("app 7: key {key}, any number of connections, messages up to 10000 bytes\nok\n")
+    let line = |key: &str, file: &str| {
+        let app =
+            format!("app 7: key {key}, any number of connections, messages up to 10000 bytes");
+        format!("{app}\n{}ok\n", keys_of_app(key, file))
     };
     fs::write(here.join("config/a.toml"), APP).unwrap();
-    check(&check_config("a.toml"), 0, &line("k"), "");
+    check(&check_config("a.toml"), 0, &line("k", "config/a.toml"), "");
     fs::write(here.join("a.toml"), APP.replace("\"k\"", "\"nearer\"")).unwrap();
-    check(&check_config("a.toml"), 0, &line("nearer"), "");
-    check(&check_config("config/a.toml"), 0, &line("k"), "");
+    check(&check_config("a.toml"), 0, &line("nearer", "a.toml"), "");
+    check(&check_config("config/a.toml"), 0, &line("k", "config/a.toml"), "");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 
-use super::{APP, check, folder, line_with, resound, terminate};
+use super::{APP, check, folder, keys_of_app, line_with, resound, terminate};
 
 /// The first line of the log with `part`, of a server with one app and these variables.
 fn logged(here: &Path, variables: &[(&str, &str)], part: &str) -> String {
@@ -47,7 +47,8 @@ fn a_setting_without_effect_is_a_warning_of_serve_and_check() {
     let mut command = resound(&here, &["check", "--config", "a.toml"]);
     let output = command.envs(variables).output().unwrap();
     let app = "app 7: key k, any number of connections, messages up to 10000 bytes";
-    check(&output, 0, &format!("{app}\nwarning: {message}\nok\n"), "");
+    let keys = keys_of_app("k", "a.toml");
+    check(&output, 0, &format!("{app}\nwarning: {message}\n{keys}ok\n"), "");
 }
 
 /// The complete stderr of `serve` with one app, which ends with 1.
@@ -126,5 +127,6 @@ fn an_env_file_that_is_not_read_is_named_beside_the_development_app() {
     std::fs::write(here.join("a.toml"), APP).unwrap();
     let output = resound(&here, &["check", "--config", "a.toml"]).output().unwrap();
     let app = "app 7: key k, any number of connections, messages up to 10000 bytes";
-    check(&output, 0, &format!("{app}\nok\n"), "");
+    let keys = keys_of_app("k", "a.toml");
+    check(&output, 0, &format!("{app}\n{keys}ok\n"), "");
 }

@@ -16,6 +16,7 @@ mod foreign;
 mod losses;
 mod outage;
 mod refusals;
+mod reload;
 mod remedies;
 mod secrets;
 mod sentinels;

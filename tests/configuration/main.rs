@@ -17,6 +17,7 @@ mod ranges;
 mod redis;
 mod refusals;
 mod telemetry;
+mod texts;
 mod tls;
 mod unused;
 mod webhooks;

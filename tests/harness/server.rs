@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use resound::config::{Config, ConfigFile, ListenAddress, Sources};
 use resound::metrics::Metrics;
-use resound::server::Server;
+use resound::server::{ReloadReport, Reloader, Server};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
@@ -29,6 +29,7 @@ pub struct TestServer {
     /// The first of `http.listen`.
     pub api_address: Option<SocketAddr>,
     pub metrics: Arc<Metrics>,
+    reloader: Arc<Reloader>,
     stop: Option<oneshot::Sender<()>>,
     run: JoinHandle<anyhow::Result<()>>,
 }
@@ -49,6 +50,7 @@ impl TestServer {
         let server = Server::bind(&config(toml)).await.expect("a free port");
         let address = ip(server.addresses()).expect("an IP address to connect to");
         let (api_address, metrics) = (ip(server.api_addresses()), server.metrics());
+        let reloader = server.reloader();
         let (stop, stopped) = oneshot::channel();
         let run = tokio::spawn(server.run(async {
             // A test that ends without stopping the server aborts it instead.
@@ -56,7 +58,7 @@ impl TestServer {
                 std::future::pending::<()>().await;
             }
         }));
-        Self { address, api_address, metrics, stop: Some(stop), run }
+        Self { address, api_address, metrics, reloader, stop: Some(stop), run }
     }
 
     /// A connected, greeted client of the app `reverb-key`.
@@ -68,6 +70,11 @@ impl TestServer {
     /// A back end of the app `123456`.
     pub fn backend(&self) -> Backend {
         Backend::new(self.address, "123456", "reverb-key", "reverb-secret")
+    }
+
+    /// Changes the configuration to this one while the server runs.
+    pub fn reload(&self, toml: &str) -> ReloadReport {
+        self.reloader.apply(&config(toml)).expect("a configuration that can be applied")
     }
 
     /// Stops the server, as SIGTERM does; [`ended`](Self::ended) waits for its end.

@@ -28,6 +28,7 @@ mod malformed_frames;
 mod malformed_http;
 mod order;
 mod races;
+mod reload;
 mod requests;
 mod rosters;
 mod shutdown;

@@ -1,0 +1,80 @@
+//! Which keys hold secrets, the files they may stand in, and how a secret is shown.
+//!
+//! Owns the rule for names, so that every secret has a `_file` key and a `_FILE` variable of its own.
+
+use std::fs;
+use std::io::{self, ErrorKind, Read};
+
+use sha2::{Digest, Sha256};
+
+/// What the name of a key or variable ends with if its value stands in a file.
+pub(super) const FILE_KEY: &str = "_file";
+pub(super) const FILE_VARIABLE: &str = "_FILE";
+
+/// No secret is longer; a larger file is the wrong one.
+const MAX_FILE_BYTES: u64 = 64 * 1024;
+
+/// Whether the value of a key, such as `cluster.password`, is a secret or may hold one.
+pub(super) fn is_secret(key: &str) -> bool {
+    let name = key.rsplit('.').next().unwrap_or(key);
+    ["secret", "password", "token"].iter().any(|end| name.ends_with(end)) || key == "cluster.url"
+}
+
+/// Reads the file of a secret: one line, whose end is no part of it. The error says what is wrong with
+/// the file, and not which key named it.
+pub(super) fn read_file(path: &str) -> Result<String, String> {
+    let open = || -> io::Result<Vec<u8>> {
+        let mut bytes = Vec::new();
+        fs::File::open(path)?.take(MAX_FILE_BYTES + 1).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    };
+    let bytes = open().map_err(|error| match error.kind() {
+        ErrorKind::NotFound => format!("is {path:?}; there is no such file"),
+        ErrorKind::PermissionDenied => {
+            format!("is {path:?}; the user of this process has no permission to read it")
+        }
+        _ => format!("is {path:?}; it cannot be read: {error}"),
+    })?;
+    if bytes.len() as u64 > MAX_FILE_BYTES {
+        return Err(format!("is {path:?}; it is larger than {MAX_FILE_BYTES} bytes, so no secret"));
+    }
+    let text = String::from_utf8(bytes);
+    let text = text.map_err(|_| format!("is {path:?}; it must hold text in UTF-8"))?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    let line = line.strip_suffix('\r').unwrap_or(line);
+    if line.is_empty() {
+        return Err(format!("is {path:?}; the file is empty"));
+    }
+    Ok(line.to_owned())
+}
+
+/// A secret as it may be shown: enough to compare two of them, and nothing of the text.
+pub(super) fn fingerprint(secret: &str) -> String {
+    if secret.is_empty() {
+        return "empty".to_owned();
+    }
+    format!("sha256:{}", &hex::encode(Sha256::digest(secret))[..8])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{fingerprint, is_secret};
+
+    #[test]
+    fn secrets_are_found_by_their_names() {
+        for key in
+            ["apps.secret", "apps.previous_secret", "cluster.password", "cluster.url", "x.token"]
+        {
+            assert!(is_secret(key), "{key}");
+        }
+        for key in ["apps.key", "cluster.username", "cluster.ca_file", "apps.webhooks.url"] {
+            assert!(!is_secret(key), "{key}");
+        }
+    }
+
+    #[test]
+    fn a_fingerprint_shows_nothing_of_the_secret() {
+        assert_eq!(fingerprint("app-secret"), "sha256:6c904c51");
+        assert_eq!(fingerprint(""), "empty");
+    }
+}

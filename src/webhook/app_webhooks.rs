@@ -1,0 +1,115 @@
+//! The webhooks of one app: the queue of its events, its endpoints as they are now, and the task
+//! between them.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use arc_swap::{ArcSwap, Guard};
+
+use super::queue::{Backlog, Queue};
+use crate::app::{App, Webhook};
+use crate::channel_rules::{WebhookDelay, WebhookEvent, WebhookSink};
+use crate::metrics::Metrics;
+
+/// The webhooks of one app.
+pub(super) struct AppWebhooks {
+    app: ArcSwap<App>,
+    events: Queue<WebhookEvent>,
+    endpoints: ArcSwap<Vec<RunningEndpoint>>,
+    is_dispatched: AtomicBool,
+}
+
+/// An endpoint whose task runs.
+#[derive(Clone)]
+pub(super) struct RunningEndpoint {
+    pub(super) webhook: Webhook,
+    pub(super) queue: Arc<Queue<WebhookEvent>>,
+}
+
+impl AppWebhooks {
+    pub(super) fn new(app: Arc<App>, events: Queue<WebhookEvent>) -> Self {
+        let (endpoints, is_dispatched) = Default::default();
+        Self { app: ArcSwap::new(app), events, endpoints, is_dispatched }
+    }
+
+    /// The app whose key and secret sign the calls. Not to be held while waiting.
+    pub(super) fn app(&self) -> Guard<Arc<App>> {
+        self.app.load()
+    }
+
+    pub(super) fn set_app(&self, app: Arc<App>) {
+        self.app.store(app);
+    }
+
+    pub(super) fn endpoints(&self) -> Arc<Vec<RunningEndpoint>> {
+        self.endpoints.load_full()
+    }
+
+    /// How many events wait, and since when the oldest does.
+    fn backlog(&self) -> (usize, Option<Instant>) {
+        let endpoints = self.endpoints.load();
+        let of_endpoints = endpoints.iter().map(|endpoint| endpoint.queue.backlog());
+        let all: Vec<Backlog> = of_endpoints.chain([self.events.backlog()]).collect();
+        let entries = all.iter().map(|backlog| backlog.entries).sum();
+        (entries, all.iter().filter_map(|backlog| backlog.since).min())
+    }
+
+    /// Replaces the endpoints; those that are left out get nothing further, and end when their queues
+    /// are empty. Returns whether [`dispatch`] has to be started.
+    pub(super) fn replace_endpoints(&self, endpoints: Vec<RunningEndpoint>) -> bool {
+        let has_endpoints = !endpoints.is_empty();
+        let before = self.endpoints.swap(Arc::new(endpoints));
+        let now = self.endpoints.load();
+        let is_kept = |endpoint: &RunningEndpoint| {
+            now.iter().any(|kept| Arc::ptr_eq(&kept.queue, &endpoint.queue))
+        };
+        before.iter().filter(|endpoint| !is_kept(endpoint)).for_each(|it| it.queue.close());
+        has_endpoints && !self.is_dispatched.swap(true, Ordering::Relaxed)
+    }
+}
+
+impl WebhookSink for AppWebhooks {
+    fn send(&self, event: WebhookEvent) {
+        self.events.push(event);
+    }
+
+    fn is_on(&self) -> bool {
+        !self.endpoints.load().is_empty()
+    }
+}
+
+/// Has each scrape show what waits for the endpoints of an app.
+pub(super) fn expose(app_id: &str, webhooks: &Arc<AppWebhooks>, metrics: &Metrics) {
+    metrics.webhooks.expose(app_id);
+    let (app_id, webhooks) = (app_id.to_owned(), Arc::downgrade(webhooks));
+    metrics.before_scrape(move |metrics| {
+        let Some(webhooks) = webhooks.upgrade() else { return };
+        let (entries, since) = webhooks.backlog();
+        let age = since.map_or(Duration::ZERO, |since| since.elapsed());
+        metrics.webhooks.set_backlog(&app_id, entries, age);
+    });
+}
+
+/// Applies the delay rules to the events of one app and queues what is due for its endpoints.
+pub(super) async fn dispatch(webhooks: Arc<AppWebhooks>, held_max: usize) {
+    let mut delay = WebhookDelay::new(held_max);
+    loop {
+        let due = delay.next_due().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+        tokio::select! {
+            event = webhooks.events.next() => match event {
+                Some(event) => delay.push(event, Instant::now()),
+                None => return,
+            },
+            () = tokio::time::sleep_until(due.into()) => {}
+        }
+        let endpoints = webhooks.endpoints.load();
+        for event in delay.release(Instant::now()) {
+            let (kind, channel) = (event.payload.kind(), event.channel.as_str());
+            let receives = |it: &&RunningEndpoint| it.webhook.receives(kind, channel);
+            for endpoint in endpoints.iter().filter(receives) {
+                endpoint.queue.push(event.clone());
+            }
+        }
+    }
+}
