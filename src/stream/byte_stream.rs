@@ -90,8 +90,8 @@ impl ByteStream {
         self.look_ahead(&mut [0], |first| Some(first.first().copied())).await
     }
 
-    /// Looks at the first bytes of a connection without TLS that have arrived, without taking them, again after each arrival, until
-    /// `found` returns a value. At the end of the stream `found` gets no bytes.
+    /// Looks at the first bytes that have arrived, without taking them, again after each arrival, until
+    /// `found` returns a value. At the end of the stream `found` gets no bytes. Not for a TLS connection.
     pub async fn look_ahead<T>(
         &self,
         buffer: &mut [u8],

@@ -103,8 +103,8 @@ impl WebSocketEndpoint {
         self.admission.admit(client, now)
     }
 
-    /// Answers a handshake of a client with this address: with 101 and the [`Upgrade`] to [`serve`](Self::serve), or with an error
-    /// if it is malformed.
+    /// Answers a handshake of a client with this address: with 101 and the [`Upgrade`] to
+    /// [`serve`](Self::serve), or with an error if it is malformed.
     pub fn upgrade<B>(
         &self,
         request: &Request<B>,

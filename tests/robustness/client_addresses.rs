@@ -2,10 +2,13 @@
 
 use std::net::SocketAddr;
 
+use tokio::io::{AsyncWriteExt, copy_bidirectional};
+use tokio::net::{TcpListener, TcpStream};
+
 use crate::bystander::Bystander;
 use crate::harness::server::REVERB_APP;
 use crate::harness::wire::{Wire, handshake};
-use crate::harness::{Program, TestServer, eventually};
+use crate::harness::{Program, TestServer, eventually, tls};
 
 const PROXY_V1: &str = "PROXY TCP4 203.0.113.7 192.0.2.2 40000 80\r\n";
 const PROXY_V2: &[u8] =
@@ -70,6 +73,33 @@ async fn a_listed_proxy_may_begin_with_a_header_of_either_version() {
     }
     let series = "resound_connections_rejected_total{reason=\"proxy_header_malformed\"}";
     assert_eq!(server.metric(series), 2.0);
+}
+
+/// Passes connections on behind a header, as a balancer of TCP does.
+async fn balancer(server: SocketAddr) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            tokio::spawn(async move {
+                let mut server = TcpStream::connect(server).await.unwrap();
+                server.write_all(PROXY_V2).await.unwrap();
+                let _ = copy_bidirectional(&mut client, &mut server).await;
+            });
+        }
+    });
+    address
+}
+
+#[tokio::test]
+async fn tls_may_follow_the_header() {
+    let lines = "proxies = [\"127.0.0.1\"]\nproxy_protocol = \"on\"\nmax_sockets_per_address = 1";
+    let file = format!("{}{}", server_with(lines), tls::section(""));
+    let server = TestServer::with(&file).await;
+    let tunnel = tls::Tunnel::to(balancer(server.address).await).await;
+    let _socket = knock(tunnel.address, &handshake()).await.expect("a socket");
+    // The same client, by the header's address.
+    assert_eq!(knock(tunnel.address, &handshake()).await.err(), Some(4100));
 }
 
 #[tokio::test]

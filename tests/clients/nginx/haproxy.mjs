@@ -8,8 +8,11 @@ import { endWithUs } from '../harness/process.mjs';
 import { freePort } from '../harness/server.mjs';
 import { until } from '../harness.mjs';
 
-/** Starts HAProxy, which closes a part of its idle connections to `server` every `purgeMs`; `{ host, port, stop }` of its listener. */
-export async function startHaproxy(server, { purgeMs }) {
+/**
+ * Starts HAProxy; `{ host, port, stop }` of its listener. `purgeMs`: how often it closes a part of its idle connections to `server`;
+ * `mode`: http or tcp; `defaults`: further lines for both sides; `options`: what stands behind the address of `server`.
+ */
+export async function startHaproxy(server, { purgeMs = 5000, mode = 'http', defaults = '', options = '' } = {}) {
   const folder = mkdtempSync(join(tmpdir(), 'resound-haproxy-'));
   const port = await freePort();
   writeFileSync(
@@ -17,16 +20,17 @@ export async function startHaproxy(server, { purgeMs }) {
     `global
   nbthread 1
 defaults
-  mode http
+  mode ${mode}
   timeout connect 3s
   timeout client 60s
   timeout server 60s
-  http-reuse always
+  ${mode === 'http' ? 'http-reuse always' : ''}
+  ${defaults}
 frontend proxy
   bind 127.0.0.1:${port}
   default_backend nodes
 backend nodes
-  server node ${server.host}:${server.port} pool-purge-delay ${purgeMs}ms
+  server node ${server.host}:${server.port} pool-purge-delay ${purgeMs}ms ${options}
 `,
   );
   const child = endWithUs(spawn('haproxy', ['-f', join(folder, 'haproxy.cfg'), '-db'], { stdio: ['ignore', 'ignore', 'pipe'] }));
