@@ -4,10 +4,11 @@
 //! passes the signals and a test its own. Owns the order of start and stop, and no rules.
 
 use std::future::Future;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
+use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
 use crate::cluster::Cluster;
@@ -74,6 +75,7 @@ pub struct Server {
     metrics: Arc<Metrics>,
     certificates: Option<Arc<CertificateWatch>>,
     background: JoinSet<()>,
+    webhooks: Arc<Webhooks>,
     reloader: Arc<Reloader>,
     lifecycle: Lifecycle,
     stopping: Stopping,
@@ -143,6 +145,7 @@ impl Server {
             metrics,
             certificates: certificates.clone(),
             background,
+            webhooks: webhooks.clone(),
             reloader: Arc::new(Reloader::new(config, node, webhooks, certificates)),
             lifecycle,
             stopping,
@@ -250,6 +253,8 @@ impl Server {
             closed: &lifecycle.closed,
             passable: &self.passable,
             metrics: &self.metrics,
+            webhooks: &self.webhooks,
+            begun: OnceLock::new(),
         };
         let draining = async {
             drain.run(stop).await;
@@ -271,6 +276,8 @@ impl Server {
             () = connections => {}
             () = cut_short => {}
         }
+        let cut_short = self.cut_short.cancelled();
+        self.webhooks.flush(async { drop(timeout_at(drain.end().into(), cut_short).await) }).await;
         if let Some(cluster) = &self.cluster {
             cluster_task::leave(cluster).await;
         }

@@ -9,7 +9,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Apps, Webhook};
 use crate::channel_rules::WebhookSink;
@@ -21,7 +23,7 @@ mod endpoint;
 mod failure;
 mod queue;
 
-use app_webhooks::{AppWebhooks, RunningEndpoint};
+use app_webhooks::{AppWebhooks, RunningEndpoint, Stage};
 use endpoint::Endpoint;
 use queue::Queue;
 
@@ -31,6 +33,9 @@ pub struct Webhooks {
     metrics: Arc<Metrics>,
     apps: Mutex<HashMap<String, Arc<AppWebhooks>>>,
     tasks: Mutex<JoinSet<()>>,
+    stage: watch::Sender<Stage>,
+    /// Cancelled when the server ends.
+    ending: CancellationToken,
 }
 
 /// The endpoints of a configuration, checked and ready to start.
@@ -47,7 +52,8 @@ impl Webhooks {
     /// No app has webhooks yet.
     pub fn new(limits: WebhooksConfig, metrics: Arc<Metrics>) -> Self {
         let (apps, tasks) = Default::default();
-        Self { limits, metrics, apps, tasks }
+        let (stage, ending) = (watch::Sender::new(Stage::Serving), CancellationToken::new());
+        Self { limits, metrics, apps, tasks, stage, ending }
     }
 
     /// Prepares the endpoints of these apps; changes nothing.
@@ -60,8 +66,11 @@ impl Webhooks {
                 let same = |endpoint: &&RunningEndpoint| endpoint.webhook == *webhook;
                 match running.as_ref().and_then(|running| running.iter().find(same)) {
                     Some(endpoint) => Ok(PreparedEndpoint::Running(endpoint.clone())),
-                    None => Endpoint::new(&app.id, webhook, self.limits, self.metrics.clone())
-                        .map(|endpoint| PreparedEndpoint::New(Box::new(endpoint))),
+                    None => {
+                        let (metrics, ending) = (self.metrics.clone(), self.ending.clone());
+                        Endpoint::new(&app.id, webhook, self.limits, metrics, ending)
+                            .map(|endpoint| PreparedEndpoint::New(Box::new(endpoint)))
+                    }
                 }
             };
             let endpoints = app.webhooks.iter().map(endpoint);
@@ -96,7 +105,8 @@ impl Webhooks {
             let endpoints: Vec<_> = endpoints.into_iter().map(start).collect();
             if webhooks.replace_endpoints(endpoints) {
                 app_webhooks::expose(&id, &webhooks, &self.metrics);
-                tasks.spawn(app_webhooks::dispatch(webhooks.clone(), self.limits.queue_events));
+                let (held_max, stages) = (self.limits.queue_events, self.stage.subscribe());
+                tasks.spawn(app_webhooks::dispatch(webhooks.clone(), held_max, stages));
             }
             sinks.insert(id, webhooks);
         }
@@ -107,6 +117,32 @@ impl Webhooks {
     pub fn retire(&self, app_id: &str) {
         if let Some(webhooks) = self.apps.lock().get(app_id) {
             webhooks.replace_endpoints(Vec::new());
+        }
+    }
+
+    /// Another process serves the channels from now on: who leaves here returns there, and is not reported.
+    pub fn hand_over(&self) {
+        self.stage.send_replace(Stage::HandedOver);
+    }
+
+    /// Sends what waits, leaves that wait for a return included, until `over` resolves at most. What is left
+    /// then is lost, counted and logged. Nothing is sent afterwards.
+    pub async fn flush(&self, over: impl Future<Output = ()>) {
+        self.stage.send_replace(Stage::Ended);
+        self.ending.cancel();
+        let mut tasks = std::mem::take(&mut *self.tasks.lock());
+        let sent = async { while tasks.join_next().await.is_some() {} };
+        tokio::select! {
+            () = sent => return,
+            () = over => {}
+        }
+        let before = self.metrics.webhooks.events_lost.get();
+        // Drops the calls that are under way, which count what they carry.
+        tasks.shutdown().await;
+        self.apps.lock().values().for_each(|webhooks| webhooks.abandon());
+        let lost = self.metrics.webhooks.events_lost.get() - before;
+        if lost > 0 {
+            tracing::warn!(lost, "webhook events could not be sent before the end of the server");
         }
     }
 

@@ -23,6 +23,17 @@ pub struct WebhookEvent {
     pub is_final: bool,
 }
 
+impl WebhookEvent {
+    /// Whether it waits for a return that cancels it.
+    pub fn is_held(&self) -> bool {
+        let is_leave = matches!(
+            self.payload,
+            WebhookPayload::ChannelVacated | WebhookPayload::MemberRemoved(_)
+        );
+        is_leave && !self.is_final
+    }
+}
+
 /// The kinds of [`WebhookEvent`], each with its fields.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum WebhookPayload {

@@ -10,6 +10,7 @@ use tokio::sync::oneshot;
 use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
+use super::pid_file::PidFile;
 use super::reloading::Reloading;
 use super::signals::{Response, Signals};
 use super::upgrade;
@@ -126,6 +127,9 @@ impl Process<'_> {
                 tracing::info!(signal, "starting the process that takes over");
                 self.upgrade().await;
             }
+            Event::Signal(cause, Response::Reload) if self.handed_over.is_cancelled() => {
+                tracing::info!(cause, "another process has taken over: nothing is read again here");
+            }
             Event::Signal(cause, Response::Reload) => {
                 self.notifier.reloading();
                 self.reloading.reload(cause);
@@ -184,6 +188,10 @@ impl Process<'_> {
     async fn give_up_upgrade(&mut self, reason: &str) {
         if let Some(successor) = self.successor.take() {
             successor.end().await;
+            // It wrote its own id there.
+            if let Some(Err(error)) = self.reloading.pid_file.as_ref().map(PidFile::write) {
+                tracing::warn!(error = format!("{error:#}"), "the pid file names another process");
+            }
         }
         tracing::error!(reason, "the upgrade failed: no other process takes over");
         self.answer(Err(format!("the upgrade failed: {reason}"))).await;

@@ -6,6 +6,7 @@
 //! how long a stop takes: each step has a bound of its own.
 
 use std::pin::Pin;
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 use tokio::time::{Interval, MissedTickBehavior, interval, sleep, timeout};
@@ -16,6 +17,7 @@ use super::listen::PassableSockets;
 use crate::hub::Shards;
 use crate::metrics::{Condition, Metrics};
 use crate::protocol::CloseCode;
+use crate::webhook::Webhooks;
 use crate::websocket::Stopping;
 
 /// How long handshakes are still answered (with 4100) after the last socket is closed. pusher-js
@@ -53,6 +55,9 @@ pub(super) struct Drain<'a> {
     pub(super) closed: &'a CancellationToken,
     pub(super) passable: &'a PassableSockets,
     pub(super) metrics: &'a Metrics,
+    pub(super) webhooks: &'a Webhooks,
+    /// Since when the time of the drain runs.
+    pub(super) begun: OnceLock<Instant>,
 }
 
 impl Drain<'_> {
@@ -69,9 +74,16 @@ impl Drain<'_> {
             },
         }
         self.begin();
+        let _ = self.begun.set(Instant::now());
         if timeout(self.config.bound, self.stop()).await.is_err() {
             tracing::warn!("the drain took all its time; what is left is cut off");
         }
+    }
+
+    /// When webhooks are given up that wait after the connections have ended: at the bound of a drain, and
+    /// after a hand-over, when nothing waits for this process, that long from now.
+    pub(super) fn end(&self) -> Instant {
+        *self.begun.get_or_init(Instant::now) + self.config.bound
     }
 
     fn begin(&self) {
@@ -112,6 +124,7 @@ impl Drain<'_> {
     /// rate needs, since nothing waits for its end.
     async fn after_hand_over(&self) {
         let Self { shards, config, .. } = self;
+        self.webhooks.hand_over();
         self.passable.release();
         self.closed.cancel();
         self.begin();

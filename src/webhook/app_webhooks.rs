@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::{ArcSwap, Guard};
+use tokio::sync::watch;
 
 use super::queue::{Backlog, Queue};
 use crate::app::{App, Webhook};
-use crate::channel_rules::{WebhookDelay, WebhookEvent, WebhookSink};
+use crate::channel_rules::{LEAVE_DELAY, WebhookDelay, WebhookEvent, WebhookSink};
 use crate::metrics::Metrics;
 
 /// The webhooks of one app.
@@ -69,6 +70,36 @@ impl AppWebhooks {
     }
 }
 
+impl AppWebhooks {
+    /// Queues events for the endpoints that receive them.
+    fn queue(&self, events: Vec<WebhookEvent>) {
+        let endpoints = self.endpoints.load();
+        for event in events {
+            let (kind, channel) = (event.payload.kind(), event.channel.as_str());
+            let receives = |it: &&RunningEndpoint| it.webhook.receives(kind, channel);
+            for endpoint in endpoints.iter().filter(receives) {
+                endpoint.queue.push(event.clone());
+            }
+        }
+    }
+
+    /// Drops and counts what waits.
+    pub(super) fn abandon(&self) {
+        self.endpoints.load().iter().for_each(|endpoint| endpoint.queue.abandon());
+        self.events.abandon();
+    }
+}
+
+/// How far the server has come to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    Serving,
+    /// Another process serves the channels, and the clients return to that one: who leaves here has not left.
+    HandedOver,
+    /// Nothing can return: leaves that wait are final.
+    Ended,
+}
+
 impl WebhookSink for AppWebhooks {
     fn send(&self, event: WebhookEvent) {
         self.events.push(event);
@@ -91,25 +122,33 @@ pub(super) fn expose(app_id: &str, webhooks: &Arc<AppWebhooks>, metrics: &Metric
     });
 }
 
-/// Applies the delay rules to the events of one app and queues what is due for its endpoints.
-pub(super) async fn dispatch(webhooks: Arc<AppWebhooks>, held_max: usize) {
+/// Applies the delay rules to the events of one app and queues what is due for its endpoints. Ends with the
+/// server, once everything is queued.
+pub(super) async fn dispatch(
+    webhooks: Arc<AppWebhooks>,
+    held_max: usize,
+    mut stages: watch::Receiver<Stage>,
+) {
     let mut delay = WebhookDelay::new(held_max);
-    loop {
+    let mut stage = *stages.borrow_and_update();
+    while stage != Stage::Ended {
         let due = delay.next_due().unwrap_or_else(|| Instant::now() + Duration::from_secs(3600));
+        let mut now = Instant::now();
         tokio::select! {
+            // Events that came before the end are taken before it.
+            biased;
             event = webhooks.events.next() => match event {
-                Some(event) => delay.push(event, Instant::now()),
+                Some(event) if stage == Stage::HandedOver && event.is_held() => {}
+                Some(event) => delay.push(event, now),
                 None => return,
             },
-            () = tokio::time::sleep_until(due.into()) => {}
-        }
-        let endpoints = webhooks.endpoints.load();
-        for event in delay.release(Instant::now()) {
-            let (kind, channel) = (event.payload.kind(), event.channel.as_str());
-            let receives = |it: &&RunningEndpoint| it.webhook.receives(kind, channel);
-            for endpoint in endpoints.iter().filter(receives) {
-                endpoint.queue.push(event.clone());
+            () = tokio::time::sleep_until(due.into()) => now = Instant::now(),
+            changed = stages.changed() => {
+                stage = if changed.is_ok() { *stages.borrow_and_update() } else { Stage::Ended };
+                now += LEAVE_DELAY;
             }
         }
+        webhooks.queue(delay.release(now));
     }
+    webhooks.endpoints().iter().for_each(|endpoint| endpoint.queue.close());
 }

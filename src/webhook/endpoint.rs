@@ -12,6 +12,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::redirect::Policy;
 use reqwest::{Client, StatusCode};
 use serde::Serialize;
+use tokio_util::sync::CancellationToken;
 
 use super::app_webhooks::AppWebhooks;
 use super::failure;
@@ -29,6 +30,9 @@ const BATCH_EVENTS_MAX: usize = 100;
 const RETRY_FIRST: Duration = Duration::from_secs(1);
 const RETRY_LONGEST: Duration = Duration::from_secs(60);
 
+/// The wait before a retry while the process ends, which leaves it a few of them.
+const RETRY_AT_THE_END: Duration = Duration::from_millis(200);
+
 /// One webhook of one app, with its HTTP client.
 pub(super) struct Endpoint {
     app_id: String,
@@ -36,6 +40,27 @@ pub(super) struct Endpoint {
     retry: Duration,
     client: Client,
     metrics: Arc<Metrics>,
+    /// Cancelled when the process ends: from then on nothing is gathered, and retries come soon.
+    ending: CancellationToken,
+}
+
+/// The events of one call. Those that it still has when it is dropped are lost: the call was given up, or the
+/// process ends.
+struct Unsent<'a> {
+    events: Vec<WebhookEvent>,
+    metrics: &'a Metrics,
+}
+
+impl Unsent<'_> {
+    fn sent(mut self) {
+        self.metrics.webhooks.events_sent.inc_by(self.events.drain(..).len() as u64);
+    }
+}
+
+impl Drop for Unsent<'_> {
+    fn drop(&mut self) {
+        self.metrics.webhooks.events_lost.inc_by(self.events.len() as u64);
+    }
 }
 
 impl Endpoint {
@@ -46,6 +71,7 @@ impl Endpoint {
         webhook: &Webhook,
         limits: WebhooksConfig,
         metrics: Arc<Metrics>,
+        ending: CancellationToken,
     ) -> anyhow::Result<Self> {
         let url = reqwest::Url::parse(&webhook.url)
             .with_context(|| format!("the webhook {:?} of app {app_id} is no URL", webhook.url))?;
@@ -66,7 +92,7 @@ impl Endpoint {
             format!("cannot prepare the webhook {url}: are the certificates of authorities (package ca-certificates) installed?")
         })?;
         let (app_id, webhook) = (app_id.to_owned(), webhook.clone());
-        Ok(Self { app_id, webhook, retry: limits.retry_for, client, metrics })
+        Ok(Self { app_id, webhook, retry: limits.retry_for, client, metrics, ending })
     }
 
     pub(super) fn webhook(&self) -> &Webhook {
@@ -81,17 +107,17 @@ impl Endpoint {
         app: Arc<AppWebhooks>,
     ) {
         while let Some(event) = queue.next().await {
-            let mut events = vec![event];
+            let mut unsent = Unsent { events: vec![event], metrics: &self.metrics };
             if !self.webhook.batch_window.is_zero() {
-                tokio::time::sleep(self.webhook.batch_window).await;
-                events.extend(queue.take(BATCH_EVENTS_MAX - 1));
+                self.wait(self.webhook.batch_window).await;
+                unsent.events.extend(queue.take(BATCH_EVENTS_MAX - 1));
             }
-            self.call(&events, &app).await;
+            self.call(unsent, &app).await;
         }
     }
 
-    async fn call(&self, events: &[WebhookEvent], app: &AppWebhooks) {
-        let (body, since, mut wait) = (body(events), Instant::now(), RETRY_FIRST);
+    async fn call(&self, unsent: Unsent<'_>, app: &AppWebhooks) {
+        let (body, since, mut wait) = (body(&unsent.events), Instant::now(), RETRY_FIRST);
         let url = &self.webhook.url;
         loop {
             let called = Instant::now();
@@ -100,7 +126,7 @@ impl Endpoint {
             self.metrics.webhooks.called(&self.app_id, result, called.elapsed());
             let failure = match answer {
                 Ok(status) if status.is_success() => {
-                    self.metrics.webhooks.events_sent.inc_by(events.len() as u64);
+                    unsent.sent();
                     return;
                 }
                 Ok(status) => failure::of_status(status),
@@ -110,14 +136,21 @@ impl Endpoint {
             // together are spread.
             let jittered = wait.mul_f64(rand::random_range(0.5..=1.0));
             if since.elapsed() + jittered > self.retry {
-                self.metrics.webhooks.events_lost.inc_by(events.len() as u64);
-                let lost = events.len();
+                let lost = unsent.events.len();
                 tracing::warn!(app = self.app_id, url, lost, failure, "webhook events are lost");
                 return;
             }
             tracing::info!(app = self.app_id, url, failure, retry_in = ?jittered, "webhook failed");
-            tokio::time::sleep(jittered).await;
+            self.wait(jittered).await;
             wait = (wait * 2).min(RETRY_LONGEST);
+        }
+    }
+
+    /// Waits, for [`RETRY_AT_THE_END`] at most once the process ends.
+    async fn wait(&self, time: Duration) {
+        tokio::select! {
+            () = tokio::time::sleep(time) => {}
+            () = self.ending.cancelled() => tokio::time::sleep(time.min(RETRY_AT_THE_END)).await,
         }
     }
 

@@ -77,7 +77,7 @@ impl<T> Queue<T> {
         }
     }
 
-    /// Nothing is pushed any more.
+    /// Nothing is pushed any more, as a rule: what is, waits for the consumer or for [`abandon`](Self::abandon).
     pub(super) fn close(&self) {
         self.closed.cancel();
     }
@@ -96,6 +96,11 @@ impl<T> Queue<T> {
         let mut waiting = self.waiting.lock();
         let count = waiting.entries.len().min(entries_max);
         waiting.entries.drain(..count).map(|(_, entry)| entry).collect()
+    }
+
+    /// Drops and counts what waits.
+    pub(super) fn abandon(&self) {
+        self.metrics.webhooks.events_lost.inc_by(self.take(usize::MAX).len() as u64);
     }
 
     /// What waits now.

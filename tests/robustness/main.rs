@@ -45,5 +45,6 @@ mod unusual_frames;
 mod upgrade;
 mod wrong_protocol;
 mod webhook_failures;
+mod webhook_flush;
 
 use harness::wire;

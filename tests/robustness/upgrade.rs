@@ -19,7 +19,7 @@ const UP: &str = "GET /up HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 const PROGRAM: &str = env!("CARGO_BIN_EXE_resound");
 
 /// The process that took over. Dropping it kills it.
-struct Successor(u32);
+pub(crate) struct Successor(u32);
 
 impl Drop for Successor {
     fn drop(&mut self) {
@@ -29,7 +29,7 @@ impl Drop for Successor {
 
 impl Successor {
     /// Waits until it has taken over.
-    async fn of(program: &mut Program) -> Self {
+    pub(crate) async fn of(program: &mut Program) -> Self {
         let line = program.log_line("another process has taken over").await;
         let pid = line.split("pid=").nth(1).and_then(|rest| rest.parse().ok());
         Self(pid.unwrap_or_else(|| panic!("no process id: {line}")))
