@@ -1,4 +1,4 @@
-//! The command line: `serve`, `check`, `trigger`, `bench`, and what packages are made with.
+//! The command line: `serve`, `check`, `trigger`, `bench`, `healthcheck`, and what packages are made with.
 //!
 //! Owns the arguments and the text on the terminal. The work is done by the library and the load generator.
 
@@ -14,6 +14,7 @@ mod check;
 mod completions;
 mod destination;
 mod failure;
+mod healthcheck;
 mod man;
 mod running;
 mod pid_file;
@@ -48,6 +49,8 @@ enum Command {
     Trigger(trigger::Trigger),
     /// Put load on a server with Pusher's protocol, and measure it.
     Bench(Box<bench::Bench>),
+    /// Ask a running server whether it is ready, as a health check of a container does.
+    Healthcheck(healthcheck::Healthcheck),
     /// Print the script with which a shell completes the commands and their flags.
     Completions(completions::Completions),
     /// Print the manual page of the program, or of a command.
@@ -63,6 +66,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Reload(reload) => reload.run(),
         Command::Trigger(trigger) => trigger.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Healthcheck(healthcheck) => healthcheck.run(),
         Command::Completions(completions) => completions.run(Cli::command()),
         Command::Man(man) => man.run(Cli::command()),
     };

@@ -138,6 +138,7 @@ impl Cluster {
         let result = act(&mut core);
         // Set before the effects: a test that waits for an effect reads what is still under way.
         self.metrics.cluster.pending_requests.set(core.pending_requests() as u64);
+        self.metrics.cluster.queue_bytes.set(core.queued_bytes() as u64);
         for effect in core.take_effects() {
             (self.apply)(effect);
         }
@@ -280,6 +281,9 @@ impl LinkOwner for Cluster {
             LinkEvent::Message { topic, payload } => self.message(topic, payload),
             LinkEvent::Replied(reply) => self.replied(reply),
             LinkEvent::Claims(others) => self.compare_claims(others),
+            LinkEvent::RoundTrip(time) => {
+                self.metrics.cluster.redis_round_trip_seconds.observe(time)
+            }
             LinkEvent::Tick => self.tick(),
         }
     }

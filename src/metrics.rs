@@ -75,7 +75,9 @@ impl Default for Metrics {
     fn default() -> Self {
         let sockets = SocketMetrics::default();
         sockets.expose();
-        let (apps, delivery, api, tls, webhooks) = Default::default();
+        let tls = TlsMetrics::default();
+        tls.expose();
+        let (apps, delivery, api, webhooks) = Default::default();
         let (cluster, telemetry, configuration, process, readings) = Default::default();
         Self {
             apps,

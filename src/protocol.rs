@@ -18,6 +18,7 @@ pub mod json;
 mod liveness;
 pub mod member;
 pub mod rate_limit;
+pub mod refusal_cause;
 pub mod server_message;
 pub mod session;
 pub mod signature;
@@ -31,6 +32,7 @@ pub use client_library::ClientLibrary;
 pub use close_code::CloseCode;
 pub use frame::Frame;
 pub use member::Member;
+pub use refusal_cause::RefusalCause;
 pub use socket_id::SocketId;
 pub use user::User;
 

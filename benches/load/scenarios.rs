@@ -18,11 +18,12 @@ mod flood;
 mod idle;
 mod lanes;
 mod presence;
+mod scrape;
 mod slow_reader;
 mod tls;
 
 /// The scenarios of one server.
-pub(crate) const ONE_SERVER: [Scenario; 12] = [
+pub(crate) const ONE_SERVER: [Scenario; 13] = [
     fan_out::SCENARIO,
     batch::SCENARIO,
     lanes::SCENARIO,
@@ -32,6 +33,7 @@ pub(crate) const ONE_SERVER: [Scenario; 12] = [
     slow_reader::SCENARIO,
     flood::SCENARIO,
     idle::SCENARIO,
+    scrape::SCENARIO,
     connect::SCENARIO,
     api::SCENARIO,
     tls::SCENARIO,

@@ -84,6 +84,8 @@ pub(super) enum LinkEvent<'a> {
     Replied(Reply),
     /// The claims of the other nodes that are alive.
     Claims(&'a [(NodeId, Option<Claim>)]),
+    /// Redis answered a batch of requests after this time.
+    RoundTrip(Duration),
     /// Time has passed.
     Tick,
 }
@@ -267,6 +269,7 @@ impl RedisLink {
                 }
                 continue;
             }
+            let sent = Instant::now();
             let answers = client.send_batch(&batch);
             tokio::pin!(answers);
             let answers = loop {
@@ -277,6 +280,7 @@ impl RedisLink {
             };
             match answers {
                 Ok(answers) => {
+                    self.owner.link_event(LinkEvent::RoundTrip(sent.elapsed()));
                     if self.outage_log.admit_recovery() {
                         tracing::info!(redis = %self.connector, "connected to Redis");
                     }

@@ -5,6 +5,7 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
+use crate::protocol::RefusalCause;
 use crate::protocol::channel_name::InvalidChannelName;
 use crate::protocol::signature::{QueryError, Unauthorized};
 
@@ -13,11 +14,22 @@ use crate::protocol::signature::{QueryError, Unauthorized};
 pub(super) struct ApiError {
     status: StatusCode,
     text: String,
+    cause: RefusalCause,
 }
 
 impl ApiError {
     pub(super) fn new(status: StatusCode, text: impl Into<String>) -> Self {
-        Self { status, text: text.into() }
+        Self { status, text: text.into(), cause: RefusalCause::Other }
+    }
+
+    /// Says what the refusal is counted as.
+    pub(super) fn because(self, cause: RefusalCause) -> Self {
+        Self { cause, ..self }
+    }
+
+    /// The refusal of what exceeds the limit with this key.
+    pub(super) fn beyond(self, limit: &'static str) -> Self {
+        self.because(RefusalCause::Limit(limit))
     }
 
     pub(super) fn bad_request(text: impl Into<String>) -> Self {
@@ -51,13 +63,14 @@ impl IntoResponse for ApiError {
             answer.headers_mut().insert(header::ACCEPT_ENCODING, identity);
         }
         answer.extensions_mut().insert(ApiErrorText(self.text));
+        answer.extensions_mut().insert(self.cause);
         answer
     }
 }
 
 impl From<Unauthorized> for ApiError {
     fn from(why: Unauthorized) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, why.to_string())
+        Self::new(StatusCode::UNAUTHORIZED, why.to_string()).because((&why).into())
     }
 }
 
@@ -69,6 +82,6 @@ impl From<QueryError> for ApiError {
 
 impl From<InvalidChannelName> for ApiError {
     fn from(why: InvalidChannelName) -> Self {
-        Self::bad_request(why.to_string())
+        Self::bad_request(why.to_string()).because((&why).into())
     }
 }

@@ -61,4 +61,5 @@ fn too_large(bytes_max: usize) -> ApiError {
     ApiError::too_large(format!(
         "The request body is larger than {bytes_max} bytes: send less, or raise http.max_body_bytes (REVERB_MAX_REQUEST_SIZE)"
     ))
+    .beyond("http.max_body_bytes")
 }

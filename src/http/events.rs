@@ -137,7 +137,8 @@ pub(super) async fn trigger_batch(request: SignedRequest) -> Result<Response, Ap
     if count > most {
         return Err(ApiError::bad_request(format!(
             "Batch too large: {count} events; the limit is {most} (max_events_per_batch)"
-        )));
+        ))
+        .beyond("max_events_per_batch"));
     }
     let checked = body.batch.0.iter().enumerate().map(|(index, JsonObject(item))| {
         let one_channel = if item.channels.is_some() {
@@ -183,7 +184,8 @@ fn check<'a>(body: &'a EventRequest<'a>, limits: &AppLimits) -> Result<ValidEven
     if bytes > bytes_max {
         return Err(ApiError::too_large(format!(
             "The data content of this event exceeds the allowed maximum ({bytes_max} bytes): it has {bytes}. Send less, or raise max_event_data_bytes"
-        )));
+        ))
+        .beyond("max_event_data_bytes"));
     }
     let channels = check_channels(body, limits)?;
     let except = match &body.socket_id {
@@ -212,7 +214,8 @@ fn check_name(name: &str, limits: &AppLimits) -> Result<(), ApiError> {
     if chars > most {
         return Err(ApiError::bad_request(format!(
             "name has {chars} characters; the limit is {most} (max_event_name_chars)"
-        )));
+        ))
+        .beyond("max_event_name_chars"));
     }
     match RESERVED_PREFIXES.iter().find(|prefix| name.starts_with(*prefix)) {
         Some(prefix) => {
@@ -244,7 +247,8 @@ fn check_channels(
         let count = names.len();
         return Err(ApiError::bad_request(format!(
             "channels has {count} entries; the limit is {most} (max_channels_per_event)"
-        )));
+        ))
+        .beyond("max_channels_per_event"));
     }
     let mut channels: Vec<ChannelName> = Vec::with_capacity(names.len());
     for name in names {

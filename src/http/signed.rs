@@ -14,9 +14,9 @@ use super::api::Api;
 use super::api_error::ApiError;
 use super::{body, encoding};
 use crate::node::Channels;
-use crate::protocol::ChannelName;
 use crate::protocol::channel_name::InvalidChannelName;
 use crate::protocol::signature::{self, SignedQuery};
+use crate::protocol::{ChannelName, RefusalCause};
 use crate::telemetry::TriggerTrace;
 
 /// The path of a request as it was sent; an extension of requests that are routed by another spelling.
@@ -103,6 +103,7 @@ fn check_head(
         ApiError::not_found(format!(
             "No matching application for ID {app_id:?}: check REVERB_APP_ID"
         ))
+        .because(RefusalCause::Signature("unknown_app"))
     })?;
     let app = channels.app();
     let query = SignedQuery::parse(query)?;

@@ -4,6 +4,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
 use super::declare::{Gauge, Label, metrics};
+use super::histogram::Histogram;
 
 metrics! {
     /// The metrics of the cluster.
@@ -16,6 +17,10 @@ metrics! {
         pub nodes: Gauge,
         /// Requests to Redis that are not answered yet
         pub pending_requests: Gauge,
+        /// Bytes that wait for Redis, or for its answer
+        pub queue_bytes: Gauge,
+        /// The time from sending a batch of requests to Redis to its answer
+        pub redis_round_trip_seconds: Histogram,
         /// Events of other nodes that were lost on the way
         pub events_missed: Counter,
         /// Times a channel may have lost events, which cannot be counted

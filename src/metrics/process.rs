@@ -17,11 +17,12 @@ use tokio::runtime::RuntimeMetrics;
 
 use super::conditions::Conditions;
 use super::declare::metrics;
+use crate::build_info;
 
 metrics! {
     /// The metrics of the server as a process.
     pub struct ProcessMetrics in "" {
-        /// 1, with the version of the server
+        /// 1, with the version and the commit of the server
         build_info: BuildInfo,
         /// Seconds in which a worker was not waiting; its rate is the share of a core that the worker
         /// uses
@@ -33,13 +34,14 @@ metrics! {
     }
 }
 
-/// The version, as a label of a constant.
+/// The build, as labels of a constant.
 #[derive(Debug, Clone, Default)]
 struct BuildInfo;
 
 impl EncodeMetric for BuildInfo {
     fn encode(&self, mut encoder: MetricEncoder<'_>) -> fmt::Result {
-        encoder.encode_family(&[("version", env!("CARGO_PKG_VERSION"))])?.encode_gauge(&1_u64)
+        let labels = [("version", build_info::VERSION), ("commit", build_info::COMMIT)];
+        encoder.encode_family(&labels)?.encode_gauge(&1_u64)
     }
 
     fn metric_type(&self) -> MetricType {

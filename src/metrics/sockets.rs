@@ -7,7 +7,7 @@ use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
 
 use super::declare::{Gauge, Label, metrics};
-use crate::protocol::CloseCode;
+use crate::protocol::{CloseCode, RefusalCause};
 
 metrics! {
     /// The metrics of sockets.
@@ -30,7 +30,7 @@ metrics! {
         /// Connections on which no request or handshake was served, by reason
         connections_rejected: Family<Label<&'static str>, Counter>,
         /// Subscriptions answered with an error
-        pub subscriptions_refused: Counter,
+        subscriptions_refused: Counter,
         /// Client messages answered with an error
         pub messages_rejected: Counter,
         /// Signatures that were not accepted, of requests to the HTTP API, subscriptions and sign-ins,
@@ -79,6 +79,9 @@ impl SocketMetrics {
             ClosedBy::Server(CloseCode::Flooding) => self.flooding_clients_closed.inc(),
             _ => 0,
         };
+        if let ClosedBy::Server(code) = by {
+            limit_of(code).into_iter().for_each(|limit| self.limit_hit(limit));
+        }
         let (by, code, reason) = match by {
             ClosedBy::Server(code) => ("server", code.code().to_string(), code.label()),
             // A client chooses its code: only what browsers and SDKs send has a series.
@@ -92,13 +95,25 @@ impl SocketMetrics {
 
     /// Counts a handshake that was answered with a close code.
     pub fn handshake_refused(&self, code: CloseCode) {
+        limit_of(code).into_iter().for_each(|limit| self.limit_hit(limit));
         let labels = RefusalLabels { code: code.code(), reason: code.label() };
         self.handshakes_refused.get_or_create(&labels).inc();
     }
 
     /// Exposes the series of every reason before it occurs: a rate can be computed from its first time on.
     pub(super) fn expose(&self) {
+        for cause in RefusalCause::OF_REQUESTS {
+            self.auth_failures.get_or_create_owned(&AuthLabels { of: "request", cause });
+        }
+        for cause in RefusalCause::OF_SOCKETS {
+            for of in ["subscription", "sign_in"] {
+                self.auth_failures.get_or_create_owned(&AuthLabels { of, cause });
+            }
+        }
         for code in CloseCode::ALL {
+            if let Some(limit) = limit_of(code) {
+                self.limits_hit.get_or_create_owned(&[("limit", limit)]);
+            }
             let (code, reason) = (code.code(), code.label());
             let labels = CloseLabels { by: "server", code: code.to_string(), reason };
             self.connections_closed.get_or_create_owned(&labels);
@@ -116,13 +131,35 @@ impl SocketMetrics {
         self.connections_rejected.get_or_create(&[("reason", reason)]).inc();
     }
 
-    /// Counts a signature that was not accepted, of a `request`, a `subscription` or a `sign_in`.
-    pub fn auth_failed(&self, of: &'static str, cause: &'static str) {
-        self.auth_failures.get_or_create(&AuthLabels { of, cause }).inc();
+    /// Counts a subscription that was answered with an error.
+    pub fn subscription_refused(&self, cause: RefusalCause) {
+        self.subscriptions_refused.inc();
+        self.refused("subscription", cause);
+    }
+
+    /// Counts the cause of a refusal, of a `request`, a `subscription`, a `sign_in` or a `message`.
+    pub fn refused(&self, of: &'static str, cause: RefusalCause) {
+        match cause {
+            RefusalCause::Signature(cause) => {
+                self.auth_failures.get_or_create(&AuthLabels { of, cause }).inc();
+            }
+            RefusalCause::Limit(limit) => self.limit_hit(limit),
+            RefusalCause::Other => {}
+        }
     }
 
     /// Counts that a limit was reached; `limit` is its key in the configuration.
     pub fn limit_hit(&self, limit: &'static str) {
         self.limits_hit.get_or_create(&[("limit", limit)]).inc();
+    }
+}
+
+/// The key of the limit that a socket is closed for.
+fn limit_of(code: CloseCode) -> Option<&'static str> {
+    match code {
+        CloseCode::MessageTooBig => Some("max_message_size"),
+        CloseCode::OverConnectionLimit => Some("max_connections"),
+        CloseCode::RateLimited => Some("rate_limiting"),
+        _ => None,
     }
 }

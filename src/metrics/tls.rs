@@ -19,6 +19,16 @@ metrics! {
 }
 
 impl TlsMetrics {
+    /// Exposes the series of every result before it occurs.
+    pub(super) fn expose(&self) {
+        for result in ["full", "resumed", "failed"] {
+            self.handshakes.get_or_create_owned(&[("result", result)]);
+        }
+        for result in ["replaced", "refused"] {
+            self.certificate_reloads.get_or_create_owned(&[("result", result)]);
+        }
+    }
+
     /// Counts a handshake.
     pub fn handshake(&self, result: &'static str) {
         self.handshakes.get_or_create(&[("result", result)]).inc();

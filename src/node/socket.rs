@@ -156,6 +156,7 @@ impl Socket {
                 return self.refuse(&channel, &error, addressee);
             }
             Action::RefuseSignIn(error) => {
+                self.channels().metrics().sockets.refused("sign_in", error.cause);
                 self.channels().peer_log().sign_in_refused(id, &error);
                 self.hub().answer(id, server_message::error(error.code, &error.message));
                 self.hub().end(id, CloseCode::SignInRefused);
@@ -209,13 +210,15 @@ impl Socket {
     }
 
     fn reject(&self, error: &ErrorEvent) -> usize {
-        self.channels().metrics().sockets.messages_rejected.inc();
+        let metrics = &self.channels().metrics().sockets;
+        metrics.messages_rejected.inc();
+        metrics.refused("message", error.cause);
         self.channels().peer_log().message_rejected(self.id(), error);
         self.hub().answer(self.id(), server_message::error(error.code, &error.message))
     }
 
     fn refuse(&self, channel: &str, error: &SubscriptionError, addressee: Addressee) -> usize {
-        self.channels().metrics().sockets.subscriptions_refused.inc();
+        self.channels().metrics().sockets.subscription_refused(error.cause);
         self.channels().peer_log().subscription_refused(self.id(), channel, error);
         match addressee {
             Addressee::Channel => send_refusal(self.hub(), self.id(), channel, error),

@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use serde::Serialize;
 
-use super::{Broadcast, ChannelName, CloseCode, Frame, SocketId};
+use super::{Broadcast, ChannelName, CloseCode, Frame, RefusalCause, SocketId};
 
 /// The `data` of `pusher:error`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -19,6 +19,8 @@ pub struct ErrorEvent {
     pub code: u16,
     /// The cause, worded so that the client's developer can act on it.
     pub message: String,
+    /// What it is counted as.
+    pub cause: RefusalCause,
 }
 
 /// The `data` of `pusher:subscription_error`, which Echo passes to `.error()`.
@@ -31,6 +33,9 @@ pub struct SubscriptionError {
     pub error: String,
     /// 401, as an auth endpoint answers, or the code that soketi uses for the limit.
     pub status: u16,
+    /// What it is counted as.
+    #[serde(skip)]
+    pub cause: RefusalCause,
 }
 
 /// The first message on a socket.

@@ -12,7 +12,8 @@ use super::liveness::Liveness;
 use super::rate_limit::{FLOOD_RATE, FixedWindow, TokenBucket, TokenRate};
 use super::server_message::{self, OutboundEvent, SubscriptionError};
 use super::signature;
-use super::{ChannelName, ChannelType, ClientLibrary, CloseCode, Frame, Member, SocketId, User};
+use super::{ChannelName, ChannelType, ClientLibrary, CloseCode, Frame, Member, RefusalCause};
+use super::{SocketId, User};
 use crate::app::{App, ClientEvents};
 
 mod action;
@@ -22,7 +23,7 @@ mod subscriptions;
 pub use action::{Action, Addressee, Relay};
 pub use refusal::presence_full;
 
-use refusal::{FLOODING, limit_reached, refuse_sign_in, reject, unsupported};
+use refusal::{FLOODING, limit_reached, refuse_sign_in, reject, reject_beyond, unsupported};
 use subscriptions::Subscriptions;
 
 /// The protocol state of one socket.
@@ -90,7 +91,8 @@ impl Session {
         {
             let closes = rate.terminate_on_limit || self.exceeds_flood_rate(now);
             let (close, text) = (CloseCode::RateLimited, "Rate limit exceeded");
-            return vec![if closes { Action::Close(close) } else { reject(4301, text) }];
+            let rejection = || reject_beyond("rate_limiting", text);
+            return vec![if closes { Action::Close(close) } else { rejection() }];
         }
         let message = ClientMessage::parse(text);
         let is_event = matches!(message, Ok(ClientMessage::ClientEvent(_)));
@@ -214,7 +216,7 @@ impl Session {
             let most = limits.subscriptions;
             let error =
                 format!("the connection has {most} subscriptions, the limit (max_subscriptions)");
-            return Err(limit_reached(4100, error));
+            return Err(limit_reached(4100, "max_subscriptions", error));
         }
         let channel_data = request.channel_data.as_deref();
         if channel.needs_auth() {
@@ -247,7 +249,8 @@ impl Session {
             return Ok(Action::Confirm { channel: channel.clone() });
         }
         let error = "a #server-to-user- channel is for connections signed in as that user".into();
-        Err(SubscriptionError { kind: "AuthError", error, status: 401 })
+        let cause = RefusalCause::Other;
+        Err(SubscriptionError { kind: "AuthError", error, status: 401, cause })
     }
 
     fn sign_in(&mut self, request: &SignIn<'_>) -> Vec<Action> {
@@ -322,18 +325,19 @@ impl Session {
         if chars > app.limits.event_name_chars {
             let most = app.limits.event_name_chars;
             let text = format!("The event name has {chars} characters; the limit is {most}");
-            return reject(4301, text);
+            return reject_beyond("max_event_name_chars", text);
         }
         let bytes = message.data.len();
         if bytes > app.limits.event_data_bytes {
             let most = app.limits.event_data_bytes;
             let text = format!("The event data has {bytes} bytes; the limit is {most}");
-            return reject(4301, text);
+            return reject_beyond("max_event_data_bytes", text);
         }
         if let Some(limit) = app.limits.client_events_per_second
             && !self.client_events.allow(TokenRate::per_second(limit), now)
         {
-            return reject(4301, "Rate limit exceeded: too many client events in one second");
+            let text = "Rate limit exceeded: too many client events in one second";
+            return reject_beyond("max_client_events_per_second", text);
         }
         let event = OutboundEvent::new(&message.event, &message.data);
         let frame = match user_id {

@@ -84,7 +84,12 @@ fn name(text: &str) -> ChannelName {
 fn frames_of_every_function() -> Vec<(&'static str, Frame, Option<&'static str>)> {
     let id = SocketId::parse("1.2").unwrap();
     let watched: [Arc<str>; 2] = ["é\"".into(), "2".into()];
-    let refused = SubscriptionError { kind: "AuthError", error: "\"é\"".into(), status: 401 };
+    let refused = SubscriptionError {
+        kind: "AuthError",
+        error: "\"é\"".into(),
+        status: 401,
+        cause: Default::default(),
+    };
     let (channel, presence, cache) = (name("private-a"), name("presence-a"), name("cache-a"));
     let event = OutboundEvent::new("App\\Events\\É", "not \"JSON\"");
     vec![

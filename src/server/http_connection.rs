@@ -37,7 +37,7 @@ use super::tls_opening::{self, Opening, TlsContext};
 use crate::config::{HttpConfig, ProxiesConfig, ProxyProtocol};
 use crate::http;
 use crate::node::{Availability, Node};
-use crate::protocol::CloseCode;
+use crate::protocol::{CloseCode, RefusalCause};
 use crate::stream::{ByteStream, FailedHandshake, Peer};
 use crate::websocket::{self, Stopping, Upgrade, UpgradedStream, WebSocketEndpoint};
 
@@ -301,6 +301,9 @@ impl HttpConnection {
         }
         let Ok(answer) = router.clone().oneshot(request).await;
         let status = answer.status().as_u16();
+        if let Some(&cause) = answer.extensions().get::<RefusalCause>() {
+            node.metrics().sockets.refused("request", cause);
+        }
         if let Some(http::ApiErrorText(reason)) = answer.extensions().get() {
             rejections.record_request(status, reason, client);
         }

@@ -14,7 +14,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("app", &[]),
     ("network_fault", &[]),
     ("protocol", &["app"]),
-    ("metrics", &["protocol"]),
+    ("metrics", &["build_info", "protocol"]),
     ("tls", &[]),
     ("stream", &["tls"]),
     ("config", &["app", "tls"]),

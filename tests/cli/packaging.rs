@@ -5,7 +5,8 @@ use std::process::{Command, Output, Stdio};
 
 use super::{APP, check, folder, line_with, resound, terminate, text};
 
-const COMMANDS: [&str; 7] = ["serve", "check", "upgrade", "trigger", "bench", "completions", "man"];
+const COMMANDS: [&str; 8] =
+    ["serve", "check", "upgrade", "trigger", "bench", "healthcheck", "completions", "man"];
 
 fn output(arguments: &[&str]) -> Output {
     resound(&folder("packaging"), arguments).output().unwrap()

@@ -39,7 +39,12 @@ fn every_message_has_its_exact_text() {
         &member_removed(&name("presence-a"), "7"),
         r#"{"event":"pusher_internal:member_removed","data":"{\"user_id\":\"7\"}","channel":"presence-a"}"#,
     );
-    let refused = SubscriptionError { kind: "AuthError", error: "no".into(), status: 401 };
+    let refused = SubscriptionError {
+        kind: "AuthError",
+        error: "no".into(),
+        status: 401,
+        cause: Default::default(),
+    };
     check(
         &subscription_error("a \"b\"", &refused),
         r#"{"event":"pusher:subscription_error","data":"{\"type\":\"AuthError\",\"error\":\"no\",\"status\":401}","channel":"a \"b\""}"#,

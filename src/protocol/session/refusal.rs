@@ -2,6 +2,7 @@
 
 use super::Action;
 use crate::protocol::CloseCode;
+use crate::protocol::RefusalCause;
 use crate::protocol::channel_name;
 use crate::protocol::member::InvalidMember;
 use crate::protocol::server_message::{ErrorEvent, SubscriptionError};
@@ -11,7 +12,7 @@ use crate::protocol::signature::AuthError;
 pub fn presence_full(members: usize) -> SubscriptionError {
     let error =
         format!("the presence channel has {members} members, the limit (max_presence_members)");
-    limit_reached(4100, error)
+    limit_reached(4100, "max_presence_members", error)
 }
 
 pub(super) const FLOODING: Action = Action::Close(CloseCode::Flooding);
@@ -29,21 +30,31 @@ pub(super) fn unsupported(event: &str) -> Action {
 }
 
 pub(super) fn reject(code: u16, message: impl Into<String>) -> Action {
-    Action::Reject(ErrorEvent { code, message: message.into() })
+    Action::Reject(ErrorEvent { code, message: message.into(), cause: RefusalCause::Other })
 }
 
-pub(super) fn refuse_sign_in(why: &dyn std::fmt::Display) -> Action {
-    let message = format!("Sign-in refused: {why}");
-    Action::RefuseSignIn(ErrorEvent { code: CloseCode::SignInRefused.code(), message })
+/// A message that exceeds the limit with this key.
+pub(super) fn reject_beyond(limit: &'static str, message: impl Into<String>) -> Action {
+    let cause = RefusalCause::Limit(limit);
+    Action::Reject(ErrorEvent { code: 4301, message: message.into(), cause })
 }
 
-pub(super) fn limit_reached(status: u16, error: String) -> SubscriptionError {
-    SubscriptionError { kind: "LimitReached", error, status }
+pub(super) fn refuse_sign_in<W: std::fmt::Display>(why: &W) -> Action
+where
+    for<'a> RefusalCause: From<&'a W>,
+{
+    let (code, message) = (CloseCode::SignInRefused.code(), format!("Sign-in refused: {why}"));
+    Action::RefuseSignIn(ErrorEvent { code, message, cause: why.into() })
+}
+
+pub(super) fn limit_reached(status: u16, key: &'static str, error: String) -> SubscriptionError {
+    SubscriptionError { kind: "LimitReached", error, status, cause: RefusalCause::Limit(key) }
 }
 
 impl From<AuthError> for SubscriptionError {
     fn from(why: AuthError) -> Self {
-        Self { kind: "AuthError", error: why.to_string(), status: 401 }
+        let cause = (&why).into();
+        Self { kind: "AuthError", error: why.to_string(), status: 401, cause }
     }
 }
 
@@ -51,17 +62,16 @@ impl From<channel_name::InvalidChannelName> for SubscriptionError {
     fn from(why: channel_name::InvalidChannelName) -> Self {
         use channel_name::InvalidChannelName::TooLong;
         let kind = if matches!(why, TooLong { .. }) { "LimitReached" } else { "InvalidChannel" };
-        Self { kind, error: why.to_string(), status: 4009 }
+        Self { kind, error: why.to_string(), status: 4009, cause: (&why).into() }
     }
 }
 
 impl From<InvalidMember> for SubscriptionError {
     fn from(why: InvalidMember) -> Self {
-        match why {
-            InvalidMember::TooLarge { .. } => limit_reached(4301, why.to_string()),
-            InvalidMember::Missing | InvalidMember::Data(_) => {
-                Self { kind: "AuthError", error: why.to_string(), status: 401 }
-            }
-        }
+        let (kind, status) = match why {
+            InvalidMember::TooLarge { .. } => ("LimitReached", 4301),
+            InvalidMember::Missing | InvalidMember::Data(_) => ("AuthError", 401),
+        };
+        Self { kind, error: why.to_string(), status, cause: (&why).into() }
     }
 }
