@@ -117,7 +117,7 @@ fn log_report(number: u64, cause: &'static str, report: &ReloadReport) {
     let list = |ids: &BTreeSet<String>| ids.iter().cloned().collect::<Vec<_>>().join(", ");
     let (added, changed, removed) =
         (list(&report.added), list(&report.changed), list(&report.removed));
-    tracing::info!(cause, added, changed, removed, "the configuration is in use");
+    tracing::info!(reload = number, cause, added, changed, removed, "the configuration is in use");
     if !report.pending.is_empty() {
         let pending = report
             .pending

@@ -107,8 +107,8 @@ fn the_codes_of_the_guide_are_those_of_the_program() {
     };
     let mut server = serve("0").spawn().unwrap();
     let started = line_with(server.stderr.take().unwrap(), "server started");
-    let (_, address) = started.split_once("address=127.0.0.1:").unwrap();
-    let port = address.split(' ').next().unwrap();
+    let (_, address) = started.split_once("address=\"127.0.0.1:").unwrap();
+    let port = address.split('"').next().unwrap();
     let taken = serve(port).output().unwrap().status.code();
     let wrong = serve("no port").output().unwrap().status.code();
     terminate(&server);

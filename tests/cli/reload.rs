@@ -265,3 +265,34 @@ fn the_command_reports_whether_the_server_accepts_it() {
     let gone = reload_command(&here, &["--pid-file", "server.pid"]);
     assert_eq!(gone.status.code(), Some(1));
 }
+
+/// A terminal that is closed stops the program, and a SIGHUP while it is open reloads it.
+#[test]
+fn the_end_of_its_terminal_stops_a_program() {
+    let here = folder("reload-terminal");
+    fs::write(here.join("a.toml"), APP).unwrap();
+    // The child of a fresh terminal; its log goes to a file, so that it outlives the terminal.
+    let script = "import os, pty, signal, sys, time\n\
+        pid, terminal = pty.fork()\n\
+        if pid == 0:\n    \
+            log = os.open('log', os.O_WRONLY | os.O_CREAT)\n    \
+            os.dup2(log, 2)\n    \
+            os.execv(sys.argv[1], sys.argv[1:])\n\
+        def wait(part):\n    \
+            end = time.time() + 20\n    \
+            while part not in open('log').read():\n        \
+                assert time.time() < end, open('log').read()\n        \
+                time.sleep(0.02)\n\
+        while not os.path.exists('log'):\n    time.sleep(0.02)\n\
+        wait('server started')\n\
+        os.kill(pid, signal.SIGHUP)\n\
+        wait('the configuration is in use')\n\
+        os.close(terminal)\n\
+        wait('stopping')\n\
+        print(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))\n";
+    let mut command = Command::new("python3");
+    command.current_dir(&here).args(["-c", script, env!("CARGO_BIN_EXE_resound")]);
+    command.args(["serve", "--config", "a.toml", "--host", "localhost", "--port", "0"]);
+    let output = command.output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&output.stdout), "0\n", "{output:?}");
+}
