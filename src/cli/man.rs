@@ -1,6 +1,6 @@
 //! `resound man`: the manual pages, for `man -l -` and for packages.
 //!
-//! Owns the sections that the arguments do not give: exit codes and files.
+//! Owns the sections that the arguments do not give: exit codes, signals and files.
 
 use clap::{Args, Command};
 use clap_mangen::Man as Page;
@@ -9,6 +9,13 @@ use clap_mangen::roff::{Roff, bold, roman};
 use super::failure::{EXIT_CODES, Failure};
 use super::stdout::print;
 use resound::build_info::VERSION;
+
+const SIGNALS: [(&str, &str); 4] = [
+    ("SIGTERM, SIGINT, SIGQUIT", "Drain: sockets are closed at a pace, then the process exits."),
+    ("the same again", "Every socket is closed at once."),
+    ("SIGHUP", "Read the configuration again."),
+    ("SIGUSR2", "Hand over to the program as it is on disk."),
+];
 
 const FILES: [(&str, &str); 2] = [
     ("/etc/resound/reverb.toml", "The configuration of the Debian package."),
@@ -50,7 +57,7 @@ fn unknown(name: &str, program: &Command) -> String {
 fn page_of_program(program: Command) -> String {
     let codes = EXIT_CODES.map(|(code, meaning)| (code.to_string(), meaning));
     let codes = codes.each_ref().map(|(code, meaning)| (&**code, *meaning));
-    page(program, &[("EXIT STATUS", &codes), ("FILES", &FILES)])
+    page(program, &[("EXIT STATUS", &codes), ("SIGNALS", &SIGNALS), ("FILES", &FILES)])
 }
 
 /// A page, with sections of terms and their explanations at its end.
