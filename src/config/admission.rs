@@ -22,7 +22,7 @@ pub struct AdmissionConfig {
     pub handshakes_per_address: Option<NonZero<u32>>,
     /// Handshakes of all clients in a second.
     pub handshakes: Option<NonZero<u32>>,
-    /// How long a handshake waits at most for its turn.
+    /// How long a handshake waits at most.
     pub wait: Duration,
 }
 

@@ -25,7 +25,7 @@ metrics! {
         flooding_clients_closed: Counter,
         /// Sockets that the limit of open files allows
         pub connections_limit: Gauge,
-        /// Handshakes that wait for their turn, while more come than server.max_handshakes_per_second
+        /// Handshakes that wait until their socket may open, while more come than server.max_handshakes_per_second
         pub handshakes_waiting: Gauge,
         /// Connections on which no request or handshake was served, by reason
         connections_rejected: Family<Label<&'static str>, Counter>,

@@ -38,7 +38,7 @@ pub enum CloseCode {
     OverConnectionLimit,
     /// The server has no file descriptor for another socket. The client reconnects in a second.
     OverServerLimit,
-    /// More clients connect at once than may wait for their turn. The client reconnects in a second.
+    /// More clients connect at once than may wait. The client reconnects in a second.
     OverHandshakeRate,
     /// The client's address has as many sockets as it may have. The client reconnects in a second.
     OverAddressLimit,

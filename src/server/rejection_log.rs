@@ -188,7 +188,7 @@ impl RejectReason {
                 "a proxy of server.proxies opened a connection without a header of the PROXY protocol: switch it on there (HAProxy send-proxy, Nginx proxy_protocol on), or set server.proxy_protocol to auto"
             }
             Self::HandshakeRate => {
-                "more clients connect than may wait for their turn, and are refused with 4100: raise server.max_handshakes_per_second or server.max_handshake_wait_seconds, or add a node"
+                "more clients connect than may wait, and are refused with 4100: raise server.max_handshakes_per_second or server.max_handshake_wait_seconds, or add a node"
             }
             Self::AddressSockets => {
                 "an address has as many sockets as it may have, and further ones are refused with 4100: raise server.max_sockets_per_address, or list the proxy in server.proxies if it is one"

@@ -1,7 +1,7 @@
 //! Which handshakes may open a socket, and when: limits on each client address, and a rate for all.
 //!
-//! When every client of a node reconnects at once, their handshakes take turns in the order of their
-//! arrival, so that the sockets that are open do not notice. A turn is a time and no place in a queue:
+//! When every client of a node reconnects at once, their sockets open one after the other in the order of
+//! arrival, so that the sockets that are open do not notice. A start is a time and no place in a queue:
 //! what waits is bounded by the rate and the longest wait.
 
 use std::net::IpAddr;
@@ -22,21 +22,21 @@ const BURST: Duration = Duration::from_millis(100);
 #[derive(Debug)]
 pub struct Admission {
     addresses: Option<Arc<AddressLimits>>,
-    turns: Option<Turns>,
+    rate: Option<Rate>,
 }
 
 /// The rate of all handshakes.
 #[derive(Debug)]
-struct Turns {
+struct Rate {
     interval: Duration,
     longest_wait: Duration,
-    /// When the next handshake has its turn.
+    /// When the next socket may open.
     next: Mutex<Instant>,
 }
 
-/// When a handshake may open its socket.
+/// When the socket of a handshake may open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Turn {
+pub(super) enum Start {
     Now,
     At(Instant),
     /// Too many wait.
@@ -46,14 +46,14 @@ pub(super) enum Turn {
 impl Admission {
     /// The limits of the configuration.
     pub fn new(config: AdmissionConfig, now: Instant) -> Self {
-        let turns = config.handshakes.map(|rate| Turns {
+        let rate = config.handshakes.map(|rate| Rate {
             interval: Duration::from_secs(1) / rate.get(),
             longest_wait: config.wait,
             next: Mutex::new(now),
         });
         let addresses =
             AddressLimits::new(config.sockets_per_address, config.handshakes_per_address);
-        Self { addresses, turns }
+        Self { addresses, rate }
     }
 
     /// Counts a handshake of an address; fails if too many came in the last second.
@@ -72,21 +72,21 @@ impl Admission {
         }
     }
 
-    /// Takes the next turn.
-    pub(super) fn take_turn(&self, now: Instant) -> Turn {
-        self.turns.as_ref().map_or(Turn::Now, |turns| turns.take(now))
+    /// Takes the next start of a socket.
+    pub(super) fn take_start(&self, now: Instant) -> Start {
+        self.rate.as_ref().map_or(Start::Now, |rate| rate.take_start(now))
     }
 }
 
-impl Turns {
-    fn take(&self, now: Instant) -> Turn {
+impl Rate {
+    fn take_start(&self, now: Instant) -> Start {
         let mut next = self.next.lock();
-        let turn = (*next).max(now.checked_sub(BURST).unwrap_or(now));
-        if turn.saturating_duration_since(now) > self.longest_wait {
-            return Turn::Never;
+        let start = (*next).max(now.checked_sub(BURST).unwrap_or(now));
+        if start.saturating_duration_since(now) > self.longest_wait {
+            return Start::Never;
         }
-        *next = turn + self.interval;
-        if turn <= now { Turn::Now } else { Turn::At(turn) }
+        *next = start + self.interval;
+        if start <= now { Start::Now } else { Start::At(start) }
     }
 }
 
@@ -95,7 +95,7 @@ mod tests {
     use std::num::NonZero;
     use std::time::{Duration, Instant};
 
-    use super::{Admission, AdmissionConfig, Turn};
+    use super::{Admission, AdmissionConfig, Start};
 
     fn admission(rate: u32, now: Instant) -> Admission {
         let config = AdmissionConfig {
@@ -108,29 +108,32 @@ mod tests {
     }
 
     #[test]
-    fn handshakes_take_turns_in_the_order_of_their_arrival() {
+    fn handshakes_start_in_the_order_of_their_arrival() {
         let start = Instant::now();
         let now = start + Duration::from_secs(60);
         let admission = admission(100, start);
-        let turns: Vec<Turn> = (0..300).map(|_| admission.take_turn(now)).collect();
-        // A tenth of a second's at once, and the one whose turn is now.
-        assert!(turns[..11].iter().all(|turn| *turn == Turn::Now), "{:?}", &turns[..11]);
-        for (index, turn) in turns[11..211].iter().enumerate() {
-            assert_eq!(*turn, Turn::At(now + Duration::from_millis(10) * (index as u32 + 1)));
+        let starts: Vec<Start> = (0..300).map(|_| admission.take_start(now)).collect();
+        // A tenth of a second's at once, and the one whose start is now.
+        assert!(starts[..11].iter().all(|start| *start == Start::Now), "{:?}", &starts[..11]);
+        for (index, start) in starts[11..211].iter().enumerate() {
+            assert_eq!(*start, Start::At(now + Duration::from_millis(10) * (index as u32 + 1)));
         }
-        assert!(turns[211..].iter().all(|turn| *turn == Turn::Never), "beyond the longest wait");
-        // What was refused has taken no turn.
+        assert!(
+            starts[211..].iter().all(|start| *start == Start::Never),
+            "beyond the longest wait"
+        );
+        // What was refused has taken no start.
         let later = now + Duration::from_secs(2);
-        assert_eq!(admission.take_turn(later), Turn::At(later + Duration::from_millis(10)));
-        assert_eq!(admission.take_turn(later + Duration::from_secs(1)), Turn::Now);
+        assert_eq!(admission.take_start(later), Start::At(later + Duration::from_millis(10)));
+        assert_eq!(admission.take_start(later + Duration::from_secs(1)), Start::Now);
     }
 
     #[test]
-    fn without_limits_every_handshake_has_its_turn() {
+    fn without_limits_every_handshake_starts_at_once() {
         let admission = admission(0, Instant::now());
         let address = Some("192.0.2.1".parse().unwrap());
         for _ in 0..10_000 {
-            assert_eq!(admission.take_turn(Instant::now()), Turn::Now);
+            assert_eq!(admission.take_start(Instant::now()), Start::Now);
             assert_eq!(admission.admit(address, Instant::now()), Ok(()));
             assert!(admission.open(address).unwrap().is_none());
         }

@@ -16,7 +16,7 @@ use percent_encoding::percent_decode_str;
 use tokio_util::task::TaskTracker;
 
 use super::address_limits::AddressPermit;
-use super::admission::{Admission, Turn};
+use super::admission::{Admission, Start};
 use super::connection::{self, AcceptedHandshake};
 use super::context::{ConnectionContext, Stopping};
 use super::handshake::{HandshakeError, accept_key, text_values};
@@ -57,7 +57,7 @@ pub struct Upgrade {
 struct Admitted {
     channels: Arc<Channels>,
     address: Option<AddressPermit>,
-    turn: Turn,
+    start: Start,
 }
 
 impl Upgrade {
@@ -155,7 +155,7 @@ impl WebSocketEndpoint {
         Ok(channels)
     }
 
-    /// Counts the socket of its address, and takes its turn.
+    /// Counts the socket of its address, and takes its start.
     fn admitted(
         &self,
         channels: Arc<Channels>,
@@ -163,10 +163,10 @@ impl WebSocketEndpoint {
     ) -> Result<Admitted, CloseCode> {
         let address = self.admission.open(client)?;
         let (node, now) = (&self.context.node, Instant::now());
-        let turn = self.admission.take_turn(now);
-        match turn {
-            Turn::Now => {}
-            Turn::At(_) => {
+        let start = self.admission.take_start(now);
+        match start {
+            Start::Now => {}
+            Start::At(_) => {
                 // Each that waits has a descriptor, as the open ones have.
                 let waiting = node.metrics().sockets.handshakes_waiting.get() as usize;
                 let sockets = node.shards().socket_count() + waiting;
@@ -174,9 +174,9 @@ impl WebSocketEndpoint {
                     return Err(CloseCode::OverServerLimit);
                 }
             }
-            Turn::Never => return Err(CloseCode::OverHandshakeRate),
+            Start::Never => return Err(CloseCode::OverHandshakeRate),
         }
-        Ok(Admitted { channels, address, turn })
+        Ok(Admitted { channels, address, start })
     }
 
     fn key<'p>(&self, path: &'p str) -> Option<&'p str> {
@@ -184,7 +184,7 @@ impl WebSocketEndpoint {
         (!key.is_empty() && !key.contains('/')).then_some(key)
     }
 
-    /// Starts the connection task of an accepted socket in `tasks`, or a task that waits for its turn. A
+    /// Starts the connection task of an accepted socket in `tasks`, or a task that waits until it may open. A
     /// refused socket is closed before this returns.
     pub async fn serve(
         self: &Arc<Self>,
@@ -192,12 +192,12 @@ impl WebSocketEndpoint {
         upgraded: UpgradedStream,
         tasks: &TaskTracker,
     ) {
-        let Ok(Admitted { turn: Turn::At(turn), .. }) = upgrade.verdict else {
+        let Ok(Admitted { start: Start::At(start), .. }) = upgrade.verdict else {
             return self.open(upgrade, upgraded, tasks).await;
         };
         let (endpoint, sockets) = (self.clone(), tasks.clone());
         tasks.spawn(async move {
-            let verdict = match endpoint.turn_has_come(turn).await {
+            let verdict = match endpoint.start_has_come(start).await {
                 true => upgrade.verdict,
                 false => Err(endpoint.context.stopping.refusal()),
             };
@@ -205,12 +205,12 @@ impl WebSocketEndpoint {
         });
     }
 
-    /// Waits for the turn of a handshake; false if the drain begins before.
-    async fn turn_has_come(&self, turn: Instant) -> bool {
+    /// Waits until a socket may open; false if the drain begins before.
+    async fn start_has_come(&self, start: Instant) -> bool {
         let waiting = &self.context.node.metrics().sockets.handshakes_waiting;
         waiting.inc();
         let has_come = tokio::select! {
-            () = tokio::time::sleep_until(turn.into()) => true,
+            () = tokio::time::sleep_until(start.into()) => true,
             () = self.context.stopping.begun.cancelled() => false,
         };
         waiting.dec();

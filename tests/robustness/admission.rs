@@ -1,4 +1,4 @@
-//! A herd of clients that connect at once: they wait for their turn in order, and those who are connected
+//! A herd of clients that connect at once: they wait in order, and those who are connected
 //! do not notice.
 
 use std::time::{Duration, Instant};
@@ -103,7 +103,7 @@ async fn beyond_the_longest_wait_a_socket_is_closed_with_4100() {
 }
 
 #[tokio::test]
-async fn a_drain_does_not_wait_for_those_whose_turn_has_not_come() {
+async fn a_drain_does_not_wait_for_those_that_wait() {
     let mut server = start("max_handshakes_per_second = 1\nmax_handshake_wait_seconds = 60").await;
     let herd = herd(&server, 30).await;
     eventually("a queue", async || server.metric("resound_handshakes_waiting") > 20.0).await;
