@@ -74,6 +74,9 @@ class Image(unittest.TestCase):
         url = f"http://127.0.0.1:{port}"
         trigger = self.resound("trigger", "orders", "shipped", "{}", "--config", "/reverb.toml", "--url", url, stdout=subprocess.PIPE)
         self.assertEqual((trigger.communicate()[0], trigger.returncode), ("{}\n", 0))
+        healthy = self.resound("healthcheck", "--url", f"{url}/ready", stdout=subprocess.PIPE)
+        self.assertIn('"ready":true', healthy.communicate()[0])
+        self.assertEqual(healthy.returncode, 0)
         server.send_signal(signal.SIGTERM)
         self.assertEqual(server.wait(20), 0)
 
