@@ -276,3 +276,29 @@ async fn an_expired_certificate_is_served_and_reported() {
     assert!(line.contains("ERROR") && line.contains("tls.certificate"), "{line}");
     assert_eq!(backend(program.address).get("/channels", &[]).await.status, 200);
 }
+
+#[tokio::test]
+async fn a_reload_reads_certificates_that_are_not_looked_at() {
+    let folder = Folder::new();
+    let read = |name| std::fs::read_to_string(certificate(name)).unwrap();
+    let path = folder.write("a.pem", &read("valid.pem"));
+    let variables = [
+        ("RESOUND_TLS_CERTIFICATE", &*path),
+        ("RESOUND_TLS_KEY", &path),
+        ("RESOUND_TLS_RELOAD_SECONDS", "0"),
+    ];
+    let mut program = Program::start(&variables).await;
+    let tunnel = Tunnel::to(program.address).await;
+    let mut bystander = Bystander::at(tunnel.address).await;
+    folder.write("a.pem", &read("other.pem"));
+    program.signal("HUP");
+    program.log_line("new certificates are in use").await;
+    presented(program.address, "other.example").await;
+    folder.write("a.pem", "garbage");
+    program.signal("HUP");
+    // The check of the whole configuration finds it, before anything is changed.
+    let line = program.log_line("it must hold certificates in PEM form").await;
+    assert!(line.contains("ERROR"), "{line}");
+    presented(program.address, "other.example").await;
+    bystander.is_served().await;
+}
