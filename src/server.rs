@@ -50,7 +50,7 @@ mod worker;
 
 use acceptor::Acceptor;
 use acceptors::Acceptors;
-pub use certificate_watch::CertificateWatch;
+use certificate_watch::CertificateWatch;
 use drain::{Drain, DrainConfig};
 pub use listen::PassableSockets;
 use listen::{Audience, ListenerSet};
@@ -73,7 +73,6 @@ pub struct Server {
     /// `cluster.required`: the server does not start without Redis.
     is_redis_required: bool,
     metrics: Arc<Metrics>,
-    certificates: Option<Arc<CertificateWatch>>,
     background: JoinSet<()>,
     webhooks: Arc<Webhooks>,
     reloader: Arc<Reloader>,
@@ -143,7 +142,6 @@ impl Server {
             cluster: node.cluster().cloned(),
             is_redis_required: config.cluster.as_ref().is_some_and(|cluster| cluster.required),
             metrics,
-            certificates: certificates.clone(),
             background,
             webhooks: webhooks.clone(),
             reloader: Arc::new(Reloader::new(config, node, webhooks, certificates)),
@@ -182,11 +180,6 @@ impl Server {
     /// The pulse of each worker.
     pub fn pulses(&self) -> Vec<Pulse> {
         self.workers.iter().map(|worker| worker.pulse.clone()).collect()
-    }
-
-    /// The certificates, which can be read again while the server runs; `None` without TLS.
-    pub fn certificates(&self) -> Option<Arc<CertificateWatch>> {
-        self.certificates.clone()
     }
 
     /// Changes the configuration while the server runs.

@@ -26,7 +26,7 @@ const WARNING_INTERVAL: Duration = Duration::from_secs(DAY_SECONDS);
 const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 /// The certificates of a server, and how they are reported.
-pub struct CertificateWatch {
+pub(super) struct CertificateWatch {
     certificates: Arc<Certificates>,
     metrics: Arc<Metrics>,
     /// When the dates were warned of last.
@@ -61,7 +61,7 @@ impl CertificateWatch {
     }
 
     /// Reads these files now, whether or not they have changed.
-    pub fn reload(&self, files: Vec<CertificateFiles>) -> Change {
+    pub(super) fn reload(&self, files: Vec<CertificateFiles>) -> Change {
         let now = unix_time();
         let change = self.certificates.reload(files, now);
         self.report(&change, now);

@@ -24,6 +24,10 @@ use crate::webhook::Webhooks;
 /// How long the webhooks of a removed app go on after its last socket: a leave waits three seconds.
 const LINGER: Duration = Duration::from_secs(5);
 
+/// The keys of certificate files, which are read again while TLS is on.
+const CERTIFICATE_KEYS: [&str; 4] =
+    ["tls.certificate", "tls.key", "tls.sni_certificates", "tls.sni_keys"];
+
 /// Changes the configuration of a running server.
 pub struct Reloader {
     node: Arc<Node>,
@@ -126,6 +130,10 @@ impl Reloader {
         let gone = before.iter().filter(|app| config.apps.by_id(&app.id).is_none());
         report.removed = gone.map(|app| app.id.clone()).collect();
         report.pending = self.started.resolved.pending(&config.resolved);
+        // Certificates are replaced, while TLS itself is switched on or off by a restart.
+        if self.certificates.is_some() && config.tls.is_some() {
+            report.pending.retain(|pending| !CERTIFICATE_KEYS.contains(&&*pending.key));
+        }
         report
     }
 }
