@@ -7,6 +7,7 @@ export * from './harness/crowd.mjs';
 export * from './harness/random.mjs';
 export * from './harness/redis.mjs';
 export * from './harness/server.mjs';
+export * from './harness/stalls.mjs';
 export * from './harness/suite.mjs';
 export * from './harness/traffic.mjs';
 export * from './harness/until.mjs';

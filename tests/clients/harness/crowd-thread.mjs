@@ -2,10 +2,10 @@
 
 import { parentPort, workerData } from 'node:worker_threads';
 import { openPusher } from './clients.mjs';
+import { clock, stallsSince } from './stalls.mjs';
 
 const { first, count, channels, perTick, server, backend } = workerData;
 const TICK = 10;
-const clock = () => performance.timeOrigin + performance.now();
 const ends = [];
 const scope = { after: (end) => ends.push(end) };
 const connected = [];
@@ -54,7 +54,8 @@ const answers = {
   timeline: () => ({ connected, closed }),
   errors: () => errors,
   losses,
+  stalls: stallsSince,
   end: () => ends.forEach((end) => end()),
 };
 
-parentPort.on('message', ({ id, question }) => parentPort.postMessage({ id, answer: answers[question]() }));
+parentPort.on('message', ({ id, question, about }) => parentPort.postMessage({ id, answer: answers[question](about) }));

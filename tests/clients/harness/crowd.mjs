@@ -3,6 +3,7 @@
 import { connect } from 'node:net';
 import { Worker } from 'node:worker_threads';
 import { sdk } from './backend.mjs';
+import { stallsSince } from './stalls.mjs';
 import { until } from './until.mjs';
 
 const THREADS = 2;
@@ -10,11 +11,6 @@ const THREADS = 2;
 const PER_TICK = 4;
 const OPENING = 40_000;
 const PROBE_MS = 5;
-
-/** The time that all threads share, in milliseconds. */
-export function clock() {
-  return performance.timeOrigin + performance.now();
-}
 
 /** Opens `count` clients on `channels` channels, and waits until all are subscribed. It goes away with the test `t`. */
 export async function openCrowd(t, { server, backend }, { count, channels }) {
@@ -41,12 +37,12 @@ class Crowd {
     });
   }
 
-  async #ask(question) {
+  async #ask(question, about) {
     return Promise.all(
       this.#threads.map((thread) => {
         const id = (this.#asked += 1);
         const answered = new Promise((resolve) => this.#waiting.set(id, resolve));
-        thread.postMessage({ id, question });
+        thread.postMessage({ id, question, about });
         return answered.finally(() => this.#waiting.delete(id));
       }),
     );
@@ -81,6 +77,11 @@ class Crowd {
     return since;
   }
 
+  /** For how many milliseconds since `began` this thread stood still, or one of the crowd if that is more. */
+  async stallsSince(began) {
+    return Math.max(stallsSince(began), ...(await this.#ask('stalls', began)));
+  }
+
   /** Reports of errors, each text with its number. */
   async errors() {
     const counts = {};
@@ -103,19 +104,6 @@ class Crowd {
     await Promise.all(this.#threads.map((thread) => thread.terminate()));
   }
 }
-
-// Of this process: what a machine that is busy with something else takes away from it is no delay of the server.
-const LATE_MS = 50;
-const stalls = [];
-let last = clock();
-setInterval(() => {
-  const now = clock();
-  if (now - last > LATE_MS) stalls.push({ at: now, ms: now - last });
-  last = now;
-}, LATE_MS / 5).unref();
-
-/** For how many milliseconds since `began` this process stood still. */
-export const stallsSince = (began) => stalls.filter(({ at }) => at > began).reduce((sum, { ms }) => sum + ms, 0);
 
 /** The largest number of `times` within any second. */
 export function mostPerSecond(times) {
