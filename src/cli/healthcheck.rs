@@ -65,7 +65,8 @@ fn of_config(config: &Config) -> Question {
             Question { url, client: Client::builder() }
         }
         ListenAddress::Unix { path, .. } => {
-            let url = format!("{scheme}://localhost{prefix}/ready");
+            // Unix sockets are without TLS, whatever is required of others.
+            let url = format!("http://localhost{prefix}/ready");
             Question { url, client: Client::builder().unix_socket(path) }
         }
     }
