@@ -21,8 +21,8 @@ fn a_server_is_asked_at_the_address_of_its_configuration() {
     assert!(text(&before.stderr).starts_with("error: http://localhost/ready: "), "{before:?}");
 
     let mut serve = resound(&here, &["serve", "--config", "a.toml"]);
-    let mut child = serve.stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
-    line_with(child.stdout.take().unwrap(), "Starting server");
+    let mut child = serve.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    line_with(child.stderr.take().unwrap(), "server started");
     check(&healthcheck(), 0, "{\"ready\":true,\"cluster\":\"off\"}\n", "");
     terminate(&child);
     child.wait().unwrap();
