@@ -264,7 +264,7 @@ fn layers(
         lower.push(file.layer(schema, variables)?);
     }
     lower.push(environment::laravel_layer(&environment::REVERB, variables, schema)?);
-    lower.push(environment::laravel_layer(&environment::OTEL, variables, schema)?);
+    lower.push(environment::laravel_layer(environment::otel(variables), variables, schema)?);
     let upper = [environment::resound_layer(variables, schema)?, flags(&sources.flags, schema)?];
     // Laravel's `.env` always has an address of Redis, which must not concern a single node.
     let merged = layers::merge([lower.as_slice(), &upper].concat());

@@ -118,13 +118,23 @@ pub(super) const REDIS: [(&str, &str); 9] = [
 ];
 
 /// The names of the OpenTelemetry specification; the one for traces wins over the one for all signals.
-pub(super) const OTEL: [(&str, &str); 5] = [
+const OTEL: [(&str, &str); 5] = [
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.endpoint"),
     ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "telemetry.endpoint"),
     ("OTEL_EXPORTER_OTLP_HEADERS", "telemetry.headers"),
     ("OTEL_SERVICE_NAME", "telemetry.service_name"),
     ("OTEL_TRACES_SAMPLER_ARG", "telemetry.sample_ratio"),
 ];
+
+/// [`OTEL`], unless one of its switches is off.
+pub(super) fn otel(variables: &Environment) -> &'static [(&'static str, &'static str)] {
+    let is =
+        |name, off: &str| laravel(variables, name).is_some_and(|it| it.eq_ignore_ascii_case(off));
+    match is("OTEL_SDK_DISABLED", "true") || is("OTEL_TRACES_EXPORTER", "none") {
+        true => &[],
+        false => &OTEL,
+    }
+}
 
 pub(super) const CREDENTIALS: [(&str, &str); 3] =
     [("REVERB_APP_ID", "id"), ("REVERB_APP_KEY", "key"), ("REVERB_APP_SECRET", "secret")];

@@ -133,7 +133,9 @@ fn source(origin: &ValueOrigin, file: Option<&(&str, BTreeMap<String, usize>)>) 
 
 /// The value as it would stand in a file, or the fingerprint of a secret.
 fn text(key: &str, value: &Value) -> String {
-    if is_secret(key) || key.ends_with(&format!("secret{FILE_KEY}")) {
+    // The headers may hold a token.
+    let is_hidden = is_secret(key) || key == "telemetry.headers";
+    if is_hidden || key.ends_with(&format!("secret{FILE_KEY}")) {
         return fingerprint(&value.to_string());
     }
     shown(value)

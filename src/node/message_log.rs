@@ -2,6 +2,8 @@
 //!
 //! Masks signatures and cuts long texts. Called only when that log is enabled.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 /// Characters of a message that are logged; Reverb cuts at 200 too.
@@ -9,7 +11,9 @@ const LOGGED_CHARS: usize = 200;
 
 /// A client message with its `auth` masked, at most 200 characters of it.
 pub fn readable(message: &str) -> String {
-    let Ok(mut value) = serde_json::from_str::<Value>(message) else { return cut(message) };
+    let Ok(mut value) = serde_json::from_str::<Value>(message) else {
+        return cut(message).into_owned();
+    };
     if let Some(data) = value.get_mut("data") {
         if let Some(object) = data.as_str().and_then(|text| serde_json::from_str(text).ok()) {
             *data = object;
@@ -18,18 +22,14 @@ pub fn readable(message: &str) -> String {
             *auth = "…".into();
         }
     }
-    cut(&value.to_string())
+    cut(&value.to_string()).into_owned()
 }
 
 /// The first characters of a text that a client chose.
-pub(super) fn beginning(text: &str) -> &str {
-    text.char_indices().nth(LOGGED_CHARS).map_or(text, |(end, _)| &text[..end])
-}
-
-fn cut(text: &str) -> String {
-    match beginning(text) {
-        all if all.len() == text.len() => text.to_owned(),
-        beginning => format!("{beginning}…"),
+pub(super) fn cut(text: &str) -> Cow<'_, str> {
+    match text.char_indices().nth(LOGGED_CHARS) {
+        Some((end, _)) => format!("{}…", &text[..end]).into(),
+        None => text.into(),
     }
 }
 

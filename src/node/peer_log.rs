@@ -5,7 +5,7 @@
 
 use std::net::IpAddr;
 
-use super::message_log::beginning;
+use super::message_log::cut;
 use crate::protocol::server_message::{ErrorEvent, SubscriptionError};
 use crate::protocol::{CloseCode, SocketId};
 
@@ -32,7 +32,7 @@ impl PeerLog {
         channel: &str,
         error: &SubscriptionError,
     ) {
-        let (app, channel) = (&self.app_id, beginning(channel));
+        let (app, channel) = (&self.app_id, &*cut(channel));
         let (status, cause) = (error.status, &error.error);
         tracing::info!(app, %socket, channel, status, cause, "subscription refused");
     }
@@ -50,9 +50,10 @@ impl PeerLog {
         origin: Option<&str>,
         client: Option<IpAddr>,
     ) {
-        let (app, origin) = (&self.app_id, origin.map(beginning));
+        let (app, origin) = (&self.app_id, origin.map(cut));
         let (code, cause, client) =
             (code.code(), code.reason(), client.map(tracing::field::display));
+        let origin = origin.as_deref();
         tracing::info!(app, code, cause, origin, client, "connection refused");
     }
 }

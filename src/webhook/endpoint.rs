@@ -140,7 +140,7 @@ impl Endpoint {
                 tracing::warn!(app = self.app_id, url, lost, failure, "webhook events are lost");
                 return;
             }
-            tracing::info!(app = self.app_id, url, failure, retry_in = ?jittered, "webhook failed");
+            tracing::warn!(app = self.app_id, url, failure, retry_in = ?jittered, "webhook failed");
             self.wait(jittered).await;
             wait = (wait * 2).min(RETRY_LONGEST);
         }

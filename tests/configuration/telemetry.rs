@@ -23,6 +23,9 @@ fn the_variables_of_the_specification_are_read() {
         telemetry.headers.iter().map(|(name, value)| (name.as_str(), value.to_str().unwrap()));
     assert_eq!(headers.collect::<Vec<_>>(), [("authorization", "Bearer a,b"), ("x-tenant", "7")]);
     assert!(!format!("{telemetry:?}").contains("Bearer"), "a token is not shown");
+    for switch in [("OTEL_SDK_DISABLED", "true"), ("OTEL_TRACES_EXPORTER", "none")] {
+        assert_eq!(load(APP, &[variables[0], switch]).unwrap().telemetry.endpoint, None);
+    }
     let both =
         [variables[0], ("OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "https://traces.example/v1/traces/")];
     let endpoint = load(APP, &both).unwrap().telemetry.endpoint;
