@@ -77,7 +77,7 @@ pub struct Config {
     pub tls: Option<TlsConfig>,
     /// Where clients and back ends connect to.
     pub listen: ListenConfig,
-    /// Which proxies are believed.
+    /// Which peers are proxies.
     pub proxies: ProxiesConfig,
     /// Limits of handshakes.
     pub admission: AdmissionConfig,

@@ -120,7 +120,7 @@ impl Webhooks {
         }
     }
 
-    /// Another process serves the channels from now on: who leaves here returns there, and is not reported.
+    /// Another process serves the channels from now on: a client that leaves here returns there, and its leave is not reported.
     pub fn hand_over(&self) {
         self.stage.send_replace(Stage::HandedOver);
     }

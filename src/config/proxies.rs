@@ -1,7 +1,7 @@
 //! The proxies in front, and how the address of a client is learnt from them: `server.proxies`,
 //! `server.forwarded_header` and `server.proxy_protocol`.
 //!
-//! Owns who is believed. What the proxies send is read by `server`.
+//! Owns which peers are proxies. What they send is read by `server`.
 
 use std::net::IpAddr;
 
@@ -10,7 +10,7 @@ use ipnet::IpNet;
 use super::error::ConfigError;
 use super::values::Values;
 
-/// The proxies that are believed, and what they send.
+/// The listed proxies, and what they send.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ProxiesConfig {
     networks: Vec<IpNet>,

@@ -1,7 +1,7 @@
 //! Who a client is: the peer of a connection, or the address that a listed proxy reports.
 //!
-//! Owns which part of a header field is believed. A field of anybody but a listed proxy is not read,
-//! since clients can send it too.
+//! Owns which part of a header field counts. A field is read from a listed proxy alone, since clients can
+//! send it too.
 
 use std::fmt;
 use std::net::{IpAddr, SocketAddr};
@@ -37,7 +37,7 @@ impl Client {
         self.peer
     }
 
-    /// Its address, if anybody reported one.
+    /// Its address; a client over a unix socket has one only if a proxy reports it.
     pub(super) fn address(self) -> Option<IpAddr> {
         self.reported.or(match self.peer {
             Peer::Ip(address) => Some(address.ip()),
@@ -45,7 +45,7 @@ impl Client {
         })
     }
 
-    /// Whether it is a proxy that is believed.
+    /// Whether it is a listed proxy.
     pub(super) fn is_proxy(self, proxies: &ProxiesConfig) -> bool {
         self.address().map_or(proxies.unix, |address| proxies.contains(address))
     }
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn only_what_listed_proxies_report_is_believed() {
+    fn only_a_listed_proxy_reports_a_client() {
         let xff = "x-forwarded-for";
         for (peer, fields, client) in [
             ("203.0.113.1:1", &[][..], "203.0.113.1:1"),

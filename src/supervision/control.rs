@@ -1,7 +1,8 @@
 //! The control socket of a server process: how a command of the same machine requests something from it and
 //! waits for the result, which a signal cannot carry.
 //!
-//! Owns its name, its protocol (a word there, a line back) and who may use it: the user of the process, and root.
+//! Owns its name, its protocol (a word there, a line back) and the users that may connect: the user of the
+//! process, and root.
 //! What is requested is done by the receiver. The name is abstract, so there is no file to make, to find or
 //! to remove, and only Linux has it.
 

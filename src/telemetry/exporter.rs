@@ -1,7 +1,7 @@
 //! Sends spans to the collector: a bounded queue, a batch a second, one call at a time.
 //!
 //! No request ever waits for it. Spans that find the queue full, and those of a call that failed, are
-//! dropped and counted: traces are a sample, and an old one helps no one.
+//! dropped and counted: traces are a sample, and a late one has no use.
 
 use std::sync::Arc;
 use std::time::Duration;

@@ -94,7 +94,7 @@ impl AppWebhooks {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Stage {
     Serving,
-    /// Another process serves the channels, and the clients return to that one: who leaves here has not left.
+    /// Another process serves the channels, and the clients return to that one, so a leave here is none.
     HandedOver,
     /// Nothing can return: leaves that wait are final.
     Ended,
