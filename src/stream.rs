@@ -6,6 +6,7 @@
 //! and how long they may take, is left to `server` and `websocket`.
 
 mod byte_stream;
+mod direct_send;
 mod listener;
 mod peer;
 mod tls_stream;

@@ -223,7 +223,7 @@ impl HttpConnection {
                 tracing::debug!(%error, peer = %self.client, "TLS handshake failed");
                 if let Some(reason) = tls_opening::reject_reason(&error) {
                     rejections.record_connection(reason, Some(self.client));
-                    close(carrier, &alert, closed).await;
+                    close(ByteStream::Tcp(carrier), &alert, closed).await;
                 }
                 None
             }

@@ -38,13 +38,16 @@ pub(super) enum Opening {
 
 /// Waits for the first byte, and shakes hands if it is that of TLS.
 pub(super) async fn open(stream: ByteStream, tls: &TlsContext) -> Opening {
-    match stream.first_byte().await {
-        Ok(Some(HANDSHAKE_RECORD)) => match TlsStream::accept(stream, tls.config.clone()).await {
-            Ok(stream) => Opening::Encrypted(Box::new(stream)),
-            Err(failed) => Opening::Failed(failed),
-        },
-        // The end of the stream and an error show again when it is read.
-        _ => Opening::Plain(stream),
+    // The end of the stream and an error show again when it is read.
+    let is_tls = matches!(stream.first_byte().await, Ok(Some(HANDSHAKE_RECORD)));
+    match stream {
+        ByteStream::Tcp(carrier) if is_tls => {
+            match TlsStream::accept(carrier, tls.config.clone()).await {
+                Ok(stream) => Opening::Encrypted(Box::new(stream)),
+                Err(failed) => Opening::Failed(failed),
+            }
+        }
+        stream => Opening::Plain(stream),
     }
 }
 

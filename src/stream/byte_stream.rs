@@ -13,6 +13,7 @@ use socket2::SockRef;
 use tokio::io::{AsyncRead, AsyncWrite, Interest, ReadBuf};
 use tokio::net::{TcpStream, UnixStream};
 
+use super::direct_send::direct_send;
 use super::tls_stream::TlsStream;
 
 /// One connection. TCP is what nearly all are: the others are boxed, so that they do not enlarge it.
@@ -22,7 +23,7 @@ pub enum ByteStream {
     Tcp(TcpStream),
     /// A connection to a unix socket.
     Unix(Box<UnixStream>),
-    /// A TLS connection over one of the others.
+    /// A TLS connection over TCP.
     Tls(Box<TlsStream>),
 }
 
@@ -40,32 +41,22 @@ impl ByteStream {
     /// some megabytes of it for minutes more.
     pub fn drop_unsent(&self) {
         match self {
-            Self::Tcp(stream) => drop(SockRef::from(stream).set_linger(Some(Duration::ZERO))),
+            Self::Tcp(stream) => drop_unsent(stream),
             Self::Unix(_) => {}
-            Self::Tls(stream) => stream.carrier().drop_unsent(),
+            Self::Tls(stream) => drop_unsent(stream.carrier()),
         }
     }
 
     /// Sends what the kernel takes right now; `WouldBlock` when it takes nothing.
-    ///
-    /// Calls send(2) directly: tokio first loads its readiness word, memory that a delivery touches for
-    /// nothing else. After `WouldBlock` it writes through tokio, which then waits for readiness again.
     pub fn send(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
-        if let Self::Tls(stream) = self {
-            return stream.send(bytes);
-        }
-        let socket = self.socket();
-        let sent = match bytes {
-            [one] => socket.send(one),
-            many => socket.send_vectored(many),
-        };
-        match sent {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => match self {
-                Self::Tcp(stream) => stream.try_write_vectored(bytes),
-                Self::Unix(stream) => stream.try_write_vectored(bytes),
-                Self::Tls(stream) => stream.send(bytes),
-            },
-            sent => sent,
+        match self {
+            Self::Tcp(stream) => {
+                direct_send(&SockRef::from(stream), bytes, |bytes| stream.try_write_vectored(bytes))
+            }
+            Self::Unix(stream) => direct_send(&SockRef::from(&**stream), bytes, |bytes| {
+                stream.try_write_vectored(bytes)
+            }),
+            Self::Tls(stream) => stream.send(bytes),
         }
     }
 
@@ -162,9 +153,14 @@ impl ByteStream {
         match self {
             Self::Tcp(stream) => SockRef::from(stream),
             Self::Unix(stream) => SockRef::from(&**stream),
-            Self::Tls(stream) => stream.carrier().socket(),
+            Self::Tls(stream) => SockRef::from(stream.carrier()),
         }
     }
+}
+
+fn drop_unsent(stream: &TcpStream) {
+    // Fails only when the peer is gone.
+    let _ = SockRef::from(stream).set_linger(Some(Duration::ZERO));
 }
 
 impl AsyncRead for ByteStream {

@@ -7,14 +7,17 @@
 use std::cell::RefCell;
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
+use std::net::Shutdown;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use parking_lot::Mutex;
 use rustls::ServerConfig;
+use socket2::SockRef;
 use tokio::io::ReadBuf;
+use tokio::net::TcpStream;
 
-use super::ByteStream;
+use super::direct_send::direct_send;
 use crate::tls::{RECORD_BYTES, TlsSession};
 
 /// The longest record: what is read at once without what is kept.
@@ -32,7 +35,7 @@ thread_local! {
 /// One TLS connection.
 #[derive(Debug)]
 pub struct TlsStream {
-    carrier: ByteStream,
+    carrier: TcpStream,
     state: Mutex<State>,
 }
 
@@ -47,7 +50,7 @@ struct State {
 #[derive(Debug)]
 pub struct FailedHandshake {
     /// The stream below TLS.
-    pub carrier: ByteStream,
+    pub carrier: TcpStream,
     /// What the client has to be sent.
     pub alert: Vec<u8>,
     /// An error of the connection, or of TLS (the source of an `InvalidData`).
@@ -57,7 +60,7 @@ pub struct FailedHandshake {
 impl TlsStream {
     /// Shakes hands over `carrier`, whose first byte has not been read. Takes as long as the client does.
     pub async fn accept(
-        carrier: ByteStream,
+        carrier: TcpStream,
         config: Arc<ServerConfig>,
     ) -> Result<Self, Box<FailedHandshake>> {
         let session = match TlsSession::new(config) {
@@ -81,7 +84,7 @@ impl TlsStream {
     }
 
     /// The stream that carries the records.
-    pub(super) fn carrier(&self) -> &ByteStream {
+    pub(super) fn carrier(&self) -> &TcpStream {
         &self.carrier
     }
 
@@ -244,11 +247,18 @@ impl TlsStream {
         filled
     }
 
+    fn send_bytes(&self, records: &[u8]) -> io::Result<usize> {
+        let socket = SockRef::from(&self.carrier);
+        direct_send(&socket, &[IoSlice::new(records)], |records| {
+            self.carrier.try_write_vectored(records)
+        })
+    }
+
     fn send_record(&self, state: &mut State, content: &[u8]) -> io::Result<usize> {
         RECORD.with_borrow_mut(|record| {
             record.clear();
             state.session.encrypt(content, record).map_err(invalid)?;
-            let sent = match self.carrier.send(&[IoSlice::new(record)]) {
+            let sent = match self.send_bytes(record) {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => 0,
                 sent => sent?,
             };
@@ -261,7 +271,7 @@ impl TlsStream {
     fn drain(&self, state: &mut State) -> io::Result<bool> {
         let unsent = &mut state.session.unsent;
         while !unsent.is_empty() {
-            match self.carrier.send(&[IoSlice::new(unsent)]) {
+            match self.send_bytes(unsent) {
                 Ok(sent) if sent == unsent.len() => *unsent = Vec::new(),
                 Ok(sent) => drop(unsent.drain(..sent)),
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(false),
@@ -269,7 +279,8 @@ impl TlsStream {
             }
         }
         if state.is_finishing {
-            self.carrier.finish();
+            // Fails only when the peer is already gone, which needs no end.
+            let _ = SockRef::from(&self.carrier).shutdown(Shutdown::Write);
         }
         Ok(true)
     }
@@ -279,6 +290,6 @@ fn invalid(error: rustls::Error) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, error)
 }
 
-fn failed(carrier: ByteStream, alert: Vec<u8>, error: io::Error) -> Box<FailedHandshake> {
+fn failed(carrier: TcpStream, alert: Vec<u8>, error: io::Error) -> Box<FailedHandshake> {
     Box::new(FailedHandshake { carrier, alert, error })
 }
