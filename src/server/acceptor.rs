@@ -23,6 +23,9 @@ use crate::stream::{ByteStream, Listener, Peer};
 /// once the cause is gone.
 const ERROR_PAUSE: Duration = Duration::from_millis(50);
 
+/// Between two looks at a connection of another thread that is being closed.
+const EVICTION_POLL: Duration = Duration::from_millis(1);
+
 /// Accepts the connections of one listener.
 pub(super) struct Acceptor {
     pub(super) context: Arc<HttpContext>,
@@ -134,9 +137,16 @@ impl Acceptor {
         let now = Instant::now();
         self.context.node.capacity().record_exhaustion(now);
         self.context.rejections.record_connection(RejectReason::Descriptors, None);
-        let is_evicted = self.tracker.lock().evict();
+        let evicted = self.tracker.lock().evict();
         let_other_tasks_run().await;
-        is_evicted
+        let Some(evicted) = evicted else { return false };
+        // A connection of another worker closes on that one's thread. Without the wait the next attempt fails
+        // too, and evicts one more.
+        let deadline = now + ERROR_PAUSE;
+        while !evicted.is_finished() && Instant::now() < deadline {
+            tokio::time::sleep(EVICTION_POLL).await;
+        }
+        true
     }
 }
 

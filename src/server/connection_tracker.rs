@@ -104,18 +104,17 @@ impl ConnectionTracker {
         surplus
     }
 
-    /// Closes one connection, as the module documentation orders them; false if there is none.
-    pub(super) fn evict(&mut self) -> bool {
+    /// Closes one connection, as the module documentation orders them; returns its task, which has the
+    /// descriptor until it is finished, or `None` if there is none.
+    pub(super) fn evict(&mut self) -> Option<AbortHandle> {
         self.move_served();
         let too_many_pending = self.pending.connections.len() > self.max_open / PENDING_SHARE;
         let idle = if too_many_pending { None } else { self.served.pop_idle() };
         let evicted = idle.or_else(|| self.pending.connections.pop_front());
         let evicted = evicted.or_else(|| self.served.pop_idle());
-        let Some(evicted) = evicted.or_else(|| self.served.connections.pop_front()) else {
-            return false;
-        };
+        let evicted = evicted.or_else(|| self.served.connections.pop_front())?;
         evicted.task.abort();
-        true
+        Some(evicted.task)
     }
 
     /// Moves the connections that have sent a request out of the pending ones.
@@ -221,10 +220,10 @@ mod tests {
         tracker.move_served();
         serve_request(&used_phase);
         for task in [idle, used, pending, busy] {
-            assert!(tracker.evict());
+            assert!(tracker.evict().is_some());
             assert!(task.await.unwrap_err().is_cancelled());
         }
-        assert!(!tracker.evict(), "none is left");
+        assert!(tracker.evict().is_none(), "none is left");
     }
 
     #[tokio::test]
@@ -235,9 +234,9 @@ mod tests {
         serve_request(&phase);
         let (oldest, ..) = track(&mut tracker);
         let (newest, ..) = track(&mut tracker);
-        assert!(tracker.evict());
+        assert!(tracker.evict().is_some());
         assert!(oldest.await.unwrap_err().is_cancelled());
-        assert!(tracker.evict());
+        assert!(tracker.evict().is_some());
         assert!(idle.await.unwrap_err().is_cancelled());
         assert!(!newest.is_finished());
     }
