@@ -29,7 +29,7 @@ metrics! {
         /// Sockets whose peer was gone while writing
         write_failures: PerWorker<Counter>,
         /// The time from a trigger's arrival until a worker has offered its event to the last of its
-        /// sockets in that channel; once per event, channel and worker
+        /// sockets in that channel; once per event, channel and worker of the node that was triggered
         trigger_to_write_seconds: PerWorker<Histogram>,
     }
 }

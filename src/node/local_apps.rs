@@ -99,8 +99,8 @@ impl LocalApps {
                 }
                 self.refuse(app, name, socket);
             }
-            ChannelEffect::Deliver(frame, except) => {
-                hub.deliver(name, &Broadcast::new(frame), except);
+            ChannelEffect::Deliver { frame, except, triggered_at } => {
+                hub.deliver(name, &Broadcast::triggered(frame, triggered_at), except);
             }
             ChannelEffect::CacheEvent(frame) => hub.cache_event(name, frame, Instant::now()),
             ChannelEffect::Missed(missed) => self.report_missed(hub, name, missed),

@@ -13,6 +13,7 @@ mod drain;
 mod failover;
 mod faults;
 mod foreign;
+mod latency;
 mod losses;
 mod outage;
 mod refusals;

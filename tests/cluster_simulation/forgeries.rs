@@ -92,7 +92,9 @@ impl Stage {
         let text = |frame: &Frame| String::from_utf8(frame.payload().to_vec()).unwrap();
         let effects = self.machine.core.take_effects();
         let delivered = effects.iter().filter_map(|effect| match effect {
-            Effect::Channel { action: ChannelEffect::Deliver(frame, _), .. } => Some(text(frame)),
+            Effect::Channel { action: ChannelEffect::Deliver { frame, .. }, .. } => {
+                Some(text(frame))
+            }
             _ => None,
         });
         delivered.collect()

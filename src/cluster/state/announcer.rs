@@ -2,6 +2,7 @@
 
 use super::effect::{CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents};
 use super::members::{MemberChanges, Members};
+use super::publish_queue::LocalDelivery;
 use super::sockets::{HeldEvent, PendingJoin};
 use crate::channel_rules::{WebhookEvent, WebhookPayload};
 use crate::cluster::directory::NodeId;
@@ -40,21 +41,32 @@ impl Announcer<'_> {
     /// Sends a frame to the subscribers of this node.
     pub(super) fn deliver(&mut self, frame: Frame, except: Option<SocketId>) {
         if self.is_occupied {
-            self.push(ChannelEffect::Deliver(frame, except));
+            self.push(ChannelEffect::Deliver { frame, except, triggered_at: None });
         }
     }
 
-    /// Delivers an event. A cache channel stores it if it is `kept`.
-    pub(super) fn event(&mut self, frame: &Frame, except: Option<SocketId>, kept: bool) {
+    /// Delivers an event of this node.
+    pub(super) fn own_event(&mut self, delivery: &LocalDelivery) {
+        let LocalDelivery { except, triggered_at, .. } = *delivery;
+        self.cache(&delivery.frame, delivery.kept);
+        if self.is_occupied {
+            let frame = delivery.frame.clone();
+            self.push(ChannelEffect::Deliver { frame, except, triggered_at });
+        }
+    }
+
+    /// Delivers an event of another node, whose clock is another one: its delay is not measured.
+    pub(super) fn event_message(&mut self, event: &EventMessage<'_>) {
+        let frame = Frame::text(event.text.as_bytes());
+        self.cache(&frame, event.kept);
+        self.deliver(frame, event.except);
+    }
+
+    /// A cache channel stores an event if it is `kept`.
+    fn cache(&mut self, frame: &Frame, kept: bool) {
         if kept && self.key.is_cache() {
             self.push(ChannelEffect::CacheEvent(frame.clone()));
         }
-        self.deliver(frame.clone(), except);
-    }
-
-    /// Delivers an event of another node.
-    pub(super) fn event_message(&mut self, event: &EventMessage<'_>) {
-        self.event(&Frame::text(event.text.as_bytes()), event.except, event.kept);
     }
 
     /// Delivers events that this node missed and the directory kept. Those of this `node` have been delivered.

@@ -271,8 +271,7 @@ impl ClusterChannel {
 
     /// Delivers an event of this node.
     pub(super) fn deliver(&self, delivery: &LocalDelivery, effects: &mut Vec<Effect>) {
-        let LocalDelivery { frame, except, kept, .. } = delivery;
-        self.announcer(effects).event(frame, *except, *kept);
+        self.announcer(effects).own_event(delivery);
     }
 
     // Without Redis.

@@ -2,6 +2,7 @@
 //! hubs, and a test records them.
 
 use std::sync::Arc;
+use std::time::Instant;
 
 use tokio::sync::oneshot;
 
@@ -76,7 +77,14 @@ pub enum ChannelEffect {
     /// left since.
     Refuse(SocketId, Option<Arc<str>>),
     /// A frame for all subscribers but one.
-    Deliver(Frame, Option<SocketId>),
+    Deliver {
+        /// The frame.
+        frame: Frame,
+        /// The socket that does not receive it.
+        except: Option<SocketId>,
+        /// When a back end triggered it at this node.
+        triggered_at: Option<Instant>,
+    },
     /// The last event of a cache channel, stored for the time without Redis.
     CacheEvent(Frame),
     /// Events were lost on the way to this node.

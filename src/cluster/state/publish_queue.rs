@@ -48,6 +48,8 @@ struct PendingPublish {
     except: Option<SocketId>,
     /// A cache channel stores it.
     kept: bool,
+    /// A back end triggered it.
+    is_triggered: bool,
     waiter: Option<Waiter>,
     since: Instant,
     /// On this node.
@@ -89,6 +91,8 @@ pub(super) struct LocalDelivery {
     pub(super) frame: Frame,
     pub(super) except: Option<SocketId>,
     pub(super) kept: bool,
+    /// When its trigger arrived; `None` for a client event.
+    pub(super) triggered_at: Option<Instant>,
 }
 
 impl PublishQueue {
@@ -125,13 +129,15 @@ impl PublishQueue {
         let (is_delivered, is_sent, returns, has_returned, is_confirmed, is_resent) =
             Default::default();
         // A cache channel stores the events of back ends, not of clients.
-        let kept = waiter.is_some() && key.is_cache();
+        let is_triggered = waiter.is_some();
+        let kept = is_triggered && key.is_cache();
         let pending = PendingPublish {
             key,
             topic,
             frame,
             except,
             kept,
+            is_triggered,
             waiter,
             since: now,
             is_delivered,
@@ -316,6 +322,7 @@ impl PendingPublish {
             frame: self.frame.clone(),
             except: self.except,
             kept: self.kept,
+            triggered_at: self.is_triggered.then_some(self.since),
         })
     }
 }

@@ -97,7 +97,7 @@ impl World {
                 }
                 self.absent(name, socket);
             }
-            ChannelEffect::Deliver(frame, except) => self.deliver(at, name, &frame, except),
+            ChannelEffect::Deliver { frame, except, .. } => self.deliver(at, name, &frame, except),
             ChannelEffect::CacheEvent(frame) => {
                 drop(self.machines[at].hub.kept.insert(name.clone(), frame))
             }
