@@ -105,7 +105,7 @@ async fn a_closed_pipe_costs_lines_and_nothing_else() {
     server.ends().await;
 }
 
-/// The pipe of the kernel holds 64 KB in pages, which a line may leave in part.
+/// The pipe of the kernel holds 64 KB in pages of 4 KB, and lines of up to 1 KB leave up to a quarter of each free.
 #[tokio::test]
 async fn a_pipe_that_is_not_read_delays_nothing() {
     let mut server = Server::start(Stdio::piped(), &[("RESOUND_LOG_DEBUG", "true")]).await;
@@ -120,5 +120,5 @@ async fn a_pipe_that_is_not_read_delays_nothing() {
     server.ends().await;
     let mut log = Vec::new();
     stderr.read_to_end(&mut log).unwrap();
-    assert!(log.len() >= 60 << 10, "the pipe was full: {} bytes", log.len());
+    assert!(log.len() >= 48 << 10, "the pipe was full: {} bytes", log.len());
 }

@@ -59,6 +59,12 @@ async function assertWhole(cluster, ears, users) {
   cluster.assertAllRun();
 }
 
+const REDIS_AWAY = {
+  condition: 'redis_away',
+  severity: 'degraded',
+  text: 'Redis is away: events reach the sockets of this node only; the log names the cause',
+};
+
 describe('Redis away', { concurrency: true }, () => {
   test('killed, and back empty after 1.5 s: nodes serve on, no member flickers, and all is whole again', async (t) => {
     const { cluster, ears, flows } = await town(t);
@@ -67,7 +73,7 @@ describe('Redis away', { concurrency: true }, () => {
     const killed = Date.now();
     await Promise.all(cluster.nodes.map((node) => node.untilMetric('connected', 0)));
     assert.ok(Date.now() - killed < SILENCE, 'noticed at once');
-    for (const node of cluster.nodes) assert.deepEqual(await node.ready(), { status: 200, ready: true, cluster: 'degraded' });
+    for (const node of cluster.nodes) assert.deepEqual(await node.ready(), { status: 200, ready: true, cluster: 'degraded', reasons: [REDIS_AWAY] });
     for (const [at, node] of cluster.nodes.entries()) {
       assert.deepEqual(await node.users(CHANNEL), ['common', 'u0', 'u1', 'u2'], `node ${at} knows what it knew`);
     }
