@@ -273,9 +273,10 @@ fn the_end_of_its_terminal_stops_a_program() {
     fs::write(here.join("a.toml"), APP).unwrap();
     // The child of a fresh terminal; its log goes to a file, so that it outlives the terminal.
     let script = "import os, pty, signal, sys, time\n\
+        open('log', 'w').close()\n\
         pid, terminal = pty.fork()\n\
         if pid == 0:\n    \
-            log = os.open('log', os.O_WRONLY | os.O_CREAT)\n    \
+            log = os.open('log', os.O_WRONLY)\n    \
             os.dup2(log, 2)\n    \
             os.execv(sys.argv[1], sys.argv[1:])\n\
         def wait(part):\n    \
@@ -283,7 +284,6 @@ fn the_end_of_its_terminal_stops_a_program() {
             while part not in open('log').read():\n        \
                 assert time.time() < end, open('log').read()\n        \
                 time.sleep(0.02)\n\
-        while not os.path.exists('log'):\n    time.sleep(0.02)\n\
         wait('server started')\n\
         os.kill(pid, signal.SIGHUP)\n\
         wait('the configuration is in use')\n\
