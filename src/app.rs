@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use hmac::{Hmac, KeyInit};
-use sha2::Sha256;
+use sha2::{Digest, Sha256};
 
 mod origin;
 mod webhook;
@@ -185,10 +185,23 @@ impl Secret {
         self.mac.clone()
     }
 
+    /// What may be shown of it.
+    pub fn fingerprint(&self) -> String {
+        fingerprint(&self.text)
+    }
+
     /// The text itself, for the banner of the development app and for the commands that sign.
     pub fn reveal(&self) -> &str {
         &self.text
     }
+}
+
+/// A secret as it may be shown: enough to compare two of them, and nothing of the text.
+pub fn fingerprint(secret: &str) -> String {
+    if secret.is_empty() {
+        return "empty".to_owned();
+    }
+    format!("sha256:{}", &hex::encode(Sha256::digest(secret))[..8])
 }
 
 /// Of two configurations; what a peer sends is compared by its signature.

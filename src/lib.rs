@@ -12,6 +12,7 @@ pub mod config;
 pub mod logging;
 pub mod redis_connection;
 pub mod channel_rules;
+pub mod explanation;
 pub mod hub;
 pub mod cluster;
 pub mod node;

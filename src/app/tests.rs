@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{App, AppLimits, Apps, ClientEvents, Duplicate, OriginPattern, Origins, Secret};
+use super::{
+    App, AppLimits, Apps, ClientEvents, Duplicate, OriginPattern, Origins, Secret, fingerprint,
+};
 
 /// The limits of `config/defaults.toml`.
 pub(crate) fn limits() -> AppLimits {
@@ -47,6 +49,13 @@ fn ids_and_keys_are_unique() {
     assert_eq!(Apps::new([app(), same_id]).unwrap_err(), Duplicate::Id("123456".into()));
     let same_key = App { key: "reverb-key".into(), ..other };
     assert_eq!(Apps::new([app(), same_key]).unwrap_err(), Duplicate::Key("reverb-key".into()));
+}
+
+#[test]
+fn a_fingerprint_shows_nothing_of_the_secret() {
+    assert_eq!(fingerprint("app-secret"), "sha256:6c904c51");
+    assert_eq!(Secret::new("app-secret").fingerprint(), "sha256:6c904c51");
+    assert_eq!(fingerprint(""), "empty");
 }
 
 #[test]

@@ -12,8 +12,9 @@ use super::apps::AppEntry;
 use super::error::ValueOrigin;
 use super::file::ConfigFile;
 use super::schema::Schema;
-use super::secret::{FILE_KEY, fingerprint, is_secret};
+use super::secret::{FILE_KEY, is_secret};
 use super::values::{Setting, ValueTable, Values};
+use crate::app::fingerprint;
 
 /// The keys that a reload applies: what apps start from, and what is logged. Each `[[apps]]` entry is
 /// applied too.

@@ -1,11 +1,9 @@
-//! Which keys hold secrets, the files they may stand in, and how a secret is shown.
+//! Which keys hold secrets, and the files they may stand in. How a secret is shown is left to `app`.
 //!
 //! Owns the rule for names, so that every secret has a `_file` key and a `_FILE` variable of its own.
 
 use std::fs;
 use std::io::{self, ErrorKind, Read};
-
-use sha2::{Digest, Sha256};
 
 /// What the name of a key or variable ends with if its value stands in a file.
 pub(super) const FILE_KEY: &str = "_file";
@@ -48,17 +46,9 @@ pub(super) fn read_file(path: &str) -> Result<String, String> {
     Ok(line.to_owned())
 }
 
-/// A secret as it may be shown: enough to compare two of them, and nothing of the text.
-pub(super) fn fingerprint(secret: &str) -> String {
-    if secret.is_empty() {
-        return "empty".to_owned();
-    }
-    format!("sha256:{}", &hex::encode(Sha256::digest(secret))[..8])
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{fingerprint, is_secret};
+    use super::is_secret;
 
     #[test]
     fn secrets_are_found_by_their_names() {
@@ -70,11 +60,5 @@ mod tests {
         for key in ["apps.key", "cluster.username", "cluster.ca_file", "apps.webhooks.url"] {
             assert!(!is_secret(key), "{key}");
         }
-    }
-
-    #[test]
-    fn a_fingerprint_shows_nothing_of_the_secret() {
-        assert_eq!(fingerprint("app-secret"), "sha256:6c904c51");
-        assert_eq!(fingerprint(""), "empty");
     }
 }

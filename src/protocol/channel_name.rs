@@ -158,6 +158,31 @@ pub fn user_of_channel(text: &str) -> Option<&str> {
     text.strip_prefix(SERVER_TO_USER)
 }
 
+/// `text` without the prefix of its type and without further ones behind it, which is what a page and a back
+/// end both mean; and how many prefixes it had.
+pub fn bare_name(text: &str) -> (&str, usize) {
+    let (mut bare, mut prefixes) = (text, 0);
+    let prefix_of = |bare: &str| PREFIXES.iter().find(|(prefix, ..)| bare.starts_with(prefix));
+    while let Some((prefix, ..)) = prefix_of(bare) {
+        (bare, prefixes) = (&bare[prefix.len()..], prefixes + 1);
+    }
+    (bare, prefixes)
+}
+
+/// The names of the channels of every type with this bare name, cache channels included.
+pub fn typed_names(bare: &str) -> impl Iterator<Item = String> + '_ {
+    let prefixes = PREFIXES.iter().map(|(prefix, ..)| *prefix).chain([""]);
+    prefixes.map(move |prefix| format!("{prefix}{bare}"))
+}
+
+/// The type of a channel, and the name that a back end gives the class of the type, which adds the prefix.
+pub fn without_type(text: &str) -> (ChannelType, &str) {
+    let channel_type = ChannelType::of_prefix(text);
+    let of_type = |(_, kind, cache): &&(&str, ChannelType, bool)| *kind == channel_type && !cache;
+    let prefix = PREFIXES.iter().find(of_type).map_or("", |(prefix, ..)| prefix);
+    (channel_type, text.strip_prefix(prefix).unwrap_or(text))
+}
+
 /// The type, and whether it is a cache channel.
 fn traits_of_prefix(text: &str) -> (ChannelType, bool) {
     let prefix = PREFIXES.iter().find(|(prefix, ..)| text.starts_with(prefix));
@@ -203,7 +228,10 @@ impl fmt::Debug for ChannelName {
 
 #[cfg(test)]
 mod tests {
-    use super::{ChannelName, ChannelType, InvalidChannelName, user_channel, user_of_channel};
+    use super::{
+        ChannelName, ChannelType, InvalidChannelName, bare_name, typed_names, user_channel,
+        user_of_channel, without_type,
+    };
     use proptest::prelude::*;
 
     fn check(text: &str, channel_type: ChannelType, cache: bool) {
@@ -247,6 +275,37 @@ mod tests {
                 Err(InvalidChannelName::Reserved),
                 "{reserved}"
             );
+        }
+    }
+
+    #[test]
+    fn a_bare_name_has_lost_every_prefix() {
+        for (text, bare) in [
+            ("orders.1", ("orders.1", 0)),
+            ("private-orders.1", ("orders.1", 1)),
+            ("private-encrypted-cache-orders.1", ("orders.1", 1)),
+            ("private-private-orders.1", ("orders.1", 2)),
+            ("presence-private-orders.1", ("orders.1", 2)),
+            ("cache-private-orders.1", ("orders.1", 2)),
+            ("private-", ("", 1)),
+        ] {
+            assert_eq!(bare_name(text), bare, "{text}");
+        }
+        let names: Vec<String> = typed_names("x").collect();
+        assert_eq!(names.len(), 8);
+        assert!(names.iter().all(|name| bare_name(name).0 == "x"), "{names:?}");
+    }
+
+    #[test]
+    fn the_class_of_a_type_adds_its_prefix() {
+        for (text, expected) in [
+            ("orders", (ChannelType::Public, "orders")),
+            ("cache-orders", (ChannelType::Public, "cache-orders")),
+            ("private-cache-orders", (ChannelType::Private, "cache-orders")),
+            ("private-encrypted-cache-x", (ChannelType::Encrypted, "cache-x")),
+            ("presence-room", (ChannelType::Presence, "room")),
+        ] {
+            assert_eq!(without_type(text), expected, "{text}");
         }
     }
 

@@ -86,17 +86,24 @@ fn check_auth(
         let theirs = key.chars().take(64).collect();
         return Err(AuthError::OtherKey { theirs, ours: app.key.clone() });
     }
-    let is_signed = |secret: &Secret| {
-        let mut mac = secret.mac();
-        mac.update(shown.as_bytes());
-        rest.iter().for_each(|part| mac.update(part.as_bytes()));
-        verify(mac, signature)
-    };
+    let parts = || std::iter::once(shown).chain(rest.iter().copied());
+    let is_signed = |secret: &Secret| is_signature(secret, parts(), signature);
     if app.secrets().any(is_signed) {
         Ok(())
     } else {
         Err(AuthError::Mismatch { beside, signed: shown.to_owned() })
     }
+}
+
+/// Whether `signature` is the signature of these parts, one behind the other, with this secret.
+pub fn is_signature<'p>(
+    secret: &Secret,
+    parts: impl IntoIterator<Item = &'p str>,
+    signature: &str,
+) -> bool {
+    let mut mac = secret.mac();
+    parts.into_iter().for_each(|part| mac.update(part.as_bytes()));
+    verify(mac, signature)
 }
 
 /// The value of `X-Pusher-Signature`: the signature of the body of a webhook, never with a previous

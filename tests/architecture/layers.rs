@@ -9,7 +9,7 @@ use crate::source::code;
 
 /// Each room and the rooms it may use. `websocket` and `http` do not use each other, `hub` no
 /// transport, `protocol` neither time nor tasks.
-const LAYERS: [(&str, &[&str]); 21] = [
+const LAYERS: [(&str, &[&str]); 22] = [
     ("build_info", &[]),
     ("app", &[]),
     ("network_fault", &[]),
@@ -21,6 +21,7 @@ const LAYERS: [(&str, &[&str]); 21] = [
     ("logging", &["config"]),
     ("redis_connection", &["app", "config", "network_fault"]),
     ("channel_rules", &["app", "protocol"]),
+    ("explanation", &["app", "protocol"]),
     ("hub", &["app", "channel_rules", "config", "metrics", "protocol"]),
     ("cluster", &["app", "channel_rules", "config", "metrics", "protocol", "redis_connection"]),
     ("node", &["app", "channel_rules", "cluster", "config", "hub", "metrics", "protocol"]),

@@ -10,10 +10,11 @@ use crate::source::{Source, code};
 
 /// Rooms whose functions depend on their arguments alone, and what they may name nevertheless: a slot for
 /// one answer, for which callers wait outside, and log lines.
-const PURE: [(&str, &[&str]); 5] = [
+const PURE: [(&str, &[&str]); 6] = [
     ("src/app", &[]),
     ("src/protocol", &[]),
     ("src/channel_rules", &[]),
+    ("src/explanation", &[]),
     ("src/cluster/directory", &[]),
     ("src/cluster/state", &["tokio::sync::oneshot", "tracing"]),
 ];

@@ -1,0 +1,18 @@
+//! Why an event reached its sockets or none, and why a subscription was refused, as values with a code and a
+//! sentence.
+//!
+//! Pure: what a node has is an argument. Collecting it is left to `node`, showing it to `http` and `cli`.
+
+mod echo_call;
+mod history;
+mod near_miss;
+mod recent_sockets;
+mod refused_auth;
+mod time_text;
+mod verdict;
+
+pub use history::{AppHistory, Miss, PastEvent, PastKind, RefusedSubscription};
+pub use near_miss::{Likeness, NEAR_MISSES_MAX, NearMiss, likeness, nearest};
+pub use recent_sockets::RecentSockets;
+pub use refused_auth::{AuthEvidence, Reason, SIGNATURES_MAX, reason};
+pub use verdict::{ChannelPast, Exclusion, Reach, Situation, Verdict, VerdictCode, verdict};
