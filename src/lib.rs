@@ -21,4 +21,5 @@ pub mod telemetry;
 pub mod websocket;
 pub mod http;
 pub mod supervision;
+pub mod probe;
 pub mod server;

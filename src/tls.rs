@@ -12,7 +12,7 @@ mod files;
 mod handshake;
 mod session;
 
-pub use certificate::Certificate;
+pub use certificate::{Certificate, dates_of};
 pub use certificates::{CertificateStatus, Certificates, Change};
 pub use failure::HandshakeFailure;
 pub use files::{CertificateError, CertificateFile, CertificateFiles};

@@ -10,8 +10,10 @@ use super::SocketId;
 use crate::app::{App, Secret};
 
 mod query;
+mod signing;
 
 pub use query::{QueryError, SignedQuery};
+pub use signing::SigningKey;
 
 /// How far the timestamp of a request may be from the server's clock; Pusher's value.
 pub const TIMESTAMP_SKEW_MAX_SECONDS: u64 = 600;

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use rustls::client::{verify_server_cert_signed_by_trust_anchor, verify_server_name};
 use rustls::crypto::ring::default_provider;
-use rustls::pki_types::{ServerName, UnixTime};
+use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::server::ParsedCertificate;
 use rustls::sign::CertifiedKey;
 use rustls::{CertificateError as Refusal, Error, RootCertStore};
@@ -62,6 +62,11 @@ impl Certificate {
         let parsed = ParsedCertificate::try_from(&self.key.cert[0]);
         parsed.is_ok_and(|parsed| verify_server_name(&parsed, name).is_ok())
     }
+}
+
+/// From when to when a certificate is valid, in Unix time; `None` if it is not one of X.509 version 3.
+pub fn dates_of(certificate: &CertificateDer<'_>) -> Option<(Duration, Duration)> {
+    validity(&ParsedCertificate::try_from(certificate).ok()?)
 }
 
 const NOT_X509: &str = "its first certificate is not one of X.509 version 3";

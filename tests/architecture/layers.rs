@@ -9,7 +9,7 @@ use crate::source::code;
 
 /// Each room and the rooms it may use. `websocket` and `http` do not use each other, `hub` no
 /// transport, `protocol` neither time nor tasks.
-const LAYERS: [(&str, &[&str]); 22] = [
+const LAYERS: [(&str, &[&str]); 23] = [
     ("build_info", &[]),
     ("app", &[]),
     ("network_fault", &[]),
@@ -30,6 +30,7 @@ const LAYERS: [(&str, &[&str]); 22] = [
     ("websocket", &["config", "hub", "metrics", "node", "protocol", "stream"]),
     ("http", &["app", "config", "hub", "metrics", "node", "protocol", "telemetry"]),
     ("supervision", &["stream"]),
+    ("probe", &["config", "network_fault", "redis_connection", "supervision", "tls"]),
     (
         "server",
         &[

@@ -1,0 +1,25 @@
+//! Probes: one look each at a step between a client and a server, from outside, and the evidence of it.
+//!
+//! Owns the input and output of looking: names, connections, TLS, HTTP, WebSockets, Redis, the limits of a
+//! process. Every probe has a bound in time, changes nothing that outlives it and judges nothing; what the
+//! evidence means is left to the doctor.
+
+mod certificate;
+mod dial;
+mod server_url;
+mod http;
+mod probe_error;
+mod pusher_socket;
+mod redis_server;
+mod server_process;
+mod tls;
+
+pub use certificate::PresentedCertificate;
+pub use dial::{Dialled, dial, resolve};
+pub use http::{HttpAnswer, HttpRequest, ProbeRoute};
+pub use probe_error::ProbeError;
+pub use pusher_socket::{PusherMessage, PusherSocket, SocketFailure};
+pub use redis_server::{RedisFacts, RedisUse, ask_redis};
+pub use server_process::{Descriptors, running_servers};
+pub use server_url::ServerUrl;
+pub use tls::{Handshake, TlsClient};

@@ -1,0 +1,118 @@
+//! What a Redis reports of itself to a user that connects as a node or as Laravel does.
+//!
+//! Owns the few commands for it. Where the connection leads, and why it failed in words, is
+//! `redis_connection`'s.
+
+use std::collections::HashMap;
+use std::time::{Duration, Instant};
+
+use redis::aio::MultiplexedConnection;
+use redis::{InfoDict, RedisError};
+
+use crate::config::RedisConfig;
+use crate::redis_connection::{Connector, LinkError, LinkPhase, ServerInfo};
+
+/// How long the key of the probe lives, in milliseconds.
+const KEY_LIFETIME_MS: u32 = 1000;
+
+/// What the user of the connection needs there.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RedisUse<'a> {
+    /// Keys and topics of a cluster, which begin with this prefix.
+    Cluster(&'a str),
+    /// Any: it only has to answer.
+    Laravel,
+}
+
+/// What was seen.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct RedisFacts {
+    /// The address, without credentials.
+    pub address: String,
+    /// The version.
+    pub version: String,
+    /// From a PING to its answer.
+    pub ping: Duration,
+    /// The settings that the user may read, by name.
+    pub settings: HashMap<String, String>,
+    /// `maxmemory`, of INFO, where 0 is no limit.
+    pub maxmemory_bytes: u64,
+    /// `maxmemory_policy`, of INFO.
+    pub maxmemory_policy: String,
+}
+
+/// Connects and asks; the error is a text with what to change.
+pub async fn ask_redis(
+    redis: &RedisConfig,
+    needed: RedisUse<'_>,
+    limit: Duration,
+) -> Result<RedisFacts, String> {
+    let prefix = match needed {
+        RedisUse::Cluster(prefix) => prefix,
+        RedisUse::Laravel => "",
+    };
+    let address = redis.address.to_string();
+    let mut connector = Connector::new(redis, prefix).map_err(|error| error.to_string())?;
+    let asked = async {
+        let mut connection = connector.connect(limit, |_| Ok(())).await?;
+        facts(&mut connection, address, needed).await
+    };
+    match tokio::time::timeout(limit, asked).await {
+        Ok(Ok(facts)) => Ok(facts),
+        Ok(Err(error)) => Err(connector.explain(&error, LinkPhase::Connecting)),
+        Err(_) => Err(format!("no answer came within {} ms", limit.as_millis())),
+    }
+}
+
+async fn facts(
+    connection: &mut MultiplexedConnection,
+    address: String,
+    needed: RedisUse<'_>,
+) -> Result<RedisFacts, LinkError> {
+    let info: InfoDict = redis::cmd("INFO").arg("server").query_async(connection).await?;
+    let version: String = info.get("redis_version").unwrap_or_default();
+    let memory: InfoDict = redis::cmd("INFO").arg("memory").query_async(connection).await?;
+    if let RedisUse::Cluster(prefix) = needed {
+        ServerInfo::new(info).check()?;
+        use_as_node(connection, prefix).await?;
+    }
+    let since = Instant::now();
+    // A command that every user of a node has; PING is not among them.
+    let _: InfoDict = redis::cmd("INFO").arg("clients").query_async(connection).await?;
+    let ping = since.elapsed();
+    Ok(RedisFacts {
+        address,
+        version,
+        ping,
+        settings: settings(connection).await,
+        maxmemory_bytes: memory.get("maxmemory").unwrap_or(0),
+        maxmemory_policy: memory.get("maxmemory_policy").unwrap_or_default(),
+    })
+}
+
+/// What a node does there, on a key and a topic of the probe's own.
+async fn use_as_node(
+    connection: &mut MultiplexedConnection,
+    prefix: &str,
+) -> Result<(), RedisError> {
+    let name = format!("{prefix}:doctor-{:08x}", rand::random::<u32>());
+    let mut commands = redis::pipe();
+    commands.cmd("SET").arg(&name).arg("1").arg("PX").arg(KEY_LIFETIME_MS).ignore();
+    commands.cmd("PUBLISH").arg(&name).arg("").ignore();
+    commands.cmd("SCRIPT").arg("LOAD").arg("return 1").ignore();
+    commands.cmd("DEL").arg(&name).ignore();
+    commands.exec_async(connection).await?;
+    connection.subscribe(&name).await?;
+    connection.unsubscribe(&name).await
+}
+
+/// The settings of interest; none where the user may not read them, which a node need not.
+async fn settings(connection: &mut MultiplexedConnection) -> HashMap<String, String> {
+    let mut settings = HashMap::new();
+    for name in ["client-output-buffer-limit", "notify-keyspace-events", "maxclients"] {
+        let read = redis::cmd("CONFIG").arg("GET").arg(name).query_async(connection).await;
+        let read: Result<HashMap<String, String>, _> = read;
+        settings.extend(read.unwrap_or_default());
+    }
+    settings
+}
