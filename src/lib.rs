@@ -8,6 +8,7 @@ pub mod protocol;
 pub mod metrics;
 pub mod tls;
 pub mod stream;
+pub mod dotenv;
 pub mod config;
 pub mod logging;
 pub mod redis_connection;
