@@ -25,7 +25,7 @@ mod telemetry;
 mod tls;
 mod webhooks;
 
-pub use api::ApiMetrics;
+pub use api::{AnswerCounters, ApiMetrics};
 pub use apps::{AppFamilies, AppMetrics};
 pub use cluster::ClusterMetrics;
 pub use conditions::{Condition, Conditions, Severity};

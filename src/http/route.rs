@@ -24,6 +24,9 @@ pub(super) const TERMINATE: Route = "/apps/{app_id}/users/{user_id}/terminate_co
 /// Any other path.
 const OTHER: Route = "other";
 
+/// Segments of the longest route.
+const SEGMENTS_MAX: usize = 5;
+
 /// All of them; those of triggers first, since most requests are.
 pub const ROUTES: [Route; 14] = [
     EVENTS,
@@ -42,27 +45,41 @@ pub const ROUTES: [Route; 14] = [
     OTHER,
 ];
 
-/// The route that serves a path, with or without the prefix.
+/// The route that serves a path, with or without the prefix. Each request is counted by it, so the path is
+/// split once and not once for each route.
 pub fn route_of(path: &str, prefix: &str) -> Route {
     let path = path.strip_prefix(prefix).unwrap_or(path);
-    ROUTES.into_iter().find(|route| matches(route, path)).unwrap_or(OTHER)
-}
-
-fn matches(route: Route, path: &str) -> bool {
-    let (mut expected, mut found) = (route.split('/'), path.split('/'));
-    loop {
-        match (expected.next(), found.next()) {
-            (None, None) => return true,
-            (Some(parameter), Some(value)) if parameter.starts_with('{') && !value.is_empty() => {}
-            (Some(expected), Some(found)) if expected == found => {}
-            _ => return false,
+    let Some(path) = path.strip_prefix('/') else { return OTHER };
+    let mut segments = [""; SEGMENTS_MAX];
+    let mut count = 0;
+    for segment in path.split('/') {
+        if count == SEGMENTS_MAX || segment.is_empty() {
+            return OTHER;
         }
+        segments[count] = segment;
+        count += 1;
+    }
+    match segments[..count] {
+        ["apps", _, "events"] => EVENTS,
+        ["apps", _, "batch_events"] => BATCH_EVENTS,
+        ["apps", _, "channels"] => CHANNELS,
+        ["apps", _, "channels", _] => CHANNEL,
+        ["apps", _, "channels", _, "users"] => CHANNEL_USERS,
+        ["apps", _, "channels", _, "events"] => CHANNEL_EVENTS,
+        ["apps", _, "channels", _, "stats"] => CHANNEL_STATS,
+        ["apps", _, "connections"] => CONNECTIONS,
+        ["apps", _, "users", _, "terminate_connections"] => TERMINATE,
+        ["app", _] => SOCKET,
+        ["live"] => LIVE,
+        ["up"] => UP,
+        ["ready"] => READY,
+        _ => OTHER,
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{CHANNEL, CHANNELS, EVENTS, OTHER, ROUTES, SOCKET, UP, route_of};
+    use super::{CHANNEL, CHANNEL_USERS, CHANNELS, EVENTS, OTHER, ROUTES, SOCKET, UP, route_of};
 
     #[test]
     fn a_path_belongs_to_the_route_that_serves_it() {
@@ -73,6 +90,8 @@ mod tests {
             ("/apps/7/channels/presence-a", CHANNEL),
             ("/apps/7/channels/", OTHER),
             ("/apps//events", OTHER),
+            ("/apps/7/channels/presence-a/users", CHANNEL_USERS),
+            ("/apps/7/channels/presence-a/users/8", OTHER),
             ("/apps/7/events/8", OTHER),
             ("/app/key", SOCKET),
             ("/up", UP),

@@ -55,12 +55,12 @@ impl Acceptors {
             proxies: Arc::new(config.proxies.clone()),
             rejections: Arc::new(RejectionLog::new(node.metrics().clone())),
             node: node.clone(),
+            answers: node.metrics().api.of_routes(&http::ROUTES),
             tls: None,
             stopping: stopping.clone(),
         };
         let admission = Arc::new(Admission::new(config.admission, Instant::now()));
         let limits = EndpointLimits { sockets: config.websocket, admission };
-        http::ROUTES.iter().for_each(|route| node.metrics().api.expose(route));
         let webhook_endpoints = config.apps.iter().map(|app| app.webhooks.len()).sum();
         let addresses = config.listen.server.len() + config.listen.api.len();
         let reserved_descriptors =

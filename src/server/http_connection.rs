@@ -36,6 +36,7 @@ use super::timed_stream::{RequestPhase, TimedStream};
 use super::tls_opening::{self, Opening, TlsContext};
 use crate::config::{HttpConfig, ProxiesConfig, ProxyProtocol};
 use crate::http;
+use crate::metrics::AnswerCounters;
 use crate::node::{Availability, Node};
 use crate::protocol::{CloseCode, RefusalCause};
 use crate::stream::{ByteStream, FailedHandshake, Peer};
@@ -67,6 +68,7 @@ pub(super) struct HttpContext {
     pub(super) proxies: Arc<ProxiesConfig>,
     pub(super) rejections: Arc<RejectionLog>,
     pub(super) node: Arc<Node>,
+    pub(super) answers: AnswerCounters,
     /// `None` where TLS is not served.
     pub(super) tls: Option<TlsContext>,
     /// Once it has begun, each answer announces the end of its connection.
@@ -265,16 +267,16 @@ impl HttpConnection {
     }
 
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        let HttpContext { router, prefix, proxies, websocket, rejections, node, .. } =
+        let HttpContext { router, prefix, proxies, websocket, rejections, node, answers, .. } =
             &*self.context;
         let Some(websocket) = websocket else {
             let Ok(answer) = router.clone().oneshot(request).await;
             return answer;
         };
-        let (api, since) = (&node.metrics().api, Instant::now());
+        let since = Instant::now();
         if let Some(refusal) = request_head::refusal(&request) {
             let route = http::route_of(request.uri().path(), prefix);
-            api.answered(route, refusal.status().as_u16(), since.elapsed());
+            answers.answered(route, refusal.status().as_u16(), since.elapsed());
             return refusal;
         }
         let client = self.client.of_request(request.headers(), proxies);
@@ -307,7 +309,7 @@ impl HttpConnection {
         if let Some(http::ApiErrorText(reason)) = answer.extensions().get() {
             rejections.record_request(status, reason, client);
         }
-        api.answered(route, status, since.elapsed());
+        answers.answered(route, status, since.elapsed());
         answer
     }
 

@@ -22,10 +22,13 @@ pub fn was_handshake<B>(request: &Request<B>) -> bool {
         let query = request.uri().query().unwrap_or_default();
         query.split('&').any(|pair| pair.strip_prefix(name).is_some_and(|it| it.starts_with('=')))
     };
-    let is_of_client = headers.contains_key(SEC_WEBSOCKET_KEY)
-        || headers.contains_key(SEC_WEBSOCKET_VERSION)
-        || has_parameter("protocol") && has_parameter("client");
-    request.method() == Method::GET && request.uri().path().contains("/app/") && is_of_client
+    let is_of_client = || {
+        headers.contains_key(SEC_WEBSOCKET_KEY)
+            || headers.contains_key(SEC_WEBSOCKET_VERSION)
+            || has_parameter("protocol") && has_parameter("client")
+    };
+    // The headers last: a trigger, which is a POST, does not pay for hashing their names.
+    request.method() == Method::GET && request.uri().path().contains("/app/") && is_of_client()
 }
 
 /// Why a handshake is malformed; answered over HTTP, since there is no WebSocket yet.
