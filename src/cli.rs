@@ -1,4 +1,4 @@
-//! The command line: `serve`, `check`, `trigger`, `bench`, `healthcheck`, and what packages are made with.
+//! The command line: `serve`, `check`, `trigger`, `bench`, `doctor`, `healthcheck`, and what packages are made with.
 //!
 //! Owns the arguments and the text on the terminal. The work is done by the library and the load generator.
 
@@ -13,6 +13,7 @@ mod bench;
 mod check;
 mod completions;
 mod destination;
+mod doctor;
 mod failure;
 mod healthcheck;
 mod man;
@@ -49,6 +50,8 @@ enum Command {
     Trigger(trigger::Trigger),
     /// Put load on a server with Pusher's protocol, and measure it.
     Bench(Box<bench::Bench>),
+    /// Name what keeps events of a Laravel application from arriving, and the line to change.
+    Doctor(doctor::Doctor),
     /// Ask a running server whether it is ready, as a health check of a container does.
     Healthcheck(healthcheck::Healthcheck),
     /// Print the script with which a shell completes the commands and their flags.
@@ -66,6 +69,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Reload(reload) => reload.run(),
         Command::Trigger(trigger) => trigger.run(),
         Command::Bench(bench) => bench.run(),
+        Command::Doctor(doctor) => doctor.run(),
         Command::Healthcheck(healthcheck) => healthcheck.run(),
         Command::Completions(completions) => completions.run(Cli::command()),
         Command::Man(man) => man.run(Cli::command()),

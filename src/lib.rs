@@ -24,3 +24,4 @@ pub mod http;
 pub mod supervision;
 pub mod probe;
 pub mod server;
+pub mod doctor;

@@ -20,8 +20,8 @@ const FOLDERS: [&str; 7] =
     [".cargo/", ".github/", "benches/", "config/", "docker/", "src/", "tests/"];
 
 /// What users read.
-const GUIDES: [&str; 4] =
-    ["README.md", "config/README.md", "docker/README.md", "benches/README.md"];
+const GUIDES: [&str; 5] =
+    ["README.md", "config/README.md", "config/doctor.md", "docker/README.md", "benches/README.md"];
 
 /// Files that documents name and the reader creates.
 const FILES_OF_READERS: [&str; 1] = ["config/reverb.php"];

@@ -16,7 +16,8 @@ pub(super) const EXIT_CODES: [(u8, &str); 3] = [
     (
         1,
         "It was tried and failed: an address that is taken, a Redis that is required and away, an answer that \
-         confirms nothing, a bound that a measurement missed, a drain that a second signal cut short.",
+         confirms nothing, a bound that a measurement missed, a check of the doctor, a drain that a second signal cut \
+         short.",
     ),
     (
         2,
@@ -38,6 +39,8 @@ pub(super) enum Failure {
     Refused(String),
     /// Exit code 1: it was tried, and went wrong.
     Running(anyhow::Error),
+    /// Exit code 1: a check of the doctor failed. The report on stdout has it already.
+    Diagnosed,
     /// Exit code 1: a second signal cut the drain short. The log has it already.
     Impatience,
 }
@@ -59,13 +62,13 @@ impl Failure {
             Self::Refused(why) => Some(why.clone()),
             Self::Argument(text) => Some(format!("argument {text}")),
             Self::Running(error) => Some(format!("{error:#}")),
-            Self::Impatience => None,
+            Self::Diagnosed | Self::Impatience => None,
         }
     }
 
     fn exit_code(&self) -> ExitCode {
         match self {
-            Self::Running(_) | Self::Impatience => ExitCode::from(1),
+            Self::Running(_) | Self::Diagnosed | Self::Impatience => ExitCode::from(1),
             Self::Configuration(_) | Self::Flag(_) | Self::Refused(_) | Self::Argument(_) => {
                 ExitCode::from(2)
             }

@@ -51,7 +51,20 @@ const LAYERS: &[(&str, &[&str])] = &[
             "websocket",
         ],
     ),
-    ("cli", &["app", "build_info", "config", "logging", "network_fault", "server", "supervision"]),
+    ("doctor", &["app", "build_info", "config", "dotenv", "network_fault", "probe"]),
+    (
+        "cli",
+        &[
+            "app",
+            "build_info",
+            "config",
+            "doctor",
+            "logging",
+            "network_fault",
+            "server",
+            "supervision",
+        ],
+    ),
 ];
 
 #[test]

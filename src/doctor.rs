@@ -1,0 +1,24 @@
+//! The doctor: what is wrong with a set-up, seen from outside the server, and which line to change.
+//!
+//! Owns the checks, the order in which they are tried, and the forms of the result. Changes nothing and
+//! prints no secret. The command line is left to `cli`.
+
+mod check;
+mod checks;
+mod diagnosis;
+mod finding;
+mod fix_hints;
+mod json_report;
+mod redaction;
+mod setup;
+mod text_report;
+
+pub use check::{Answer, Method, SetupCheck};
+pub use checks::all;
+pub use diagnosis::{Diagnosis, Examined, NotTried, TIME_LIMIT, diagnose};
+pub use finding::{CheckOutcome, Finding, Gravity, Remedy};
+pub use fix_hints::fix_hints;
+pub use json_report::{SCHEMA_VERSION, WithHints, json_report};
+pub use redaction::Redaction;
+pub use setup::{Setup, SetupError, SetupOptions};
+pub use text_report::{Paint, text_report};

@@ -1,0 +1,5 @@
+//! The doctor: a set-up in files, and what `resound doctor` says of it, as exact text.
+
+#![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
+
+mod catalogue;
