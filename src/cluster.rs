@@ -30,7 +30,7 @@ pub use directory::message::{
     TopicMessage, event_head,
 };
 pub use directory::reply::{
-    ChannelInfo, ConnectionShare, HeartbeatReply, PendingLeave, QueryAnswer, Reply,
+    ChannelInfo, ConnectionShare, HeartbeatReply, PendingLeave, PublishReply, QueryAnswer, Reply,
 };
 pub use directory::request::{
     ChannelRecord, ChannelState, ChannelTraits, DataProof, DirectoryQuery, PublishRequest, Request,

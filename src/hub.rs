@@ -12,6 +12,7 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, Guard};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
+use tokio::sync::oneshot;
 
 use crate::app::App;
 use crate::channel_rules::{WebhookPayload, WebhookSink};
@@ -24,6 +25,7 @@ mod channel;
 mod command;
 mod event_cache;
 mod flush_queue;
+mod history;
 mod outbox;
 mod registry;
 mod replica;
@@ -34,8 +36,9 @@ mod tally;
 mod users;
 
 pub use channel::{ChannelCounts, PresenceFull};
-pub use command::HubId;
+pub use command::{HubId, Membership};
 pub use event_cache::{CachedEvent, EventCache, cached_event_answer};
+pub use history::HubHistory;
 pub use outbox::{Signal, Transport};
 pub use shard::Shard;
 pub use shards::Shards;
@@ -57,6 +60,7 @@ pub struct Hub {
     /// Channels whose subscription count was throttled, and when it is sent.
     counts_due: Mutex<IndexMap<ChannelName, Instant>>,
     sockets: AtomicU32,
+    history: HubHistory,
     metrics: AppMetrics,
 }
 
@@ -81,6 +85,7 @@ impl Hub {
             sign_ins: Mutex::default(),
             counts_due: Mutex::default(),
             sockets: AtomicU32::new(0),
+            history: HubHistory::new(),
         }
     }
 
@@ -112,6 +117,11 @@ impl Hub {
     /// The shards of its sockets.
     pub fn shards(&self) -> &Arc<Shards> {
         &self.shards
+    }
+
+    /// What happened of late on its channels.
+    pub fn history(&self) -> &HubHistory {
+        &self.history
     }
 
     /// Counts one more socket, unless the app has as many as its limit allows.
@@ -156,8 +166,12 @@ impl Hub {
             let cached = name.is_cache().then(|| self.cached_event(name, now));
             let is_miss = matches!(cached, Some(None));
             let then = cached.map(|event| cached_event_answer(name, event));
+            let was_vacant = channel.subscription_count() == 0;
             let bytes =
                 channel.join(&self.shards, Joining { socket, member }, members_max, then)?;
+            if was_vacant {
+                self.history.occupied(name);
+            }
             if is_miss {
                 channel.report(WebhookPayload::CacheMiss);
             }
@@ -187,6 +201,9 @@ impl Hub {
     ) {
         let left = self.registry.with_occupied(name, |channel| {
             channel.leave(&self.shards, socket, user_id.map(|id| &**id));
+            if channel.subscription_count() == 0 {
+                self.history.vacated(name, socket);
+            }
             self.send_count(channel, name, now);
         });
         if left.is_some() {
@@ -280,6 +297,20 @@ impl Hub {
     /// The counts of one channel; `None` when it is not occupied.
     pub fn counts(&self, name: &ChannelName) -> Option<ChannelCounts> {
         self.registry.with_occupied(name, |channel| channel.counts())
+    }
+
+    /// Whether a socket is in a channel; `None` if the channel is not occupied.
+    pub fn find(
+        &self,
+        name: &ChannelName,
+        socket: SocketId,
+    ) -> Option<oneshot::Receiver<Membership>> {
+        self.registry.with_occupied(name, |channel| channel.find(&self.shards, socket))
+    }
+
+    /// Names of occupied channels that begin with `prefix`, so many at most and in no order.
+    pub fn names(&self, prefix: &str, most: usize) -> Vec<ChannelName> {
+        self.registry.names(prefix, most)
     }
 
     /// Every occupied channel whose name starts with `prefix`, sorted by name.

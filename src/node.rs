@@ -11,6 +11,7 @@ use crate::app::{App, Apps};
 use crate::channel_rules::WebhookSink;
 use crate::cluster::{Cluster, Disagreement, InvalidTopicMessage, NodeId};
 use crate::config::ClusterSettings;
+use crate::explanation::Verdict;
 use crate::hub::{EventCache, Hub, Shards};
 use crate::metrics::{Condition, Metrics};
 use crate::protocol::CloseCode;
@@ -21,17 +22,22 @@ mod cluster_node;
 mod connection_permit;
 mod coordinator;
 mod decisions;
+mod explaining;
+mod explanation_budget;
 mod local_apps;
 mod message_log;
 mod peer_log;
 mod pending_joins;
+mod refusal_reason;
+mod served_apps;
 mod single_node;
 mod socket;
 mod socket_capacity;
 
 pub use channels::Channels;
 pub use connection_permit::ConnectionPermit;
-pub use coordinator::{LastEvent, Triggered};
+pub use coordinator::{LastEvent, TriggerEnd, Triggered};
+pub use explaining::{ChannelExplanation, ExplainedEvent};
 pub use message_log::readable;
 pub use peer_log::PeerLog;
 pub use pending_joins::PendingJoins;
@@ -43,11 +49,13 @@ use cluster_node::ClusterNode;
 use coordinator::Coordinator;
 use decisions::Decisions;
 use local_apps::{LocalApp, LocalApps};
+use served_apps::ServedApps;
 use single_node::SingleNode;
 
 /// All apps of this process.
 pub struct Node {
     apps: AppRegistry,
+    served_apps: Arc<ServedApps>,
     shards: Arc<Shards>,
     cache: Arc<EventCache>,
     decisions: Arc<Decisions>,
@@ -123,9 +131,9 @@ impl Node {
         for reason in InvalidTopicMessage::ALL {
             metrics.cluster.expose_drop(reason.label());
         }
-        let (apps, decisions, capacity) = Default::default();
+        let (apps, served_apps, decisions, capacity) = Default::default();
         let (shards, cache) = (shards.clone(), Arc::new(cache));
-        Self { apps, shards, cache, decisions, metrics, cluster: None, capacity }
+        Self { apps, served_apps, shards, cache, decisions, metrics, cluster: None, capacity }
     }
 
     /// Serves exactly these apps from now on: new ones are added, those that are there get their new
@@ -154,6 +162,7 @@ impl Node {
             cluster.claim_apps(apps);
         }
         self.apps.serve(&served);
+        self.served_apps.set(apps.iter().cloned().collect());
         let removed = self.apps.removed().into_iter();
         let removed = removed.map(|channels| (channels, CloseCode::ApplicationDoesNotExist));
         let disabled = served.into_iter().filter(|channels| !channels.app().enabled);
@@ -184,7 +193,8 @@ impl Node {
             }
         };
         let (decisions, metrics) = (self.decisions.clone(), self.metrics.clone());
-        Arc::new(Channels::new(hub, coordinator, decisions, metrics, peer_log))
+        let served = self.served_apps.clone();
+        Arc::new(Channels::new(hub, coordinator, decisions, metrics, peer_log, served))
     }
 
     /// Whether an app is served.
@@ -200,6 +210,21 @@ impl Node {
     /// The channels of the app with this key, by which clients name it.
     pub fn channels_by_key(&self, key: &str) -> Option<Arc<Channels>> {
         self.apps.by_key(key)
+    }
+
+    /// The verdict on an event that was published.
+    pub async fn explain(&self, channels: &Channels, event: ExplainedEvent<'_>) -> Verdict {
+        explaining::explain(channels, &self.apps.served(), event).await
+    }
+
+    /// What happened of late on a channel, and what would happen with an event now.
+    pub async fn explain_channel(
+        &self,
+        channels: &Channels,
+        channel: &str,
+        event: Option<&str>,
+    ) -> ChannelExplanation {
+        explaining::explain_channel(channels, &self.apps.served(), channel, event).await
     }
 
     /// Does the work of all apps that is due by the time.

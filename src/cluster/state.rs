@@ -243,8 +243,8 @@ impl Core {
     pub fn replied(&mut self, reply: Reply, now: Instant) {
         let sent = self.exchange.requests.pop_sent();
         match (sent, reply) {
-            (Some(SentRequest::Publish(serial)), Reply::Published(number)) => {
-                self.exchange.published(serial, number, now);
+            (Some(SentRequest::Publish(serial)), Reply::Published(reply)) => {
+                self.exchange.published(serial, reply, now);
             }
             (_, Reply::Heartbeat(reply)) => self.heartbeat_answered(reply, now),
             (Some(SentRequest::Reap(reap)), Reply::Reaped(Some(1..))) => {

@@ -19,7 +19,7 @@ use super::info::{ChannelAttributes, InfoParameter};
 use super::json_response::{empty_response, field_response};
 use super::signed::SignedRequest;
 use crate::app::AppLimits;
-use crate::node::{Channels, Triggered};
+use crate::node::{Channels, TriggerEnd, Triggered};
 use crate::protocol::json::{self, JsonError, JsonList, JsonObject, JsonString};
 use crate::protocol::server_message::OutboundEvent;
 use crate::protocol::{ChannelName, ChannelType, SocketId};
@@ -300,7 +300,7 @@ async fn publish(request: &SignedRequest, events: &[ValidEvent<'_>]) -> PublishR
     });
     let mut reach = PublishReach::AllNodes;
     for triggered in started {
-        if !triggered.reached_all().await {
+        if triggered.end().await == TriggerEnd::ThisNodeOnly {
             reach = PublishReach::ThisNode;
         }
     }

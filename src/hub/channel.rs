@@ -6,7 +6,9 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::command::ChannelId;
+use tokio::sync::oneshot;
+
+use super::command::{ChannelId, Membership};
 use super::shards::Shards;
 use crate::channel_rules::{
     CountThrottle, Roster, RosterJoin, RosterLeave, WebhookEvent, WebhookPayload, WebhookSink,
@@ -148,6 +150,11 @@ impl Channel {
                 shards.deliver(shard, self.id, broadcast.clone(), except);
             }
         }
+    }
+
+    /// Whether a socket is a subscriber.
+    pub(super) fn find(&self, shards: &Shards, socket: SocketId) -> oneshot::Receiver<Membership> {
+        shards.find(socket, self.id)
     }
 
     /// The answer to a subscription.

@@ -4,6 +4,9 @@
 
 use std::sync::Arc;
 
+use indexmap::IndexSet;
+use tokio::sync::oneshot;
+
 use super::outbox::Transport;
 use crate::protocol::{Broadcast, CloseCode, Frame, SocketId};
 
@@ -39,6 +42,28 @@ pub(super) enum ShardCommand {
     EndSome { of: Option<HubId>, count: usize, code: CloseCode },
     /// Drop a socket whose transport is gone.
     Forget { socket: SocketId },
+    /// Answer whether a socket is in a channel.
+    Find { socket: SocketId, channel: ChannelId, answer: oneshot::Sender<Membership> },
+}
+
+/// Whether a socket is in a channel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Membership {
+    /// It is.
+    Subscribed,
+    /// It is open on this node, and not in the channel.
+    Open,
+    /// No socket of this node has the id.
+    NotHere,
+}
+
+impl Membership {
+    /// Of the socket at a slot of its shard.
+    pub(super) fn of(slot: Option<u32>, subscribers: Option<&IndexSet<u32>>) -> Self {
+        let Some(slot) = slot else { return Self::NotHere };
+        let is_in = subscribers.is_some_and(|slots| slots.contains(&slot));
+        if is_in { Self::Subscribed } else { Self::Open }
+    }
 }
 
 impl ShardCommand {

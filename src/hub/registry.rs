@@ -78,6 +78,15 @@ impl Registry {
         slots.into_iter().filter_map(|(name, slot)| Some((name, counts(&slot)?))).collect()
     }
 
+    /// The names of channels that begin with `prefix`, so many at most and in no order; users' own channels are
+    /// left out. Locks no channel.
+    pub(super) fn names(&self, prefix: &str, most: usize) -> Vec<ChannelName> {
+        let names = self.channels.iter().filter(|entry| {
+            entry.key().as_str().starts_with(prefix) && entry.key().user_id().is_none()
+        });
+        names.take(most).map(|entry| entry.key().clone()).collect()
+    }
+
     /// The number of channels.
     pub(super) fn len(&self) -> usize {
         self.channels.len()

@@ -13,13 +13,23 @@ use crate::protocol::{Broadcast, ChannelName, Frame, SocketId, User, server_mess
 impl Hub {
     /// Adds a socket to a channel. These frames precede everything else it receives there.
     pub fn add_subscriber(&self, socket: SocketId, name: &ChannelName, first: [Option<Frame>; 2]) {
-        self.registry.with(name, |channel| channel.add_subscriber(&self.shards, socket, first));
+        self.registry.with(name, |channel| {
+            if channel.subscription_count() == 0 {
+                self.history.occupied(name);
+            }
+            channel.add_subscriber(&self.shards, socket, first)
+        });
         self.metrics.subscribed(name);
     }
 
     /// Removes a socket from a channel.
     pub fn remove_subscriber(&self, socket: SocketId, name: &ChannelName) {
-        let leave = |channel: &mut Channel| channel.leave(&self.shards, socket, None);
+        let leave = |channel: &mut Channel| {
+            channel.leave(&self.shards, socket, None);
+            if channel.subscription_count() == 0 {
+                self.history.vacated(name, socket);
+            }
+        };
         if self.registry.with_occupied(name, leave).is_some() {
             self.metrics.unsubscribed(name);
         }

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use indexmap::IndexSet;
 use slab::Slab;
 
-use super::command::{ChannelId, HubId, ShardCommand};
+use super::command::{ChannelId, HubId, Membership, ShardCommand};
 use super::flush_queue::FlushQueue;
 use super::outbox::{FlushEnd, Outbox, Signal, Transport};
 use super::tally::Tally;
@@ -146,6 +146,11 @@ impl Shard {
             ShardCommand::Finish { socket, code } => sockets.finish(socket, code),
             ShardCommand::EndSome { of, count, code } => sockets.end_some(of, count, code),
             ShardCommand::Forget { socket } => sockets.forget(socket),
+            ShardCommand::Find { socket, channel, answer } => {
+                let found = Membership::of(sockets.slot(socket), self.channels.get(&channel));
+                // The receiver may be gone.
+                let _ = answer.send(found);
+            }
         }
     }
 

@@ -8,9 +8,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
-use tokio::sync::Notify;
+use tokio::sync::{Notify, oneshot};
 
-use super::command::{ChannelId, HubId, ShardCommand};
+use super::command::{ChannelId, HubId, Membership, ShardCommand};
 use super::outbox::Transport;
 use super::shard::Shard;
 use crate::config::WebSocketConfig;
@@ -218,6 +218,17 @@ impl Shards {
 
     pub(super) fn remove_subscriber(&self, socket: SocketId, channel: ChannelId) {
         self.push(self.of(socket), ShardCommand::RemoveSubscriber { socket, channel });
+    }
+
+    /// Whether a socket is in a channel, behind everything that is queued for its shard.
+    pub(super) fn find(
+        &self,
+        socket: SocketId,
+        channel: ChannelId,
+    ) -> oneshot::Receiver<Membership> {
+        let (answer, found) = oneshot::channel();
+        self.push(self.of(socket), ShardCommand::Find { socket, channel, answer });
+        found
     }
 
     pub(super) fn deliver(

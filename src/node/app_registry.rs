@@ -38,6 +38,11 @@ impl AppRegistry {
         self.current.load().by_key.get(key).cloned()
     }
 
+    /// The channels of every app that is served.
+    pub(super) fn served(&self) -> Vec<Arc<Channels>> {
+        self.current.load().by_id.values().cloned().collect()
+    }
+
     /// The slot of an id, whether or not its app is served; and the slot that a new id gets.
     pub(super) fn slot(&self, id: &str) -> Result<(usize, Arc<Channels>), usize> {
         let current = self.current.load();

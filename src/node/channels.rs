@@ -8,10 +8,13 @@ use std::time::Instant;
 
 use super::coordinator::{Coordinator, LastEvent, Triggered, TriggeredEvent};
 use super::decisions::Decisions;
+use super::explanation_budget::ExplanationBudget;
 use super::peer_log::PeerLog;
+use super::served_apps::ServedApps;
 use arc_swap::Guard;
 
 use crate::app::App;
+use crate::explanation::Miss;
 use crate::hub::{ChannelCounts, Hub};
 use crate::metrics::{AppMetrics, Metrics};
 use crate::protocol::server_message::OutboundEvent;
@@ -24,6 +27,8 @@ pub struct Channels {
     decisions: Arc<Decisions>,
     metrics: Arc<Metrics>,
     peer_log: Arc<PeerLog>,
+    served_apps: Arc<ServedApps>,
+    budget: ExplanationBudget,
 }
 
 impl Channels {
@@ -33,8 +38,34 @@ impl Channels {
         decisions: Arc<Decisions>,
         metrics: Arc<Metrics>,
         peer_log: Arc<PeerLog>,
+        served_apps: Arc<ServedApps>,
     ) -> Self {
-        Self { hub, coordinator, decisions, metrics, peer_log }
+        let budget = ExplanationBudget::default();
+        Self { hub, coordinator, decisions, metrics, peer_log, served_apps, budget }
+    }
+
+    /// The settings of all apps.
+    pub(super) fn served_apps(&self) -> &ServedApps {
+        &self.served_apps
+    }
+
+    /// How much may be explained.
+    pub(super) fn budget(&self) -> &ExplanationBudget {
+        &self.budget
+    }
+
+    /// Remembers an event that no socket received. `trigger` is the id of its trigger.
+    pub fn missed(
+        &self,
+        trigger: &str,
+        channel: &ChannelName,
+        event: &str,
+        except: Option<SocketId>,
+    ) {
+        let (at, times, subscribed_at) = (Instant::now(), 0, None);
+        let (trigger, event) = (trigger.into(), event.into());
+        let miss = Miss { trigger, event, except, at, times, subscribed_at };
+        self.hub.history().missed(channel, miss);
     }
 
     /// Does the work that is due by the time: throttled counts.

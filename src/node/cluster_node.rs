@@ -5,19 +5,20 @@
 //! this node has.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::coordinator::{
-    Deferred, JoinAnswer, LastEvent, Lookup, Permits, Publishing, SocketChanges, Triggered,
-    TriggeredEvent,
+    ChannelReach, Deferred, Evidence, JoinAnswer, LastEvent, Lookup, Permits, Publishing,
+    SocketChanges, Triggered, TriggeredEvent,
 };
 use super::pending_joins::PendingJoins;
 use crate::channel_rules::{WebhookEvent, WebhookPayload, WebhookSink};
 use crate::cluster::{
     ChannelInfo, ChannelKey, Cluster, Core, DirectoryQuery, PermitDecision, QueryAnswer,
 };
+use crate::explanation::Reach;
 use crate::hub::{ChannelCounts, Hub, PresenceFull};
 use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, Frame, Member, SocketId, User, server_message};
@@ -205,6 +206,43 @@ impl Lookup for ClusterNode {
                 _ => self.cluster.act(|core| core.open_sockets(self.app)),
             }
         })
+    }
+}
+
+impl Evidence for ClusterNode {
+    fn reach<'a>(&'a self, name: &'a ChannelName) -> Deferred<'a, ChannelReach> {
+        Box::pin(async move {
+            let Some(info) = self.channel_info(name).await else {
+                let (sockets, _) = self.on_channel(name, |core, key| core.channels().counts(&key));
+                let (sockets, nodes) = (sockets as usize, u32::from(sockets > 0));
+                let reach = Reach { sockets, nodes, is_partial: true };
+                return ChannelReach { reach, ..ChannelReach::default() };
+            };
+            let (sockets, nodes) = (info.sockets as usize, info.nodes);
+            ChannelReach {
+                reach: Reach { sockets, nodes, is_partial: false },
+                occupied_for: info.occupied_ms.map(Duration::from_millis),
+                vacated_for: info.vacated_ms.map(Duration::from_millis),
+            }
+        })
+    }
+
+    fn names<'a>(&'a self, prefix: &'a str, most: usize) -> Deferred<'a, Vec<ChannelName>> {
+        Box::pin(async move {
+            let (app_id, prefix_text) = (self.app_id(), prefix.to_owned());
+            let query = DirectoryQuery::Names { app_id, prefix: prefix_text, most };
+            match self.cluster.query(query).await {
+                Some(QueryAnswer::Names(names)) => {
+                    let parsed = names.iter().map(|name| ChannelName::parse(name, usize::MAX));
+                    parsed.filter_map(Result::ok).collect()
+                }
+                _ => self.hub.names(prefix, most),
+            }
+        })
+    }
+
+    fn has_other_nodes(&self) -> bool {
+        true
     }
 }
 

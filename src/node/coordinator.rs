@@ -7,21 +7,25 @@
 
 use std::pin::Pin;
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::pending_joins::PendingJoins;
 use crate::cluster::{PermitDecision, PublishScope};
+use crate::explanation::Reach;
 use crate::hub::{ChannelCounts, PresenceFull};
 use crate::protocol::server_message::OutboundEvent;
 use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, Member, SocketId, User};
 
 /// Everything that depends on whether there are other nodes.
-pub(super) trait Coordinator: SocketChanges + Publishing + Lookup + Permits {}
+pub(super) trait Coordinator:
+    SocketChanges + Publishing + Lookup + Evidence + Permits
+{
+}
 
-impl<T: SocketChanges + Publishing + Lookup + Permits> Coordinator for T {}
+impl<T: SocketChanges + Publishing + Lookup + Evidence + Permits> Coordinator for T {}
 
 /// What a socket changes.
 pub(super) trait SocketChanges: Send + Sync {
@@ -90,6 +94,18 @@ pub(super) trait Lookup: Send + Sync {
     fn socket_count(&self) -> Deferred<'_, u32>;
 }
 
+/// What explanations are made from.
+pub(super) trait Evidence: Send + Sync {
+    /// The subscribers of a channel, and since when it has some, or none.
+    fn reach<'a>(&'a self, name: &'a ChannelName) -> Deferred<'a, ChannelReach>;
+
+    /// Names of occupied channels that begin with `prefix`, so many at most.
+    fn names<'a>(&'a self, prefix: &'a str, most: usize) -> Deferred<'a, Vec<ChannelName>>;
+
+    /// Whether there may be other nodes, of whose past this one has no memory.
+    fn has_other_nodes(&self) -> bool;
+}
+
 /// What bounds the sockets of an app.
 pub(super) trait Permits: Send + Sync {
     /// Requests a permit for one more socket.
@@ -120,6 +136,16 @@ pub(super) enum JoinAnswer {
     Pending,
 }
 
+/// The subscribers of a channel on all nodes.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct ChannelReach {
+    pub(super) reach: Reach,
+    /// How long it has subscribers, if other nodes are asked and that is known.
+    pub(super) occupied_for: Option<Duration>,
+    /// How long it has none, likewise.
+    pub(super) vacated_for: Option<Duration>,
+}
+
 /// An event that a back end sent for one channel.
 #[derive(Clone, Copy)]
 pub(super) struct TriggeredEvent<'a> {
@@ -140,13 +166,29 @@ pub enum Triggered {
 }
 
 impl Triggered {
-    /// Waits until Redis has the event. False if only sockets of this node received it: Redis is away.
-    pub async fn reached_all(self) -> bool {
+    /// Waits until Redis has the event.
+    pub async fn end(self) -> TriggerEnd {
         match self {
-            Self::Delivered(_) => true,
-            Self::Published(scope) => !matches!(scope.await, Ok(PublishScope::NodeOnly)),
+            Self::Delivered(0) => TriggerEnd::Missed,
+            Self::Delivered(_) => TriggerEnd::Received,
+            Self::Published(scope) => match scope.await {
+                Ok(PublishScope::NodeOnly) => TriggerEnd::ThisNodeOnly,
+                Ok(PublishScope::Unoccupied) => TriggerEnd::Missed,
+                Ok(PublishScope::Cluster) | Err(_) => TriggerEnd::Received,
+            },
         }
     }
+}
+
+/// What became of an event of a back end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum TriggerEnd {
+    /// The channel has subscribers.
+    Received,
+    /// It has none.
+    Missed,
+    /// Redis is away: at most sockets of this node received it.
+    ThisNodeOnly,
 }
 
 /// The last event of a cache channel, as the HTTP API reports it.

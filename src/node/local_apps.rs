@@ -110,7 +110,7 @@ impl LocalApps {
     fn refuse(&self, app: &LocalApp, name: &ChannelName, socket: SocketId) {
         let error = presence_full(app.hub.app().limits.presence_members);
         self.metrics.sockets.subscription_refused(error.cause);
-        app.peer_log.subscription_refused(socket, name.as_str(), &error);
+        app.peer_log.subscription_refused(socket, name.as_str(), &error, None);
         send_refusal(&app.hub, socket, name.as_str(), &error);
     }
 

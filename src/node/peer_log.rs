@@ -6,6 +6,7 @@
 use std::net::IpAddr;
 
 use super::message_log::cut;
+use crate::explanation::Reason;
 use crate::protocol::server_message::{ErrorEvent, SubscriptionError};
 use crate::protocol::{CloseCode, SocketId};
 
@@ -31,10 +32,14 @@ impl PeerLog {
         socket: SocketId,
         channel: &str,
         error: &SubscriptionError,
+        reason: Option<&Reason>,
     ) {
         let (app, channel) = (&self.app_id, &*cut(channel));
         let (status, cause) = (error.status, &error.error);
-        tracing::info!(app, %socket, channel, status, cause, "subscription refused");
+        let found = reason.filter(|reason| reason.sentence != *cause);
+        let (reason, because) =
+            (found.map(|found| found.code), found.map(|found| &*found.sentence));
+        tracing::info!(app, %socket, channel, status, cause, reason, because, "subscription refused");
     }
 
     /// A sign-in was refused.

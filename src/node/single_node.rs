@@ -5,11 +5,12 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::coordinator::{
-    Deferred, JoinAnswer, LastEvent, Lookup, Permits, Publishing, SocketChanges, Triggered,
-    TriggeredEvent,
+    ChannelReach, Deferred, Evidence, JoinAnswer, LastEvent, Lookup, Permits, Publishing,
+    SocketChanges, Triggered, TriggeredEvent,
 };
 use super::pending_joins::PendingJoins;
 use crate::cluster::PermitDecision;
+use crate::explanation::Reach;
 use crate::hub::{ChannelCounts, Hub, PresenceFull};
 use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, Member, SocketId, User};
@@ -104,6 +105,22 @@ impl Lookup for SingleNode {
 
     fn socket_count(&self) -> Deferred<'_, u32> {
         Box::pin(ready(self.hub.socket_count()))
+    }
+}
+
+impl Evidence for SingleNode {
+    fn reach<'a>(&'a self, name: &'a ChannelName) -> Deferred<'a, ChannelReach> {
+        let sockets = self.hub.counts(name).map_or(0, |counts| counts.subscription_count);
+        let reach = Reach { sockets, nodes: u32::from(sockets > 0), is_partial: false };
+        Box::pin(ready(ChannelReach { reach, ..ChannelReach::default() }))
+    }
+
+    fn names<'a>(&'a self, prefix: &'a str, most: usize) -> Deferred<'a, Vec<ChannelName>> {
+        Box::pin(ready(self.hub.names(prefix, most)))
+    }
+
+    fn has_other_nodes(&self) -> bool {
+        false
     }
 }
 

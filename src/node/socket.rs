@@ -60,6 +60,7 @@ impl Socket {
             channels.hub().answer(id, frame);
         }
         channels.app_metrics().socket_opened();
+        channels.hub().history().sockets().opened(id);
         let client = client.map(tracing::field::display);
         tracing::debug!(target: "resound::stream", socket = %id, app = channels.app().id, client, "connection established");
         Self { permit, session, joins: 0 }
@@ -152,7 +153,11 @@ impl Socket {
         match action {
             Action::Send(frame) => return self.hub().answer(id, frame),
             Action::Reject(error) => return self.reject(&error),
-            Action::Refuse { channel, error, addressee } => {
+            Action::Refuse { channel, error, addressee, claim } => {
+                let channels = self.channels();
+                let claim = claim.as_deref();
+                let reason = channels.reason_of_refusal(id, &channel, &error, claim, now);
+                channels.peer_log().subscription_refused(id, &channel, &error, reason.as_ref());
                 return self.refuse(&channel, &error, addressee);
             }
             Action::RefuseSignIn(error) => {
@@ -219,7 +224,6 @@ impl Socket {
 
     fn refuse(&self, channel: &str, error: &SubscriptionError, addressee: Addressee) -> usize {
         self.channels().metrics().sockets.subscription_refused(error.cause);
-        self.channels().peer_log().subscription_refused(self.id(), channel, error);
         match addressee {
             Addressee::Channel => send_refusal(self.hub(), self.id(), channel, error),
             Addressee::Connection => {
@@ -244,6 +248,7 @@ impl Drop for Socket {
         // After the leaves: the cluster decides nothing further for this socket.
         channels.decisions().take(id);
         channels.app_metrics().socket_released();
+        channels.hub().history().sockets().closed(id);
         tracing::debug!(target: "resound::stream", socket = %id, "connection closed");
     }
 }

@@ -20,7 +20,7 @@ mod action;
 mod refusal;
 mod subscriptions;
 
-pub use action::{Action, Addressee, Relay};
+pub use action::{Action, Addressee, AuthClaim, Relay};
 pub use refusal::presence_full;
 
 use refusal::{FLOODING, limit_reached, refuse_sign_in, reject, reject_beyond, unsupported};
@@ -162,7 +162,7 @@ impl Session {
     /// The channel is full and refused a subscription that the session had allowed.
     pub fn subscription_refused(&mut self, channel: &ChannelName) -> Action {
         self.subscriptions.remove(channel.as_str());
-        self.refuse(channel.as_str(), presence_full(self.app.limits.presence_members))
+        self.refuse(channel.as_str(), presence_full(self.app.limits.presence_members), None)
     }
 
     /// A pending subscription is refused, and the client has its answer. Returns the user id of the
@@ -192,15 +192,29 @@ impl Session {
     fn subscribe(&mut self, request: &Subscribe<'_>) -> Action {
         match self.authorize(request) {
             Ok(action) => action,
-            Err(error) => self.refuse(&request.channel, error),
+            Err(error) => {
+                let is_signature = matches!(error.cause, RefusalCause::Signature(_));
+                let text = |text: &std::borrow::Cow<'_, str>| text.to_string();
+                let claim = is_signature.then(|| {
+                    let auth = request.auth.as_ref().map(text);
+                    let channel_data = request.channel_data.as_ref().map(text);
+                    Box::new(AuthClaim { auth, channel_data })
+                });
+                self.refuse(&request.channel, error, claim)
+            }
         }
     }
 
-    fn refuse(&self, channel: &str, error: SubscriptionError) -> Action {
+    fn refuse(
+        &self,
+        channel: &str,
+        error: SubscriptionError,
+        claim: Option<Box<AuthClaim>>,
+    ) -> Action {
         let is_decrypted = self.library.decrypts_every_message()
             && ChannelType::of_prefix(channel) == ChannelType::Encrypted;
         let addressee = if is_decrypted { Addressee::Connection } else { Addressee::Channel };
-        Action::Refuse { channel: channel.to_owned(), error, addressee }
+        Action::Refuse { channel: channel.to_owned(), error, addressee, claim }
     }
 
     fn authorize(&mut self, request: &Subscribe<'_>) -> Result<Action, SubscriptionError> {

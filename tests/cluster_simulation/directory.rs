@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use resound::cluster::{
     ChannelInfo, ChannelRecord, ConnectionShare, DataProof, DirectoryQuery, HeartbeatReply, NodeId,
-    PendingLeave, QueryAnswer, Reply, Request,
+    PendingLeave, PublishReply, QueryAnswer, Reply, Request,
 };
 
 pub(crate) mod channel;
@@ -134,7 +134,7 @@ impl Directory {
         let part = |at: usize| u64::from_be_bytes(publish.head[at..at + 8].try_into().unwrap());
         let (node, serial) = (part(3), part(11));
         if publish.again && channel.taken.get(&node).is_some_and(|taken| *taken >= serial) {
-            return Done::reply(Reply::Published(0));
+            return Done::reply(Reply::Published(PublishReply { number: 0, is_occupied: false }));
         }
         let is_live = channel.rows.is_some();
         if let Some((kept_ms, _)) = streams.filter(|_| publish.cached) {
@@ -159,7 +159,8 @@ impl Directory {
         if publish.cached {
             channel.cached = Some((text.to_owned(), now / 1000 + self.rules.cache_ms));
         }
-        Done { published, ..Done::reply(Reply::Published(number)) }
+        let reply = PublishReply { number, is_occupied: is_live };
+        Done { published, ..Done::reply(Reply::Published(reply)) }
     }
 
     fn beat(&mut self, node: u64, lease: Duration, takes_leaves: bool, now: u64) -> Done {
@@ -264,6 +265,11 @@ impl Directory {
             }
             DirectoryQuery::Members(topic) => QueryAnswer::Members(self.roster(topic)),
             DirectoryQuery::Connections(app_id) => QueryAnswer::Connections(self.open(app_id)),
+            DirectoryQuery::Names { app_id, prefix, most } => {
+                let names = self.occupied.get(app_id).into_iter().flatten();
+                let names = names.filter(|name| name.starts_with(prefix)).take(*most);
+                QueryAnswer::Names(names.cloned().collect())
+            }
         }
     }
 
@@ -272,7 +278,9 @@ impl Directory {
         let sockets = channel.rows.as_ref().map_or(0, |rows| rows.total.max(0) as u32);
         let left = |until: u64| Duration::from_millis(until - now / 1000);
         let cached = channel.cached.clone().map(|(text, until)| (text, left(until)));
-        ChannelInfo { sockets, users: channel.members.len() as u32, cached }
+        let nodes = channel.rows.as_ref().map_or(0, |rows| rows.by_node.len() as u32);
+        let users = channel.members.len() as u32;
+        ChannelInfo { sockets, users, nodes, occupied_ms: None, vacated_ms: None, cached }
     }
 
     /// Users of a channel, in order of arrival.

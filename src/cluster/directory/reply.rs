@@ -15,8 +15,8 @@ use super::{NodeId, unpack};
 pub enum Reply {
     /// Redis has executed it.
     Done,
-    /// The event's number; 0 if there is no subscriber and was none of late.
-    Published(u64),
+    /// An event was published.
+    Published(PublishReply),
     /// The state of the nodes.
     Heartbeat(HeartbeatReply),
     /// How many channels the node is still in; `None` if it is alive.
@@ -27,6 +27,15 @@ pub enum Reply {
     Connections(ConnectionShare),
     /// What a query has read.
     Answer(QueryAnswer),
+}
+
+/// The reply to an event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PublishReply {
+    /// The event's number; 0 if there is no subscriber and was none of late.
+    pub number: u64,
+    /// Whether the channel has a subscriber.
+    pub is_occupied: bool,
 }
 
 /// How many sockets of an app may be open. `connections.lua` writes it.
@@ -75,6 +84,8 @@ pub enum QueryAnswer {
     Members(Vec<String>),
     /// Connections on all nodes.
     Connections(u32),
+    /// Names of channels, in order.
+    Names(Vec<String>),
 }
 
 /// What the directory has of one channel. `channel_info.lua` writes it.
@@ -84,6 +95,14 @@ pub struct ChannelInfo {
     pub sockets: u32,
     /// Distinct users.
     pub users: u32,
+    /// Nodes that have some of the sockets.
+    pub nodes: u32,
+    /// How long ago its first socket subscribed, unless it was vacated for a few seconds only since then.
+    #[serde(default)]
+    pub occupied_ms: Option<u64>,
+    /// How long ago its last socket left, if that was a few seconds ago.
+    #[serde(default)]
+    pub vacated_ms: Option<u64>,
     /// The cached event and how long it is still stored.
     #[serde(default, deserialize_with = "read_cached")]
     pub cached: Option<(String, Duration)>,

@@ -171,4 +171,13 @@ pub enum DirectoryQuery {
     Members(Arc<str>),
     /// The connections of an app.
     Connections(String),
+    /// The names of an app's occupied channels that have this prefix, so many at most.
+    Names {
+        /// The app's id.
+        app_id: String,
+        /// The prefix.
+        prefix: String,
+        /// The bound of the list.
+        most: usize,
+    },
 }

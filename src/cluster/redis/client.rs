@@ -12,7 +12,7 @@ use serde::de::DeserializeOwned;
 
 use super::commands::{self, Commands, Scripts};
 use crate::cluster::directory::message::StoredMember;
-use crate::cluster::directory::reply::{QueryAnswer, Reply};
+use crate::cluster::directory::reply::{PublishReply, QueryAnswer, Reply};
 use crate::cluster::directory::request::{DirectoryQuery, Request};
 use crate::cluster::directory::{NodeId, unpack};
 use crate::config::{ClusterSettings, RedisConfig};
@@ -103,7 +103,11 @@ fn read_reply(request: &Request, reply: Value) -> Option<Reply> {
     Some(match request {
         Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Broadcast(_) => Reply::Done,
         Request::State(_) => Reply::Done,
-        Request::Publish(_) => Reply::Published(plain(reply)?),
+        Request::Publish(_) => {
+            let number: i64 = plain(reply)?;
+            let (number, is_occupied) = (number.unsigned_abs(), number > 0);
+            Reply::Published(PublishReply { number, is_occupied })
+        }
         Request::Heartbeat { .. } => Reply::Heartbeat(packed(reply)?),
         Request::Reap { .. } => Reply::Reaped(u64::try_from(plain::<i64>(reply)?).ok()),
         Request::ListChannels => {
@@ -133,6 +137,7 @@ fn answer(query: &DirectoryQuery, reply: Value) -> Option<QueryAnswer> {
         DirectoryQuery::Connections(_) => {
             QueryAnswer::Connections(plain::<Vec<u32>>(reply)?.into_iter().sum())
         }
+        DirectoryQuery::Names { .. } => QueryAnswer::Names(plain(reply)?),
     })
 }
 

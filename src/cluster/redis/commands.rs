@@ -213,6 +213,16 @@ impl Commands {
             }
             DirectoryQuery::Members(topic) => plain("HGETALL", &format!("{topic}:members")),
             DirectoryQuery::Connections(app_id) => plain("HVALS", &self.connections(app_id)),
+            DirectoryQuery::Names { app_id, prefix, most } => {
+                let mut cmd = plain("ZRANGEBYLEX", &self.occupied(app_id));
+                match prefix.as_str() {
+                    "" => cmd.arg("-").arg("+"),
+                    // Names are ASCII, so every name with the prefix is below this end.
+                    prefix => cmd.arg(format!("[{prefix}")).arg(format!("[{prefix}\u{7f}")),
+                };
+                cmd.arg("LIMIT").arg(0).arg(*most);
+                cmd
+            }
         }
     }
 

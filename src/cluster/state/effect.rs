@@ -127,6 +127,8 @@ pub enum CachedReply {
 pub enum PublishScope {
     /// To every node that serves its channel.
     Cluster,
+    /// To Redis; no node has a subscriber of its channel.
+    Unoccupied,
     /// To this node's sockets only; the others receive it when Redis is back, if that is soon.
     NodeOnly,
 }

@@ -26,7 +26,7 @@ use crate::cluster::directory::key::ChannelKey;
 use crate::cluster::directory::message::{
     Count, EventMessage, InvalidTopicMessage, Outcome, RosterChange,
 };
-use crate::cluster::directory::reply::PendingLeave;
+use crate::cluster::directory::reply::{PendingLeave, PublishReply};
 use crate::cluster::directory::request::{ChannelRecord, Request};
 
 /// Bytes expected for the missed events of one channel: at most 64 KB and one event, nearly always none.
@@ -250,10 +250,12 @@ impl Exchange {
     }
 
     /// Redis has an event of this node. One without a number does not return, so it is delivered now.
-    pub(super) fn published(&mut self, serial: u64, number: u64, now: Instant) {
-        let (delivery, waiter) = self.publishes.confirmed(serial, number > 0, now);
+    pub(super) fn published(&mut self, serial: u64, reply: PublishReply, now: Instant) {
+        let (delivery, waiter) = self.publishes.confirmed(serial, reply.number > 0, now);
         delivery.iter().for_each(|delivery| self.deliver(delivery));
-        self.effects.extend(waiter.map(|waiter| Effect::Published(waiter, PublishScope::Cluster)));
+        let scope =
+            if reply.is_occupied { PublishScope::Cluster } else { PublishScope::Unoccupied };
+        self.effects.extend(waiter.map(|waiter| Effect::Published(waiter, scope)));
     }
 
     /// Delivers an event without waiting for Redis.

@@ -20,6 +20,8 @@ pub enum Action {
         error: SubscriptionError,
         /// Which messages carry the cause.
         addressee: Addressee,
+        /// What the client sent, if its signature was refused.
+        claim: Option<Box<AuthClaim>>,
     },
     /// Join a channel, then report the result: [`subscription_granted`], [`subscription_refused`].
     ///
@@ -54,6 +56,15 @@ pub enum Action {
     RefuseSignIn(ErrorEvent),
     /// Send the reason, then close.
     Close(CloseCode),
+}
+
+/// What a client sent to be allowed into a channel.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AuthClaim {
+    /// `auth`.
+    pub auth: Option<String>,
+    /// `channel_data`.
+    pub channel_data: Option<String>,
 }
 
 /// Which messages answer a refused subscription.

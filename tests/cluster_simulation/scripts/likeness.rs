@@ -40,7 +40,7 @@ impl Numbers {
     /// Learns from an answer where a series begins.
     pub(crate) fn learn_reply(&mut self, request: &Request, real: &Reply, simulated: &Reply) {
         if let (Reply::Published(real), Reply::Published(should)) = (real, simulated) {
-            self.learn(topic_of(request), *real, *should);
+            self.learn(topic_of(request), real.number, should.number);
         }
     }
 
@@ -131,12 +131,15 @@ pub(crate) fn like_reply(reply: Reply, number: impl Fn(u64) -> u64) -> String {
             beat.epoch.clear();
             format!("{beat:?}")
         }
-        // Its text; for how long hangs on the clock.
+        // Its text; for how long hangs on the clock, and so does since when.
         Reply::Answer(QueryAnswer::Channel(mut look)) => {
+            (look.occupied_ms, look.vacated_ms) = (None, None);
             let text = look.cached.take().map(|(text, _)| text);
             format!("{look:?} {text:?}")
         }
-        Reply::Published(published) => format!("published {}", number(published)),
+        Reply::Published(reply) => {
+            format!("published {} {}", number(reply.number), reply.is_occupied)
+        }
         other => format!("{other:?}"),
     }
 }

@@ -140,13 +140,17 @@ impl Draw {
 
     fn query(&self, random: &mut Random, name: &str) -> DirectoryQuery {
         let prefixes = ["", "c", "presence-", "x"];
-        match random.below(4) {
+        match random.below(5) {
             0 => DirectoryQuery::Channel(self.topic(name)),
             1 => {
                 let prefix = random.pick(&prefixes).unwrap().to_owned();
                 DirectoryQuery::Occupied { app_id: "1".to_owned(), prefix }
             }
             2 => DirectoryQuery::Members(self.topic(name)),
+            3 => {
+                let prefix = random.pick(&prefixes).unwrap().to_owned();
+                DirectoryQuery::Names { app_id: "1".to_owned(), prefix, most: 2 }
+            }
             _ => DirectoryQuery::Connections("1".to_owned()),
         }
     }

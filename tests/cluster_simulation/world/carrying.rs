@@ -338,7 +338,7 @@ impl World {
     pub(crate) fn was_shared(&self, event: usize) -> Option<u64> {
         self.events[event]
             .answer
-            .filter(|(shared, _)| *shared == PublishScope::Cluster)
+            .filter(|(shared, _)| *shared != PublishScope::NodeOnly)
             .map(|(_, at)| at)
     }
 }

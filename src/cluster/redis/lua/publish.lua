@@ -1,5 +1,5 @@
--- Numbers one event of a channel and publishes it to the nodes that serve the channel. Returns its number;
--- 0 if there is no subscriber and was none of late, or if it was published before.
+-- Numbers one event of a channel and publishes it to the nodes that serve the channel. Returns its number,
+-- below zero if there is no subscriber; 0 if there was none of late either, or if it was published before.
 -- KEYS  channel
 -- ARGV  the event up to its number, text, 1 to cache it, 1 if it may have been published before
 -- `EventMessage` describes the bytes of an event: its node and serial are read here, its number written.
@@ -37,4 +37,4 @@ if is_numbered then
   redis.call('PUBLISH', base, message)
 end
 if is_cached then redis.call('SET', base .. ':cached', ARGV[2], 'PX', CACHE_MS) end
-return number
+return is_occupied and number or -number
