@@ -14,6 +14,7 @@ mod check;
 mod completions;
 mod destination;
 mod doctor;
+mod env_file;
 mod failure;
 mod healthcheck;
 mod man;

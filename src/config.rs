@@ -11,10 +11,11 @@ use std::sync::Arc;
 use crate::app::{App, Apps};
 
 mod admission;
+mod app_variables;
 mod apps;
 mod cluster;
 mod development;
-mod dotenv;
+mod env_file;
 mod environment;
 mod error;
 mod file;
@@ -47,6 +48,7 @@ mod webhooks;
 pub use admission::AdmissionConfig;
 pub use cluster::{ClusterConfig, ClusterSettings, StreamSettings};
 pub use development::EXAMPLE_SECRET;
+pub use env_file::{EnvFile, EnvFileChoice, EnvFileReport};
 pub use error::ConfigError;
 pub use file::ConfigFile;
 pub use limits::{CacheConfig, HttpConfig, WebSocketConfig, WebhooksConfig};
@@ -108,8 +110,10 @@ pub struct Config {
     pub injected: Vec<String>,
     /// Settings that have no effect: one sentence each, without values.
     pub notes: Vec<String>,
-    /// The files that it was read from: that of `--config` and those of secrets.
+    /// The files that it was read from: that of `--config`, `.env` and those of secrets.
     pub files: Vec<PathBuf>,
+    /// The `.env` file that was read.
+    pub env_file: Option<EnvFileReport>,
     /// Every key with its value and its source.
     pub resolved: Resolved,
 }
@@ -136,10 +140,23 @@ pub struct SetBy {
 pub struct Sources {
     /// What `--config` named.
     pub file: Option<ConfigFile>,
-    /// Every variable of the environment; only `REVERB_*`, `RESOUND_*` and `OTEL_*` are looked at, and
-    /// `REDIS_*` with a cluster.
+    /// A `.env` file; a variable of the environment wins over one of it.
+    pub env_file: Option<EnvFile>,
+    /// Every variable of the environment; only `REVERB_*`, `PUSHER_APP_*`, `RESOUND_*` and `OTEL_*` are looked
+    /// at, and `REDIS_*` with a cluster.
     pub environment: BTreeMap<String, String>,
     /// The other flags, in any order.
+    pub flags: Vec<Flag>,
+}
+
+/// What the command line says of the configuration.
+#[derive(Debug, Clone, Default)]
+pub struct ConfigInputs {
+    /// The file of `--config`.
+    pub file: Option<PathBuf>,
+    /// The `.env` file.
+    pub env_file: EnvFileChoice,
+    /// The flags that set keys.
     pub flags: Vec<Flag>,
 }
 
@@ -155,15 +172,20 @@ pub struct Flag {
 }
 
 impl Config {
-    /// Reads the file named by `--config`, if any, and the environment of this process.
+    /// Reads the file named by `--config`, if any, the `.env` of the working folder, and the environment of this
+    /// process.
     pub fn load(file: Option<&Path>, flags: Vec<Flag>) -> Result<Self, ConfigError> {
-        let file = file.map(ConfigFile::read).transpose()?;
+        let env_file = EnvFileChoice::WorkingFolder;
+        Self::load_from(&ConfigInputs { file: file.map(Path::to_owned), env_file, flags })
+    }
+
+    /// Reads the files that the command line names, and the environment of this process.
+    pub fn load_from(inputs: &ConfigInputs) -> Result<Self, ConfigError> {
+        let file = inputs.file.as_deref().map(ConfigFile::read).transpose()?;
+        let env_file = EnvFile::read(&inputs.env_file)?;
         let environment = environment::of_this_process();
-        let mut config = Self::new(&Sources { file, environment, flags })?;
-        if config.development.is_some() {
-            config.notes.extend(dotenv::note());
-        }
-        Ok(config)
+        let flags = inputs.flags.clone();
+        Self::new(&Sources { file, env_file, environment, flags })
     }
 
     /// Merges and checks the layers. The same sources give the same result, apart from `workers`,
@@ -173,9 +195,10 @@ impl Config {
         let injected = injected::injected(&sources.environment);
         let mut variables = sources.environment.clone();
         variables.retain(|name, _| !injected.contains(name));
-        let variables = Environment::read(variables, &schema)?;
-        let credentials = environment::credentials(&variables)?;
+        let env_file = sources.env_file.as_ref();
+        let variables = Environment::read(variables, env_file, &schema)?;
         let layers = layers(sources, &variables, &schema)?;
+        let reverb = app_variables::reverb(&variables)?;
         let merged = layers::merge(layers.clone());
         let values = Values::of(&merged);
 
@@ -183,7 +206,9 @@ impl Config {
         let mut server = ServerConfig::read(values)?;
         let websocket = WebSocketConfig::read(values)?;
         let mut entries = apps::entries(&merged);
-        apps::add(&mut entries, credentials);
+        apps::add(&mut entries, reverb);
+        let pusher = app_variables::pusher(&variables, !entries.is_empty());
+        apps::add(&mut entries, pusher);
         let serves_development = entries.is_empty();
         if serves_development {
             server.host = development::host(server.host, &values.at("server.host").origin)?;
@@ -199,12 +224,18 @@ impl Config {
         let metrics = MetricsConfig::read(values, &listen)?;
         let mut notes = unused::variables(&variables, &schema);
         notes.extend(sources.file.as_ref().and_then(unused::file));
-        notes.extend(serves_development.then(|| unused::pusher(&variables)).flatten());
+        let incomplete = || app_variables::incomplete_pusher(&variables);
+        notes.extend(serves_development.then(incomplete).flatten());
+        notes.extend(env_file.map(|file| file.notes(&sources.environment)).unwrap_or_default());
         notes.extend(listen::unused(values, &listen));
         notes.extend(unused::keys(&schema, &merged));
         notes.extend(unused::keys_of_apps(&schema, &tables));
         let shown = if serves_development { &[][..] } else { &entries };
         let resolved = Resolved::of(&merged, shown, &schema, sources.file.as_ref());
+        let env_file = env_file.map(|file| {
+            let variables = resolved.variables_of(&file.name);
+            EnvFileReport { name: file.name.clone(), variables }
+        });
         let development = serves_development.then(|| apps.iter().next().cloned()).flatten();
         Ok(Self {
             server,
@@ -226,6 +257,7 @@ impl Config {
             injected,
             notes,
             files,
+            env_file,
             resolved,
         })
     }
@@ -250,7 +282,8 @@ fn files(sources: &Sources, environment: &Environment) -> Vec<PathBuf> {
         .file
         .iter()
         .flat_map(|file| std::iter::once(file.name.clone()).chain(file.secret_files(environment)));
-    of_file.chain(environment.secret_files()).map(PathBuf::from).collect()
+    let env_file = sources.env_file.iter().map(|file| file.name.clone());
+    of_file.chain(env_file).chain(environment.secret_files()).map(PathBuf::from).collect()
 }
 
 /// Every layer; later ones win.

@@ -34,6 +34,10 @@ pub(super) fn banner(config: &Config, launch: &Launch<'_>) -> String {
         None => String::new(),
     };
     let start = format!("\n  INFO  Starting server on {}{path}{name}.\n\n", launch.addresses);
+    let start = match &config.env_file {
+        Some(file) => format!("{start}  Settings were read from {}.\n\n", file.name),
+        None => start,
+    };
     match config.development.as_deref().zip(launch.address) {
         None => start,
         Some((app, address)) => {
@@ -157,6 +161,7 @@ mod tests {
         let owned = |(name, text): &(&str, &str)| ((*name).to_owned(), (*text).to_owned());
         Config::new(&Sources {
             file: None,
+            env_file: None,
             environment: variables.iter().map(owned).collect(),
             flags: flags.iter().map(flag).collect(),
         })

@@ -14,6 +14,7 @@ use resound_load::bench::{self, BenchOptions, Colours, Outcome, ProgressLine};
 use resound_load::{Credentials, Target};
 
 use super::destination::{at, choose, credentials, listening};
+use super::env_file::EnvFileFlags;
 use super::failure::Failure;
 use super::stdout::print;
 
@@ -26,6 +27,8 @@ pub(super) struct Bench {
     /// The file that has the app; a bare name is looked for here and in ./config.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    env_file: EnvFileFlags,
     /// The id of the app: one of the configuration's, or any with --key and --secret.
     #[arg(long, value_name = "ID")]
     app_id: Option<String>,
@@ -71,7 +74,7 @@ impl Bench {
         if let (Some(given), false) = (&given, targets.is_empty()) {
             return Ok((targets, given.clone()));
         }
-        let config = Config::load(self.config.as_deref(), Vec::new())?;
+        let config = Config::load_from(&self.env_file.with(self.config.as_deref()))?;
         let targets = if targets.is_empty() { vec![listening(&config)] } else { targets };
         let credentials = match given {
             Some(given) => given,

@@ -6,16 +6,19 @@ use std::path::PathBuf;
 
 use clap::Args;
 
+use super::env_file::EnvFileFlags;
 use super::failure::Failure;
 use super::stdout::print;
 use resound::app::App;
-use resound::config::{ClusterConfig, Config, ResolvedKey};
+use resound::config::{ClusterConfig, Config, EnvFileReport, ResolvedKey};
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
     /// The file to read; a bare name is looked for here and in ./config.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    env_file: EnvFileFlags,
     /// Print every key, and not only those that something sets.
     #[arg(long)]
     all: bool,
@@ -23,7 +26,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(self.config.as_deref(), Vec::new())?;
+        let config = Config::load_from(&self.env_file.with(self.config.as_deref()))?;
         let shown = if self.all { Shown::All } else { Shown::Set };
         print(&summary(&config, shown))?;
         Ok(())
@@ -47,17 +50,25 @@ fn summary(config: &Config, shown: Shown) -> String {
         None => "",
     };
     let cluster = config.cluster.as_ref().map(cluster).unwrap_or_default();
+    let env_file = config.env_file.as_ref().map(env_file).unwrap_or_default();
     let injected = injected(&config.injected);
     let notes: String = config.notes.iter().map(|note| format!("warning: {note}\n")).collect();
     let keys = config.resolved.keys().filter(|key| shown == Shown::All || !key.is_default);
     let keys: String = keys.map(resolved).collect();
-    format!("{lines}{development}{cluster}{injected}{notes}{keys}ok\n")
+    format!("{lines}{development}{cluster}{env_file}{injected}{notes}{keys}ok\n")
 }
 
 /// As it would stand in a file, with what set it behind.
 fn resolved(key: &ResolvedKey) -> String {
     let ResolvedKey { key, value, source, .. } = key;
     format!("{key} = {value}  # {source}\n")
+}
+
+fn env_file(EnvFileReport { name, variables }: &EnvFileReport) -> String {
+    match variables.as_slice() {
+        [] => format!("environment file: {name}, which sets nothing here\n"),
+        names => format!("environment file: {name}, which sets {}\n", names.join(", ")),
+    }
 }
 
 fn injected(variables: &[String]) -> String {

@@ -12,6 +12,7 @@ use clap::Args;
 use reqwest::{Client, ClientBuilder, StatusCode};
 use resound::config::{Config, ListenAddress};
 
+use super::env_file::EnvFileFlags;
 use super::failure::Failure;
 use super::stdout::print;
 
@@ -25,6 +26,8 @@ pub(super) struct Healthcheck {
     /// The configuration file of the server; a bare name is looked for here and in ./config.
     #[arg(long, value_name = "FILE", conflicts_with = "url")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    env_file: EnvFileFlags,
     /// The URL to ask [default: /ready at the metrics listener, else at the server's own address].
     #[arg(long)]
     url: Option<String>,
@@ -40,7 +43,7 @@ impl Healthcheck {
     pub(super) fn run(self) -> Result<(), Failure> {
         let question = match self.url {
             Some(url) => Question { url, client: Client::builder() },
-            None => of_config(&Config::load(self.config.as_deref(), Vec::new())?),
+            None => of_config(&Config::load_from(&self.env_file.with(self.config.as_deref()))?),
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
         let runtime = runtime.context("cannot start a thread for the request")?;

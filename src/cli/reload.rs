@@ -11,6 +11,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use rustix::process::{Pid, Signal, kill_process};
 
+use super::env_file::EnvFileFlags;
 use super::failure::Failure;
 use super::pid_file::{PidFile, ReloadOutcome};
 use super::stdout::print;
@@ -26,6 +27,8 @@ pub(super) struct Reload {
     /// The configuration of the server, which names its pid file; it is checked first.
     #[arg(long, value_name = "FILE", conflicts_with_all = ["pid_file", "pid"])]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    env_file: EnvFileFlags,
     /// The pid file of the server (server.pid_file).
     #[arg(long, value_name = "FILE", conflicts_with = "pid")]
     pid_file: Option<PathBuf>,
@@ -43,13 +46,14 @@ impl Reload {
         }
         let pid_file = PidFile::new(match self.pid_file {
             Some(path) => path,
-            None => Config::load(self.config.as_deref(), Vec::new())?.server.pid_file.ok_or_else(
-                || {
+            None => Config::load_from(&self.env_file.with(self.config.as_deref()))?
+                .server
+                .pid_file
+                .ok_or_else(|| {
                     let text = "--config names a configuration without server.pid_file; set it, or \
                                 give --pid-file or --pid";
                     Failure::Flag(text.to_owned())
-                },
-            )?,
+                })?,
         });
         let (pid, before) = (pid_file.read()?, pid_file.outcome());
         send(pid)?;

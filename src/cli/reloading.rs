@@ -11,14 +11,13 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use super::pid_file::{PidFile, ReloadOutcome};
-use resound::config::{Config, Flag};
+use resound::config::{Config, ConfigInputs};
 use resound::logging::LogGuard;
 use resound::server::{ReloadReport, Reloader};
 
 /// What a start was given, to read it again.
 pub(super) struct Reloading<'a> {
-    pub(super) file: Option<PathBuf>,
-    pub(super) flags: Vec<Flag>,
+    pub(super) inputs: ConfigInputs,
     pub(super) reloader: Arc<Reloader>,
     pub(super) log: &'a LogGuard,
     pub(super) pid_file: Option<PidFile>,
@@ -101,7 +100,7 @@ impl Reloading<'_> {
     }
 
     fn apply(&mut self) -> anyhow::Result<ReloadReport> {
-        let config = Config::load(self.file.as_deref(), self.flags.clone())?;
+        let config = Config::load_from(&self.inputs)?;
         let report = self.reloader.apply(&config)?;
         self.log.reload(&config.log)?;
         // The interval stays: it is a key that needs a restart.

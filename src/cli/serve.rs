@@ -13,6 +13,7 @@ use clap::Args;
 use tokio::runtime::{Builder, Runtime};
 
 use super::banner::{Launch, banner};
+use super::env_file::EnvFileFlags;
 use super::failure::Failure;
 use super::pid_file::PidFile;
 use super::reloading::{Reloading, Watch};
@@ -20,7 +21,8 @@ use super::running;
 use super::signals::Signals;
 use super::stdout::print;
 use resound::config::{
-    Config, EXAMPLE_SECRET, Flag, ListenAddress, LogFormat, SupervisionVariables, Terminal,
+    Config, ConfigInputs, EXAMPLE_SECRET, EnvFileReport, Flag, ListenAddress, LogFormat,
+    SupervisionVariables, Terminal,
 };
 use resound::logging::{self, LogGuard};
 use resound::server::Server;
@@ -31,6 +33,8 @@ pub(super) struct Serve {
     /// The file to read; a bare name is looked for here and in ./config.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    env_file: EnvFileFlags,
     /// The IP address to listen on.
     #[arg(long, value_name = "ADDRESS")]
     host: Option<String>,
@@ -55,12 +59,12 @@ impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
         // First, while the process has one thread: it changes the environment.
         let inheritance = Inheritance::take(&SupervisionVariables::of_this_process().socket_names)?;
-        let file = self.config.clone();
-        let flags = self.flags();
-        let config = Config::load(file.as_deref(), flags.clone())?;
+        let mut inputs = self.env_file.with(self.config.as_deref());
+        inputs.flags = self.flags();
+        let config = Config::load_from(&inputs)?;
         let log = logging::start(&config.log, Terminal::of_this_process())?;
         let runtime = runtime()?;
-        let start = Start { file, flags, log: &log, inheritance };
+        let start = Start { inputs, log: &log, inheritance };
         let done = runtime.block_on(serve(&config, start));
         // After the second signal nothing is waited for; after a drain nothing is left.
         runtime.shutdown_background();
@@ -95,14 +99,13 @@ fn runtime() -> anyhow::Result<Runtime> {
 
 /// What a process has besides its configuration.
 struct Start<'a> {
-    file: Option<PathBuf>,
-    flags: Vec<Flag>,
+    inputs: ConfigInputs,
     log: &'a LogGuard,
     inheritance: Inheritance,
 }
 
 async fn serve(config: &Config, start: Start<'_>) -> Result<(), Failure> {
-    let Start { file, flags, log, inheritance } = start;
+    let Start { inputs, log, inheritance } = start;
     let descriptors = rlimit::increase_nofile_limit(u64::MAX)
         .context("cannot read the limit of open files (ulimit -n)")?;
     // Before the socket is bound: a signal that comes early must not kill without a drain.
@@ -125,6 +128,7 @@ async fn serve(config: &Config, start: Start<'_>) -> Result<(), Failure> {
     warn_of_example_secret(config);
     warn_of_few_descriptors(config, sockets_max);
     name_injected(config);
+    name_env_file(config);
     for note in &config.notes {
         tracing::warn!("{note}");
     }
@@ -132,7 +136,7 @@ async fn serve(config: &Config, start: Start<'_>) -> Result<(), Failure> {
 
     let (reloader, watch) = (server.reloader(), Watch::new(config));
     let reloading =
-        Reloading { file, flags, reloader, log, pid_file: pid_file.clone(), watch, reloads: 0 };
+        Reloading { inputs, reloader, log, pid_file: pid_file.clone(), watch, reloads: 0 };
     let predecessor = inheritance.predecessor;
     let done =
         running::serve_until_stopped(server, config, &mut signals, predecessor, reloading).await;
@@ -153,6 +157,13 @@ fn name_injected(config: &Config) {
             %variables,
             "variables that Kubernetes or Docker set for a service of this name are ignored"
         );
+    }
+}
+
+fn name_env_file(config: &Config) {
+    if let Some(EnvFileReport { name, variables }) = &config.env_file {
+        let variables = variables.join(", ");
+        tracing::info!(file = name, %variables, "settings were read from a .env file");
     }
 }
 

@@ -11,6 +11,7 @@ use resound_load::{Backend, LoadError};
 use serde::Serialize;
 
 use super::destination::{at, choose, credentials, listening};
+use super::env_file::EnvFileFlags;
 use super::failure::Failure;
 use super::stdout::print;
 
@@ -25,6 +26,8 @@ pub(super) struct Trigger {
     /// The configuration file with the app; a bare name is looked for here and in ./config.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
+    #[command(flatten)]
+    env_file: EnvFileFlags,
     /// The URL of the server [default: the address that the configuration has].
     #[arg(long)]
     url: Option<String>,
@@ -35,7 +38,7 @@ pub(super) struct Trigger {
 
 impl Trigger {
     pub(super) fn run(self) -> Result<(), Failure> {
-        let config = Config::load(self.config.as_deref(), Vec::new())?;
+        let config = Config::load_from(&self.env_file.with(self.config.as_deref()))?;
         let app = choose(&config, "--app", self.app.as_deref())?;
         let target = match &self.url {
             Some(url) => at(url)?,

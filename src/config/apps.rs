@@ -5,6 +5,7 @@
 
 use config::{Value, ValueKind};
 
+use super::app_variables::AppOfVariables;
 use super::error::{ConfigError, ValueOrigin};
 use super::layers::{self, Layer};
 use super::schema::{CREDENTIALS, OLD_ID, PREVIOUS_SECRET};
@@ -44,8 +45,8 @@ pub(super) fn entries(merged: &ValueTable) -> Vec<AppEntry> {
 
 /// Adds the app of the environment. If the file has it, id and key alike, only its secret counts:
 /// secrets are what deployments keep out of files.
-pub(super) fn add(entries: &mut Vec<AppEntry>, credentials: Option<ValueTable>) {
-    let Some(table) = credentials else { return };
+pub(super) fn add(entries: &mut Vec<AppEntry>, app: Option<AppOfVariables>) {
+    let Some(AppOfVariables { origin, table }) = app else { return };
     let same = |entry: &&mut AppEntry| {
         ["id", "key"].iter().all(|key| text(&entry.table, key) == text(&table, key))
     };
@@ -57,7 +58,7 @@ pub(super) fn add(entries: &mut Vec<AppEntry>, credentials: Option<ValueTable>) 
                 entry.table.insert(PREVIOUS_SECRET.to_owned(), previous.clone());
             }
         }
-        None => entries.push(AppEntry { origin: "the REVERB_APP_* variables".to_owned(), table }),
+        None => entries.push(AppEntry { origin: origin.to_owned(), table }),
     }
 }
 

@@ -5,12 +5,13 @@
 
 use std::collections::BTreeMap;
 
-use super::error::{ConfigError, ValueOrigin, enumeration};
+use super::env_file::EnvFile;
+use super::error::{ConfigError, ValueOrigin};
 use super::layers::Layer;
 use super::schema::{self, FILE_ONLY, Schema};
 use super::secret::{self, FILE_VARIABLE, is_secret};
 use super::suggest::{nearest, renamed};
-use super::values::ValueTable;
+use crate::dotenv::EnvLiteral;
 
 /// Names and values, as the process has them.
 pub(super) type Variables = BTreeMap<String, String>;
@@ -19,14 +20,27 @@ pub(super) type Variables = BTreeMap<String, String>;
 #[derive(Debug, Clone, Default)]
 pub(super) struct Environment {
     set: Variables,
+    /// The file and line of those that a `.env` file set.
+    places: Variables,
     /// By the name of the variable without `_FILE`.
     of_files: BTreeMap<String, String>,
 }
 
 impl Environment {
-    /// Reads the files that the variables of secrets name.
-    pub(super) fn read(set: Variables, schema: &Schema) -> Result<Self, ConfigError> {
-        let mut variables = Self { set, of_files: BTreeMap::new() };
+    /// Adds the variables of a `.env` file, and reads the files that those of secrets name.
+    pub(super) fn read(
+        mut set: Variables,
+        env_file: Option<&EnvFile>,
+        schema: &Schema,
+    ) -> Result<Self, ConfigError> {
+        let mut places = Variables::new();
+        if let Some(file) = env_file {
+            for (name, (text, line)) in file.variables(&set) {
+                places.insert(name.clone(), file.place(line));
+                set.insert(name, text);
+            }
+        }
+        let mut variables = Self { set, places, of_files: BTreeMap::new() };
         for name in secrets(schema) {
             let of_file = format!("{name}{FILE_VARIABLE}");
             let Some(path) = laravel(&variables, &of_file) else { continue };
@@ -35,7 +49,8 @@ impl Environment {
                     "environment variables {name} and {of_file} are both set; remove one of them"
                 )));
             }
-            let text = secret::read_file(path).map_err(|flaw| origin(&of_file).flaw(flaw))?;
+            let text = secret::read_file(path);
+            let text = text.map_err(|flaw| variables.origin(&of_file).flaw(flaw))?;
             variables.of_files.insert(name, text);
         }
         Ok(variables)
@@ -58,17 +73,33 @@ impl Environment {
     }
 
     /// The value of a variable, or the text of the file that its `_FILE` variable names, and what set it.
-    fn value(&self, name: &str) -> Option<(&str, ValueOrigin)> {
+    pub(super) fn value(&self, name: &str) -> Option<(&str, ValueOrigin)> {
         match self.of_files.get(name) {
-            Some(text) => Some((text, origin(&format!("{name}{FILE_VARIABLE}")))),
-            None => Some((laravel(self, name)?, origin(name))),
+            Some(text) => Some((text, self.origin(&format!("{name}{FILE_VARIABLE}")))),
+            None => Some((laravel(self, name)?, self.origin(name))),
+        }
+    }
+
+    /// A variable as messages name it.
+    pub(super) fn origin(&self, name: &str) -> ValueOrigin {
+        ValueOrigin::new(match self.places.get(name) {
+            Some(place) => format!("{place}: {name}"),
+            None => format!("environment variable {name}"),
+        })
+    }
+
+    /// The same without the words "environment variable".
+    pub(super) fn shown(&self, name: &str) -> String {
+        match self.places.get(name) {
+            Some(place) => format!("{name} ({place})"),
+            None => name.to_owned(),
         }
     }
 }
 
 impl From<Variables> for Environment {
     fn from(set: Variables) -> Self {
-        Self { set, of_files: BTreeMap::new() }
+        Self { set, ..Self::default() }
     }
 }
 
@@ -181,7 +212,7 @@ pub(super) fn resound_layer(
         };
         let Some(key) = known.get(name) else {
             let hint = hint(name, known.keys().map(String::as_str));
-            return Err(ConfigError::new(format!("{} is not known; {hint}", origin(name))));
+            return Err(variables.origin(name).flaw(format_args!("is not known; {hint}")));
         };
         if let Some((text, origin)) = variables.value(name) {
             layer.set(key, schema.parse(key, text, &origin)?, &origin);
@@ -216,40 +247,6 @@ fn suggestion<'a>(name: &str, mut known: impl Iterator<Item = &'a str> + Clone) 
         .or_else(|| known.find(|known| *known == of_server))
 }
 
-/// The app that Laravel's `.env` describes: all of id, key and secret, or none of them.
-pub(super) fn credentials(variables: &Environment) -> Result<Option<ValueTable>, ConfigError> {
-    let (set, missing): (Vec<_>, Vec<_>) =
-        CREDENTIALS.into_iter().partition(|(name, _)| is_set(variables, name));
-    let previous = variables.value(PREVIOUS_SECRET.0);
-    if set.is_empty() {
-        return match previous {
-            None => Ok(None),
-            Some((_, origin)) => Err(origin.flaw(format_args!(
-                "is set without an app; {} are needed beside it",
-                enumeration(&CREDENTIALS.map(|(name, _)| name))
-            ))),
-        };
-    }
-    if !missing.is_empty() {
-        let names = |list: &[(&'static str, &str)]| -> Vec<_> {
-            list.iter().map(|(name, _)| *name).collect()
-        };
-        let (missing, set) = (names(&missing), enumeration(&names(&set)));
-        return Err(ConfigError::new(match missing.as_slice() {
-            [only] => format!("environment variable {only} is missing; it is needed beside {set}"),
-            names => format!(
-                "environment variables {} are missing; they are needed beside {set}",
-                enumeration(names)
-            ),
-        }));
-    }
-    let entry = set.into_iter().chain([PREVIOUS_SECRET]).filter_map(|(name, key)| {
-        let (text, origin) = variables.value(name)?;
-        Some((key.to_owned(), config::Value::new(Some(&origin.to_string()), text)))
-    });
-    Ok(Some(entry.collect()))
-}
-
 /// The name of our variable for a key: `app.rate_limiting.enabled` is
 /// `RESOUND_APP_RATE_LIMITING_ENABLED`.
 pub(super) fn variable(key: &str) -> String {
@@ -261,22 +258,18 @@ pub(super) fn is_set(variables: &Environment, name: &str) -> bool {
     variables.value(name).is_some()
 }
 
-fn origin(name: &str) -> ValueOrigin {
-    ValueOrigin::new(format!("environment variable {name}"))
-}
-
-/// A value as Laravel's `env()` gives it: `None` for null and empty ones, the words in brackets
-/// as those without, surrounding quotes removed (Docker's `--env-file` leaves them in).
+/// A value as Laravel's `env()` gives it: `None` for null and empty ones, the words in brackets as those
+/// without, surrounding quotes removed (Docker's `--env-file` leaves them in). Blanks around it count in a `.env`
+/// file only, where they stand in quotes.
 fn laravel<'a>(variables: &'a Environment, name: &str) -> Option<&'a str> {
-    let text = variables.set.get(name)?.trim();
-    let word = match text.to_ascii_lowercase().as_str() {
-        "" | "null" | "(null)" | "empty" | "(empty)" => return None,
-        "true" | "(true)" => "true",
-        "false" | "(false)" => "false",
-        _ => text,
-    };
-    let quoted = |quote| word.strip_prefix(quote)?.strip_suffix(quote);
-    Some(quoted('"').or_else(|| quoted('\'')).unwrap_or(word)).filter(|text| !text.is_empty())
+    let text = variables.set.get(name)?;
+    let text = if variables.places.contains_key(name) { text.as_str() } else { text.trim() };
+    match EnvLiteral::of(text) {
+        EnvLiteral::Empty | EnvLiteral::Null => None,
+        EnvLiteral::True => Some("true"),
+        EnvLiteral::False => Some("false"),
+        EnvLiteral::Text(text) => Some(text).filter(|text| !text.is_empty()),
+    }
 }
 
 #[cfg(test)]

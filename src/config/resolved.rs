@@ -87,6 +87,20 @@ impl Resolved {
         self.0.iter()
     }
 
+    /// The names of the variables of a `.env` file that set a key, each once.
+    pub(super) fn variables_of(&self, env_file: &str) -> Vec<String> {
+        let mut variables: Vec<String> = Vec::new();
+        for key in &self.0 {
+            let place = key.source.strip_prefix(env_file).and_then(|rest| rest.strip_prefix(':'));
+            if let Some((_, variable)) = place.and_then(|place| place.split_once(": "))
+                && !variables.iter().any(|known| known == variable)
+            {
+                variables.push(variable.to_owned());
+            }
+        }
+        variables
+    }
+
     /// The keys that have another value in `next` and that a reload does not apply.
     pub fn pending(&self, next: &Self) -> Vec<PendingKey> {
         let applied = |key: &str| {

@@ -23,7 +23,7 @@ pub(super) fn other_format(text: &str) -> Option<&'static str> {
     }
     let is_env = lines.clone().next().is_some() && lines.all(is_assignment);
     is_env.then_some(
-        "is a list of environment variables, not TOML; export them to the process instead, or \
+        "is a list of environment variables, not TOML; give it with --env-file instead, or \
          write what differs from the defaults as TOML",
     )
 }

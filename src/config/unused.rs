@@ -10,7 +10,6 @@ use super::ConfigFile;
 use super::environment::{
     CREDENTIALS, Environment, PREVIOUS_SECRET, REDIS, REVERB, is_set, secrets, variable,
 };
-use super::error::enumeration;
 use super::schema::Schema;
 use super::secret::FILE_VARIABLE;
 use super::suggest::nearest;
@@ -55,8 +54,6 @@ const OF_OTHERS: [(&str, &str); 23] = [
     ("DB_REDIS_SENTINEL_PASSWORD", "REDIS_SENTINEL_PASSWORD"),
 ];
 
-const PUSHER: [&str; 3] = ["PUSHER_APP_ID", "PUSHER_APP_KEY", "PUSHER_APP_SECRET"];
-
 /// A key that switches others off: with this value, those that begin so have no effect.
 struct Switch {
     key: &'static str,
@@ -89,7 +86,7 @@ pub(super) fn variables(variables: &Environment, schema: &Schema) -> Vec<String>
             None if name.starts_with("REVERB_") && !is_known(name) => of_reverb(name, schema),
             None => return None,
         };
-        Some(format!("environment variable {name} has no effect; {advice}"))
+        Some(format!("{} has no effect; {advice}", variables.origin(name)))
     };
     set.filter_map(note).collect()
 }
@@ -135,18 +132,6 @@ fn is_known(name: &str) -> bool {
 pub(super) fn file(file: &ConfigFile) -> Option<String> {
     let name = &file.name;
     file.is_empty().then(|| format!("{name} has no effect; it is empty, or has comments alone"))
-}
-
-/// The credentials of hosted Pusher, which may stand for an app where none is configured.
-pub(super) fn pusher(variables: &Environment) -> Option<String> {
-    let found: Vec<&str> = PUSHER.into_iter().filter(|name| is_set(variables, name)).collect();
-    let subject = match found.as_slice() {
-        [] => return None,
-        [only] => format!("environment variable {only} has"),
-        names => format!("environment variables {} have", enumeration(names)),
-    };
-    let names = enumeration(&CREDENTIALS.map(|(name, _)| name));
-    Some(format!("{subject} no effect; the app is set by {names}"))
 }
 
 /// Keys that were set although the value of another one switches them off.

@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
 mod bench;
+mod env_file;
 mod healthcheck;
 mod packaging;
 mod reload;

@@ -21,7 +21,7 @@ fn files_that_are_no_toml_are_named_as_what_they_are() {
                [[apps]] with id, key and secret, or set the REVERB_* variables";
     let json = "is JSON, not TOML; write [server] and below it port = 8080";
     let yaml = "is YAML, not TOML; write [server] and below it port = 8080";
-    let env = "is a list of environment variables, not TOML; export them to the process instead, \
+    let env = "is a list of environment variables, not TOML; give it with --env-file instead, \
                or write what differs from the defaults as TOML";
     for (name, bytes, message) in [
         ("reverb.php", &b"<?php\n\nreturn ['default' => 'reverb'];\n"[..], php),

@@ -118,6 +118,27 @@ impl Drop for Running {
 }
 
 #[test]
+fn an_env_file_is_read_again() {
+    let mut server = Running::start("reload-env-file", APP, &[]);
+    let env = "REVERB_APP_ID=9\nREVERB_APP_KEY=k9\nREVERB_APP_SECRET=s9\n";
+    for (secret, report) in
+        [("s9", "added=\"9\" changed=\"\""), ("s10", "added=\"\" changed=\"9\"")]
+    {
+        fs::write(server.here.join(".env"), env.replace("s9", secret)).unwrap();
+        server.hang_up();
+        let line = server.line("the configuration is in use");
+        assert!(line.contains(report), "{line}");
+        assert_eq!(server.triggers("9", "k9", secret), Ok(()));
+    }
+    fs::write(server.here.join(".env"), env.replace("=9", "=9 9")).unwrap();
+    server.hang_up();
+    let line = server.line("nothing has changed");
+    assert!(line.contains(".env:1: REVERB_APP_ID has text behind a space"), "{line}");
+    fs::remove_file(server.here.join(".env")).unwrap();
+    assert_eq!(server.triggers("9", "k9", "s10"), Ok(()));
+}
+
+#[test]
 fn apps_come_change_and_go() {
     let mut server = Running::start("reload-apps", APP, &[]);
     assert_eq!(server.triggers("7", "k", "s"), Ok(()));

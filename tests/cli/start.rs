@@ -103,30 +103,3 @@ fn the_log_has_colours_only_where_they_are_forced() {
         assert_eq!(output.stdout.contains(&b'\x1b'), coloured, "{variables:?}");
     }
 }
-
-#[test]
-fn an_env_file_that_is_not_read_is_named_beside_the_development_app() {
-    let here = folder("dotenv");
-    std::fs::write(here.join(".env"), "REVERB_APP_ID=1\nREVERB_APP_SECRET=hidden\n").unwrap();
-    let message = "the file .env of this folder sets REVERB_APP_ID, but it is not read; pass the app \
-                in the environment variables REVERB_APP_ID, REVERB_APP_KEY and REVERB_APP_SECRET, \
-                or in a file with --config";
-    let output = resound(&here, &["check"]).output().unwrap();
-    let app = "app 100001: key resound-dev-key, any number of connections, messages up to 10000 \
-               bytes\nno app is configured: the development app is served, on loopback only";
-    check(&output, 0, &format!("{app}\nwarning: {message}\nok\n"), "");
-
-    let mut command = resound(&here, &["serve", "--port", "0"]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let line = line_with(child.stderr.take().unwrap(), ".env");
-    terminate(&child);
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-    assert!(line.contains("WARN resound::cli::serve: ") && line.ends_with(message), "{line}");
-
-    // With an app of its own, nothing is missing.
-    std::fs::write(here.join("a.toml"), APP).unwrap();
-    let output = resound(&here, &["check", "--config", "a.toml"]).output().unwrap();
-    let app = "app 7: key k, any number of connections, messages up to 10000 bytes";
-    let keys = keys_of_app("k", "a.toml");
-    check(&output, 0, &format!("{app}\n{keys}ok\n"), "");
-}

@@ -12,6 +12,7 @@ use resound::config::{Config, ConfigError, ConfigFile, Flag, Sources};
 mod apps;
 mod cluster;
 mod defaults;
+mod env_file;
 mod precedence;
 mod ranges;
 mod redis;
@@ -37,6 +38,7 @@ fn sources(file: &str, variables: &[(&str, &str)], flags: &[Flag]) -> Sources {
     Sources {
         file: (!file.is_empty())
             .then(|| ConfigFile { name: NAME.to_owned(), text: file.to_owned() }),
+        env_file: None,
         environment: variables.iter().map(owned).collect::<BTreeMap<_, _>>(),
         flags: flags.to_vec(),
     }

@@ -38,18 +38,16 @@ fn settings_of_other_servers_are_named_with_their_counterpart() {
 }
 
 #[test]
-fn credentials_of_pusher_are_named_where_no_app_is_configured() {
+fn a_part_of_the_credentials_of_pusher_is_named_where_no_app_is_configured() {
     let id = ("PUSHER_APP_ID", "1");
-    let all = [id, ("PUSHER_APP_KEY", "k"), ("PUSHER_APP_SECRET", "s")];
-    let ours = "the app is set by REVERB_APP_ID, REVERB_APP_KEY and REVERB_APP_SECRET";
-    let one = format!("environment variable PUSHER_APP_ID has no effect; {ours}");
-    check("", &[id], &[&one]);
-    let three = format!(
-        "environment variables PUSHER_APP_ID, PUSHER_APP_KEY and PUSHER_APP_SECRET have no effect; \
-         {ours}"
-    );
-    check("", &all, &[&three]);
-    check(APP, &all, &[]);
+    let key = ("PUSHER_APP_KEY", "k");
+    let one = "environment variable PUSHER_APP_ID has no effect without PUSHER_APP_KEY and PUSHER_APP_SECRET";
+    check("", &[id], &[one]);
+    let two = "environment variable PUSHER_APP_ID and environment variable PUSHER_APP_KEY have no effect without \
+               PUSHER_APP_SECRET";
+    check("", &[id, key], &[two]);
+    check("", &[id, key, ("PUSHER_APP_SECRET", "s")], &[]);
+    check(APP, &[id, key], &[]);
 }
 
 #[test]
