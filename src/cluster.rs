@@ -148,6 +148,11 @@ impl Cluster {
         result
     }
 
+    /// This node.
+    pub fn node(&self) -> NodeId {
+        self.node
+    }
+
     /// Queries the directory; `None` while Redis is away.
     pub async fn query(&self, query: DirectoryQuery) -> Option<QueryAnswer> {
         let (waiter, answer) = oneshot::channel();

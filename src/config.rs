@@ -21,6 +21,7 @@ mod error;
 mod file;
 mod file_texts;
 mod injected;
+mod internal;
 mod layers;
 mod limits;
 mod lines;
@@ -51,6 +52,7 @@ pub use development::EXAMPLE_SECRET;
 pub use env_file::{EnvFile, EnvFileChoice, EnvFileReport};
 pub use error::ConfigError;
 pub use file::ConfigFile;
+pub use internal::{InternalConfig, PayloadView};
 pub use limits::{CacheConfig, HttpConfig, WebSocketConfig, WebhooksConfig};
 pub use listen::{ListenAddress, ListenConfig};
 pub use log::{LogConfig, LogFormat};
@@ -95,6 +97,8 @@ pub struct Config {
     pub log: LogConfig,
     /// Where metrics are served.
     pub metrics: MetricsConfig,
+    /// The listener of those who operate the server.
+    pub internal: InternalConfig,
     /// Where traces go.
     pub telemetry: TelemetryConfig,
     /// How several nodes share messages; `None` is a single node.
@@ -132,6 +136,8 @@ pub struct SetBy {
     pub api: Option<String>,
     /// `metrics.listen`
     pub metrics: Option<String>,
+    /// `internal.listen`
+    pub internal: Option<String>,
 }
 
 /// The layers above the compiled defaults, before anything is checked. Not to be shown: they hold
@@ -222,6 +228,7 @@ impl Config {
             development::ensure_local(&listen.api, &values.at("http.listen").origin)?;
         }
         let metrics = MetricsConfig::read(values, &listen)?;
+        let internal = InternalConfig::read(values, &listen, &metrics)?;
         let mut notes = unused::variables(&variables, &schema);
         notes.extend(sources.file.as_ref().and_then(unused::file));
         let incomplete = || app_variables::incomplete_pusher(&variables);
@@ -248,6 +255,7 @@ impl Config {
             cache: CacheConfig::read(values)?,
             webhooks: WebhooksConfig::read(values)?,
             log: LogConfig::read(values)?,
+            internal,
             metrics,
             telemetry: TelemetryConfig::read(values)?,
             cluster: ClusterConfig::read(values, &layers)?,
@@ -272,6 +280,7 @@ impl SetBy {
             listen: source("server.listen"),
             api: source("http.listen"),
             metrics: source("metrics.listen"),
+            internal: source("internal.listen"),
         }
     }
 }

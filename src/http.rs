@@ -31,7 +31,7 @@ mod users;
 
 pub use api::Api;
 pub use api_error::ApiErrorText;
-pub use metrics::metrics_router;
+pub use metrics::{metrics_router, probes_router};
 pub use route::{ROUTES, SOCKET, route_of};
 pub use signed::OriginalPath;
 

@@ -32,6 +32,7 @@ mod replica;
 mod shard;
 mod shards;
 mod sign_ins;
+mod socket_ends;
 mod tally;
 mod users;
 
@@ -75,7 +76,7 @@ impl Hub {
     ) -> Self {
         let metrics = shards.metrics().apps.of(&app.id);
         Self {
-            id: shards.new_hub_id(),
+            id: shards.new_hub_id(&app.id),
             registry: Registry::new(shards.clone(), webhooks, metrics.clone()),
             users: Users::new(metrics.presence_members.clone()),
             app: ArcSwap::new(app),
@@ -246,13 +247,15 @@ impl Hub {
         }
     }
 
-    /// Delivers a client event to the channel's other subscribers.
-    pub fn deliver_client_event(&self, relay: Relay, sender: SocketId) {
+    /// Delivers a client event to the channel's other subscribers. Returns the number of all.
+    pub fn deliver_client_event(&self, relay: Relay, sender: SocketId) -> usize {
         let Relay { channel: name, frame, event, data, user_id } = relay;
-        self.registry.with_occupied(&name, |channel| {
+        let deliver = |channel: &mut Channel| {
             channel.deliver(&self.shards, &Broadcast::new(frame), Some(sender));
             channel.report(WebhookPayload::ClientEvent { event, data, socket_id: sender, user_id });
-        });
+            channel.subscription_count()
+        };
+        self.registry.with_occupied(&name, deliver).unwrap_or(0)
     }
 
     /// Sends the throttled subscription counts that are due.

@@ -14,8 +14,10 @@ use crate::config::ClusterSettings;
 use crate::explanation::Verdict;
 use crate::hub::{EventCache, Hub, Shards};
 use crate::metrics::{Condition, Metrics};
+use crate::observation::Observation;
 use crate::protocol::CloseCode;
 
+mod activity;
 mod app_registry;
 mod channels;
 mod cluster_node;
@@ -34,6 +36,7 @@ mod single_node;
 mod socket;
 mod socket_capacity;
 
+pub use activity::{AcceptedEvent, Activity};
 pub use channels::Channels;
 pub use connection_permit::ConnectionPermit;
 pub use coordinator::{LastEvent, TriggerEnd, Triggered};
@@ -178,7 +181,7 @@ impl Node {
         webhooks: Option<Arc<dyn WebhookSink>>,
     ) -> Arc<Channels> {
         let (shards, cache) = (self.shards.clone(), self.cache.clone());
-        let peer_log = Arc::new(PeerLog::new(&app.id));
+        let peer_log = Arc::new(PeerLog::new(&app.id, shards.observation().clone()));
         let (hub, coordinator): (_, Box<dyn Coordinator>) = match &self.cluster {
             None => {
                 let hub = Arc::new(Hub::new(app.clone(), shards, cache, webhooks));
@@ -187,7 +190,13 @@ impl Node {
             Some((cluster, local_apps)) => {
                 let hub = Arc::new(Hub::new(app.clone(), shards, cache, None));
                 let (local, log) = (hub.clone(), peer_log.clone());
-                local_apps.push(LocalApp { hub: local, webhooks: webhooks.clone(), peer_log: log });
+                let activity = Activity::new(&app.id, self.observation().clone());
+                local_apps.push(LocalApp {
+                    hub: local,
+                    webhooks: webhooks.clone(),
+                    peer_log: log,
+                    activity,
+                });
                 let node = ClusterNode::new(cluster.clone(), slot, hub.clone(), webhooks);
                 (hub, Box::new(node))
             }
@@ -241,6 +250,16 @@ impl Node {
     /// The metrics of the process.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// What happens on this node, for those who look.
+    pub fn observation(&self) -> &Arc<Observation> {
+        self.shards.observation()
+    }
+
+    /// Its name among the nodes of its cluster; `None` without one.
+    pub fn name(&self) -> Option<String> {
+        self.cluster().map(|cluster| cluster.node().to_string())
     }
 
     /// The bound on the sockets of the process.

@@ -18,7 +18,7 @@ use crate::logging::LogLosses;
 use crate::metrics::{Condition, Metrics};
 use crate::node::Node;
 use crate::stream::{Listener, StdListener};
-use crate::supervision::{PassedSocket, Pulse};
+use crate::supervision::{OwnerSocket, PassedSocket, Pulse};
 use crate::telemetry;
 use crate::tls::server_config;
 use crate::webhook::Webhooks;
@@ -65,7 +65,9 @@ const TICK: Duration = Duration::from_millis(250);
 pub struct Server {
     addresses: Vec<ListenAddress>,
     api_addresses: Vec<ListenAddress>,
-    metrics_listener: Option<(StdListener, Acceptor)>,
+    internal_addresses: Vec<ListenAddress>,
+    /// The listeners beside those of the workers: of metrics, and of those who operate the server.
+    without_worker: Vec<(StdListener, Acceptor)>,
     acceptors: Acceptors,
     workers: Vec<Worker>,
     shards: Arc<Shards>,
@@ -95,7 +97,8 @@ impl Server {
         let passable = listeners.passable()?;
         let addresses = listeners.addresses(Audience::Clients);
         let api_addresses = listeners.addresses(Audience::BackEnds);
-        let (listeners, metrics_listener) = listeners.deal(config.server.workers)?;
+        let internal_addresses = listeners.addresses(Audience::Operators);
+        let (listeners, without_worker) = listeners.deal(config.server.workers)?;
         let metrics = Arc::new(Metrics::default());
         metrics.process.condition.set(Condition::Starting, true);
         let (shards, all_shards) = Shards::new(config.server.workers, config.websocket, &metrics);
@@ -134,8 +137,11 @@ impl Server {
         Ok(Self {
             addresses,
             api_addresses,
-            metrics_listener: metrics_listener
-                .map(|it| (it.socket, acceptors.for_metrics(it.file))),
+            internal_addresses,
+            without_worker: without_worker
+                .into_iter()
+                .map(|listener| acceptors.without_worker(listener))
+                .collect(),
             workers: workers.collect(),
             acceptors,
             shards,
@@ -165,6 +171,16 @@ impl Server {
     /// The addresses of `http.listen`, which the HTTP API is served at instead; empty without it.
     pub fn api_addresses(&self) -> &[ListenAddress] {
         &self.api_addresses
+    }
+
+    /// The addresses of `internal.listen`.
+    pub fn internal_addresses(&self) -> &[ListenAddress] {
+        &self.internal_addresses
+    }
+
+    /// Serves the internal listener at a socket for the user of this process, too.
+    pub fn serve_owner(&mut self, socket: OwnerSocket) {
+        self.without_worker.push(self.acceptors.of_owner(socket));
     }
 
     /// The metrics of this server.
@@ -215,7 +231,7 @@ impl Server {
         mut self,
         stop: impl Future<Output = ()> + Send + 'static,
     ) -> anyhow::Result<()> {
-        if let Some((listener, acceptor)) = self.metrics_listener.take() {
+        for (listener, acceptor) in self.without_worker {
             // The drain neither stops it nor waits for it: metrics are scraped until the end.
             self.background.spawn(acceptor.run(Listener::from_std(listener)?));
         }

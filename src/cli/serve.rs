@@ -26,7 +26,7 @@ use resound::config::{
 };
 use resound::logging::{self, LogGuard};
 use resound::server::Server;
-use resound::supervision::Inheritance;
+use resound::supervision::{Inheritance, OwnerSocket};
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -110,16 +110,20 @@ async fn serve(config: &Config, start: Start<'_>) -> Result<(), Failure> {
         .context("cannot read the limit of open files (ulimit -n)")?;
     // Before the socket is bound: a signal that comes early must not kill without a drain.
     let mut signals = Signals::listen().context("cannot listen for signals")?;
-    let server = Server::with_sockets(config, inheritance.sockets).await?;
+    let mut server = Server::with_sockets(config, inheritance.sockets).await?;
+    OwnerSocket::listen().into_iter().for_each(|socket| server.serve_owner(socket));
     let pid_file = config.server.pid_file.clone().map(PidFile::new);
     pid_file.as_ref().map_or(Ok(()), PidFile::write)?;
     let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
     let (address, addresses) = (first_ip(server.addresses()), addresses.join(","));
     let sockets_max = server.share_descriptors(descriptors);
     let api: Vec<String> = server.api_addresses().iter().map(ToString::to_string).collect();
+    let internal = server.internal_addresses().iter().map(ToString::to_string);
+    let internal: Vec<String> = internal.collect();
     tracing::info!(
         address = addresses,
         api = (!api.is_empty()).then(|| api.join(",")),
+        internal = (!internal.is_empty()).then(|| internal.join(",")),
         workers = config.server.workers,
         descriptors,
         sockets_max,

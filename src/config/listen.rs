@@ -63,7 +63,7 @@ impl ListenAddress {
     }
 
     /// Whether one process cannot listen on both.
-    fn collides_with(&self, other: &Self) -> bool {
+    pub(super) fn collides_with(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Ip(left), Self::Ip(right)) => overlap(*left, *right),
             (Self::Unix { path: left, .. }, Self::Unix { path: right, .. }) => left == right,
@@ -134,11 +134,11 @@ impl ListenConfig {
     pub(super) fn ensure_free(
         &self,
         setting: &Setting<'_>,
-        address: SocketAddr,
+        address: &ListenAddress,
     ) -> Result<(), ConfigError> {
         let of_api = self.api.iter().map(|address| ("http.listen", address));
         let mut taken = self.of_server().chain(of_api);
-        match taken.find(|(_, other)| other.collides_with(&ListenAddress::Ip(address))) {
+        match taken.find(|(_, other)| other.collides_with(address)) {
             None => Ok(()),
             Some((key, other)) => {
                 let allowed = format!("it must have another port: {key} has {other}");
@@ -170,7 +170,7 @@ pub(super) fn unused(values: Values<'_>, listen: &ListenConfig) -> Vec<String> {
     }
 }
 
-fn addresses(setting: &Setting<'_>) -> Result<Vec<ListenAddress>, ConfigError> {
+pub(super) fn addresses(setting: &Setting<'_>) -> Result<Vec<ListenAddress>, ConfigError> {
     let mut addresses: Vec<ListenAddress> = Vec::new();
     for text in setting.texts() {
         let address = ListenAddress::parse(&text)

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use super::error::ConfigError;
-use super::listen::{ListenConfig, parse_socket_address};
+use super::listen::{ListenAddress, ListenConfig, parse_socket_address};
 use super::values::Values;
 
 /// `[metrics]`: where metrics are served.
@@ -21,7 +21,7 @@ impl MetricsConfig {
         }
         let allowed = "it must be an address and a port such as 127.0.0.1:9601, or empty";
         let address: SocketAddr = setting.parsed(parse_socket_address, allowed)?;
-        listen.ensure_free(&setting, address)?;
+        listen.ensure_free(&setting, &ListenAddress::Ip(address))?;
         Ok(Self { listen: Some(address) })
     }
 }

@@ -19,7 +19,8 @@ use super::info::{ChannelAttributes, InfoParameter};
 use super::json_response::{empty_response, field_response};
 use super::signed::SignedRequest;
 use crate::app::AppLimits;
-use crate::node::{Channels, TriggerEnd, Triggered};
+use crate::node::{AcceptedEvent, Channels, TriggerEnd, Triggered};
+use crate::observation::TriggerSource;
 use crate::protocol::json::{self, JsonError, JsonList, JsonObject, JsonString};
 use crate::protocol::server_message::OutboundEvent;
 use crate::protocol::{ChannelName, ChannelType, SocketId};
@@ -334,10 +335,17 @@ fn start_publish(request: &SignedRequest, event: &ValidEvent<'_>) -> Vec<Trigger
         tracing::debug!(target: "resound::stream", app = channels.app().id, %channel, event = event.name, bytes = event.data.len(), subscribers, "event triggered");
         started.push(triggered);
     }
+    channels.activity().triggered(accepted(event), subscribers(&started));
     if event.data.len() > channels.app().limits.event_data_warn_bytes {
         channels.oversized(event.name, event.data.len());
     }
     started
+}
+
+/// The event as those see it who look at the node.
+fn accepted<'a>(event: &'a ValidEvent<'_>) -> AcceptedEvent<'a> {
+    let ValidEvent { name, data, channels, except, .. } = event;
+    AcceptedEvent { source: TriggerSource::Http, id: None, channels, name, data, except: *except }
 }
 
 async fn attributes(

@@ -13,10 +13,14 @@ use super::{health, route};
 use crate::metrics::ExpositionFormat;
 use crate::node::Node;
 
-/// The routes of the metrics listener.
+/// `/metrics`.
 pub fn metrics_router(node: Arc<Node>) -> Router {
+    Router::new().route("/metrics", get(metrics)).with_state(node)
+}
+
+/// The probes.
+pub fn probes_router(node: Arc<Node>) -> Router {
     Router::new()
-        .route("/metrics", get(metrics))
         .route(route::LIVE, get(health::live))
         .route(route::UP, get(health::live))
         .route(route::READY, get(async |State(node): State<Arc<Node>>| health::ready(&node)))

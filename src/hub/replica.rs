@@ -35,10 +35,19 @@ impl Hub {
         }
     }
 
-    /// Delivers a frame to the channel's sockets on this node but one.
-    pub fn deliver(&self, name: &ChannelName, broadcast: &Broadcast, except: Option<SocketId>) {
-        let deliver = |channel: &mut Channel| channel.deliver(&self.shards, broadcast, except);
-        self.registry.with_occupied(name, deliver);
+    /// Delivers a frame to the channel's sockets on this node but one. Returns the number of its subscribers
+    /// here.
+    pub fn deliver(
+        &self,
+        name: &ChannelName,
+        broadcast: &Broadcast,
+        except: Option<SocketId>,
+    ) -> usize {
+        let deliver = |channel: &mut Channel| {
+            channel.deliver(&self.shards, broadcast, except);
+            channel.subscription_count()
+        };
+        self.registry.with_occupied(name, deliver).unwrap_or(0)
     }
 
     /// Caches the last event of a cache channel.

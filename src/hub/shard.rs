@@ -14,9 +14,10 @@ use slab::Slab;
 use super::command::{ChannelId, HubId, Membership, ShardCommand};
 use super::flush_queue::FlushQueue;
 use super::outbox::{FlushEnd, Outbox, Signal, Transport};
+use super::socket_ends::SocketEnds;
 use super::tally::Tally;
 use crate::config::WebSocketConfig;
-use crate::metrics::{ClosedBy, Metrics};
+use crate::metrics::ClosedBy;
 use crate::protocol::deflate::Deflater;
 use crate::protocol::{Broadcast, CloseCode, Frame, SocketId, server_message};
 
@@ -53,7 +54,7 @@ struct Sockets {
     bulk: FlushQueue<Slot>,
     outbox_bytes_max: usize,
     tally: Tally,
-    metrics: Arc<Metrics>,
+    ends: SocketEnds,
 }
 
 /// The write side of one socket. Aligned, so that a delivery touches two cache lines of it and never
@@ -83,15 +84,15 @@ enum Lane {
 }
 
 impl Shard {
-    pub(super) fn new(limits: WebSocketConfig, metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(limits: WebSocketConfig, ends: SocketEnds) -> Self {
         let sockets = Sockets {
             slab: Slab::new(),
             slots: HashMap::new(),
             urgent: FlushQueue::new(),
             bulk: FlushQueue::new(),
             outbox_bytes_max: limits.outbox_bytes,
-            tally: Tally::new(metrics.delivery.for_shard()),
-            metrics,
+            tally: Tally::new(ends.metrics.delivery.for_shard()),
+            ends,
         };
         let (channels, deflater) = (HashMap::new(), Deflater::default());
         Self { channels, sockets, deflater, deflate_min_bytes: limits.deflate_min_bytes }
@@ -231,7 +232,7 @@ impl Sockets {
             return;
         }
         if !state.outbox.takes(&frame, self.outbox_bytes_max) {
-            state.flush(&mut self.tally, &self.metrics);
+            state.flush(&mut self.tally, &self.ends);
             if !state.outbox.takes(&frame, self.outbox_bytes_max) {
                 self.end(slot, CloseCode::TooSlow);
                 return;
@@ -278,7 +279,7 @@ impl Sockets {
             // A slot may have been freed, or given to a new socket, since it was queued.
             let Some(state) = self.slab.get_mut(slot as usize) else { continue };
             *state.marked(lane) = false;
-            state.flush(&mut self.tally, &self.metrics);
+            state.flush(&mut self.tally, &self.ends);
         }
     }
 
@@ -302,7 +303,7 @@ impl Sockets {
         }
         state.outbox.push(Frame::close(code));
         self.tally.outbox_bytes = self.tally.outbox_bytes - before + state.outbox.bytes();
-        self.metrics.sockets.closed(ClosedBy::Server(code));
+        self.ends.record((state.hub, state.socket), ClosedBy::Server(code));
         self.last(slot);
     }
 
@@ -311,7 +312,7 @@ impl Sockets {
         let state = &mut self.slab[slot as usize];
         if !state.ending {
             self.tally.outbox_bytes += state.outbox.push(Frame::close_echo(code));
-            self.metrics.sockets.closed(ClosedBy::Client(code));
+            self.ends.record((state.hub, socket), ClosedBy::Client(code));
             self.last(slot);
         }
     }
@@ -338,7 +339,7 @@ impl Sockets {
             let state = self.slab.remove(slot as usize);
             self.tally.outbox_bytes -= state.outbox.bytes();
             if !state.ending {
-                self.metrics.sockets.closed(ClosedBy::Network);
+                self.ends.record((state.hub, socket), ClosedBy::Network);
             }
         }
     }
@@ -358,7 +359,7 @@ impl SocketState {
         }
     }
 
-    fn flush(&mut self, tally: &mut Tally, metrics: &Metrics) {
+    fn flush(&mut self, tally: &mut Tally, ends: &SocketEnds) {
         let Some(transport) = self.transport.as_deref().filter(|_| !self.blocked) else { return };
         let before = self.outbox.bytes();
         let flushed = self.outbox.flush(transport);
@@ -382,7 +383,7 @@ impl SocketState {
                 tracing::debug!(socket = %self.socket, "peer is gone while writing");
                 tally.write_failed();
                 if !self.ending {
-                    metrics.sockets.closed(ClosedBy::Network);
+                    ends.record((self.hub, self.socket), ClosedBy::Network);
                 }
                 // Without it a task that does not read would never notice.
                 transport.signal(Signal::Ending);

@@ -5,7 +5,7 @@
 //! shard does with a command is left to [`shard`](super::shard).
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
@@ -13,8 +13,10 @@ use tokio::sync::{Notify, oneshot};
 use super::command::{ChannelId, HubId, Membership, ShardCommand};
 use super::outbox::Transport;
 use super::shard::Shard;
+use super::socket_ends::{HubApps, SocketEnds};
 use crate::config::WebSocketConfig;
 use crate::metrics::Metrics;
+use crate::observation::Observation;
 use crate::protocol::{Broadcast, CloseCode, Frame, SocketId};
 
 /// The inboxes of all shards.
@@ -22,8 +24,9 @@ pub struct Shards {
     inboxes: Box<[Inbox]>,
     inbox_bytes_max: usize,
     channel_ids: AtomicU64,
-    hub_ids: AtomicU32,
+    hub_apps: HubApps,
     metrics: Arc<Metrics>,
+    observation: Arc<Observation>,
 }
 
 #[derive(Default)]
@@ -49,11 +52,17 @@ impl Shards {
             inboxes: (0..count).map(|_| Inbox::default()).collect(),
             inbox_bytes_max: limits.inbox_bytes,
             channel_ids: AtomicU64::new(0),
-            hub_ids: AtomicU32::new(0),
+            hub_apps: HubApps::default(),
             metrics: metrics.clone(),
+            observation: Arc::default(),
         };
-        let shard = |_| Shard::new(limits, metrics.clone());
-        (Arc::new(shards), (0..count).map(shard).collect())
+        let ends = |_| SocketEnds {
+            metrics: metrics.clone(),
+            observation: shards.observation.clone(),
+            hub_apps: shards.hub_apps.clone(),
+        };
+        let all = (0..count).map(ends).map(|ends| Shard::new(limits, ends)).collect();
+        (Arc::new(shards), all)
     }
 
     /// Serves one shard for as long as the process runs: takes what its inbox holds, does a bounded
@@ -92,6 +101,11 @@ impl Shards {
     /// The metrics of the process.
     pub fn metrics(&self) -> &Arc<Metrics> {
         &self.metrics
+    }
+
+    /// What happens on this node, for those who look.
+    pub fn observation(&self) -> &Arc<Observation> {
+        &self.observation
     }
 
     /// A new id for a socket of shard number `shard`.
@@ -191,8 +205,10 @@ impl Shards {
         }
     }
 
-    pub(super) fn new_hub_id(&self) -> HubId {
-        HubId(self.hub_ids.fetch_add(1, Ordering::Relaxed))
+    pub(super) fn new_hub_id(&self, app_id: &str) -> HubId {
+        let mut hubs = self.hub_apps.lock();
+        hubs.push(app_id.to_owned());
+        HubId(u32::try_from(hubs.len() - 1).expect("fewer apps than bytes of memory"))
     }
 
     pub(super) fn new_channel_id(&self) -> ChannelId {

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
+use super::activity::Activity;
 use super::coordinator::{Coordinator, LastEvent, Triggered, TriggeredEvent};
 use super::decisions::Decisions;
 use super::explanation_budget::ExplanationBudget;
@@ -29,6 +30,7 @@ pub struct Channels {
     peer_log: Arc<PeerLog>,
     served_apps: Arc<ServedApps>,
     budget: ExplanationBudget,
+    activity: Activity,
 }
 
 impl Channels {
@@ -41,7 +43,8 @@ impl Channels {
         served_apps: Arc<ServedApps>,
     ) -> Self {
         let budget = ExplanationBudget::default();
-        Self { hub, coordinator, decisions, metrics, peer_log, served_apps, budget }
+        let activity = Activity::new(&hub.app().id, hub.shards().observation().clone());
+        Self { hub, coordinator, decisions, metrics, peer_log, served_apps, budget, activity }
     }
 
     /// The settings of all apps.
@@ -91,6 +94,11 @@ impl Channels {
         &self.peer_log
     }
 
+    /// What happens on the channels, for those who look.
+    pub fn activity(&self) -> &Activity {
+        &self.activity
+    }
+
     /// This node's part of the channels.
     pub fn hub(&self) -> &Arc<Hub> {
         &self.hub
@@ -123,7 +131,12 @@ impl Channels {
         now: Instant,
     ) -> Triggered {
         self.app_metrics().events_triggered.inc();
-        self.coordinator.trigger(TriggeredEvent { channel, event, data, except }, now)
+        let event = TriggeredEvent { channel, event, data, except };
+        let triggered = self.coordinator.trigger(event, now);
+        if let Triggered::Delivered(subscribers) = triggered {
+            self.activity.delivered(channel, event.event.parts(), except, subscribers);
+        }
+        triggered
     }
 
     /// Resolves once further events may be published: the back-pressure of this node's shards and of

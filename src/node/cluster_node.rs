@@ -116,13 +116,14 @@ impl Publishing for ClusterNode {
         Triggered::Published(scope)
     }
 
-    fn client_event(&self, relay: Relay, sender: SocketId, now: Instant) {
+    fn client_event(&self, relay: Relay, sender: SocketId, now: Instant) -> Option<usize> {
         let Relay { channel, frame, event, data, user_id } = relay;
         self.on_channel(&channel, |core, key| core.publish(key, frame, Some(sender), None, now));
         if let Some(webhooks) = self.webhooks.as_ref().filter(|webhooks| webhooks.is_on()) {
             let payload = WebhookPayload::ClientEvent { event, data, socket_id: sender, user_id };
             webhooks.send(WebhookEvent { channel, payload, is_final: true });
         }
+        None
     }
 
     fn terminate_user<'a>(&'a self, user_id: &'a str) -> Deferred<'a, ()> {

@@ -62,8 +62,9 @@ pub(super) trait Publishing: Send + Sync {
     /// Publishes an event of a back end, and caches it on cache channels.
     fn trigger(&self, event: TriggeredEvent<'_>, now: Instant) -> Triggered;
 
-    /// Publishes a client event to the channel's other subscribers.
-    fn client_event(&self, relay: Relay, sender: SocketId, now: Instant);
+    /// Publishes a client event to the channel's other subscribers. Returns the number of all on this node, where
+    /// it is known.
+    fn client_event(&self, relay: Relay, sender: SocketId, now: Instant) -> Option<usize>;
 
     /// Closes every socket of a user, on every node.
     fn terminate_user<'a>(&'a self, user_id: &'a str) -> Deferred<'a, ()>;

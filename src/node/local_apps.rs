@@ -8,6 +8,7 @@ use std::time::Instant;
 
 use arc_swap::ArcSwap;
 
+use super::activity::Activity;
 use super::decisions::{Decision, Decisions};
 use super::peer_log::PeerLog;
 use super::socket::send_refusal;
@@ -24,6 +25,7 @@ pub(super) struct LocalApp {
     pub(super) hub: Arc<Hub>,
     pub(super) webhooks: Option<Arc<dyn WebhookSink>>,
     pub(super) peer_log: Arc<PeerLog>,
+    pub(super) activity: Activity,
 }
 
 /// All apps of this node.
@@ -83,6 +85,7 @@ impl LocalApps {
                 hub.add_subscriber(socket, name, first_frames(hub, name, reply));
                 // A user's own channel is joined by signing in, without a subscription.
                 if name.user_id().is_none() {
+                    app.activity.joined(socket, name, None);
                     self.decisions.push(socket, Decision::Granted(name.clone()));
                 }
             }
@@ -100,7 +103,9 @@ impl LocalApps {
                 self.refuse(app, name, socket);
             }
             ChannelEffect::Deliver { frame, except, triggered_at } => {
-                hub.deliver(name, &Broadcast::triggered(frame, triggered_at), except);
+                let broadcast = Broadcast::triggered(frame, triggered_at);
+                let subscribers = hub.deliver(name, &broadcast, except);
+                app.activity.delivered_frame(name, broadcast.plain(), except, subscribers);
             }
             ChannelEffect::CacheEvent(frame) => hub.cache_event(name, frame, Instant::now()),
             ChannelEffect::Missed(missed) => self.report_missed(hub, name, missed),

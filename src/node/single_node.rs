@@ -67,8 +67,8 @@ impl Publishing for SingleNode {
         Triggered::Delivered(self.hub.trigger(channel, event, data, except, now))
     }
 
-    fn client_event(&self, relay: Relay, sender: SocketId, _now: Instant) {
-        self.hub.deliver_client_event(relay, sender);
+    fn client_event(&self, relay: Relay, sender: SocketId, _now: Instant) -> Option<usize> {
+        Some(self.hub.deliver_client_event(relay, sender))
     }
 
     fn terminate_user<'a>(&'a self, user_id: &'a str) -> Deferred<'a, ()> {

@@ -61,6 +61,7 @@ impl Socket {
         }
         channels.app_metrics().socket_opened();
         channels.hub().history().sockets().opened(id);
+        channels.activity().opened(id, client);
         let client = client.map(tracing::field::display);
         tracing::debug!(target: "resound::stream", socket = %id, app = channels.app().id, client, "connection established");
         Self { permit, session, joins: 0 }
@@ -176,10 +177,14 @@ impl Socket {
             Action::Unsubscribe { channel, user_id } => {
                 let coordinator = self.channels().coordinator();
                 coordinator.unsubscribe(id, &channel, user_id.as_ref(), now);
+                self.channels().activity().left(id, &channel, user_id.as_deref());
             }
             Action::Publish(relay) => {
                 self.channels().app_metrics().client_events.inc();
-                self.channels().coordinator().client_event(relay, id, now);
+                let activity = self.channels().activity();
+                let shown = activity.relays(&relay);
+                let subscribers = self.channels().coordinator().client_event(relay, id, now);
+                shown.iter().for_each(|event| activity.relayed(event, id, subscribers));
             }
             Action::SignIn { user } => self.channels().coordinator().sign_in(id, &user),
             Action::Close(code) => self.hub().end(id, code),
@@ -192,7 +197,11 @@ impl Socket {
         match answer {
             Ok(answer) => {
                 match answer {
-                    JoinAnswer::Queued { .. } => self.session.subscription_granted(channel),
+                    JoinAnswer::Queued { .. } => {
+                        let user_id = member.map(|member| &*member.user_id);
+                        self.channels().activity().joined(self.id(), channel, user_id);
+                        self.session.subscription_granted(channel);
+                    }
                     JoinAnswer::Pending => self.session.subscription_pending(channel),
                 }
                 self.queued_bytes(answer)
@@ -244,6 +253,7 @@ impl Drop for Socket {
         }
         for (channel, user_id) in self.session.take_subscriptions() {
             coordinator.unsubscribe(id, &channel, user_id.as_ref(), now);
+            channels.activity().left(id, &channel, user_id.as_deref());
         }
         // After the leaves: the cluster decides nothing further for this socket.
         channels.decisions().take(id);

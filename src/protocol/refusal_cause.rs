@@ -37,6 +37,16 @@ impl RefusalCause {
     pub const OF_SOCKETS: [&str; 4] = ["missing", "malformed", "other_key", "signature"];
 }
 
+impl RefusalCause {
+    /// The cause of a signature, or the key of the limit.
+    pub fn label(self) -> Option<&'static str> {
+        match self {
+            Self::Signature(label) | Self::Limit(label) => Some(label),
+            Self::Other => None,
+        }
+    }
+}
+
 impl From<&Unauthorized> for RefusalCause {
     fn from(why: &Unauthorized) -> Self {
         Self::Signature(match why {

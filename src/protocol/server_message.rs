@@ -173,6 +173,11 @@ impl<'a> OutboundEvent<'a> {
         Self { triggered_at: Some(at), ..Self::new(name, data) }
     }
 
+    /// Its name and its data.
+    pub fn parts(&self) -> (&'a str, &'a str) {
+        (self.name, self.data)
+    }
+
     /// When the trigger of the event arrived, if a back end triggered it.
     pub fn triggered_at(&self) -> Option<Instant> {
         self.triggered_at
@@ -205,11 +210,18 @@ impl<'a> OutboundEvent<'a> {
 
 /// The `data` of an event as it was published, read from a frame of an [`OutboundEvent`].
 pub fn event_data(frame: &Frame) -> Option<String> {
+    event_parts(frame).map(|(_, data)| data)
+}
+
+/// The name and the `data` of such an event.
+pub fn event_parts(frame: &Frame) -> Option<(String, String)> {
     #[derive(serde::Deserialize)]
-    struct EventData {
+    struct EventParts {
+        event: String,
         data: String,
     }
-    serde_json::from_slice::<EventData>(frame.payload()).ok().map(|event| event.data)
+    let parts = serde_json::from_slice::<EventParts>(frame.payload()).ok()?;
+    Some((parts.event, parts.data))
 }
 
 fn internal(name: &str, data: &str, channel: Option<&ChannelName>) -> Frame {

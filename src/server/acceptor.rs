@@ -18,6 +18,7 @@ use super::listener_close;
 use super::rejection_log::RejectReason;
 use super::spare_descriptor::{self, NoDescriptor, SpareDescriptor};
 use crate::stream::{ByteStream, Listener, Peer};
+use crate::supervision;
 
 /// The pause after an error that may persist: long enough not to spin, short enough to go unnoticed
 /// once the cause is gone.
@@ -37,6 +38,8 @@ pub(super) struct Acceptor {
     pub(super) closed: CancellationToken,
     /// The file of the listener, if that is a unix socket.
     pub(super) file: Option<Arc<SocketFile>>,
+    /// Only the user of this process and root may connect.
+    pub(super) is_for_owner: bool,
 }
 
 impl Acceptor {
@@ -85,6 +88,10 @@ impl Acceptor {
 
     /// Starts to serve a connection.
     fn spawn(&self, stream: ByteStream, peer: Peer) {
+        if self.is_for_owner && !is_of_owner(&stream) {
+            tracing::debug!("another user is refused at the socket of the commands");
+            return;
+        }
         let mut tracker = self.tracker.lock();
         let connection = HttpConnection::new(self.context.clone(), peer, tracker.token());
         let phase = connection.phase();
@@ -155,6 +162,14 @@ impl Acceptor {
 async fn let_other_tasks_run() {
     tokio::task::yield_now().await;
     tokio::task::yield_now().await;
+}
+
+/// Whether the other end is a process of the user of this one, or of root.
+fn is_of_owner(stream: &ByteStream) -> bool {
+    match stream {
+        ByteStream::Unix(stream) => supervision::is_of_owner(stream),
+        ByteStream::Tcp(_) | ByteStream::Tls(_) => false,
+    }
 }
 
 /// Errors after which the next connection may be accepted at once.

@@ -18,8 +18,10 @@ use super::rejection_log::RejectionLog;
 use super::tls_opening::TlsContext;
 use crate::config::Config;
 use crate::http::{self, Api};
+use crate::internal::{self, Entrance, InternalApi};
 use crate::node::Node;
 use crate::stream::StdListener;
+use crate::supervision::OwnerSocket;
 use crate::telemetry::Telemetry;
 use crate::websocket::{Admission, EndpointLimits, Stopping, WebSocketEndpoint};
 
@@ -33,6 +35,7 @@ pub(super) struct Acceptors {
     reserved_descriptors: usize,
     tracker: Arc<Mutex<ConnectionTracker>>,
     tls: Option<TlsContext>,
+    internal: Arc<InternalApi>,
 }
 
 impl Acceptors {
@@ -78,6 +81,7 @@ impl Acceptors {
             reserved_descriptors,
             tracker,
             tls,
+            internal: Arc::new(InternalApi::new(node.clone(), &config.internal)),
         }
     }
 
@@ -101,7 +105,7 @@ impl Acceptors {
         let acceptor = |WorkerListener { audience, socket, file }| {
             let router = match audience {
                 Audience::Clients => &self.router_of_clients,
-                Audience::BackEnds | Audience::Scrapers => &self.context.router,
+                _ => &self.context.router,
             };
             // A unix socket is reached by processes of this machine alone.
             let tls = self.tls.clone().filter(|_| matches!(socket, StdListener::Tcp(_)));
@@ -111,12 +115,31 @@ impl Acceptors {
         listeners.into_iter().map(acceptor).collect()
     }
 
-    /// The acceptor of the metrics listener, which accepts until the process ends or another one accepts there.
-    pub(super) fn for_metrics(&self, file: Option<Arc<SocketFile>>) -> Acceptor {
-        let router = http::metrics_router(self.context.node.clone());
+    /// A listener that no worker has, with its acceptor, which accepts until the process ends or another one
+    /// accepts there.
+    pub(super) fn without_worker(&self, listener: WorkerListener) -> (StdListener, Acceptor) {
+        let WorkerListener { audience, socket, file } = listener;
+        let node = || self.context.node.clone();
+        let entrance = match &socket {
+            StdListener::Tcp(_) => Entrance::Ip,
+            StdListener::Unix(_) => Entrance::UnixSocket,
+        };
+        let router = match audience {
+            Audience::Operators => internal::router(&self.internal, entrance),
+            _ => http::metrics_router(node()).merge(http::probes_router(node())),
+        };
         let context = HttpContext { router, ..self.context.clone() };
         let closed = context.stopping.handed_over.clone();
-        self.acceptor(context, file, &TaskTracker::new(), &closed)
+        (socket, self.acceptor(context, file, &TaskTracker::new(), &closed))
+    }
+
+    /// The acceptor of the socket for the user of this process and root.
+    pub(super) fn of_owner(&self, listener: OwnerSocket) -> (StdListener, Acceptor) {
+        let router = internal::router(&self.internal, Entrance::UnixSocket);
+        let context = HttpContext { router, ..self.context.clone() };
+        let closed = context.stopping.handed_over.clone();
+        let acceptor = self.acceptor(context, None, &TaskTracker::new(), &closed);
+        (listener.into_listener(), Acceptor { is_for_owner: true, ..acceptor })
     }
 
     fn acceptor(
@@ -132,6 +155,7 @@ impl Acceptors {
             tasks: tasks.clone(),
             closed: closed.clone(),
             file,
+            is_for_owner: false,
         }
     }
 

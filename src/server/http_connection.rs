@@ -62,7 +62,7 @@ pub(super) struct HttpContext {
     pub(super) router: Router,
     /// Of every route, without a trailing slash.
     pub(super) prefix: Arc<str>,
-    /// `None` on the listener of the metrics.
+    /// `None` on listeners without a worker.
     pub(super) websocket: Option<Arc<WebSocketEndpoint>>,
     pub(super) limits: Arc<HttpConfig>,
     pub(super) proxies: Arc<ProxiesConfig>,
@@ -270,6 +270,8 @@ impl HttpConnection {
         let HttpContext { router, prefix, proxies, websocket, rejections, node, answers, .. } =
             &*self.context;
         let Some(websocket) = websocket else {
+            let mut request = request;
+            request.extensions_mut().insert(self.client.peer());
             let Ok(answer) = router.clone().oneshot(request).await;
             return answer;
         };

@@ -57,12 +57,14 @@ impl ListenerSet {
         let api = key("http.listen", set_by.api.as_deref());
         let metrics = key("metrics.listen", set_by.metrics.as_deref());
         let metrics_address = config.metrics.listen.map(ListenAddress::Ip);
+        let internal = key("internal.listen", set_by.internal.as_deref());
         let mut passed = PassedSockets(passed);
         let mut all = Vec::new();
         for (audience, addresses, host, port) in [
             (Audience::Clients, &config.listen.server[..], host, port),
             (Audience::BackEnds, &config.listen.api, api, api),
             (Audience::Scrapers, metrics_address.as_slice(), metrics, metrics),
+            (Audience::Operators, &config.internal.listen, internal, internal),
         ] {
             let of_manager = passed.of_manager(audience)?;
             if !of_manager.is_empty() {
@@ -82,18 +84,18 @@ impl ListenerSet {
         Ok(Self(all))
     }
 
-    /// Deals the sockets out to the workers, and to the listener of the metrics, which has no worker. Each
-    /// worker gets one of each address at least, and no socket is left over.
+    /// Deals the sockets out to the workers, and to the listeners that have none. Each worker gets one of each
+    /// address at least, and no socket is left over.
     pub(super) fn deal(
         self,
         workers: usize,
-    ) -> io::Result<(Vec<Vec<WorkerListener>>, Option<WorkerListener>)> {
+    ) -> io::Result<(Vec<Vec<WorkerListener>>, Vec<WorkerListener>)> {
         let mut of_workers: Vec<Vec<WorkerListener>> = (0..workers).map(|_| Vec::new()).collect();
-        let mut of_metrics = None;
+        let mut without_worker = Vec::new();
         for Listening { audience, mut sockets, file, .. } in self.0 {
             let listener = |socket| WorkerListener { audience, socket, file: file.clone() };
-            if audience == Audience::Scrapers {
-                of_metrics = sockets.pop().map(listener);
+            if audience.has_no_worker() {
+                without_worker.extend(sockets.pop().map(listener));
                 continue;
             }
             let distinct = sockets.len();
@@ -105,7 +107,7 @@ impl ListenerSet {
                 of_workers[index % workers].push(listener(socket));
             }
         }
-        Ok((of_workers, of_metrics))
+        Ok((of_workers, without_worker))
     }
 
     /// The sockets as another process can take them over.
@@ -124,7 +126,7 @@ impl Listening {
     fn bind(audience: Audience, address: &ListenAddress, workers: usize) -> io::Result<Self> {
         let (sockets, file) = match address {
             ListenAddress::Ip(address) => match audience {
-                Audience::Scrapers => {
+                Audience::Scrapers | Audience::Operators => {
                     let socket = listen(bind(*address, |_| Ok(()))?)?;
                     (vec![StdListener::Tcp(socket)], None)
                 }

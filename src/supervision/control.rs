@@ -1,10 +1,7 @@
 //! The control socket of a server process: how a command of the same machine requests something from it and
 //! waits for the result, which a signal cannot carry.
 //!
-//! Owns its name, its protocol (a word there, a line back) and the users that may connect: the user of the
-//! process, and root.
-//! What is requested is done by the receiver. The name is abstract, so there is no file to make, to find or
-//! to remove, and only Linux has it.
+//! Owns its protocol (a word there, a line back). What is requested is done by the receiver.
 
 use std::io;
 use std::time::Duration;
@@ -14,6 +11,8 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{UnixListener, UnixStream};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
+
+use super::abstract_socket::{connect, is_of_owner, listen, name_of};
 
 /// How long a client may take to send its word.
 const WORD_TIMEOUT: Duration = Duration::from_secs(1);
@@ -49,7 +48,7 @@ impl ControlSocket {
     pub fn listen() -> Self {
         let (received, requests) = mpsc::channel(REQUESTS_MAX);
         let mut accepting = JoinSet::new();
-        match name_of(std::process::id()).and_then(|name| system::listen(&name)) {
+        match name_of(std::process::id()).and_then(|name| listen(&name)) {
             Ok(listener) => drop(accepting.spawn(accept(listener, received))),
             Err(error) => {
                 tracing::info!(%error, "no control socket: commands cannot reach this process")
@@ -87,8 +86,8 @@ async fn accept(listener: UnixListener, received: mpsc::Sender<ControlRequest>) 
 
 impl ControlRequest {
     async fn read(mut stream: UnixStream) -> Option<Self> {
-        let user = stream.peer_cred().ok()?.uid();
-        if user != 0 && user != rustix::process::geteuid().as_raw() {
+        if !is_of_owner(&stream) {
+            let user = stream.peer_cred().ok()?.uid();
             tracing::warn!(user, "a request of another user on the control socket is refused");
             let _ = stream.write_all(format!("{FAILED}it runs as another user\n").as_bytes()).await;
             return None;
@@ -113,7 +112,7 @@ impl ControlRequest {
 /// Requests something from the process `pid`; returns what it did. An error is the reason that it gave, or
 /// why it could not be asked.
 pub async fn request(pid: u32, word: &str) -> anyhow::Result<String> {
-    let connected = name_of(pid).and_then(|name| system::connect(&name));
+    let connected = name_of(pid).and_then(|name| connect(&name));
     let mut stream = connected
         .with_context(|| format!("process {pid} is no server of this program that runs here"))?;
     stream.write_all(word.as_bytes()).await?;
@@ -138,46 +137,6 @@ pub fn running() -> io::Result<Vec<u32>> {
     running.sort_unstable();
     running.dedup();
     Ok(running)
-}
-
-/// The name of the socket of a process: containers that share a network have processes of the same number,
-/// so the namespace of the number is part of it.
-fn name_of(pid: u32) -> io::Result<String> {
-    let namespace = std::fs::read_link("/proc/self/ns/pid")?;
-    Ok(format!("resound/{}/{pid}", namespace.display()))
-}
-
-#[cfg(target_os = "linux")]
-mod system {
-    use std::os::linux::net::SocketAddrExt;
-    use std::os::unix::net::{self, SocketAddr};
-
-    use super::{UnixListener, UnixStream, io};
-
-    pub(super) fn listen(name: &str) -> io::Result<UnixListener> {
-        let listener = net::UnixListener::bind_addr(&SocketAddr::from_abstract_name(name)?)?;
-        listener.set_nonblocking(true)?;
-        UnixListener::from_std(listener)
-    }
-
-    pub(super) fn connect(name: &str) -> io::Result<UnixStream> {
-        let stream = net::UnixStream::connect_addr(&SocketAddr::from_abstract_name(name)?)?;
-        stream.set_nonblocking(true)?;
-        UnixStream::from_std(stream)
-    }
-}
-
-#[cfg(not(target_os = "linux"))]
-mod system {
-    use super::{UnixListener, UnixStream, io};
-
-    pub(super) fn listen(_: &str) -> io::Result<UnixListener> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub(super) fn connect(_: &str) -> io::Result<UnixStream> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
 }
 
 #[cfg(test)]

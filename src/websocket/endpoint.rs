@@ -24,6 +24,7 @@ use super::refusal;
 use super::stream_transport::StreamTransport;
 use crate::config::WebSocketConfig;
 use crate::node::{Availability, Channels, ConnectionPermit, Node};
+use crate::observation::{Refusal, RefusedPart};
 use crate::protocol::admission::admit;
 use crate::protocol::deflate;
 use crate::protocol::{ClientLibrary, CloseCode, Frame};
@@ -114,6 +115,9 @@ impl WebSocketEndpoint {
         let accept = accept_key(request)?;
         let channels = admitted.and_then(|()| self.channels(request, client));
         let verdict = channels.and_then(|channels| self.admitted(channels, client));
+        if let Err(code) = &verdict {
+            self.show_refusal(*code, client, Some(request.uri().path()));
+        }
         let library = ClientLibrary::of_query(request.uri().query().unwrap_or_default());
         let mut offers = text_values(request.headers(), &SEC_WEBSOCKET_EXTENSIONS);
         let has_deflate = self.context.limits.deflate && offers.any(deflate::is_acceptable);
@@ -184,6 +188,20 @@ impl WebSocketEndpoint {
         (!key.is_empty() && !key.contains('/')).then_some(key)
     }
 
+    /// Shows a refusal to those who look at the node, with the path of the handshake.
+    fn show_refusal(&self, code: CloseCode, client: Option<IpAddr>, path: Option<&str>) {
+        self.context.node.observation().refused(None, || {
+            let cause = match path {
+                Some(path) => format!("{} (the handshake was for {path:?})", code.reason()),
+                None => code.reason().to_owned(),
+            };
+            Refusal::new(RefusedPart::Handshake, &cause)
+                .with_code(code.code())
+                .with_reason(Some(code.label()))
+                .of_client(client.map(|client| client.to_string()))
+        });
+    }
+
     /// Starts the connection task of an accepted socket in `tasks`, or a task that waits until it may open. A
     /// refused socket is closed before this returns.
     pub async fn serve(
@@ -218,7 +236,7 @@ impl WebSocketEndpoint {
     }
 
     async fn open(&self, upgrade: Upgrade, upgraded: UpgradedStream, tasks: &TaskTracker) {
-        let context = &self.context;
+        let (context, was_admitted) = (&self.context, upgrade.verdict.is_ok());
         let (verdict, address) = match upgrade.verdict {
             Ok(Admitted { channels, address, .. }) => tokio::select! {
                 biased;
@@ -232,6 +250,9 @@ impl WebSocketEndpoint {
         let is_full = context.node.availability(Instant::now()) == Availability::Exhausted;
         let verdict = verdict
             .and_then(|permit| if is_full { Err(CloseCode::OverServerLimit) } else { Ok(permit) });
+        if was_admitted && let Err(code) = &verdict {
+            self.show_refusal(*code, upgrade.client, None);
+        }
         let UpgradedStream { stream, response, early } = upgraded;
         match verdict {
             Ok(permit) => {

@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use resound::app::{AppLimits, ClientEvents};
 use resound::config::{
-    CacheConfig, EXAMPLE_SECRET, HttpConfig, LogConfig, LogFormat, WebSocketConfig, WebhooksConfig,
+    CacheConfig, EXAMPLE_SECRET, HttpConfig, LogConfig, LogFormat, PayloadView, WebSocketConfig,
+    WebhooksConfig,
 };
 
 use crate::{APP, load, only_app};
@@ -53,6 +54,8 @@ fn the_defaults_are_the_documented_ones() {
     let log = LogConfig { format: LogFormat::Auto, level: "info".to_owned(), debug: false };
     assert_eq!(config.log, log);
     assert_eq!(config.metrics.listen, None);
+    assert!(config.internal.listen.is_empty() && config.internal.token.is_none());
+    assert_eq!(config.internal.payloads, PayloadView::Masked);
     assert!(config.cluster.is_none());
     assert!(config.development.is_none());
 }

@@ -83,6 +83,36 @@ fn log_and_metrics_keys_of_another_form_are_refused() {
             "metrics.listen is \"9601\"; it must be an address and a port such as \
              127.0.0.1:9601, or empty",
         ),
+        (
+            "[internal]\ntoken = \"short\"",
+            "internal.token has fewer than 16 characters; take 32 random ones, as openssl rand \
+             -hex 16 prints them",
+        ),
+        (
+            "[internal]\ntoken = \"sixteen and a space\"",
+            "internal.token has a character that a header field cannot hold; take letters and \
+             digits",
+        ),
+        (
+            "[internal]\npayloads = \"all\"",
+            "internal.payloads is \"all\"; allowed are none, masked and full",
+        ),
+        (
+            "[internal]\nlisten = [\"127.0.0.1:9600\", \"10.0.0.1:9600\"]",
+            "internal.listen is 10.0.0.1:9600; other machines reach it, so it needs \
+             internal.token (RESOUND_INTERNAL_TOKEN, or RESOUND_INTERNAL_TOKEN_FILE for a file); \
+             127.0.0.1 and unix sockets do not",
+        ),
+        (
+            "[internal]\nlisten = [\"127.0.0.1:8080\"]",
+            "internal.listen is 127.0.0.1:8080; it must have another port: server.port has \
+             0.0.0.0:8080",
+        ),
+        (
+            "[metrics]\nlisten = \"127.0.0.1:9601\"\n[internal]\nlisten = [\"127.0.0.1:9601\"]",
+            "internal.listen is 127.0.0.1:9601; it must have another port: metrics.listen has \
+             127.0.0.1:9601",
+        ),
     ]);
 }
 

@@ -18,6 +18,8 @@ pub(in crate::server) enum Audience {
     BackEnds,
     /// Scrapers: `metrics.listen`.
     Scrapers,
+    /// Those who operate the server: `internal.listen`.
+    Operators,
 }
 
 /// The listening sockets of one address.
@@ -28,7 +30,7 @@ pub(in crate::server) struct Listening {
     pub(in crate::server) address: ListenAddress,
     pub(in crate::server) bound_by: BoundBy,
     /// TCP has one for each worker, and the kernel spreads connections over them. A unix socket, and the
-    /// listener of the metrics, are one socket; those that were passed on are as many as there are.
+    /// listeners without a worker, are one socket; those that were passed on are as many as there are.
     pub(in crate::server) sockets: Vec<StdListener>,
     /// The file of a unix socket.
     pub(in crate::server) file: Option<Arc<SocketFile>>,

@@ -15,6 +15,7 @@ use crate::supervision::{BoundBy, PassedSocket};
 /// Names of sockets that are not for clients: `FileDescriptorName=` of a socket unit.
 const API: &str = "api";
 const METRICS: &str = "metrics";
+const INTERNAL: &str = "internal";
 const SERVER: &str = "server";
 
 impl Audience {
@@ -22,9 +23,15 @@ impl Audience {
         match name {
             API => Self::BackEnds,
             METRICS => Self::Scrapers,
+            INTERNAL => Self::Operators,
             // systemd's default is the name of the unit.
             _ => Self::Clients,
         }
+    }
+
+    /// Whether its listeners are served beside the workers, so that they answer when those are busy.
+    pub(super) fn has_no_worker(self) -> bool {
+        matches!(self, Self::Scrapers | Self::Operators)
     }
 
     fn name(self) -> &'static str {
@@ -32,6 +39,7 @@ impl Audience {
             Self::Clients => SERVER,
             Self::BackEnds => API,
             Self::Scrapers => METRICS,
+            Self::Operators => INTERNAL,
         }
     }
 }
@@ -75,7 +83,7 @@ impl PassedSockets {
         });
         let Some(first) = sockets.first() else { return Ok(None) };
         let address = address(first)?;
-        if audience == Audience::Scrapers {
+        if audience.has_no_worker() {
             sockets.truncate(1);
         }
         let file = match configured {

@@ -1,0 +1,39 @@
+//! The listener of those who operate the server: metrics, probes, and the HTTP API of commands and consoles.
+//!
+//! Owns who may use it ([`gate`]), the live stream and what else the API answers, whose contract is
+//! config/internal-api.md. Its sockets are bound by `server`, what happens is observed by the rooms above.
+//! Another resource is a file with a handler and a line in [`router`].
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::get;
+
+mod about;
+mod answer;
+mod api;
+mod gate;
+mod live_stream;
+mod login_throttle;
+mod parameters;
+mod refusals;
+
+pub use api::InternalApi;
+pub use gate::Entrance;
+
+use crate::http;
+
+/// The routes for those who come by this entrance.
+pub fn router(api: &Arc<InternalApi>, entrance: Entrance) -> Router {
+    let guarded = Router::new()
+        .route("/internal/v1", get(about::show))
+        .route("/internal/v1/stream", get(live_stream::show))
+        .route("/internal/v1/refusals", get(refusals::show))
+        .with_state(api.clone())
+        .merge(http::metrics_router(api.node.clone()))
+        .fallback(answer::not_found)
+        .layer(from_fn_with_state((api.clone(), entrance), gate::check));
+    // Merged behind the gate: probes of orchestrators bring no token.
+    http::probes_router(api.node.clone()).merge(guarded)
+}

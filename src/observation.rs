@@ -1,0 +1,169 @@
+//! What happens on this node, as values, for those who look: commands and consoles at the internal listener.
+//!
+//! Owns the values, the taps through which they are read, and the ring of the last refusals, which is always on.
+//! Without a tap an occurrence costs one relaxed load, and is not made. What the values mean is left to
+//! those who read them, who may see them to `internal`.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use parking_lot::Mutex;
+
+mod occurrence;
+mod payload;
+mod refusal;
+mod refusal_ring;
+mod row;
+mod socket_text;
+mod tap;
+mod tap_filter;
+
+pub use occurrence::{
+    Closing, Connection, Delivery, JoinOrLeave, Occurrence, OccurrenceKind, Published,
+    TriggerSource, WebhookCall, What,
+};
+pub use payload::Payload;
+pub use refusal::{Refusal, RefusedPart};
+pub use refusal_ring::{PastRefusals, RefusalRing};
+pub use row::row;
+pub use tap::{Tap, TapBatch};
+pub use tap_filter::{InvalidPattern, NamePattern, TapFilter};
+
+/// What happens on one node, and who looks at it.
+#[derive(Debug, Default)]
+pub struct Observation {
+    /// The bit of each kind of occurrence that some tap takes.
+    wanted: AtomicU32,
+    taps: Mutex<Vec<Arc<Tap>>>,
+    refusals: RefusalRing,
+}
+
+impl Observation {
+    /// Whether a tap takes occurrences of this kind: one relaxed load.
+    pub fn wants(&self, kind: OccurrenceKind) -> bool {
+        self.wanted.load(Ordering::Relaxed) & kind.bit() != 0
+    }
+
+    /// Shows the taps what has happened. `what` is made only if one of them takes this kind; it returns
+    /// the id of the app, if it concerns one.
+    pub fn record(&self, kind: OccurrenceKind, what: impl FnOnce() -> (Option<String>, What)) {
+        if self.wants(kind) {
+            let (app, what) = what();
+            self.show(Occurrence { at_ms: now_ms(), app, what });
+        }
+    }
+
+    /// Stores a refusal in the ring and shows it to the taps. A peer decides how often it is refused, so the
+    /// ring takes some of them only, and without a tap those beyond them are not made.
+    pub fn refused(&self, app: Option<&str>, refusal: impl FnOnce() -> Refusal) {
+        let (now, is_watched) = (now_ms(), self.wants(OccurrenceKind::Refused));
+        let is_kept = self.refusals.admit(now);
+        if !is_kept && !is_watched {
+            return;
+        }
+        let what = What::Refused(refusal());
+        let occurrence = Occurrence { at_ms: now, app: app.map(str::to_owned), what };
+        if is_kept {
+            self.refusals.push(occurrence.clone());
+        }
+        if is_watched {
+            self.show(occurrence);
+        }
+    }
+
+    /// The last refusals.
+    pub fn refusals(&self) -> &RefusalRing {
+        &self.refusals
+    }
+
+    /// Opens a tap, which takes what happens from now on, until it is dropped by its reader or closed.
+    pub fn open(&self, filter: TapFilter) -> Arc<Tap> {
+        let tap = Arc::new(Tap::new(filter));
+        let mut taps = self.taps.lock();
+        taps.push(tap.clone());
+        self.update(&taps);
+        tap
+    }
+
+    /// Ends a tap.
+    pub fn close(&self, tap: &Arc<Tap>) {
+        let mut taps = self.taps.lock();
+        taps.retain(|open| !Arc::ptr_eq(open, tap));
+        self.update(&taps);
+    }
+
+    /// The number of open taps.
+    pub fn tap_count(&self) -> usize {
+        self.taps.lock().len()
+    }
+
+    fn update(&self, taps: &[Arc<Tap>]) {
+        let wanted = taps.iter().fold(0, |bits, tap| bits | tap.filter().kinds());
+        self.wanted.store(wanted, Ordering::Relaxed);
+    }
+
+    fn show(&self, occurrence: Occurrence) {
+        let taps = self.taps.lock();
+        let occurrence = Arc::new(occurrence);
+        let takers = taps.iter().filter(|tap| tap.filter().takes(&occurrence));
+        takers.for_each(|tap| tap.push(&occurrence));
+    }
+}
+
+/// Milliseconds since the Unix epoch.
+fn now_ms() -> u64 {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(now.as_millis()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{JoinOrLeave, Observation, OccurrenceKind, Refusal, RefusedPart, TapFilter, What};
+    use crate::protocol::SocketId;
+
+    fn join(observation: &Observation, channel: &str) {
+        let subscription = JoinOrLeave {
+            socket: SocketId::parse("1.2").unwrap(),
+            channel: channel.to_owned(),
+            user_id: None,
+        };
+        let kind = OccurrenceKind::Subscribed;
+        observation.record(kind, || (Some("7".to_owned()), What::Subscribed(subscription)));
+    }
+
+    #[test]
+    fn a_tap_takes_what_happens_while_it_is_open() {
+        let observation = Observation::default();
+        join(&observation, "before");
+        let tap = observation.open(TapFilter::default());
+        assert!(observation.wants(OccurrenceKind::Trigger));
+        join(&observation, "a");
+        join(&observation, "b");
+        let batch = tap.take();
+        assert_eq!((batch.occurrences.len(), batch.dropped), (2, 0));
+        observation.close(&tap);
+        join(&observation, "after");
+        assert!(tap.take().occurrences.is_empty());
+        assert!(!observation.wants(OccurrenceKind::Subscribed));
+    }
+
+    #[test]
+    fn what_no_tap_takes_is_not_made() {
+        let observation = Observation::default();
+        let filter = TapFilter { kinds: vec![OccurrenceKind::Delivery], ..TapFilter::default() };
+        let _tap = observation.open(filter);
+        observation.record(OccurrenceKind::Trigger, || unreachable!("no tap takes triggers"));
+    }
+
+    #[test]
+    fn a_flood_of_refusals_leaves_the_ring_bounded_and_counts_the_rest() {
+        let observation = Observation::default();
+        for _ in 0..10_000 {
+            observation.refused(None, || Refusal::new(RefusedPart::Message, "cause"));
+        }
+        let past = observation.refusals().past();
+        assert!(past.refusals.len() <= 200, "{}", past.refusals.len());
+        assert_eq!(past.refusals.len() as u64 + past.left_out, 10_000);
+    }
+}
