@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::app::{App, Apps};
+pub use crate::app::{HostPort, RedisAddress, RedisConfig};
 
 mod admission;
 mod app_variables;
@@ -22,6 +23,7 @@ mod file;
 mod file_texts;
 mod injected;
 mod internal;
+mod laravel_queue;
 mod layers;
 mod limits;
 mod lines;
@@ -58,7 +60,6 @@ pub use listen::{ListenAddress, ListenConfig};
 pub use log::{LogConfig, LogFormat};
 pub use metrics::MetricsConfig;
 pub use proxies::{ForwardedHeader, ProxiesConfig, ProxyProtocol};
-pub use redis::{HostPort, RedisAddress, RedisConfig};
 pub use resolved::{PendingKey, Resolved, ResolvedKey};
 pub use server::ServerConfig;
 pub use supervision::SupervisionVariables;

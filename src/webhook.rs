@@ -1,4 +1,5 @@
-//! Webhooks: signed, batched and retried POST requests that report events of channels to back ends.
+//! Webhooks: signed, batched and retried POST requests that report events of channels to back ends, or jobs
+//! in a queue of Laravel that do.
 //!
 //! Off the hot path: a [`WebhookSink`] only queues an event. A task per app applies the delay rules
 //! ([`WebhookDelay`](crate::channel_rules::WebhookDelay)), a task per endpoint sends, so a slow endpoint
@@ -21,6 +22,9 @@ use crate::metrics::Metrics;
 mod app_webhooks;
 mod endpoint;
 mod failure;
+mod http_calls;
+mod job;
+mod job_queue;
 mod queue;
 
 use app_webhooks::{AppWebhooks, RunningEndpoint, Stage};

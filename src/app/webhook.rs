@@ -1,23 +1,39 @@
 //! The webhook endpoints of an app: where to send events of its channels, and which.
+//!
+//! Values only: calls and jobs are made by `webhook`.
 
 use std::fmt;
 use std::time::Duration;
 
+use super::laravel_queue::LaravelQueue;
+
 /// One endpoint of an app, as configured.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Webhook {
-    /// The target of the POST requests.
+    /// The target as messages name it: without user name and password.
     pub url: String,
+    /// What becomes of an event there.
+    pub target: WebhookTarget,
     /// The kinds to send; empty: all.
     pub events: Vec<WebhookKind>,
     /// Only events of channels whose name starts with this.
     pub channel_prefix: String,
     /// Only events of channels whose name ends with this.
     pub channel_suffix: String,
-    /// Further header fields; `X-Pusher-…` cannot be among them.
-    pub headers: Vec<(String, String)>,
-    /// How long events are collected into one call; zero: one event per call.
+    /// How long events are collected into one call; zero: none waits for others.
     pub batch_window: Duration,
+}
+
+/// What becomes of the events of an endpoint.
+#[derive(Clone, PartialEq, Eq)]
+pub enum WebhookTarget {
+    /// The body of a POST request to the url.
+    Http {
+        /// Further header fields; `X-Pusher-…` cannot be among them.
+        headers: Vec<(String, String)>,
+    },
+    /// A job each in a queue of Laravel.
+    LaravelQueue(Box<LaravelQueue>),
 }
 
 /// The kinds of webhook events.
@@ -79,7 +95,7 @@ impl Webhook {
     }
 }
 
-/// Leaves out the header fields, whose values may be tokens.
+/// Leaves out the target, which may have tokens.
 impl fmt::Debug for Webhook {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Webhook")

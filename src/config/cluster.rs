@@ -8,8 +8,8 @@ use std::time::Duration;
 
 use super::error::ConfigError;
 use super::layers::Layer;
-use super::redis::RedisConfig;
 use super::values::{Setting, Values};
+use crate::app::RedisConfig;
 
 /// Beyond it, a node that is gone would be listed for minutes.
 const LEASE_SECONDS: RangeInclusive<u64> = 2..=300;

@@ -12,39 +12,18 @@ use rustls::pki_types::pem::PemObject;
 use super::error::ConfigError;
 use super::layers::Layer;
 use super::values::{Setting, Values};
-use crate::app::Secret;
+use crate::app::{RedisAddress, RedisConfig, Secret};
 
 mod address;
 mod url;
 
-pub use address::{HostPort, RedisAddress};
-
 use address::{LARGEST_DATABASE, host};
-use url::RedisUrl;
+pub(super) use url::RedisUrl;
 
 const HOST: &str = "it must be a host name or an IP address, tls:// and one of them, or the path \
                     of a unix socket";
+const WITH_TLS: &str = "begin the url with rediss:// or the host with tls://";
 const PORT: &str = "the port is a key of its own, cluster.port, in the environment REDIS_PORT";
-
-/// What nodes share messages through: one Redis or Valkey, or one of several that Sentinel names.
-#[derive(Debug, Clone)]
-pub struct RedisConfig {
-    /// Where it is.
-    pub address: RedisAddress,
-    /// `None`: the default user of Redis.
-    pub username: Option<String>,
-    /// `None`: Redis requires none.
-    pub password: Option<Secret>,
-    /// The user at the sentinels; `None`: their default user.
-    pub sentinel_username: Option<String>,
-    /// The password of the sentinels. `None`: they require none, or that of Redis.
-    pub sentinel_password: Option<Secret>,
-    /// The number of the database, which pub/sub ignores.
-    pub database: i64,
-    /// The root CAs that may have signed its certificate, in PEM form; only with TLS. `None`: the
-    /// default root CAs.
-    pub ca: Option<Vec<u8>>,
-}
 
 impl RedisConfig {
     /// The address as the layers have it. Host and port of a later layer replace a URL as a whole;
@@ -82,7 +61,7 @@ impl RedisConfig {
             sentinel_username: part("sentinel_username", url.sentinel_username),
             sentinel_password: secret(part("sentinel_password", url.sentinel_password)),
             database,
-            ca: certificates(&at("ca_file"), &url.address)?,
+            ca: certificates(&at("ca_file"), &url.address, WITH_TLS)?,
             address: url.address,
         })
     }
@@ -113,18 +92,18 @@ fn of_keys(values: Values<'_>) -> Result<RedisAddress, ConfigError> {
     Ok(RedisAddress::Tcp { host, port, tls })
 }
 
-/// The root CA of `cluster.ca_file`, read now, so that a wrong file stops the start and not the first
-/// connection.
-fn certificates(
+/// The root CA of a `ca_file`, read now, so that a wrong file stops the start and not the first
+/// connection. `with_tls` tells how the address would have TLS.
+pub(super) fn certificates(
     setting: &Setting<'_>,
     address: &RedisAddress,
+    with_tls: &str,
 ) -> Result<Option<Vec<u8>>, ConfigError> {
     let Some(path) = setting.text_if_any() else { return Ok(None) };
     let refused = |allowed: String| setting.refuse(format_args!("{path:?}"), allowed);
     if !address.has_tls() {
         return Err(refused(format!(
-            "it is for TLS, and {address} has none: begin the url with rediss:// or the host with \
-             tls://, or remove it"
+            "it is for TLS, and {address} has none: {with_tls}, or remove it"
         )));
     }
     let pem =

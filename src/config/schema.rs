@@ -30,7 +30,8 @@ pub(super) const PREVIOUS_SECRET: &str = "previous_secret";
 pub(super) const OLD_ID: &str = "app_id";
 
 /// Texts that may stand in a file as numbers, if they are of digits alone.
-const NUMBERS_TOO: [&str; 3] = ["apps.id", "cluster.password", "cluster.sentinel_password"];
+const NUMBERS_TOO: [&str; 4] =
+    ["apps.id", "cluster.password", "cluster.sentinel_password", "app.webhooks.password"];
 
 const DEFAULTS: &str = include_str!("../../config/defaults.toml");
 
@@ -42,6 +43,8 @@ channel_prefix = ""
 channel_suffix = ""
 headers = {}
 batch_window_ms = 0
+password = ""
+ca_file = ""
 "#;
 
 /// The compiled defaults.

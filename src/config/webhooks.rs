@@ -1,17 +1,18 @@
 //! Webhooks: the `webhooks` lists of `[app]` and `[[apps]]` entries, and their rules.
 //!
-//! Owns the checks of one endpoint: its address, its events, its headers. The calls are made by
-//! the room `webhook`.
+//! Owns the checks of one endpoint: its address, its events, its headers. The address of a queue is read by
+//! `laravel_queue`; the calls are made by the room `webhook`.
 
 use std::collections::HashSet;
 
 use axum::http::{HeaderName, HeaderValue, Uri};
 
 use super::error::{ConfigError, ValueOrigin, enumeration};
+use super::laravel_queue::{is_laravel_queue, laravel_queue};
 use super::layers::{self, Layer};
 use super::schema;
 use super::values::{Setting, Values};
-use crate::app::{Webhook, WebhookKind};
+use crate::app::{Webhook, WebhookKind, WebhookTarget};
 
 /// Events that are gathered for longer arrive too late for what webhooks are for.
 const LONGEST_BATCH_MILLIS: u64 = 60_000;
@@ -36,14 +37,40 @@ pub(super) fn webhooks(list: &Setting<'_>) -> Result<Vec<Webhook>, ConfigError> 
 }
 
 fn webhook(values: Values<'_>, origin: &ValueOrigin) -> Result<Webhook, ConfigError> {
+    let (url, target) = match is_laravel_queue(&values.at("url").text()) {
+        true => jobs(values, origin)?,
+        false => calls(values, origin)?,
+    };
     Ok(Webhook {
-        url: url(&values.at("url"))?,
+        url,
+        target,
         events: events(&values.at("events"))?,
         channel_prefix: values.at("channel_prefix").text(),
         channel_suffix: values.at("channel_suffix").text(),
-        headers: headers(&values.at("headers"), &origin.part(".headers"))?,
         batch_window: values.at("batch_window_ms").millis(0..=LONGEST_BATCH_MILLIS)?,
     })
+}
+
+fn jobs(values: Values<'_>, origin: &ValueOrigin) -> Result<(String, WebhookTarget), ConfigError> {
+    let queue = laravel_queue(values)?;
+    if !values.at("headers").fields().is_empty() {
+        return Err(origin
+            .part(".headers")
+            .flaw("is for http:// and https://; a job has no headers"));
+    }
+    Ok((queue.to_string(), WebhookTarget::LaravelQueue(Box::new(queue))))
+}
+
+fn calls(values: Values<'_>, origin: &ValueOrigin) -> Result<(String, WebhookTarget), ConfigError> {
+    let url = url(&values.at("url"))?;
+    for key in ["password", "ca_file"] {
+        let setting = values.at(key);
+        if setting.text_if_any().is_some() {
+            return Err(setting.flaw("is for the Redis of laravel-queue://; remove it"));
+        }
+    }
+    let headers = headers(&values.at("headers"), &origin.part(".headers"))?;
+    Ok((url, WebhookTarget::Http { headers }))
 }
 
 /// A text that may hold a password is not shown.

@@ -46,6 +46,8 @@ pub enum CallResult {
     Taken,
     /// It answered with this status, which is not 2xx.
     Status(u16),
+    /// Redis answered with an error.
+    Refused,
     /// There was no connection or no answer in time.
     TimedOut,
     /// There was no connection, or none without a fault.
@@ -58,7 +60,7 @@ impl CallResult {
             Self::Taken => "taken",
             Self::Status(300..400) => "redirect",
             Self::Status(400..500) => "client_error",
-            Self::Status(_) => "server_error",
+            Self::Status(_) | Self::Refused => "server_error",
             Self::TimedOut => "timed_out",
             Self::NoAnswer => "no_answer",
         }

@@ -12,14 +12,16 @@ use redis::{AsyncConnectionConfig, Client, ConnectionAddr, PushInfo, RedisError}
 
 use super::address::{Login, client, login, open, redis_client, tcp, with_timeout};
 use super::failure::{self, FailureContext, LinkError, LinkPhase, RedisTransport, ServerKind};
+use super::key_names::KeyNames;
 use super::missing_right::RedisUser;
 use crate::config::{HostPort, RedisAddress, RedisConfig};
 
 /// Makes the connections of a link, one after the other.
 pub(crate) struct Connector {
     redis: RedisConfig,
-    /// Of every key and topic of the node.
+    /// Of every key and topic of the user.
     prefix: String,
+    keys: KeyNames,
     route: Route,
     /// The primary that a sentinel has named last.
     primary: Option<String>,
@@ -31,8 +33,17 @@ enum Route {
 }
 
 impl Connector {
-    /// A connector for a node whose keys and topics begin with `prefix`.
+    /// A connector that `[cluster]` configures, for a user whose keys and topics begin with `prefix`.
     pub(crate) fn new(redis: &RedisConfig, prefix: &str) -> Result<Self, RedisError> {
+        Self::named(redis, prefix, KeyNames::OfCluster)
+    }
+
+    /// The same with the keys that configure it.
+    pub(crate) fn named(
+        redis: &RedisConfig,
+        prefix: &str,
+        keys: KeyNames,
+    ) -> Result<Self, RedisError> {
         // Fails if the process has a provider already, which is the same one.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let direct =
@@ -44,13 +55,15 @@ impl Connector {
                 Route::Sentinels(Box::new(Sentinels {
                     redis: redis.clone(),
                     prefix: prefix.to_owned(),
+                    keys,
                     endpoints: sentinels.clone(),
                     primary_name: master.clone(),
                     tls: *tls,
                 }))
             }
         };
-        Ok(Self { redis: redis.clone(), prefix: prefix.to_owned(), route, primary: None })
+        let (redis, prefix) = (redis.clone(), prefix.to_owned());
+        Ok(Self { redis, prefix, keys, route, primary: None })
     }
 
     /// Connects, with `timeout` for each step. Pushes of the connection go to `push_sender`.
@@ -79,13 +92,13 @@ impl Connector {
                 RedisTransport::of_tcp(*tls)
             }
         };
-        match error {
+        self.keys.name(match error {
             LinkError::Redis(error) => {
-                let user = user(&self.redis, &self.prefix);
+                let user = user(&self.redis, &self.prefix, self.keys);
                 FailureContext { server: ServerKind::Redis, user, transport, phase }.explain(error)
             }
             other => other.to_string(),
-        }
+        })
     }
 }
 
@@ -100,13 +113,14 @@ impl fmt::Display for Connector {
     }
 }
 
-fn user<'a>(redis: &'a RedisConfig, prefix: &'a str) -> RedisUser<'a> {
-    RedisUser { name: redis.username.as_deref().unwrap_or("default"), prefix }
+fn user<'a>(redis: &'a RedisConfig, prefix: &'a str, keys: KeyNames) -> RedisUser<'a> {
+    RedisUser { name: redis.username.as_deref().unwrap_or("default"), prefix, keys }
 }
 
 struct Sentinels {
     redis: RedisConfig,
     prefix: String,
+    keys: KeyNames,
     /// The one that answered last is the first.
     endpoints: Vec<HostPort>,
     /// The name that `sentinel monitor` gives the primary.
@@ -224,7 +238,7 @@ impl Sentinels {
 
     fn attempt_error(&self, error: &RedisError, server: ServerKind, name: &str) -> AttemptError {
         let transport = RedisTransport::of_tcp(self.tls);
-        let (user, phase) = (user(&self.redis, &self.prefix), LinkPhase::Connecting);
+        let (user, phase) = (user(&self.redis, &self.prefix, self.keys), LinkPhase::Connecting);
         let context = FailureContext { server, user, transport, phase };
         let text = format!("{name}: {}", context.explain(error));
         AttemptError { text, is_timeout: error.is_timeout() }

@@ -3,27 +3,34 @@
 //! Redis names a command that it refuses, and no key and no channel: those of a node all begin with its
 //! prefix. All rights that a node needs are listed in config/README.md.
 
-/// The user of a node, and what the keys and topics of the node begin with.
+use super::key_names::KeyNames;
+
+/// The user of a connection, and what its keys and topics begin with.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct RedisUser<'a> {
     pub(super) name: &'a str,
     pub(super) prefix: &'a str,
+    pub(super) keys: KeyNames,
 }
 
 impl RedisUser<'_> {
     /// What to change after an answer of Redis that refuses a right; `None` for another answer.
     pub(super) fn remedy(self, answer: &str) -> Option<String> {
-        let Self { name, prefix } = self;
+        let Self { name, prefix, keys } = self;
         let right = Right::refused_by(answer)?;
         let words = match &right {
             Right::Command(Some(command)) => format!("+{command}"),
             Right::Command(None) => "+COMMAND, for the command that ACL LOG shows there".to_owned(),
+            Right::Keys if keys == KeyNames::OfUrl => format!("~{prefix}*"),
+            Right::Topics if keys == KeyNames::OfUrl => format!("&{prefix}*"),
             Right::Keys => format!("~{prefix}:* ~{prefix}{{*"),
             Right::Topics => format!("&{prefix}:* &{prefix}{{*"),
         };
-        Some(format!(
-            "run ACL SETUSER {name} {words} (config/README.md lists all rights of a node)"
-        ))
+        let rights = match keys {
+            KeyNames::OfCluster => " (config/README.md lists all rights of a node)",
+            KeyNames::OfUrl => "",
+        };
+        Some(format!("run ACL SETUSER {name} {words}{rights}"))
     }
 }
 
@@ -59,10 +66,10 @@ impl Right {
 
 #[cfg(test)]
 mod tests {
-    use super::RedisUser;
+    use super::{KeyNames, RedisUser};
 
     fn check(answer: &str, words: &str) {
-        let user = RedisUser { name: "node", prefix: "resound@1" };
+        let user = RedisUser { name: "node", prefix: "resound@1", keys: KeyNames::OfCluster };
         let remedy = user.remedy(answer).unwrap_or_default();
         assert!(remedy.starts_with(&format!("run ACL SETUSER node {words} (")), "{remedy}");
     }
@@ -110,7 +117,7 @@ mod tests {
 
     #[test]
     fn other_answers_are_no_missing_rights() {
-        let user = RedisUser { name: "node", prefix: "resound" };
+        let user = RedisUser { name: "node", prefix: "resound", keys: KeyNames::OfCluster };
         for answer in ["ERR unknown command 'INFO'", "WRONGPASS invalid username-password pair"] {
             assert_eq!(user.remedy(answer), None, "{answer}");
         }

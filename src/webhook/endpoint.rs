@@ -1,27 +1,22 @@
-//! The task of one endpoint: collects events, signs and sends a call, and retries it for Pusher's five
-//! minutes.
+//! The task of one endpoint: collects events, sends them, and retries for Pusher's five minutes.
 //!
 //! Sends one call at a time, so an endpoint receives the events in order; the queue bounds those that
-//! wait meanwhile.
+//! wait meanwhile. How a call is made is left to `http_calls` and `job_queue`.
 
 use std::sync::Arc;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
-use anyhow::Context;
-use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::redirect::Policy;
-use reqwest::{Client, StatusCode};
-use serde::Serialize;
 use tokio_util::sync::CancellationToken;
 
 use super::app_webhooks::AppWebhooks;
-use super::failure;
+use super::failure::CallFailure;
+use super::http_calls::HttpCalls;
+use super::job_queue::{JobBatch, JobQueue};
 use super::queue::Queue;
-use crate::app::Webhook;
+use crate::app::{Webhook, WebhookTarget};
 use crate::channel_rules::WebhookEvent;
 use crate::config::WebhooksConfig;
-use crate::metrics::Metrics;
-use crate::protocol::signature;
+use crate::metrics::{CallResult, Metrics};
 
 /// Events of one call, where events are collected.
 const BATCH_EVENTS_MAX: usize = 100;
@@ -33,15 +28,27 @@ const RETRY_LONGEST: Duration = Duration::from_secs(60);
 /// The wait before a retry while the process ends, which leaves it a few of them.
 const RETRY_AT_THE_END: Duration = Duration::from_millis(200);
 
-/// One webhook of one app, with its HTTP client.
+/// One webhook of one app.
 pub(super) struct Endpoint {
     app_id: String,
     webhook: Webhook,
+    transport: Transport,
     retry: Duration,
-    client: Client,
     metrics: Arc<Metrics>,
     /// Cancelled when the process ends: from then on nothing is gathered, and retries come soon.
     ending: CancellationToken,
+}
+
+/// How its events are sent.
+enum Transport {
+    Http(HttpCalls),
+    LaravelQueue(Box<JobQueue>),
+}
+
+/// What a call sends; the same again with each retry.
+enum Call {
+    Body(Vec<u8>),
+    Jobs(JobBatch),
 }
 
 /// The events of one call. Those that it still has when it is dropped are lost: the call was given up, or the
@@ -64,8 +71,7 @@ impl Drop for Unsent<'_> {
 }
 
 impl Endpoint {
-    /// Prepares the client: no redirects (a signed body goes where it was configured to go), no
-    /// proxies from the environment, a bound on every step.
+    /// Prepares the client or the connection; opens none.
     pub(super) fn new(
         app_id: &str,
         webhook: &Webhook,
@@ -73,26 +79,16 @@ impl Endpoint {
         metrics: Arc<Metrics>,
         ending: CancellationToken,
     ) -> anyhow::Result<Self> {
-        let url = reqwest::Url::parse(&webhook.url)
-            .with_context(|| format!("the webhook {:?} of app {app_id} is no URL", webhook.url))?;
-        // The first caller in the process wins, and every caller brings the same provider.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .default_headers(headers(webhook)?)
-            .redirect(Policy::none())
-            .no_proxy()
-            .connect_timeout(limits.connect_timeout)
-            .timeout(limits.request_timeout);
-        if url.scheme() == "http" {
-            // Not even those of the machine, of which a small image may have none.
-            builder = builder.tls_certs_only([]);
-        }
-        let client = builder.build().with_context(|| {
-            let url = &webhook.url;
-            format!("cannot prepare the webhook {url}: are the certificates of authorities (package ca-certificates) installed?")
-        })?;
+        let transport = match &webhook.target {
+            WebhookTarget::Http { headers } => {
+                Transport::Http(HttpCalls::new(app_id, &webhook.url, headers, limits)?)
+            }
+            WebhookTarget::LaravelQueue(queue) => {
+                Transport::LaravelQueue(Box::new(JobQueue::new(app_id, queue, limits)?))
+            }
+        };
         let (app_id, webhook) = (app_id.to_owned(), webhook.clone());
-        Ok(Self { app_id, webhook, retry: limits.retry_for, client, metrics, ending })
+        Ok(Self { app_id, webhook, transport, retry: limits.retry_for, metrics, ending })
     }
 
     pub(super) fn webhook(&self) -> &Webhook {
@@ -102,45 +98,50 @@ impl Endpoint {
     /// Sends the events of `queue` until it is closed and empty, with the key and the secret that the
     /// app has at the time of each call.
     pub(super) async fn run(
-        self: Box<Self>,
+        mut self: Box<Self>,
         queue: Arc<Queue<WebhookEvent>>,
         app: Arc<AppWebhooks>,
     ) {
+        let metrics = self.metrics.clone();
         while let Some(event) = queue.next().await {
-            let mut unsent = Unsent { events: vec![event], metrics: &self.metrics };
+            let mut unsent = Unsent { events: vec![event], metrics: &metrics };
             if !self.webhook.batch_window.is_zero() {
                 self.wait(self.webhook.batch_window).await;
+            }
+            // Jobs are one per event in any case, so events that wait already share a round trip.
+            if !self.webhook.batch_window.is_zero() || self.makes_jobs() {
                 unsent.events.extend(queue.take(BATCH_EVENTS_MAX - 1));
             }
             self.call(unsent, &app).await;
         }
     }
 
-    async fn call(&self, unsent: Unsent<'_>, app: &AppWebhooks) {
-        let (body, since, mut wait) = (body(&unsent.events), Instant::now(), RETRY_FIRST);
-        let url = &self.webhook.url;
+    fn makes_jobs(&self) -> bool {
+        matches!(self.transport, Transport::LaravelQueue(_))
+    }
+
+    async fn call(&mut self, unsent: Unsent<'_>, app: &AppWebhooks) {
+        let (since, mut wait) = (Instant::now(), RETRY_FIRST);
+        let call = self.transport.prepare(&unsent.events);
         loop {
             let called = Instant::now();
-            let answer = self.post(&body, app).await;
-            let result = failure::result_of(&answer);
+            let answer = self.transport.send(&call, app).await;
+            let result = answer.as_ref().err().map_or(CallResult::Taken, |failure| failure.result);
             self.metrics.webhooks.called(&self.app_id, result, called.elapsed());
-            let failure = match answer {
-                Ok(status) if status.is_success() => {
-                    unsent.sent();
-                    return;
-                }
-                Ok(status) => failure::of_status(status),
-                Err(error) => failure::of_error(error),
+            let Err(CallFailure { cause, .. }) = answer else {
+                unsent.sent();
+                return;
             };
+            let (app, url) = (&self.app_id, &self.webhook.url);
             // Between half of the wait and all of it: retries of endpoints that failed
             // together are spread.
             let jittered = wait.mul_f64(rand::random_range(0.5..=1.0));
             if since.elapsed() + jittered > self.retry {
                 let lost = unsent.events.len();
-                tracing::warn!(app = self.app_id, url, lost, failure, "webhook events are lost");
+                tracing::warn!(app, url, lost, failure = cause, "webhook events are lost");
                 return;
             }
-            tracing::warn!(app = self.app_id, url, failure, retry_in = ?jittered, "webhook failed");
+            tracing::warn!(app, url, failure = cause, retry_in = ?jittered, "webhook failed");
             self.wait(jittered).await;
             wait = (wait * 2).min(RETRY_LONGEST);
         }
@@ -153,34 +154,23 @@ impl Endpoint {
             () = self.ending.cancelled() => tokio::time::sleep(time.min(RETRY_AT_THE_END)).await,
         }
     }
-
-    async fn post(&self, body: &[u8], app: &AppWebhooks) -> reqwest::Result<StatusCode> {
-        let request = {
-            let app = app.app();
-            let request = self.client.post(&self.webhook.url).header("X-Pusher-Key", &app.key);
-            request.header("X-Pusher-Signature", signature::signed_body(&app, body))
-        };
-        Ok(request.body(body.to_vec()).send().await?.status())
-    }
 }
 
-fn headers(webhook: &Webhook) -> anyhow::Result<HeaderMap> {
-    let mut headers = HeaderMap::new();
-    for (name, value) in &webhook.headers {
-        headers.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
+impl Transport {
+    fn prepare(&mut self, events: &[WebhookEvent]) -> Call {
+        match self {
+            Self::Http(_) => Call::Body(HttpCalls::body(events)),
+            Self::LaravelQueue(queue) => Call::Jobs(queue.batch(events)),
+        }
     }
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    Ok(headers)
-}
 
-/// The body of a call: exactly these bytes are signed.
-fn body(events: &[WebhookEvent]) -> Vec<u8> {
-    #[derive(Serialize)]
-    struct Call<'a> {
-        time_ms: u64,
-        events: &'a [WebhookEvent],
+    async fn send(&mut self, call: &Call, app: &AppWebhooks) -> Result<(), CallFailure> {
+        match (self, call) {
+            (Self::Http(calls), Call::Body(body)) => calls.post(body, app).await,
+            (Self::LaravelQueue(queue), Call::Jobs(batch)) => queue.push(batch).await,
+            (Self::Http(_), Call::Jobs(_)) | (Self::LaravelQueue(_), Call::Body(_)) => {
+                unreachable!("an endpoint sends what it prepared")
+            }
+        }
     }
-    let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let time_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
-    serde_json::to_vec(&Call { time_ms, events }).expect("plain strings and numbers serialize")
 }

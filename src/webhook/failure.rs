@@ -5,18 +5,30 @@ use reqwest::StatusCode;
 use crate::metrics::CallResult;
 use crate::network_fault::NetworkFault;
 
-/// What the metrics count of a call.
-pub(super) fn result_of(answer: &reqwest::Result<StatusCode>) -> CallResult {
-    match answer {
-        Ok(status) if status.is_success() => CallResult::Taken,
-        Ok(status) => CallResult::Status(status.as_u16()),
-        Err(error) if error.is_timeout() => CallResult::TimedOut,
-        Err(_) => CallResult::NoAnswer,
+/// Why a call failed.
+#[derive(Debug)]
+pub(super) struct CallFailure {
+    /// What the metrics count.
+    pub(super) result: CallResult,
+    /// For the log.
+    pub(super) cause: String,
+}
+
+impl CallFailure {
+    /// An answer that is not 2xx.
+    pub(super) fn of_status(status: StatusCode) -> Self {
+        Self { result: CallResult::Status(status.as_u16()), cause: text_of_status(status) }
+    }
+
+    /// A call without an answer.
+    pub(super) fn of_error(error: reqwest::Error) -> Self {
+        let is_timeout = error.is_timeout();
+        let result = if is_timeout { CallResult::TimedOut } else { CallResult::NoAnswer };
+        Self { result, cause: text_of_error(error) }
     }
 }
 
-/// An answer that is not 2xx.
-pub(super) fn of_status(status: StatusCode) -> String {
+fn text_of_status(status: StatusCode) -> String {
     let remedy = match status.as_u16() {
         300..=399 => {
             "; redirects are not followed, so that the signed body goes nowhere else: configure the url that it leads to"
@@ -33,8 +45,7 @@ pub(super) fn of_status(status: StatusCode) -> String {
     format!("it answered {status}{remedy}")
 }
 
-/// A call without an answer.
-pub(super) fn of_error(error: reqwest::Error) -> String {
+fn text_of_error(error: reqwest::Error) -> String {
     if error.is_timeout() {
         return match error.is_connect() {
             true => "no connection within webhooks.connect_timeout_seconds".to_owned(),
@@ -59,7 +70,7 @@ pub(super) fn of_error(error: reqwest::Error) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{StatusCode, of_error, of_status};
+    use super::{StatusCode, text_of_error as of_error, text_of_status as of_status};
 
     async fn failure(url: &str) -> String {
         let _ = rustls::crypto::ring::default_provider().install_default();

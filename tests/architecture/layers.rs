@@ -45,7 +45,16 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "webhook",
-        &["app", "channel_rules", "config", "metrics", "network_fault", "observation", "protocol"],
+        &[
+            "app",
+            "channel_rules",
+            "config",
+            "metrics",
+            "network_fault",
+            "observation",
+            "protocol",
+            "redis_connection",
+        ],
     ),
     ("telemetry", &["config", "metrics", "network_fault"]),
     ("websocket", &["config", "hub", "metrics", "node", "observation", "protocol", "stream"]),

@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use resound::app::{App, Webhook};
+use resound::app::{App, Webhook, WebhookTarget};
 use resound::config::{ClusterSettings, StreamSettings};
 use resound::config::{Config, ConfigFile, Sources};
 
@@ -121,7 +121,7 @@ pub(crate) fn shipped_app() -> App {
         events: Vec::new(),
         channel_prefix: String::new(),
         channel_suffix: String::new(),
-        headers: Vec::new(),
+        target: WebhookTarget::Http { headers: Vec::new() },
         batch_window: Duration::ZERO,
     }];
     app

@@ -13,6 +13,7 @@ mod apps;
 mod cluster;
 mod defaults;
 mod env_file;
+mod laravel_queue;
 mod precedence;
 mod ranges;
 mod redis;

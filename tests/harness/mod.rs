@@ -18,6 +18,7 @@ pub mod cluster;
 pub mod collector;
 pub mod fake_redis;
 pub mod folder;
+pub mod laravel;
 pub mod program;
 pub mod redis;
 pub mod server;

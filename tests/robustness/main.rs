@@ -46,5 +46,6 @@ mod upgrade;
 mod wrong_protocol;
 mod webhook_failures;
 mod webhook_flush;
+mod webhook_route;
 
 use harness::wire;

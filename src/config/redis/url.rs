@@ -6,25 +6,25 @@
 
 use percent_encoding::percent_decode_str;
 
-use super::address::{HostPort, LARGEST_DATABASE, RedisAddress, host};
+use super::address::{LARGEST_DATABASE, host};
+use crate::app::{HostPort, RedisAddress};
 
+const FORMS: &str = RedisUrl::FORMS;
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26_379;
 
-const FORMS: &str = "it must be redis://[user:password@]host[:port][/database], the same with \
-                     rediss:// for TLS, unix:///path, or redis+sentinel://host[:port],host[:port]/master";
 const NO_CLUSTER: &str = "Redis Cluster is not supported; use one Redis or Valkey, or Sentinel";
 const UNESCAPED: &str = "has an @ behind the host; in a user name and a password / ? @ and % are \
                          written %2F %3F %40 and %25";
 
 /// The parts of a URL; those it leaves out are `None`.
-pub(super) struct RedisUrl {
-    pub(super) address: RedisAddress,
-    pub(super) username: Option<String>,
-    pub(super) password: Option<String>,
-    pub(super) sentinel_username: Option<String>,
-    pub(super) sentinel_password: Option<String>,
-    pub(super) database: Option<i64>,
+pub(in crate::config) struct RedisUrl {
+    pub(in crate::config) address: RedisAddress,
+    pub(in crate::config) username: Option<String>,
+    pub(in crate::config) password: Option<String>,
+    pub(in crate::config) sentinel_username: Option<String>,
+    pub(in crate::config) sentinel_password: Option<String>,
+    pub(in crate::config) database: Option<i64>,
 }
 
 #[derive(Clone, Copy)]
@@ -41,8 +41,15 @@ struct Parts<'a> {
 }
 
 impl RedisUrl {
+    /// What a text must be that is none.
+    pub(in crate::config) const FORMS: &str = "it must be redis://[user:password@]host[:port][/database], the same with \
+         rediss:// for TLS, unix:///path, or redis+sentinel://host[:port],host[:port]/master";
+
+    /// How the flaw begins that a parameter is not known.
+    pub(in crate::config) const UNKNOWN_PARAMETER: &str = "has an unknown parameter";
+
     /// A URL of an address alone.
-    pub(super) fn of(address: RedisAddress) -> Self {
+    pub(in crate::config) fn of(address: RedisAddress) -> Self {
         Self {
             address,
             username: None,
@@ -54,7 +61,7 @@ impl RedisUrl {
     }
 
     /// Reads a URL. The error has neither the origin nor the text.
-    pub(super) fn parse(text: &str) -> Result<Self, String> {
+    pub(in crate::config) fn parse(text: &str) -> Result<Self, String> {
         let (kind, rest) = kind(text)?;
         let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
         let (authority, path) = rest.find('/').map_or((rest, ""), |at| rest.split_at(at));
@@ -87,7 +94,8 @@ impl RedisUrl {
                 _ => {
                     let more = if has_sentinels { ", sentinel_user and sentinel_pass" } else { "" };
                     return Err(format!(
-                        "has an unknown parameter; known are db, user, pass{more}"
+                        "{}; known are db, user, pass{more}",
+                        Self::UNKNOWN_PARAMETER
                     ));
                 }
             }

@@ -5,11 +5,12 @@ use std::io::{self, ErrorKind as Io};
 use redis::{ErrorKind, RedisError, ServerErrorKind, make_extension_error};
 use rustls::{AlertDescription, CertificateError, InvalidMessage};
 
+use super::super::key_names::KeyNames;
 use super::{FailureContext, LinkPhase, RedisTransport, RedisUser, ServerKind};
 
 const REDIS: FailureContext<'_> = FailureContext {
     server: ServerKind::Redis,
-    user: RedisUser { name: "node", prefix: "resound" },
+    user: RedisUser { name: "node", prefix: "resound", keys: KeyNames::OfCluster },
     transport: RedisTransport::Tcp,
     phase: LinkPhase::Connecting,
 };

@@ -1,0 +1,86 @@
+//! The calls of one endpoint over HTTP: signed POST requests.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use anyhow::Context;
+use reqwest::Client;
+use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::redirect::Policy;
+use serde::Serialize;
+
+use super::app_webhooks::AppWebhooks;
+use super::failure::CallFailure;
+use crate::channel_rules::WebhookEvent;
+use crate::config::WebhooksConfig;
+use crate::protocol::signature;
+
+/// The client of one endpoint.
+pub(super) struct HttpCalls {
+    url: String,
+    client: Client,
+}
+
+impl HttpCalls {
+    /// Prepares the client: no redirects (a signed body goes where it was configured to go), no
+    /// proxies from the environment, a bound on every step.
+    pub(super) fn new(
+        app_id: &str,
+        url: &str,
+        headers: &[(String, String)],
+        limits: WebhooksConfig,
+    ) -> anyhow::Result<Self> {
+        let parsed = reqwest::Url::parse(url)
+            .with_context(|| format!("the webhook {url:?} of app {app_id} is no URL"))?;
+        // The first caller in the process wins, and every caller brings the same provider.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let mut builder = Client::builder()
+            .default_headers(fields(headers)?)
+            .redirect(Policy::none())
+            .no_proxy()
+            .connect_timeout(limits.connect_timeout)
+            .timeout(limits.request_timeout);
+        if parsed.scheme() == "http" {
+            // Not even those of the machine, of which a small image may have none.
+            builder = builder.tls_certs_only([]);
+        }
+        let client = builder.build().with_context(|| {
+            format!("cannot prepare the webhook {url}: are the certificates of authorities (package ca-certificates) installed?")
+        })?;
+        Ok(Self { url: url.to_owned(), client })
+    }
+
+    /// The body of a call: exactly these bytes are signed.
+    pub(super) fn body(events: &[WebhookEvent]) -> Vec<u8> {
+        #[derive(Serialize)]
+        struct Call<'a> {
+            time_ms: u64,
+            events: &'a [WebhookEvent],
+        }
+        let since_epoch = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let time_ms = u64::try_from(since_epoch.as_millis()).unwrap_or(u64::MAX);
+        serde_json::to_vec(&Call { time_ms, events }).expect("plain strings and numbers serialize")
+    }
+
+    /// Sends a call with the key and the secret that the app has now.
+    pub(super) async fn post(&self, body: &[u8], app: &AppWebhooks) -> Result<(), CallFailure> {
+        let request = {
+            let app = app.app();
+            let request = self.client.post(&self.url).header("X-Pusher-Key", &app.key);
+            request.header("X-Pusher-Signature", signature::signed_body(&app, body))
+        };
+        match request.body(body.to_vec()).send().await {
+            Ok(answer) if answer.status().is_success() => Ok(()),
+            Ok(answer) => Err(CallFailure::of_status(answer.status())),
+            Err(error) => Err(CallFailure::of_error(error)),
+        }
+    }
+}
+
+fn fields(headers: &[(String, String)]) -> anyhow::Result<HeaderMap> {
+    let mut fields = HeaderMap::new();
+    for (name, value) in headers {
+        fields.insert(HeaderName::try_from(name)?, HeaderValue::try_from(value)?);
+    }
+    fields.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    Ok(fields)
+}
