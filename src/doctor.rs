@@ -5,12 +5,18 @@
 
 mod check;
 mod checks;
+mod destinations;
 mod diagnosis;
 mod finding;
 mod fix_hints;
 mod json_report;
+mod laravel_destinations;
+mod network;
+mod nginx_site;
 mod redaction;
+mod round_trip;
 mod setup;
+mod signed_request;
 mod text_report;
 
 pub use check::{Answer, Method, SetupCheck};

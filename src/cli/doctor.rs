@@ -38,6 +38,12 @@ pub(super) struct Doctor {
     /// The address of the internal listener [default: that of the configuration].
     #[arg(long, value_name = "URL")]
     internal: Option<String>,
+    /// The origin of the application's pages [default: that of APP_URL].
+    #[arg(long, value_name = "ORIGIN")]
+    origin: Option<String>,
+    /// The main configuration file of Nginx [default: /etc/nginx/nginx.conf, if it can be read].
+    #[arg(long, value_name = "FILE")]
+    nginx: Option<PathBuf>,
     /// Print one JSON object, and nothing else.
     #[arg(long)]
     json: bool,
@@ -55,6 +61,8 @@ impl Doctor {
             config: self.config.clone(),
             url: self.url.clone(),
             internal: self.internal.clone(),
+            origin: self.origin.clone(),
+            nginx: self.nginx.clone(),
         };
         let setup = Setup::read(&options).map_err(|error| Failure::Refused(error.to_string()))?;
         let setup = Arc::new(setup);

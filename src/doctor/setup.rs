@@ -2,10 +2,16 @@
 //!
 //! Owns reading them, once for all checks. What is wrong with them is left to the checks.
 
-use std::path::PathBuf;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 
+use super::destinations::{Destination, Destinations};
+use super::laravel_destinations::LaravelVariables;
+use super::network::Network;
 use super::redaction::Redaction;
 use crate::config::{Config, ConfigError};
+use crate::dotenv::{self, Dotenv};
+use crate::probe::ServerUrl;
 
 /// What the caller names.
 #[derive(Debug, Clone, Default)]
@@ -20,6 +26,10 @@ pub struct SetupOptions {
     pub url: Option<String>,
     /// Where the internal listener is.
     pub internal: Option<String>,
+    /// The origin of the application's pages.
+    pub origin: Option<String>,
+    /// The main configuration file of Nginx.
+    pub nginx: Option<PathBuf>,
 }
 
 /// Everything that the checks look at.
@@ -31,6 +41,10 @@ pub struct Setup {
     pub url: Option<String>,
     /// Where the internal listener is, if it was named.
     pub internal: Option<String>,
+    /// The main configuration file of Nginx, if it was named.
+    pub nginx: Option<PathBuf>,
+    /// What the network shows, as far as checks have asked for it.
+    pub network: Network,
     /// Every secret of the set-up.
     pub redaction: Redaction,
 }
@@ -51,14 +65,53 @@ impl Setup {
                     .to_owned(),
             ));
         }
+        let destinations = destinations(options, &config)?;
         let secrets = config.iter().flatten().flat_map(secrets).collect::<Vec<_>>();
         Ok(Self {
             config,
             url: options.url.clone(),
             internal: options.internal.clone(),
+            nginx: options.nginx.clone(),
+            network: Network::new(destinations),
             redaction: Redaction::new(secrets),
         })
     }
+}
+
+/// Where the network checks connect to.
+fn destinations(
+    options: &SetupOptions,
+    config: &Option<Result<Config, ConfigError>>,
+) -> Result<Destinations, SetupError> {
+    let mut destinations = match config {
+        Some(Ok(config)) => Destinations::of_config(config),
+        _ => Destinations::default(),
+    };
+    if let Some(text) = &options.url {
+        let url = ServerUrl::parse(text).ok_or_else(|| {
+            SetupError(format!("flag --url is {text:?}; it must be like https://ws.example.com"))
+        })?;
+        destinations.public = Some(Destination { url, named_by: "--url".to_owned() });
+    }
+    let env = options.env_file.clone().or_else(|| options.app.as_ref().map(|app| app.join(".env")));
+    if let Some(path) = env
+        && let Some(values) = variables(&path)
+    {
+        let file = path.display().to_string();
+        destinations = LaravelVariables { values: &values, file: &file }.complete(destinations);
+    }
+    if let Some(origin) = &options.origin {
+        destinations.origin = Some(origin.clone());
+    }
+    Ok(destinations)
+}
+
+/// The variables of a `.env`, if it can be read.
+fn variables(path: &Path) -> Option<BTreeMap<String, String>> {
+    let text = dotenv::decode(&std::fs::read(path).ok()?);
+    let variables = Dotenv::parse(&text).ok()?.load(|_| None);
+    let values = variables.effective().map(|one| (one.name.clone(), one.value.clone()));
+    Some(values.filter_map(|(name, value)| Some((name, value?))).collect())
 }
 
 /// The secrets of every app, and of Redis.

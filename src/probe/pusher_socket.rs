@@ -47,7 +47,7 @@ pub struct PusherSocket {
 #[derive(Debug, Clone, PartialEq)]
 pub enum SocketFailure {
     /// The request was answered with another status than 101.
-    NotUpgraded(HttpAnswer),
+    NotUpgraded(Box<HttpAnswer>),
     /// The socket was closed or refused, with Pusher's code.
     Closed {
         /// The code; 0 for none.
@@ -220,7 +220,8 @@ async fn upgraded(
     let exchange = async move {
         let response = sender.send_request(request).await.map_err(|error| not_http(&error))?;
         if response.status() != StatusCode::SWITCHING_PROTOCOLS {
-            return Err(SocketFailure::NotUpgraded(HttpAnswer::read(response, since).await?));
+            let answer = HttpAnswer::read(response, since).await?;
+            return Err(SocketFailure::NotUpgraded(Box::new(answer)));
         }
         hyper::upgrade::on(response).await.map_err(|error| not_http(&error).into())
     };

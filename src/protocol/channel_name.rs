@@ -69,6 +69,18 @@ const PREFIXES: [(&str, ChannelType, bool); 7] = [
     ("cache-", ChannelType::Public, true),
 ];
 
+impl ChannelType {
+    /// The name of a channel of this type that keeps no event, with `rest` behind its prefix.
+    pub fn named(self, rest: &str) -> String {
+        let of_type = |(_, its, cache): &&(&str, Self, bool)| *its == self && !cache;
+        let prefix = match self {
+            Self::ServerToUser => SERVER_TO_USER,
+            _ => PREFIXES.iter().find(of_type).map_or("", |(prefix, ..)| prefix),
+        };
+        format!("{prefix}{rest}")
+    }
+}
+
 impl ChannelName {
     /// Validates a name that a client or a back end sent.
     pub fn parse(text: &str, bytes_max: usize) -> Result<Self, InvalidChannelName> {

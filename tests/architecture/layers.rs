@@ -99,7 +99,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "websocket",
         ],
     ),
-    ("doctor", &["app", "build_info", "config", "dotenv", "network_fault", "probe"]),
+    ("doctor", &["app", "build_info", "config", "dotenv", "network_fault", "probe", "protocol"]),
     (
         "cli",
         &[
