@@ -8,17 +8,25 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::Duration;
 
+mod auth;
 mod laravel_queue;
 mod origin;
+mod public_key;
 mod redis_server;
 mod secret;
 mod webhook;
+mod wildcard;
 
+pub use auth::{
+    AskRules, AuthMode, AuthSettings, KeySetLocation, MasterKey, TokenKeys, TokenRules,
+};
 pub use laravel_queue::LaravelQueue;
 pub use origin::{OriginPattern, Origins};
+pub use public_key::PublicKey;
 pub use redis_server::{HostPort, RedisAddress, RedisConfig};
 pub use secret::{Secret, fingerprint};
 pub use webhook::{Webhook, WebhookKind, WebhookTarget};
+pub use wildcard::fits_pattern;
 
 /// One application: the credentials a Laravel project has in its `.env`, and what it may use.
 ///
@@ -58,6 +66,8 @@ pub struct App {
     /// The event that subscribers of a channel are sent when this node may have missed events of
     /// it. `None`: off.
     pub gap_event: Option<String>,
+    /// How this server authorizes subscriptions and sign-ins. `None`: the app does it alone.
+    pub auth: Option<AuthSettings>,
     /// The endpoints that are called for events of its channels.
     pub webhooks: Vec<Webhook>,
     /// The senders whose client events are relayed.

@@ -14,6 +14,7 @@ pub use crate::app::{HostPort, RedisAddress, RedisConfig};
 mod admission;
 mod app_variables;
 mod apps;
+mod auth;
 mod cluster;
 mod development;
 mod env_file;
@@ -228,6 +229,7 @@ impl Config {
             development::ensure_local(&listen.server, &values.at("server.listen").origin)?;
             development::ensure_local(&listen.api, &values.at("http.listen").origin)?;
         }
+        auth::ensure_local(&tables, &listen)?;
         let metrics = MetricsConfig::read(values, &listen)?;
         let internal = InternalConfig::read(values, &listen, &metrics)?;
         let mut notes = unused::variables(&variables, &schema);

@@ -15,8 +15,11 @@ use axum::routing::{get, post};
 
 mod api;
 mod api_error;
+mod auth_body;
+mod auth_endpoint;
 mod body;
 mod channels;
+mod cross_origin;
 mod encoding;
 mod events;
 mod health;
@@ -31,6 +34,7 @@ mod users;
 
 pub use api::Api;
 pub use api_error::ApiErrorText;
+pub use auth_endpoint::{AuthEndpoint, AuthRoute};
 pub use metrics::{metrics_router, probes_router};
 pub use route::{ROUTES, SOCKET, route_of};
 pub use signed::OriginalPath;

@@ -4,6 +4,7 @@
 pub mod build_info;
 pub mod app;
 pub mod network_fault;
+pub mod http_client;
 pub mod protocol;
 pub mod metrics;
 pub mod tls;
@@ -19,6 +20,7 @@ pub mod hub;
 pub mod cluster;
 pub mod node;
 pub mod webhook;
+pub mod channel_auth;
 pub mod telemetry;
 pub mod websocket;
 pub mod http;

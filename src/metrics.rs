@@ -11,6 +11,7 @@ use prometheus_client::registry::Registry;
 
 mod api;
 mod apps;
+mod channel_auth;
 mod cluster;
 mod conditions;
 mod configuration;
@@ -27,6 +28,7 @@ mod webhooks;
 
 pub use api::{AnswerCounters, ApiMetrics};
 pub use apps::{AppFamilies, AppMetrics};
+pub use channel_auth::{AuthResult, ChannelAuthMetrics};
 pub use cluster::ClusterMetrics;
 pub use conditions::{Condition, Conditions, Severity};
 pub use configuration::ConfigurationMetrics;
@@ -53,6 +55,8 @@ pub struct Metrics {
     pub delivery: DeliveryMetrics,
     /// The HTTP API.
     pub api: ApiMetrics,
+    /// Authorization of subscriptions and sign-ins.
+    pub channel_auth: ChannelAuthMetrics,
     /// TLS.
     pub tls: TlsMetrics,
     /// Webhooks.
@@ -77,13 +81,14 @@ impl Default for Metrics {
         sockets.expose();
         let tls = TlsMetrics::default();
         tls.expose();
-        let (apps, delivery, api, webhooks) = Default::default();
+        let (apps, delivery, api, channel_auth, webhooks) = Default::default();
         let (cluster, telemetry, configuration, process, readings) = Default::default();
         Self {
             apps,
             sockets,
             delivery,
             api,
+            channel_auth,
             tls,
             webhooks,
             cluster,
@@ -111,6 +116,7 @@ impl Metrics {
         self.sockets.register(&mut registry);
         self.delivery.register(&mut registry);
         self.api.register(&mut registry);
+        self.channel_auth.register(&mut registry);
         self.tls.register(&mut registry);
         self.webhooks.register(&mut registry);
         self.cluster.register(&mut registry);

@@ -11,6 +11,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
+use crate::channel_auth::ChannelAuth;
 use crate::cluster::Cluster;
 use crate::config::{Config, ListenAddress};
 use crate::hub::{EventCache, Shards};
@@ -26,6 +27,7 @@ use crate::websocket::Stopping;
 
 mod acceptor;
 mod acceptors;
+mod auth_requests;
 mod certificate_watch;
 mod client;
 mod cluster_task;
@@ -104,6 +106,8 @@ impl Server {
         let (shards, all_shards) = Shards::new(config.server.workers, config.websocket, &metrics);
         let mut background = JoinSet::new();
         let cache = EventCache::new(config.cache.ttl, config.cache.bytes);
+        let auth = Arc::new(ChannelAuth::new(metrics.clone()));
+        auth.apply(auth.prepare(&config.apps)?);
         let webhooks = Arc::new(Webhooks::new(config.webhooks, metrics.clone()));
         let sinks = webhooks.apply(webhooks.prepare(&config.apps)?);
         let node = match cluster_task::settings(config) {
@@ -123,7 +127,8 @@ impl Server {
         let certificates = start_tls(config, &metrics, &mut background)?;
         let (certificates, tls) = certificates.unzip();
         let telemetry = telemetry::start(&config.telemetry, &metrics, &mut background)?;
-        let acceptors = Acceptors::new(config, &node, telemetry, &stopping, tls);
+        let acceptors = Acceptors::new(config, &node, telemetry, &stopping, tls)
+            .with_auth(auth.clone(), config);
         background.spawn(tick(node.clone()));
         let workers = listeners.into_iter().zip(all_shards).enumerate();
         let workers = workers.map(|(index, (listeners, shard))| Worker {
@@ -150,7 +155,7 @@ impl Server {
             metrics,
             background,
             webhooks: webhooks.clone(),
-            reloader: Arc::new(Reloader::new(config, node, webhooks, certificates)),
+            reloader: Arc::new(Reloader::new(config, node, webhooks, auth, certificates)),
             lifecycle,
             stopping,
             passable,

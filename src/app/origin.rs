@@ -3,6 +3,8 @@
 //! Reverb's patterns (a host, `*` a wildcard that spans dots, `*` alone for every page) plus an
 //! optional scheme and port. Works on the text of the header.
 
+use super::wildcard::fits_pattern;
+
 /// The allow list of one app.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Origins {
@@ -25,9 +27,14 @@ impl Origins {
         Self { patterns, require_origin }
     }
 
+    /// Whether any page may connect.
+    pub fn allow_any(&self) -> bool {
+        self.patterns.iter().any(OriginPattern::is_any)
+    }
+
     /// Whether a client with this `Origin` header may connect.
     pub fn allow(&self, origin: Option<&str>) -> bool {
-        if self.patterns.iter().any(OriginPattern::is_any) {
+        if self.allow_any() {
             return origin.is_some() || !self.require_origin;
         }
         let Some(origin) = origin else { return !self.require_origin };
@@ -56,7 +63,7 @@ impl OriginPattern {
         // A pattern with a scheme and no port means that scheme's own port, as a browser does.
         let required = self.port.or_else(|| default_port(self.scheme.as_deref()));
         let port_fits = required.is_none() || required == port;
-        scheme_fits && port_fits && wildcard(&self.host, host)
+        scheme_fits && port_fits && fits_pattern(&self.host, host)
     }
 }
 
@@ -95,27 +102,6 @@ fn default_port(scheme: Option<&str>) -> Option<u16> {
         Some("https" | "wss") => Some(443),
         _ => None,
     }
-}
-
-/// `*` stands for any run of characters, dots included. Linear: the last `*` is the only one retried.
-fn wildcard(pattern: &str, text: &str) -> bool {
-    let (pattern, text) = (pattern.as_bytes(), text.as_bytes());
-    let (mut p, mut t) = (0, 0);
-    let mut retry: Option<(usize, usize)> = None;
-    while t < text.len() {
-        if pattern.get(p) == Some(&b'*') {
-            retry = Some((p + 1, t));
-            p += 1;
-        } else if pattern.get(p) == Some(&text[t]) {
-            (p, t) = (p + 1, t + 1);
-        } else if let Some((after_star, from)) = retry {
-            (p, t) = (after_star, from + 1);
-            retry = Some((after_star, from + 1));
-        } else {
-            return false;
-        }
-    }
-    pattern[p..].iter().all(|&byte| byte == b'*')
 }
 
 #[cfg(test)]

@@ -31,6 +31,7 @@ pub(crate) fn app() -> App {
         subscription_count_events: false,
         terminate_presence_users: true,
         gap_event: None,
+        auth: None,
         webhooks: Vec::new(),
         accept_client_events_from: ClientEvents::Members,
         limits: limits(),

@@ -20,6 +20,8 @@ pub struct AdmissionConfig {
     pub sockets_per_address: Option<NonZero<u32>>,
     /// Handshakes of one address in a second.
     pub handshakes_per_address: Option<NonZero<u32>>,
+    /// Requests for authorization of one address in a second.
+    pub auth_requests_per_address: Option<NonZero<u32>>,
     /// Handshakes of all clients in a second.
     pub handshakes: Option<NonZero<u32>>,
     /// How long a handshake waits at most.
@@ -34,6 +36,9 @@ impl AdmissionConfig {
             sockets_per_address: limit(values.at("server.max_sockets_per_address"))?,
             handshakes_per_address: limit(
                 values.at("server.max_handshakes_per_address_per_second"),
+            )?,
+            auth_requests_per_address: limit(
+                values.at("server.max_auth_requests_per_address_per_second"),
             )?,
             handshakes: limit(values.at("server.max_handshakes_per_second"))?,
             wait: Duration::from_secs(wait.number(1..=LONGEST_WAIT_SECONDS)?),

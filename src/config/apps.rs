@@ -6,6 +6,7 @@
 use config::{Value, ValueKind};
 
 use super::app_variables::AppOfVariables;
+use super::auth;
 use super::error::{ConfigError, ValueOrigin};
 use super::layers::{self, Layer};
 use super::schema::{CREDENTIALS, OLD_ID, PREVIOUS_SECRET};
@@ -122,6 +123,7 @@ fn app(values: Values<'_>, entry: &str) -> Result<App, ConfigError> {
         subscription_count_events: values.at("subscription_count_events").truth(),
         terminate_presence_users: values.at("terminate_presence_users").truth(),
         gap_event: gap_event(&values.at("gap_event"), limits.event_name_chars)?,
+        auth: auth::auth(values)?,
         webhooks: webhooks::webhooks(&values.at("webhooks"))?,
         accept_client_events_from: values.at("accept_client_events_from").choice(&senders)?,
         limits,

@@ -20,7 +20,7 @@ use super::suggest::nearest;
 use super::syntax;
 
 /// Keys whose values are secrets, or hold one.
-const SECRETS: [&str; 3] = ["secret", "password", "url"];
+const SECRETS: [&str; 4] = ["secret", "password", "url", "encryption_master_key"];
 
 /// A longer line is not shown.
 const LINE_CHARS: usize = 100;

@@ -15,7 +15,8 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 /// Whether the value of a key, such as `cluster.password`, is a secret or may hold one.
 pub(super) fn is_secret(key: &str) -> bool {
     let name = key.rsplit('.').next().unwrap_or(key);
-    ["secret", "password", "token"].iter().any(|end| name.ends_with(end)) || key == "cluster.url"
+    ["secret", "password", "token", "master_key"].iter().any(|end| name.ends_with(end))
+        || key == "cluster.url"
 }
 
 /// Reads the file of a secret: one line, whose end is no part of it. The error says what is wrong with

@@ -69,7 +69,12 @@ const SWITCHES: [Switch; 4] = [
 ];
 
 /// The same within an app.
-const SWITCHES_OF_APP: [Switch; 2] = [
+const SWITCHES_OF_APP: [Switch; 7] = [
+    Switch { key: "auth.mode", off: "off", keys: "auth." },
+    Switch { key: "auth.mode", off: "jwt", keys: "auth.ask." },
+    Switch { key: "auth.mode", off: "ask", keys: "auth.jwt." },
+    Switch { key: "auth.mode", off: "sign-everything", keys: "auth.jwt." },
+    Switch { key: "auth.mode", off: "sign-everything", keys: "auth.ask." },
     Switch { key: "rate_limiting.enabled", off: "false", keys: "rate_limiting." },
     Switch { key: "watchlist_events", off: "false", keys: "max_watchlist_users" },
 ];

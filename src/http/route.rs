@@ -21,6 +21,11 @@ pub(super) const CHANNEL_STATS: Route = "/apps/{app_id}/channels/{channel}/stats
 pub(super) const CONNECTIONS: Route = "/apps/{app_id}/connections";
 pub(super) const TERMINATE: Route = "/apps/{app_id}/users/{user_id}/terminate_connections";
 
+/// The endpoints of `app.auth`, wherever they are: the label of their requests.
+pub(super) const CHANNEL_AUTH: Route = "/broadcasting/auth";
+/// The same for sign-ins.
+pub(super) const USER_AUTH: Route = "/broadcasting/user-auth";
+
 /// Any other path.
 const OTHER: Route = "other";
 
@@ -28,7 +33,7 @@ const OTHER: Route = "other";
 const SEGMENTS_MAX: usize = 5;
 
 /// All of them; those of triggers first, since most requests are.
-pub const ROUTES: [Route; 14] = [
+pub const ROUTES: [Route; 16] = [
     EVENTS,
     BATCH_EVENTS,
     CHANNELS,
@@ -42,6 +47,8 @@ pub const ROUTES: [Route; 14] = [
     LIVE,
     UP,
     READY,
+    CHANNEL_AUTH,
+    USER_AUTH,
     OTHER,
 ];
 
@@ -73,8 +80,15 @@ pub fn route_of(path: &str, prefix: &str) -> Route {
         ["live"] => LIVE,
         ["up"] => UP,
         ["ready"] => READY,
+        ["broadcasting", "auth"] => CHANNEL_AUTH,
+        ["broadcasting", "user-auth"] => USER_AUTH,
         _ => OTHER,
     }
+}
+
+/// Whether a path of this route may be one of `app.auth`, which can be anywhere.
+pub(super) fn may_be_auth(route: Route) -> bool {
+    [OTHER, CHANNEL_AUTH, USER_AUTH].contains(&route)
 }
 
 #[cfg(test)]

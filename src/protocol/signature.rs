@@ -108,6 +108,26 @@ pub fn is_signature<'p>(
     verify(mac, signature)
 }
 
+/// The `auth` with which a socket may subscribe to a channel, never with a previous secret.
+pub fn signed_channel(
+    app: &App,
+    socket_id: SocketId,
+    channel: &str,
+    channel_data: Option<&str>,
+) -> String {
+    let data = channel_data.map(|data| format!(":{data}")).unwrap_or_default();
+    auth(app, &format!("{socket_id}:{channel}{data}"))
+}
+
+/// The `auth` of `pusher:signin`, likewise.
+pub fn signed_user(app: &App, socket_id: SocketId, user_data: &str) -> String {
+    auth(app, &format!("{socket_id}::user::{user_data}"))
+}
+
+fn auth(app: &App, signed: &str) -> String {
+    format!("{}:{}", app.key, signed_body(app, signed.as_bytes()))
+}
+
 /// The value of `X-Pusher-Signature`: the signature of the body of a webhook, never with a previous
 /// secret.
 pub fn signed_body(app: &App, body: &[u8]) -> String {

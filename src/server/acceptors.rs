@@ -10,12 +10,15 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::acceptor::Acceptor;
+use super::auth_requests::AuthRequests;
 use super::connection_tracker::ConnectionTracker;
 use super::descriptors::{self, DescriptorBudget};
 use super::http_connection::HttpContext;
 use super::listen::{Audience, SocketFile, WorkerListener};
 use super::rejection_log::RejectionLog;
 use super::tls_opening::TlsContext;
+use crate::app::{App, AuthSettings};
+use crate::channel_auth::ChannelAuth;
 use crate::config::Config;
 use crate::http::{self, Api};
 use crate::internal::{self, Entrance, InternalApi};
@@ -54,6 +57,7 @@ impl Acceptors {
             router: http::router(&api),
             prefix,
             websocket: None,
+            auth: None,
             limits: Arc::new(config.http),
             proxies: Arc::new(config.proxies.clone()),
             rejections: Arc::new(RejectionLog::new(node.metrics().clone())),
@@ -64,10 +68,12 @@ impl Acceptors {
         };
         let admission = Arc::new(Admission::new(config.admission, Instant::now()));
         let limits = EndpointLimits { sockets: config.websocket, admission };
-        let webhook_endpoints = config.apps.iter().map(|app| app.webhooks.len()).sum();
+        let calls = |app: &Arc<App>| {
+            app.webhooks.len() + app.auth.as_ref().map_or(0, AuthSettings::calls_max)
+        };
+        let calls = config.apps.iter().map(calls).sum();
         let addresses = config.listen.server.len() + config.listen.api.len();
-        let reserved_descriptors =
-            descriptors::reserved(config.server.workers, addresses, webhook_endpoints);
+        let reserved_descriptors = descriptors::reserved(config.server.workers, addresses, calls);
         let tracker =
             Arc::new(Mutex::new(ConnectionTracker::new(config.http.max_pending_connections)));
         Self {
@@ -83,6 +89,13 @@ impl Acceptors {
             tls,
             internal: Arc::new(InternalApi::new(node.clone(), &config.internal)),
         }
+    }
+
+    /// Serves the endpoints of these apps for authorization too.
+    pub(super) fn with_auth(mut self, auth: Arc<ChannelAuth>, config: &Config) -> Self {
+        let metrics = self.context.node.metrics().clone();
+        self.context.auth = Some(Arc::new(AuthRequests::new(auth, config, metrics)));
+        self
     }
 
     /// The listeners of the worker that runs this shard, each with its acceptor.

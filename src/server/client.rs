@@ -45,6 +45,20 @@ impl Client {
         })
     }
 
+    /// Whether it is a process of this machine, and no proxy that asks for a client elsewhere.
+    pub(super) fn is_local(self, headers: &HeaderMap) -> bool {
+        let fields =
+            [ForwardedHeader::XForwardedFor, ForwardedHeader::Forwarded, ForwardedHeader::XRealIp];
+        let is_loopback = |text| parse(text).is_some_and(|address| address.is_loopback());
+        let peer_is_local = match self.peer {
+            Peer::Ip(address) => address.ip().is_loopback(),
+            Peer::Unix => true,
+        };
+        peer_is_local
+            && self.reported.is_none_or(|address| address.is_loopback())
+            && fields.into_iter().all(|field| reported(headers, field).all(is_loopback))
+    }
+
     /// Whether it is a listed proxy.
     pub(super) fn is_proxy(self, proxies: &ProxiesConfig) -> bool {
         self.address().map_or(proxies.unix, |address| proxies.contains(address))
@@ -177,6 +191,29 @@ mod tests {
             ),
         ] {
             check(xff, peer, fields, client);
+        }
+    }
+
+    #[test]
+    fn a_client_behind_a_proxy_of_this_machine_is_elsewhere() {
+        for (peer, fields, is_local) in [
+            ("127.0.0.1:1", &[][..], true),
+            ("[::1]:1", &[], true),
+            ("unix", &[], true),
+            ("192.0.2.1:1", &[], false),
+            ("127.0.0.1:1", &[("x-forwarded-for", "192.0.2.1")], false),
+            ("127.0.0.1:1", &[("x-forwarded-for", "127.0.0.1, 192.0.2.1")], false),
+            ("127.0.0.1:1", &[("x-forwarded-for", "127.0.0.1")], true),
+            ("unix", &[("forwarded", "for=192.0.2.1")], false),
+            ("127.0.0.1:1", &[("x-real-ip", "unknown")], false),
+            ("192.0.2.1:1", &[("x-real-ip", "127.0.0.1")], false),
+        ] {
+            let mut headers = HeaderMap::new();
+            for (name, value) in fields {
+                headers.append(*name, HeaderValue::from_static(value));
+            }
+            let client = Client::of_peer(peer.parse().map_or(Peer::Unix, Peer::of));
+            assert_eq!(client.is_local(&headers), is_local, "{peer} {fields:?}");
         }
     }
 

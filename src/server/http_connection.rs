@@ -24,6 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 use tower::ServiceExt;
 
+use super::auth_requests::AuthRequests;
 use super::client::Client;
 use super::connection_tracker::ConnectionToken;
 use super::lingering_close::{UnreadBody, WatchedBody, linger};
@@ -64,6 +65,8 @@ pub(super) struct HttpContext {
     pub(super) prefix: Arc<str>,
     /// `None` on listeners without a worker.
     pub(super) websocket: Option<Arc<WebSocketEndpoint>>,
+    /// `None` on that one too.
+    pub(super) auth: Option<Arc<AuthRequests>>,
     pub(super) limits: Arc<HttpConfig>,
     pub(super) proxies: Arc<ProxiesConfig>,
     pub(super) rejections: Arc<RejectionLog>,
@@ -267,9 +270,10 @@ impl HttpConnection {
     }
 
     async fn answer(&self, request: Request<Body>) -> Response<Body> {
-        let HttpContext { router, prefix, proxies, websocket, rejections, node, answers, .. } =
-            &*self.context;
-        let Some(websocket) = websocket else {
+        let HttpContext {
+            router, prefix, proxies, websocket, auth, rejections, node, answers, ..
+        } = &*self.context;
+        let (Some(websocket), Some(auth)) = (websocket, auth) else {
             let mut request = request;
             request.extensions_mut().insert(self.client.peer());
             let Ok(answer) = router.clone().oneshot(request).await;
@@ -303,7 +307,13 @@ impl HttpConnection {
             rejections.record_connection(RejectReason::AddressRate, Some(client));
             return too_many_requests();
         }
-        let Ok(answer) = router.clone().oneshot(request).await;
+        let (route, answer) = match auth.route(route, request.uri().path()) {
+            None => {
+                let Ok(answer) = router.clone().oneshot(request).await;
+                (route, answer)
+            }
+            Some(found) => (found.label(), auth.answer(found, request, client).await),
+        };
         let status = answer.status().as_u16();
         if let Some(&cause) = answer.extensions().get::<RefusalCause>() {
             node.metrics().sockets.refused("request", cause);

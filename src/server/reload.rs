@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 
 use super::certificate_watch::CertificateWatch;
 use super::drain_pace::{DrainPace, STEP};
+use crate::channel_auth::ChannelAuth;
 use crate::config::{Config, PendingKey};
 use crate::metrics::Condition;
 use crate::node::{ClosedApp, Node};
@@ -32,6 +33,7 @@ const CERTIFICATE_KEYS: [&str; 4] =
 pub struct Reloader {
     node: Arc<Node>,
     webhooks: Arc<Webhooks>,
+    auth: Arc<ChannelAuth>,
     certificates: Option<Arc<CertificateWatch>>,
     /// The configuration at the start, which keys that need a restart still have.
     started: Config,
@@ -57,11 +59,13 @@ impl Reloader {
         config: &Config,
         node: Arc<Node>,
         webhooks: Arc<Webhooks>,
+        auth: Arc<ChannelAuth>,
         certificates: Option<Arc<CertificateWatch>>,
     ) -> Self {
         let reloader = Self {
             node,
             webhooks,
+            auth,
             certificates,
             started: config.clone(),
             current: Mutex::new(config.clone()),
@@ -81,6 +85,7 @@ impl Reloader {
             );
         }
         let prepared = self.webhooks.prepare(&config.apps)?;
+        let auth = self.auth.prepare(&config.apps)?;
         // The last step that may fail, and the first that changes something.
         if let Some((certificates, tls)) = self.certificates.as_ref().zip(config.tls.as_ref())
             && let Change::Refused(error) = certificates.reload(tls.files.clone())
@@ -90,6 +95,7 @@ impl Reloader {
         let report = self.report(config);
         let sinks = self.webhooks.apply(prepared);
         let closed = self.node.serve(&config.apps, &sinks);
+        self.auth.apply(auth);
         *self.current.lock() = config.clone();
         let mut closing = self.closing.lock();
         // Those of the last reload: what is still to be closed is among `closed`.

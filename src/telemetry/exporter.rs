@@ -9,11 +9,11 @@ use std::time::Duration;
 use anyhow::Context;
 use parking_lot::Mutex;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
-use reqwest::redirect::Policy;
 use tokio::sync::Notify;
 
 use super::otlp::{self, Span, SpanResource};
 use crate::config::TelemetryConfig;
+use crate::http_client::http_client;
 use crate::metrics::Metrics;
 use crate::network_fault::NetworkFault;
 
@@ -71,31 +71,21 @@ pub(super) struct Exporter {
 }
 
 impl Exporter {
-    /// Prepares the client as that of the webhooks: no redirects and no proxies of the environment, since
-    /// the headers may have a token.
+    /// Prepares the client.
     pub(super) fn new(
         config: &TelemetryConfig,
         endpoint: &str,
         queue: Arc<SpanQueue>,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Self> {
-        // The first caller in the process wins, and every caller brings the same provider.
-        let _ = rustls::crypto::ring::default_provider().install_default();
         let mut headers = HeaderMap::new();
         for (name, value) in &config.headers {
             headers.insert(name.clone(), value.clone());
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        let mut builder = reqwest::Client::builder()
-            .default_headers(headers)
-            .redirect(Policy::none())
-            .no_proxy()
-            .timeout(CALL_TIMEOUT);
-        if endpoint.starts_with("http:") {
-            // Not even those of the machine, of which a small image may have none.
-            builder = builder.tls_certs_only([]);
-        }
-        let client = builder.build().context("cannot prepare telemetry.endpoint: are the certificates of authorities (package ca-certificates) installed?")?;
+        let url = reqwest::Url::parse(endpoint).context("telemetry.endpoint is no URL")?;
+        let builder = http_client(&url, CALL_TIMEOUT, CALL_TIMEOUT);
+        let client = builder.default_headers(headers).build().context("cannot prepare telemetry.endpoint: are the certificates of authorities (package ca-certificates) installed?")?;
         let resource = SpanResource {
             service_name: config.service_name.clone(),
             instance_id: format!("{:016x}", rand::random::<u64>()),

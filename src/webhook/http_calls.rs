@@ -5,13 +5,13 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use anyhow::Context;
 use reqwest::Client;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::redirect::Policy;
 use serde::Serialize;
 
 use super::app_webhooks::AppWebhooks;
 use super::failure::CallFailure;
 use crate::channel_rules::WebhookEvent;
 use crate::config::WebhooksConfig;
+use crate::http_client::http_client;
 use crate::protocol::signature;
 
 /// The client of one endpoint.
@@ -21,8 +21,7 @@ pub(super) struct HttpCalls {
 }
 
 impl HttpCalls {
-    /// Prepares the client: no redirects (a signed body goes where it was configured to go), no
-    /// proxies from the environment, a bound on every step.
+    /// Prepares the client.
     pub(super) fn new(
         app_id: &str,
         url: &str,
@@ -31,19 +30,8 @@ impl HttpCalls {
     ) -> anyhow::Result<Self> {
         let parsed = reqwest::Url::parse(url)
             .with_context(|| format!("the webhook {url:?} of app {app_id} is no URL"))?;
-        // The first caller in the process wins, and every caller brings the same provider.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let mut builder = Client::builder()
-            .default_headers(fields(headers)?)
-            .redirect(Policy::none())
-            .no_proxy()
-            .connect_timeout(limits.connect_timeout)
-            .timeout(limits.request_timeout);
-        if parsed.scheme() == "http" {
-            // Not even those of the machine, of which a small image may have none.
-            builder = builder.tls_certs_only([]);
-        }
-        let client = builder.build().with_context(|| {
+        let builder = http_client(&parsed, limits.connect_timeout, limits.request_timeout);
+        let client = builder.default_headers(fields(headers)?).build().with_context(|| {
             format!("cannot prepare the webhook {url}: are the certificates of authorities (package ca-certificates) installed?")
         })?;
         Ok(Self { url: url.to_owned(), client })

@@ -99,6 +99,7 @@ mod tests {
 
     fn admission(rate: u32, now: Instant) -> Admission {
         let config = AdmissionConfig {
+            auth_requests_per_address: None,
             sockets_per_address: None,
             handshakes_per_address: None,
             handshakes: NonZero::new(rate),

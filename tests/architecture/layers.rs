@@ -13,6 +13,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("build_info", &[]),
     ("app", &[]),
     ("network_fault", &[]),
+    ("http_client", &[]),
     ("protocol", &["app"]),
     ("metrics", &["build_info", "protocol"]),
     ("tls", &[]),
@@ -49,6 +50,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "app",
             "channel_rules",
             "config",
+            "http_client",
             "metrics",
             "network_fault",
             "observation",
@@ -56,12 +58,14 @@ const LAYERS: &[(&str, &[&str])] = &[
             "redis_connection",
         ],
     ),
-    ("telemetry", &["config", "metrics", "network_fault"]),
+    ("channel_auth", &["app", "http_client", "metrics", "network_fault", "protocol"]),
+    ("telemetry", &["config", "http_client", "metrics", "network_fault"]),
     ("websocket", &["config", "hub", "metrics", "node", "observation", "protocol", "stream"]),
     (
         "http",
         &[
             "app",
+            "channel_auth",
             "config",
             "explanation",
             "hub",
@@ -81,6 +85,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     (
         "server",
         &[
+            "app",
+            "channel_auth",
             "cluster",
             "config",
             "http",

@@ -10,6 +10,7 @@ use resound::app::App;
 use resound::config::{Config, ConfigError, ConfigFile, Flag, Sources};
 
 mod apps;
+mod auth;
 mod cluster;
 mod defaults;
 mod env_file;

@@ -151,7 +151,12 @@ fn other_value(key: &str) -> &'static str {
         "telemetry.endpoint" => "http://collector:4318",
         "telemetry.sample_ratio" => "0.5",
         "telemetry.headers" => "x-tenant=7",
-        "tls.mode" => "off",
+        "app.auth.mode" | "tls.mode" => "off",
+        "app.auth.path" | "app.auth.user_path" => "/other",
+        "app.auth.encryption_master_key" => "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
+        "app.auth.ask.url" | "app.auth.ask.user_url" => "http://other.example",
+        "app.auth.ask.timeout_seconds" => "7",
+        "app.auth.ask.remember_seconds" | "app.auth.ask.remember_refusals_seconds" => "77",
         "tls.reload_seconds" => "0",
         _ => "9999",
     }
@@ -169,6 +174,9 @@ fn every_key_has_a_variable_of_its_own_that_changes_something() {
         ("RESOUND_TLS_KEY", CERTIFICATE),
         ("RESOUND_TLS_SNI_CERTIFICATES", CERTIFICATE),
         ("RESOUND_TLS_SNI_KEYS", CERTIFICATE),
+        // The keys of the other mode are named as without effect.
+        ("RESOUND_APP_AUTH_MODE", "ask"),
+        ("RESOUND_APP_AUTH_ASK_URL", "http://127.0.0.1/broadcasting/auth"),
         // What the PROXY protocol is read from.
         ("RESOUND_SERVER_PROXIES", "10.0.0.5"),
     ];

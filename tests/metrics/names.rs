@@ -28,9 +28,9 @@ const TARGET_LABELS: [&str; 2] = ["instance", "job"];
 
 /// The exposition of a server that has everything that can be counted.
 async fn exposition() -> String {
-    let webhook =
-        "[[apps.webhooks]]\nurl = \"http://127.0.0.1:9/\"\nevents = [\"channel_occupied\"]";
-    let server = TestServer::with_app(webhook).await;
+    let keys = "[[apps.webhooks]]\nurl = \"http://127.0.0.1:9/\"\nevents = [\"channel_occupied\"]\n\
+                [apps.auth]\nmode = \"ask\"\n[apps.auth.ask]\nurl = \"http://127.0.0.1:9/\"";
+    let server = TestServer::with_app(keys).await;
     server.backend().trigger("orders", "news", "{}").await;
     server.metrics.text()
 }
