@@ -26,5 +26,5 @@ pub use finding::{CheckOutcome, Finding, Gravity, Remedy};
 pub use fix_hints::fix_hints;
 pub use json_report::{SCHEMA_VERSION, WithHints, json_report};
 pub use redaction::Redaction;
-pub use setup::{Setup, SetupError, SetupOptions};
+pub use setup::{Reach, Setup, SetupError, SetupOptions};
 pub use text_report::{Paint, text_report};

@@ -10,7 +10,7 @@ use anyhow::Context;
 use clap::Args;
 use resound::config::Terminal;
 use resound::doctor::{
-    Diagnosis, Paint, Setup, SetupOptions, TIME_LIMIT, WithHints, all, diagnose, fix_hints,
+    Diagnosis, Paint, Reach, Setup, SetupOptions, TIME_LIMIT, WithHints, all, diagnose, fix_hints,
     json_report, text_report,
 };
 use tokio::runtime::Builder;
@@ -44,6 +44,9 @@ pub(super) struct Doctor {
     /// The main configuration file of Nginx [default: /etc/nginx/nginx.conf, if it can be read].
     #[arg(long, value_name = "FILE")]
     nginx: Option<PathBuf>,
+    /// Connect to nothing: look at files only.
+    #[arg(long, conflicts_with_all = ["url", "internal"])]
+    offline: bool,
     /// Print one JSON object, and nothing else.
     #[arg(long)]
     json: bool,
@@ -63,6 +66,7 @@ impl Doctor {
             internal: self.internal.clone(),
             origin: self.origin.clone(),
             nginx: self.nginx.clone(),
+            reach: if self.offline { Reach::Files } else { Reach::Network },
         };
         let setup = Setup::read(&options).map_err(|error| Failure::Refused(error.to_string()))?;
         let setup = Arc::new(setup);

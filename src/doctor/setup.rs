@@ -30,6 +30,18 @@ pub struct SetupOptions {
     pub origin: Option<String>,
     /// The main configuration file of Nginx.
     pub nginx: Option<PathBuf>,
+    /// How far the checks may look.
+    pub reach: Reach,
+}
+
+/// How far the checks look.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Reach {
+    /// At files, and at what answers.
+    #[default]
+    Network,
+    /// At files only.
+    Files,
 }
 
 /// Everything that the checks look at.
@@ -43,6 +55,8 @@ pub struct Setup {
     pub internal: Option<String>,
     /// The main configuration file of Nginx, if it was named.
     pub nginx: Option<PathBuf>,
+    /// How far the checks may look.
+    pub reach: Reach,
     /// What the network shows, as far as checks have asked for it.
     pub network: Network,
     /// Every secret of the set-up.
@@ -65,13 +79,17 @@ impl Setup {
                     .to_owned(),
             ));
         }
-        let destinations = destinations(options, &config)?;
+        let destinations = match options.reach {
+            Reach::Network => destinations(options, &config)?,
+            Reach::Files => Destinations::default(),
+        };
         let secrets = config.iter().flatten().flat_map(secrets).collect::<Vec<_>>();
         Ok(Self {
             config,
             url: options.url.clone(),
             internal: options.internal.clone(),
             nginx: options.nginx.clone(),
+            reach: options.reach,
             network: Network::new(destinations),
             redaction: Redaction::new(secrets),
         })

@@ -4,7 +4,7 @@ use crate::doctor::check::{Method, SetupCheck};
 use crate::doctor::destinations::{Destination, Place};
 use crate::doctor::finding::{CheckOutcome, Finding, Remedy};
 use crate::doctor::network::Network;
-use crate::doctor::setup::Setup;
+use crate::doctor::setup::{Reach, Setup};
 use crate::network_fault::NetworkFault;
 use crate::probe::{Descriptors, HttpAnswer, ProbeError, SocketFailure, running_servers};
 
@@ -46,7 +46,10 @@ pub(super) const CHECKS: [SetupCheck; 4] = [
         ],
         change: "`LimitNOFILE=` of the unit, `minfds` of Supervisor, or `ulimit -n`",
         needs: &[],
-        method: Method::Look(|_| descriptors(&running_servers())),
+        method: Method::Look(|setup| match setup.reach {
+            Reach::Network => descriptors(&running_servers()),
+            Reach::Files => CheckOutcome::Inapplicable("only files are looked at".to_owned()),
+        }),
     },
     SetupCheck {
         id: "R056",
