@@ -38,6 +38,7 @@ mod resolved;
 mod schema;
 mod secret;
 mod server;
+mod soketi;
 mod substitution;
 mod suggest;
 mod supervision;
@@ -206,7 +207,6 @@ impl Config {
         let env_file = sources.env_file.as_ref();
         let variables = Environment::read(variables, env_file, &schema)?;
         let layers = layers(sources, &variables, &schema)?;
-        let reverb = app_variables::reverb(&variables)?;
         let merged = layers::merge(layers.clone());
         let values = Values::of(&merged);
 
@@ -214,9 +214,9 @@ impl Config {
         let mut server = ServerConfig::read(values)?;
         let websocket = WebSocketConfig::read(values)?;
         let mut entries = apps::entries(&merged);
-        apps::add(&mut entries, reverb);
-        let pusher = app_variables::pusher(&variables, !entries.is_empty());
-        apps::add(&mut entries, pusher);
+        for app in app_variables::apps(&variables, !entries.is_empty())? {
+            apps::add(&mut entries, app);
+        }
         let serves_development = entries.is_empty();
         if serves_development {
             server.host = development::host(server.host, &values.at("server.host").origin)?;
@@ -233,6 +233,7 @@ impl Config {
         let metrics = MetricsConfig::read(values, &listen)?;
         let internal = InternalConfig::read(values, &listen, &metrics)?;
         let mut notes = unused::variables(&variables, &schema);
+        notes.extend(soketi::notes(&variables, !values.at("server.port").origin.is_default()));
         notes.extend(sources.file.as_ref().and_then(unused::file));
         let incomplete = || app_variables::incomplete_pusher(&variables);
         notes.extend(serves_development.then(incomplete).flatten());
@@ -308,12 +309,14 @@ fn layers(
     if let Some(file) = &sources.file {
         lower.push(file.layer(schema, variables)?);
     }
+    lower.push(soketi::layer(variables, schema)?);
     lower.push(environment::laravel_layer(&environment::REVERB, variables, schema)?);
     lower.push(environment::laravel_layer(environment::otel(variables), variables, schema)?);
     let upper = [environment::resound_layer(variables, schema)?, flags(&sources.flags, schema)?];
     // Laravel's `.env` always has an address of Redis, which must not concern a single node.
     let merged = layers::merge([lower.as_slice(), &upper].concat());
     if cluster::is_on(Values::of(&merged)) {
+        lower.push(soketi::redis_layer(variables, schema)?);
         lower.push(environment::laravel_layer(&environment::REDIS, variables, schema)?);
     }
     lower.extend(upper);

@@ -7,8 +7,15 @@ use super::error::{ConfigError, enumeration};
 use super::values::ValueTable;
 
 /// Laravel's names for hosted Pusher and for servers that speak its protocol.
-pub(super) const PUSHER: [(&str, &str); 3] =
+const PUSHER: [(&str, &str); 3] =
     [("PUSHER_APP_ID", "id"), ("PUSHER_APP_KEY", "key"), ("PUSHER_APP_SECRET", "secret")];
+
+/// soketi's names; it takes credentials that are public where one is not set.
+const SOKETI: [(&str, &str); 3] = [
+    ("SOKETI_DEFAULT_APP_ID", "id"),
+    ("SOKETI_DEFAULT_APP_KEY", "key"),
+    ("SOKETI_DEFAULT_APP_SECRET", "secret"),
+];
 
 /// Laravel's names for the connection that events go to; the second is that of Laravel 10 and before.
 const CONNECTION: [&str; 2] = ["BROADCAST_CONNECTION", "BROADCAST_DRIVER"];
@@ -19,8 +26,19 @@ pub(super) struct AppOfVariables {
     pub(super) table: ValueTable,
 }
 
+/// The apps that variables describe, in an order in which a later one wins over the same app before it;
+/// `has_others` is whether a file has apps.
+pub(super) fn apps(
+    variables: &Environment,
+    has_others: bool,
+) -> Result<Vec<AppOfVariables>, ConfigError> {
+    let (reverb, soketi) = (reverb(variables)?, soketi(variables)?);
+    let pusher = pusher(variables, has_others || reverb.is_some() || soketi.is_some());
+    Ok([pusher, soketi, reverb].into_iter().flatten().collect())
+}
+
 /// The app that Laravel's `.env` describes: all of id, key and secret, or none of them.
-pub(super) fn reverb(variables: &Environment) -> Result<Option<AppOfVariables>, ConfigError> {
+fn reverb(variables: &Environment) -> Result<Option<AppOfVariables>, ConfigError> {
     let previous = variables.value(PREVIOUS_SECRET.0);
     match table(&CREDENTIALS, variables) {
         Table::Nothing => match previous {
@@ -30,19 +48,7 @@ pub(super) fn reverb(variables: &Environment) -> Result<Option<AppOfVariables>, 
                 enumeration(&CREDENTIALS.map(|(name, _)| name))
             ))),
         },
-        Table::Missing { set, missing } => {
-            let set: Vec<String> = set.iter().map(|name| variables.shown(name)).collect();
-            let set = enumeration(&set.iter().map(String::as_str).collect::<Vec<_>>());
-            Err(ConfigError::new(match missing.as_slice() {
-                [only] => {
-                    format!("environment variable {only} is missing; it is needed beside {set}")
-                }
-                names => format!(
-                    "environment variables {} are missing; they are needed beside {set}",
-                    enumeration(names)
-                ),
-            }))
-        }
+        Table::Missing { set, missing } => Err(incomplete(&set, &missing, variables)),
         Table::Whole(mut table) => {
             if let Some((text, origin)) = previous {
                 let value = config::Value::new(Some(&origin.to_string()), text);
@@ -53,9 +59,32 @@ pub(super) fn reverb(variables: &Environment) -> Result<Option<AppOfVariables>, 
     }
 }
 
+/// The app of soketi, whole or not at all as well: what soketi takes for a missing one is public.
+fn soketi(variables: &Environment) -> Result<Option<AppOfVariables>, ConfigError> {
+    match table(&SOKETI, variables) {
+        Table::Nothing => Ok(None),
+        Table::Missing { set, missing } => Err(incomplete(&set, &missing, variables)),
+        Table::Whole(table) => {
+            Ok(Some(AppOfVariables { origin: "the SOKETI_DEFAULT_APP_* variables", table }))
+        }
+    }
+}
+
+fn incomplete(set: &[&str], missing: &[&str], variables: &Environment) -> ConfigError {
+    let set: Vec<String> = set.iter().map(|name| variables.shown(name)).collect();
+    let set = enumeration(&set.iter().map(String::as_str).collect::<Vec<_>>());
+    ConfigError::new(match missing {
+        [only] => format!("environment variable {only} is missing; it is needed beside {set}"),
+        names => format!(
+            "environment variables {} are missing; they are needed beside {set}",
+            enumeration(names)
+        ),
+    })
+}
+
 /// The app of an application that uses Laravel's `pusher` connection: where there is no other app, or where the
 /// variables say that events go to that connection.
-pub(super) fn pusher(variables: &Environment, has_others: bool) -> Option<AppOfVariables> {
+fn pusher(variables: &Environment, has_others: bool) -> Option<AppOfVariables> {
     let connection = CONNECTION.iter().find_map(|name| variables.value(name));
     let is_used = connection.is_some_and(|(name, _)| name == "pusher");
     match table(&PUSHER, variables) {

@@ -46,8 +46,8 @@ pub(super) fn entries(merged: &ValueTable) -> Vec<AppEntry> {
 
 /// Adds the app of the environment. If the file has it, id and key alike, only its secret counts:
 /// secrets are what deployments keep out of files.
-pub(super) fn add(entries: &mut Vec<AppEntry>, app: Option<AppOfVariables>) {
-    let Some(AppOfVariables { origin, table }) = app else { return };
+pub(super) fn add(entries: &mut Vec<AppEntry>, app: AppOfVariables) {
+    let AppOfVariables { origin, table } = app;
     let same = |entry: &&mut AppEntry| {
         ["id", "key"].iter().all(|key| text(&entry.table, key) == text(&table, key))
     };

@@ -24,11 +24,11 @@ const OF_LARAVEL: [&str; 5] = [
     "REVERB_TELESCOPE_INGEST_INTERVAL",
 ];
 
-/// How the variables of other servers begin.
-const OTHER_SERVERS: [(&str, &str); 2] = [("SOKETI_", "soketi"), ("SOCKUDO_", "Sockudo")];
+/// How the variables of Sockudo begin.
+const SOCKUDO: &str = "SOCKUDO_";
 
-/// Their names without that prefix, and what sets the same here. Sockudo has most of soketi's.
-const OF_OTHERS: [(&str, &str); 23] = [
+/// Their names without that prefix, and what sets the same here.
+const OF_SOCKUDO: [(&str, &str); 23] = [
     ("DEFAULT_APP_ID", "REVERB_APP_ID"),
     ("DEFAULT_APP_KEY", "REVERB_APP_KEY"),
     ("DEFAULT_APP_SECRET", "REVERB_APP_SECRET"),
@@ -83,10 +83,8 @@ const SWITCHES_OF_APP: [Switch; 7] = [
 pub(super) fn variables(variables: &Environment, schema: &Schema) -> Vec<String> {
     let set = variables.names().filter(|name| is_set(variables, name));
     let note = |name: &String| {
-        let mut others = OTHER_SERVERS.iter();
-        let other = others.find_map(|(prefix, server)| Some((name.strip_prefix(prefix)?, server)));
-        let advice = match other {
-            Some((rest, server)) => of_other(rest, server, variables)?,
+        let advice = match name.strip_prefix(SOCKUDO) {
+            Some(rest) => of_sockudo(rest, variables)?,
             None if is_of_file(name, schema) => return None,
             None if name.starts_with("REVERB_") && !is_known(name) => of_reverb(name, schema),
             None => return None,
@@ -97,11 +95,11 @@ pub(super) fn variables(variables: &Environment, schema: &Schema) -> Vec<String>
 }
 
 /// What sets the same here, unless that is set too.
-fn of_other(rest: &str, server: &str, variables: &Environment) -> Option<String> {
-    match OF_OTHERS.iter().find(|(theirs, _)| *theirs == rest) {
+fn of_sockudo(rest: &str, variables: &Environment) -> Option<String> {
+    match OF_SOCKUDO.iter().find(|(theirs, _)| *theirs == rest) {
         Some((_, ours)) if is_set(variables, ours) => None,
         Some((_, ours)) => Some(format!("{ours} sets it here")),
-        None => Some(format!("it is a setting of {server}")),
+        None => Some("it is a setting of Sockudo".to_owned()),
     }
 }
 

@@ -19,6 +19,7 @@ mod precedence;
 mod ranges;
 mod redis;
 mod refusals;
+mod soketi;
 mod telemetry;
 mod texts;
 mod tls;

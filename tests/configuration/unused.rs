@@ -26,13 +26,10 @@ fn a_name_like_one_of_reverb_is_named() {
 }
 
 #[test]
-fn settings_of_other_servers_are_named_with_their_counterpart() {
-    check_variable("SOKETI_DEFAULT_APP_KEY", "REVERB_APP_KEY sets it here");
-    check_variable("SOKETI_PORT", "REVERB_SERVER_PORT sets it here");
-    check_variable("SOKETI_QUEUE_DRIVER", "it is a setting of soketi");
+fn settings_of_sockudo_are_named_with_their_counterpart() {
     check_variable("SOCKUDO_DEFAULT_APP_KEY", "REVERB_APP_KEY sets it here");
     check_variable("SOCKUDO_DEFAULT_APP_ENABLED", "it is a setting of Sockudo");
-    check(APP, &[("SOKETI_PORT", "6001"), ("REVERB_SERVER_PORT", "6001")], &[]);
+    check(APP, &[("SOCKUDO_PORT", "6001"), ("REVERB_SERVER_PORT", "6001")], &[]);
     check(APP, &[("SOKETI_PORT", "tcp://10.0.0.1:6001")], &[]);
     check(APP, &[("SOCKUDO_PORT", "tcp://10.0.0.1:6001")], &[]);
 }
