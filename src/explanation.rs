@@ -9,10 +9,12 @@ mod near_miss;
 mod recent_sockets;
 mod refused_auth;
 mod time_text;
+mod trigger_id;
 mod verdict;
 
 pub use history::{AppHistory, Miss, PastEvent, PastKind, RefusedSubscription};
 pub use near_miss::{Likeness, NEAR_MISSES_MAX, NearMiss, likeness, nearest};
 pub use recent_sockets::RecentSockets;
 pub use refused_auth::{AuthEvidence, Reason, SIGNATURES_MAX, reason};
+pub use trigger_id::{TriggerId, TriggerIds};
 pub use verdict::{ChannelPast, Exclusion, Reach, Situation, Verdict, VerdictCode, verdict};

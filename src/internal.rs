@@ -13,6 +13,7 @@ use axum::routing::get;
 mod about;
 mod answer;
 mod api;
+mod explanation;
 mod gate;
 mod live_stream;
 mod login_throttle;
@@ -30,6 +31,7 @@ pub fn router(api: &Arc<InternalApi>, entrance: Entrance) -> Router {
         .route("/internal/v1", get(about::show))
         .route("/internal/v1/stream", get(live_stream::show))
         .route("/internal/v1/refusals", get(refusals::show))
+        .route("/internal/v1/apps/{app}/explain", get(explanation::show))
         .with_state(api.clone())
         .merge(http::metrics_router(api.node.clone()))
         .fallback(answer::not_found)

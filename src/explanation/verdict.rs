@@ -99,8 +99,7 @@ pub struct Verdict {
 }
 
 /// What a verdict is, in one word.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum VerdictCode {
     /// It reaches sockets.
     Delivered,
@@ -124,6 +123,31 @@ pub enum VerdictCode {
     NeverSubscribed,
     /// No socket is subscribed.
     NoSubscriber,
+}
+
+impl VerdictCode {
+    /// The word by which programs know it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::DeliveredOnThisNode => "delivered_on_this_node",
+            Self::NotEncrypted => "not_encrypted",
+            Self::OnlySubscriberExcluded => "only_subscriber_excluded",
+            Self::InvalidChannel => "invalid_channel",
+            Self::LastSocketLeft => "last_socket_left",
+            Self::SubscriptionRefused => "subscription_refused",
+            Self::NearMiss => "near_miss",
+            Self::OtherApp => "other_app",
+            Self::NeverSubscribed => "never_subscribed",
+            Self::NoSubscriber => "no_subscriber",
+        }
+    }
+}
+
+impl Serialize for VerdictCode {
+    fn serialize<S: Serializer>(&self, writer: S) -> Result<S::Ok, S::Error> {
+        writer.serialize_str(self.name())
+    }
 }
 
 /// How long a departure, or a refused subscription, is the likeliest cause.
@@ -233,7 +257,7 @@ fn unreceived(situation: &Situation<'_>) -> (VerdictCode, String) {
         (VerdictCode::OtherApp, text)
     }));
     causes.extend(older.into_iter().map(|(_, cause)| cause));
-    if let Some(started) = past.never_since.filter(|_| situation.invalid_name.is_none()) {
+    if let Some(started) = past.never_since.filter(|_| causes.is_empty()) {
         let text = format!(
             "no socket has subscribed to it since the server started, {} before",
             ago(started)

@@ -6,9 +6,8 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::time::Instant;
 
-use axum::http::{HeaderValue, StatusCode};
+use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use serde::de::value::{MapAccessDeserializer, SeqAccessDeserializer};
 use serde::de::{Error, MapAccess, SeqAccess, Visitor};
@@ -17,14 +16,12 @@ use serde::{Deserialize, Deserializer};
 use super::api_error::ApiError;
 use super::info::{ChannelAttributes, InfoParameter};
 use super::json_response::{empty_response, field_response};
+use super::publishing::{ValidEvent, publish};
 use super::signed::SignedRequest;
 use crate::app::AppLimits;
-use crate::node::{AcceptedEvent, Channels, TriggerEnd, Triggered};
-use crate::observation::TriggerSource;
+use crate::node::Channels;
 use crate::protocol::json::{self, JsonError, JsonList, JsonObject, JsonString};
-use crate::protocol::server_message::OutboundEvent;
 use crate::protocol::{ChannelName, ChannelType, SocketId};
-use crate::telemetry::{TriggerStep, TriggerTrace};
 
 /// Prefixes of the event names of the server, which a back end must not imitate.
 const RESERVED_PREFIXES: [&str; 2] = ["pusher:", "pusher_internal:"];
@@ -86,27 +83,18 @@ impl<'de> Visitor<'de> for ChannelNameListVisitor {
     }
 }
 
-/// An event that passed all checks.
-struct ValidEvent<'a> {
-    name: &'a str,
-    data: &'a str,
-    channels: Vec<ChannelName>,
-    except: Option<SocketId>,
-    info: Option<InfoParameter>,
-}
-
 /// `POST /apps/{id}/events`.
 pub(super) async fn trigger(request: SignedRequest) -> Result<Response, ApiError> {
     let body: EventRequest<'_> =
         parse(&request.body, "{\"name\":\"…\",\"data\":\"…\",\"channels\":[\"…\"]}")?;
     let event = check(&body, &request.channels.app().limits)?;
-    let reach = publish(&request, std::slice::from_ref(&event)).await;
-    let Some(info) = event.info else { return Ok(reach.mark(empty_response())) };
+    let published = publish(&request, std::slice::from_ref(&event)).await;
+    let Some(info) = event.info else { return Ok(published.mark(empty_response())) };
     let mut channels: BTreeMap<&str, ChannelAttributes> = BTreeMap::new();
     for name in &event.channels {
         channels.insert(name.as_str(), attributes(&request.channels, name, info).await);
     }
-    Ok(reach.mark(field_response("channels", channels)))
+    Ok(published.mark(field_response("channels", channels)))
 }
 
 /// `POST /apps/{id}/channels/{name}/events`, deprecated: the name and the socket id are in the query, and
@@ -124,8 +112,8 @@ pub(super) async fn trigger_one(request: SignedRequest) -> Result<Response, ApiE
         info: None,
     };
     let event = check(&body, &request.channels.app().limits)?;
-    let reach = publish(&request, std::slice::from_ref(&event)).await;
-    Ok(reach.mark((StatusCode::ACCEPTED, empty_response()).into_response()))
+    let published = publish(&request, std::slice::from_ref(&event)).await;
+    Ok(published.mark((StatusCode::ACCEPTED, empty_response()).into_response()))
 }
 
 /// `POST /apps/{id}/batch_events`.
@@ -152,9 +140,9 @@ pub(super) async fn trigger_batch(request: SignedRequest) -> Result<Response, Ap
         one_channel.map_err(|refusal| refusal.within(&format!("batch[{index}]")))
     });
     let events: Vec<ValidEvent<'_>> = checked.collect::<Result<_, _>>()?;
-    let reach = publish(&request, &events).await;
+    let published = publish(&request, &events).await;
     if events.iter().all(|event| event.info.is_none()) {
-        return Ok(reach.mark(empty_response()));
+        return Ok(published.mark(empty_response()));
     }
     let mut answers: Vec<ChannelAttributes> = Vec::with_capacity(events.len());
     for event in &events {
@@ -163,7 +151,7 @@ pub(super) async fn trigger_batch(request: SignedRequest) -> Result<Response, Ap
             _ => ChannelAttributes::default(),
         });
     }
-    Ok(reach.mark(field_response("batch", answers)))
+    Ok(published.mark(field_response("batch", answers)))
 }
 
 fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], example: &str) -> Result<T, ApiError> {
@@ -265,87 +253,6 @@ fn check_channels(
         ));
     }
     Ok(channels)
-}
-
-/// Which nodes the events of a request have reached.
-#[derive(Clone, Copy)]
-enum PublishReach {
-    AllNodes,
-    /// This node only, since Redis cannot be reached.
-    ThisNode,
-}
-
-impl PublishReach {
-    /// Adds a header if other nodes were not reached; the rest of the answer is what SDKs expect.
-    fn mark(self, mut answer: Response) -> Response {
-        if let Self::ThisNode = self {
-            answer.headers_mut().insert("resound-publish-scope", HeaderValue::from_static("node"));
-        }
-        answer
-    }
-}
-
-/// Publishes the events in order, then waits until they have reached Redis or Redis has failed.
-async fn publish(request: &SignedRequest, events: &[ValidEvent<'_>]) -> PublishReach {
-    request.channels.ready().await;
-    let delivery = request.trace.as_deref().map(TriggerTrace::begin_step);
-    let started = events.iter().flat_map(|event| start_publish(request, event)).collect::<Vec<_>>();
-    let cluster_publish = delivery.and_then(|delivery| {
-        delivery.end(TriggerStep::Delivery {
-            channels: started.len(),
-            subscribers: subscribers(&started),
-        });
-        let is_pending =
-            started.iter().any(|triggered| matches!(triggered, Triggered::Published(_)));
-        request.trace.as_deref().filter(|_| is_pending).map(TriggerTrace::begin_step)
-    });
-    let mut reach = PublishReach::AllNodes;
-    for triggered in started {
-        if triggered.end().await == TriggerEnd::ThisNodeOnly {
-            reach = PublishReach::ThisNode;
-        }
-    }
-    if let Some(cluster_publish) = cluster_publish {
-        let is_published = matches!(reach, PublishReach::AllNodes);
-        cluster_publish.end(TriggerStep::ClusterPublish { is_published });
-    }
-    reach
-}
-
-/// Sockets of this node that get the events; `None` if Redis numbers them first.
-fn subscribers(started: &[Triggered]) -> Option<usize> {
-    let of_each = started.iter().map(|triggered| match triggered {
-        Triggered::Delivered(subscribers) => Some(*subscribers),
-        Triggered::Published(_) => None,
-    });
-    of_each.sum()
-}
-
-fn start_publish(request: &SignedRequest, event: &ValidEvent<'_>) -> Vec<Triggered> {
-    let channels = &request.channels;
-    let outbound = OutboundEvent::triggered(event.name, event.data, request.arrived_at);
-    let now = Instant::now();
-    let mut started = Vec::with_capacity(event.channels.len());
-    for channel in &event.channels {
-        let triggered = channels.trigger(channel, &outbound, event.data, event.except, now);
-        let subscribers = match triggered {
-            Triggered::Delivered(subscribers) => Some(subscribers),
-            Triggered::Published(_) => None,
-        };
-        tracing::debug!(target: "resound::stream", app = channels.app().id, %channel, event = event.name, bytes = event.data.len(), subscribers, "event triggered");
-        started.push(triggered);
-    }
-    channels.activity().triggered(accepted(event), subscribers(&started));
-    if event.data.len() > channels.app().limits.event_data_warn_bytes {
-        channels.oversized(event.name, event.data.len());
-    }
-    started
-}
-
-/// The event as those see it who look at the node.
-fn accepted<'a>(event: &'a ValidEvent<'_>) -> AcceptedEvent<'a> {
-    let ValidEvent { name, data, channels, except, .. } = event;
-    AcceptedEvent { source: TriggerSource::Http, id: None, channels, name, data, except: *except }
 }
 
 async fn attributes(

@@ -12,6 +12,7 @@ use percent_encoding::percent_decode_str;
 
 use super::api::Api;
 use super::api_error::ApiError;
+use super::explained::Explainer;
 use super::{body, encoding};
 use crate::node::Channels;
 use crate::protocol::channel_name::InvalidChannelName;
@@ -30,6 +31,8 @@ pub(super) struct SignedRequest {
     pub(super) body: Bytes,
     /// When the last byte of the body was read.
     pub(super) arrived_at: Instant,
+    /// What explains its events, if the answer or the log is to hold verdicts.
+    pub(super) explainer: Option<Explainer>,
     /// `None` if this request is not traced.
     pub(super) trace: Option<Arc<TriggerTrace>>,
     parameters: RawPathParams,
@@ -69,11 +72,12 @@ impl FromRequest<Arc<Api>> for SignedRequest {
                 let body = body::read(body, api.limits).await?;
                 let arrived_at = Instant::now();
                 signature::check_body(&query, &body)?;
+                let explainer = Explainer::of(&parts.headers, &api.node);
                 let trace = parts.extensions.remove::<Arc<TriggerTrace>>();
                 if let Some(trace) = &trace {
                     trace.signed_for(&channels.app().id);
                 }
-                Ok(Self { channels, query, body, arrived_at, trace, parameters })
+                Ok(Self { channels, query, body, arrived_at, explainer, trace, parameters })
             }
             Err(refusal) => {
                 // A client that waits for 100 Continue has not sent the body.

@@ -47,8 +47,8 @@ impl HubHistory {
         &self.sockets
     }
 
-    /// Called under the channel's lock.
-    pub(super) fn occupied(&self, channel: &ChannelName) {
+    /// A channel has its first subscriber. The hub calls it under the channel's lock.
+    pub fn occupied(&self, channel: &ChannelName) {
         if self.has_misses.load(Ordering::Relaxed) {
             self.history.lock().occupied(channel, Instant::now());
         }

@@ -15,7 +15,7 @@ use super::served_apps::ServedApps;
 use arc_swap::Guard;
 
 use crate::app::App;
-use crate::explanation::Miss;
+use crate::explanation::{Miss, TriggerId, TriggerIds};
 use crate::hub::{ChannelCounts, Hub};
 use crate::metrics::{AppMetrics, Metrics};
 use crate::protocol::server_message::OutboundEvent;
@@ -30,6 +30,7 @@ pub struct Channels {
     peer_log: Arc<PeerLog>,
     served_apps: Arc<ServedApps>,
     budget: ExplanationBudget,
+    trigger_ids: TriggerIds,
     activity: Activity,
 }
 
@@ -44,7 +45,18 @@ impl Channels {
     ) -> Self {
         let budget = ExplanationBudget::default();
         let activity = Activity::new(&hub.app().id, hub.shards().observation().clone());
-        Self { hub, coordinator, decisions, metrics, peer_log, served_apps, budget, activity }
+        let trigger_ids = TriggerIds::new(rand::random());
+        Self {
+            hub,
+            coordinator,
+            decisions,
+            metrics,
+            peer_log,
+            served_apps,
+            budget,
+            trigger_ids,
+            activity,
+        }
     }
 
     /// The settings of all apps.
@@ -57,18 +69,27 @@ impl Channels {
         &self.budget
     }
 
-    /// Remembers an event that no socket received. `trigger` is the id of its trigger.
+    /// An id for an event of a back end, which is drawn when something is written about it.
+    pub fn draw_trigger_id(&self) -> TriggerId {
+        self.trigger_ids.draw()
+    }
+
+    /// Remembers an event that no socket received.
     pub fn missed(
         &self,
-        trigger: &str,
+        trigger: TriggerId,
         channel: &ChannelName,
         event: &str,
         except: Option<SocketId>,
     ) {
         let (at, times, subscribed_at) = (Instant::now(), 0, None);
-        let (trigger, event) = (trigger.into(), event.into());
+        let (trigger, event) = (trigger.to_string().into(), event.into());
         let miss = Miss { trigger, event, except, at, times, subscribed_at };
         self.hub.history().missed(channel, miss);
+        // A socket that subscribed meanwhile has not found it there.
+        if self.hub.counts(channel).is_some() {
+            self.hub.history().occupied(channel);
+        }
     }
 
     /// Does the work that is due by the time: throttled counts.

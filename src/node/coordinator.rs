@@ -167,6 +167,14 @@ pub enum Triggered {
 }
 
 impl Triggered {
+    /// The sockets to which it was delivered, which are all; `None` if it is on its way to all nodes.
+    pub fn subscribers(&self) -> Option<usize> {
+        match self {
+            Self::Delivered(subscribers) => Some(*subscribers),
+            Self::Published(_) => None,
+        }
+    }
+
     /// Waits until Redis has the event.
     pub async fn end(self) -> TriggerEnd {
         match self {

@@ -31,3 +31,22 @@ impl ExplanationBudget {
         self.reasons.lock().allow(TokenRate::per_second(REASONS_PER_SECOND), now)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::{Duration, Instant};
+
+    use super::ExplanationBudget;
+
+    #[test]
+    fn a_flood_is_explained_in_part() {
+        let (budget, now) = (ExplanationBudget::default(), Instant::now());
+        let count =
+            |is_allowed: &dyn Fn(Instant) -> bool, at| (0..1000).filter(|_| is_allowed(at)).count();
+        assert_eq!(count(&|at| budget.may_search(at), now), 20);
+        assert_eq!(count(&|at| budget.may_find_reason(at), now), 10);
+        let later = now + Duration::from_secs(1);
+        assert_eq!(count(&|at| budget.may_search(at), later), 20);
+        assert_eq!(count(&|at| budget.may_find_reason(at), later), 10);
+    }
+}

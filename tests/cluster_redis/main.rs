@@ -10,6 +10,7 @@ mod access;
 mod agreement;
 mod answers;
 mod drain;
+mod explanation;
 mod failover;
 mod faults;
 mod foreign;

@@ -6,6 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::body::Body;
 use hmac::{Hmac, KeyInit, Mac};
 use http_body_util::BodyExt;
+use hyper::HeaderMap;
 use hyper::client::conn::http1::{SendRequest, handshake};
 use hyper_util::rt::TokioIo;
 use md5::{Digest, Md5};
@@ -111,21 +112,53 @@ impl Backend {
         format!("{query}&auth_signature={}", hex::encode(mac.finalize().into_bytes()))
     }
 
+    /// `POST /apps/{id}{path}` with these header fields, signed; and those of the answer.
+    pub async fn post_with(
+        &mut self,
+        path: &str,
+        fields: &[(&str, &str)],
+        body: &str,
+    ) -> (Answer, HeaderMap) {
+        let path = format!("/apps/{}{path}", self.app_id);
+        let query = self.query("POST", &path, &[], body);
+        self.exchange("POST", &format!("{path}?{query}"), fields, body).await
+    }
+
+    /// The verdicts on the events of a request, which must be accepted.
+    pub async fn explained(&mut self, path: &str, body: &str) -> Vec<Value> {
+        let (answer, fields) = self.post_with(path, &[("resound-explain", "1")], body).await;
+        assert_eq!((answer.status, &*answer.body), (200, "{}"));
+        let verdicts = fields.get_all("resound-explain").into_iter();
+        verdicts.map(|verdict| serde_json::from_slice(verdict.as_bytes()).unwrap()).collect()
+    }
+
     /// Any request, as it stands.
     pub async fn send(&mut self, method: &str, target: &str, body: &str) -> Answer {
+        self.exchange(method, target, &[], body).await.0
+    }
+
+    async fn exchange(
+        &mut self,
+        method: &str,
+        target: &str,
+        fields: &[(&str, &str)],
+        body: &str,
+    ) -> (Answer, HeaderMap) {
         let request = hyper::Request::builder()
             .method(method)
             .uri(target)
-            .header("Host", self.address.to_string())
-            .body(Body::from(body.to_owned()))
-            .expect("a well-formed request");
+            .header("Host", self.address.to_string());
+        let request =
+            fields.iter().fold(request, |request, field| request.header(field.0, field.1));
+        let request = request.body(Body::from(body.to_owned())).expect("a well-formed request");
         let connection = self.connection().await;
         let answer =
             within("an answer", connection.send_request(request)).await.expect("an answer");
-        let status = answer.status().as_u16();
+        let (status, fields) = (answer.status().as_u16(), answer.headers().clone());
         let body =
             within("the body", answer.into_body().collect()).await.expect("a body").to_bytes();
-        Answer { status, body: String::from_utf8(body.to_vec()).expect("text") }
+        let body = String::from_utf8(body.to_vec()).expect("text");
+        (Answer { status, body }, fields)
     }
 
     /// Sends what follows over a connection that was made elsewhere.

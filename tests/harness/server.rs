@@ -9,7 +9,7 @@ use resound::server::{ReloadReport, Reloader, Server};
 use tokio::sync::oneshot;
 use tokio::task::JoinHandle;
 
-use super::{Backend, TestSocket, within};
+use super::{Answer, Backend, TestSocket, within};
 
 /// Reverb's own test app, on any free port of this machine, on two threads whatever its cores.
 pub const REVERB_APP: &str = r#"
@@ -28,6 +28,8 @@ pub struct TestServer {
     pub address: SocketAddr,
     /// The first of `http.listen`.
     pub api_address: Option<SocketAddr>,
+    /// The first of `internal.listen`.
+    pub internal_address: Option<SocketAddr>,
     pub metrics: Arc<Metrics>,
     reloader: Arc<Reloader>,
     stop: Option<oneshot::Sender<()>>,
@@ -50,6 +52,7 @@ impl TestServer {
         let server = Server::bind(&config(toml)).await.expect("a free port");
         let address = ip(server.addresses()).expect("an IP address to connect to");
         let (api_address, metrics) = (ip(server.api_addresses()), server.metrics());
+        let internal_address = ip(server.internal_addresses());
         let reloader = server.reloader();
         let (stop, stopped) = oneshot::channel();
         let run = tokio::spawn(server.run(async {
@@ -58,7 +61,7 @@ impl TestServer {
                 std::future::pending::<()>().await;
             }
         }));
-        Self { address, api_address, metrics, reloader, stop: Some(stop), run }
+        Self { address, api_address, internal_address, metrics, reloader, stop: Some(stop), run }
     }
 
     /// A connected, greeted client of the app `reverb-key`.
@@ -70,6 +73,12 @@ impl TestServer {
     /// A back end of the app `123456`.
     pub fn backend(&self) -> Backend {
         Backend::new(self.address, "123456", "reverb-key", "reverb-secret")
+    }
+
+    /// What the internal listener answers to a request without a token.
+    pub async fn internal(&self, target: &str) -> Answer {
+        let address = self.internal_address.expect("an address in internal.listen");
+        Backend::new(address, "", "", "").send("GET", target, "").await
     }
 
     /// Changes the configuration to this one while the server runs.
