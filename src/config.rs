@@ -23,6 +23,7 @@ mod error;
 mod file;
 mod file_texts;
 mod injected;
+mod inputs;
 mod internal;
 mod laravel_queue;
 mod layers;
@@ -56,6 +57,7 @@ pub use development::EXAMPLE_SECRET;
 pub use env_file::{EnvFile, EnvFileChoice, EnvFileReport};
 pub use error::ConfigError;
 pub use file::ConfigFile;
+pub use inputs::{BesideReverbConfig, LaravelRedisConfig};
 pub use internal::{InternalConfig, PayloadView};
 pub use limits::{CacheConfig, HttpConfig, WebSocketConfig, WebhooksConfig};
 pub use listen::{ListenAddress, ListenConfig};
@@ -106,6 +108,10 @@ pub struct Config {
     pub telemetry: TelemetryConfig,
     /// How several nodes share messages; `None` is a single node.
     pub cluster: Option<ClusterConfig>,
+    /// What Laravel's `redis` broadcaster publishes, for some of the apps.
+    pub laravel_redis: Vec<LaravelRedisConfig>,
+    /// Reverb servers that serve the same apps; `None` is off.
+    pub beside_reverb: Option<BesideReverbConfig>,
     /// Every app, the development app included.
     pub apps: Apps,
     /// Set when no app was configured: the one that is served instead, on loopback only.
@@ -224,6 +230,7 @@ impl Config {
         }
         let tables = apps::tables(&merged, &entries);
         let apps = apps::build(&tables, &entries, websocket.outbox_bytes)?;
+        let input_entries = inputs::entries(&merged, &variables, &schema)?;
         let listen = ListenConfig::read(values, &layers, &server)?;
         if serves_development {
             development::ensure_local(&listen.server, &values.at("server.listen").origin)?;
@@ -242,7 +249,7 @@ impl Config {
         notes.extend(unused::keys(&schema, &merged));
         notes.extend(unused::keys_of_apps(&schema, &tables));
         let shown = if serves_development { &[][..] } else { &entries };
-        let resolved = Resolved::of(&merged, shown, &schema, sources.file.as_ref());
+        let resolved = Resolved::of(&merged, shown, &input_entries, &schema, sources.file.as_ref());
         let env_file = env_file.map(|file| {
             let variables = resolved.variables_of(&file.name);
             EnvFileReport { name: file.name.clone(), variables }
@@ -263,6 +270,8 @@ impl Config {
             metrics,
             telemetry: TelemetryConfig::read(values)?,
             cluster: ClusterConfig::read(values, &layers)?,
+            laravel_redis: inputs::laravel_redis(&input_entries, &apps)?,
+            beside_reverb: inputs::beside_reverb(values)?,
             apps,
             development,
             set_by: SetBy::read(values),
@@ -318,6 +327,9 @@ fn layers(
     if cluster::is_on(Values::of(&merged)) {
         lower.push(soketi::redis_layer(variables, schema)?);
         lower.push(environment::laravel_layer(&environment::REDIS, variables, schema)?);
+    }
+    if inputs::is_beside_reverb(Values::of(&merged)) {
+        lower.push(environment::laravel_layer(&environment::BESIDE_REVERB, variables, schema)?);
     }
     lower.extend(upper);
     Ok(lower)

@@ -18,6 +18,7 @@ pub mod explanation;
 pub mod observation;
 pub mod hub;
 pub mod cluster;
+pub mod redis_input;
 pub mod node;
 pub mod webhook;
 pub mod channel_auth;

@@ -21,6 +21,7 @@ mod exposition;
 mod histogram;
 mod per_worker;
 mod process;
+mod redis_input;
 mod sockets;
 mod telemetry;
 mod tls;
@@ -38,6 +39,7 @@ pub use exposition::ExpositionFormat;
 pub use histogram::Histogram;
 pub use per_worker::{PerWorker, Summed};
 pub use process::{BusyWorkers, ProcessMetrics};
+pub use redis_input::{InputFamilies, InputMetrics};
 pub use sockets::{ClosedBy, SocketMetrics};
 pub use telemetry::TelemetryMetrics;
 pub use tls::TlsMetrics;
@@ -63,6 +65,8 @@ pub struct Metrics {
     pub webhooks: WebhookMetrics,
     /// Several nodes.
     pub cluster: ClusterMetrics,
+    /// Inputs in Redis.
+    pub redis_input: InputFamilies,
     /// Traces.
     pub telemetry: TelemetryMetrics,
     /// The configuration.
@@ -83,6 +87,8 @@ impl Default for Metrics {
         tls.expose();
         let (apps, delivery, api, channel_auth, webhooks) = Default::default();
         let (cluster, telemetry, configuration, process, readings) = Default::default();
+        let redis_input = InputFamilies::default();
+        redis_input.expose();
         Self {
             apps,
             sockets,
@@ -92,6 +98,7 @@ impl Default for Metrics {
             tls,
             webhooks,
             cluster,
+            redis_input,
             telemetry,
             configuration,
             process,
@@ -120,6 +127,7 @@ impl Metrics {
         self.tls.register(&mut registry);
         self.webhooks.register(&mut registry);
         self.cluster.register(&mut registry);
+        self.redis_input.register(&mut registry);
         self.telemetry.register(&mut registry);
         self.configuration.register(&mut registry);
         self.process.register(&mut registry);

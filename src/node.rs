@@ -4,7 +4,7 @@
 //! nodes is decided by the [`coordinator`]; `websocket` and `http` do not depend on it.
 
 use std::collections::HashMap;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::app::{App, Apps};
@@ -16,9 +16,11 @@ use crate::hub::{EventCache, Hub, Shards};
 use crate::metrics::{Condition, Metrics};
 use crate::observation::Observation;
 use crate::protocol::CloseCode;
+use crate::redis_input::{LaravelInput, ReverbInput};
 
 mod activity;
 mod app_registry;
+mod beside_reverb;
 mod channels;
 mod cluster_node;
 mod connection_permit;
@@ -26,6 +28,7 @@ mod coordinator;
 mod decisions;
 mod explaining;
 mod explanation_budget;
+mod fed_node;
 mod local_apps;
 mod message_log;
 mod peer_log;
@@ -51,6 +54,7 @@ use app_registry::AppRegistry;
 use cluster_node::ClusterNode;
 use coordinator::Coordinator;
 use decisions::Decisions;
+use fed_node::FedNode;
 use local_apps::{LocalApp, LocalApps};
 use served_apps::ServedApps;
 use single_node::SingleNode;
@@ -66,6 +70,17 @@ pub struct Node {
     /// The cluster, and where it finds the apps.
     cluster: Option<(Arc<Cluster>, Arc<LocalApps>)>,
     capacity: SocketCapacity,
+    /// Set before the first app is served, if at all.
+    inputs: OnceLock<Inputs>,
+}
+
+/// What reaches the apps beside the HTTP API.
+#[derive(Default, Clone)]
+pub struct Inputs {
+    /// What Laravel publishes in Redis.
+    pub laravel: Vec<Arc<LaravelInput>>,
+    /// Reverb's servers.
+    pub reverb: Option<Arc<ReverbInput>>,
 }
 
 /// An app whose sockets have to be closed after a change of the configuration.
@@ -134,9 +149,15 @@ impl Node {
         for reason in InvalidTopicMessage::ALL {
             metrics.cluster.expose_drop(reason.label());
         }
-        let (apps, served_apps, decisions, capacity) = Default::default();
+        let (apps, served_apps, decisions, capacity, inputs) = Default::default();
         let (shards, cache) = (shards.clone(), Arc::new(cache));
-        Self { apps, served_apps, shards, cache, decisions, metrics, cluster: None, capacity }
+        let cluster = None;
+        Self { apps, served_apps, shards, cache, decisions, metrics, cluster, capacity, inputs }
+    }
+
+    /// Feeds apps that are served from now on with these inputs. To be called once.
+    pub fn set_inputs(&self, inputs: Inputs) {
+        let _ = self.inputs.set(inputs);
     }
 
     /// Serves exactly these apps from now on: new ones are added, those that are there get their new
@@ -201,9 +222,19 @@ impl Node {
                 (hub, Box::new(node))
             }
         };
+        let inputs = self.inputs.get();
+        let laravel = inputs.iter().flat_map(|inputs| &inputs.laravel);
+        let of_app = laravel.filter(|input| input.app_id() == app.id);
+        let coordinator = of_app.fold(coordinator, |inner, input| {
+            let decides = (self.decisions.clone(), self.metrics.clone());
+            let (input, hub) = (input.clone(), hub.clone());
+            Box::new(FedNode::new(input, inner, hub, decides, peer_log.clone()))
+        });
         let (decisions, metrics) = (self.decisions.clone(), self.metrics.clone());
         let served = self.served_apps.clone();
-        Arc::new(Channels::new(hub, coordinator, decisions, metrics, peer_log, served))
+        let reverb = inputs.and_then(|inputs| inputs.reverb.clone());
+        let channels = Channels::new(hub, coordinator, decisions, metrics, peer_log, served);
+        Arc::new(channels.beside(reverb))
     }
 
     /// Whether an app is served.

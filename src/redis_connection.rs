@@ -1,8 +1,8 @@
 //! A connection to Redis: where it leads, how long it may take, and why it failed, in words.
 //!
 //! Owns addresses, logins and TLS, the search for the primary through sentinels, the check of the server,
-//! and the log of an outage. What is sent over the connection is left to [`cluster`](crate::cluster)
-//! and `webhook`.
+//! and the log of an outage. What is sent over the connection is left to [`cluster`](crate::cluster),
+//! `redis_input` and `webhook`.
 
 mod address;
 mod connector;

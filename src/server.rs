@@ -4,20 +4,21 @@
 //! passes the signals and a test its own. Owns the order of start and stop, and no rules.
 
 use std::future::Future;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
 use tokio_util::sync::CancellationToken;
 
+use crate::app::Apps;
 use crate::channel_auth::ChannelAuth;
 use crate::cluster::Cluster;
 use crate::config::{Config, ListenAddress};
 use crate::hub::{EventCache, Shards};
 use crate::logging::LogLosses;
 use crate::metrics::{Condition, Metrics};
-use crate::node::Node;
+use crate::node::{Inputs, Node, WebhookSinks};
 use crate::stream::{Listener, StdListener};
 use crate::supervision::{OwnerSocket, PassedSocket, Pulse};
 use crate::telemetry;
@@ -36,6 +37,7 @@ mod descriptors;
 mod drain;
 mod drain_pace;
 mod http_connection;
+mod input_tasks;
 mod lingering_close;
 mod listen;
 mod listener_close;
@@ -78,6 +80,7 @@ pub struct Server {
     is_redis_required: bool,
     metrics: Arc<Metrics>,
     background: JoinSet<()>,
+    inputs: Inputs,
     webhooks: Arc<Webhooks>,
     reloader: Arc<Reloader>,
     lifecycle: Lifecycle,
@@ -105,19 +108,12 @@ impl Server {
         metrics.process.condition.set(Condition::Starting, true);
         let (shards, all_shards) = Shards::new(config.server.workers, config.websocket, &metrics);
         let mut background = JoinSet::new();
-        let cache = EventCache::new(config.cache.ttl, config.cache.bytes);
         let auth = Arc::new(ChannelAuth::new(metrics.clone()));
         auth.apply(auth.prepare(&config.apps)?);
         let webhooks = Arc::new(Webhooks::new(config.webhooks, metrics.clone()));
         let sinks = webhooks.apply(webhooks.prepare(&config.apps)?);
-        let node = match cluster_task::settings(config) {
-            None => Node::new(&config.apps, &shards, cache, metrics.clone(), &sinks),
-            Some(settings) => {
-                let (shards, metrics) = (&shards, metrics.clone());
-                Node::in_cluster(&config.apps, shards, cache, metrics, &sinks, settings)
-            }
-        };
-        let node = Arc::new(node);
+        let inputs = input_tasks::inputs(config, &metrics);
+        let node = node(config, &shards, &metrics, &sinks, &inputs);
         let mut cluster_task = cluster_task::task(&node, config)?;
         // A single worker runs the task too, so that an event wakes no other thread.
         if listeners.len() > 1 {
@@ -130,6 +126,7 @@ impl Server {
         let acceptors = Acceptors::new(config, &node, telemetry, &stopping, tls)
             .with_auth(auth.clone(), config);
         background.spawn(tick(node.clone()));
+        input_tasks::start(&inputs, &mut background)?;
         let workers = listeners.into_iter().zip(all_shards).enumerate();
         let workers = workers.map(|(index, (listeners, shard))| Worker {
             index,
@@ -154,6 +151,7 @@ impl Server {
             is_redis_required: config.cluster.as_ref().is_some_and(|cluster| cluster.required),
             metrics,
             background,
+            inputs,
             webhooks: webhooks.clone(),
             reloader: Arc::new(Reloader::new(config, node, webhooks, auth, certificates)),
             lifecycle,
@@ -258,6 +256,10 @@ impl Server {
                 cluster_task::ensure_connected(cluster)?;
             }
         }
+        tokio::select! {
+            () = input_tasks::attempted(&self.inputs) => {}
+            () = stop.as_mut() => return Ok(()),
+        }
         self.metrics.process.condition.set(Condition::Starting, false);
         lifecycle.open.cancel();
         let drain = Drain {
@@ -300,6 +302,29 @@ impl Server {
         lifecycle.threads.wait().await;
         Ok(())
     }
+}
+
+/// The node with its inputs, which serves all apps.
+fn node(
+    config: &Config,
+    shards: &Arc<Shards>,
+    metrics: &Arc<Metrics>,
+    sinks: &WebhookSinks,
+    inputs: &Inputs,
+) -> Arc<Node> {
+    let cache = EventCache::new(config.cache.ttl, config.cache.bytes);
+    // Apps are served once the inputs are there.
+    let (no_apps, metrics) = (Apps::default(), metrics.clone());
+    let node = match cluster_task::settings(config) {
+        None => Node::new(&no_apps, shards, cache, metrics, sinks),
+        Some(settings) => Node::in_cluster(&no_apps, shards, cache, metrics, sinks, settings),
+    };
+    node.set_inputs(inputs.clone());
+    node.serve(&config.apps, sinks);
+    let node = Arc::new(node);
+    let owner: Weak<Node> = Arc::downgrade(&node);
+    inputs.reverb.iter().for_each(|reverb| reverb.set_owner(owner.clone()));
+    node
 }
 
 /// How long a drain may take before the node leaves the cluster.

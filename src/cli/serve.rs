@@ -47,6 +47,9 @@ pub(super) struct Serve {
     /// The public name, shown at start.
     #[arg(long, value_name = "NAME")]
     hostname: Option<String>,
+    /// The Redis of Reverb servers that serve the same apps: events reach the browsers of both.
+    #[arg(long, value_name = "URL")]
+    beside_reverb: Option<String>,
     /// Show every message.
     #[arg(long)]
     debug: bool,
@@ -79,6 +82,7 @@ impl Serve {
             ("--port", "server.port", self.port),
             ("--path", "server.path", self.path),
             ("--hostname", "server.hostname", self.hostname),
+            ("--beside-reverb", "beside_reverb.url", self.beside_reverb),
             ("--debug", "log.debug", self.debug.then(|| "true".to_owned())),
             ("--log-format", "log.format", self.log_format),
         ];

@@ -124,6 +124,18 @@ impl Core {
         self.exchange.publish(NewPublish { key, topic, frame, except, waiter }, now);
     }
 
+    /// Caches the last event of a cache channel, which each node delivers itself: in the directory, or without
+    /// Redis on this node.
+    pub fn cache(&mut self, key: &ChannelKey, frame: Frame) {
+        if self.exchange.is_up() {
+            let (topic, ttl) = (self.exchange.channels.topic(key), self.settings.cache_ttl);
+            self.exchange.requests.push_plain(Request::Cache { topic, frame, ttl });
+        } else if let Some(channel) = key.name.clone() {
+            let action = ChannelEffect::CacheEvent(frame);
+            self.exchange.effects.push(Effect::Channel { app: key.app, channel, action });
+        }
+    }
+
     /// A socket signs in as a user, and watches the users on its watchlist.
     pub fn sign_in(&mut self, app: usize, socket: SocketId, user: &User) {
         self.join(&ChannelKey::user(app, &user.id), socket, None);

@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use super::error::ConfigError;
 use super::layers::Layer;
+use super::redis::RedisKeys;
 use super::values::{Setting, Values};
 use crate::app::RedisConfig;
 
@@ -80,7 +81,8 @@ impl ClusterConfig {
         if !is_on(values) {
             return Ok(None);
         }
-        let redis = RedisConfig::read(values, layers)?;
+        let section = "cluster";
+        let redis = RedisConfig::read(RedisKeys { values, layers, path: "cluster.", section })?;
         let settings = ClusterSettings {
             prefix: match redis.database {
                 0 => prefix.clone(),

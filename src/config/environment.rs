@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use super::env_file::EnvFile;
 use super::error::{ConfigError, ValueOrigin};
 use super::layers::Layer;
-use super::schema::{self, FILE_ONLY, Schema};
+use super::schema::{self, FILE_ONLY, LARAVEL_REDIS, Schema};
 use super::secret::{self, FILE_VARIABLE, is_secret};
 use super::suggest::{nearest, renamed};
 use crate::dotenv::EnvLiteral;
@@ -148,6 +148,10 @@ pub(super) const REDIS: [(&str, &str); 9] = [
     ("REDIS_SENTINEL_PASSWORD", "cluster.sentinel_password"),
 ];
 
+/// With `beside_reverb`, the topic of Reverb.
+pub(super) const BESIDE_REVERB: [(&str, &str); 1] =
+    [("REVERB_SCALING_CHANNEL", "beside_reverb.channel")];
+
 /// The names of the OpenTelemetry specification; the one for traces wins over the one for all signals.
 const OTEL: [(&str, &str); 5] = [
     ("OTEL_EXPORTER_OTLP_ENDPOINT", "telemetry.endpoint"),
@@ -197,6 +201,21 @@ pub(super) fn laravel_layer(
     Ok(layer)
 }
 
+/// The address of Redis in Laravel's variables, under the keys of an entry of `laravel_redis`.
+pub(super) fn laravel_redis_layer(
+    variables: &Environment,
+    schema: &Schema,
+) -> Result<Layer, ConfigError> {
+    let mut layer = Layer::default();
+    for (name, of_cluster) in REDIS.iter().filter(|(name, _)| name.starts_with("REDIS_")) {
+        let key = of_cluster.rsplit('.').next().unwrap_or(of_cluster);
+        if let Some((text, origin)) = variables.value(name) {
+            layer.set(key, schema.parse(of_cluster, text, &origin)?, &origin);
+        }
+    }
+    Ok(layer)
+}
+
 /// The layer of our own names: `RESOUND_` and the key in capitals. All of that prefix is ours, so
 /// that a typo is an error and not a setting without effect.
 pub(super) fn resound_layer(
@@ -223,8 +242,8 @@ pub(super) fn resound_layer(
 
 /// What to do about a name that is not known.
 fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    if name == variable(FILE_ONLY) {
-        return format!("a list of tables has no variable: set {FILE_ONLY} in a file");
+    if let Some(list) = [FILE_ONLY, LARAVEL_REDIS].into_iter().find(|key| variable(key) == name) {
+        return format!("a list of tables has no variable: set {list} in a file");
     }
     let now = renamed(|old| variable(old) == name).map(variable);
     let suggestion = now.or_else(|| suggestion(name, known).map(str::to_owned));
@@ -274,12 +293,12 @@ fn laravel<'a>(variables: &'a Environment, name: &str) -> Option<&'a str> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Environment, OTEL, REDIS, REVERB, Schema, Variables, laravel};
+    use super::{BESIDE_REVERB, Environment, OTEL, REDIS, REVERB, Schema, Variables, laravel};
 
     #[test]
     fn every_name_sets_a_key_that_exists() {
         let schema = Schema::new();
-        for (name, key) in REVERB.iter().chain(&REDIS).chain(&OTEL) {
+        for (name, key) in REVERB.iter().chain(&REDIS).chain(&BESIDE_REVERB).chain(&OTEL) {
             assert!(schema.names().any(|known| known == *key), "{name} sets {key}");
         }
     }

@@ -1,4 +1,4 @@
-//! Where Redis is, and the credentials for it: the address keys of `[cluster]`.
+//! Where Redis is, and the credentials for it: the address keys of `[cluster]` and of the inputs.
 //!
 //! Owns the choice between the URL and the other keys, and reads the root CA for TLS. The forms of an
 //! address are those of `address` and `url`; no connection is opened here.
@@ -23,22 +23,42 @@ pub(super) use url::RedisUrl;
 const HOST: &str = "it must be a host name or an IP address, tls:// and one of them, or the path \
                     of a unix socket";
 const WITH_TLS: &str = "begin the url with rediss:// or the host with tls://";
-const PORT: &str = "the port is a key of its own, cluster.port, in the environment REDIS_PORT";
+
+/// The address keys of one section.
+#[derive(Clone, Copy)]
+pub(super) struct RedisKeys<'a> {
+    pub(super) values: Values<'a>,
+    pub(super) layers: &'a [Layer],
+    /// What stands before each key in `values`: `cluster.`, or nothing in an entry of a list.
+    pub(super) path: &'a str,
+    /// The section as messages name it.
+    pub(super) section: &'a str,
+}
+
+impl<'a> RedisKeys<'a> {
+    fn at(&self, key: &str) -> Setting<'a> {
+        self.values.at(&format!("{}{key}", self.path))
+    }
+
+    /// The last layer that sets a key.
+    fn last(&self, key: &str) -> Option<usize> {
+        let key = format!("{}{key}", self.path);
+        self.layers.iter().rposition(|layer| layer.sets(&key))
+    }
+}
 
 impl RedisConfig {
     /// The address as the layers have it. Host and port of a later layer replace a URL as a whole;
     /// user, password and database of a later layer replace that part of it, so that a password need
     /// not stand in a file. Beside a URL in the same layer, as in Laravel's `.env`, they fill what it
     /// leaves out, and from an earlier layer they are not taken: they are another server's.
-    pub(super) fn read(values: Values<'_>, layers: &[Layer]) -> Result<Self, ConfigError> {
-        let at = |key: &str| values.at(&format!("cluster.{key}"));
-        let last =
-            |key: &str| layers.iter().rposition(|layer| layer.sets(&format!("cluster.{key}")));
+    pub(super) fn read(keys: RedisKeys<'_>) -> Result<Self, ConfigError> {
+        let (at, last) = (|key: &str| keys.at(key), |key: &str| keys.last(key));
         let text = at("url").text_if_any();
         let text = text.filter(|_| last("host").max(last("port")) <= last("url"));
         let url = match &text {
             Some(text) => RedisUrl::parse(text).map_err(|flaw| at("url").flaw(flaw))?,
-            None => RedisUrl::of(of_keys(values)?),
+            None => RedisUrl::of(of_keys(keys)?),
         };
         let counts = |key: &str, is_in_url: bool| match last(key).cmp(&last("url")) {
             Ordering::Greater => true,
@@ -65,19 +85,35 @@ impl RedisConfig {
             address: url.address,
         })
     }
+
+    /// The address of a section that has a URL and no other key but `ca_file`.
+    pub(super) fn of_url(url: &Setting<'_>, ca_file: &Setting<'_>) -> Result<Self, ConfigError> {
+        let parts = RedisUrl::parse(&url.text()).map_err(|flaw| url.flaw(flaw))?;
+        let secret = |text: Option<String>| text.map(|text| Secret::new(&text));
+        Ok(Self {
+            username: parts.username,
+            password: secret(parts.password),
+            sentinel_username: parts.sentinel_username,
+            sentinel_password: secret(parts.sentinel_password),
+            database: parts.database.unwrap_or_default(),
+            ca: certificates(ca_file, &parts.address, "begin the url with rediss://")?,
+            address: parts.address,
+        })
+    }
 }
 
 /// Laravel's `.env` selects TLS with `tls://` before the host. A path needs no port.
-fn of_keys(values: Values<'_>) -> Result<RedisAddress, ConfigError> {
-    let setting = values.at("cluster.host");
+fn of_keys(keys: RedisKeys<'_>) -> Result<RedisAddress, ConfigError> {
+    let (setting, section) = (keys.at("host"), keys.section);
     let text = setting.text();
     let (scheme, rest) = text.split_once("://").unwrap_or(("", &text));
     let scheme = scheme.to_ascii_lowercase();
     // Not shown: what stands before it may be a password.
     if text.contains('@') {
-        return Err(setting.flaw("has a user name or password; only cluster.url holds them too"));
+        return Err(setting
+            .flaw(format_args!("has a user name or password; only {section}.url holds them too")));
     }
-    let refused = |allowed| setting.refuse(format_args!("{text:?}"), allowed);
+    let refused = |allowed: &str| setting.refuse(format_args!("{text:?}"), allowed);
     let tls = match scheme.as_str() {
         "" | "unix" if rest.starts_with('/') => return Ok(RedisAddress::Unix(rest.into())),
         "" | "tcp" | "redis" | "valkey" => false,
@@ -86,9 +122,11 @@ fn of_keys(values: Values<'_>) -> Result<RedisAddress, ConfigError> {
     };
     let Some(host) = host(rest) else {
         let has_port = rest.rsplit_once(':').is_some_and(|(name, _)| host(name).is_some());
-        return Err(refused(if has_port { PORT } else { HOST }));
+        let port =
+            format!("the port is a key of its own, {section}.port, in the environment REDIS_PORT");
+        return Err(refused(if has_port { &port } else { HOST }));
     };
-    let port = values.at("cluster.port").number(1..=65_535)?;
+    let port = keys.at("port").number(1..=65_535)?;
     Ok(RedisAddress::Tcp { host, port, tls })
 }
 

@@ -11,7 +11,8 @@ use config::{Value, ValueKind};
 use super::apps::AppEntry;
 use super::error::ValueOrigin;
 use super::file::ConfigFile;
-use super::schema::Schema;
+use super::inputs::InputEntry;
+use super::schema::{LARAVEL_REDIS, Schema};
 use super::secret::{FILE_KEY, is_secret};
 use super::values::{Setting, ValueTable, Values};
 use crate::app::fingerprint;
@@ -59,6 +60,7 @@ impl Resolved {
     pub(super) fn of(
         merged: &ValueTable,
         entries: &[AppEntry],
+        inputs: &[InputEntry],
         schema: &Schema,
         file: Option<&ConfigFile>,
     ) -> Self {
@@ -76,6 +78,14 @@ impl Resolved {
                 if let Some(setting) = Values::of(&entry.table).get(&key) {
                     let shown = format!("apps[{index}].{key}");
                     all.push(row(&format!("apps.{key}"), shown, &setting));
+                }
+            }
+        }
+        for (index, input) in inputs.iter().enumerate() {
+            for key in leaves(&input.table, "") {
+                if let Some(setting) = Values::of(&input.table).get(&key) {
+                    let shown = format!("{LARAVEL_REDIS}[{index}].{key}");
+                    all.push(row(&format!("{LARAVEL_REDIS}.{key}"), shown, &setting));
                 }
             }
         }
@@ -113,7 +123,21 @@ impl Resolved {
             let (key, running) = (now.key.clone(), now.value.clone());
             (configured != running).then_some(PendingKey { key, running, configured })
         };
-        self.keys().filter(|now| !applied(&now.key)).filter_map(pending).collect()
+        let changed = self.keys().filter(|now| !applied(&now.key)).filter_map(pending);
+        changed.chain(self.pending_inputs(next)).collect()
+    }
+
+    /// Entries of `laravel_redis` that were added or removed.
+    fn pending_inputs(&self, next: &Self) -> Option<PendingKey> {
+        let entries = |all: &Self| {
+            let is_entry = |key: &&ResolvedKey| {
+                key.key.starts_with(LARAVEL_REDIS) && key.key.ends_with("].prefix")
+            };
+            format!("{} entries", all.keys().filter(is_entry).count())
+        };
+        let (running, configured) = (entries(self), entries(next));
+        let key = LARAVEL_REDIS.to_owned();
+        (running != configured).then_some(PendingKey { key, running, configured })
     }
 }
 

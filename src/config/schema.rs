@@ -20,6 +20,9 @@ use super::values::RATIO;
 /// The key that a file alone can set: a list of tables has no form as the text of a variable.
 pub(super) const FILE_ONLY: &str = "app.webhooks";
 
+/// Another one: the list of the Redis that Laravel publishes to.
+pub(super) const LARAVEL_REDIS: &str = "laravel_redis";
+
 /// The keys of an `[[apps]]` entry that `[app]` does not have.
 pub(super) const CREDENTIALS: [&str; 3] = ["id", "key", "secret"];
 
@@ -30,8 +33,15 @@ pub(super) const PREVIOUS_SECRET: &str = "previous_secret";
 pub(super) const OLD_ID: &str = "app_id";
 
 /// Texts that may stand in a file as numbers, if they are of digits alone.
-const NUMBERS_TOO: [&str; 4] =
-    ["apps.id", "cluster.password", "cluster.sentinel_password", "app.webhooks.password"];
+const NUMBERS_TOO: [&str; 7] = [
+    "apps.id",
+    "cluster.password",
+    "cluster.sentinel_password",
+    "app.webhooks.password",
+    "laravel_redis.app",
+    "laravel_redis.password",
+    "laravel_redis.sentinel_password",
+];
 
 const DEFAULTS: &str = include_str!("../../config/defaults.toml");
 
@@ -47,6 +57,23 @@ password = ""
 ca_file = ""
 "#;
 
+/// The keys of an entry of `laravel_redis`, with what they are if neither the entry nor a variable of Laravel
+/// sets them; `prefix` has no default.
+const LARAVEL_REDIS_ENTRY: &str = r#"
+app = ""
+prefix = ""
+url = ""
+host = "127.0.0.1"
+port = 6379
+username = ""
+password = ""
+sentinel_username = ""
+sentinel_password = ""
+ca_file = ""
+timeout_ms = 1000
+queue_bytes = 16777216
+"#;
+
 /// The compiled defaults.
 pub(super) fn defaults() -> toml::Table {
     toml::from_str(DEFAULTS).expect("the compiled defaults are TOML: every test reads them")
@@ -55,6 +82,12 @@ pub(super) fn defaults() -> toml::Table {
 /// The defaults of an entry of `app.webhooks`.
 pub(super) fn webhook() -> toml::Table {
     toml::from_str(WEBHOOK).expect("the keys of a webhook are TOML: every test reads them")
+}
+
+/// The defaults of an entry of `laravel_redis`.
+pub(super) fn laravel_redis() -> toml::Table {
+    toml::from_str(LARAVEL_REDIS_ENTRY)
+        .expect("the keys of an input are TOML: every test reads them")
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -111,6 +144,8 @@ impl Schema {
                 .unwrap_or_default(),
         );
         file.push(("apps".to_owned(), Shape::Tables(app)));
+        let input = keys(&laravel_redis(), LARAVEL_REDIS);
+        file.push((LARAVEL_REDIS.to_owned(), Shape::Tables(input)));
         let mut values = BTreeMap::new();
         collect(&file, "", &mut values);
         add_secret_files(&mut file, "");

@@ -9,6 +9,9 @@ use std::io::{self, ErrorKind, Read};
 pub(super) const FILE_KEY: &str = "_file";
 pub(super) const FILE_VARIABLE: &str = "_FILE";
 
+/// The keys of URLs that may have a password in them.
+const URLS: [&str; 3] = ["cluster.url", "laravel_redis.url", "beside_reverb.url"];
+
 /// No secret is longer; a larger file is the wrong one.
 const MAX_FILE_BYTES: u64 = 64 * 1024;
 
@@ -16,7 +19,7 @@ const MAX_FILE_BYTES: u64 = 64 * 1024;
 pub(super) fn is_secret(key: &str) -> bool {
     let name = key.rsplit('.').next().unwrap_or(key);
     ["secret", "password", "token", "master_key"].iter().any(|end| name.ends_with(end))
-        || key == "cluster.url"
+        || URLS.contains(&key)
 }
 
 /// Reads the file of a secret: one line, whose end is no part of it. The error says what is wrong with

@@ -5,9 +5,9 @@
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 
-use crate::protocol::RefusalCause;
 use crate::protocol::channel_name::InvalidChannelName;
 use crate::protocol::signature::{QueryError, Unauthorized};
+use crate::protocol::{InvalidEventName, RefusalCause};
 
 /// Why a request is refused; the answer is the text, as plain text.
 #[derive(Debug)]
@@ -83,5 +83,15 @@ impl From<QueryError> for ApiError {
 impl From<InvalidChannelName> for ApiError {
     fn from(why: InvalidChannelName) -> Self {
         Self::bad_request(why.to_string()).because((&why).into())
+    }
+}
+
+impl From<InvalidEventName> for ApiError {
+    fn from(why: InvalidEventName) -> Self {
+        let refused = Self::bad_request(why.to_string());
+        match why {
+            InvalidEventName::TooLong { .. } => refused.beyond("max_event_name_chars"),
+            InvalidEventName::Empty | InvalidEventName::Reserved(_) => refused,
+        }
     }
 }

@@ -21,10 +21,7 @@ use super::signed::SignedRequest;
 use crate::app::AppLimits;
 use crate::node::Channels;
 use crate::protocol::json::{self, JsonError, JsonList, JsonObject, JsonString};
-use crate::protocol::{ChannelName, ChannelType, SocketId};
-
-/// Prefixes of the event names of the server, which a back end must not imitate.
-const RESERVED_PREFIXES: [&str; 2] = ["pusher:", "pusher_internal:"];
+use crate::protocol::{ChannelName, ChannelType, SocketId, check_event_name};
 
 #[derive(Deserialize)]
 struct EventRequest<'a> {
@@ -168,7 +165,7 @@ fn parse<'a, T: Deserialize<'a>>(body: &'a [u8], example: &str) -> Result<T, Api
 
 fn check<'a>(body: &'a EventRequest<'a>, limits: &AppLimits) -> Result<ValidEvent<'a>, ApiError> {
     let (name, data) = (&*body.name.0, &*body.data.0);
-    check_name(name, limits)?;
+    check_event_name(name, limits)?;
     let (bytes, bytes_max) = (data.len(), limits.event_data_bytes);
     if bytes > bytes_max {
         return Err(ApiError::too_large(format!(
@@ -193,25 +190,6 @@ fn check<'a>(body: &'a EventRequest<'a>, limits: &AppLimits) -> Result<ValidEven
         except,
         info: info.filter(|info| *info != InfoParameter::default()),
     })
-}
-
-fn check_name(name: &str, limits: &AppLimits) -> Result<(), ApiError> {
-    let (chars, most) = (name.chars().count(), limits.event_name_chars);
-    if name.is_empty() {
-        return Err(ApiError::bad_request("name is empty: every event needs a name"));
-    }
-    if chars > most {
-        return Err(ApiError::bad_request(format!(
-            "name has {chars} characters; the limit is {most} (max_event_name_chars)"
-        ))
-        .beyond("max_event_name_chars"));
-    }
-    match RESERVED_PREFIXES.iter().find(|prefix| name.starts_with(*prefix)) {
-        Some(prefix) => {
-            Err(ApiError::bad_request(format!("event names starting with {prefix} are reserved")))
-        }
-        None => Ok(()),
-    }
 }
 
 /// The distinct channels in the order given. `channels` takes precedence over `channel`, as in Reverb.

@@ -50,6 +50,18 @@ impl Hub {
         self.registry.with_occupied(name, deliver).unwrap_or(0)
     }
 
+    /// Sends the subscribers of a channel the app's gap event, if it has one: events were lost on the way to this
+    /// node, or may have been (`None`). Subscribers of an encrypted channel could not decrypt it.
+    pub fn deliver_gap_event(&self, name: &ChannelName, missed: Option<u64>) {
+        let app = self.app();
+        if let Some(event) = app.gap_event.as_ref().filter(|_| !name.is_encrypted()) {
+            let events = missed.map_or_else(|| "null".to_owned(), |events| events.to_string());
+            let data = format!("{{\"missed\":{events}}}");
+            let event = server_message::OutboundEvent::new(event, &data);
+            self.deliver(name, &event.broadcast(name), None);
+        }
+    }
+
     /// Caches the last event of a cache channel.
     pub fn cache_event(&self, name: &ChannelName, frame: Frame, now: Instant) {
         let data = server_message::event_data(&frame).unwrap_or_default();

@@ -34,6 +34,8 @@ pub enum Condition {
     RedisAway,
     /// Other nodes on this Redis have other settings.
     ClusterDisagreements,
+    /// A link to a Redis that Laravel or Reverb publishes to is down.
+    RedisInputAway,
     /// The queue of a webhook is full.
     WebhookQueueFull,
     /// Log lines were lost within the last minute.
@@ -48,13 +50,14 @@ pub enum Condition {
 
 impl Condition {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::Starting,
         Self::Draining,
         Self::DescriptorsExhausted,
         Self::DescriptorsLow,
         Self::RedisAway,
         Self::ClusterDisagreements,
+        Self::RedisInputAway,
         Self::WebhookQueueFull,
         Self::LogLinesDropped,
         Self::CertificatesRefused,
@@ -71,6 +74,7 @@ impl Condition {
             Self::DescriptorsLow => "descriptors_low",
             Self::RedisAway => "redis_away",
             Self::ClusterDisagreements => "cluster_disagreements",
+            Self::RedisInputAway => "redis_input_away",
             Self::WebhookQueueFull => "webhook_queue_full",
             Self::LogLinesDropped => "log_lines_dropped",
             Self::CertificatesRefused => "certificates_refused",
@@ -86,6 +90,7 @@ impl Condition {
             Self::DescriptorsLow
             | Self::RedisAway
             | Self::ClusterDisagreements
+            | Self::RedisInputAway
             | Self::WebhookQueueFull
             | Self::LogLinesDropped
             | Self::CertificatesRefused
@@ -110,6 +115,9 @@ impl Condition {
             }
             Self::ClusterDisagreements => {
                 "other nodes on this Redis have other settings, which disagreements lists"
+            }
+            Self::RedisInputAway => {
+                "a Redis that Laravel or Reverb publishes to is away: its events do not arrive; the log names the cause"
             }
             Self::WebhookQueueFull => {
                 "the queue of a webhook is full, and its oldest events are dropped: is its endpoint slow or away?"

@@ -19,7 +19,9 @@ use crate::explanation::{Miss, TriggerId, TriggerIds};
 use crate::hub::{ChannelCounts, Hub};
 use crate::metrics::{AppMetrics, Metrics};
 use crate::protocol::server_message::OutboundEvent;
+use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, SocketId};
+use crate::redis_input::{ForwardedData, ForwardedEvent, ReverbInput};
 
 /// The channels of one app.
 pub struct Channels {
@@ -32,6 +34,16 @@ pub struct Channels {
     budget: ExplanationBudget,
     trigger_ids: TriggerIds,
     activity: Activity,
+    /// Reverb's servers, which get what is published here.
+    reverb: Option<Arc<ReverbInput>>,
+}
+
+/// Counts and logs an event that is accepted although hosted Pusher would refuse its size.
+pub(super) fn log_oversized(hub: &Hub, event: &str, bytes: usize) {
+    hub.metrics().events_oversized.inc();
+    let app = hub.app();
+    let (app, limit) = (&app.id, app.limits.event_data_warn_bytes);
+    tracing::warn!(app, event, bytes, limit, "event data is larger than hosted Pusher accepts");
 }
 
 impl Channels {
@@ -56,6 +68,7 @@ impl Channels {
             budget,
             trigger_ids,
             activity,
+            reverb: None,
         }
     }
 
@@ -92,6 +105,11 @@ impl Channels {
         }
     }
 
+    /// The same beside Reverb's servers, if there are any.
+    pub(super) fn beside(self, reverb: Option<Arc<ReverbInput>>) -> Self {
+        Self { reverb, ..self }
+    }
+
     /// Does the work that is due by the time: throttled counts.
     pub(super) fn tick(&self, now: Instant) {
         self.hub.tick(now);
@@ -99,10 +117,7 @@ impl Channels {
 
     /// Counts and logs an event that was accepted although hosted Pusher would refuse its size.
     pub fn oversized(&self, event: &str, bytes: usize) {
-        self.app_metrics().events_oversized.inc();
-        let app = self.app();
-        let (app, limit) = (&app.id, app.limits.event_data_warn_bytes);
-        tracing::warn!(app, event, bytes, limit, "event data is larger than hosted Pusher accepts");
+        log_oversized(&self.hub, event, bytes);
     }
 
     /// The app whose channels these are, as it is configured now. Not to be held while waiting.
@@ -152,12 +167,42 @@ impl Channels {
         now: Instant,
     ) -> Triggered {
         self.app_metrics().events_triggered.inc();
+        let (name, channel_name) = (event.parts().0, channel.as_str());
+        self.forward(|| ForwardedEvent {
+            channel: channel_name,
+            name,
+            data: ForwardedData::Text(data),
+            user_id: None,
+            except,
+        });
         let event = TriggeredEvent { channel, event, data, except };
         let triggered = self.coordinator.trigger(event, now);
         if let Triggered::Delivered(subscribers) = triggered {
             self.activity.delivered(channel, event.event.parts(), except, subscribers);
         }
         triggered
+    }
+
+    /// Publishes a client event to the channel's other subscribers.
+    pub(super) fn client_event(&self, relay: Relay, sender: SocketId, now: Instant) {
+        self.app_metrics().client_events.inc();
+        self.forward(|| ForwardedEvent {
+            channel: relay.channel.as_str(),
+            name: &relay.event,
+            data: ForwardedData::Client(&relay.data),
+            user_id: relay.user_id.as_deref(),
+            except: Some(sender),
+        });
+        let shown = self.activity.relays(&relay);
+        let subscribers = self.coordinator.client_event(relay, sender, now);
+        shown.iter().for_each(|event| self.activity.relayed(event, sender, subscribers));
+    }
+
+    fn forward<'a>(&self, event: impl FnOnce() -> ForwardedEvent<'a>) {
+        if let Some(reverb) = &self.reverb {
+            let app = self.app();
+            reverb.forward((&app.id, &app.key), &event());
+        }
     }
 
     /// Resolves once further events may be published: the back-pressure of this node's shards and of
@@ -201,6 +246,10 @@ impl Channels {
 
     /// Closes every socket of a user, on every node.
     pub async fn terminate_user(&self, user_id: &str) {
+        if let Some(reverb) = &self.reverb {
+            let app = Arc::clone(&self.app());
+            reverb.forward_termination((&app.id, &app.key), user_id);
+        }
         self.coordinator.terminate_user(user_id).await;
     }
 }

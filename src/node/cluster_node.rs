@@ -116,6 +116,17 @@ impl Publishing for ClusterNode {
         Triggered::Published(scope)
     }
 
+    fn deliver(&self, event: TriggeredEvent<'_>, _now: Instant) {
+        let TriggeredEvent { channel, event, except, .. } = event;
+        let broadcast = event.broadcast(channel);
+        if channel.is_cache() {
+            // Before the delivery: a socket that joins meanwhile gets it from the one or the other.
+            let frame = broadcast.plain().clone();
+            self.on_channel(channel, |core, key| core.cache(&key, frame));
+        }
+        self.hub.deliver(channel, &broadcast, except);
+    }
+
     fn client_event(&self, relay: Relay, sender: SocketId, now: Instant) -> Option<usize> {
         let Relay { channel, frame, event, data, user_id } = relay;
         self.on_channel(&channel, |core, key| core.publish(key, frame, Some(sender), None, now));
@@ -207,6 +218,10 @@ impl Lookup for ClusterNode {
                 _ => self.cluster.act(|core| core.open_sockets(self.app)),
             }
         })
+    }
+
+    fn is_joined(&self, name: &ChannelName) -> bool {
+        self.on_channel(name, |core, key| core.channels().has_sockets(&key))
     }
 }
 

@@ -62,6 +62,10 @@ pub(super) trait Publishing: Send + Sync {
     /// Publishes an event of a back end, and caches it on cache channels.
     fn trigger(&self, event: TriggeredEvent<'_>, now: Instant) -> Triggered;
 
+    /// Delivers an event that each node receives itself to the sockets of this node, and caches it on cache
+    /// channels.
+    fn deliver(&self, event: TriggeredEvent<'_>, now: Instant);
+
     /// Publishes a client event to the channel's other subscribers. Returns the number of all on this node, where
     /// it is known.
     fn client_event(&self, relay: Relay, sender: SocketId, now: Instant) -> Option<usize>;
@@ -93,6 +97,9 @@ pub(super) trait Lookup: Send + Sync {
 
     /// Open sockets of the app.
     fn socket_count(&self) -> Deferred<'_, u32>;
+
+    /// Whether a socket of this node is in a channel, or its join is undecided.
+    fn is_joined(&self, name: &ChannelName) -> bool;
 }
 
 /// What explanations are made from.

@@ -1,4 +1,4 @@
-//! The cluster's decisions on subscriptions, on their way to the sessions that requested them.
+//! Later decisions on subscriptions, of the cluster or of an input, on their way to the sessions that requested them.
 //!
 //! A session belongs to the task of its connection; a decision is made elsewhere and waits here until the
 //! session's next message, tick or end. The client has its answer already.
@@ -10,7 +10,7 @@ use parking_lot::Mutex;
 
 use crate::protocol::{ChannelName, SocketId};
 
-/// What the cluster decided on one subscription.
+/// What was decided on one subscription.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Decision {
     /// The socket is in the channel.
@@ -19,7 +19,7 @@ pub(super) enum Decision {
     Refused(ChannelName),
 }
 
-/// The decisions for the sockets of this node; always empty on a single node.
+/// The decisions for the sockets of this node; always empty on a single node without inputs.
 #[derive(Default)]
 pub(super) struct Decisions {
     /// The number of entries in `waiting`.
@@ -37,6 +37,13 @@ impl Decisions {
         let mut waiting = self.waiting.lock();
         waiting.entry(socket).or_default().push(decision);
         self.sockets.store(waiting.len(), Ordering::Release);
+    }
+
+    /// Whether a refusal of a channel waits for a socket.
+    pub(super) fn has_refused(&self, socket: SocketId, channel: &ChannelName) -> bool {
+        let waiting = self.waiting.lock();
+        let refused = Decision::Refused(channel.clone());
+        waiting.get(&socket).is_some_and(|decisions| decisions.contains(&refused))
     }
 
     /// Takes the decisions for a socket, in order. Costs one load when none wait for any socket.

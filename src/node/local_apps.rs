@@ -17,7 +17,7 @@ use crate::cluster::{CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents
 use crate::hub::{Hub, cached_event_answer};
 use crate::metrics::Metrics;
 use crate::protocol::session::presence_full;
-use crate::protocol::{Broadcast, ChannelName, Frame, SocketId, server_message};
+use crate::protocol::{Broadcast, ChannelName, Frame, SocketId};
 
 /// One app's part of this node.
 #[derive(Clone)]
@@ -127,20 +127,15 @@ impl LocalApps {
             MissedEvents::Events(events) => {
                 self.metrics.cluster.events_missed.inc_by(events);
                 tracing::warn!(app, channel = %name, events, "events of other nodes were lost on the way to this one");
-                events.to_string()
+                Some(events)
             }
             MissedEvents::Unknown => {
                 self.metrics.cluster.possible_gaps.inc();
                 tracing::warn!(app, channel = %name, "events of other nodes may have been lost on the way to this one");
-                "null".to_owned()
+                None
             }
         };
-        // Subscribers of an encrypted channel could not decrypt it.
-        if let Some(event) = settings.gap_event.as_ref().filter(|_| !name.is_encrypted()) {
-            let data = format!("{{\"missed\":{events}}}");
-            let event = server_message::OutboundEvent::new(event, &data);
-            hub.deliver(name, &event.broadcast(name), None);
-        }
+        hub.deliver_gap_event(name, events);
     }
 }
 

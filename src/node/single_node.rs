@@ -67,6 +67,10 @@ impl Publishing for SingleNode {
         Triggered::Delivered(self.hub.trigger(channel, event, data, except, now))
     }
 
+    fn deliver(&self, event: TriggeredEvent<'_>, now: Instant) {
+        self.trigger(event, now);
+    }
+
     fn client_event(&self, relay: Relay, sender: SocketId, _now: Instant) -> Option<usize> {
         Some(self.hub.deliver_client_event(relay, sender))
     }
@@ -105,6 +109,10 @@ impl Lookup for SingleNode {
 
     fn socket_count(&self) -> Deferred<'_, u32> {
         Box::pin(ready(self.hub.socket_count()))
+    }
+
+    fn is_joined(&self, name: &ChannelName) -> bool {
+        self.hub.counts(name).is_some()
     }
 }
 

@@ -180,11 +180,7 @@ impl Socket {
                 self.channels().activity().left(id, &channel, user_id.as_deref());
             }
             Action::Publish(relay) => {
-                self.channels().app_metrics().client_events.inc();
-                let activity = self.channels().activity();
-                let shown = activity.relays(&relay);
-                let subscribers = self.channels().coordinator().client_event(relay, id, now);
-                shown.iter().for_each(|event| activity.relayed(event, id, subscribers));
+                self.channels().client_event(relay, id, now);
             }
             Action::SignIn { user } => self.channels().coordinator().sign_in(id, &user),
             Action::Close(code) => self.hub().end(id, code),

@@ -8,6 +8,8 @@
 pub(crate) enum KeyNames {
     /// Those of `[cluster]`.
     OfCluster,
+    /// Those of an input of this section, which have the same names.
+    OfInput,
     /// The url of an entry, with a password and a root CA beside it. The log line names the entry.
     OfUrl,
 }
@@ -45,7 +47,8 @@ impl KeyNames {
     /// A text of this room with the keys of the connection.
     pub(super) fn name(self, text: String) -> String {
         match self {
-            Self::OfCluster => text,
+            // The link of an input knows which entry it is.
+            Self::OfCluster | Self::OfInput => text,
             Self::OfUrl => {
                 let replace = |text: String, (key, name): &(&str, &str)| text.replace(key, name);
                 OF_URL.iter().fold(text, replace)

@@ -22,12 +22,13 @@ impl RedisUser<'_> {
             Right::Command(Some(command)) => format!("+{command}"),
             Right::Command(None) => "+COMMAND, for the command that ACL LOG shows there".to_owned(),
             Right::Keys if keys == KeyNames::OfUrl => format!("~{prefix}*"),
-            Right::Topics if keys == KeyNames::OfUrl => format!("&{prefix}*"),
+            Right::Topics if keys != KeyNames::OfCluster => format!("&{prefix}*"),
             Right::Keys => format!("~{prefix}:* ~{prefix}{{*"),
             Right::Topics => format!("&{prefix}:* &{prefix}{{*"),
         };
         let rights = match keys {
             KeyNames::OfCluster => " (config/README.md lists all rights of a node)",
+            KeyNames::OfInput => " (config/README.md lists all rights of an input)",
             KeyNames::OfUrl => "",
         };
         Some(format!("run ACL SETUSER {name} {words}{rights}"))
@@ -113,6 +114,14 @@ mod tests {
             "ERR ACL failure in script: User node has no permissions to run the 'get' command",
             "+get",
         );
+    }
+
+    #[test]
+    fn an_input_needs_topics_that_begin_with_its_prefix() {
+        let user = RedisUser { name: "hub", prefix: "shop-", keys: KeyNames::OfInput };
+        let remedy = user.remedy("NOPERM No permissions to access a channel");
+        let command = "run ACL SETUSER hub &shop-* (config/README.md lists all rights of an input)";
+        assert_eq!(remedy.as_deref(), Some(command));
     }
 
     #[test]

@@ -24,6 +24,11 @@ impl ServerInfo {
         self.info.get("run_id").unwrap_or_default()
     }
 
+    /// Whether it is a sentinel, which accepts subscriptions and sends nothing that other programs publish.
+    pub(crate) fn is_sentinel(&self) -> bool {
+        self.info.get::<String>("redis_mode").as_deref() == Some("sentinel")
+    }
+
     /// Whether nodes can use it. A server without a version counts as new.
     pub(crate) fn check(&self) -> Result<(), LinkError> {
         let mode: Option<String> =

@@ -30,6 +30,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["app", "channel_rules", "config", "explanation", "metrics", "observation", "protocol"],
     ),
     ("cluster", &["app", "channel_rules", "config", "metrics", "protocol", "redis_connection"]),
+    ("redis_input", &["app", "config", "metrics", "protocol", "redis_connection"]),
     (
         "node",
         &[
@@ -42,6 +43,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "metrics",
             "observation",
             "protocol",
+            "redis_input",
         ],
     ),
     (
@@ -96,6 +98,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "node",
             "observation",
             "protocol",
+            "redis_input",
             "supervision",
             "stream",
             "logging",

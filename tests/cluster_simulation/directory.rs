@@ -105,6 +105,7 @@ impl Directory {
         match request {
             Request::Subscribe(_) | Request::Unsubscribe(_) => Done::reply(Reply::Done),
             Request::Publish(publish) => self.publish(publish, now),
+            Request::Cache { .. } => unreachable!("no input is simulated"),
             Request::State(state) => self.state(node, state, now),
             Request::Heartbeat { lease, takes_leaves, proof } => {
                 self.prove(node, proof.as_ref());

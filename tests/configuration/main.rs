@@ -15,6 +15,7 @@ mod cluster;
 mod defaults;
 mod env_file;
 mod laravel_queue;
+mod inputs;
 mod precedence;
 mod ranges;
 mod redis;

@@ -19,6 +19,15 @@ pub enum Request {
     Unsubscribe(Arc<str>),
     /// Numbers an event and publishes it on its channel.
     Publish(PublishRequest),
+    /// Stores the last event of a cache channel, which nodes got from another program and not through here.
+    Cache {
+        /// The topic of the channel.
+        topic: Arc<str>,
+        /// What the subscribers get.
+        frame: Frame,
+        /// How long it is kept.
+        ttl: Duration,
+    },
     /// Stores what this node has in a channel.
     State(Box<ChannelState>),
     /// Renews the lease of this node.

@@ -122,6 +122,11 @@ impl Commands {
             Request::Subscribe(topic) => plain("SUBSCRIBE", topic),
             Request::Unsubscribe(topic) => plain("UNSUBSCRIBE", topic),
             Request::Publish(publish) => self.publish(publish, scripts),
+            Request::Cache { topic, frame, ttl } => {
+                let mut cmd = plain("SET", &format!("{topic}:cached"));
+                cmd.arg(frame.payload()).arg("PX").arg(ttl.as_millis() as u64);
+                cmd
+            }
             Request::State(state) => self.state(state, scripts),
             Request::Heartbeat { lease, takes_leaves, proof } => {
                 let mut keys = vec![&*self.nodes, &self.leaves, &self.epoch];
@@ -260,7 +265,7 @@ fn script(name: &str, keys: &[&str]) -> Cmd {
 pub(super) fn name(request: &Request) -> &'static str {
     match request {
         Request::Subscribe(_) | Request::Unsubscribe(_) => "a subscription",
-        Request::Publish(_) => "an event",
+        Request::Publish(_) | Request::Cache { .. } => "an event",
         Request::State(_) => "the state of a channel",
         Request::Heartbeat { .. } => "a beat",
         Request::Reap { .. } => "a clean-up",

@@ -213,6 +213,11 @@ impl ChannelTable {
         self.channels.get(&self.topic(key)).map(ClusterChannel::counts).unwrap_or_default()
     }
 
+    /// Whether a socket of this node is in a channel, or its join is undecided.
+    pub fn has_sockets(&self, key: &ChannelKey) -> bool {
+        self.channels.get(&self.topic(key)).is_some_and(|channel| channel.sockets.len() > 0)
+    }
+
     /// The members of a channel that this node knows.
     pub fn members(&self, key: &ChannelKey) -> Vec<Arc<str>> {
         let channel = self.channels.get(&self.topic(key));
