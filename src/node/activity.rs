@@ -124,6 +124,21 @@ impl Activity {
         self.delivered(channel, (name, data), except, subscribers.unwrap_or(0));
     }
 
+    /// An event that another program published was delivered on this node.
+    pub(super) fn received(
+        &self,
+        source: TriggerSource,
+        channel: &ChannelName,
+        (name, data): (&str, &str),
+        except: Option<SocketId>,
+        subscribers: usize,
+    ) {
+        let channels = std::slice::from_ref(channel);
+        let event = AcceptedEvent { source, id: None, channels, name, data, except };
+        self.triggered(event, Some(subscribers));
+        self.delivered(channel, (name, data), except, subscribers);
+    }
+
     /// A socket joined a channel.
     pub(super) fn joined(&self, socket: SocketId, channel: &ChannelName, user_id: Option<&str>) {
         self.record(OccurrenceKind::Subscribed, || {

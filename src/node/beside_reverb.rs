@@ -13,6 +13,7 @@ use super::channels::Channels;
 use super::coordinator::TriggeredEvent;
 use super::{ClusterStatus, Node};
 use crate::hub::ChannelCounts;
+use crate::observation::TriggerSource;
 use crate::protocol::server_message::OutboundEvent;
 use crate::protocol::{Broadcast, ChannelName, check_event_name};
 use crate::redis_input::{ReverbEvent, ReverbLookup, ReverbOwner};
@@ -66,21 +67,21 @@ impl ReverbOwner for Node {
 fn deliver(channels: &Channels, name: &ChannelName, event: &ReverbEvent<'_>) {
     let now = Instant::now();
     let outbound = OutboundEvent::triggered(&event.name, &event.data, now);
-    match &event.user_id {
-        Some(user_id) if event.name.starts_with(CLIENT_EVENT) => {
-            let frame = outbound.frame_from(name, user_id);
-            channels.hub().deliver(name, &Broadcast::new(frame), event.except);
+    let (data, except, hub) = (&*event.data, event.except, channels.hub());
+    let is_client_event = event.name.starts_with(CLIENT_EVENT);
+    let subscribers = match &event.user_id {
+        Some(user_id) if is_client_event => {
+            hub.deliver(name, &Broadcast::new(outbound.frame_from(name, user_id)), except)
         }
-        None if event.name.starts_with(CLIENT_EVENT) => {
-            channels.hub().deliver(name, &Broadcast::new(outbound.frame(name)), event.except);
-        }
+        None if is_client_event => hub.deliver(name, &Broadcast::new(outbound.frame(name)), except),
         _ => {
-            let (data, except) = (&*event.data, event.except);
             let event = TriggeredEvent { channel: name, event: &outbound, data, except };
-            channels.coordinator().deliver(event, now);
+            channels.coordinator().deliver(event, now)
         }
-    }
-    tracing::debug!(target: "resound::stream", app = channels.app().id, channel = %name, event = &*event.name, bytes = event.data.len(), "event of Reverb received");
+    };
+    let parts = (&*event.name, data);
+    channels.activity().received(TriggerSource::Reverb, name, parts, except, subscribers);
+    tracing::debug!(target: "resound::stream", app = channels.app().id, channel = %name, event = &*event.name, bytes = data.len(), subscribers, "event of Reverb received");
 }
 
 /// What this node has, in the form in which Reverb's servers add up their answers.

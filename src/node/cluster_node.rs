@@ -116,7 +116,7 @@ impl Publishing for ClusterNode {
         Triggered::Published(scope)
     }
 
-    fn deliver(&self, event: TriggeredEvent<'_>, _now: Instant) {
+    fn deliver(&self, event: TriggeredEvent<'_>, _now: Instant) -> usize {
         let TriggeredEvent { channel, event, except, .. } = event;
         let broadcast = event.broadcast(channel);
         if channel.is_cache() {
@@ -124,7 +124,7 @@ impl Publishing for ClusterNode {
             let frame = broadcast.plain().clone();
             self.on_channel(channel, |core, key| core.cache(&key, frame));
         }
-        self.hub.deliver(channel, &broadcast, except);
+        self.hub.deliver(channel, &broadcast, except)
     }
 
     fn client_event(&self, relay: Relay, sender: SocketId, now: Instant) -> Option<usize> {

@@ -63,8 +63,8 @@ pub(super) trait Publishing: Send + Sync {
     fn trigger(&self, event: TriggeredEvent<'_>, now: Instant) -> Triggered;
 
     /// Delivers an event that each node receives itself to the sockets of this node, and caches it on cache
-    /// channels.
-    fn deliver(&self, event: TriggeredEvent<'_>, now: Instant);
+    /// channels. Returns the number of the subscribers on this node.
+    fn deliver(&self, event: TriggeredEvent<'_>, now: Instant) -> usize;
 
     /// Publishes a client event to the channel's other subscribers. Returns the number of all on this node, where
     /// it is known.

@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use arc_swap::Guard;
 
+use super::activity::Activity;
 use super::channels::log_oversized;
 use super::coordinator::{
     ChannelReach, Coordinator, Deferred, Evidence, JoinAnswer, LastEvent, Lookup, Permits,
@@ -23,6 +24,7 @@ use crate::app::App;
 use crate::cluster::PermitDecision;
 use crate::hub::{ChannelCounts, Hub, PresenceFull};
 use crate::metrics::Metrics;
+use crate::observation::TriggerSource;
 use crate::protocol::server_message::OutboundEvent;
 use crate::protocol::session::{Relay, presence_full};
 use crate::protocol::{ChannelName, Member, SocketId, User};
@@ -41,6 +43,7 @@ pub(super) struct FedApp {
     decisions: Arc<Decisions>,
     metrics: Arc<Metrics>,
     peer_log: Arc<PeerLog>,
+    activity: Activity,
 }
 
 impl FedNode {
@@ -51,7 +54,8 @@ impl FedNode {
         (decisions, metrics): (Arc<Decisions>, Arc<Metrics>),
         peer_log: Arc<PeerLog>,
     ) -> Self {
-        let app = Arc::new(FedApp { inner, hub, decisions, metrics, peer_log });
+        let activity = Activity::new(&hub.app().id, hub.shards().observation().clone());
+        let app = Arc::new(FedApp { inner, hub, decisions, metrics, peer_log, activity });
         let owner: Weak<FedApp> = Arc::downgrade(&app);
         input.set_owner(owner);
         Self { input, app }
@@ -125,8 +129,11 @@ impl LaravelOwner for FedApp {
             log_oversized(&self.hub, &name, data.len());
         }
         let event = OutboundEvent::triggered(&name, &data, now);
-        self.inner.deliver(TriggeredEvent { channel, event: &event, data: &data, except }, now);
-        tracing::debug!(target: "resound::stream", app = self.hub.app().id, %channel, event = &*name, bytes = data.len(), "event of Laravel received through Redis");
+        let event = TriggeredEvent { channel, event: &event, data: &data, except };
+        let subscribers = self.inner.deliver(event, now);
+        let parts = (&*name, &*data);
+        self.activity.received(TriggerSource::RedisInput, channel, parts, except, subscribers);
+        tracing::debug!(target: "resound::stream", app = self.hub.app().id, %channel, event = &*name, bytes = data.len(), subscribers, "event of Laravel received through Redis");
     }
 
     fn ready(&self) -> Pin<Box<dyn Future<Output = ()> + Send + '_>> {
@@ -179,8 +186,8 @@ impl Publishing for FedNode {
         self.app.inner.trigger(event, now)
     }
 
-    fn deliver(&self, event: TriggeredEvent<'_>, now: Instant) {
-        self.app.inner.deliver(event, now);
+    fn deliver(&self, event: TriggeredEvent<'_>, now: Instant) -> usize {
+        self.app.inner.deliver(event, now)
     }
 
     fn client_event(&self, relay: Relay, sender: SocketId, now: Instant) -> Option<usize> {

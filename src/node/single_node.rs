@@ -67,8 +67,9 @@ impl Publishing for SingleNode {
         Triggered::Delivered(self.hub.trigger(channel, event, data, except, now))
     }
 
-    fn deliver(&self, event: TriggeredEvent<'_>, now: Instant) {
-        self.trigger(event, now);
+    fn deliver(&self, event: TriggeredEvent<'_>, now: Instant) -> usize {
+        let TriggeredEvent { channel, event, data, except } = event;
+        self.hub.trigger(channel, event, data, except, now)
     }
 
     fn client_event(&self, relay: Relay, sender: SocketId, _now: Instant) -> Option<usize> {
