@@ -216,7 +216,6 @@ impl Config {
         let merged = layers::merge(layers.clone());
         let values = Values::of(&merged);
 
-        let files = files(sources, &variables);
         let mut server = ServerConfig::read(values)?;
         let websocket = WebSocketConfig::read(values)?;
         let mut entries = apps::entries(&merged);
@@ -250,10 +249,7 @@ impl Config {
         notes.extend(unused::keys_of_apps(&schema, &tables));
         let shown = if serves_development { &[][..] } else { &entries };
         let resolved = Resolved::of(&merged, shown, &input_entries, &schema, sources.file.as_ref());
-        let env_file = env_file.map(|file| {
-            let variables = resolved.variables_of(&file.name);
-            EnvFileReport { name: file.name.clone(), variables }
-        });
+        let env_file = env_file.map(|file| report(file, &resolved));
         let development = serves_development.then(|| apps.iter().next().cloned()).flatten();
         Ok(Self {
             server,
@@ -277,7 +273,7 @@ impl Config {
             set_by: SetBy::read(values),
             injected,
             notes,
-            files,
+            files: files(sources, &variables),
             env_file,
             resolved,
         })
@@ -296,6 +292,12 @@ impl SetBy {
             internal: source("internal.listen"),
         }
     }
+}
+
+/// What a `.env` file sets.
+fn report(file: &EnvFile, resolved: &Resolved) -> EnvFileReport {
+    let (name, variables) = (file.name.clone(), resolved.variables_of(&file.name));
+    EnvFileReport { name, variables }
 }
 
 /// Those that were read, each once.

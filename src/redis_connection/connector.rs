@@ -35,7 +35,7 @@ enum Route {
 impl Connector {
     /// A connector that `[cluster]` configures, for a user whose keys and topics begin with `prefix`.
     pub(crate) fn new(redis: &RedisConfig, prefix: &str) -> Result<Self, RedisError> {
-        Self::named(redis, prefix, KeyNames::OfCluster)
+        Self::named(redis, prefix, KeyNames::Cluster)
     }
 
     /// The same with the keys that configure it.

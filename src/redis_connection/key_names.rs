@@ -7,11 +7,11 @@
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum KeyNames {
     /// Those of `[cluster]`.
-    OfCluster,
+    Cluster,
     /// Those of an input of this section, which have the same names.
-    OfInput,
+    Input,
     /// The url of an entry, with a password and a root CA beside it. The log line names the entry.
-    OfUrl,
+    Url,
 }
 
 /// What stands for keys of `[cluster]`; longer texts come before those that they contain.
@@ -48,8 +48,8 @@ impl KeyNames {
     pub(super) fn name(self, text: String) -> String {
         match self {
             // The link of an input knows which entry it is.
-            Self::OfCluster | Self::OfInput => text,
-            Self::OfUrl => {
+            Self::Cluster | Self::Input => text,
+            Self::Url => {
                 let replace = |text: String, (key, name): &(&str, &str)| text.replace(key, name);
                 OF_URL.iter().fold(text, replace)
             }

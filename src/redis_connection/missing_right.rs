@@ -21,15 +21,15 @@ impl RedisUser<'_> {
         let words = match &right {
             Right::Command(Some(command)) => format!("+{command}"),
             Right::Command(None) => "+COMMAND, for the command that ACL LOG shows there".to_owned(),
-            Right::Keys if keys == KeyNames::OfUrl => format!("~{prefix}*"),
-            Right::Topics if keys != KeyNames::OfCluster => format!("&{prefix}*"),
+            Right::Keys if keys == KeyNames::Url => format!("~{prefix}*"),
+            Right::Topics if keys != KeyNames::Cluster => format!("&{prefix}*"),
             Right::Keys => format!("~{prefix}:* ~{prefix}{{*"),
             Right::Topics => format!("&{prefix}:* &{prefix}{{*"),
         };
         let rights = match keys {
-            KeyNames::OfCluster => " (config/README.md lists all rights of a node)",
-            KeyNames::OfInput => " (config/README.md lists all rights of an input)",
-            KeyNames::OfUrl => "",
+            KeyNames::Cluster => " (config/README.md lists all rights of a node)",
+            KeyNames::Input => " (config/README.md lists all rights of an input)",
+            KeyNames::Url => "",
         };
         Some(format!("run ACL SETUSER {name} {words}{rights}"))
     }
@@ -70,7 +70,7 @@ mod tests {
     use super::{KeyNames, RedisUser};
 
     fn check(answer: &str, words: &str) {
-        let user = RedisUser { name: "node", prefix: "resound@1", keys: KeyNames::OfCluster };
+        let user = RedisUser { name: "node", prefix: "resound@1", keys: KeyNames::Cluster };
         let remedy = user.remedy(answer).unwrap_or_default();
         assert!(remedy.starts_with(&format!("run ACL SETUSER node {words} (")), "{remedy}");
     }
@@ -118,7 +118,7 @@ mod tests {
 
     #[test]
     fn an_input_needs_topics_that_begin_with_its_prefix() {
-        let user = RedisUser { name: "hub", prefix: "shop-", keys: KeyNames::OfInput };
+        let user = RedisUser { name: "hub", prefix: "shop-", keys: KeyNames::Input };
         let remedy = user.remedy("NOPERM No permissions to access a channel");
         let command = "run ACL SETUSER hub &shop-* (config/README.md lists all rights of an input)";
         assert_eq!(remedy.as_deref(), Some(command));
@@ -126,7 +126,7 @@ mod tests {
 
     #[test]
     fn other_answers_are_no_missing_rights() {
-        let user = RedisUser { name: "node", prefix: "resound", keys: KeyNames::OfCluster };
+        let user = RedisUser { name: "node", prefix: "resound", keys: KeyNames::Cluster };
         for answer in ["ERR unknown command 'INFO'", "WRONGPASS invalid username-password pair"] {
             assert_eq!(user.remedy(answer), None, "{answer}");
         }

@@ -96,7 +96,7 @@ impl LaravelInput {
     pub fn link(self: &Arc<Self>) -> Result<impl Future<Output = ()> + Send + use<>, RedisError> {
         let settings = LinkSettings {
             section: self.section.clone(),
-            keys: KeyNames::OfInput,
+            keys: KeyNames::Input,
             timeout: self.config.timeout,
             queue_bytes: self.config.queue_bytes,
             counts: self.counts.clone(),

@@ -94,7 +94,7 @@ impl ReverbInput {
     pub fn link(self: &Arc<Self>) -> Result<impl Future<Output = ()> + Send + use<>, RedisError> {
         let settings = LinkSettings {
             section: SECTION.to_owned(),
-            keys: KeyNames::OfUrl,
+            keys: KeyNames::Url,
             timeout: self.config.timeout,
             queue_bytes: self.config.queue_bytes,
             counts: self.counts.clone(),

@@ -81,7 +81,7 @@ impl JobQueue {
         Ok(Self {
             app_id: app_id.to_owned(),
             queue: queue.clone(),
-            connector: Connector::named(&queue.redis, &key, KeyNames::OfUrl)?,
+            connector: Connector::named(&queue.redis, &key, KeyNames::Url)?,
             connection: None,
             keys,
             batches: 0,

@@ -10,7 +10,7 @@ use super::{FailureContext, LinkPhase, RedisTransport, RedisUser, ServerKind};
 
 const REDIS: FailureContext<'_> = FailureContext {
     server: ServerKind::Redis,
-    user: RedisUser { name: "node", prefix: "resound", keys: KeyNames::OfCluster },
+    user: RedisUser { name: "node", prefix: "resound", keys: KeyNames::Cluster },
     transport: RedisTransport::Tcp,
     phase: LinkPhase::Connecting,
 };
