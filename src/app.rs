@@ -11,6 +11,7 @@ use std::time::Duration;
 mod auth;
 mod laravel_queue;
 mod origin;
+mod pacing;
 mod public_key;
 mod redis_server;
 mod secret;
@@ -22,6 +23,7 @@ pub use auth::{
 };
 pub use laravel_queue::LaravelQueue;
 pub use origin::{OriginPattern, Origins};
+pub use pacing::{Pacing, PacingRule};
 pub use public_key::PublicKey;
 pub use redis_server::{HostPort, RedisAddress, RedisConfig};
 pub use secret::{Secret, fingerprint};
@@ -70,6 +72,8 @@ pub struct App {
     pub auth: Option<AuthSettings>,
     /// The endpoints that are called for events of its channels.
     pub webhooks: Vec<Webhook>,
+    /// The pace of events on some channels; of the entries that cover a channel the first counts.
+    pub pacing: Vec<Pacing>,
     /// The senders whose client events are relayed.
     pub accept_client_events_from: ClientEvents,
     /// The limits of what its clients and back ends may send.
@@ -77,6 +81,11 @@ pub struct App {
 }
 
 impl App {
+    /// The pace of events on this channel; `None`: as they come.
+    pub fn pacing_of(&self, channel: &str) -> Option<PacingRule> {
+        self.pacing.iter().find(|pacing| pacing.covers(channel)).map(|pacing| pacing.rule)
+    }
+
     /// The secrets with which signatures are accepted.
     pub fn secrets(&self) -> impl Iterator<Item = &Secret> {
         std::iter::once(&self.secret).chain(&self.previous_secret)

@@ -33,6 +33,7 @@ mod list;
 mod listen;
 mod log;
 mod metrics;
+mod pacing;
 mod proxies;
 mod redis;
 mod resolved;

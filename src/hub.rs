@@ -21,14 +21,17 @@ use crate::protocol::server_message::{self, OutboundEvent};
 use crate::protocol::session::Relay;
 use crate::protocol::{Broadcast, ChannelName, CloseCode, Frame, Member, SocketId, User};
 
+mod alarm;
 mod channel;
 mod command;
 mod event_cache;
 mod flush_queue;
 mod history;
 mod outbox;
+mod paced_channel;
 mod registry;
 mod replica;
+mod schedule;
 mod shard;
 mod shards;
 mod sign_ins;
@@ -36,6 +39,7 @@ mod socket_ends;
 mod tally;
 mod users;
 
+pub use alarm::Alarm;
 pub use channel::{ChannelCounts, PresenceFull};
 pub use command::{HubId, Membership};
 pub use event_cache::{CachedEvent, EventCache, cached_event_answer};
@@ -52,7 +56,7 @@ use users::Users;
 /// The sockets and channels of one app on this node.
 pub struct Hub {
     id: HubId,
-    app: ArcSwap<App>,
+    app: Arc<ArcSwap<App>>,
     shards: Arc<Shards>,
     cache: Arc<EventCache>,
     registry: Registry,
@@ -75,11 +79,13 @@ impl Hub {
         webhooks: Option<Arc<dyn WebhookSink>>,
     ) -> Self {
         let metrics = shards.metrics().apps.of(&app.id);
+        let id = shards.new_hub_id(&app.id);
+        let app = Arc::new(ArcSwap::new(app));
         Self {
-            id: shards.new_hub_id(&app.id),
-            registry: Registry::new(shards.clone(), webhooks, metrics.clone()),
+            id,
+            registry: Registry::new(shards.clone(), app.clone(), webhooks, metrics.clone()),
             users: Users::new(metrics.presence_members.clone()),
-            app: ArcSwap::new(app),
+            app,
             shards,
             cache,
             metrics,
@@ -251,7 +257,7 @@ impl Hub {
     pub fn deliver_client_event(&self, relay: Relay, sender: SocketId) -> usize {
         let Relay { channel: name, frame, event, data, user_id } = relay;
         let deliver = |channel: &mut Channel| {
-            channel.deliver(&self.shards, &Broadcast::new(frame), Some(sender));
+            channel.publish(&self.shards, &Broadcast::new(frame), Some(sender));
             channel.report(WebhookPayload::ClientEvent { event, data, socket_id: sender, user_id });
             channel.subscription_count()
         };
@@ -269,6 +275,16 @@ impl Hub {
         }
     }
 
+    /// Delivers the events of paced channels that are due.
+    pub fn release_paced(&self, now: Instant) {
+        self.registry.release_paced(Some(now), now);
+    }
+
+    /// Delivers all events of paced channels that wait; after [`Alarm::end`] none waits any more.
+    pub fn end_pacing(&self, now: Instant) {
+        self.registry.release_paced(None, now);
+    }
+
     /// Delivers an event that a back end triggered, and caches it on cache channels. Returns the number
     /// of the channel's subscribers.
     pub fn trigger(
@@ -281,7 +297,7 @@ impl Hub {
     ) -> usize {
         if !name.is_cache() {
             let deliver = |channel: &mut Channel| {
-                channel.deliver(&self.shards, &event.broadcast(name), except);
+                channel.publish(&self.shards, &event.broadcast(name), except);
                 channel.subscription_count()
             };
             return self.registry.with_occupied(name, deliver).unwrap_or(0);
@@ -292,7 +308,7 @@ impl Hub {
             let broadcast = event.broadcast(name);
             let cached = CachedEvent::new(broadcast.plain().clone(), data);
             self.cache.insert(&self.app().id, name, cached, now);
-            channel.deliver(&self.shards, &broadcast, except);
+            channel.publish(&self.shards, &broadcast, except);
             channel.subscription_count()
         })
     }

@@ -19,6 +19,7 @@ mod declare;
 mod delivery;
 mod exposition;
 mod histogram;
+mod pacing;
 mod per_worker;
 mod process;
 mod redis_input;
@@ -37,6 +38,7 @@ pub use declare::Gauge;
 pub use delivery::{DeliveryMetrics, ReadMetrics, ShardMetrics};
 pub use exposition::ExpositionFormat;
 pub use histogram::Histogram;
+pub use pacing::PacingMetrics;
 pub use per_worker::{PerWorker, Summed};
 pub use process::{BusyWorkers, ProcessMetrics};
 pub use redis_input::{InputFamilies, InputMetrics};
@@ -63,6 +65,8 @@ pub struct Metrics {
     pub tls: TlsMetrics,
     /// Webhooks.
     pub webhooks: WebhookMetrics,
+    /// The pace of events.
+    pub pacing: PacingMetrics,
     /// Several nodes.
     pub cluster: ClusterMetrics,
     /// Inputs in Redis.
@@ -85,7 +89,7 @@ impl Default for Metrics {
         sockets.expose();
         let tls = TlsMetrics::default();
         tls.expose();
-        let (apps, delivery, api, channel_auth, webhooks) = Default::default();
+        let (apps, delivery, api, channel_auth, webhooks, pacing) = Default::default();
         let (cluster, telemetry, configuration, process, readings) = Default::default();
         let redis_input = InputFamilies::default();
         redis_input.expose();
@@ -97,6 +101,7 @@ impl Default for Metrics {
             channel_auth,
             tls,
             webhooks,
+            pacing,
             cluster,
             redis_input,
             telemetry,
@@ -126,6 +131,7 @@ impl Metrics {
         self.channel_auth.register(&mut registry);
         self.tls.register(&mut registry);
         self.webhooks.register(&mut registry);
+        self.pacing.register(&mut registry);
         self.cluster.register(&mut registry);
         self.redis_input.register(&mut registry);
         self.telemetry.register(&mut registry);

@@ -273,6 +273,18 @@ impl Node {
         self.apps.for_all(|channels| channels.tick(now));
     }
 
+    /// Delivers the events of paced channels that are due.
+    pub fn release_paced(&self, now: Instant) {
+        self.apps.for_all(|channels| channels.hub().release_paced(now));
+    }
+
+    /// Delivers all events of paced channels that wait: the sockets are about to be closed. From then on events
+    /// are delivered as they come.
+    pub fn end_pacing(&self, now: Instant) {
+        self.shards.alarm().end();
+        self.apps.for_all(|channels| channels.hub().end_pacing(now));
+    }
+
     /// The shards that own the sockets of all apps.
     pub fn shards(&self) -> &Arc<Shards> {
         &self.shards

@@ -41,6 +41,7 @@ mod input_tasks;
 mod lingering_close;
 mod listen;
 mod listener_close;
+mod pacing_task;
 mod parse_error;
 mod proxy_protocol;
 mod rejection_log;
@@ -74,6 +75,7 @@ pub struct Server {
     without_worker: Vec<(StdListener, Acceptor)>,
     acceptors: Acceptors,
     workers: Vec<Worker>,
+    node: Arc<Node>,
     shards: Arc<Shards>,
     cluster: Option<Arc<Cluster>>,
     /// `cluster.required`: the server does not start without Redis.
@@ -127,6 +129,7 @@ impl Server {
             .with_auth(auth.clone(), config);
         background.spawn(tick(node.clone()));
         input_tasks::start(&inputs, &mut background)?;
+        background.spawn(pacing_task::run(node.clone()));
         let workers = listeners.into_iter().zip(all_shards).enumerate();
         let workers = workers.map(|(index, (listeners, shard))| Worker {
             index,
@@ -153,7 +156,8 @@ impl Server {
             background,
             inputs,
             webhooks: webhooks.clone(),
-            reloader: Arc::new(Reloader::new(config, node, webhooks, auth, certificates)),
+            reloader: Arc::new(Reloader::new(config, node.clone(), webhooks, auth, certificates)),
+            node,
             lifecycle,
             stopping,
             passable,
@@ -263,6 +267,7 @@ impl Server {
         self.metrics.process.condition.set(Condition::Starting, false);
         lifecycle.open.cancel();
         let drain = Drain {
+            node: &self.node,
             shards: &self.shards,
             config: self.drain,
             stopping: &self.stopping,

@@ -33,6 +33,7 @@ pub(crate) fn app() -> App {
         gap_event: None,
         auth: None,
         webhooks: Vec::new(),
+        pacing: Vec::new(),
         accept_client_events_from: ClientEvents::Members,
         limits: limits(),
     }

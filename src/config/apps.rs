@@ -11,7 +11,7 @@ use super::error::{ConfigError, ValueOrigin};
 use super::layers::{self, Layer};
 use super::schema::{CREDENTIALS, OLD_ID, PREVIOUS_SECRET};
 use super::values::{Setting, ValueTable, Values};
-use super::webhooks;
+use super::{pacing, webhooks};
 use crate::app::{
     App, AppLimits, Apps, ClientEvents, Duplicate, MessageRate, OriginPattern, Origins, Secret,
 };
@@ -125,6 +125,7 @@ fn app(values: Values<'_>, entry: &str) -> Result<App, ConfigError> {
         gap_event: gap_event(&values.at("gap_event"), limits.event_name_chars)?,
         auth: auth::auth(values)?,
         webhooks: webhooks::webhooks(&values.at("webhooks"))?,
+        pacing: pacing::pacing(&values.at("pacing"))?,
         accept_client_events_from: values.at("accept_client_events_from").choice(&senders)?,
         limits,
     })

@@ -242,7 +242,8 @@ pub(super) fn resound_layer(
 
 /// What to do about a name that is not known.
 fn hint<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> String {
-    if let Some(list) = [FILE_ONLY, LARAVEL_REDIS].into_iter().find(|key| variable(key) == name) {
+    let mut lists = FILE_ONLY.into_iter().chain([LARAVEL_REDIS]);
+    if let Some(list) = lists.find(|key| variable(key) == name) {
         return format!("a list of tables has no variable: set {list} in a file");
     }
     let now = renamed(|old| variable(old) == name).map(variable);

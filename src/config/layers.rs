@@ -91,7 +91,7 @@ mod tests {
     #[test]
     fn every_default_keeps_its_origin() {
         let merged = merge(vec![Layer::of_defaults()]);
-        for key in Schema::new().names().chain([FILE_ONLY]) {
+        for key in Schema::new().names().chain(FILE_ONLY) {
             let origin = Values::of(&merged).at(key).origin;
             assert!(origin.is_default(), "{key}");
             assert_eq!(origin.to_string(), format!("{key} (the default)"));

@@ -17,8 +17,11 @@ use super::secret::{FILE_KEY, is_secret};
 use super::suggest::{nearest, renamed};
 use super::values::RATIO;
 
-/// The key that a file alone can set: a list of tables has no form as the text of a variable.
-pub(super) const FILE_ONLY: &str = "app.webhooks";
+/// The keys that a file alone can set: a list of tables has no form as the text of a variable.
+pub(super) const FILE_ONLY: [&str; 2] = [WEBHOOKS, PACING];
+
+const WEBHOOKS: &str = "app.webhooks";
+const PACING: &str = "app.pacing";
 
 /// Another one: the list of the Redis that Laravel publishes to.
 pub(super) const LARAVEL_REDIS: &str = "laravel_redis";
@@ -74,6 +77,13 @@ timeout_ms = 1000
 queue_bytes = 16777216
 "#;
 
+/// The same of `app.pacing`.
+const PACING_ENTRY: &str = r#"
+channels = ""
+latest_within_ms = 0
+spread_over_ms = 0
+"#;
+
 /// The compiled defaults.
 pub(super) fn defaults() -> toml::Table {
     toml::from_str(DEFAULTS).expect("the compiled defaults are TOML: every test reads them")
@@ -88,6 +98,11 @@ pub(super) fn webhook() -> toml::Table {
 pub(super) fn laravel_redis() -> toml::Table {
     toml::from_str(LARAVEL_REDIS_ENTRY)
         .expect("the keys of an input are TOML: every test reads them")
+}
+
+/// The defaults of an entry of `app.pacing`.
+pub(super) fn pacing() -> toml::Table {
+    toml::from_str(PACING_ENTRY).expect("the keys of a pace are TOML: every test reads them")
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -208,7 +223,8 @@ fn keys(table: &toml::Table, path: &str) -> Keys {
     let shape = |(name, value): (&String, &toml::Value)| {
         let key = join(path, name);
         let shape = match value {
-            _ if key == FILE_ONLY => Shape::Tables(keys(&webhook(), FILE_ONLY)),
+            _ if key == WEBHOOKS => Shape::Tables(keys(&webhook(), WEBHOOKS)),
+            _ if key == PACING => Shape::Tables(keys(&pacing(), PACING)),
             toml::Value::Table(table) if table.is_empty() => Shape::Fields,
             toml::Value::Table(table) => Shape::Table(keys(table, &key)),
             toml::Value::Integer(_) => Shape::Value(ValueType::Number),

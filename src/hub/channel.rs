@@ -9,7 +9,9 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use super::command::{ChannelId, Membership};
+use super::paced_channel::PacedChannel;
 use super::shards::Shards;
+use crate::app::PacingRule;
 use crate::channel_rules::{
     CountThrottle, Roster, RosterJoin, RosterLeave, WebhookEvent, WebhookPayload, WebhookSink,
 };
@@ -26,6 +28,8 @@ pub(super) struct Channel {
     /// Receives what happens here, unless this is a user's own channel.
     webhooks: Option<Arc<dyn WebhookSink>>,
     count_throttle: CountThrottle,
+    /// Only channels whose events have a pace have one, and with it an id for each of their slices.
+    paced: Option<Box<PacedChannel>>,
 }
 
 /// The counts of one occupied channel, as the HTTP API reports them.
@@ -52,8 +56,10 @@ impl Channel {
         name: ChannelName,
         shards: &Shards,
         webhooks: Option<Arc<dyn WebhookSink>>,
+        pacing: Option<PacingRule>,
     ) -> Self {
         let webhooks = webhooks.filter(|_| name.user_id().is_none());
+        let pacing = pacing.filter(|_| name.user_id().is_none());
         let roster = name.is_presence().then(Box::default);
         let on_shard = vec![0; shards.count()].into_boxed_slice();
         Self {
@@ -63,6 +69,7 @@ impl Channel {
             roster,
             webhooks,
             count_throttle: CountThrottle::default(),
+            paced: pacing.map(|rule| Box::new(PacedChannel::new(rule, shards))),
         }
     }
 
@@ -102,14 +109,20 @@ impl Channel {
         socket: SocketId,
         first: [Option<Frame>; 2],
     ) -> usize {
+        if let Some(paced) = &mut self.paced {
+            paced.join(shards, socket);
+        }
         self.on_shard[shards.of(socket)] += 1;
-        shards.add_subscriber(socket, self.id, first)
+        shards.add_subscriber(socket, self.id_of(socket), first)
     }
 
     /// Removes a socket. If it was the last one of its user, announces to the others that the user left.
     pub(super) fn leave(&mut self, shards: &Shards, socket: SocketId, user_id: Option<&str>) {
         self.on_shard[shards.of(socket)] -= 1;
-        shards.remove_subscriber(socket, self.id);
+        shards.remove_subscriber(socket, self.id_of(socket));
+        if let Some(paced) = &mut self.paced {
+            paced.leave(shards, socket);
+        }
         if let Some((roster, user_id)) = self.roster.as_mut().zip(user_id)
             && roster.leave(user_id) == RosterLeave::Last
         {
@@ -143,8 +156,42 @@ impl Channel {
         }
     }
 
+    /// Delivers an event, which may wait where events have a pace.
+    pub(super) fn publish(
+        &mut self,
+        shards: &Shards,
+        broadcast: &Broadcast,
+        except: Option<SocketId>,
+    ) {
+        match &mut self.paced {
+            None => self.deliver(shards, broadcast, except),
+            Some(paced) => paced.publish(shards, broadcast, except),
+        }
+    }
+
+    /// Delivers the events that waited and are due.
+    pub(super) fn release(&mut self, shards: &Shards, now: Instant) {
+        if let Some(paced) = &mut self.paced {
+            paced.release(shards, now);
+        }
+    }
+
+    /// When [`release`](Self::release) has to be called, if that is earlier than what was returned last.
+    pub(super) fn newly_due(&mut self) -> Option<Instant> {
+        self.paced.as_mut()?.newly_due()
+    }
+
+    /// Under which id its shard has a socket as a subscriber.
+    fn id_of(&self, socket: SocketId) -> ChannelId {
+        self.paced.as_ref().map_or(self.id, |paced| paced.id_of(socket))
+    }
+
     /// Queues one frame for every shard that has subscribers: O(shards), whatever their number.
     pub(super) fn deliver(&self, shards: &Shards, broadcast: &Broadcast, except: Option<SocketId>) {
+        if let Some(paced) = &self.paced {
+            paced.deliver(shards, !0, broadcast, except);
+            return;
+        }
         for (shard, &subscribers) in self.on_shard.iter().enumerate() {
             if subscribers > 0 {
                 shards.deliver(shard, self.id, broadcast.clone(), except);
@@ -154,7 +201,7 @@ impl Channel {
 
     /// Whether a socket is a subscriber.
     pub(super) fn find(&self, shards: &Shards, socket: SocketId) -> oneshot::Receiver<Membership> {
-        shards.find(socket, self.id)
+        shards.find(socket, self.id_of(socket))
     }
 
     /// The answer to a subscription.

@@ -32,6 +32,8 @@ pub(super) enum ShardCommand {
     RemoveSubscriber { socket: SocketId, channel: ChannelId },
     /// Send a frame to every socket of a channel but one.
     Deliver { channel: ChannelId, broadcast: Broadcast, except: Option<SocketId> },
+    /// Send a frame to one socket of a channel, if it is there.
+    DeliverTo { socket: SocketId, channel: ChannelId, broadcast: Broadcast },
     /// Write on: a full transport takes bytes again.
     Writable { socket: SocketId },
     /// Send the reason, then close.
@@ -71,7 +73,9 @@ impl ShardCommand {
     pub(super) fn frame_bytes(&self) -> usize {
         match self {
             Self::Send { frame, .. } | Self::Answer { frame, .. } => frame.len(),
-            Self::Deliver { broadcast, .. } => broadcast.plain().len(),
+            Self::Deliver { broadcast, .. } | Self::DeliverTo { broadcast, .. } => {
+                broadcast.plain().len()
+            }
             Self::AddSubscriber { first, .. } => first.iter().flatten().map(Frame::len).sum(),
             _ => 0,
         }

@@ -5,12 +5,16 @@
 //! finds the mark looks the channel up again.
 
 use std::sync::Arc;
+use std::time::Instant;
 
+use arc_swap::ArcSwap;
 use dashmap::DashMap;
 use parking_lot::Mutex;
 
 use super::channel::{Channel, ChannelCounts};
+use super::schedule::{ChannelSlot as Slot, Schedule};
 use super::shards::Shards;
+use crate::app::App;
 use crate::channel_rules::WebhookSink;
 use crate::metrics::AppMetrics;
 use crate::protocol::ChannelName;
@@ -19,21 +23,23 @@ use crate::protocol::ChannelName;
 pub(super) struct Registry {
     channels: DashMap<ChannelName, Arc<Slot>>,
     shards: Arc<Shards>,
+    /// Has the pace of a channel, which is looked up when it is occupied.
+    app: Arc<ArcSwap<App>>,
+    schedule: Schedule,
     /// Receives what happens on every channel.
     webhooks: Option<Arc<dyn WebhookSink>>,
     metrics: AppMetrics,
 }
 
-/// `None` once vacated and about to be removed from the map.
-type Slot = Mutex<Option<Channel>>;
-
 impl Registry {
     pub(super) fn new(
         shards: Arc<Shards>,
+        app: Arc<ArcSwap<App>>,
         webhooks: Option<Arc<dyn WebhookSink>>,
         metrics: AppMetrics,
     ) -> Self {
-        Self { channels: DashMap::new(), shards, webhooks, metrics }
+        let (channels, schedule) = Default::default();
+        Self { channels, shards, app, schedule, webhooks, metrics }
     }
 
     /// Runs `act` on a channel under its lock and creates the channel if it does not exist. A channel
@@ -44,6 +50,7 @@ impl Registry {
             let mut guard = slot.lock();
             let Some(channel) = guard.as_mut() else { continue };
             let result = act(channel);
+            self.schedule(&slot, channel);
             self.remove_if_vacated(name, &mut guard);
             return result;
         }
@@ -57,9 +64,32 @@ impl Registry {
     ) -> Option<R> {
         let slot = self.channels.get(name).map(|entry| entry.value().clone())?;
         let mut guard = slot.lock();
-        let result = act(guard.as_mut()?);
+        let channel = guard.as_mut()?;
+        let result = act(channel);
+        self.schedule(&slot, channel);
         self.remove_if_vacated(name, &mut guard);
         Some(result)
+    }
+
+    /// Has the paced channels deliver what is due; without `until` all of them are looked at.
+    pub(super) fn release_paced(&self, until: Option<Instant>, now: Instant) {
+        for slot in self.schedule.take(until) {
+            if let Some(channel) = slot.lock().as_mut() {
+                channel.release(&self.shards, now);
+                self.schedule(&slot, channel);
+            }
+        }
+        if let Some(next) = self.schedule.next() {
+            self.shards.alarm().set(next);
+        }
+    }
+
+    /// Called under the channel's lock.
+    fn schedule(&self, slot: &Arc<Slot>, channel: &mut Channel) {
+        if let Some(at) = channel.newly_due() {
+            self.schedule.push(at, slot);
+            self.shards.alarm().set(at);
+        }
     }
 
     /// The counts of every channel whose name starts with `prefix`, users' own channels left out.
@@ -98,7 +128,8 @@ impl Registry {
         }
         let create = || {
             self.metrics.channel_occupied(name);
-            let channel = Channel::new(name.clone(), &self.shards, self.webhooks.clone());
+            let pacing = self.app.load().pacing_of(name.as_str());
+            let channel = Channel::new(name.clone(), &self.shards, self.webhooks.clone(), pacing);
             Arc::new(Mutex::new(Some(channel)))
         };
         self.channels.entry(name.clone()).or_insert_with(create).value().clone()

@@ -44,7 +44,7 @@ impl Hub {
         except: Option<SocketId>,
     ) -> usize {
         let deliver = |channel: &mut Channel| {
-            channel.deliver(&self.shards, broadcast, except);
+            channel.publish(&self.shards, broadcast, except);
             channel.subscription_count()
         };
         self.registry.with_occupied(name, deliver).unwrap_or(0)

@@ -118,6 +118,15 @@ impl Shard {
             ShardCommand::Deliver { channel, broadcast, except } => {
                 self.deliver(channel, &broadcast, except);
             }
+            ShardCommand::DeliverTo { socket, channel, broadcast } => {
+                let Some(subscribers) = self.channels.get(&channel) else { return };
+                let slot = sockets.slot(socket).filter(|slot| subscribers.contains(slot));
+                if let Some(slot) = slot {
+                    let frame = broadcast.plain();
+                    sockets.tally.delivered(1, frame.len(), frame.len());
+                    sockets.queue(slot, frame.clone(), Lane::Urgent);
+                }
+            }
             ShardCommand::Open { hub, socket, transport } => sockets.open(hub, socket, transport),
             ShardCommand::Send { socket, frame } => sockets.send(socket, frame),
             ShardCommand::Answer { socket, frame } => {
@@ -160,8 +169,7 @@ impl Shard {
         let Self { channels, sockets, deflater, deflate_min_bytes } = self;
         let Some(subscribers) = channels.get(&channel) else { return };
         let except = except.and_then(|socket| sockets.slot(socket));
-        let large = subscribers.len() >= BULK_SUBSCRIBERS;
-        let lane = if large { Lane::Bulk } else { Lane::Urgent };
+        let lane = if subscribers.len() < BULK_SUBSCRIBERS { Lane::Urgent } else { Lane::Bulk };
         let plain = broadcast.plain();
         let worth_deflating = plain.len() >= *deflate_min_bytes;
         let (mut receivers, mut bytes) = (0_u64, 0);
@@ -258,10 +266,6 @@ impl Sockets {
         }
     }
 
-    fn next(&mut self, lane: Lane) -> Option<(Slot, Lane)> {
-        self.lane(lane).pop().map(|slot| (slot, lane))
-    }
-
     fn count_writes(&mut self) {
         self.tally.count_writes();
         self.urgent.observe_written(self.tally.trigger_to_write());
@@ -273,9 +277,9 @@ impl Sockets {
             let bulk_first = done >= FLUSHES_PER_TURN - FLUSHES_FOR_BULK;
             let lanes =
                 if bulk_first { [Lane::Bulk, Lane::Urgent] } else { [Lane::Urgent, Lane::Bulk] };
-            let Some((slot, lane)) = lanes.into_iter().find_map(|lane| self.next(lane)) else {
-                return;
-            };
+            let mut next =
+                lanes.into_iter().filter_map(|lane| Some((self.lane(lane).pop()?, lane)));
+            let Some((slot, lane)) = next.next() else { return };
             // A slot may have been freed, or given to a new socket, since it was queued.
             let Some(state) = self.slab.get_mut(slot as usize) else { continue };
             *state.marked(lane) = false;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
+use super::alarm::Alarm;
 use super::command::{ChannelId, HubId, Membership, ShardCommand};
 use super::outbox::Transport;
 use super::shard::Shard;
@@ -27,6 +28,7 @@ pub struct Shards {
     hub_apps: HubApps,
     metrics: Arc<Metrics>,
     observation: Arc<Observation>,
+    alarm: Alarm,
 }
 
 #[derive(Default)]
@@ -55,6 +57,7 @@ impl Shards {
             hub_apps: HubApps::default(),
             metrics: metrics.clone(),
             observation: Arc::default(),
+            alarm: Alarm::default(),
         };
         let ends = |_| SocketEnds {
             metrics: metrics.clone(),
@@ -211,6 +214,16 @@ impl Shards {
         HubId(u32::try_from(hubs.len() - 1).expect("fewer apps than bytes of memory"))
     }
 
+    /// When channels with a pace have to be looked at.
+    pub fn alarm(&self) -> &Alarm {
+        &self.alarm
+    }
+
+    /// The first of so many ids in a row.
+    pub(super) fn new_channel_ids(&self, count: u32) -> ChannelId {
+        ChannelId(self.channel_ids.fetch_add(count.into(), Ordering::Relaxed))
+    }
+
     pub(super) fn new_channel_id(&self) -> ChannelId {
         ChannelId(self.channel_ids.fetch_add(1, Ordering::Relaxed))
     }
@@ -255,6 +268,11 @@ impl Shards {
         except: Option<SocketId>,
     ) {
         self.push(shard, ShardCommand::Deliver { channel, broadcast, except });
+    }
+
+    /// Delivers to one socket, if it is in the channel.
+    pub(super) fn deliver_to(&self, socket: SocketId, channel: ChannelId, broadcast: Broadcast) {
+        self.push(self.of(socket), ShardCommand::DeliverTo { socket, channel, broadcast });
     }
 
     fn push(&self, shard: usize, command: ShardCommand) {

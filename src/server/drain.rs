@@ -16,6 +16,7 @@ use super::drain_pace::{self, DrainPace};
 use super::listen::PassableSockets;
 use crate::hub::Shards;
 use crate::metrics::{Condition, Metrics};
+use crate::node::Node;
 use crate::protocol::CloseCode;
 use crate::webhook::Webhooks;
 use crate::websocket::Stopping;
@@ -48,6 +49,7 @@ pub(super) struct DrainConfig {
 
 /// The end of a server.
 pub(super) struct Drain<'a> {
+    pub(super) node: &'a Node,
     pub(super) shards: &'a Shards,
     pub(super) config: DrainConfig,
     pub(super) stopping: &'a Stopping,
@@ -89,6 +91,8 @@ impl Drain<'_> {
     fn begin(&self) {
         self.metrics.process.condition.set(Condition::Draining, true);
         self.stopping.begun.cancel();
+        // A socket that is closed receives nothing that waits.
+        self.node.end_pacing(Instant::now());
     }
 
     /// Closes every socket with 4200 at the configured rate, or faster where that would take more than half

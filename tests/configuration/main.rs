@@ -16,6 +16,7 @@ mod defaults;
 mod env_file;
 mod laravel_queue;
 mod inputs;
+mod pacing;
 mod precedence;
 mod ranges;
 mod redis;

@@ -108,7 +108,7 @@ fn keys(table: &toml::Table, path: &str) -> Vec<String> {
         toml::Value::Table(inner) => keys(inner, &format!("{path}{name}.")),
         _ => vec![format!("{path}{name}")],
     });
-    keys.filter(|key| key != "app.webhooks").collect()
+    keys.filter(|key| key != "app.webhooks" && key != "app.pacing").collect()
 }
 
 /// A valid value of each key that is not its default.

@@ -27,6 +27,7 @@ mod log_lines;
 mod malformed_frames;
 mod malformed_http;
 mod order;
+mod pacing;
 mod races;
 mod reload;
 mod requests;

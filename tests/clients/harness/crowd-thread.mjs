@@ -12,6 +12,7 @@ const connected = [];
 const closed = [];
 const errors = [];
 const clients = [];
+const arrivals = [];
 
 function open(number) {
   const pusher = openPusher(scope, { server, backend });
@@ -25,7 +26,10 @@ function open(number) {
     errors.push({ code, message: message ?? report?.error?.message ?? report?.type ?? null });
   });
   const channel = pusher.subscribe(`crowd-${number % channels}`);
-  channel.bind('e', (event) => client.numbers.push(event));
+  channel.bind('e', (event) => {
+    client.numbers.push(event);
+    arrivals.push(clock());
+  });
   client.channel = channel;
   clients.push(client);
 }
@@ -39,14 +43,15 @@ const opening = setInterval(() => {
 
 /** Of the numbers between the first and the last one that each client got, how many it did not get. */
 function losses() {
-  let [received, lost, repeated] = [0, 0, 0];
+  let [received, lost, repeated, disordered] = [0, 0, 0, 0];
   for (const { numbers } of clients) {
     const distinct = new Set(numbers);
     received += numbers.length;
     repeated += numbers.length - distinct.size;
+    disordered += numbers.filter((number, at) => number < numbers[at - 1]).length;
     lost += numbers.length ? Math.max(...numbers) - Math.min(...numbers) + 1 - distinct.size : 0;
   }
-  return { received, lost, repeated };
+  return { received, lost, repeated, disordered };
 }
 
 const answers = {
@@ -54,6 +59,8 @@ const answers = {
   timeline: () => ({ connected, closed }),
   errors: () => errors,
   losses,
+  arrivals: () => arrivals,
+  having: (number) => clients.filter(({ numbers }) => numbers.at(-1) === number).length,
   stalls: stallsSince,
   end: () => ends.forEach((end) => end()),
 };

@@ -92,11 +92,26 @@ class Crowd {
     return counts;
   }
 
-  /** Events that the clients received, did not receive, and received twice. */
+  /** Events that the clients received, did not receive, received twice, and received behind a later one. */
   async losses() {
     const all = await this.#ask('losses');
     const sum = (what) => all.reduce((total, one) => total + one[what], 0);
-    return { received: sum('received'), lost: sum('lost'), repeated: sum('repeated') };
+    return { received: sum('received'), lost: sum('lost'), repeated: sum('repeated'), disordered: sum('disordered') };
+  }
+
+  /** When events arrived, over all clients. */
+  async arrivals() {
+    return (await this.#ask('arrivals')).flat();
+  }
+
+  /** Waits until every client has the event with this number as its last one. */
+  async untilReceived(number, deadline) {
+    let have;
+    const all = async () => {
+      have = (await this.#ask('having', number)).reduce((sum, one) => sum + one);
+      return have === this.count;
+    };
+    await until(all, () => `event ${number} at ${this.count} clients; ${have} have it`, deadline);
   }
 
   async end() {

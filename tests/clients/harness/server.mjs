@@ -56,6 +56,10 @@ class Server {
     return `${this.sections.tls ? 'https' : 'http'}://${this.host}:${this.port}`;
   }
 
+  get pid() {
+    return this.#successor ?? this.#child.pid;
+  }
+
   get log() {
     return this.#log;
   }
