@@ -3,3 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
 
 mod catalogue;
+#[path = "../harness/mod.rs"]
+mod harness;
+mod network;
+mod nginx;

@@ -43,6 +43,12 @@ impl Program {
         Self::spawn(command, &[]).await
     }
 
+    /// Serves a configuration file, by a command to which `serve` and the file are added; the app and the address
+    /// are those of the file.
+    pub async fn start_from(command: Command, file: &str) -> Self {
+        Self::launch_with(command, &["serve", "--config", file], &[], &[]).await
+    }
+
     /// Serves Reverb's test app at the addresses of `server.listen`, the first of which is an IP address.
     pub async fn start_on(addresses: &str, variables: &[(&str, &str)]) -> Self {
         let command = Command::new(env!("CARGO_BIN_EXE_resound"));
@@ -89,15 +95,24 @@ impl Program {
         Self::launch(command, &arguments, variables).await
     }
 
-    async fn launch(mut command: Command, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
+    async fn launch(command: Command, arguments: &[&str], variables: &[(&str, &str)]) -> Self {
         let app = [
             ("REVERB_APP_ID", "123456"),
             ("REVERB_APP_KEY", "reverb-key"),
             ("REVERB_APP_SECRET", "reverb-secret"),
         ];
+        Self::launch_with(command, arguments, &app, variables).await
+    }
+
+    async fn launch_with(
+        mut command: Command,
+        arguments: &[&str],
+        app: &[(&str, &str)],
+        variables: &[(&str, &str)],
+    ) -> Self {
         command.args(arguments);
         command.args(["--log-format", "human"]);
-        command.env_clear().envs(app).envs(variables.iter().copied());
+        command.env_clear().envs(app.iter().copied()).envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();

@@ -12,10 +12,13 @@ use crate::probe::{HttpAnswer, ProbeError, SocketFailure};
 pub(super) const CHECKS: [SetupCheck; 3] = [
     SetupCheck {
         id: "R065",
-        title: "The proxy of the public URL reaches the server.",
+        title: "The public URL leads to the server, with the path prefix that it has.",
         looks_at: "the answers to `/app/{key}` and `/apps/{id}/channels`",
-        says: &["The proxy answers … in the place of the server."],
-        change: "the address behind `proxy_pass` (`ProxyPass`, `reverse_proxy`), or start the server",
+        says: &[
+            "The proxy answers … in the place of the server.",
+            "The server has another path prefix than …, which the public URL has.",
+        ],
+        change: "the address behind `proxy_pass` (`ProxyPass`, `reverse_proxy`), or `server.path`",
         needs: &["R050", "R064"],
         method: Method::Ask(|setup| Box::pin(async move { proxy_reaches(&setup).await })),
     },
@@ -27,7 +30,6 @@ pub(super) const CHECKS: [SetupCheck; 3] = [
             "The proxy takes Upgrade out of the handshake at …: no browser can open a socket.",
             "The proxy speaks HTTP/1.0 to the server: no browser can open a socket.",
             "/app is not routed to the server: … answers ….",
-            "The server has another path prefix than …",
             "No browser can open a socket at …: ….",
         ],
         change: "the location of `/app` in the proxy",
@@ -38,10 +40,7 @@ pub(super) const CHECKS: [SetupCheck; 3] = [
         id: "R067",
         title: "/apps is routed to the server.",
         looks_at: "a signed GET request for `/apps/{id}/channels` below the public URL",
-        says: &[
-            "/apps is not routed to the server: … answers ….",
-            "The server has another path prefix than …",
-        ],
+        says: &["/apps is not routed to the server: … answers …."],
         change: "the location of `/apps` in the proxy",
         needs: &["R065"],
         method: Method::Ask(|setup| Box::pin(async move { api_is_routed(&setup).await })),
@@ -67,7 +66,11 @@ async fn proxy_reaches(setup: &Setup) -> CheckOutcome {
     {
         answers.push(answer);
     }
-    let failed = answers.into_iter().find(|answer| matches!(answer.status, 502..=504 | 521..=523));
+    let failed = answers.iter().find(|answer| matches!(answer.status, 502..=504 | 521..=523));
+    let prefix = match socket {
+        Err(SocketFailure::Closed { code: 4005, reason }) => Some(prefix_differs(at, reason)),
+        _ => answers.iter().find_map(|answer| other_prefix(at, answer)),
+    };
     match failed {
         Some(answer) => {
             let kind = ProxyKind::of(answer.server.as_deref());
@@ -76,7 +79,7 @@ async fn proxy_reaches(setup: &Setup) -> CheckOutcome {
                     .change(Remedy::advice(kind.upstream(&upstream(network))));
             CheckOutcome::Found(vec![finding])
         }
-        None => CheckOutcome::Passed(Vec::new()),
+        None => CheckOutcome::of(prefix.into_iter().collect(), Vec::new()),
     }
 }
 
@@ -101,7 +104,6 @@ fn judge_socket(
             )]);
         }
         // The socket was opened, so /app is routed; the server's reason is for another check.
-        Err(SocketFailure::Closed { code: 4005, reason }) => prefix_differs(at, reason),
         Err(SocketFailure::Closed { code, reason }) if *code > 0 => {
             return CheckOutcome::Passed(vec![format!(
                 "the server closed a socket with {code}: {reason}"
@@ -127,10 +129,7 @@ fn not_upgraded(at: &Destination, upstream: &str, answer: &HttpAnswer) -> Findin
             "The proxy speaks HTTP/1.0 to the server: no browser can open a socket.".to_owned(),
         );
     }
-    if is_of_this_server(answer) {
-        if let Some(finding) = other_prefix(at, answer) {
-            return finding;
-        }
+    if is_refused_handshake(answer) {
         return fail(format!(
             "The proxy takes Upgrade out of the handshake at {url}: no browser can open a socket."
         ));
@@ -165,13 +164,10 @@ pub(super) fn judge_api(
                 url.prefix, answer.status
             )]);
         }
-        Ok(answer) => match other_prefix(at, answer) {
-            Some(finding) => finding,
-            None => {
-                Finding::fail(format!("/apps is not routed to the server: {url} answers {answer}."))
-                    .change(Remedy::advice(remedy(kind(answer))))
-            }
-        },
+        Ok(answer) => {
+            Finding::fail(format!("/apps is not routed to the server: {url} answers {answer}."))
+                .change(Remedy::advice(remedy(kind(answer))))
+        }
         Err(error) => {
             Finding::fail(format!("/apps is not routed to the server: {url} answers {error}."))
                 .change(Remedy::advice(remedy(ProxyKind::Other)))
@@ -186,22 +182,15 @@ fn is_of_the_api(answer: &HttpAnswer) -> bool {
     match answer.status {
         200 => is_json && answer.body.contains("\"channels\""),
         401 => answer.body.contains("Authentication"),
-        403 | 404 => is_of_this_server(answer) && !answer.body.starts_with("There is no \""),
+        403 | 404 => answer.body.contains("application"),
         _ => false,
     }
 }
 
-/// Whether Resound gave this answer and no proxy: its texts are plain and its own.
-fn is_of_this_server(answer: &HttpAnswer) -> bool {
-    let texts = [
-        "There is no \"",
-        "WebSocket handshake",
-        "Connection: Upgrade",
-        "Sec-WebSocket",
-        "WebSocket",
-        "No app",
-        "app",
-    ];
+/// Whether Resound refused the handshake, and no proxy: each of its texts names what is missing.
+fn is_refused_handshake(answer: &HttpAnswer) -> bool {
+    let texts =
+        ["WebSocket endpoint", "WebSocket handshake", "\"Connection: Upgrade\"", "Sec-WebSocket-"];
     !answer.is_page() && texts.iter().any(|text| answer.body.contains(text))
 }
 
