@@ -15,9 +15,13 @@ mod completions;
 mod destination;
 mod doctor;
 mod env_file;
+mod expect;
+mod expected_event;
 mod failure;
 mod healthcheck;
+mod internal_server;
 mod man;
+mod row_text;
 mod running;
 mod pid_file;
 mod reload;
@@ -25,6 +29,7 @@ mod reloading;
 mod serve;
 mod signals;
 mod stdout;
+mod tail;
 mod target;
 mod trigger;
 mod upgrade;
@@ -53,6 +58,10 @@ enum Command {
     Bench(Box<bench::Bench>),
     /// Name what keeps events of a Laravel application from arriving, and the line to change.
     Doctor(doctor::Doctor),
+    /// Show what happens on a running server, as it happens.
+    Tail(Box<tail::Tail>),
+    /// Wait for an event on a channel, as an assertion of an end-to-end test.
+    Expect(Box<expect::Expect>),
     /// Ask a running server whether it is ready, as a health check of a container does.
     Healthcheck(healthcheck::Healthcheck),
     /// Print the script with which a shell completes the commands and their flags.
@@ -71,6 +80,8 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Trigger(trigger) => trigger.run(),
         Command::Bench(bench) => bench.run(),
         Command::Doctor(doctor) => doctor.run(),
+        Command::Tail(tail) => tail.run(),
+        Command::Expect(expect) => expect.run(),
         Command::Healthcheck(healthcheck) => healthcheck.run(),
         Command::Completions(completions) => completions.run(Cli::command()),
         Command::Man(man) => man.run(Cli::command()),

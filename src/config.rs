@@ -35,6 +35,7 @@ mod log;
 mod metrics;
 mod pacing;
 mod proxies;
+mod record;
 mod redis;
 mod resolved;
 mod schema;
@@ -65,6 +66,7 @@ pub use listen::{ListenAddress, ListenConfig};
 pub use log::{LogConfig, LogFormat};
 pub use metrics::MetricsConfig;
 pub use proxies::{ForwardedHeader, ProxiesConfig, ProxyProtocol};
+pub use record::RecordConfig;
 pub use resolved::{PendingKey, Resolved, ResolvedKey};
 pub use server::ServerConfig;
 pub use supervision::SupervisionVariables;
@@ -105,6 +107,8 @@ pub struct Config {
     pub metrics: MetricsConfig,
     /// The listener of those who operate the server.
     pub internal: InternalConfig,
+    /// What is kept of events for end-to-end tests; `None` is nothing.
+    pub record: Option<RecordConfig>,
     /// Where traces go.
     pub telemetry: TelemetryConfig,
     /// How several nodes share messages; `None` is a single node.
@@ -238,7 +242,6 @@ impl Config {
         }
         auth::ensure_local(&tables, &listen)?;
         let metrics = MetricsConfig::read(values, &listen)?;
-        let internal = InternalConfig::read(values, &listen, &metrics)?;
         let mut notes = unused::variables(&variables, &schema);
         notes.extend(soketi::notes(&variables, !values.at("server.port").origin.is_default()));
         notes.extend(sources.file.as_ref().and_then(unused::file));
@@ -246,13 +249,13 @@ impl Config {
         notes.extend(serves_development.then(incomplete).flatten());
         notes.extend(env_file.map(|file| file.notes(&sources.environment)).unwrap_or_default());
         notes.extend(listen::unused(values, &listen));
-        notes.extend(unused::keys(&schema, &merged));
-        notes.extend(unused::keys_of_apps(&schema, &tables));
+        notes.extend(unused::all_keys(&schema, &merged, &tables));
         let shown = if serves_development { &[][..] } else { &entries };
         let resolved = Resolved::of(&merged, shown, &input_entries, &schema, sources.file.as_ref());
         let env_file = env_file.map(|file| report(file, &resolved));
         let development = serves_development.then(|| apps.iter().next().cloned()).flatten();
         Ok(Self {
+            internal: InternalConfig::read(values, &listen, &metrics)?,
             server,
             tls: TlsConfig::read(values)?,
             listen,
@@ -263,7 +266,7 @@ impl Config {
             cache: CacheConfig::read(values)?,
             webhooks: WebhooksConfig::read(values)?,
             log: LogConfig::read(values)?,
-            internal,
+            record: RecordConfig::read(values)?,
             metrics,
             telemetry: TelemetryConfig::read(values)?,
             cluster: ClusterConfig::read(values, &layers)?,

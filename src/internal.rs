@@ -18,6 +18,7 @@ mod gate;
 mod live_stream;
 mod login_throttle;
 mod parameters;
+mod recorded_events;
 mod refusals;
 
 pub use api::InternalApi;
@@ -32,6 +33,7 @@ pub fn router(api: &Arc<InternalApi>, entrance: Entrance) -> Router {
         .route("/internal/v1/stream", get(live_stream::show))
         .route("/internal/v1/refusals", get(refusals::show))
         .route("/internal/v1/apps/{app}/explain", get(explanation::show))
+        .route("/internal/v1/apps/{app}/events", get(recorded_events::show))
         .with_state(api.clone())
         .merge(http::metrics_router(api.node.clone()))
         .fallback(answer::not_found)

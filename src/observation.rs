@@ -4,14 +4,17 @@
 //! Without a tap an occurrence costs one relaxed load, and is not made. What the values mean is left to
 //! those who read them, who may see them to `internal`.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use parking_lot::Mutex;
 
+use crate::config::RecordConfig;
+
 mod occurrence;
 mod payload;
+mod record;
 mod refusal;
 mod refusal_ring;
 mod row;
@@ -24,9 +27,10 @@ pub use occurrence::{
     TriggerSource, WebhookCall, What,
 };
 pub use payload::Payload;
+pub use record::{Record, RecordedEvents};
 pub use refusal::{Refusal, RefusedPart};
 pub use refusal_ring::{PastRefusals, RefusalRing};
-pub use row::row;
+pub use row::{recorded_row, row};
 pub use tap::{Tap, TapBatch};
 pub use tap_filter::{InvalidPattern, NamePattern, TapFilter};
 
@@ -37,6 +41,7 @@ pub struct Observation {
     wanted: AtomicU32,
     taps: Mutex<Vec<Arc<Tap>>>,
     refusals: RefusalRing,
+    recorded: OnceLock<Record>,
 }
 
 impl Observation {
@@ -72,6 +77,23 @@ impl Observation {
         }
     }
 
+    /// Records triggers and deliveries from now on; once for a process.
+    pub fn start_record(&self, bounds: RecordConfig) {
+        self.recorded.get_or_init(|| Record::new(bounds));
+        self.update(&self.taps.lock());
+    }
+
+    /// What is recorded, if something is.
+    pub fn recorded(&self) -> Option<&Record> {
+        self.recorded.get()
+    }
+
+    /// As much of the data of an event as may be looked at later.
+    pub fn payload(&self, data: &str) -> Payload {
+        let kept = if self.recorded.get().is_some() { data.len() } else { Payload::SHOWN_BYTES };
+        Payload::of(data, kept)
+    }
+
     /// The last refusals.
     pub fn refusals(&self) -> &RefusalRing {
         &self.refusals
@@ -99,13 +121,15 @@ impl Observation {
     }
 
     fn update(&self, taps: &[Arc<Tap>]) {
-        let wanted = taps.iter().fold(0, |bits, tap| bits | tap.filter().kinds());
+        let recorded = if self.recorded.get().is_some() { Record::kinds() } else { 0 };
+        let wanted = taps.iter().fold(recorded, |bits, tap| bits | tap.filter().kinds());
         self.wanted.store(wanted, Ordering::Relaxed);
     }
 
     fn show(&self, occurrence: Occurrence) {
-        let taps = self.taps.lock();
         let occurrence = Arc::new(occurrence);
+        self.recorded.get().into_iter().for_each(|record| record.push(&occurrence));
+        let taps = self.taps.lock();
         let takers = taps.iter().filter(|tap| tap.filter().takes(&occurrence));
         takers.for_each(|tap| tap.push(&occurrence));
     }

@@ -309,7 +309,7 @@ impl Server {
     }
 }
 
-/// The node with its inputs, which serves all apps.
+/// The node with its inputs and its record, which serves all apps.
 fn node(
     config: &Config,
     shards: &Arc<Shards>,
@@ -324,6 +324,7 @@ fn node(
         None => Node::new(&no_apps, shards, cache, metrics, sinks),
         Some(settings) => Node::in_cluster(&no_apps, shards, cache, metrics, sinks, settings),
     };
+    config.record.into_iter().for_each(|bounds| node.observation().start_record(bounds));
     node.set_inputs(inputs.clone());
     node.serve(&config.apps, sinks);
     let node = Arc::new(node);

@@ -134,6 +134,11 @@ async fn serve(config: &Config, start: Start<'_>) -> Result<(), Failure> {
         "server started"
     );
     warn_of_example_secret(config);
+    if config.record.is_some() {
+        tracing::warn!(
+            "record.enabled is on, for development: the data of events is kept in memory, and can be read at the internal listener"
+        );
+    }
     warn_of_few_descriptors(config, sockets_max);
     name_injected(config);
     name_env_file(config);

@@ -19,7 +19,7 @@ pub(super) fn request(pid: Option<u32>, word: &str) -> Result<(), Failure> {
     Ok(print(&format!("{done}\n"))?)
 }
 
-fn only_one(running: &[u32]) -> anyhow::Result<u32> {
+pub(super) fn only_one(running: &[u32]) -> anyhow::Result<u32> {
     match running {
         [pid] => Ok(*pid),
         [] => bail!("no server of this program runs here"),

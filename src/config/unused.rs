@@ -61,7 +61,8 @@ struct Switch {
     keys: &'static str,
 }
 
-const SWITCHES: [Switch; 4] = [
+const SWITCHES: [Switch; 5] = [
+    Switch { key: "record.enabled", off: "false", keys: "record." },
     Switch { key: "tls.mode", off: "off", keys: "tls." },
     Switch { key: "cluster.enabled", off: "false", keys: "cluster." },
     Switch { key: "cluster.transport", off: "pubsub", keys: "cluster.stream_" },
@@ -138,13 +139,18 @@ pub(super) fn file(file: &ConfigFile) -> Option<String> {
 }
 
 /// Keys that were set although the value of another one switches them off.
-pub(super) fn keys(schema: &Schema, merged: &ValueTable) -> Vec<String> {
+pub(super) fn all_keys(schema: &Schema, merged: &ValueTable, apps: &[ValueTable]) -> Vec<String> {
+    [keys(schema, merged), keys_of_apps(schema, apps)].concat()
+}
+
+/// Those that no app has.
+fn keys(schema: &Schema, merged: &ValueTable) -> Vec<String> {
     let names: Vec<&str> = schema.names().collect();
     notes(off(&SWITCHES, &names, merged))
 }
 
 /// The same over all apps: what every app starts from has an effect if it has one in one of them.
-pub(super) fn keys_of_apps(schema: &Schema, apps: &[ValueTable]) -> Vec<String> {
+fn keys_of_apps(schema: &Schema, apps: &[ValueTable]) -> Vec<String> {
     let names: Vec<&str> = schema.names().filter_map(|key| key.strip_prefix("app.")).collect();
     let is_off_in = |app| off(&SWITCHES_OF_APP, &names, app);
     let mut unused: BTreeMap<String, &Switch> = apps.iter().flat_map(is_off_in).collect();

@@ -6,8 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::observation::{
-    Connection, Delivery, JoinOrLeave, Observation, OccurrenceKind, Payload, Published,
-    TriggerSource, What,
+    Connection, Delivery, JoinOrLeave, Observation, OccurrenceKind, Published, TriggerSource, What,
 };
 use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, Frame, SocketId, server_message};
@@ -56,7 +55,7 @@ impl Activity {
                 event: event.name.to_owned(),
                 except: event.except,
                 subscribers,
-                payload: Payload::of(event.data),
+                payload: self.observation.payload(event.data),
             })
         });
     }
@@ -78,7 +77,7 @@ impl Activity {
                 event: name.to_owned(),
                 except,
                 subscribers,
-                payload: Payload::of(data),
+                payload: self.observation.payload(data),
             })
         });
     }

@@ -4,10 +4,7 @@
 
 use crate::config::PayloadView;
 
-/// Bytes of the data that are kept.
-const KEPT_BYTES: usize = 4096;
-
-/// The data of an event, or the first 4 KB of it.
+/// The data of an event, or its beginning.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Payload {
     text: Box<str>,
@@ -15,13 +12,17 @@ pub struct Payload {
 }
 
 impl Payload {
-    /// Keeps the beginning of the data.
-    pub fn of(data: &str) -> Self {
-        let mut end = data.len().min(KEPT_BYTES);
-        while !data.is_char_boundary(end) {
-            end -= 1;
-        }
-        Self { text: data[..end].into(), bytes: data.len() }
+    /// Bytes that a viewer sees.
+    pub const SHOWN_BYTES: usize = 4096;
+
+    /// Keeps so many bytes of the data, or one character less.
+    pub fn of(data: &str, kept_bytes: usize) -> Self {
+        Self { text: beginning(data, kept_bytes).into(), bytes: data.len() }
+    }
+
+    /// All that is kept.
+    pub fn kept(&self) -> &str {
+        &self.text
     }
 
     /// The bytes of the whole data.
@@ -29,9 +30,13 @@ impl Payload {
         self.bytes
     }
 
-    /// Whether the end of the data was left out.
+    /// Whether a viewer sees the beginning of the data only.
     pub fn is_cut(&self) -> bool {
-        self.text.len() < self.bytes
+        self.bytes > Self::SHOWN_BYTES
+    }
+
+    fn shown(&self) -> &str {
+        beginning(&self.text, Self::SHOWN_BYTES)
     }
 
     pub(super) fn kept_bytes(&self) -> usize {
@@ -42,10 +47,19 @@ impl Payload {
     pub fn seen(&self, view: PayloadView) -> Option<String> {
         match view {
             PayloadView::None => None,
-            PayloadView::Masked => Some(masked(&self.text, self.is_cut())),
-            PayloadView::Full => Some(self.text.clone().into()),
+            PayloadView::Masked => Some(masked(self.shown(), self.is_cut())),
+            PayloadView::Full => Some(self.shown().to_owned()),
         }
     }
+}
+
+/// At most so many bytes of a text, without a part of a character.
+fn beginning(text: &str, bytes: usize) -> &str {
+    let mut end = text.len().min(bytes);
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    &text[..end]
 }
 
 /// Keys and types of JSON; of other data its length alone.
@@ -152,7 +166,8 @@ impl Masking<'_> {
             "true" | "false" => "boolean",
             "null" => "null",
             number if number.parse::<f64>().is_ok() => "number",
-            _ if !is_whole && !word.is_empty() => "",
+            // The beginning of one, at the end of what was kept.
+            _ if !is_whole && is_beginning(word) => "",
             _ => return None,
         });
         self.rest = rest;
@@ -160,12 +175,18 @@ impl Masking<'_> {
     }
 }
 
+fn is_beginning(word: &str) -> bool {
+    let is_number = word.bytes().all(|byte| byte.is_ascii_digit() || b"+-.eE".contains(&byte));
+    !word.is_empty()
+        && (is_number || ["true", "false", "null"].iter().any(|whole| whole.starts_with(word)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::{Payload, PayloadView};
 
     fn masked(data: &str) -> String {
-        Payload::of(data).seen(PayloadView::Masked).unwrap()
+        Payload::of(data, 100_000).seen(PayloadView::Masked).unwrap()
     }
 
     #[test]
@@ -197,11 +218,12 @@ mod tests {
         let data = format!(r#"{{"first":1,"long":"{}"}}"#, "hidden".repeat(2000));
         let seen = masked(&data);
         assert_eq!(seen, r#"{"first": number, "long": string(4077…)…"#);
-        let payload = Payload::of(&data);
+        let payload = Payload::of(&data, Payload::SHOWN_BYTES);
         assert!(payload.is_cut() && payload.bytes() == data.len());
         let full = payload.seen(PayloadView::Full).unwrap();
         assert_eq!(full.len(), 4096);
         assert_eq!(payload.seen(PayloadView::None), None);
         assert_eq!(masked(&"é".repeat(4000)), "text(2048…)");
+        assert_eq!(masked(&"x".repeat(9000)), "text(4096…)");
     }
 }

@@ -3,6 +3,7 @@
 use serde::Serialize;
 
 use super::occurrence::{Occurrence, What};
+use super::payload::Payload;
 use crate::config::PayloadView;
 
 #[derive(Serialize)]
@@ -27,13 +28,28 @@ struct Row<'a> {
 pub fn row(occurrence: &Occurrence, node: Option<&str>, view: PayloadView) -> String {
     let payload = occurrence.what.payload();
     let data = payload.and_then(|payload| payload.seen(view));
+    let data_cut = data.is_some() && payload.is_some_and(Payload::is_cut);
+    written(occurrence, node, (data, data_cut))
+}
+
+/// The line of a recorded event, with all of its data.
+pub fn recorded_row(occurrence: &Occurrence, node: Option<&str>) -> String {
+    let data = occurrence.what.payload().map(|payload| payload.kept().to_owned());
+    written(occurrence, node, (data, false))
+}
+
+fn written(
+    occurrence: &Occurrence,
+    node: Option<&str>,
+    (data, data_cut): (Option<String>, bool),
+) -> String {
     let row = Row {
         at_ms: occurrence.at_ms,
         node,
         app: occurrence.app.as_deref(),
         what: &occurrence.what,
-        bytes: payload.map(|payload| payload.bytes()),
-        data_cut: data.is_some() && payload.is_some_and(|payload| payload.is_cut()),
+        bytes: occurrence.what.payload().map(Payload::bytes),
+        data_cut,
         data,
     };
     serde_json::to_string(&row).expect("texts and numbers serialize")
@@ -46,9 +62,8 @@ fn is_false(value: &bool) -> bool {
 #[cfg(test)]
 mod tests {
     use super::super::occurrence::{Occurrence, Published, TriggerSource, What};
-    use super::super::payload::Payload;
     use super::super::refusal::{Refusal, RefusedPart};
-    use super::{PayloadView, row};
+    use super::{Payload, PayloadView, row};
     use crate::protocol::SocketId;
 
     #[test]
@@ -60,7 +75,7 @@ mod tests {
             event: "App\\Events\\Shipped".to_owned(),
             except: SocketId::parse("1.2"),
             subscribers: Some(3),
-            payload: Payload::of(r#"{"id":7}"#),
+            payload: Payload::of(r#"{"id":7}"#, 4096),
         };
         let what = What::Trigger(trigger);
         let occurrence = Occurrence { at_ms: 5, app: Some("7".to_owned()), what };

@@ -60,7 +60,10 @@ impl Acceptors {
             auth: None,
             limits: Arc::new(config.http),
             proxies: Arc::new(config.proxies.clone()),
-            rejections: Arc::new(RejectionLog::new(node.metrics().clone())),
+            rejections: Arc::new(RejectionLog::new(
+                node.metrics().clone(),
+                node.observation().clone(),
+            )),
             node: node.clone(),
             answers: node.metrics().api.of_routes(&http::ROUTES),
             tls: None,

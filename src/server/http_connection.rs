@@ -319,7 +319,9 @@ impl HttpConnection {
             node.metrics().sockets.refused("request", cause);
         }
         if let Some(http::ApiErrorText(reason)) = answer.extensions().get() {
-            rejections.record_request(status, reason, client);
+            let cause = answer.extensions().get::<RefusalCause>();
+            let label = cause.and_then(|cause| cause.label());
+            rejections.record_request(status, (reason, label), client);
         }
         answers.answered(route, status, since.elapsed());
         answer

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::client::Client;
 use crate::metrics::Metrics;
+use crate::observation::{Observation, Refusal, RefusedPart};
 use crate::protocol::CloseCode;
 use crate::websocket::HandshakeError;
 
@@ -218,14 +219,15 @@ impl RejectReason {
 /// The rejected connections and refused requests of all listeners.
 pub(super) struct RejectionLog {
     metrics: Arc<Metrics>,
+    observation: Arc<Observation>,
 }
 
 impl RejectionLog {
-    pub(super) fn new(metrics: Arc<Metrics>) -> Self {
+    pub(super) fn new(metrics: Arc<Metrics>, observation: Arc<Observation>) -> Self {
         for reason in RejectReason::ALL {
             metrics.sockets.expose_rejection(reason.label());
         }
-        Self { metrics }
+        Self { metrics, observation }
     }
 
     /// Counts and logs a rejected connection.
@@ -233,10 +235,23 @@ impl RejectionLog {
         self.metrics.sockets.connection_rejected(reason.label());
         reason.limit().into_iter().for_each(|limit| self.metrics.sockets.limit_hit(limit));
         reason.log(peer);
+        self.observation.refused(None, || {
+            let refusal = Refusal::new(RefusedPart::Connection, reason.text());
+            refusal.with_reason(Some(reason.label())).of_client(peer.map(|peer| peer.to_string()))
+        });
     }
 
     /// Logs a refused request. Its cause may hold text of the peer.
-    pub(super) fn record_request(&self, status: u16, cause: &str, peer: Client) {
+    pub(super) fn record_request(
+        &self,
+        status: u16,
+        (cause, reason): (&str, Option<&'static str>),
+        peer: Client,
+    ) {
         tracing::info!(status, cause, %peer, "request refused");
+        self.observation.refused(None, || {
+            let refusal = Refusal::new(RefusedPart::Request, cause).with_code(status);
+            refusal.with_reason(reason).of_client(Some(peer.to_string()))
+        });
     }
 }

@@ -13,6 +13,7 @@ use std::process::{Child, Command, Output, Stdio};
 mod bench;
 mod env_file;
 mod healthcheck;
+mod live;
 mod packaging;
 mod reload;
 mod refusals;

@@ -10,18 +10,18 @@ use std::time::{Duration, Instant};
 
 use super::{APP, check, folder, resound, terminate};
 
-const WAIT: Duration = Duration::from_secs(20);
+pub(super) const WAIT: Duration = Duration::from_secs(20);
 
 /// A server with the file `a.toml` of a folder. Dropping it kills it.
-struct Running {
-    here: PathBuf,
-    child: Child,
+pub(super) struct Running {
+    pub(super) here: PathBuf,
+    pub(super) child: Child,
     log: Receiver<String>,
-    port: u16,
+    pub(super) port: u16,
 }
 
 impl Running {
-    fn start(name: &str, file: &str, variables: &[(&str, &str)]) -> Self {
+    pub(super) fn start(name: &str, file: &str, variables: &[(&str, &str)]) -> Self {
         let here = folder(name);
         fs::write(here.join("a.toml"), file).unwrap();
         let arguments = ["serve", "--config", "a.toml", "--host", "localhost", "--port", "0"];

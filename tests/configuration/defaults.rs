@@ -56,6 +56,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(config.metrics.listen, None);
     assert!(config.internal.listen.is_empty() && config.internal.token.is_none());
     assert_eq!(config.internal.payloads, PayloadView::Masked);
+    assert_eq!(config.record, None);
     assert!(config.cluster.is_none());
     assert!(config.development.is_none());
 }

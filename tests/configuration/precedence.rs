@@ -129,6 +129,7 @@ fn other_value(key: &str) -> &'static str {
         "internal.listen" => "localhost:9600,unix:/run/resound-internal.sock",
         "internal.token" => "0123456789abcdef",
         "internal.payloads" => "full",
+        "record.enabled" => "true",
         "app.enabled" | "app.rate_limiting.enabled" => "false",
         "app.watchlist_events" | "app.terminate_presence_users" | "websocket.deflate" => "false",
         "app.allowed_origins" => "a.example, *.b.example",
