@@ -16,5 +16,6 @@ pub use history::{AppHistory, Miss, PastEvent, PastKind, RefusedSubscription};
 pub use near_miss::{Likeness, NEAR_MISSES_MAX, NearMiss, likeness, nearest};
 pub use recent_sockets::RecentSockets;
 pub use refused_auth::{AuthEvidence, Reason, SIGNATURES_MAX, reason};
+pub use time_text::ago;
 pub use trigger_id::{TriggerId, TriggerIds};
-pub use verdict::{ChannelPast, Exclusion, Reach, Situation, Verdict, VerdictCode, verdict};
+pub use verdict::{ChannelPast, Exclusion, Situation, Subscribers, Verdict, VerdictCode, verdict};

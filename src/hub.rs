@@ -327,9 +327,9 @@ impl Hub {
         self.registry.with_occupied(name, |channel| channel.find(&self.shards, socket))
     }
 
-    /// Names of occupied channels that begin with `prefix`, so many at most and in no order.
-    pub fn names(&self, prefix: &str, most: usize) -> Vec<ChannelName> {
-        self.registry.names(prefix, most)
+    /// Names of occupied channels that begin with one of `prefixes`, so many of each at most and in no order.
+    pub fn names(&self, prefixes: &[String], most: usize) -> Vec<ChannelName> {
+        self.registry.names(prefixes, most)
     }
 
     /// Every occupied channel whose name starts with `prefix`, sorted by name.

@@ -13,6 +13,7 @@ use axum::routing::get;
 mod about;
 mod answer;
 mod api;
+mod apps;
 mod explanation;
 mod gate;
 mod live_stream;
@@ -32,6 +33,7 @@ pub fn router(api: &Arc<InternalApi>, entrance: Entrance) -> Router {
         .route("/internal/v1", get(about::show))
         .route("/internal/v1/stream", get(live_stream::show))
         .route("/internal/v1/refusals", get(refusals::show))
+        .route("/internal/v1/apps", get(apps::show))
         .route("/internal/v1/apps/{app}/explain", get(explanation::show))
         .route("/internal/v1/apps/{app}/events", get(recorded_events::show))
         .with_state(api.clone())

@@ -252,6 +252,14 @@ impl Node {
         self.apps.by_key(key)
     }
 
+    /// The ids of all apps, in order.
+    pub fn app_ids(&self) -> Vec<String> {
+        let mut ids: Vec<String> =
+            self.served_apps.all().iter().map(|app| app.id.clone()).collect();
+        ids.sort_unstable();
+        ids
+    }
+
     /// The verdict on an event that was published.
     pub async fn explain(&self, channels: &Channels, event: ExplainedEvent<'_>) -> Verdict {
         explaining::explain(channels, &self.apps.served(), event).await

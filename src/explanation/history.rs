@@ -12,6 +12,7 @@ use serde::{Serialize, Serializer};
 
 use super::refused_auth::Reason;
 use super::time_text::ago;
+use super::trigger_id::TriggerId;
 use super::verdict::ChannelPast;
 use crate::protocol::{ChannelName, SocketId};
 
@@ -38,7 +39,7 @@ pub struct AppHistory {
 #[derive(Debug, Clone)]
 pub struct Miss {
     /// The id of its trigger.
-    pub trigger: Box<str>,
+    pub trigger: TriggerId,
     /// Its name.
     pub event: Box<str>,
     /// The socket it excluded.
@@ -113,10 +114,16 @@ impl AppHistory {
     }
 
     /// No socket received an event.
-    pub fn missed(&mut self, channel: &ChannelName, miss: Miss) {
-        let times = self.misses.get(channel).map_or(0, |before| before.times);
-        let miss = Miss { times: times.saturating_add(1), event: cut(&miss.event), ..miss };
-        self.misses.insert(channel.clone(), miss);
+    pub fn missed(&mut self, channel: &ChannelName, mut miss: Miss) {
+        if miss.event.len() > TEXT_BYTES_MAX {
+            miss.event = cut(&miss.event);
+        }
+        if let Some(known) = self.misses.get_mut(channel) {
+            let times = known.times.saturating_add(1);
+            *known = Miss { times, ..miss };
+            return;
+        }
+        self.misses.insert(channel.clone(), Miss { times: 1, ..miss });
         if self.misses.len() > MISSES_MAX {
             self.misses.shift_remove_index(0);
         }

@@ -25,8 +25,8 @@ const OTHER_SECRETS_MAX: usize = 32;
 pub struct AuthEvidence<'a> {
     /// The app of the socket.
     pub app: &'a App,
-    /// The other apps of this server.
-    pub other_apps: &'a [Arc<App>],
+    /// All apps of this server.
+    pub apps: &'a [Arc<App>],
     /// The socket.
     pub socket: SocketId,
     /// Sockets of the app that were opened or closed of late.
@@ -37,6 +37,13 @@ pub struct AuthEvidence<'a> {
     pub auth: Option<&'a str>,
     /// What it sent as `channel_data`.
     pub channel_data: Option<&'a str>,
+}
+
+impl<'a> AuthEvidence<'a> {
+    fn other_apps(&self) -> impl Iterator<Item = &'a Arc<App>> {
+        let own = self.app.id.as_str();
+        self.apps.iter().filter(move |other| other.id != own)
+    }
 }
 
 /// Why an `auth` was not accepted.
@@ -132,7 +139,7 @@ fn signature_of<'a>(evidence: &AuthEvidence<'a>) -> Result<&'a str, Reason> {
 }
 
 fn other_key(evidence: &AuthEvidence<'_>, key: &str) -> Reason {
-    match evidence.other_apps.iter().find(|other| other.key == key) {
+    match evidence.apps.iter().find(|other| other.key == key) {
         Some(other) => because(
             "other_app_key",
             format!(
@@ -154,7 +161,7 @@ fn other_key(evidence: &AuthEvidence<'_>, key: &str) -> Reason {
 
 fn other_secret(evidence: &AuthEvidence<'_>, trial: &mut Trial<'_>) -> Option<Reason> {
     let signed = signed(evidence);
-    let secrets = evidence.other_apps.iter().flat_map(|other| {
+    let secrets = evidence.other_apps().flat_map(|other| {
         let previous = other.previous_secret.iter().map(move |secret| (other, secret, "previous "));
         std::iter::once((other, &other.secret, "")).chain(previous)
     });
@@ -237,7 +244,7 @@ fn other_socket(evidence: &AuthEvidence<'_>, trial: &mut Trial<'_>) -> Option<Re
 fn unknown_secret(evidence: &AuthEvidence<'_>) -> Reason {
     let app = evidence.app;
     let secrets: Vec<String> = app.secrets().map(Secret::fingerprint).collect();
-    let others = match evidence.other_apps.len() {
+    let others = match evidence.other_apps().count() {
         0 => String::new(),
         count => format!(", none of the {count} other apps has it"),
     };

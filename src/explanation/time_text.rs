@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 /// How long ago something was.
-pub(super) fn ago(span: Duration) -> String {
+pub fn ago(span: Duration) -> String {
     match span.as_secs() {
         0 => format!("{} ms", span.as_millis()),
         1..=119 => format!("{:.1} s", span.as_secs_f64()),

@@ -26,7 +26,7 @@ pub struct Situation<'a> {
     /// The socket that does not receive the event.
     pub except: Exclusion,
     /// Its subscribers.
-    pub reach: Reach,
+    pub reach: Subscribers,
     /// Occupied channels with near names, in order.
     pub near_misses: Vec<NearMiss>,
     /// Why they were not looked for, if they were not.
@@ -39,7 +39,7 @@ pub struct Situation<'a> {
 
 /// The subscribers of a channel.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Reach {
+pub struct Subscribers {
     /// Subscribed sockets, an excluded one included.
     pub sockets: usize,
     /// Nodes that have some.

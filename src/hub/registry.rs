@@ -108,13 +108,19 @@ impl Registry {
         slots.into_iter().filter_map(|(name, slot)| Some((name, counts(&slot)?))).collect()
     }
 
-    /// The names of channels that begin with `prefix`, so many at most and in no order; users' own channels are
-    /// left out. Locks no channel.
-    pub(super) fn names(&self, prefix: &str, most: usize) -> Vec<ChannelName> {
-        let names = self.channels.iter().filter(|entry| {
-            entry.key().as_str().starts_with(prefix) && entry.key().user_id().is_none()
-        });
-        names.take(most).map(|entry| entry.key().clone()).collect()
+    /// The names of channels that begin with one of `prefixes`, so many of each at most and in no order; users' own
+    /// channels are left out. One pass over the map, which locks no channel.
+    pub(super) fn names(&self, prefixes: &[String], most: usize) -> Vec<ChannelName> {
+        let mut left = vec![most; prefixes.len()];
+        let mut is_taken = |name: &ChannelName| {
+            let begins = |prefix: &String| name.as_str().starts_with(prefix.as_str());
+            let taken =
+                prefixes.iter().zip(&mut left).find(|(prefix, left)| **left > 0 && begins(prefix));
+            taken.map(|(_, left)| *left -= 1).is_some()
+        };
+        let names = self.channels.iter().filter(|entry| entry.key().user_id().is_none());
+        let taken = names.filter(|entry| is_taken(entry.key()));
+        taken.take(most * prefixes.len()).map(|entry| entry.key().clone()).collect()
     }
 
     /// The number of channels.

@@ -96,8 +96,7 @@ impl Channels {
         except: Option<SocketId>,
     ) {
         let (at, times, subscribed_at) = (Instant::now(), 0, None);
-        let (trigger, event) = (trigger.to_string().into(), event.into());
-        let miss = Miss { trigger, event, except, at, times, subscribed_at };
+        let miss = Miss { trigger, event: event.into(), except, at, times, subscribed_at };
         self.hub.history().missed(channel, miss);
         // A socket that subscribed meanwhile has not found it there.
         if self.hub.counts(channel).is_some() {

@@ -18,7 +18,7 @@ use crate::channel_rules::{WebhookEvent, WebhookPayload, WebhookSink};
 use crate::cluster::{
     ChannelInfo, ChannelKey, Cluster, Core, DirectoryQuery, PermitDecision, QueryAnswer,
 };
-use crate::explanation::Reach;
+use crate::explanation::Subscribers;
 use crate::hub::{ChannelCounts, Hub, PresenceFull};
 use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, Frame, Member, SocketId, User, server_message};
@@ -231,29 +231,31 @@ impl Evidence for ClusterNode {
             let Some(info) = self.channel_info(name).await else {
                 let (sockets, _) = self.on_channel(name, |core, key| core.channels().counts(&key));
                 let (sockets, nodes) = (sockets as usize, u32::from(sockets > 0));
-                let reach = Reach { sockets, nodes, is_partial: true };
+                let reach = Subscribers { sockets, nodes, is_partial: true };
                 return ChannelReach { reach, ..ChannelReach::default() };
             };
             let (sockets, nodes) = (info.sockets as usize, info.nodes);
             ChannelReach {
-                reach: Reach { sockets, nodes, is_partial: false },
+                reach: Subscribers { sockets, nodes, is_partial: false },
                 occupied_for: info.occupied_ms.map(Duration::from_millis),
                 vacated_for: info.vacated_ms.map(Duration::from_millis),
             }
         })
     }
 
-    fn names<'a>(&'a self, prefix: &'a str, most: usize) -> Deferred<'a, Vec<ChannelName>> {
+    fn names<'a>(&'a self, prefixes: &'a [String], most: usize) -> Deferred<'a, Vec<ChannelName>> {
         Box::pin(async move {
-            let (app_id, prefix_text) = (self.app_id(), prefix.to_owned());
-            let query = DirectoryQuery::Names { app_id, prefix: prefix_text, most };
-            match self.cluster.query(query).await {
-                Some(QueryAnswer::Names(names)) => {
-                    let parsed = names.iter().map(|name| ChannelName::parse(name, usize::MAX));
-                    parsed.filter_map(Result::ok).collect()
-                }
-                _ => self.hub.names(prefix, most),
+            let mut names = Vec::new();
+            for prefix in prefixes {
+                let (app_id, prefix) = (self.app_id(), prefix.clone());
+                let query = DirectoryQuery::Names { app_id, prefix, most };
+                let Some(QueryAnswer::Names(found)) = self.cluster.query(query).await else {
+                    return self.hub.names(prefixes, most);
+                };
+                let parsed = found.iter().map(|name| ChannelName::parse(name, usize::MAX));
+                names.extend(parsed.filter_map(Result::ok));
             }
+            names
         })
     }
 

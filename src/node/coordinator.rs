@@ -13,7 +13,7 @@ use tokio::sync::oneshot;
 
 use super::pending_joins::PendingJoins;
 use crate::cluster::{PermitDecision, PublishScope};
-use crate::explanation::Reach;
+use crate::explanation::Subscribers;
 use crate::hub::{ChannelCounts, PresenceFull};
 use crate::protocol::server_message::OutboundEvent;
 use crate::protocol::session::Relay;
@@ -107,8 +107,8 @@ pub(super) trait Evidence: Send + Sync {
     /// The subscribers of a channel, and since when it has some, or none.
     fn reach<'a>(&'a self, name: &'a ChannelName) -> Deferred<'a, ChannelReach>;
 
-    /// Names of occupied channels that begin with `prefix`, so many at most.
-    fn names<'a>(&'a self, prefix: &'a str, most: usize) -> Deferred<'a, Vec<ChannelName>>;
+    /// Names of occupied channels that begin with one of `prefixes`, so many of each at most.
+    fn names<'a>(&'a self, prefixes: &'a [String], most: usize) -> Deferred<'a, Vec<ChannelName>>;
 
     /// Whether there may be other nodes, of whose past this one has no memory.
     fn has_other_nodes(&self) -> bool;
@@ -147,7 +147,7 @@ pub(super) enum JoinAnswer {
 /// The subscribers of a channel on all nodes.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct ChannelReach {
-    pub(super) reach: Reach,
+    pub(super) reach: Subscribers,
     /// How long it has subscribers, if other nodes are asked and that is known.
     pub(super) occupied_for: Option<Duration>,
     /// How long it has none, likewise.

@@ -12,7 +12,7 @@ use serde::Serialize;
 use super::channels::Channels;
 use super::coordinator::ChannelReach;
 use crate::explanation::{
-    self, ChannelPast, Exclusion, NearMiss, PastEvent, Reach, Situation, Verdict,
+    self, ChannelPast, Exclusion, NearMiss, PastEvent, Situation, Subscribers, Verdict,
 };
 use crate::hub::Membership;
 use crate::protocol::channel_name::{bare_name, typed_names};
@@ -131,7 +131,7 @@ async fn reach_of(
 ) -> ChannelReach {
     match subscribers {
         Some(sockets) => {
-            let reach = Reach { sockets, nodes: u32::from(sockets > 0), is_partial: false };
+            let reach = Subscribers { sockets, nodes: u32::from(sockets > 0), is_partial: false };
             ChannelReach { reach, ..ChannelReach::default() }
         }
         None => channels.coordinator().reach(name).await,
@@ -183,13 +183,12 @@ fn past(channels: &Channels, channel: &str, reach: &ChannelReach) -> ChannelPast
 /// Occupied channels with names near to this one.
 async fn near_misses(channels: &Channels, channel: &str) -> Vec<NearMiss> {
     let coordinator = channels.coordinator();
-    let mut names = coordinator.names("", NAMES_MAX).await;
+    let mut names = coordinator.names(&[String::new()], NAMES_MAX).await;
     if names.len() >= NAMES_MAX {
         let bare = bare_name(channel).0;
-        let first = bare.split_inclusive('.').next().unwrap_or(bare).to_owned();
-        for prefix in typed_names(&first) {
-            names.extend(coordinator.names(&prefix, SIMILAR_NAMES_MAX).await);
-        }
+        let first = bare.split_inclusive('.').next().unwrap_or(bare);
+        let prefixes: Vec<String> = typed_names(first).collect();
+        names.extend(coordinator.names(&prefixes, SIMILAR_NAMES_MAX).await);
     }
     let mut near: Vec<(explanation::Likeness, ChannelName)> = names
         .into_iter()

@@ -239,8 +239,8 @@ impl Evidence for FedNode {
         self.app.inner.reach(name)
     }
 
-    fn names<'a>(&'a self, prefix: &'a str, most: usize) -> Deferred<'a, Vec<ChannelName>> {
-        self.app.inner.names(prefix, most)
+    fn names<'a>(&'a self, prefixes: &'a [String], most: usize) -> Deferred<'a, Vec<ChannelName>> {
+        self.app.inner.names(prefixes, most)
     }
 
     fn has_other_nodes(&self) -> bool {

@@ -40,10 +40,9 @@ impl Channels {
 
     fn reason_of_claim(&self, socket: SocketId, channel: &str, claim: &AuthClaim) -> Reason {
         let (app, served) = (self.app(), self.served_apps().all());
-        let others: Vec<_> = served.iter().filter(|other| other.id != app.id).cloned().collect();
         explanation::reason(&AuthEvidence {
             app: &app,
-            other_apps: &others,
+            apps: &served,
             socket,
             recent_sockets: &self.hub().history().sockets().ids(),
             channel,

@@ -10,7 +10,7 @@ use super::coordinator::{
 };
 use super::pending_joins::PendingJoins;
 use crate::cluster::PermitDecision;
-use crate::explanation::Reach;
+use crate::explanation::Subscribers;
 use crate::hub::{ChannelCounts, Hub, PresenceFull};
 use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, Member, SocketId, User};
@@ -120,12 +120,12 @@ impl Lookup for SingleNode {
 impl Evidence for SingleNode {
     fn reach<'a>(&'a self, name: &'a ChannelName) -> Deferred<'a, ChannelReach> {
         let sockets = self.hub.counts(name).map_or(0, |counts| counts.subscription_count);
-        let reach = Reach { sockets, nodes: u32::from(sockets > 0), is_partial: false };
+        let reach = Subscribers { sockets, nodes: u32::from(sockets > 0), is_partial: false };
         Box::pin(ready(ChannelReach { reach, ..ChannelReach::default() }))
     }
 
-    fn names<'a>(&'a self, prefix: &'a str, most: usize) -> Deferred<'a, Vec<ChannelName>> {
-        Box::pin(ready(self.hub.names(prefix, most)))
+    fn names<'a>(&'a self, prefixes: &'a [String], most: usize) -> Deferred<'a, Vec<ChannelName>> {
+        Box::pin(ready(self.hub.names(prefixes, most)))
     }
 
     fn has_other_nodes(&self) -> bool {

@@ -74,6 +74,13 @@ async fn leave(socket: &mut TestSocket) {
 }
 
 #[tokio::test]
+async fn the_apps_are_listed() {
+    let server = server().await;
+    let answer = server.internal("/internal/v1/apps").await;
+    assert_eq!((answer.status, &*answer.body), (200, r#"{"apps":["123456"]}"#));
+}
+
+#[tokio::test]
 async fn what_cannot_be_explained_is_refused_by_name() {
     let server = server().await;
     let check = async |target: &str, status: u16, error: &str| {

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use super::{
     AppHistory, DEPARTURES_MAX, MISSES_MAX, Miss, PastKind, REFUSALS_MAX, RefusedSubscription,
 };
-use crate::explanation::Reason;
+use crate::explanation::{Reason, TriggerIds};
 use crate::protocol::{ChannelName, SocketId};
 
 fn name(text: &str) -> ChannelName {
@@ -17,7 +17,7 @@ fn socket() -> SocketId {
 }
 
 fn miss(event: &str, at: Instant) -> Miss {
-    let trigger = "1f-1".into();
+    let trigger = TriggerIds::new(1).draw();
     Miss { trigger, event: event.into(), except: None, at, times: 0, subscribed_at: None }
 }
 

@@ -23,7 +23,7 @@ fn others() -> Vec<Arc<App>> {
         previous_secret: Some(Secret::new("older-secret")),
         ..app()
     };
-    vec![Arc::new(other)]
+    vec![Arc::new(app()), Arc::new(other)]
 }
 
 /// Checks the reason of a subscription of socket 1.1, after which 2.2 was open.
@@ -32,7 +32,7 @@ fn check(channel: &str, auth: Option<&str>, data: Option<&str>, code: &str, sent
     let recent = ["1.1", "2.2"].map(|id| SocketId::parse(id).unwrap());
     let evidence = AuthEvidence {
         app: &app,
-        other_apps: &others,
+        apps: &others,
         socket: recent[0],
         recent_sockets: &recent,
         channel,

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{ChannelPast, Exclusion, Reach, Situation, VerdictCode, verdict};
+use super::{ChannelPast, Exclusion, Situation, Subscribers, VerdictCode, verdict};
 use crate::explanation::NearMiss;
 use crate::protocol::SocketId;
 
@@ -10,8 +10,8 @@ fn socket() -> SocketId {
     SocketId::parse("1.2").unwrap()
 }
 
-fn on(sockets: usize, nodes: u32) -> Reach {
-    Reach { sockets, nodes, is_partial: false }
+fn on(sockets: usize, nodes: u32) -> Subscribers {
+    Subscribers { sockets, nodes, is_partial: false }
 }
 
 fn check(situation: &Situation<'_>, code: VerdictCode, sentence: &str) {
@@ -53,7 +53,7 @@ fn what_is_delivered_says_where_and_without_whom() {
         VerdictCode::Delivered,
         "delivered to 1 socket on 1 node, socket 1.2 of its socket_id is not open here",
     );
-    let partial = Situation { reach: Reach { is_partial: true, ..on(1, 1) }, ..situation };
+    let partial = Situation { reach: Subscribers { is_partial: true, ..on(1, 1) }, ..situation };
     check(
         &partial,
         VerdictCode::DeliveredOnThisNode,
