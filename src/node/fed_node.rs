@@ -264,7 +264,7 @@ impl Permits for FedNode {
     fn pending_joins(&self) -> Option<PendingJoins> {
         let inner = self.app.inner.pending_joins();
         match self.input.pending() {
-            Some(topics) => Some(PendingJoins::behind(inner, topics)),
+            Some(topics) => Some(PendingJoins::behind(topics, inner)),
             None => inner,
         }
     }

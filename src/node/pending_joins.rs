@@ -5,14 +5,11 @@ use std::pin::Pin;
 
 use tokio::sync::oneshot;
 
-use crate::cluster::{Cluster, DirectoryQuery, QueryAnswer};
+use crate::cluster::{Cluster, DirectoryQuery};
 
-/// Resolves once every join that was requested before it is decided.
-pub struct PendingJoins {
-    /// The subscriptions to topics of inputs.
-    topics: Vec<Pin<Box<dyn Future<Output = ()> + Send>>>,
-    cluster: Option<oneshot::Receiver<QueryAnswer>>,
-}
+/// Resolves once every join that was requested before it is decided. Each connection has room for one, so it is
+/// two words.
+pub struct PendingJoins(Pin<Box<dyn Future<Output = ()> + Send>>);
 
 impl PendingJoins {
     /// Sends a small query behind the joins. Redis answers in order, and outcomes precede the answers on
@@ -22,28 +19,25 @@ impl PendingJoins {
         let (waiter, answer) = oneshot::channel();
         let query = DirectoryQuery::Connections(app_id);
         let is_sent = cluster.act(|core| core.query(query, waiter));
-        is_sent.then_some(Self { topics: Vec::new(), cluster: Some(answer) })
+        is_sent.then(|| Self(Box::pin(async { drop(answer.await) })))
     }
 
     /// Waits for subscriptions of an input before anything else.
     pub(super) fn behind(
-        then: Option<Self>,
         topics: impl Future<Output = ()> + Send + 'static,
+        then: Option<Self>,
     ) -> Self {
-        let mut then = then.unwrap_or(Self { topics: Vec::new(), cluster: None });
-        then.topics.push(Box::pin(topics));
-        then
+        Self(Box::pin(async {
+            topics.await;
+            if let Some(then) = then {
+                then.0.await;
+            }
+        }))
     }
 
-    /// Waits. A link that breaks ends the wait too: the node then decides what was pending.
+    /// Waits. A link that breaks ends the wait too: the node then decides what was pending. Not to be called
+    /// again once it has resolved.
     pub async fn decided(&mut self) {
-        while let Some(topics) = self.topics.last_mut() {
-            topics.await;
-            self.topics.pop();
-        }
-        if let Some(answer) = &mut self.cluster {
-            let _ = answer.await;
-            self.cluster = None;
-        }
+        self.0.as_mut().await;
     }
 }
