@@ -51,11 +51,12 @@ fn summary(config: &Config, shown: Shown) -> String {
     };
     let cluster = config.cluster.as_ref().map(cluster).unwrap_or_default();
     let env_file = config.env_file.as_ref().map(env_file).unwrap_or_default();
+    let inputs = inputs(config);
     let injected = injected(&config.injected);
     let notes: String = config.notes.iter().map(|note| format!("warning: {note}\n")).collect();
     let keys = config.resolved.keys().filter(|key| shown == Shown::All || !key.is_default);
     let keys: String = keys.map(resolved).collect();
-    format!("{lines}{development}{cluster}{env_file}{injected}{notes}{keys}ok\n")
+    format!("{lines}{development}{cluster}{inputs}{env_file}{injected}{notes}{keys}ok\n")
 }
 
 /// As it would stand in a file, with what set it behind.
@@ -83,6 +84,19 @@ fn cluster(cluster: &ClusterConfig) -> String {
     let transport = if cluster.settings.streams.is_some() { "streams" } else { "pubsub" };
     let prefix = &cluster.prefix;
     format!("cluster: {address}, database {database}, prefix {prefix}, transport {transport}\n")
+}
+
+/// What other programs publish in Redis.
+fn inputs(config: &Config) -> String {
+    let laravel = config.laravel_redis.iter().map(|input| {
+        let (address, app, prefix) = (&input.redis.address, &input.app, &input.prefix);
+        format!("laravel_redis: {address}, app {app}, prefix {prefix:?}\n")
+    });
+    let reverb = config.beside_reverb.iter().map(|reverb| {
+        let (address, channel) = (&reverb.redis.address, &reverb.channel);
+        format!("beside_reverb: {address}, channel {channel}\n")
+    });
+    laravel.chain(reverb).collect()
 }
 
 fn line(app: &App) -> String {
@@ -120,6 +134,19 @@ mod tests {
              apps[1].secret = sha256:043a7187  # a.toml:1\n\
              ok\n"
         );
+    }
+
+    #[test]
+    fn inputs_are_shown_without_credentials() {
+        let text = "[[laravel_redis]]\nprefix = \"laravel-\"\nurl = \"redis://:hidden@redis\"\n\
+                    [beside_reverb]\nurl = \"redis://:hidden@reverb\"\n";
+        let file = Some(ConfigFile { name: "a.toml".to_owned(), text: text.to_owned() });
+        let config = Config::new(&Sources { file, ..Sources::default() }).unwrap();
+        let summary = summary(&config, Shown::Set);
+        let lines = "laravel_redis: redis://redis:6379, app 100001, prefix \"laravel-\"\n\
+                     beside_reverb: redis://reverb:6379, channel reverb\n";
+        assert!(summary.contains(lines), "{summary}");
+        assert!(!summary.contains("hidden"), "{summary}");
     }
 
     #[test]

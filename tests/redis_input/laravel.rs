@@ -212,3 +212,17 @@ async fn two_apps_have_an_input_each() {
     assert_eq!(ours.receive_all().await, Vec::<String>::new());
     assert_eq!(theirs.receive_all().await, Vec::<String>::new());
 }
+
+/// Each node of a Redis Cluster gets what is published on any; phpredis puts the prefix before the topic there too.
+#[tokio::test]
+async fn a_node_of_a_redis_cluster_is_an_input_too() {
+    if is_left_out() {
+        return;
+    }
+    let redis = TestRedis::with(&["--cluster-enabled", "yes"]).await;
+    let server = laravel_server(&redis).await;
+    let mut socket = server.connect().await;
+    socket.subscribe("orders").await;
+    publish(&redis, "orders", &message("new", &json!({ "n": 1 }), None)).await;
+    assert_event(&mut socket, "orders", "new", r#"{"n":1}"#).await;
+}

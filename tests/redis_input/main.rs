@@ -11,4 +11,5 @@ mod outage;
 mod php;
 mod reverb;
 mod topics;
+mod viewers;
 mod fixture;
