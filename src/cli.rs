@@ -16,6 +16,7 @@ mod destination;
 mod doctor;
 mod env_file;
 mod expect;
+mod explain;
 mod expected_event;
 mod failure;
 mod healthcheck;
@@ -62,6 +63,8 @@ enum Command {
     Tail(Box<tail::Tail>),
     /// Wait for an event on a channel, as an assertion of an end-to-end test.
     Expect(Box<expect::Expect>),
+    /// Explain why events arrive on a channel of a running server, or why not.
+    Explain(Box<explain::Explain>),
     /// Ask a running server whether it is ready, as a health check of a container does.
     Healthcheck(healthcheck::Healthcheck),
     /// Print the script with which a shell completes the commands and their flags.
@@ -82,6 +85,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Doctor(doctor) => doctor.run(),
         Command::Tail(tail) => tail.run(),
         Command::Expect(expect) => expect.run(),
+        Command::Explain(explain) => explain.run(),
         Command::Healthcheck(healthcheck) => healthcheck.run(),
         Command::Completions(completions) => completions.run(Cli::command()),
         Command::Man(man) => man.run(Cli::command()),

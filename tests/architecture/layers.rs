@@ -116,6 +116,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "build_info",
             "config",
             "doctor",
+            "explanation",
             "logging",
             "network_fault",
             "server",

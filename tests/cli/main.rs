@@ -12,6 +12,7 @@ use std::process::{Child, Command, Output, Stdio};
 
 mod bench;
 mod env_file;
+mod explain;
 mod healthcheck;
 mod live;
 mod packaging;
