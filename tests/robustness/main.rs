@@ -12,6 +12,7 @@ mod harness;
 mod admission;
 mod bodies;
 mod bystander;
+mod channel_auth;
 mod client_addresses;
 mod deflate;
 mod descriptors;
