@@ -190,7 +190,10 @@ impl Process<'_> {
             successor.end().await;
             // It wrote its own id there.
             if let Some(Err(error)) = self.reloading.pid_file.as_ref().map(PidFile::write) {
-                tracing::warn!(error = format!("{error:#}"), "the pid file names another process");
+                tracing::warn!(
+                    error = format!("{error:#}"),
+                    "the pid file names another process, so that `resound reload` does not find this one: make server.pid_file writable"
+                );
             }
         }
         tracing::error!(reason, "the upgrade failed: no other process takes over");

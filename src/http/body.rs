@@ -25,13 +25,17 @@ pub(super) async fn read(mut body: Body, limits: HttpConfig) -> Result<Bytes, Ap
         let seconds = whole.len() / BYTES_PER_SECOND_MIN;
         let deadline = start + limits.body_timeout + Duration::from_secs(seconds as u64);
         let Ok(frame) = timeout_at(deadline, body.frame()).await else {
-            let text = "The body did not arrive in time: at least 1 KiB a second is expected";
+            let text = "The body did not arrive within http.body_timeout_seconds, nor at 1 KiB a second: look at the connection of the back end";
             return Err(ApiError::new(StatusCode::REQUEST_TIMEOUT, text));
         };
         let data = match frame {
             None => return Ok(whole.into()),
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
-            Some(Err(_)) => return Err(ApiError::bad_request("The body could not be read")),
+            Some(Err(_)) => {
+                return Err(ApiError::bad_request(
+                    "The body could not be read: the connection broke, or its chunks are malformed",
+                ));
+            }
         };
         if whole.len() + data.len() > limits.max_body_bytes {
             return Err(too_large(limits.max_body_bytes));

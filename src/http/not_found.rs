@@ -12,6 +12,11 @@ pub(super) fn message(prefix: &str, path: &str) -> String {
     let there = format!(
         "The HTTP API is at {prefix}/apps/{{app_id}}/…, sockets connect to {prefix}/app/{{key}}"
     );
+    if path.ends_with("/broadcasting/auth") || path.ends_with("/broadcasting/user-auth") {
+        return format!(
+            "There is no {shown:?} here: the app itself authorizes, at its own address (authEndpoint in Echo), unless app.auth.mode is set (RESOUND_APP_AUTH_MODE)"
+        );
+    }
     let advice = match prefix_of(path).filter(|theirs| *theirs != prefix) {
         None => "".to_owned(),
         Some(theirs) if prefix.is_empty() => {
@@ -61,6 +66,12 @@ mod tests {
             let expected = format!("There is no {path:?} here. {expected}");
             assert_eq!(message(prefix, path), expected, "{prefix:?}");
         }
+    }
+
+    #[test]
+    fn authorization_that_is_off_is_named() {
+        let text = message("", "/broadcasting/auth");
+        assert!(text.contains("app.auth.mode"), "{text}");
     }
 
     #[test]

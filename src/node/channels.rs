@@ -43,7 +43,13 @@ pub(super) fn log_oversized(hub: &Hub, event: &str, bytes: usize) {
     hub.metrics().events_oversized.inc();
     let app = hub.app();
     let (app, limit) = (&app.id, app.limits.event_data_warn_bytes);
-    tracing::warn!(app, event, bytes, limit, "event data is larger than hosted Pusher accepts");
+    tracing::warn!(
+        app,
+        event,
+        bytes,
+        limit,
+        "event data is larger than hosted Pusher accepts: send an id and let pages load the rest, or raise event_data_warn_bytes"
+    );
 }
 
 impl Channels {

@@ -126,12 +126,12 @@ impl LocalApps {
         let events = match missed {
             MissedEvents::Events(events) => {
                 self.metrics.cluster.events_missed.inc_by(events);
-                tracing::warn!(app, channel = %name, events, "events of other nodes were lost on the way to this one");
+                tracing::warn!(app, channel = %name, events, "events of other nodes were lost on the way to this one: check the network to Redis, or set cluster.transport to streams");
                 Some(events)
             }
             MissedEvents::Unknown => {
                 self.metrics.cluster.possible_gaps.inc();
-                tracing::warn!(app, channel = %name, "events of other nodes may have been lost on the way to this one");
+                tracing::warn!(app, channel = %name, "events of other nodes may have been lost on the way to this one: check whether Redis lost data or was away");
                 None
             }
         };

@@ -338,13 +338,17 @@ impl Session {
         let chars = message.event.chars().count();
         if chars > app.limits.event_name_chars {
             let most = app.limits.event_name_chars;
-            let text = format!("The event name has {chars} characters; the limit is {most}");
+            let text = format!(
+                "The event name has {chars} characters; the limit is {most} (max_event_name_chars)"
+            );
             return reject_beyond("max_event_name_chars", text);
         }
         let bytes = message.data.len();
         if bytes > app.limits.event_data_bytes {
             let most = app.limits.event_data_bytes;
-            let text = format!("The event data has {bytes} bytes; the limit is {most}");
+            let text = format!(
+                "The event data has {bytes} bytes; the limit is {most} (max_event_data_bytes)"
+            );
             return reject_beyond("max_event_data_bytes", text);
         }
         if let Some(limit) = app.limits.client_events_per_second

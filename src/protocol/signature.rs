@@ -177,7 +177,9 @@ pub enum Unauthorized {
     )]
     Signature,
     /// The body has another MD5 than the signed one.
-    #[error("Authentication body_md5 does not fit the body that arrived")]
+    #[error(
+        "Authentication body_md5 does not fit the body that arrived: sign the bytes that are sent, and let no proxy change them"
+    )]
     Body,
 }
 

@@ -361,7 +361,7 @@ impl HttpConnection {
 
 /// The answer to requests for a socket that are no handshakes and come too fast.
 fn too_many_requests() -> Response<Body> {
-    let text = "Too many requests a second from this address";
+    let text = "Too many requests a second from this address (server.max_handshakes_per_address_per_second)";
     (StatusCode::TOO_MANY_REQUESTS, [(RETRY_AFTER, "1")], text).into_response()
 }
 

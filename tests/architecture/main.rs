@@ -7,6 +7,7 @@
 
 mod circles;
 
+mod error_texts;
 mod layers;
 mod log_calls;
 mod names;
