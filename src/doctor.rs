@@ -3,21 +3,32 @@
 //! Owns the checks, the order in which they are tried, and the forms of the result. Changes nothing and
 //! prints no secret. The command line is left to `cli`.
 
+mod broadcast_events;
 mod check;
 mod checks;
 mod destinations;
 mod diagnosis;
+mod echo_options;
+mod env_file;
 mod finding;
 mod fix_hints;
+mod js_value;
 mod json_report;
 mod laravel_destinations;
 mod network;
 mod nginx_site;
+mod laravel_app;
+mod listeners;
+mod server_ports;
+mod page_target;
+mod php_literal;
 mod redaction;
 mod round_trip;
 mod setup;
 mod signed_request;
+mod source_text;
 mod text_report;
+mod worker;
 
 pub use check::{Answer, Method, SetupCheck};
 pub use checks::all;
@@ -26,5 +37,5 @@ pub use finding::{CheckOutcome, Finding, Gravity, Remedy};
 pub use fix_hints::fix_hints;
 pub use json_report::{SCHEMA_VERSION, WithHints, json_report};
 pub use redaction::Redaction;
-pub use setup::{Reach, Setup, SetupError, SetupOptions};
+pub use setup::{DoctorReach, Setup, SetupError, SetupOptions};
 pub use text_report::{Paint, text_report};

@@ -10,8 +10,8 @@ use anyhow::Context;
 use clap::Args;
 use resound::config::Terminal;
 use resound::doctor::{
-    Diagnosis, Paint, Reach, Setup, SetupOptions, TIME_LIMIT, WithHints, all, diagnose, fix_hints,
-    json_report, text_report,
+    Diagnosis, DoctorReach, Paint, Setup, SetupOptions, TIME_LIMIT, WithHints, all, diagnose,
+    fix_hints, json_report, text_report,
 };
 use tokio::runtime::Builder;
 use tokio::time::Instant;
@@ -66,7 +66,7 @@ impl Doctor {
             internal: self.internal.clone(),
             origin: self.origin.clone(),
             nginx: self.nginx.clone(),
-            reach: if self.offline { Reach::Files } else { Reach::Network },
+            reach: if self.offline { DoctorReach::Files } else { DoctorReach::Network },
         };
         let setup = Setup::read(&options).map_err(|error| Failure::Refused(error.to_string()))?;
         let setup = Arc::new(setup);

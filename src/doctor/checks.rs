@@ -2,15 +2,34 @@
 //!
 //! Owns the list. An earlier check is nearer to the cause: the first one that fails is what to change first.
 
+mod assets;
+mod broadcasting;
+mod cached;
 mod configuration;
 mod network;
+mod destination;
+mod env_values;
+mod events;
+mod page;
+mod queue;
 
 use super::check::SetupCheck;
 
 /// Every check. `config/doctor.md` lists the same.
 pub fn all() -> Vec<SetupCheck> {
-    let groups: [&[SetupCheck]; 1] = [&configuration::CHECKS];
+    let groups: [&[SetupCheck]; 9] = [
+        &configuration::CHECKS,
+        &env_values::CHECKS,
+        &destination::CHECKS,
+        &broadcasting::CHECKS,
+        &page::CHECKS,
+        &cached::CHECKS,
+        &queue::CHECKS,
+        &assets::CHECKS,
+        &events::CHECKS,
+    ];
     let mut checks = groups.concat();
     checks.extend(network::checks());
+    checks.sort_by_key(|check| check.id);
     checks
 }

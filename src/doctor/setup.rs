@@ -6,11 +6,13 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use super::destinations::{Destination, Destinations};
+use super::env_file::LaravelEnv;
+use super::laravel_app::LaravelApp;
 use super::laravel_destinations::LaravelVariables;
 use super::network::Network;
+use super::php_literal::PhpLiteral;
 use super::redaction::Redaction;
-use crate::config::{Config, ConfigError};
-use crate::dotenv::{self, Dotenv};
+use crate::config::{Config, ConfigError, ConfigInputs, EnvFileChoice};
 use crate::probe::ServerUrl;
 
 /// What the caller names.
@@ -31,12 +33,12 @@ pub struct SetupOptions {
     /// The main configuration file of Nginx.
     pub nginx: Option<PathBuf>,
     /// How far the checks may look.
-    pub reach: Reach,
+    pub reach: DoctorReach,
 }
 
 /// How far the checks look.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Reach {
+pub enum DoctorReach {
     /// At files, and at what answers.
     #[default]
     Network,
@@ -56,11 +58,13 @@ pub struct Setup {
     /// The main configuration file of Nginx, if it was named.
     pub nginx: Option<PathBuf>,
     /// How far the checks may look.
-    pub reach: Reach,
+    pub reach: DoctorReach,
     /// What the network shows, as far as checks have asked for it.
     pub network: Network,
     /// Every secret of the set-up.
     pub redaction: Redaction,
+    /// The application, if there is one.
+    pub(super) app: Option<LaravelApp>,
 }
 
 /// Why nothing can be looked at.
@@ -69,21 +73,46 @@ pub struct Setup {
 pub struct SetupError(String);
 
 impl Setup {
-    /// Reads what the options name.
+    /// Reads what the options name, or the application in the working folder.
     pub fn read(options: &SetupOptions) -> Result<Self, SetupError> {
-        let config = options.config.as_deref().map(|file| Config::load(Some(file), Vec::new()));
-        if options.app.is_none() && config.is_none() && options.url.is_none() {
+        let folder = match &options.app {
+            Some(folder) => Some(named(folder)?),
+            None if Path::new("artisan").exists() => Some(Path::new(".")),
+            None => None,
+        };
+        let env_file = options.env_file.as_deref();
+        if let Some(file) = env_file.filter(|file| !file.exists()) {
+            return Err(SetupError(format!("--env-file is {file:?}, but there is no such file")));
+        }
+        if folder.is_none()
+            && env_file.is_none()
+            && options.config.is_none()
+            && options.url.is_none()
+        {
             return Err(SetupError(
                 "there is nothing to look at; name the folder of the Laravel application with --app, or the \
                  configuration file with --config"
                     .to_owned(),
             ));
         }
-        let destinations = match options.reach {
-            Reach::Network => destinations(options, &config)?,
-            Reach::Files => Destinations::default(),
+        // A server beside an application need not be started in its folder.
+        let env_file_of_server = match folder {
+            Some(_) => EnvFileChoice::None,
+            None => EnvFileChoice::WorkingFolder,
         };
-        let secrets = config.iter().flatten().flat_map(secrets).collect::<Vec<_>>();
+        let config = options.config.clone().map(|file| {
+            let (file, env_file) = (Some(file), env_file_of_server);
+            Config::load_from(&ConfigInputs { file, env_file, flags: Vec::new() })
+        });
+        let app =
+            (folder.is_some() || env_file.is_some()).then(|| LaravelApp::read(folder, env_file));
+        let destinations = match options.reach {
+            DoctorReach::Network => destinations(options, &config, app.as_ref())?,
+            DoctorReach::Files => Destinations::default(),
+        };
+        let of_config = config.iter().flatten().flat_map(secrets);
+        let of_app = app.iter().flat_map(secrets_of_app);
+        let redaction = Redaction::new(of_config.chain(of_app));
         Ok(Self {
             config,
             url: options.url.clone(),
@@ -91,15 +120,36 @@ impl Setup {
             nginx: options.nginx.clone(),
             reach: options.reach,
             network: Network::new(destinations),
-            redaction: Redaction::new(secrets),
+            redaction,
+            app,
         })
     }
+
+    /// The `.env`, if there is one that Laravel can read.
+    pub(super) fn env(&self) -> Option<&LaravelEnv> {
+        self.app.as_ref()?.env()
+    }
+}
+
+/// A folder that has an application.
+fn named(folder: &Path) -> Result<&Path, SetupError> {
+    if !folder.is_dir() {
+        return Err(SetupError(format!("--app is {folder:?}, but there is no such folder")));
+    }
+    let has_one = ["artisan", ".env", "composer.json", "config/app.php", "bootstrap/app.php"];
+    if !has_one.iter().any(|file| folder.join(file).exists()) {
+        return Err(SetupError(format!(
+            "--app is {folder:?}, which is no folder of a Laravel application: it has neither artisan nor .env"
+        )));
+    }
+    Ok(folder)
 }
 
 /// Where the network checks connect to.
 fn destinations(
     options: &SetupOptions,
     config: &Option<Result<Config, ConfigError>>,
+    app: Option<&LaravelApp>,
 ) -> Result<Destinations, SetupError> {
     let mut destinations = match config {
         Some(Ok(config)) => Destinations::of_config(config),
@@ -111,12 +161,11 @@ fn destinations(
         })?;
         destinations.public = Some(Destination { url, named_by: "--url".to_owned() });
     }
-    let env = options.env_file.clone().or_else(|| options.app.as_ref().map(|app| app.join(".env")));
-    if let Some(path) = env
-        && let Some(values) = variables(&path)
-    {
-        let file = path.display().to_string();
-        destinations = LaravelVariables { values: &values, file: &file }.complete(destinations);
+    if let Some(env) = app.and_then(LaravelApp::env) {
+        let set = env.variables.effective();
+        let values: BTreeMap<String, String> =
+            set.filter_map(|one| Some((one.name.clone(), one.value.clone()?))).collect();
+        destinations = LaravelVariables { values: &values, file: &env.name }.complete(destinations);
     }
     if let Some(origin) = &options.origin {
         destinations.origin = Some(origin.clone());
@@ -124,16 +173,33 @@ fn destinations(
     Ok(destinations)
 }
 
-/// The variables of a `.env`, if it can be read.
-fn variables(path: &Path) -> Option<BTreeMap<String, String>> {
-    let text = dotenv::decode(&std::fs::read(path).ok()?);
-    let variables = Dotenv::parse(&text).ok()?.load(|_| None);
-    let values = variables.effective().map(|one| (one.name.clone(), one.value.clone()));
-    Some(values.filter_map(|(name, value)| Some((name, value?))).collect())
-}
-
 /// The secrets of every app, and of Redis.
 fn secrets(config: &Config) -> Vec<String> {
     let of_apps = config.apps.iter().flat_map(|app| app.secrets());
-    of_apps.map(|secret| secret.reveal().to_owned()).collect()
+    let redis = config
+        .cluster
+        .iter()
+        .flat_map(|cluster| cluster.redis.password.iter().chain(&cluster.redis.sentinel_password));
+    of_apps.chain(redis).map(|secret| secret.reveal().to_owned()).collect()
+}
+
+/// Those of `.env`, and of what is cached of it.
+fn secrets_of_app(app: &LaravelApp) -> Vec<String> {
+    let mut secrets: Vec<String> = app.env().map(LaravelEnv::secrets).unwrap_or_default();
+    if let Some(cached) = app.cached_values() {
+        collect(&cached, "", &mut secrets);
+    }
+    secrets
+}
+
+fn collect(value: &PhpLiteral, name: &str, secrets: &mut Vec<String>) {
+    match value {
+        PhpLiteral::Array(entries) => {
+            entries.iter().for_each(|(name, value)| collect(value, name, secrets));
+        }
+        PhpLiteral::Text(text) if ["secret", "password", "token"].contains(&name) => {
+            secrets.push(text.clone());
+        }
+        _ => {}
+    }
 }

@@ -4,6 +4,28 @@ use std::collections::BTreeSet;
 
 use resound::doctor::all;
 
+/// Whether a sentence is one of those that the catalogue has for a check.
+pub(super) fn is_listed(id: &str, says: &str) -> bool {
+    let check = all().into_iter().find(|check| check.id == id);
+    check.is_some_and(|check| check.says.iter().any(|pattern| matches(pattern, says)))
+}
+
+/// Whether a text is a pattern with something in the place of each `…`.
+fn matches(pattern: &str, text: &str) -> bool {
+    let mut parts = pattern.split('…');
+    let Some(mut rest) = parts.next().and_then(|first| text.strip_prefix(first)) else {
+        return false;
+    };
+    let Some(last) = parts.next_back() else { return rest.is_empty() };
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
 fn rows_of_the_code() -> Vec<String> {
     let row = |check: &resound::doctor::SetupCheck| {
         let needs = match check.needs {

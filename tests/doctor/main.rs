@@ -2,8 +2,13 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
 
+mod application;
+mod arguments;
 mod catalogue;
+mod environment;
 #[path = "../harness/mod.rs"]
 mod harness;
 mod network;
 mod nginx;
+mod pages;
+mod setups;

@@ -47,7 +47,7 @@ pub(super) const CHECKS: [SetupCheck; 3] = [
         looks_at: "`REVERB_HOST`, `REVERB_PORT` and `REVERB_SCHEME`, if browsers have another address",
         says: &["Laravel cannot reach …: …", "/apps is not routed to the server: … answers …."],
         change: "`REVERB_HOST`, `REVERB_PORT`, `REVERB_SCHEME`",
-        needs: &["R050"],
+        needs: &["R006", "R010", "R011", "R050"],
         method: Method::Ask(|setup| Box::pin(async move { back_end(&setup).await })),
     },
 ];

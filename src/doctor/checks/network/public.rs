@@ -16,7 +16,7 @@ pub(super) const CHECKS: [SetupCheck; 4] = [
         looks_at: "A and AAAA records of the name in `--url`, `VITE_REVERB_HOST` or `REVERB_HOST`",
         says: &["… has no address.", "… leads to …, which no browser can reach."],
         change: "the DNS record, or the name in the setting",
-        needs: &["R001"],
+        needs: &["R001", "R006", "R010", "R011", "R013"],
         method: Method::Ask(|setup| Box::pin(async move { has_address(&setup).await })),
     },
     SetupCheck {

@@ -4,7 +4,7 @@ use crate::doctor::check::{Method, SetupCheck};
 use crate::doctor::destinations::{Destination, Place};
 use crate::doctor::finding::{CheckOutcome, Finding, Remedy};
 use crate::doctor::network::Network;
-use crate::doctor::setup::{Reach, Setup};
+use crate::doctor::setup::{DoctorReach, Setup};
 use crate::network_fault::NetworkFault;
 use crate::probe::{Descriptors, HttpAnswer, ProbeError, SocketFailure, running_servers};
 
@@ -24,7 +24,7 @@ pub(super) const CHECKS: [SetupCheck; 4] = [
             "… is not answered by Resound: …",
         ],
         change: "start the server, or correct the port",
-        needs: &["R001"],
+        needs: &["R001", "R007"],
         method: Method::Ask(|setup| Box::pin(async move { answers(&setup).await })),
     },
     SetupCheck {
@@ -33,7 +33,7 @@ pub(super) const CHECKS: [SetupCheck; 4] = [
         looks_at: "a socket of the app at the server's own address",
         says: &["The server has no app with the key …", "The server refuses sockets of the app: …"],
         change: "`REVERB_APP_KEY`, or the `[[apps]]` entry of the server",
-        needs: &["R050"],
+        needs: &["R005", "R050"],
         method: Method::Ask(|setup| Box::pin(async move { serves_app(&setup).await })),
     },
     SetupCheck {
@@ -47,8 +47,8 @@ pub(super) const CHECKS: [SetupCheck; 4] = [
         change: "`LimitNOFILE=` of the unit, `minfds` of Supervisor, or `ulimit -n`",
         needs: &[],
         method: Method::Look(|setup| match setup.reach {
-            Reach::Network => descriptors(&running_servers()),
-            Reach::Files => CheckOutcome::Inapplicable("only files are looked at".to_owned()),
+            DoctorReach::Network => descriptors(&running_servers()),
+            DoctorReach::Files => CheckOutcome::Inapplicable("only files are looked at".to_owned()),
         }),
     },
     SetupCheck {

@@ -1,0 +1,1 @@
+import e from"laravel-echo";import t from"pusher-js";window.Pusher=t,window.Echo=new e({broadcaster:`reverb`,key:`fixture-key`,wsHost:`ws.example.com`,wsPort:`443`,wssPort:`443`,forceTLS:!0,enabledTransports:[`ws`,`wss`]}),window.Echo.private(`orders.7`).listen(`.OrderShipped`,e=>console.log(e));
