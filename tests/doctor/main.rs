@@ -12,3 +12,4 @@ mod network;
 mod nginx;
 mod pages;
 mod setups;
+mod twelve;

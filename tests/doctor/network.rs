@@ -12,17 +12,17 @@ use crate::harness::{Folder, Program, TestRedis};
 use crate::nginx::{Nginx, WITH_UPGRADE, with_tls};
 
 /// What the doctor says.
-struct Diagnosed {
+pub(crate) struct Diagnosed {
     /// Id and sentence of each failure.
-    failed: Vec<(String, String)>,
+    pub(crate) failed: Vec<(String, String)>,
     /// The same of each warning.
-    warned: Vec<(String, String)>,
+    pub(crate) warned: Vec<(String, String)>,
     /// Everything it printed.
-    text: String,
+    pub(crate) text: String,
     /// Its exit code.
-    code: Option<i32>,
+    pub(crate) code: Option<i32>,
     /// How long it took.
-    took: Duration,
+    pub(crate) took: Duration,
 }
 
 impl Diagnosed {
@@ -50,7 +50,7 @@ impl Diagnosed {
 }
 
 /// Runs the doctor.
-async fn diagnosed(arguments: &[&str]) -> Diagnosed {
+pub(crate) async fn diagnosed(arguments: &[&str]) -> Diagnosed {
     let mut command = Command::new(env!("CARGO_BIN_EXE_resound"));
     command.env_clear().env("SSL_CERT_FILE", certificate("ca.pem"));
     command.arg("doctor").arg("--json").args(arguments).stdin(Stdio::null());

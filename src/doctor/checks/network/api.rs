@@ -25,7 +25,7 @@ pub(super) const CHECKS: [SetupCheck; 3] = [
         looks_at: "a signed GET request for `/apps/{id}/channels` at the server's own address",
         says: &SAYS,
         change: "`REVERB_APP_ID`, `REVERB_APP_KEY`, `REVERB_APP_SECRET`, or the `[[apps]]` entry of the server",
-        needs: &["R050", "R051", "R052"],
+        needs: &["R012", "R050", "R051", "R052"],
         method: Method::Ask(|setup| {
             Box::pin(async move { signature(&setup, Place::Server).await })
         }),

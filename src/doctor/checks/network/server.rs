@@ -33,7 +33,7 @@ pub(super) const CHECKS: [SetupCheck; 4] = [
         looks_at: "a socket of the app at the server's own address",
         says: &["The server has no app with the key …", "The server refuses sockets of the app: …"],
         change: "`REVERB_APP_KEY`, or the `[[apps]]` entry of the server",
-        needs: &["R005", "R050"],
+        needs: &["R005", "R012", "R050"],
         method: Method::Ask(|setup| Box::pin(async move { serves_app(&setup).await })),
     },
     SetupCheck {
