@@ -20,6 +20,7 @@ mod explain;
 mod expected_event;
 mod failure;
 mod healthcheck;
+mod import;
 mod internal_server;
 mod man;
 mod row_text;
@@ -53,6 +54,8 @@ enum Command {
     Upgrade(upgrade::UpgradeCommand),
     /// Let a running server read its configuration again, and report whether it accepts it.
     Reload(reload::Reload),
+    /// Write a configuration file from the .env and config/reverb.php of a Laravel application.
+    Import(import::Import),
     /// Send one event, signed as a Laravel back end signs it.
     Trigger(trigger::Trigger),
     /// Put load on a server with Pusher's protocol, and measure it.
@@ -80,6 +83,7 @@ pub(crate) fn run(cli: Cli) -> ExitCode {
         Command::Check(check) => check.run(),
         Command::Upgrade(upgrade) => upgrade.run(),
         Command::Reload(reload) => reload.run(),
+        Command::Import(import) => import.run(),
         Command::Trigger(trigger) => trigger.run(),
         Command::Bench(bench) => bench.run(),
         Command::Doctor(doctor) => doctor.run(),

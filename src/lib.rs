@@ -10,6 +10,8 @@ pub mod metrics;
 pub mod tls;
 pub mod stream;
 pub mod dotenv;
+pub mod php_config;
+pub mod laravel_import;
 pub mod config;
 pub mod logging;
 pub mod redis_connection;

@@ -19,6 +19,8 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("tls", &[]),
     ("stream", &["tls"]),
     ("dotenv", &[]),
+    ("php_config", &["dotenv"]),
+    ("laravel_import", &["dotenv", "php_config"]),
     ("config", &["app", "dotenv", "tls"]),
     ("logging", &["config"]),
     ("redis_connection", &["app", "config", "network_fault"]),
@@ -114,6 +116,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "app",
             "build_info",
+            "dotenv",
+            "laravel_import",
             "config",
             "doctor",
             "explanation",

@@ -13,6 +13,8 @@ use crate::source::{Source, code};
 const PURE: &[(&str, &[&str])] = &[
     ("src/app", &[]),
     ("src/dotenv", &[]),
+    ("src/php_config", &[]),
+    ("src/laravel_import", &[]),
     ("src/protocol", &[]),
     ("src/channel_rules", &[]),
     ("src/explanation", &[]),

@@ -14,6 +14,7 @@ mod bench;
 mod env_file;
 mod explain;
 mod healthcheck;
+mod import;
 mod live;
 mod packaging;
 mod reload;

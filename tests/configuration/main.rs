@@ -14,6 +14,7 @@ mod auth;
 mod cluster;
 mod defaults;
 mod env_file;
+mod laravel;
 mod laravel_queue;
 mod inputs;
 mod pacing;
