@@ -23,7 +23,8 @@ use crate::config::LogConfig;
 /// Fields that tell kinds of one place apart. Each has few values: ids and urls of the configuration, codes,
 /// labels.
 /// The names of events are those of back ends, reloads have numbers, and the bound on kinds holds for them.
-const KIND_FIELDS: [&str; 7] = ["app", "code", "status", "reason", "event", "url", "reload"];
+const KIND_FIELDS: [&str; 8] =
+    ["app", "code", "status", "reason", "event", "url", "input", "reload"];
 
 /// One line in full per kind and interval, and its sum: what stands for long leaves two lines a minute.
 const SAMPLES: Allowance = Allowance { lines: 1, interval_max: Duration::from_secs(60) };
