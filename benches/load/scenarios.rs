@@ -20,10 +20,11 @@ mod lanes;
 mod presence;
 mod scrape;
 mod slow_reader;
+mod tail;
 mod tls;
 
 /// The scenarios of one server.
-pub(crate) const ONE_SERVER: [Scenario; 13] = [
+pub(crate) const ONE_SERVER: [Scenario; 14] = [
     fan_out::SCENARIO,
     batch::SCENARIO,
     lanes::SCENARIO,
@@ -34,6 +35,7 @@ pub(crate) const ONE_SERVER: [Scenario; 13] = [
     flood::SCENARIO,
     idle::SCENARIO,
     scrape::SCENARIO,
+    tail::SCENARIO,
     connect::SCENARIO,
     api::SCENARIO,
     tls::SCENARIO,

@@ -11,4 +11,5 @@ mod harness;
 
 mod counts;
 mod health;
+mod internal;
 mod names;
