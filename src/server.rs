@@ -112,7 +112,8 @@ impl Server {
         let mut background = JoinSet::new();
         let auth = Arc::new(ChannelAuth::new(metrics.clone()));
         auth.apply(auth.prepare(&config.apps)?);
-        let webhooks = Arc::new(Webhooks::new(config.webhooks, metrics.clone()));
+        let webhooks =
+            Arc::new(Webhooks::new(config.webhooks, metrics.clone(), shards.observation().clone()));
         let sinks = webhooks.apply(webhooks.prepare(&config.apps)?);
         let inputs = input_tasks::inputs(config, &metrics);
         let node = node(config, &shards, &metrics, &sinks, &inputs);

@@ -18,6 +18,7 @@ use crate::app::{App, Apps, Webhook};
 use crate::channel_rules::WebhookSink;
 use crate::config::WebhooksConfig;
 use crate::metrics::Metrics;
+use crate::observation::Observation;
 
 mod app_webhooks;
 mod endpoint;
@@ -35,6 +36,7 @@ use queue::Queue;
 pub struct Webhooks {
     limits: WebhooksConfig,
     metrics: Arc<Metrics>,
+    observation: Arc<Observation>,
     apps: Mutex<HashMap<String, Arc<AppWebhooks>>>,
     tasks: Mutex<JoinSet<()>>,
     stage: watch::Sender<Stage>,
@@ -54,10 +56,14 @@ enum PreparedEndpoint {
 
 impl Webhooks {
     /// No app has webhooks yet.
-    pub fn new(limits: WebhooksConfig, metrics: Arc<Metrics>) -> Self {
+    pub fn new(
+        limits: WebhooksConfig,
+        metrics: Arc<Metrics>,
+        observation: Arc<Observation>,
+    ) -> Self {
         let (apps, tasks) = Default::default();
         let (stage, ending) = (watch::Sender::new(Stage::Serving), CancellationToken::new());
-        Self { limits, metrics, apps, tasks, stage, ending }
+        Self { limits, metrics, observation, apps, tasks, stage, ending }
     }
 
     /// Prepares the endpoints of these apps; changes nothing.
@@ -73,6 +79,7 @@ impl Webhooks {
                     None => {
                         let (metrics, ending) = (self.metrics.clone(), self.ending.clone());
                         Endpoint::new(&app.id, webhook, self.limits, metrics, ending)
+                            .map(|endpoint| endpoint.shown_to(self.observation.clone()))
                             .map(|endpoint| PreparedEndpoint::New(Box::new(endpoint)))
                     }
                 }

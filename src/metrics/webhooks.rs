@@ -55,7 +55,8 @@ pub enum CallResult {
 }
 
 impl CallResult {
-    fn label(self) -> &'static str {
+    /// Its name in metrics.
+    pub fn label(self) -> &'static str {
         match self {
             Self::Taken => "taken",
             Self::Status(300..400) => "redirect",

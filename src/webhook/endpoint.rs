@@ -17,6 +17,7 @@ use crate::app::{Webhook, WebhookTarget};
 use crate::channel_rules::WebhookEvent;
 use crate::config::WebhooksConfig;
 use crate::metrics::{CallResult, Metrics};
+use crate::observation::{Observation, OccurrenceKind, WebhookCall, What};
 
 /// Events of one call, where events are collected.
 const BATCH_EVENTS_MAX: usize = 100;
@@ -35,6 +36,7 @@ pub(super) struct Endpoint {
     transport: Transport,
     retry: Duration,
     metrics: Arc<Metrics>,
+    observation: Arc<Observation>,
     /// Cancelled when the process ends: from then on nothing is gathered, and retries come soon.
     ending: CancellationToken,
 }
@@ -88,7 +90,13 @@ impl Endpoint {
             }
         };
         let (app_id, webhook) = (app_id.to_owned(), webhook.clone());
-        Ok(Self { app_id, webhook, transport, retry: limits.retry_for, metrics, ending })
+        let (retry, observation) = (limits.retry_for, Arc::default());
+        Ok(Self { app_id, webhook, transport, retry, metrics, observation, ending })
+    }
+
+    /// The same, with its calls shown to those who look.
+    pub(super) fn shown_to(self, observation: Arc<Observation>) -> Self {
+        Self { observation, ..self }
     }
 
     pub(super) fn webhook(&self) -> &Webhook {
@@ -128,6 +136,12 @@ impl Endpoint {
             let answer = self.transport.send(&call, app).await;
             let result = answer.as_ref().err().map_or(CallResult::Taken, |failure| failure.result);
             self.metrics.webhooks.called(&self.app_id, result, called.elapsed());
+            self.observation.record(OccurrenceKind::Webhook, || {
+                let took_ms = u64::try_from(called.elapsed().as_millis()).unwrap_or(u64::MAX);
+                let (url, events) = (self.webhook.url.clone(), unsent.events.len());
+                let call = WebhookCall { url, events, result: result.label(), took_ms };
+                (Some(self.app_id.clone()), What::Webhook(call))
+            });
             let Err(CallFailure { cause, .. }) = answer else {
                 unsent.sent();
                 return;
