@@ -168,6 +168,7 @@ impl<E: Clone> Pacer<E> {
         for released in &mut self.spreading {
             released.deliver(bit, out);
         }
+        self.drop_delivered();
         let mut due = Vec::new();
         for held in self.windows.iter_mut().filter_map(|window| window.last.as_mut()) {
             let is_here = |owed: &mut Owed<E>| slice_of(owed.socket) == slice;
@@ -182,6 +183,12 @@ impl<E: Clone> Pacer<E> {
         }
         due.sort_unstable_by_key(|(order, _)| *order);
         out.extend(due.into_iter().map(|(_, delivery)| delivery));
+    }
+
+    /// Forgets what waits for slices that have no subscriber any more.
+    pub fn forget_vacant(&mut self, occupied: SliceSet) {
+        self.spreading.iter_mut().for_each(|released| released.left &= occupied);
+        self.drop_delivered();
     }
 
     /// Delivers all that waits.
@@ -273,6 +280,10 @@ impl<E: Clone> Pacer<E> {
             let elapsed = now.saturating_duration_since(released.since);
             released.deliver(reached(elapsed, spread_over), out);
         }
+        self.drop_delivered();
+    }
+
+    fn drop_delivered(&mut self) {
         self.spreading.retain(|released| {
             if released.left == 0 {
                 self.spreading_bytes -= released.bytes;

@@ -68,6 +68,8 @@ impl PacedChannel {
         self.subscribers[first + shards.of(socket)] -= 1;
         if self.subscribers[first..][..shards.count()].iter().all(|count| *count == 0) {
             self.occupied &= !only(slice);
+            self.pacer.forget_vacant(self.occupied);
+            self.count_waiting();
         }
     }
 
@@ -147,6 +149,10 @@ impl PacedChannel {
                 }
             }
         }
+        self.count_waiting();
+    }
+
+    fn count_waiting(&mut self) {
         let waiting = self.pacer.waiting() as u64;
         let gauge = &self.metrics.pacing.events_waiting;
         match waiting >= self.waiting {

@@ -20,6 +20,7 @@ mod laravel_queue_faults;
 mod latency;
 mod losses;
 mod outage;
+mod pacing;
 mod refusals;
 mod reload;
 mod remedies;

@@ -233,6 +233,7 @@ proptest! {
                 }
                 Step::Leave(at) if at < channel.members.len() => {
                     channel.members.remove(at);
+                    channel.pacer.forget_vacant(channel.occupied());
                     since.remove(at);
                 }
                 Step::Leave(_) => {}
