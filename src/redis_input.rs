@@ -19,7 +19,7 @@ mod topics;
 pub use held_join::HeldJoin;
 pub use laravel::{LaravelInput, LaravelOwner};
 pub use laravel_event::{LaravelEvent, RefusedEvent};
-pub use php_value::{PhpError, PhpValue};
+pub use php_value::{SerializedError, SerializedValue};
 pub use reverb::{ReverbInput, ReverbOwner};
 pub use reverb_app::InvalidReverbMessage;
 pub use reverb_message::{ForwardedData, ForwardedEvent, ReverbEvent, ReverbMessage};

@@ -151,7 +151,7 @@ async fn examine(check: SetupCheck, setup: Arc<Setup>, deadline: Instant) -> Exa
         Ok(Ok(Ok(outcome))) => outcome,
         Ok(_) => CheckOutcome::Found(vec![
             Finding::warn(format!("{} could not be tried, by a mistake in Resound.", check.id))
-                .seen("the check panicked; report it with the bundle of --bundle"),
+                .seen("the check panicked; report it as a bug"),
         ]),
         Err(_) => {
             abort.abort();

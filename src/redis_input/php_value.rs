@@ -11,7 +11,7 @@ const VALUES_MAX: usize = 4096;
 
 /// A value of PHP.
 #[derive(Debug, Clone, PartialEq)]
-pub enum PhpValue<'a> {
+pub enum SerializedValue<'a> {
     /// `N;`
     Null,
     /// `b:1;`
@@ -32,7 +32,7 @@ pub enum PhpValue<'a> {
 
 /// Why a text is not read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum PhpError {
+pub enum SerializedError {
     /// It ends early, or has something else than was announced.
     #[error("it is no serialised value of PHP (byte {0})")]
     Syntax(usize),
@@ -44,9 +44,9 @@ pub enum PhpError {
     TooMany,
 }
 
-impl<'a> PhpValue<'a> {
+impl<'a> SerializedValue<'a> {
     /// Reads a text that is one value.
-    pub fn read(text: &'a [u8]) -> Result<Self, PhpError> {
+    pub fn read(text: &'a [u8]) -> Result<Self, SerializedError> {
         let mut reader = Reader { text, at: 0, values: 0 };
         let value = reader.value(DEPTH_MAX)?;
         if reader.at < text.len() { Err(reader.wrong()) } else { Ok(value) }
@@ -86,54 +86,57 @@ struct Reader<'a> {
 }
 
 impl<'a> Reader<'a> {
-    fn value(&mut self, levels: usize) -> Result<PhpValue<'a>, PhpError> {
+    fn value(&mut self, levels: usize) -> Result<SerializedValue<'a>, SerializedError> {
         self.values += 1;
         if self.values > VALUES_MAX {
-            return Err(PhpError::TooMany);
+            return Err(SerializedError::TooMany);
         }
         let kind = self.byte()?;
         if kind == b'N' {
             self.expect(b";")?;
-            return Ok(PhpValue::Null);
+            return Ok(SerializedValue::Null);
         }
         self.expect(b":")?;
         match kind {
             b'b' => match self.until(b';')? {
-                b"0" => Ok(PhpValue::Bool(false)),
-                b"1" => Ok(PhpValue::Bool(true)),
+                b"0" => Ok(SerializedValue::Bool(false)),
+                b"1" => Ok(SerializedValue::Bool(true)),
                 _ => Err(self.wrong()),
             },
-            b'i' => self.number(b';').map(PhpValue::Int),
-            b'd' => self.number(b';').map(PhpValue::Float),
+            b'i' => self.number(b';').map(SerializedValue::Int),
+            b'd' => self.number(b';').map(SerializedValue::Float),
             b's' => {
                 let bytes = self.bytes()?;
                 self.expect(b";")?;
-                Ok(PhpValue::Bytes(bytes))
+                Ok(SerializedValue::Bytes(bytes))
             }
             b'E' => {
                 let case = self.bytes()?;
                 self.expect(b";")?;
-                Ok(PhpValue::Enum(case))
+                Ok(SerializedValue::Enum(case))
             }
-            b'a' => self.entries(levels).map(PhpValue::Array),
+            b'a' => self.entries(levels).map(SerializedValue::Array),
             b'O' => {
                 let class = self.bytes()?;
                 self.expect(b":")?;
-                Ok(PhpValue::Object(class, self.entries(levels)?))
+                Ok(SerializedValue::Object(class, self.entries(levels)?))
             }
             _ => Err(self.wrong()),
         }
     }
 
     /// `2:{key value key value}`
-    fn entries(&mut self, levels: usize) -> Result<Vec<(PhpValue<'a>, PhpValue<'a>)>, PhpError> {
-        let inner = levels.checked_sub(1).ok_or(PhpError::TooDeep)?;
+    fn entries(
+        &mut self,
+        levels: usize,
+    ) -> Result<Vec<(SerializedValue<'a>, SerializedValue<'a>)>, SerializedError> {
+        let inner = levels.checked_sub(1).ok_or(SerializedError::TooDeep)?;
         let count: usize = self.number(b':')?;
         self.expect(b"{")?;
         let mut entries = Vec::new();
         for _ in 0..count {
             let key = self.value(0)?;
-            if !matches!(key, PhpValue::Bytes(_) | PhpValue::Int(_)) {
+            if !matches!(key, SerializedValue::Bytes(_) | SerializedValue::Int(_)) {
                 return Err(self.wrong());
             }
             entries.push((key, self.value(inner)?));
@@ -143,7 +146,7 @@ impl<'a> Reader<'a> {
     }
 
     /// `2:"ab"`
-    fn bytes(&mut self) -> Result<&'a [u8], PhpError> {
+    fn bytes(&mut self) -> Result<&'a [u8], SerializedError> {
         let count: usize = self.number(b':')?;
         self.expect(b"\"")?;
         let end = self.at.checked_add(count).ok_or_else(|| self.wrong())?;
@@ -153,14 +156,14 @@ impl<'a> Reader<'a> {
         Ok(bytes)
     }
 
-    fn number<T: std::str::FromStr>(&mut self, end: u8) -> Result<T, PhpError> {
+    fn number<T: std::str::FromStr>(&mut self, end: u8) -> Result<T, SerializedError> {
         let digits = self.until(end)?;
         let number = std::str::from_utf8(digits).ok().and_then(|text| text.parse().ok());
         number.ok_or_else(|| self.wrong())
     }
 
     /// What stands before the next such byte, which is consumed. Numbers have at most 32.
-    fn until(&mut self, end: u8) -> Result<&'a [u8], PhpError> {
+    fn until(&mut self, end: u8) -> Result<&'a [u8], SerializedError> {
         let rest = &self.text[self.at..];
         let length = rest.iter().take(32).position(|&byte| byte == end);
         let length = length.ok_or_else(|| self.wrong())?;
@@ -168,13 +171,13 @@ impl<'a> Reader<'a> {
         Ok(&rest[..length])
     }
 
-    fn byte(&mut self) -> Result<u8, PhpError> {
+    fn byte(&mut self) -> Result<u8, SerializedError> {
         let byte = self.text.get(self.at).copied().ok_or_else(|| self.wrong())?;
         self.at += 1;
         Ok(byte)
     }
 
-    fn expect(&mut self, text: &[u8]) -> Result<(), PhpError> {
+    fn expect(&mut self, text: &[u8]) -> Result<(), SerializedError> {
         if !self.text[self.at..].starts_with(text) {
             return Err(self.wrong());
         }
@@ -182,8 +185,8 @@ impl<'a> Reader<'a> {
         Ok(())
     }
 
-    fn wrong(&self) -> PhpError {
-        PhpError::Syntax(self.at)
+    fn wrong(&self) -> SerializedError {
+        SerializedError::Syntax(self.at)
     }
 }
 
@@ -191,7 +194,7 @@ impl<'a> Reader<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::{DEPTH_MAX, PhpError, PhpValue, VALUES_MAX};
+    use super::{DEPTH_MAX, SerializedError, SerializedValue, VALUES_MAX};
 
     /// `serialize` of PHP 8.2.
     const OBJECT: &[u8] =
@@ -200,31 +203,31 @@ mod tests {
 
     #[test]
     fn an_object_is_read_by_the_names_of_its_properties() {
-        let value = PhpValue::read(OBJECT).unwrap();
-        assert_eq!(value.get("id").and_then(PhpValue::text), Some("123456"));
-        assert_eq!(value.get("maxConnections"), Some(&PhpValue::Null));
-        let origins = vec![(PhpValue::Int(0), PhpValue::Bytes(b"*"))];
-        assert_eq!(value.get("allowedOrigins"), Some(&PhpValue::Array(origins)));
-        assert_eq!((value.get("secret"), PhpValue::Null.get("id")), (None, None));
+        let value = SerializedValue::read(OBJECT).unwrap();
+        assert_eq!(value.get("id").and_then(SerializedValue::text), Some("123456"));
+        assert_eq!(value.get("maxConnections"), Some(&SerializedValue::Null));
+        let origins = vec![(SerializedValue::Int(0), SerializedValue::Bytes(b"*"))];
+        assert_eq!(value.get("allowedOrigins"), Some(&SerializedValue::Array(origins)));
+        assert_eq!((value.get("secret"), SerializedValue::Null.get("id")), (None, None));
     }
 
     #[test]
     fn scalars_are_read() {
-        let check = |text: &[u8], value| assert_eq!(PhpValue::read(text), Ok(value));
-        check(b"N;", PhpValue::Null);
-        check(b"b:1;", PhpValue::Bool(true));
-        check(b"i:-7;", PhpValue::Int(-7));
-        check(b"d:1.5;", PhpValue::Float(1.5));
-        check(b"s:4:\"a\";\"\";", PhpValue::Bytes(b"a\";\""));
-        check(b"s:0:\"\";", PhpValue::Bytes(b""));
-        check(b"E:11:\"Suit:Hearts\";", PhpValue::Enum(b"Suit:Hearts"));
-        check(b"a:0:{}", PhpValue::Array(Vec::new()));
+        let check = |text: &[u8], value| assert_eq!(SerializedValue::read(text), Ok(value));
+        check(b"N;", SerializedValue::Null);
+        check(b"b:1;", SerializedValue::Bool(true));
+        check(b"i:-7;", SerializedValue::Int(-7));
+        check(b"d:1.5;", SerializedValue::Float(1.5));
+        check(b"s:4:\"a\";\"\";", SerializedValue::Bytes(b"a\";\""));
+        check(b"s:0:\"\";", SerializedValue::Bytes(b""));
+        check(b"E:11:\"Suit:Hearts\";", SerializedValue::Enum(b"Suit:Hearts"));
+        check(b"a:0:{}", SerializedValue::Array(Vec::new()));
     }
 
     #[test]
     fn what_is_cut_wrong_or_a_reference_is_refused() {
         for end in 0..OBJECT.len() {
-            assert!(PhpValue::read(&OBJECT[..end]).is_err(), "{end}");
+            assert!(SerializedValue::read(&OBJECT[..end]).is_err(), "{end}");
         }
         for text in [
             "",
@@ -243,7 +246,10 @@ mod tests {
             "O:1:\"A\";",
             "a:99999999999:{}",
         ] {
-            assert!(matches!(PhpValue::read(text.as_bytes()), Err(PhpError::Syntax(_))), "{text}");
+            assert!(
+                matches!(SerializedValue::read(text.as_bytes()), Err(SerializedError::Syntax(_))),
+                "{text}"
+            );
         }
     }
 
@@ -251,25 +257,31 @@ mod tests {
     fn depth_and_size_are_bounded() {
         let nested =
             |levels: usize| format!("{}N;{}", "a:1:{i:0;".repeat(levels), "}".repeat(levels));
-        assert!(PhpValue::read(nested(DEPTH_MAX).as_bytes()).is_ok());
-        assert_eq!(PhpValue::read(nested(DEPTH_MAX + 1).as_bytes()), Err(PhpError::TooDeep));
-        assert_eq!(PhpValue::read(nested(1_000_000).as_bytes()), Err(PhpError::TooDeep));
+        assert!(SerializedValue::read(nested(DEPTH_MAX).as_bytes()).is_ok());
+        assert_eq!(
+            SerializedValue::read(nested(DEPTH_MAX + 1).as_bytes()),
+            Err(SerializedError::TooDeep)
+        );
+        assert_eq!(
+            SerializedValue::read(nested(1_000_000).as_bytes()),
+            Err(SerializedError::TooDeep)
+        );
         let wide = format!("a:{VALUES_MAX}:{{{}}}", "i:0;N;".repeat(VALUES_MAX));
-        assert_eq!(PhpValue::read(wide.as_bytes()), Err(PhpError::TooMany));
+        assert_eq!(SerializedValue::read(wide.as_bytes()), Err(SerializedError::TooMany));
     }
 
     proptest! {
         #[test]
         fn no_bytes_make_reading_panic(text in proptest::collection::vec(any::<u8>(), 0..100)) {
-            let _ = PhpValue::read(&text);
+            let _ = SerializedValue::read(&text);
         }
 
         #[test]
         fn no_change_of_a_valid_text_makes_reading_panic(at in 0..OBJECT.len(), byte: u8, cut in 0..OBJECT.len()) {
             let mut text = OBJECT.to_vec();
             text[at] = byte;
-            let _ = PhpValue::read(&text);
-            let _ = PhpValue::read(&text[cut..]);
+            let _ = SerializedValue::read(&text);
+            let _ = SerializedValue::read(&text[cut..]);
         }
     }
 }

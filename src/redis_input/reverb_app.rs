@@ -4,7 +4,7 @@
 
 use serde::Deserialize;
 
-use super::php_value::{PhpError, PhpValue};
+use super::php_value::{SerializedError, SerializedValue};
 
 /// The class of the app, as every version of Reverb names it.
 const APPLICATION: &str = r"Laravel\Reverb\Application";
@@ -17,7 +17,7 @@ pub enum InvalidReverbMessage {
     Malformed(String),
     /// Its app cannot be read.
     #[error("its app cannot be read: {0}")]
-    Application(#[from] PhpError),
+    Application(#[from] SerializedError),
     /// Its app is of another class, or has no id.
     #[error("its app is no {APPLICATION} with an id")]
     NoApplication,
@@ -31,13 +31,16 @@ pub(super) fn json<'a, T: Deserialize<'a>>(text: &'a [u8]) -> Result<T, InvalidR
 /// The id of a serialised app.
 pub(super) fn application_id(serialised: Option<&str>) -> Result<String, InvalidReverbMessage> {
     let serialised = serialised.ok_or(InvalidReverbMessage::NoApplication)?;
-    id_of_application(&PhpValue::read(serialised.as_bytes())?)
+    id_of_application(&SerializedValue::read(serialised.as_bytes())?)
 }
 
 /// The id of an app.
-pub(super) fn id_of_application(value: &PhpValue<'_>) -> Result<String, InvalidReverbMessage> {
-    let is_app = matches!(value, PhpValue::Object(class, _) if *class == APPLICATION.as_bytes());
-    let id = value.get("id").and_then(PhpValue::text).filter(|_| is_app);
+pub(super) fn id_of_application(
+    value: &SerializedValue<'_>,
+) -> Result<String, InvalidReverbMessage> {
+    let is_app =
+        matches!(value, SerializedValue::Object(class, _) if *class == APPLICATION.as_bytes());
+    let id = value.get("id").and_then(SerializedValue::text).filter(|_| is_app);
     id.map(str::to_owned).ok_or(InvalidReverbMessage::NoApplication)
 }
 

@@ -8,7 +8,7 @@ use std::borrow::Cow;
 use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
-use super::php_value::PhpValue;
+use super::php_value::SerializedValue;
 use super::reverb_app::{self, InvalidReverbMessage};
 
 /// The classes of a request.
@@ -80,14 +80,14 @@ pub(super) fn read(
         });
     }
     let serialised: String = reverb_app::json(payload.as_bytes())?;
-    let metric = PhpValue::read(serialised.as_bytes())?;
+    let metric = SerializedValue::read(serialised.as_bytes())?;
     let malformed =
         || InvalidReverbMessage::Malformed("its payload is no PendingMetric".to_owned());
-    let is_metric = matches!(metric, PhpValue::Object(class, _) if class == PENDING_METRIC);
-    let key = metric.get("key").and_then(PhpValue::text).filter(|_| is_metric);
+    let is_metric = matches!(metric, SerializedValue::Object(class, _) if class == PENDING_METRIC);
+    let key = metric.get("key").and_then(SerializedValue::text).filter(|_| is_metric);
     let key = key.ok_or_else(malformed)?.to_owned();
     let app = metric.get("application").ok_or_else(malformed)?;
-    let Some(PhpValue::Enum(case)) = metric.get("type") else { return Err(malformed()) };
+    let Some(SerializedValue::Enum(case)) = metric.get("type") else { return Err(malformed()) };
     let case = std::str::from_utf8(case).ok().and_then(|case| case.strip_prefix(METRIC_TYPE));
     let kind = case.ok_or_else(malformed)?.to_ascii_lowercase();
     let options = metric.get("options");
@@ -125,10 +125,12 @@ fn lookup(kind: &str, option: &dyn Fn(&str) -> Option<Value>) -> ReverbLookup {
 }
 
 /// The texts, and lists of texts, of an option.
-fn to_json(value: &PhpValue<'_>) -> Value {
+fn to_json(value: &SerializedValue<'_>) -> Value {
     match value {
-        PhpValue::Bytes(_) => value.text().map_or(Value::Null, Value::from),
-        PhpValue::Array(entries) => entries.iter().map(|(_, value)| to_json(value)).collect(),
+        SerializedValue::Bytes(_) => value.text().map_or(Value::Null, Value::from),
+        SerializedValue::Array(entries) => {
+            entries.iter().map(|(_, value)| to_json(value)).collect()
+        }
         _ => Value::Null,
     }
 }

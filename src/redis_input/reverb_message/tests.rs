@@ -4,7 +4,7 @@ use proptest::prelude::*;
 
 use super::{ForwardedData, ForwardedEvent, ReverbMessage};
 use crate::protocol::SocketId;
-use crate::redis_input::php_value::PhpValue;
+use crate::redis_input::php_value::SerializedValue;
 use crate::redis_input::reverb_app::serialised_application;
 
 fn event(message: &str) -> String {
@@ -20,11 +20,11 @@ fn event(message: &str) -> String {
 #[test]
 fn an_app_of_this_node_is_read_by_the_same_reader() {
     let text = serialised_application("123456", "app-key");
-    let app = PhpValue::read(text.as_bytes()).unwrap();
-    assert_eq!(app.get("id").and_then(PhpValue::text), Some("123456"));
-    assert_eq!(app.get("key").and_then(PhpValue::text), Some("app-key"));
-    assert_eq!(app.get("secret").and_then(PhpValue::text), Some(""));
-    assert_eq!(app.get("pingInterval"), Some(&PhpValue::Int(60)));
+    let app = SerializedValue::read(text.as_bytes()).unwrap();
+    assert_eq!(app.get("id").and_then(SerializedValue::text), Some("123456"));
+    assert_eq!(app.get("key").and_then(SerializedValue::text), Some("app-key"));
+    assert_eq!(app.get("secret").and_then(SerializedValue::text), Some(""));
+    assert_eq!(app.get("pingInterval"), Some(&SerializedValue::Int(60)));
 }
 
 #[test]
