@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::application::Application;
 use crate::harness::redis::free_port;
 use crate::harness::{Folder, Program, TestRedis};
-use crate::network::{Diagnosed, diagnosed};
+use crate::network::{Diagnosed, an_hour_ahead, diagnosed};
 use crate::nginx::{Nginx, WITH_UPGRADE, with_tls};
 
 /// What differs from the healthy set-up.
@@ -96,8 +96,6 @@ fn unchanged(app: Application, _: Ports) -> Application {
 
 fn cases() -> Vec<Case> {
     let healthy = Parts::healthy;
-    let mut faketime = Command::new("faketime");
-    faketime.args(["-f", "+1h", env!("CARGO_BIN_EXE_resound")]);
     vec![
         ("a wrong port", "R011", healthy(), |app, ports| {
             app.env(&format!("REVERB_PORT={}", ports.public), "REVERB_PORT=1")
@@ -137,7 +135,12 @@ fn cases() -> Vec<Case> {
                 .older("bootstrap/cache/config.php")
         }),
         ("a wrong secret", "R057", Parts { secret: "another-secret", ..healthy() }, unchanged),
-        ("a clock off by an hour", "R051", Parts { command: faketime, ..healthy() }, unchanged),
+        (
+            "a clock off by an hour",
+            "R051",
+            Parts { command: an_hour_ahead(), ..healthy() },
+            unchanged,
+        ),
         (
             "a wrong password of Redis",
             "R054",
