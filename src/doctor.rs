@@ -4,6 +4,7 @@
 //! prints no secret. The command line is left to `cli`.
 
 mod broadcast_events;
+mod bundle;
 mod check;
 mod checks;
 mod destinations;
@@ -27,9 +28,11 @@ mod round_trip;
 mod setup;
 mod signed_request;
 mod source_text;
+mod system;
 mod text_report;
 mod worker;
 
+pub use bundle::bundle;
 pub use check::{Answer, Method, SetupCheck};
 pub use checks::all;
 pub use diagnosis::{Diagnosis, Examined, NotTried, TIME_LIMIT, diagnose};

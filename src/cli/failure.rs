@@ -55,7 +55,8 @@ impl Failure {
         self.exit_code()
     }
 
-    fn message(&self) -> Option<String> {
+    /// The text, unless it has been printed already.
+    pub(super) fn message(&self) -> Option<String> {
         match self {
             Self::Configuration(problem) => Some(problem.to_string()),
             Self::Flag(text) => Some(format!("flag {text}")),

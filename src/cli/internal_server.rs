@@ -49,6 +49,11 @@ pub(super) struct InternalClient {
 }
 
 impl InternalServer {
+    /// The server of a configuration, or at a URL.
+    pub(super) fn of(config: Option<PathBuf>, url: Option<String>) -> Self {
+        Self { config, pid: None, url, token: None }
+    }
+
     /// The server as it runs now: another process after a restart.
     pub(super) fn find(&self) -> Result<InternalClient, Failure> {
         let config = Config::load(self.config.as_deref(), Vec::new())?;

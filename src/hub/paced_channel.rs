@@ -1,7 +1,7 @@
 //! The pace of one channel on this node: its subscribers by slice, and the events that wait for them.
 //!
 //! Each slice has a channel id of its own at the shards, which need no other way of delivery for it. When what
-//! is due is decided by [`Pacer`](crate::channel_rules::Pacer).
+//! is due is decided by [`Pacer`].
 
 use std::sync::Arc;
 use std::time::Instant;

@@ -1,4 +1,4 @@
-//! What can happen, as values; [`row`](super::row) writes them as JSON.
+//! What can happen, as values; [`row`](mod@super::row) writes them as JSON.
 //!
 //! Every value has a bound, since it may wait in a ring.
 
@@ -98,7 +98,7 @@ pub struct Published {
     /// Redis numbers the event first.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub subscribers: Option<usize>,
-    /// Its data; written by [`row`](super::row).
+    /// Its data; written by [`row`](mod@super::row).
     #[serde(skip)]
     pub payload: Payload,
 }
@@ -115,7 +115,7 @@ pub struct Delivery {
     pub except: Option<SocketId>,
     /// The subscribers on this node, the excepted socket among them; at least one.
     pub subscribers: usize,
-    /// Its data; written by [`row`](super::row).
+    /// Its data; written by [`row`](mod@super::row).
     #[serde(skip)]
     pub payload: Payload,
 }

@@ -4,6 +4,7 @@
 
 mod application;
 mod arguments;
+mod bundle;
 mod catalogue;
 mod environment;
 #[path = "../harness/mod.rs"]
