@@ -292,11 +292,13 @@ fn the_command_reports_whether_the_server_accepts_it() {
 fn the_end_of_its_terminal_stops_a_program() {
     let here = folder("reload-terminal");
     fs::write(here.join("a.toml"), APP).unwrap();
-    // The child of a fresh terminal; its log goes to a file, so that it outlives the terminal.
+    // The child of a fresh terminal; its log goes to a file, so that it outlives the terminal. SIGHUP has its default
+    // action, even where nohup runs the tests.
     let script = "import os, pty, signal, sys, time\n\
         open('log', 'w').close()\n\
         pid, terminal = pty.fork()\n\
         if pid == 0:\n    \
+            signal.signal(signal.SIGHUP, signal.SIG_DFL)\n    \
             log = os.open('log', os.O_WRONLY)\n    \
             os.dup2(log, 2)\n    \
             os.execv(sys.argv[1], sys.argv[1:])\n\
