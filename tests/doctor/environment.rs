@@ -4,7 +4,11 @@ use crate::application::{Application, ENV};
 use crate::catalogue::is_listed;
 
 /// One change of a healthy application, and all that the doctor says then.
-fn check(name: &str, change: impl FnOnce(Application) -> Application, expected: &[(&str, &str)]) {
+pub(super) fn check(
+    name: &str,
+    change: impl FnOnce(Application) -> Application,
+    expected: &[(&str, &str)],
+) {
     let examined = change(Application::healthy(name)).examined();
     assert_eq!(examined.says(), expected, "{}", examined.text);
     for (id, says) in expected {

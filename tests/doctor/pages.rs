@@ -3,18 +3,9 @@
 //! `bundles` has what Vite 5 and 8 make of `echo.js` with the variables of the fixture and without variables, and of
 //! `configureEcho` of `@laravel/echo-vue`, in each case with laravel-echo, pusher-js and Vue left out of the bundle.
 
-use crate::application::Application;
-use crate::catalogue::is_listed;
+use crate::environment::check;
 
 const BUNDLE: &str = "public/build/assets/app-3f2c.js";
-
-fn check(name: &str, change: impl FnOnce(Application) -> Application, expected: &[(&str, &str)]) {
-    let examined = change(Application::healthy(name)).examined();
-    assert_eq!(examined.says(), expected, "{}", examined.text);
-    for (id, says) in expected {
-        assert!(is_listed(id, says), "{id}: {says} is not in the catalogue");
-    }
-}
 
 #[test]
 fn what_vite_builds_is_read() {
