@@ -22,7 +22,6 @@ mod laravel_app;
 mod listeners;
 mod server_ports;
 mod page_target;
-mod php_literal;
 mod redaction;
 mod round_trip;
 mod setup;

@@ -9,6 +9,7 @@ pub mod protocol;
 pub mod metrics;
 pub mod tls;
 pub mod stream;
+pub mod text_cursor;
 pub mod dotenv;
 pub mod php_config;
 pub mod laravel_import;

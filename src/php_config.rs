@@ -19,5 +19,10 @@ pub fn read<'e>(
     Parser::new(tokens::tokens(text)?, variable).file()
 }
 
+/// The array of `bootstrap/cache/config.php`, which has the values of all files and of the variables they read.
+pub fn read_cached(text: &str) -> Result<PhpValue, PhpError> {
+    read(text, &|_| None)
+}
+
 #[cfg(test)]
 mod tests;

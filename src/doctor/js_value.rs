@@ -3,6 +3,8 @@
 //! Owns the small part of the language that options of Laravel Echo are written in: literals, `??`, `||`, `===`,
 //! `?:`, `parseInt`, variables of the build. Everything else is [`JsValue::Other`], never a guess.
 
+use crate::text_cursor::TextCursor;
+
 /// Deeper nesting than any options have.
 const DEPTH_MAX: usize = 32;
 
@@ -25,8 +27,9 @@ pub(super) type BuildVariables<'v> = &'v dyn Fn(&str) -> Option<String>;
 impl JsValue {
     /// Reads the object that begins at this byte of a text, which is its `{`.
     pub(super) fn object_at(text: &str, at: usize, variables: BuildVariables<'_>) -> Option<Self> {
-        let mut reader = Reader { text, at, variables, depth: 0 };
-        reader.object()
+        let mut cursor = TextCursor::new(text);
+        cursor.go_to(at);
+        Reader { cursor, variables, depth: 0 }.object()
     }
 
     /// Whether an `if` takes it for true; `None` if that is not known.
@@ -50,34 +53,25 @@ impl JsValue {
 }
 
 struct Reader<'t> {
-    text: &'t str,
-    at: usize,
+    cursor: TextCursor<'t>,
     variables: BuildVariables<'t>,
     depth: usize,
 }
 
 impl Reader<'_> {
-    fn rest(&self) -> &str {
-        self.text.get(self.at..).unwrap_or_default()
-    }
-
-    fn skip_blank(&mut self) {
-        let rest = self.rest();
-        self.at += rest.len() - rest.trim_start().len();
+    /// What follows the blanks.
+    fn ahead(&mut self) -> &str {
+        self.cursor.run(char::is_whitespace);
+        self.cursor.rest()
     }
 
     fn takes(&mut self, sign: &str) -> bool {
-        self.skip_blank();
-        let begins = self.rest().starts_with(sign);
-        if begins {
-            self.at += sign.len();
-        }
-        begins
+        self.cursor.run(char::is_whitespace);
+        self.cursor.take(sign)
     }
 
     fn next_is(&mut self, signs: &[char]) -> bool {
-        self.skip_blank();
-        self.rest().starts_with(signs)
+        self.ahead().starts_with(signs)
     }
 
     fn object(&mut self) -> Option<JsValue> {
@@ -105,9 +99,8 @@ impl Reader<'_> {
     }
 
     fn name(&mut self) -> Option<String> {
-        self.skip_blank();
-        match self.rest().chars().next()? {
-            quote @ ('"' | '\'' | '`') => self.string(quote),
+        match self.ahead().chars().next()? {
+            '"' | '\'' | '`' => self.string(),
             _ => {
                 let word = self.word();
                 (!word.is_empty()).then_some(word)
@@ -116,17 +109,13 @@ impl Reader<'_> {
     }
 
     fn word(&mut self) -> String {
-        let rest = self.rest();
-        let end = rest.find(|c: char| !(c.is_alphanumeric() || matches!(c, '_' | '$')));
-        let word = rest[..end.unwrap_or(rest.len())].to_owned();
-        self.at += word.len();
-        word
+        self.cursor.run(|c| c.is_alphanumeric() || matches!(c, '_' | '$')).to_owned()
     }
 
     /// A value up to the comma or bracket behind it.
     fn value(&mut self) -> JsValue {
-        self.skip_blank();
-        let (start, depth) = (self.at, self.depth);
+        self.ahead();
+        let (start, depth) = (self.cursor.at(), self.depth);
         self.depth += 1;
         let value = if self.depth > DEPTH_MAX { None } else { self.expression() };
         self.depth = depth;
@@ -135,15 +124,15 @@ impl Reader<'_> {
         {
             return value;
         }
-        self.at = start;
+        self.cursor.go_to(start);
         self.skip_expression();
-        let written = self.text.get(start..self.at).unwrap_or_default().trim();
+        let written = self.cursor.since(start).trim();
         JsValue::Other(written.chars().take(60).collect())
     }
 
     fn expression(&mut self) -> Option<JsValue> {
         let condition = self.alternatives()?;
-        if self.rest().trim_start().starts_with("?.") || !self.takes("?") {
+        if self.ahead().starts_with("?.") || !self.takes("?") {
             return Some(condition);
         }
         let yes = self.expression()?;
@@ -197,7 +186,7 @@ impl Reader<'_> {
         if self.depth > DEPTH_MAX {
             return None;
         }
-        let value = if !self.rest().trim_start().starts_with("!=") && self.takes("!") {
+        let value = if !self.ahead().starts_with("!=") && self.takes("!") {
             let value = self.unary()?;
             value.truth().map_or(value, |truth| JsValue::Bool(!truth))
         } else if self.takes("+") {
@@ -210,10 +199,9 @@ impl Reader<'_> {
     }
 
     fn primary(&mut self) -> Option<JsValue> {
-        self.skip_blank();
-        match self.rest().chars().next()? {
-            quote @ ('"' | '\'') => self.string(quote).map(JsValue::Text),
-            '`' => Some(match self.string('`')? {
+        match self.ahead().chars().next()? {
+            '"' | '\'' => self.string().map(JsValue::Text),
+            '`' => Some(match self.string()? {
                 text if text.contains("${") => JsValue::Other(text),
                 text => JsValue::Text(text),
             }),
@@ -244,8 +232,7 @@ impl Reader<'_> {
             "null" => return Some(JsValue::Null),
             _ => {}
         }
-        while self.rest().starts_with('.') || self.rest().starts_with("?.") {
-            self.at += if self.rest().starts_with('?') { 2 } else { 1 };
+        while self.cursor.take(".") || self.cursor.take("?.") {
             let word = self.word();
             path = format!("{path}.{word}");
         }
@@ -267,33 +254,21 @@ impl Reader<'_> {
         })
     }
 
-    fn string(&mut self, quote: char) -> Option<String> {
-        let mut text = String::new();
-        let mut letters = self.rest().char_indices().skip(1);
-        while let Some((at, letter)) = letters.next() {
-            match letter {
-                '\\' => text.push(letters.next()?.1),
-                _ if letter == quote => {
-                    self.at += at + 1;
-                    return Some(text);
-                }
-                _ => text.push(letter),
-            }
-        }
-        None
+    fn string(&mut self) -> Option<String> {
+        self.cursor.quoted(|behind, text| text.push(behind))
     }
 
     fn skip_expression(&mut self) {
         let mut depth = 0_usize;
-        while let Some(letter) = self.rest().chars().next() {
-            match letter {
-                '"' | '\'' | '`' if self.string(letter).is_some() => continue,
+        while let Some(next) = self.cursor.peek() {
+            match next {
+                '"' | '\'' | '`' if self.string().is_some() => continue,
                 '(' | '[' | '{' => depth += 1,
                 ')' | ']' | '}' | ',' if depth == 0 => return,
                 ')' | ']' | '}' => depth -= 1,
                 _ => {}
             }
-            self.at += letter.len_utf8();
+            self.cursor.step();
         }
     }
 }

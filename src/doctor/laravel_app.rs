@@ -8,8 +8,8 @@ use std::time::SystemTime;
 
 use super::broadcast_events::BroadcastEvent;
 use super::env_file::LaravelEnv;
-use super::php_literal::PhpLiteral;
 use crate::dotenv::{DotenvError, decode};
+use crate::php_config::{self, PhpValue};
 
 /// No source and no bundle that the doctor has something to say about is larger.
 const FILE_BYTES_MAX: u64 = 8 << 20;
@@ -97,8 +97,8 @@ impl LaravelApp {
     }
 
     /// The values that Laravel cached; `None` if they cannot be read.
-    pub(super) fn cached_values(&self) -> Option<PhpLiteral> {
-        PhpLiteral::of_file(&self.cached.as_ref()?.text)
+    pub(super) fn cached_values(&self) -> Option<PhpValue> {
+        php_config::read_cached(&self.cached.as_ref()?.text).ok()
     }
 
     /// The variable that names the connection for broadcasts.

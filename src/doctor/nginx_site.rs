@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::probe::ServerUrl;
+use crate::text_cursor::TextCursor;
 
 /// Where Debian, Ubuntu, Fedora and the image of Nginx have it.
 const FILE: &str = "/etc/nginx/nginx.conf";
@@ -201,17 +202,14 @@ impl Files {
 /// Words and the signs `{`, `}` and `;`; a quoted text is one word, and what follows `#` is none.
 fn tokens(text: &str) -> Vec<String> {
     let (mut tokens, mut word) = (Vec::new(), String::new());
-    let mut characters = text.chars().peekable();
-    while let Some(character) = characters.next() {
+    let mut cursor = TextCursor::new(text);
+    while let Some(character) = cursor.step() {
         match character {
-            '#' if word.is_empty() => while characters.next_if(|it| *it != '\n').is_some() {},
+            '#' if word.is_empty() => drop(cursor.run(|it| it != '\n')),
             '"' | '\'' if word.is_empty() => {
-                while let Some(inner) = characters.next_if(|it| *it != character) {
-                    word.push(inner);
-                }
-                characters.next();
                 // An empty text is a word too.
-                tokens.push(std::mem::take(&mut word));
+                tokens.push(cursor.run(|it| it != character).to_owned());
+                cursor.step();
             }
             '{' if word.ends_with('$') => word.push(character),
             '}' if word.contains("${") => word.push(character),

@@ -10,9 +10,9 @@ use super::env_file::LaravelEnv;
 use super::laravel_app::LaravelApp;
 use super::laravel_destinations::LaravelVariables;
 use super::network::Network;
-use super::php_literal::PhpLiteral;
 use super::redaction::Redaction;
 use crate::config::{Config, ConfigError, ConfigInputs, EnvFileChoice};
+use crate::php_config::{PhpData, PhpValue};
 use crate::probe::ServerUrl;
 
 /// What the caller names.
@@ -192,14 +192,15 @@ fn secrets_of_app(app: &LaravelApp) -> Vec<String> {
     secrets
 }
 
-fn collect(value: &PhpLiteral, name: &str, secrets: &mut Vec<String>) {
-    match value {
-        PhpLiteral::Array(entries) => {
-            entries.iter().for_each(|(name, value)| collect(value, name, secrets));
-        }
-        PhpLiteral::Text(text) if ["secret", "password", "token"].contains(&name) => {
+fn collect(value: &PhpValue, name: &str, secrets: &mut Vec<String>) {
+    match &value.data {
+        PhpData::Text(text) if ["secret", "password", "token"].contains(&name) => {
             secrets.push(text.clone());
         }
-        _ => {}
+        _ => {
+            for item in value.items() {
+                collect(&item.value, item.key.as_deref().unwrap_or_default(), secrets);
+            }
+        }
     }
 }

@@ -4,11 +4,10 @@
 //! run; a form that is not followed here counts as another value.
 
 use std::fmt;
-use std::iter::Peekable;
-use std::str::Chars;
 
 use super::entry::Assignment;
 use super::load::{DotenvVariable, DotenvVariables};
+use crate::text_cursor::TextCursor;
 
 /// How a shell that sources the file departs from Laravel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -63,10 +62,9 @@ fn value(raw: &str, variable: &dyn Fn(&str) -> Option<String>) -> Result<String,
     if text.starts_with('~') {
         return Err(ShellDifference::Value);
     }
-    let mut word = Word { rest: text.chars().peekable(), value: String::new(), variable };
+    let mut word = Word { rest: TextCursor::new(text), value: String::new(), variable };
     word.read()?;
-    let behind: String = word.rest.collect();
-    match behind.trim_start_matches([' ', '\t']).chars().next() {
+    match word.rest.rest().trim_start_matches([' ', '\t']).chars().next() {
         None | Some('#') => Ok(word.value),
         Some(_) => Err(ShellDifference::Command),
     }
@@ -78,7 +76,7 @@ fn is_name(name: &str) -> bool {
 }
 
 struct Word<'a> {
-    rest: Peekable<Chars<'a>>,
+    rest: TextCursor<'a>,
     value: String,
     variable: &'a dyn Fn(&str) -> Option<String>,
 }
@@ -86,15 +84,15 @@ struct Word<'a> {
 impl Word<'_> {
     /// Reads to the blank that ends the word.
     fn read(&mut self) -> Result<(), ShellDifference> {
-        while let Some(&c) = self.rest.peek() {
+        while let Some(c) = self.rest.peek() {
             if matches!(c, ' ' | '\t' | '\n') {
                 return Ok(());
             }
-            self.rest.next();
+            self.rest.step();
             match c {
                 '\'' => self.single()?,
                 '"' => self.double()?,
-                '\\' => self.value.extend(self.rest.next().filter(|c| *c != '\n')),
+                '\\' => self.value.extend(self.rest.step().filter(|c| *c != '\n')),
                 '$' => self.dollar()?,
                 ';' | '&' | '|' | '<' | '>' | '(' | ')' | '`' => {
                     return Err(ShellDifference::Command);
@@ -107,7 +105,7 @@ impl Word<'_> {
 
     fn single(&mut self) -> Result<(), ShellDifference> {
         loop {
-            match self.rest.next().ok_or(ShellDifference::Syntax)? {
+            match self.rest.step().ok_or(ShellDifference::Syntax)? {
                 '\'' => return Ok(()),
                 c => self.value.push(c),
             }
@@ -116,11 +114,11 @@ impl Word<'_> {
 
     fn double(&mut self) -> Result<(), ShellDifference> {
         loop {
-            match self.rest.next().ok_or(ShellDifference::Syntax)? {
+            match self.rest.step().ok_or(ShellDifference::Syntax)? {
                 '"' => return Ok(()),
                 '$' => self.dollar()?,
                 '`' => return Err(ShellDifference::Command),
-                '\\' => match self.rest.next().ok_or(ShellDifference::Syntax)? {
+                '\\' => match self.rest.step().ok_or(ShellDifference::Syntax)? {
                     '\n' => {}
                     c if matches!(c, '$' | '`' | '"' | '\\') => self.value.push(c),
                     c => self.value.extend(['\\', c]),
@@ -135,9 +133,9 @@ impl Word<'_> {
         let braced = match self.rest.peek() {
             Some('(') => return Err(ShellDifference::Command),
             Some('{') => true,
-            Some(c) if c.is_ascii_alphabetic() || *c == '_' => false,
+            Some(c) if c.is_ascii_alphabetic() || c == '_' => false,
             // `$1`, `$$`, `$'…'`.
-            Some(c) if c.is_ascii_digit() || "$@*#?-!'\"".contains(*c) => {
+            Some(c) if c.is_ascii_digit() || "$@*#?-!'\"".contains(c) => {
                 return Err(ShellDifference::Value);
             }
             _ => {
@@ -146,16 +144,13 @@ impl Word<'_> {
             }
         };
         if braced {
-            self.rest.next();
+            self.rest.step();
         }
-        let mut name = String::new();
-        while let Some(c) = self.rest.next_if(|c| c.is_ascii_alphanumeric() || *c == '_') {
-            name.push(c);
-        }
-        if braced && (self.rest.next() != Some('}') || !is_name(&name)) {
+        let name = self.rest.run(|c| c.is_ascii_alphanumeric() || c == '_');
+        if braced && (self.rest.step() != Some('}') || !is_name(name)) {
             return Err(ShellDifference::Value);
         }
-        self.value.push_str(&(self.variable)(&name).unwrap_or_default());
+        self.value.push_str(&(self.variable)(name).unwrap_or_default());
         Ok(())
     }
 }

@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::{PhpData, PhpValue, read};
+use super::{PhpData, PhpValue, read, read_cached};
 
 fn variable(name: &str) -> Option<&'static str> {
     match name {
@@ -122,6 +122,42 @@ fn a_file_that_returns_no_array_is_refused() {
     }
     let text = "<?php\n\ndeclare(strict_types=1);\n\nuse App\\Foo;\n\nreturn [ 'a' => 1 ];\n";
     assert_eq!(read(text, &variable).unwrap().get("a").unwrap().line, 7);
+}
+
+#[test]
+fn what_laravel_caches_is_read() {
+    let text = r"<?php return array (
+  'app' => array ('key' => 'base64:x', 'debug' => false, 'cipher' => NULL,
+    'when' => \App\Kind::One, 'f' => (object) array( 'a' => 1, ), 'rate' => 0.5, ),
+  'broadcasting' =>
+  array (
+    'default' => 'reverb',
+    'connections' => array ('reverb' => array (
+        'key' => 'it\'s', 'options' => array ('host' => 'a\\b', 'port' => '443', 'n' => 8080, 0 => 'x'),),),
+  ),
+  'list' => array ( 0 => 'a', 1 => 'b', ),
+);";
+    let config = read_cached(text).unwrap();
+    let text = |text: &str| Some(PhpData::Text(text.to_owned()));
+    for (path, expected) in [
+        ("broadcasting.default", text("reverb")),
+        ("broadcasting.connections.reverb.key", text("it's")),
+        ("broadcasting.connections.reverb.options.host", text("a\\b")),
+        ("broadcasting.connections.reverb.options.n", Some(PhpData::Whole(8080))),
+        ("broadcasting.connections.reverb.options.0", text("x")),
+        ("app.debug", Some(PhpData::Truth(false))),
+        ("app.cipher", Some(PhpData::Null)),
+        ("app.rate", Some(PhpData::Fraction(0.5))),
+        ("list.1", text("b")),
+        ("queue.default", None),
+        ("app.key.x", None),
+    ] {
+        assert_eq!(config.at(path).map(|value| value.data.clone()), expected, "{path}");
+    }
+    for unread in ["app.when", "app.f"] {
+        assert!(matches!(config.at(unread).unwrap().data, PhpData::Unread(_)), "{unread}");
+    }
+    assert!(read_cached("<?php return array ('a' => ").is_err());
 }
 
 proptest! {

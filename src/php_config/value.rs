@@ -62,6 +62,11 @@ impl PhpValue {
         item.map(|item| &item.value)
     }
 
+    /// The value at `a.b.c`: an item of an item of an item.
+    pub fn at(&self, path: &str) -> Option<&Self> {
+        path.split('.').try_fold(self, |value, key| value.get(key))
+    }
+
     /// The items of an array; none of anything else.
     pub fn items(&self) -> &[PhpItem] {
         match &self.data {

@@ -18,8 +18,9 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("metrics", &["build_info", "protocol"]),
     ("tls", &[]),
     ("stream", &["tls"]),
-    ("dotenv", &[]),
-    ("php_config", &["dotenv"]),
+    ("text_cursor", &[]),
+    ("dotenv", &["text_cursor"]),
+    ("php_config", &["dotenv", "text_cursor"]),
     ("laravel_import", &["dotenv", "php_config"]),
     ("config", &["app", "dotenv", "tls"]),
     ("logging", &["config"]),
@@ -110,7 +111,20 @@ const LAYERS: &[(&str, &[&str])] = &[
             "websocket",
         ],
     ),
-    ("doctor", &["app", "build_info", "config", "dotenv", "network_fault", "probe", "protocol"]),
+    (
+        "doctor",
+        &[
+            "app",
+            "build_info",
+            "config",
+            "dotenv",
+            "network_fault",
+            "php_config",
+            "probe",
+            "protocol",
+            "text_cursor",
+        ],
+    ),
     (
         "cli",
         &[

@@ -5,8 +5,8 @@ use crate::doctor::check::{Method, SetupCheck};
 use crate::doctor::env_file::{LaravelEnv, is_shown};
 use crate::doctor::finding::{CheckOutcome, Finding, Remedy};
 use crate::doctor::laravel_app::LaravelApp;
-use crate::doctor::php_literal::PhpLiteral;
 use crate::doctor::setup::Setup;
+use crate::php_config::{PhpData, PhpValue};
 
 pub(super) const CHECKS: [SetupCheck; 1] = [SetupCheck {
     id: "R015",
@@ -86,16 +86,22 @@ fn compared(app: &LaravelApp) -> Vec<(String, String)> {
     compared
 }
 
-fn scalar(value: &PhpLiteral) -> Option<String> {
-    match value {
-        PhpLiteral::Null => Some("null".to_owned()),
-        value => value.text(),
+/// As `.env` has it.
+fn scalar(value: &PhpValue) -> Option<String> {
+    match &value.data {
+        PhpData::Null => Some("null".to_owned()),
+        PhpData::Truth(truth) => Some(truth.to_string()),
+        _ => value.text(),
     }
 }
 
 /// The connection for jobs: cached, else that of `.env`.
 pub(super) fn queue_connection(app: &LaravelApp) -> Option<String> {
-    let cached = app.cached_values().and_then(|values| values.at("queue.default")?.text());
+    let cached = app.cached_values();
+    let cached = cached.and_then(|values| match &values.at("queue.default")?.data {
+        PhpData::Text(name) => Some(name.clone()),
+        _ => None,
+    });
     let of_env =
         || app.env().and_then(|env: &LaravelEnv| env.text("QUEUE_CONNECTION")).map(str::to_owned);
     cached.or_else(of_env)
