@@ -48,6 +48,10 @@ pub struct Destinations {
     pub public: Option<Destination>,
     /// Where Laravel sends its events, if that is another address.
     pub back_end: Option<Destination>,
+    /// Whether Laravel sends its events to the public URL.
+    pub laravel_uses_public: bool,
+    /// Where the server answers its HTTP API.
+    pub api: ApiAddress,
     /// Who signs.
     pub app: Option<AppCredentials>,
     /// The app as the configuration of the server has it, if that was read too.
@@ -58,8 +62,8 @@ pub struct Destinations {
     pub cluster: Option<RedisDestination>,
     /// The Redis of Laravel.
     pub laravel_redis: Option<RedisDestination>,
-    /// Where `/ready` is answered beside the server's own address.
-    pub health: Option<Destination>,
+    /// Where `/ready` is answered beside the server's own address, the best first.
+    pub health: Vec<Destination>,
     /// The bytes of a body that the server accepts.
     pub body_bytes: Option<usize>,
 }
@@ -67,27 +71,33 @@ pub struct Destinations {
 impl Destinations {
     /// Those of a configuration of Resound.
     pub fn of_config(config: &Config) -> Self {
-        let address = config.listen.server.iter().find_map(|address| match address {
-            ListenAddress::Ip(address) => Some(*address),
-            ListenAddress::Unix { .. } => None,
-        });
-        let server = address.map(|address| {
-            // Without a port in the configuration, no address leads to the server.
+        let served_at = |address, named_by| {
             let tls = config.tls.as_ref().is_some_and(|tls| tls.required);
-            let prefix = config.server.path.clone();
-            named(reachable(address), tls, prefix, "server.host and server.port")
-        });
-        let health = config
-            .metrics
-            .listen
-            .map(|address| named(reachable(address), false, String::new(), "metrics.listen"));
+            named(reachable(address), tls, config.server.path.clone(), named_by)
+        };
+        let server = ips(&config.listen.server).next();
+        let server = server.map(|address| served_at(address, "server.host and server.port"));
+        let api = match config.listen.api.as_slice() {
+            [] => ApiAddress::OfServer,
+            addresses => match ips(addresses).next() {
+                Some(address) => ApiAddress::Apart(served_at(address, "http.listen")),
+                None => ApiAddress::Unix,
+            },
+        };
+        let plain = |address, named_by| named(reachable(address), false, String::new(), named_by);
+        let metrics = config.metrics.listen.map(|address| plain(address, "metrics.listen"));
+        let internal =
+            ips(&config.internal.listen).map(|address| plain(address, "internal.listen"));
+        let health = metrics.into_iter().chain(internal).collect();
         let served = one(config).map(|app| credentials(app, "the configuration of Resound"));
         let cluster = config.cluster.as_ref().map(|cluster| RedisDestination {
             redis: cluster.redis.clone(),
             prefix: Some(cluster.settings.prefix.clone()),
         });
         Self {
+            // Without a port in the configuration, no address leads to the server.
             server: server.filter(|server| server.url.port > 0),
+            api,
             app: served.clone(),
             served,
             cluster,
@@ -103,8 +113,42 @@ impl Destinations {
             Place::Server => self.server.as_ref(),
             Place::Public => self.public.as_ref(),
             Place::BackEnd => self.back_end.as_ref(),
+            Place::Api => match &self.api {
+                ApiAddress::Apart(at) => Some(at),
+                ApiAddress::OfServer | ApiAddress::Unix => None,
+            },
         }
     }
+
+    /// Where the HTTP API is that belongs to an address of sockets; `None` if it is not served there.
+    pub fn api_of(&self, place: Place) -> Option<Place> {
+        match (place, &self.api) {
+            (_, ApiAddress::OfServer) => Some(place),
+            (Place::Public, _) => self.laravel_uses_public.then_some(place),
+            (Place::Server, ApiAddress::Unix) => None,
+            (Place::Server, ApiAddress::Apart(_)) => Some(Place::Api),
+            (Place::Api | Place::BackEnd, _) => Some(place),
+        }
+    }
+
+    /// Where events are sent to that sockets at an address receive: the API of that address, else that of Laravel,
+    /// else that of the server.
+    pub fn publishing(&self, place: Place) -> Option<Place> {
+        let of_laravel = || self.back_end.as_ref().map(|_| Place::BackEnd);
+        self.api_of(place).or_else(of_laravel).or_else(|| self.api_of(Place::Server))
+    }
+}
+
+/// Where the server answers its HTTP API.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum ApiAddress {
+    /// Where sockets connect to.
+    #[default]
+    OfServer,
+    /// At the first address of `http.listen`, and not where sockets connect to.
+    Apart(Destination),
+    /// At unix sockets of `http.listen`, to which the doctor does not connect.
+    Unix,
 }
 
 /// The role of an address.
@@ -116,6 +160,15 @@ pub enum Place {
     Public,
     /// What Laravel connects to.
     BackEnd,
+    /// Where the server answers its HTTP API, if that is an address of its own.
+    Api,
+}
+
+fn ips(addresses: &[ListenAddress]) -> impl Iterator<Item = SocketAddr> {
+    addresses.iter().filter_map(|address| match address {
+        ListenAddress::Ip(address) => Some(*address),
+        ListenAddress::Unix { .. } => None,
+    })
 }
 
 fn named(address: SocketAddr, tls: bool, prefix: String, named_by: &str) -> Destination {

@@ -52,8 +52,10 @@ impl LaravelVariables<'_> {
             })
         };
         all.public = all.public.or(with_prefix(public));
-        let differs = |at: &Destination| all.public.as_ref().is_some_and(|it| it.url != at.url);
-        all.back_end = with_prefix(back_end).filter(differs);
+        let is_public = |at: &Destination| all.public.as_ref().is_none_or(|it| it.url == at.url);
+        let back_end = with_prefix(back_end);
+        all.laravel_uses_public = back_end.as_ref().is_some_and(is_public);
+        all.back_end = back_end.filter(|at| !is_public(at));
         all.laravel_redis = self.uses_redis().then(|| self.redis()).flatten();
         all
     }

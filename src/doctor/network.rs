@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::OnceCell;
 
 use super::destinations::{AppCredentials, Destination, Destinations, Place};
-use super::round_trip::{BrokenStep, RoundTrip, round_trip};
+use super::round_trip::{BrokenStep, RoundTrip, TripRoutes, round_trip};
 use crate::probe::{
     Dialled, Handshake, HttpAnswer, HttpRequest, ProbeError, ProbeRoute, PusherSocket,
     SocketFailure, TlsClient, dial, resolve,
@@ -35,6 +35,7 @@ pub struct Network {
     server: PlaceEvidence,
     public: PlaceEvidence,
     back_end: PlaceEvidence,
+    api: PlaceEvidence,
 }
 
 /// The evidence at one address.
@@ -92,6 +93,7 @@ impl Network {
             Place::Server => &self.server,
             Place::Public => &self.public,
             Place::BackEnd => &self.back_end,
+            Place::Api => &self.api,
         }
     }
 
@@ -105,7 +107,8 @@ impl Network {
     async fn tls(&self, place: Place) -> Result<TlsClient, ProbeError> {
         let client =
             self.tls.get_or_init(|| async { TlsClient::of_this_system() }).await.clone()?;
-        Ok(if place == Place::Server { client.accepting_any() } else { client })
+        let is_own = matches!(place, Place::Server | Place::Api);
+        Ok(if is_own { client.accepting_any() } else { client })
     }
 
     /// The addresses of the name.
@@ -177,20 +180,30 @@ impl Network {
         self.evidence(place).up.get_or_init(request).await
     }
 
-    /// `GET /ready`, at the listener of metrics or at the server's own address; `None` where neither is known.
-    pub async fn ready(&self) -> Option<Result<HttpAnswer, ProbeError>> {
-        let (health, server) = (&self.destinations.health, &self.destinations.server);
-        let at = health.as_ref().or(server.as_ref())?;
-        let request = async {
-            let address = match resolve(&at.url, PROBE_LIMIT).await?.first() {
-                Some(ip) => SocketAddr::new(*ip, at.url.port),
-                None => return Err(ProbeError::Other("the name has no address".to_owned())),
-            };
-            let tls = if at.url.tls { Some(self.tls(Place::Server).await?) } else { None };
-            let route = ProbeRoute { url: at.url.clone(), address, tls };
-            route.request(HttpRequest::get("/ready"), PROBE_LIMIT).await
+    /// `GET /ready`, at the first that answers: a listener of those who operate the server, then the server's own
+    /// address. The last one that was asked if none answers, `None` where none is known.
+    pub async fn ready(&self) -> Option<(&Destination, Result<HttpAnswer, ProbeError>)> {
+        let mut last = None;
+        for at in self.destinations.health.iter().chain(&self.destinations.server) {
+            let answer = self.ready_at(at).await;
+            let is_answered =
+                answer.as_ref().is_ok_and(|answer| matches!(answer.status, 200 | 503));
+            last = Some((at, answer));
+            if is_answered {
+                break;
+            }
+        }
+        last
+    }
+
+    async fn ready_at(&self, at: &Destination) -> Result<HttpAnswer, ProbeError> {
+        let address = match resolve(&at.url, PROBE_LIMIT).await?.first() {
+            Some(ip) => SocketAddr::new(*ip, at.url.port),
+            None => return Err(ProbeError::Other("the name has no address".to_owned())),
         };
-        Some(request.await)
+        let tls = if at.url.tls { Some(self.tls(Place::Server).await?) } else { None };
+        let route = ProbeRoute { url: at.url.clone(), address, tls };
+        route.request(HttpRequest::get("/ready"), PROBE_LIMIT).await
     }
 
     /// `GET /apps/{id}/channels`, signed.
@@ -254,8 +267,8 @@ impl Network {
     /// Pages connect through the public URL; directly, the question is whether the server serves the app.
     fn origin(&self, place: Place) -> Option<&str> {
         match place {
-            Place::Server => None,
-            _ => self.destinations.origin.as_deref(),
+            Place::Server | Place::Api => None,
+            Place::Public | Place::BackEnd => self.destinations.origin.as_deref(),
         }
     }
 
@@ -289,10 +302,15 @@ impl Network {
         app: &AppCredentials,
     ) -> &Result<RoundTrip, BrokenStep> {
         let go = || async {
-            let route = self.route(place, at).await;
-            let route = route
-                .map_err(|error| BrokenStep { step: "a connection", failure: error.into() })?;
-            round_trip(&route, app, self.origin(place)).await
+            let broken =
+                |error: ProbeError| BrokenStep { step: "a connection", failure: error.into() };
+            let sockets = self.route(place, at).await.map_err(broken)?;
+            let publishing = self.destinations.publishing(place).unwrap_or(place);
+            let api = match self.destinations.at(publishing).filter(|_| publishing != place) {
+                Some(at) => self.route(publishing, at).await.map_err(broken)?,
+                None => sockets.clone(),
+            };
+            round_trip(&TripRoutes { sockets, api }, app, self.origin(place)).await
         };
         self.evidence(place).round_trip.get_or_init(go).await
     }

@@ -42,9 +42,17 @@ pub struct BrokenStep {
     pub failure: SocketFailure,
 }
 
+/// How sockets and requests get to the server.
+#[derive(Debug)]
+pub(super) struct TripRoutes {
+    pub(super) sockets: ProbeRoute,
+    /// The same unless the HTTP API has an address of its own.
+    pub(super) api: ProbeRoute,
+}
+
 /// What the steps have in common.
 struct Trip<'a> {
-    route: &'a ProbeRoute,
+    api: &'a ProbeRoute,
     app: &'a AppCredentials,
     /// Names the channels and the users.
     name: String,
@@ -52,13 +60,13 @@ struct Trip<'a> {
 
 /// Does it all once, over two sockets of pages with this origin.
 pub(super) async fn round_trip(
-    route: &ProbeRoute,
+    routes: &TripRoutes,
     app: &AppCredentials,
     origin: Option<&str>,
 ) -> Result<RoundTrip, BrokenStep> {
     let name = format!("resound-doctor-{:016x}", rand::random::<u64>());
-    let trip = Trip { route, app, name };
-    let open = || async { PusherSocket::open(route, &app.key, origin, STEP_LIMIT).await };
+    let trip = Trip { api: &routes.api, app, name };
+    let open = || async { PusherSocket::open(&routes.sockets, &app.key, origin, STEP_LIMIT).await };
     let (first, second) = tokio::join!(open(), open());
     let mut first = step("a socket", first)?;
     let mut second = step("a second socket", second)?;
@@ -130,7 +138,7 @@ impl Trip<'_> {
             body["socket_id"] = except.into();
         }
         let request = self.app.post("events", body.to_string().into_bytes());
-        let answer = self.route.request(request, STEP_LIMIT).await?;
+        let answer = self.api.request(request, STEP_LIMIT).await?;
         match answer.status {
             200 => Ok(answer.took),
             _ => Err(SocketFailure::NotUpgraded(Box::new(answer))),

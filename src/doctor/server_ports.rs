@@ -10,6 +10,8 @@ use crate::config::{Config, ListenAddress};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct ServerPorts {
     pub(super) ports: Vec<u16>,
+    /// Those of `http.listen`, if the HTTP API is answered nowhere else.
+    pub(super) api: Vec<u16>,
     /// Whether a connection with TLS is served, and one without.
     pub(super) tls: ServedTls,
     /// What says so.
@@ -41,16 +43,22 @@ impl ServerPorts {
     }
 
     fn of_config(config: &Config) -> Self {
-        let ports = config.listen.server.iter().filter_map(|address| match address {
-            ListenAddress::Ip(address) => Some(address.port()),
-            ListenAddress::Unix { .. } => None,
-        });
+        let ports = |addresses: &[ListenAddress]| -> Vec<u16> {
+            let ports = addresses.iter().filter_map(|address| match address {
+                ListenAddress::Ip(address) => Some(address.port()),
+                ListenAddress::Unix { .. } => None,
+            });
+            ports.collect()
+        };
+        // Sockets are served at those of `http.listen` too.
+        let api = ports(&config.listen.api);
+        let ports = [ports(&config.listen.server), api.clone()].concat();
         let tls = match &config.tls {
             None => ServedTls::Without,
             Some(tls) if tls.required => ServedTls::Only,
             Some(_) => ServedTls::Both,
         };
-        Self { ports: ports.collect(), tls, known_from: "the configuration of Resound".to_owned() }
+        Self { ports, api, tls, known_from: "the configuration of Resound".to_owned() }
     }
 
     fn of_env(env: Option<&LaravelEnv>) -> Self {
@@ -60,7 +68,12 @@ impl ServerPorts {
             Some(_) => "REVERB_SERVER_PORT".to_owned(),
             None => "the default".to_owned(),
         };
-        Self { ports: vec![port.unwrap_or(8080)], tls: ServedTls::Without, known_from }
+        Self {
+            ports: vec![port.unwrap_or(8080)],
+            api: Vec::new(),
+            tls: ServedTls::Without,
+            known_from,
+        }
     }
 
     /// The flaw of a destination, if it certainly has one.
@@ -93,6 +106,7 @@ mod tests {
     fn only_what_cannot_work_is_a_flaw() {
         let listening = |ports: &[u16], tls| ServerPorts {
             ports: ports.to_vec(),
+            api: Vec::new(),
             tls,
             known_from: String::new(),
         };

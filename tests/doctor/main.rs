@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
 
+mod addresses;
 mod application;
 mod arguments;
 mod bundle;

@@ -27,7 +27,7 @@ pub(crate) struct Diagnosed {
 
 impl Diagnosed {
     /// Nothing is wrong, and it took less than ten seconds.
-    fn is_healthy(&self) {
+    pub(crate) fn is_healthy(&self) {
         let found = (&self.failed, &self.warned);
         assert_eq!(found, (&vec![], &vec![]), "{}", self.text);
         assert_eq!(self.code, Some(0));
@@ -35,14 +35,14 @@ impl Diagnosed {
     }
 
     /// This fails, with this sentence, and nothing else does.
-    fn fails(&self, id: &str, says: &str) {
+    pub(crate) fn fails(&self, id: &str, says: &str) {
         let failed: Vec<_> = self.failed.iter().map(|(id, says)| (&**id, &**says)).collect();
         assert_eq!(failed, [(id, says)], "{}", self.text);
         assert_eq!(self.code, Some(1));
     }
 
     /// This is a warning, and nothing fails.
-    fn warns(&self, id: &str, says: &str) {
+    pub(crate) fn warns(&self, id: &str, says: &str) {
         assert_eq!(self.failed, vec![], "{}", self.text);
         let warned: Vec<_> = self.warned.iter().map(|(id, says)| (&**id, &**says)).collect();
         assert_eq!(warned, [(id, says)], "{}", self.text);

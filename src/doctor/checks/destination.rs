@@ -49,7 +49,10 @@ pub(super) const CHECKS: [SetupCheck; 4] = [
         id: "R011",
         title: "A port of this machine is one on which something listens.",
         looks_at: "`REVERB_PORT`, if `REVERB_HOST` is this machine; the ports of Resound",
-        says: &["Laravel would send events to …, where nothing listens; Resound listens on …."],
+        says: &[
+            "Laravel would send events to …, where nothing listens; Resound listens on ….",
+            "Laravel would send events to …, where Resound answers no HTTP API; http.listen has port ….",
+        ],
         change: "the port",
         needs: &["R001", "R010"],
         method: Method::Look(port_is_used),
@@ -216,6 +219,17 @@ fn port_is_used(setup: &Setup) -> CheckOutcome {
         return CheckOutcome::Inapplicable("the host is not this machine".to_owned());
     };
     let listening = ServerPorts::of(setup);
+    if let Some(api) = listening.api.first()
+        && listening.ports.contains(&port)
+        && !listening.api.contains(&port)
+    {
+        let name = app.name("PORT");
+        let finding = Finding::fail(format!(
+            "Laravel would send events to {host}:{port}, where Resound answers no HTTP API; http.listen has port {api}."
+        ));
+        let finding = finding.seen(env.seen(&name)).change(env.set(&name, &api.to_string()));
+        return CheckOutcome::Found(vec![finding]);
+    }
     if listening.ports.contains(&port) || answers(&host, port) {
         return CheckOutcome::Passed(vec![env.seen(&app.name("PORT"))]);
     }

@@ -2,7 +2,7 @@
 //! address leads to the API.
 
 use super::public::no_url;
-use super::routes::judge_api;
+use super::routes::{judge_api, no_api, upstream_of_api};
 use super::server::unknown;
 use crate::doctor::check::{Method, SetupCheck};
 use crate::doctor::destinations::{AppCredentials, Destination, Place};
@@ -22,7 +22,7 @@ pub(super) const CHECKS: [SetupCheck; 3] = [
     SetupCheck {
         id: "R057",
         title: "The server accepts the app's id, key and secret.",
-        looks_at: "a signed GET request for `/apps/{id}/channels` at the server's own address",
+        looks_at: "a signed GET request for `/apps/{id}/channels` at `http.listen`, else at the server's own address",
         says: &SAYS,
         change: "`REVERB_APP_ID`, `REVERB_APP_KEY`, `REVERB_APP_SECRET`, or the `[[apps]]` entry of the server",
         needs: &["R012", "R050", "R051", "R052"],
@@ -54,9 +54,11 @@ pub(super) const CHECKS: [SetupCheck; 3] = [
 
 async fn signature(setup: &Setup, place: Place) -> CheckOutcome {
     let network = &setup.network;
-    let Some(at) = network.destinations.at(place) else {
+    if network.destinations.at(place).is_none() {
         return if place == Place::Public { no_url() } else { unknown() };
-    };
+    }
+    let Some(place) = network.destinations.api_of(place) else { return no_api(network) };
+    let Some(at) = network.destinations.at(place) else { return unknown() };
     let Some(app) = network.app() else {
         return CheckOutcome::Inapplicable("no file names an app".to_owned());
     };
@@ -112,16 +114,20 @@ async fn back_end(setup: &Setup) -> CheckOutcome {
     let (Some(at), Some(app)) = (network.destinations.at(Place::BackEnd), network.app()) else {
         return CheckOutcome::Inapplicable("Laravel and browsers have the same address".to_owned());
     };
-    judge_back_end(at, network.channels(Place::BackEnd, at, app).await)
+    judge_back_end(at, &upstream_of_api(network), network.channels(Place::BackEnd, at, app).await)
 }
 
-fn judge_back_end(at: &Destination, answer: &Result<HttpAnswer, ProbeError>) -> CheckOutcome {
+fn judge_back_end(
+    at: &Destination,
+    upstream: &str,
+    answer: &Result<HttpAnswer, ProbeError>,
+) -> CheckOutcome {
     match answer {
         Err(error) => {
             let finding = Finding::fail(format!("Laravel cannot reach {}: {error}.", at.url))
                 .change(Remedy::advice(at.named_by.clone()));
             CheckOutcome::Found(vec![finding])
         }
-        answer => judge_api(at, "the server", answer),
+        answer => judge_api(at, upstream, answer),
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::proxy_advice::ProxyKind;
 use super::public::no_url;
+use super::routes::no_api;
 use crate::doctor::check::{Method, SetupCheck};
 use crate::doctor::destinations::Place;
 use crate::doctor::finding::{CheckOutcome, Finding, Remedy};
@@ -53,6 +54,9 @@ pub(super) const CHECKS: [SetupCheck; 3] = [
 async fn body_passes(setup: &Setup) -> CheckOutcome {
     let network = &setup.network;
     let Some(at) = network.destinations.at(Place::Public) else { return no_url() };
+    if network.destinations.api_of(Place::Public).is_none() {
+        return no_api(network);
+    }
     let Some(app) = network.app() else {
         return CheckOutcome::Inapplicable("no file names an app".to_owned());
     };

@@ -1,6 +1,7 @@
 //! The last checks: a page and its back end, once directly and once through the public URL.
 
 use super::public::no_url;
+use super::routes::no_api;
 use super::server::unknown;
 use crate::doctor::check::{Method, SetupCheck};
 use crate::doctor::destinations::Place;
@@ -37,6 +38,9 @@ async fn travels(setup: &Setup, place: Place) -> CheckOutcome {
     let Some(app) = network.app() else {
         return CheckOutcome::Inapplicable("no file names an app".to_owned());
     };
+    if network.destinations.publishing(place).is_none() {
+        return no_api(network);
+    }
     judge(&at.url.to_string(), network.round_trip(place, at, app).await)
 }
 

@@ -3,7 +3,7 @@
 use super::proxy_advice::ProxyKind;
 use super::public::no_url;
 use crate::doctor::check::{Method, SetupCheck};
-use crate::doctor::destinations::{Destination, Place};
+use crate::doctor::destinations::{ApiAddress, Destination, Place};
 use crate::doctor::finding::{CheckOutcome, Finding, Remedy};
 use crate::doctor::network::{Network, SocketEvidence};
 use crate::doctor::setup::Setup;
@@ -53,6 +53,25 @@ fn upstream(network: &Network) -> String {
     server.map_or("127.0.0.1:8080".to_owned(), |server| server.url.address())
 }
 
+/// Where requests of the HTTP API should arrive.
+pub(super) fn upstream_of_api(network: &Network) -> String {
+    let api = network.destinations.at(Place::Api);
+    api.map_or_else(|| upstream(network), |api| api.url.address())
+}
+
+/// Why the HTTP API is not looked at.
+pub(super) fn no_api(network: &Network) -> CheckOutcome {
+    CheckOutcome::Inapplicable(match network.destinations.api {
+        ApiAddress::Unix => {
+            "http.listen is a unix socket, to which the doctor does not connect".to_owned()
+        }
+        _ => format!(
+            "the HTTP API has an address of its own, {} (http.listen)",
+            upstream_of_api(network)
+        ),
+    })
+}
+
 async fn proxy_reaches(setup: &Setup) -> CheckOutcome {
     let network = &setup.network;
     let Some(at) = network.destinations.at(Place::Public) else { return no_url() };
@@ -61,7 +80,7 @@ async fn proxy_reaches(setup: &Setup) -> CheckOutcome {
     if let Err(SocketFailure::NotUpgraded(answer)) = socket {
         answers.push(&**answer);
     }
-    if let Some(app) = network.app()
+    if let (Some(app), Some(_)) = (network.app(), network.destinations.api_of(Place::Public))
         && let Ok(answer) = network.channels(Place::Public, at, app).await
     {
         answers.push(answer);
@@ -142,10 +161,13 @@ fn not_upgraded(at: &Destination, upstream: &str, answer: &HttpAnswer) -> Findin
 async fn api_is_routed(setup: &Setup) -> CheckOutcome {
     let network = &setup.network;
     let Some(at) = network.destinations.at(Place::Public) else { return no_url() };
+    if network.destinations.api_of(Place::Public).is_none() {
+        return no_api(network);
+    }
     let Some(app) = network.app() else {
         return CheckOutcome::Inapplicable("no file names an app".to_owned());
     };
-    judge_api(at, &upstream(network), network.channels(Place::Public, at, app).await)
+    judge_api(at, &upstream_of_api(network), network.channels(Place::Public, at, app).await)
 }
 
 /// Whether the API answers there; what it answers to the signature is for another check.

@@ -54,7 +54,7 @@ pub(super) const CHECKS: [SetupCheck; 4] = [
     SetupCheck {
         id: "R056",
         title: "The server is ready.",
-        looks_at: "`GET /ready` at `metrics.listen`, else at the server's own address",
+        looks_at: "`GET /ready` at `metrics.listen`, else at `internal.listen`, else at the server's own address",
         says: &["The server is up, and not ready: …"],
         change: "what the reasons in its answer name",
         needs: &["R050", "R053", "R054"],
@@ -165,15 +165,19 @@ fn descriptors(servers: &[Descriptors]) -> CheckOutcome {
 
 async fn is_ready(setup: &Setup) -> CheckOutcome {
     let network = &setup.network;
-    let Some(answer) = network.ready().await else { return unknown() };
+    let Some((at, answer)) = network.ready().await else { return unknown() };
+    let url = &at.url;
     match answer {
         Ok(answer) if answer.status == 503 => CheckOutcome::Found(vec![
             Finding::warn(format!("The server is up, and not ready: {}.", reasons(&answer.body)))
-                .seen(answer.body)
+                .seen(format!("{url}/ready: {}", answer.body))
                 .change(Remedy::advice("what the reasons name")),
         ]),
-        Ok(answer) => CheckOutcome::Passed(vec![format!("/ready: {}", answer.body)]),
-        Err(error) => CheckOutcome::Inapplicable(format!("/ready gave no answer: {error}")),
+        Ok(answer) if answer.status == 200 => {
+            CheckOutcome::Passed(vec![format!("{url}/ready: {}", answer.body)])
+        }
+        Ok(answer) => CheckOutcome::Inapplicable(format!("{url}/ready answers {answer}")),
+        Err(error) => CheckOutcome::Inapplicable(format!("{url}/ready gives no answer: {error}")),
     }
 }
 
