@@ -255,7 +255,8 @@ pub fn is_secret(secret: &Secret, text: &str) -> bool {
 /// Whether `signature` is the lower-case hex of the MAC, compared in constant time.
 fn verify(mac: hmac::Hmac<sha2::Sha256>, signature: &str) -> bool {
     let mut claimed = [0; 32];
-    let is_lowercase = !signature.bytes().any(|byte| byte.is_ascii_uppercase());
+    let is_lowercase =
+        !signature.bytes().fold(false, |found, byte| found | byte.is_ascii_uppercase());
     is_lowercase
         && hex::decode_to_slice(signature, &mut claimed).is_ok()
         && mac.verify_slice(&claimed).is_ok()
