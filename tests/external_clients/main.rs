@@ -12,13 +12,14 @@
 use std::process::{Command, ExitCode};
 
 /// Each suite's name, as in `tests/clients/run`, and what it is.
-const SUITES: [(&str, &str); 7] = [
+const SUITES: [(&str, &str); 8] = [
     ("node", "pusher-js, Laravel Echo and the pusher server SDK in Node"),
     ("browser", "Laravel Echo and echo-vue in Chromium"),
     ("python", "the pusher server SDK of PyPI"),
     ("nginx", "stock clients through Nginx and HAProxy"),
     ("proxies", "stock clients through Nginx, HAProxy, Caddy and Apache with the shipped files"),
     ("cluster", "stock clients of several nodes over Redis"),
+    ("laravel", "stock clients of an application whose back end is Laravel's PHP"),
     ("crowd", "2000 stock clients through upgrades and a rolling restart"),
 ];
 

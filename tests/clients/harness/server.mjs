@@ -24,10 +24,11 @@ export const APP = { id: '123456', key: 'reverb-key', secret: 'reverb-secret' };
 
 /**
  * Starts a server that serves `apps` (default: APP with `app` settings on top) and waits until it is healthy.
- * `sections`: further tables of the configuration, by name; `host` and `port`: where it listens.
+ * `sections`: further tables of the configuration, by name; `host` and `port`: where it listens. `command`: `{ arguments, cwd,
+ * env, scheme }` of a start that has its settings from elsewhere, so no configuration file is written.
  */
-export async function startServer({ app = {}, apps = [{ ...APP, ...app }], sections = {}, host = HOST, port } = {}) {
-  const server = new Server(host, port ?? (await freePort()), apps, sections);
+export async function startServer({ app = {}, apps = [{ ...APP, ...app }], sections = {}, host = HOST, port, command } = {}) {
+  const server = new Server(host, port ?? (await freePort()), { apps, sections, command });
   try {
     await server.start();
   } catch (failure) {
@@ -45,15 +46,17 @@ class Server {
   // The process that has taken over from the child.
   #successor = null;
 
-  constructor(host, port, apps, sections) {
+  constructor(host, port, { apps, sections, command }) {
     this.host = host;
     this.port = port;
     this.apps = apps;
     this.sections = sections;
+    this.command = command;
   }
 
   get url() {
-    return `${this.sections.tls ? 'https' : 'http'}://${this.host}:${this.port}`;
+    const scheme = this.command?.scheme ?? (this.sections.tls ? 'https' : 'http');
+    return `${scheme}://${this.host}:${this.port}`;
   }
 
   get pid() {
@@ -68,9 +71,9 @@ class Server {
   async start() {
     const binary = process.env.RESOUND_BIN;
     if (!binary) throw new Error('RESOUND_BIN must name the server binary');
-    const config = join(this.#folder, 'resound.toml');
-    writeFileSync(config, toml(this.host, this.port, this.apps, this.sections));
-    const child = spawn(binary, ['serve', '--config', config], { stdio: ['ignore', 'pipe', 'pipe'], env: plainEnvironment() });
+    const { arguments: words, cwd, env } = this.command ?? { arguments: ['--config', this.#configuration()] };
+    const options = { stdio: ['ignore', 'pipe', 'pipe'], cwd, env: { ...plainEnvironment(), ...env } };
+    const child = spawn(binary, ['serve', ...words], options);
     for (const stream of [child.stdout, child.stderr]) {
       stream.on('data', (bytes) => (this.#log = (this.#log + bytes).slice(-LOG_KEPT)));
     }
@@ -90,6 +93,12 @@ class Server {
       () => `GET /up answering {"health":"OK"}; log:\n${this.#log}`,
       START_DEADLINE,
     );
+  }
+
+  #configuration() {
+    const path = join(this.#folder, 'resound.toml');
+    writeFileSync(path, toml(this.host, this.port, this.apps, this.sections));
+    return path;
   }
 
   async #healthy() {
