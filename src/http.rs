@@ -29,6 +29,7 @@ mod json_response;
 mod metrics;
 mod not_found;
 mod publishing;
+mod refused_app;
 mod route;
 mod signed;
 mod trace;
@@ -38,6 +39,7 @@ pub use api::Api;
 pub use api_error::ApiErrorText;
 pub use auth_endpoint::{AuthEndpoint, AuthRoute};
 pub use metrics::{metrics_router, probes_router};
+pub use refused_app::refused_app;
 pub use route::{ROUTES, SOCKET, route_of};
 pub use signed::OriginalPath;
 

@@ -115,7 +115,7 @@ impl Server {
         let webhooks =
             Arc::new(Webhooks::new(config.webhooks, metrics.clone(), shards.observation().clone()));
         let sinks = webhooks.apply(webhooks.prepare(&config.apps)?);
-        let inputs = input_tasks::inputs(config, &metrics);
+        let inputs = input_tasks::inputs(config, &metrics, shards.observation());
         let node = node(config, &shards, &metrics, &sinks, &inputs);
         let mut cluster_task = cluster_task::task(&node, config)?;
         // A single worker runs the task too, so that an event wakes no other thread.

@@ -12,6 +12,7 @@ mod decoder;
 mod endpoint;
 mod handshake;
 mod refusal;
+mod refused_handshake;
 mod stream_transport;
 mod turn_budget;
 

@@ -12,6 +12,7 @@ use axum::http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode};
 use axum::response::IntoResponse;
 
 use super::api_error::ApiError;
+use super::refused_app::AnsweredApp;
 use super::route::{CHANNEL_AUTH, Route, USER_AUTH, may_be_auth};
 use super::{body, cross_origin};
 use crate::app::App;
@@ -101,6 +102,9 @@ impl AuthEndpoint {
         match app {
             Some(auth) => {
                 auth.answered(result);
+                if !answer.status().is_success() {
+                    answer.extensions_mut().insert(AnsweredApp(auth.app().id.clone()));
+                }
                 cross_origin::allow(&mut answer, origin.as_ref(), &auth.app().allowed_origins);
             }
             None => {

@@ -26,6 +26,8 @@ pub enum RefusedPart {
     SignIn,
     /// A message of a client.
     Message,
+    /// An event that another program published in Redis.
+    Input,
 }
 
 /// A refusal.

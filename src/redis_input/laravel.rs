@@ -16,20 +16,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::held_join::HeldJoin;
 use super::laravel_event::{LaravelEvent, RefusedEvent};
-use super::link::{InputLink, InputLinkEvent, InputLinkOwner, LinkSettings};
+use super::link::{
+    InputLink, InputLinkEvent, InputLinkOwner, LinkSettings, QUEUE_FULL, dropped_messages,
+};
 use super::topics::{TopicAdmission, TopicCommand, Topics};
 use crate::app::App;
 use crate::config::LaravelRedisConfig;
 use crate::metrics::{InputMetrics, Metrics};
+use crate::observation::{Observation, Refusal, RefusedPart};
 use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, SocketId};
 use crate::redis_connection::KeyNames;
 
 /// Commands of one batch: 10 000 topics after a lost link are subscribed to in 20 of them.
 const BATCH: usize = 512;
-
-/// What messages are counted as that came faster than they could be delivered.
-const QUEUE_FULL: &str = "queue_full";
 
 /// The channels of an app as an input uses them.
 pub trait LaravelOwner: Send + Sync {
@@ -61,11 +61,17 @@ pub struct LaravelInput {
     /// Its part of the gauge of topics.
     counted: AtomicU64,
     metrics: Arc<Metrics>,
+    observation: Arc<Observation>,
 }
 
 impl LaravelInput {
     /// An input that is not connected; `index` is its place in the configuration.
-    pub fn new(config: &LaravelRedisConfig, index: usize, metrics: &Arc<Metrics>) -> Self {
+    pub fn new(
+        config: &LaravelRedisConfig,
+        index: usize,
+        metrics: &Arc<Metrics>,
+        observation: &Arc<Observation>,
+    ) -> Self {
         let reasons: Vec<&'static str> =
             RefusedEvent::LABELS.into_iter().chain([QUEUE_FULL]).collect();
         Self {
@@ -79,6 +85,7 @@ impl LaravelInput {
             counts: metrics.redis_input.of("laravel", &reasons),
             counted: AtomicU64::new(0),
             metrics: metrics.clone(),
+            observation: observation.clone(),
         }
     }
 
@@ -216,6 +223,10 @@ impl LaravelInput {
                 self.counts.refused(reason, 1);
                 let input = &self.section;
                 tracing::warn!(app, input, reason, %channel, cause = %refused, "an event that Laravel published in Redis is not delivered");
+                self.observation.refused(Some(app), || {
+                    let refusal = Refusal::new(RefusedPart::Input, &refused.to_string());
+                    refusal.with_reason(Some(reason)).of_channel(channel.as_str())
+                });
             }
         }
     }
@@ -230,6 +241,7 @@ impl LaravelInput {
             bytes,
             "messages of Redis came faster than they could be delivered and were dropped: raise queue_bytes of the input, or use more nodes"
         );
+        self.observation.refused(Some(app), || dropped_messages(count));
     }
 
     /// The channel of a topic. Only channels that a socket has joined are subscribed to, so the name is within

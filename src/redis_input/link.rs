@@ -16,9 +16,13 @@ use tokio::sync::Notify;
 use super::push_queue::{InputPush, PushQueue};
 use crate::config::RedisConfig;
 use crate::metrics::{Condition, InputMetrics, Metrics};
+use crate::observation::{Refusal, RefusedPart};
 use crate::redis_connection::{
     Connector, KeyNames, LinkError, LinkPhase, OutageLog, ServerInfo, TimeLimit,
 };
+
+/// What messages are counted as that came faster than they could be delivered.
+pub(super) const QUEUE_FULL: &str = "queue_full";
 
 /// Between two attempts to connect.
 const AGAIN: Duration = Duration::from_millis(200);
@@ -255,6 +259,14 @@ fn of_section(text: &str, section: &str) -> String {
     KEYS.iter().fold(text.to_owned(), |text, key| {
         text.replace(&format!("cluster.{key}"), &format!("{section}.{key}"))
     })
+}
+
+/// What those who look at the node are shown of messages that were dropped.
+pub(super) fn dropped_messages(count: u64) -> Refusal {
+    let text = format!(
+        "{count} messages of Redis came faster than they could be delivered and were dropped: raise queue_bytes of the input, or use more nodes"
+    );
+    Refusal::new(RefusedPart::Input, &text).with_reason(Some(QUEUE_FULL))
 }
 
 fn closed() -> RedisError {

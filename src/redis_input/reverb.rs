@@ -14,19 +14,24 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
-use super::link::{InputLink, InputLinkEvent, InputLinkOwner, LinkSettings};
+use super::link::{
+    InputLink, InputLinkEvent, InputLinkOwner, LinkSettings, QUEUE_FULL, dropped_messages,
+};
 use super::reverb_app::serialised_application;
 use super::reverb_message::{ForwardedEvent, ReverbEvent, ReverbMessage, terminate};
 use super::reverb_metrics::ReverbLookup;
 use crate::config::BesideReverbConfig;
 use crate::metrics::{InputMetrics, Metrics};
+use crate::observation::{Observation, Refusal, RefusedPart};
 use crate::redis_connection::KeyNames;
 
 /// The section of the configuration, as logs name it.
 const SECTION: &str = "beside_reverb";
 
 /// Why messages are dropped or events are not delivered, for the metrics.
-const REASONS: [&str; 4] = ["malformed", "unknown_app", "event", "queue_full"];
+const REASONS: [&str; 4] = ["malformed", "unknown_app", "event", QUEUE_FULL];
+
+const UNKNOWN_APP: &str = "a message of Reverb is for an app that is not configured here: configure it with the id that Reverb has";
 
 /// Commands of one batch.
 const BATCH: usize = 512;
@@ -57,6 +62,7 @@ pub struct ReverbInput {
     attempted: CancellationToken,
     counts: InputMetrics,
     metrics: Arc<Metrics>,
+    observation: Arc<Observation>,
 }
 
 #[derive(Default)]
@@ -71,7 +77,12 @@ struct Outgoing {
 impl ReverbInput {
     /// A link that is not connected. Nodes of one cluster have the same `origin`: what one of them publishes here has
     /// reached the others through the cluster.
-    pub fn new(config: &BesideReverbConfig, origin: String, metrics: &Arc<Metrics>) -> Self {
+    pub fn new(
+        config: &BesideReverbConfig,
+        origin: String,
+        metrics: &Arc<Metrics>,
+        observation: &Arc<Observation>,
+    ) -> Self {
         let (owner, outgoing, commands_ready) = Default::default();
         Self {
             config: config.clone(),
@@ -82,6 +93,7 @@ impl ReverbInput {
             attempted: CancellationToken::new(),
             counts: metrics.redis_input.of("reverb", &REASONS),
             metrics: metrics.clone(),
+            observation: observation.clone(),
         }
     }
 
@@ -125,7 +137,7 @@ impl ReverbInput {
         let is_full = outgoing.bytes + message.len() > self.config.queue_bytes;
         if is_full || !outgoing.is_up {
             drop(outgoing);
-            return self.counts.refused("queue_full", 1);
+            return self.counts.refused(QUEUE_FULL, 1);
         }
         outgoing.bytes += message.len();
         outgoing.messages.push_back(message);
@@ -147,8 +159,8 @@ impl ReverbInput {
                     return;
                 }
                 owner.deliver(&event).unwrap_or_else(|cause| {
-                    self.counts.refused("event", 1);
                     tracing::warn!(app = event.app, cause, "an event of Reverb is not delivered");
+                    self.refused("event", Some(&event.app), &cause);
                     true
                 })
             }
@@ -164,18 +176,24 @@ impl ReverbInput {
             }
             Ok(ReverbMessage::Other) => true,
             Err(invalid) => {
-                self.counts.refused("malformed", 1);
                 let topic = &self.config.channel;
                 tracing::warn!(topic, cause = %invalid, "a message on the scaling channel of Reverb is dropped");
+                self.refused("malformed", None, &invalid.to_string());
                 true
             }
         };
         if !is_served {
-            self.counts.refused("unknown_app", 1);
-            tracing::warn!(
-                "a message of Reverb is for an app that is not configured here: configure it with the id that Reverb has"
-            );
+            let text = UNKNOWN_APP;
+            tracing::warn!("{text}");
+            self.refused("unknown_app", None, text);
         }
+    }
+
+    /// Counts a message that is not delivered, and shows it to those who look at the node.
+    fn refused(&self, reason: &'static str, app: Option<&str>, cause: &str) {
+        self.counts.refused(reason, 1);
+        self.observation
+            .refused(app, || Refusal::new(RefusedPart::Input, cause).with_reason(Some(reason)));
     }
 
     fn connected(&self) {
@@ -201,11 +219,12 @@ impl ReverbInput {
     }
 
     fn dropped(&self, count: u64) {
-        self.counts.refused("queue_full", count);
+        self.counts.refused(QUEUE_FULL, count);
         tracing::warn!(
             count,
             "messages of Reverb came faster than they could be delivered and were dropped"
         );
+        self.observation.refused(None, || dropped_messages(count));
     }
 }
 

@@ -307,7 +307,8 @@ impl HttpConnection {
             rejections.record_connection(RejectReason::AddressRate, Some(client));
             return too_many_requests();
         }
-        let (route, answer) = match auth.route(route, request.uri().path()) {
+        let uri = request.uri().clone();
+        let (route, answer) = match auth.route(route, uri.path()) {
             None => {
                 let Ok(answer) = router.clone().oneshot(request).await;
                 (route, answer)
@@ -321,7 +322,8 @@ impl HttpConnection {
         if let Some(http::ApiErrorText(reason)) = answer.extensions().get() {
             let cause = answer.extensions().get::<RefusalCause>();
             let label = cause.and_then(|cause| cause.label());
-            rejections.record_request(status, (reason, label), client);
+            let app = http::refused_app(&answer, &uri, node, prefix);
+            rejections.record_request(app.as_deref(), status, (reason, label), client);
         }
         answers.answered(route, status, since.elapsed());
         answer

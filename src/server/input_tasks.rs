@@ -8,19 +8,26 @@ use crate::cluster::NodeId;
 use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::node::Inputs;
+use crate::observation::Observation;
 use crate::redis_input::{LaravelInput, ReverbInput};
 
 /// The inputs of the configuration, not connected.
-pub(super) fn inputs(config: &Config, metrics: &Arc<Metrics>) -> Inputs {
+pub(super) fn inputs(
+    config: &Config,
+    metrics: &Arc<Metrics>,
+    observation: &Arc<Observation>,
+) -> Inputs {
     let laravel = config.laravel_redis.iter().enumerate();
-    let laravel = laravel.map(|(index, input)| Arc::new(LaravelInput::new(input, index, metrics)));
+    let laravel = laravel
+        .map(|(index, input)| Arc::new(LaravelInput::new(input, index, metrics, observation)));
     // Nodes of one cluster give each other what is published on one of them.
     let origin = match &config.cluster {
         Some(cluster) => format!("cluster {}", cluster.settings.prefix),
         None => format!("node {}", NodeId::from_random(rand::random())),
     };
     let reverb = config.beside_reverb.as_ref();
-    let reverb = reverb.map(|reverb| Arc::new(ReverbInput::new(reverb, origin, metrics)));
+    let reverb =
+        reverb.map(|reverb| Arc::new(ReverbInput::new(reverb, origin, metrics, observation)));
     Inputs { laravel: laravel.collect(), reverb }
 }
 

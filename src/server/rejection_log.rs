@@ -241,15 +241,17 @@ impl RejectionLog {
         });
     }
 
-    /// Logs a refused request. Its cause may hold text of the peer.
+    /// Logs a refused request of the back end or of a page of this app, if it is known. Its cause may hold text of the
+    /// peer.
     pub(super) fn record_request(
         &self,
+        app: Option<&str>,
         status: u16,
         (cause, reason): (&str, Option<&'static str>),
         peer: Client,
     ) {
-        tracing::info!(status, cause, %peer, "request refused");
-        self.observation.refused(None, || {
+        tracing::info!(app, status, cause, %peer, "request refused");
+        self.observation.refused(app, || {
             let refusal = Refusal::new(RefusedPart::Request, cause).with_code(status);
             refusal.with_reason(reason).of_client(Some(peer.to_string()))
         });

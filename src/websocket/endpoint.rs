@@ -21,10 +21,10 @@ use super::connection::{self, AcceptedHandshake};
 use super::context::{ConnectionContext, Stopping};
 use super::handshake::{HandshakeError, accept_key, text_values};
 use super::refusal;
+use super::refused_handshake::RefusedHandshake;
 use super::stream_transport::StreamTransport;
 use crate::config::WebSocketConfig;
 use crate::node::{Availability, Channels, ConnectionPermit, Node};
-use crate::observation::{Refusal, RefusedPart};
 use crate::protocol::admission::admit;
 use crate::protocol::deflate;
 use crate::protocol::{ClientLibrary, CloseCode, Frame};
@@ -116,7 +116,9 @@ impl WebSocketEndpoint {
         let channels = admitted.and_then(|()| self.channels(request, client));
         let verdict = channels.and_then(|channels| self.admitted(channels, client));
         if let Err(code) = &verdict {
-            self.show_refusal(*code, client, Some(request.uri().path()));
+            let path = request.uri().path();
+            let app = self.key(path).and_then(|key| self.app_with_key(key));
+            self.record_refusal(*code, client, Some(path), app.as_deref());
         }
         let library = ClientLibrary::of_query(request.uri().query().unwrap_or_default());
         let mut offers = text_values(request.headers(), &SEC_WEBSOCKET_EXTENSIONS);
@@ -145,10 +147,7 @@ impl WebSocketEndpoint {
             return Err(self.context.stopping.refusal());
         }
         let key = self.key(request.uri().path()).ok_or(CloseCode::PathNotFound)?;
-        // Browsers and SDKs differ in what they encode. A key that is not UTF-8 belongs to no app.
-        let key = percent_decode_str(key).decode_utf8_lossy();
-        let channels =
-            self.context.node.channels_by_key(&key).ok_or(CloseCode::ApplicationDoesNotExist)?;
+        let channels = self.app_with_key(key).ok_or(CloseCode::ApplicationDoesNotExist)?;
         let mut parameters = request.uri().query().unwrap_or_default().split('&');
         let protocol = parameters.find_map(|pair| pair.strip_prefix("protocol="));
         let origin =
@@ -188,18 +187,26 @@ impl WebSocketEndpoint {
         (!key.is_empty() && !key.contains('/')).then_some(key)
     }
 
-    /// Shows a refusal to those who look at the node, with the path of the handshake.
-    fn show_refusal(&self, code: CloseCode, client: Option<IpAddr>, path: Option<&str>) {
-        self.context.node.observation().refused(None, || {
-            let cause = match path {
-                Some(path) => format!("{} (the handshake was for {path:?})", code.reason()),
-                None => code.reason().to_owned(),
-            };
-            Refusal::new(RefusedPart::Handshake, &cause)
-                .with_code(code.code())
-                .with_reason(Some(code.label()))
-                .of_client(client.map(|client| client.to_string()))
-        });
+    /// The channels of the app with this key, as it stands in a path.
+    fn app_with_key(&self, key: &str) -> Option<Arc<Channels>> {
+        // Browsers and SDKs differ in what they encode. A key that is not UTF-8 belongs to no app.
+        let key = percent_decode_str(key).decode_utf8_lossy();
+        self.context.node.channels_by_key(&key)
+    }
+
+    /// Logs a refusal, and shows it to those who look at the node.
+    fn record_refusal(
+        &self,
+        code: CloseCode,
+        client: Option<IpAddr>,
+        path: Option<&str>,
+        channels: Option<&Channels>,
+    ) {
+        let refused = RefusedHandshake { code, client, path, prefix: &self.prefix };
+        refused.log();
+        let app = channels.map(Channels::app);
+        let app_id = app.as_ref().map(|app| app.id.as_str());
+        self.context.node.observation().refused(app_id, || refused.row());
     }
 
     /// Starts the connection task of an accepted socket in `tasks`, or a task that waits until it may open. A
@@ -236,22 +243,25 @@ impl WebSocketEndpoint {
     }
 
     async fn open(&self, upgrade: Upgrade, upgraded: UpgradedStream, tasks: &TaskTracker) {
-        let (context, was_admitted) = (&self.context, upgrade.verdict.is_ok());
-        let (verdict, address) = match upgrade.verdict {
-            Ok(Admitted { channels, address, .. }) => tokio::select! {
-                biased;
-                verdict = ConnectionPermit::acquire(&channels) => (verdict, address),
-                // A drain does not wait for Redis.
-                () = context.stopping.begun.cancelled() => (Err(context.stopping.refusal()), None),
-            },
-            Err(code) => (Err(code), None),
+        let context = &self.context;
+        let (verdict, address, channels) = match upgrade.verdict {
+            Ok(Admitted { channels, address, .. }) => {
+                let verdict = tokio::select! {
+                    biased;
+                    verdict = ConnectionPermit::acquire(&channels) => verdict,
+                    // A drain does not wait for Redis.
+                    () = context.stopping.begun.cancelled() => Err(context.stopping.refusal()),
+                };
+                (verdict, address, Some(channels))
+            }
+            Err(code) => (Err(code), None, None),
         };
         // Checked last: nothing below waits before the socket is counted.
         let is_full = context.node.availability(Instant::now()) == Availability::Exhausted;
         let verdict = verdict
             .and_then(|permit| if is_full { Err(CloseCode::OverServerLimit) } else { Ok(permit) });
-        if was_admitted && let Err(code) = &verdict {
-            self.show_refusal(*code, upgrade.client, None);
+        if let (Some(channels), Err(code)) = (channels, &verdict) {
+            self.record_refusal(*code, upgrade.client, None, Some(&channels));
         }
         let UpgradedStream { stream, response, early } = upgraded;
         match verdict {

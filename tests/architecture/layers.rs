@@ -33,7 +33,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &["app", "channel_rules", "config", "explanation", "metrics", "observation", "protocol"],
     ),
     ("cluster", &["app", "channel_rules", "config", "metrics", "protocol", "redis_connection"]),
-    ("redis_input", &["app", "config", "metrics", "protocol", "redis_connection"]),
+    ("redis_input", &["app", "config", "metrics", "observation", "protocol", "redis_connection"]),
     (
         "node",
         &[

@@ -9,3 +9,4 @@ mod harness;
 mod header;
 mod internal;
 mod refusals;
+mod rows;

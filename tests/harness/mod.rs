@@ -24,6 +24,7 @@ pub mod redis;
 pub mod server;
 pub mod socket;
 pub mod tls;
+pub mod viewer;
 pub mod wire;
 
 use std::future::Future;
@@ -36,6 +37,7 @@ pub use program::Program;
 pub use redis::TestRedis;
 pub use server::TestServer;
 pub use socket::TestSocket;
+pub use viewer::Viewer;
 
 /// Longer than anything takes on a busy two-core machine.
 pub const DEADLINE: Duration = Duration::from_secs(20);
