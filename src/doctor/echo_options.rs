@@ -50,26 +50,53 @@ pub(super) enum DialledKey {
 
 /// Every use of Echo in a text.
 pub(super) fn find(text: &str, variables: BuildVariables<'_>) -> Vec<EchoOptions> {
-    let mut found: Vec<(usize, EchoOptions, Option<&str>)> = Vec::new();
+    find_in_all(&[text], variables).into_iter().map(|(_, options)| options).collect()
+}
+
+/// Every use of Echo in texts that pages load together, each with the place of its text: a build may put the call of
+/// `configureEcho` into one file and the defaults of its package into another.
+pub(super) fn find_in_all(
+    texts: &[&str],
+    variables: BuildVariables<'_>,
+) -> Vec<(usize, EchoOptions)> {
+    let of_text = |(place, text): (usize, &&str)| {
+        objects(text, variables).into_iter().map(move |object| (place, object)).collect::<Vec<_>>()
+    };
+    let all = texts.iter().enumerate().flat_map(of_text);
+    let (defaults, explicit): (Vec<_>, Vec<_>) =
+        all.partition(|(_, object)| object.default_name.is_some());
+    let defaults: Vec<EchoOptions> = defaults
+        .into_iter()
+        .filter(|(_, object)| object.default_name == Some(object.options.broadcaster.as_str()))
+        .map(|(_, object)| object.options)
+        .collect();
+    let whole = explicit.into_iter().filter_map(|(place, object)| {
+        let before = &texts[place][..object.start];
+        Some((place, whole(object.options, &defaults, before, variables)?))
+    });
+    whole.collect()
+}
+
+/// An object that names a broadcaster.
+struct OptionsObject {
+    start: usize,
+    options: EchoOptions,
+    default_name: Option<&'static str>,
+}
+
+fn objects(text: &str, variables: BuildVariables<'_>) -> Vec<OptionsObject> {
+    let mut found: Vec<OptionsObject> = Vec::new();
     for (at, _) in text.match_indices("broadcaster") {
         let Some(start) = object_around(text, at) else { continue };
         let Some(fields) = JsValue::object_at(text, start, variables) else { continue };
         let JsValue::Text(broadcaster) = fields.field("broadcaster") else { continue };
-        let is_new = found.iter().all(|(known, _, _)| *known != start);
+        let is_new = found.iter().all(|known| known.start != start);
         if is_new && matches!(broadcaster.as_str(), "reverb" | "pusher") {
-            let line = line_of(text, start);
-            found.push((start, EchoOptions { line, broadcaster, fields }, default_of(text, start)));
+            let options = EchoOptions { line: line_of(text, start), broadcaster, fields };
+            found.push(OptionsObject { start, options, default_name: default_of(text, start) });
         }
     }
-    let (defaults, explicit): (Vec<_>, Vec<_>) = found.into_iter().partition(|one| one.2.is_some());
-    let of_its_name = |(_, options, name): (_, EchoOptions, Option<&str>)| {
-        (name == Some(options.broadcaster.as_str())).then_some(options)
-    };
-    let defaults: Vec<EchoOptions> = defaults.into_iter().filter_map(of_its_name).collect();
-    let explicit = explicit.into_iter();
-    let whole = explicit
-        .filter_map(|(start, options, _)| whole(options, &defaults, &text[..start], variables));
-    whole.collect()
+    found
 }
 
 /// The `{` of the object in which a byte stands.

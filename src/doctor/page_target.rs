@@ -4,6 +4,7 @@
 
 use super::echo_options::{DialledKey, DialledUrl, EchoOptions, find};
 use super::env_file::LaravelEnv;
+use super::js_value::JsValue;
 use super::laravel_app::LaravelApp;
 use super::source_text::without_comments;
 
@@ -15,6 +16,16 @@ pub(super) struct PageTarget {
     /// The options in a source.
     pub(super) options: Option<EchoOptions>,
     pub(super) dialled: DialledUrl,
+}
+
+impl PageTarget {
+    /// Whether a source names a host, or an option that stands for one.
+    pub(super) fn has_host(&self) -> bool {
+        let has_host = |options: &EchoOptions| {
+            options.fields.field("wsHost") != JsValue::Undefined || !options.ignored().is_empty()
+        };
+        self.options.as_ref().is_none_or(has_host)
+    }
 }
 
 /// Every start of Echo in a source, else what the variables say.

@@ -111,3 +111,21 @@ fn an_https_page_without_tls() {
         &[],
     );
 }
+
+#[test]
+fn a_page_with_the_options_of_pushers_own_service() {
+    let says = "Pages would connect to pusher.com, for Echo's options have no wsHost.";
+    let (source, host) = ("resources/js/echo.js", "wsHost: import.meta.env.VITE_REVERB_HOST,");
+    check(
+        "a-page-with-the-options-of-pusher",
+        |app| app.replaced(source, "'reverb'", "'pusher'").replaced(source, host, "cluster: 'eu',"),
+        &[("R013", says)],
+    );
+    // Beside one that connects here, it may be meant.
+    let other = "new Echo({ broadcaster: 'pusher', key: 'other-key', cluster: 'eu' });\n";
+    check(
+        "a-page-with-the-options-of-pusher",
+        |app| app.with("resources/js/prices.js", other),
+        &[],
+    );
+}

@@ -1,7 +1,7 @@
 //! The check of built JavaScript: what the pages that visitors load now will connect to.
 
 use crate::doctor::check::{Method, SetupCheck};
-use crate::doctor::echo_options::{DialledKey, DialledUrl, find};
+use crate::doctor::echo_options::{DialledKey, DialledUrl, find_in_all};
 use crate::doctor::finding::{CheckOutcome, Finding, Remedy};
 use crate::doctor::laravel_app::LaravelApp;
 use crate::doctor::page_target::{PageTarget, page_targets};
@@ -33,11 +33,11 @@ fn current(setup: &Setup) -> CheckOutcome {
         );
     }
     let expected = setup.env().map(|env| page_targets(app, env)).unwrap_or_default();
-    let built = app.bundles.iter().flat_map(|bundle| {
-        let options = find(&bundle.text, &|_| None);
-        options.into_iter().map(|options| (bundle.name.clone(), options.dialled()))
-    });
-    let built: Vec<(String, DialledUrl)> = built.collect();
+    let texts: Vec<&str> = app.bundles.iter().map(|bundle| bundle.text.as_str()).collect();
+    let built = find_in_all(&texts, &|_| None).into_iter();
+    let built: Vec<(String, DialledUrl)> = built
+        .map(|(place, options)| (app.bundles[place].name.clone(), options.dialled()))
+        .collect();
     if built.is_empty() {
         return unreadable(setup, app, !expected.is_empty());
     }

@@ -19,6 +19,7 @@ pub(super) const CHECKS: [SetupCheck; 3] = [
             "… is …, but … is …: pages would connect to another app.",
             "Pages would have no key, for … is not set.",
             "Pages would connect to pusher.com, for … is not set.",
+            "Pages would connect to pusher.com, for Echo's options have no wsHost.",
             "Pages would use … on port …, but ….",
         ],
         change: "the lines with `VITE_`, then build the pages",
@@ -71,9 +72,33 @@ fn variables_agree(setup: &Setup) -> CheckOutcome {
         return CheckOutcome::Inapplicable("nothing says what pages connect to".to_owned());
     }
     let listening = ServerPorts::of(setup);
+    if let Some(target) = targets.first()
+        && targets.iter().all(|target| target.dialled.is_pusher() && !target.has_host())
+        && !is_empty(env, &format!("{prefix}{}", app.name("HOST")))
+    {
+        return CheckOutcome::Found(vec![without_host(app, target, prefix)]);
+    }
     let findings = targets.iter().filter_map(|target| incomplete(app, env, target, &listening));
     let seen = targets.iter().map(|target| format!("{}: {}", target.place, target.dialled.shown()));
     CheckOutcome::of(findings.take(1).collect(), seen.collect())
+}
+
+fn is_empty(env: &LaravelEnv, name: &str) -> bool {
+    env.vite(name).is_none_or(|value| value.is_empty())
+}
+
+/// The options of Pusher's own service, in a page whose variables name another host.
+fn without_host(app: &LaravelApp, target: &PageTarget, prefix: &str) -> Finding {
+    let says = "Pages would connect to pusher.com, for Echo's options have no wsHost.";
+    let read = |setting: &str| format!("import.meta.env.{prefix}{}", app.name(setting));
+    let (host, port) = (read("HOST"), read("PORT"));
+    let remedy = format!(
+        "wsHost: {host}, wsPort: {port}, wssPort: {port} where Echo starts, and broadcaster: 'reverb'"
+    );
+    Finding::fail(says)
+        .seen(format!("{}: {}", target.place, target.dialled.shown()))
+        .change(Remedy::advice(remedy))
+        .change(Remedy::run("npm run build"))
 }
 
 /// What keeps a page from reaching the server.
@@ -98,7 +123,7 @@ fn incomplete(
     }
     let host = name("HOST");
     let reads_host = target.options.as_ref().is_some_and(|options| options.ignored().is_empty());
-    if dialled.is_pusher() && reads_host && env.vite(&host).is_none_or(|host| host.is_empty()) {
+    if dialled.is_pusher() && reads_host && is_empty(env, &host) {
         let finding =
             Finding::fail(format!("Pages would connect to pusher.com, for {host} is not set."));
         return Some(
