@@ -22,6 +22,7 @@ mod laravel_app;
 mod listeners;
 mod server_ports;
 mod page_target;
+mod queue_place;
 mod redaction;
 mod round_trip;
 mod setup;

@@ -83,7 +83,7 @@ impl Diagnosis {
                         finding.change.iter_mut().flat_map(Remedy::texts).for_each(clean);
                     }
                 }
-                Ok(CheckOutcome::Inapplicable(why)) => clean(why),
+                Ok(CheckOutcome::Inapplicable(why) | CheckOutcome::Undecided(why)) => clean(why),
                 Err(_) => {}
             }
         }

@@ -11,6 +11,8 @@ pub enum CheckOutcome {
     Found(Vec<Finding>),
     /// There is nothing to look at, and why.
     Inapplicable(String),
+    /// What can be seen from here does not decide it, and what would.
+    Undecided(String),
 }
 
 impl CheckOutcome {

@@ -31,7 +31,7 @@ struct Report<'a> {
 struct Row<'a> {
     id: &'static str,
     title: &'static str,
-    /// `pass`, `warn`, `fail` or `not_tried`.
+    /// `pass`, `warn`, `fail`, `not_decided` or `not_tried`.
     outcome: &'static str,
     needs: &'static [&'static str],
     took_ms: u128,
@@ -39,7 +39,7 @@ struct Row<'a> {
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     seen: &'a [String],
     findings: Vec<Entry<'a>>,
-    /// Why it was not tried.
+    /// Why it was not tried or not decided.
     #[serde(skip_serializing_if = "Option::is_none")]
     reason: Option<String>,
     /// The check whose failure explains why it was not tried.
@@ -104,6 +104,7 @@ fn row(examined: &Examined) -> Row<'_> {
             (examined.gravity().map_or("pass", name), &[][..], None, None)
         }
         Ok(CheckOutcome::Inapplicable(why)) => ("not_tried", &[][..], Some(why.clone()), None),
+        Ok(CheckOutcome::Undecided(why)) => ("not_decided", &[][..], Some(why.clone()), None),
         Err(NotTried { needs }) => {
             ("not_tried", &[][..], Some(format!("it needs {needs}")), Some(*needs))
         }

@@ -35,7 +35,7 @@ impl Paint {
     }
 }
 
-/// Failures in the order of the checks, then warnings, then the line about everything.
+/// Failures in the order of the checks, then warnings, then what was not decided, then the line about everything.
 pub fn text_report(diagnosis: &Diagnosis, paint: Paint) -> String {
     let mut text = String::new();
     for gravity in [Gravity::Fail, Gravity::Warn] {
@@ -44,6 +44,15 @@ pub fn text_report(diagnosis: &Diagnosis, paint: Paint) -> String {
             for finding in findings.filter(|finding| finding.gravity == gravity) {
                 push_finding(&mut text, examined.check.id, finding, paint);
             }
+        }
+    }
+    for examined in &diagnosis.examined {
+        if let Ok(CheckOutcome::Undecided(why)) = &examined.outcome {
+            let _ = writeln!(
+                text,
+                "? {}  {} Not decided: {why}.",
+                examined.check.id, examined.check.title
+            );
         }
     }
     text.push_str(&summary(diagnosis));
@@ -105,6 +114,7 @@ pub(super) fn summary(diagnosis: &Diagnosis) -> String {
         diagnosis.examined.iter().filter(|one| is(&one.outcome)).count()
     };
     let passed = count(&|outcome| matches!(outcome, Ok(CheckOutcome::Passed(_))));
+    let undecided = count(&|outcome| matches!(outcome, Ok(CheckOutcome::Undecided(_))));
     let inapplicable = count(&|outcome| matches!(outcome, Ok(CheckOutcome::Inapplicable(_))));
     let (failed, warned) =
         (diagnosis.of(Gravity::Fail).count(), diagnosis.of(Gravity::Warn).count());
@@ -121,6 +131,7 @@ pub(super) fn summary(diagnosis: &Diagnosis) -> String {
         (passed, format!("{passed} passed")),
         (failed, format!("{failed} failed")),
         (warned, warnings),
+        (undecided, format!("{undecided} not decided")),
         (not_tried, format!("{not_tried} not tried (they need {needed})")),
         (inapplicable, format!("{inapplicable} not applicable")),
     ];

@@ -13,5 +13,6 @@ mod harness;
 mod network;
 mod nginx;
 mod pages;
+mod queue;
 mod setups;
 mod twelve;

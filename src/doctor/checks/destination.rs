@@ -7,6 +7,7 @@ use crate::doctor::check::{Method, SetupCheck};
 use crate::doctor::env_file::LaravelEnv;
 use crate::doctor::finding::{CheckOutcome, Finding, Remedy};
 use crate::doctor::laravel_app::LaravelApp;
+use crate::doctor::queue_place::is_local;
 use crate::doctor::server_ports::ServerPorts;
 use crate::doctor::setup::Setup;
 
@@ -245,11 +246,6 @@ fn port_is_used(setup: &Setup) -> CheckOutcome {
         None => Remedy::advice("an address in server.listen"),
     };
     CheckOutcome::Found(vec![finding.change(remedy)])
-}
-
-fn is_local(host: &str) -> bool {
-    let address = host.trim_matches(['[', ']']).parse::<std::net::IpAddr>();
-    host == "localhost" || address.is_ok_and(|address| address.is_loopback())
 }
 
 fn answers(host: &str, port: u16) -> bool {

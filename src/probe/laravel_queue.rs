@@ -1,0 +1,96 @@
+//! A queue of Laravel in Redis, looked at from outside: how much waits, what is at work, whether the first job stays.
+//!
+//! Owns Laravel's keys and their forms. Nothing is taken, and no job is shown.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use redis::RedisError;
+use redis::aio::MultiplexedConnection;
+
+use crate::config::RedisConfig;
+use crate::redis_connection::{Connector, LinkError, LinkPhase};
+
+/// Between two looks at jobs that wait. A worker that has work takes the next job at once; one that had none sleeps
+/// for three seconds.
+pub const WATCH: Duration = Duration::from_millis(3500);
+
+/// What a queue has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum QueueState {
+    /// A worker has this many jobs in hand.
+    AtWork(u64),
+    /// Jobs are taken.
+    Moving,
+    /// So many jobs wait, and the first one stayed the first.
+    Standing(u64),
+    /// There is nothing to take.
+    Empty,
+}
+
+/// One look.
+struct QueueLook {
+    waiting: u64,
+    reserved: u64,
+    first: Option<Vec<u8>>,
+}
+
+/// Looks at the queue under each of `names` (`queues:default` behind the prefix), and again after [`WATCH`] if jobs
+/// wait. The error is a text.
+pub async fn watch_queue(
+    redis: &RedisConfig,
+    names: &[String],
+    limit: Duration,
+) -> Result<QueueState, String> {
+    let mut connector = Connector::new(redis, "").map_err(|error| error.to_string())?;
+    let watched = async {
+        let mut connection = connector.connect(limit, |_| Ok(())).await?;
+        watch(&mut connection, names).await.map_err(LinkError::from)
+    };
+    match tokio::time::timeout(limit + WATCH, watched).await {
+        Ok(Ok(state)) => Ok(state),
+        Ok(Err(error)) => Err(connector.explain(&error, LinkPhase::Connecting)),
+        Err(_) => Err(format!("no answer came within {} ms", (limit + WATCH).as_millis())),
+    }
+}
+
+async fn watch(
+    connection: &mut MultiplexedConnection,
+    names: &[String],
+) -> Result<QueueState, RedisError> {
+    for name in names {
+        let before = look(connection, name).await?;
+        if before.reserved > 0 {
+            return Ok(QueueState::AtWork(before.reserved));
+        }
+        if before.waiting == 0 {
+            continue;
+        }
+        tokio::time::sleep(WATCH).await;
+        let after = look(connection, name).await?;
+        let is_standing = after.reserved == 0 && after.waiting > 0 && after.first == before.first;
+        return Ok(if is_standing {
+            QueueState::Standing(after.waiting)
+        } else {
+            QueueState::Moving
+        });
+    }
+    Ok(QueueState::Empty)
+}
+
+async fn look(connection: &mut MultiplexedConnection, name: &str) -> Result<QueueLook, RedisError> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+    // What a worker took has the time until which no other worker takes it; a time that is over is a worker that died.
+    let (waiting, first, reserved) = redis::pipe()
+        .cmd("LLEN")
+        .arg(name)
+        .cmd("LINDEX")
+        .arg(name)
+        .arg(0)
+        .cmd("ZCOUNT")
+        .arg(format!("{name}:reserved"))
+        .arg(now)
+        .arg("+inf")
+        .query_async(connection)
+        .await?;
+    Ok(QueueLook { waiting, reserved, first })
+}
