@@ -11,7 +11,9 @@ import { parse } from 'dotenv';
 import { expand } from 'dotenv-expand';
 import Echo from 'laravel-echo';
 import Pusher from 'pusher-js';
+import { sdk } from './backend.mjs';
 import { plainEnvironment, startServer } from './server.mjs';
+import { until } from './until.mjs';
 
 const run = promisify(execFile);
 const file = (path) => fileURLToPath(new URL(`../../${path}`, import.meta.url));
@@ -78,8 +80,22 @@ export class Application {
 
   /** The variables of `.env` as Vite gives them to pages. */
   get vite() {
-    const { parsed } = expand({ parsed: parse(readFileSync(join(this.folder, '.env'))), processEnv: {} });
-    return Object.fromEntries(Object.entries(parsed).filter(([name]) => name.startsWith('VITE_')));
+    return Object.fromEntries(Object.entries(this.#env).filter(([name]) => name.startsWith('VITE_')));
+  }
+
+  get #env() {
+    return expand({ parsed: parse(readFileSync(join(this.folder, '.env'))), processEnv: {} }).parsed;
+  }
+
+  /** Writes a configuration file of Resound beside the `.env`, for `serve` with `--config resound.toml`. */
+  configure(toml) {
+    writeFileSync(join(this.folder, 'resound.toml'), toml);
+  }
+
+  /** The stock server SDK with the credentials of `.env`; `options` replace some. It signs what the auth endpoint of a test answers. */
+  sdk(server, options = {}) {
+    const { REVERB_APP_ID: appId, REVERB_APP_KEY: key, REVERB_APP_SECRET: secret } = this.#env;
+    return sdk(server, { appId, key, secret, ...options });
   }
 
   /** `resound serve` without a configuration file, in the folder of the application. `command`: what differs. */
@@ -138,6 +154,16 @@ export class Application {
     for (const server of this.#servers) await server.dispose();
     rmSync(this.#root, { recursive: true, force: true });
   }
+}
+
+/** The lines with this message and this part of a log in JSON, as values, once there is one. */
+export async function logged(server, message, part) {
+  const found = () => {
+    const whole = server.log.split('\n').slice(0, -1).filter((line) => line.startsWith('{') && line.includes(part));
+    return whole.map((line) => JSON.parse(line)).filter((line) => line.message === message);
+  };
+  await until(() => found().length > 0, () => `"${message}" with ${part} in the log:\n${server.log}`);
+  return found();
 }
 
 /** The output of a command of Resound that looks at this server, such as `explain orders.7`. */

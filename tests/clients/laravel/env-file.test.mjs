@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { copyFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, test } from 'node:test';
-import { CERTIFICATE, freePort, Inbox, laravel, reverbEnv, state, subscribed } from '../harness.mjs';
+import { CERTIFICATE, freePort, Inbox, laravel, reverbEnv, state, subscribed, until } from '../harness.mjs';
 
 const DATA = { capacity: 85, name: 'Zoë ☃ "q" \\ </script> 😀' };
 const CREDENTIALS = `APP_ID=app-of-soketi
@@ -37,7 +37,7 @@ describe('an application with the .env that Laravel writes', { concurrency: true
     await arrived();
     assert.deepEqual([verdict.verdict, verdict.sockets], ['delivered', 2]);
     const variables = 'REVERB_SERVER_HOST, REVERB_HOST, REVERB_SERVER_PORT, REVERB_APP_ID, REVERB_APP_KEY, REVERB_APP_SECRET';
-    assert.ok(server.log.includes(`settings were read from a .env file file=".env" variables=${variables}\n`), server.log);
+    await until(() => server.log.includes(`settings were read from a .env file file=".env" variables=${variables}\n`), 'the line');
   });
 
   test('is served from another folder with --env-file', async (t) => {
@@ -47,7 +47,7 @@ describe('an application with the .env that Laravel writes', { concurrency: true
     const arrived = await received(t, { echo: application.echo(t), pusher: application.pusher(t) });
     await application.broadcast(EVENT);
     await arrived();
-    assert.ok(server.log.includes('settings were read from a .env file file="../app/.env"'), server.log);
+    await until(() => server.log.includes('settings were read from a .env file file="../app/.env"'), 'the line');
   });
 });
 

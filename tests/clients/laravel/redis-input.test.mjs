@@ -3,11 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-import {
-  Application, freePort, Inbox, reverbEnv, roundTrip, sdk, startRedis, state, subscribed, tap,
-} from '../harness.mjs';
+import { Application, freePort, Inbox, reverbEnv, roundTrip, startRedis, state, subscribed, tap } from '../harness.mjs';
 
 const ALL = ['Channel:orders', 'PrivateChannel:orders.1', 'PresenceChannel:room'];
 const NAMES = ['orders', 'private-orders.1', 'presence-room'];
@@ -18,12 +14,10 @@ describe('what Laravel broadcasts', () => {
   before(async () => {
     const port = await freePort();
     shared.redis = await startRedis();
-    const env = reverbEnv(port).replace('REDIS_PORT=6379', `REDIS_PORT=${shared.redis.port}`);
-    shared.application = new Application(env);
-    writeFileSync(join(shared.application.folder, 'resound.toml'), '[[laravel_redis]]\nprefix = "laravel-database-"\n');
+    shared.application = new Application(reverbEnv(port).replace('REDIS_PORT=6379', `REDIS_PORT=${shared.redis.port}`));
+    shared.application.configure('[[laravel_redis]]\nprefix = "laravel-database-"\n');
     shared.server = await shared.application.serve(port, { arguments: ['--config', 'resound.toml'] });
-    const [id, key, secret] = ['ID', 'KEY', 'SECRET'].map((name) => new RegExp(`^REVERB_APP_${name}=(.*)$`, 'm').exec(env)[1]);
-    shared.sdk = sdk(shared.server, { appId: id, key, secret });
+    shared.sdk = shared.application.sdk(shared.server);
   });
   after(async () => {
     await shared.application?.dispose();
