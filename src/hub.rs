@@ -12,7 +12,6 @@ use std::time::Instant;
 use arc_swap::{ArcSwap, Guard};
 use indexmap::IndexMap;
 use parking_lot::Mutex;
-use tokio::sync::oneshot;
 
 use crate::app::App;
 use crate::channel_rules::{WebhookPayload, WebhookSink};
@@ -27,6 +26,7 @@ mod command;
 mod event_cache;
 mod flush_queue;
 mod history;
+mod lookup;
 mod outbox;
 mod paced_channel;
 mod registry;
@@ -313,43 +313,6 @@ impl Hub {
         })
     }
 
-    /// The counts of one channel; `None` when it is not occupied.
-    pub fn counts(&self, name: &ChannelName) -> Option<ChannelCounts> {
-        self.registry.with_occupied(name, |channel| channel.counts())
-    }
-
-    /// Whether a socket is in a channel; `None` if the channel is not occupied.
-    pub fn find(
-        &self,
-        name: &ChannelName,
-        socket: SocketId,
-    ) -> Option<oneshot::Receiver<Membership>> {
-        self.registry.with_occupied(name, |channel| channel.find(&self.shards, socket))
-    }
-
-    /// Names of occupied channels that begin with one of `prefixes`, so many of each at most and in no order.
-    pub fn names(&self, prefixes: &[String], most: usize) -> Vec<ChannelName> {
-        self.registry.names(prefixes, most)
-    }
-
-    /// Every occupied channel whose name starts with `prefix`, sorted by name.
-    pub fn occupied(&self, prefix: &str) -> Vec<(ChannelName, ChannelCounts)> {
-        let mut all = self.registry.occupied(prefix);
-        all.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
-        all
-    }
-
-    /// The distinct members of a presence channel, in order of arrival.
-    pub fn members(&self, name: &ChannelName) -> Vec<Arc<str>> {
-        self.registry.with_occupied(name, |channel| channel.user_ids()).unwrap_or_default()
-    }
-
-    /// The data of a channel's cached event, and the seconds until it expires.
-    pub fn last_event(&self, name: &ChannelName, now: Instant) -> Option<(Arc<str>, u64)> {
-        let (cached, left) = self.cache.get(&self.app().id, name, now)?;
-        Some((cached.data, left.as_secs()))
-    }
-
     /// Closes every socket that is signed in as this user and, if the app is configured so, every one
     /// that joined a presence channel as this user. Returns their number.
     pub fn terminate_user(&self, user_id: &str) -> usize {
@@ -363,11 +326,6 @@ impl Hub {
             self.shards.end(socket, CloseCode::Terminated);
         }
         sockets.len()
-    }
-
-    /// The number of occupied channels.
-    pub fn channel_count(&self) -> usize {
-        self.registry.len()
     }
 
     /// Sends a channel's subscription count, if the app has these events. A throttled count waits for

@@ -21,6 +21,7 @@ mod login_throttle;
 mod parameters;
 mod recorded_events;
 mod refusals;
+mod triggers;
 
 pub use api::InternalApi;
 pub use gate::Entrance;
@@ -35,6 +36,7 @@ pub fn router(api: &Arc<InternalApi>, entrance: Entrance) -> Router {
         .route("/internal/v1/refusals", get(refusals::show))
         .route("/internal/v1/apps", get(apps::show))
         .route("/internal/v1/apps/{app}/explain", get(explanation::show))
+        .route("/internal/v1/apps/{app}/triggers/{id}", get(triggers::show))
         .route("/internal/v1/apps/{app}/events", get(recorded_events::show))
         .with_state(api.clone())
         .merge(http::metrics_router(api.node.clone()))

@@ -10,8 +10,8 @@ use std::time::Instant;
 use crate::app::{App, Apps};
 use crate::channel_rules::WebhookSink;
 use crate::cluster::{Cluster, Disagreement, InvalidTopicMessage, NodeId};
-use crate::config::ClusterSettings;
-use crate::explanation::Verdict;
+use crate::config::{ClusterSettings, PayloadView};
+use crate::explanation::{TriggerId, Verdict};
 use crate::hub::{EventCache, Hub, Shards};
 use crate::metrics::{Condition, Metrics};
 use crate::observation::Observation;
@@ -33,11 +33,14 @@ mod local_apps;
 mod message_log;
 mod peer_log;
 mod pending_joins;
+mod reached;
+mod recent_triggers;
 mod refusal_reason;
 mod served_apps;
 mod single_node;
 mod socket;
 mod socket_capacity;
+mod trigger_explanation;
 
 pub use activity::{AcceptedEvent, Activity};
 pub use channels::Channels;
@@ -47,8 +50,10 @@ pub use explaining::{ChannelExplanation, ExplainedEvent};
 pub use message_log::readable;
 pub use peer_log::PeerLog;
 pub use pending_joins::PendingJoins;
+pub use reached::Reached;
 pub use socket::{Arrival, Socket};
 pub use socket_capacity::{Availability, SocketCapacity};
+pub use trigger_explanation::TriggerExplanation;
 
 use app_registry::AppRegistry;
 use cluster_node::ClusterNode;
@@ -56,8 +61,10 @@ use coordinator::Coordinator;
 use decisions::Decisions;
 use fed_node::FedNode;
 use local_apps::{LocalApp, LocalApps};
+use recent_triggers::RecentTriggers;
 use served_apps::ServedApps;
 use single_node::SingleNode;
+use trigger_explanation::explain_trigger;
 
 /// All apps of this process.
 pub struct Node {
@@ -70,6 +77,8 @@ pub struct Node {
     /// The cluster, and where it finds the apps.
     cluster: Option<(Arc<Cluster>, Arc<LocalApps>)>,
     capacity: SocketCapacity,
+    /// The events that viewers were shown of late.
+    recent: Arc<RecentTriggers>,
     /// Set before the first app is served, if at all.
     inputs: OnceLock<Inputs>,
 }
@@ -149,10 +158,21 @@ impl Node {
         for reason in InvalidTopicMessage::ALL {
             metrics.cluster.expose_drop(reason.label());
         }
-        let (apps, served_apps, decisions, capacity, inputs) = Default::default();
+        let (apps, served_apps, decisions, capacity, recent, inputs) = Default::default();
         let (shards, cache) = (shards.clone(), Arc::new(cache));
         let cluster = None;
-        Self { apps, served_apps, shards, cache, decisions, metrics, cluster, capacity, inputs }
+        Self {
+            apps,
+            served_apps,
+            shards,
+            cache,
+            decisions,
+            metrics,
+            cluster,
+            capacity,
+            recent,
+            inputs,
+        }
     }
 
     /// Feeds apps that are served from now on with these inputs. To be called once.
@@ -211,29 +231,29 @@ impl Node {
             Some((cluster, local_apps)) => {
                 let hub = Arc::new(Hub::new(app.clone(), shards, cache, None));
                 let (local, log) = (hub.clone(), peer_log.clone());
-                let activity = Activity::new(&app.id, self.observation().clone());
                 local_apps.push(LocalApp {
                     hub: local,
                     webhooks: webhooks.clone(),
                     peer_log: log,
-                    activity,
+                    activity: Activity::new(hub.clone(), self.recent.clone()),
                 });
                 let node = ClusterNode::new(cluster.clone(), slot, hub.clone(), webhooks);
                 (hub, Box::new(node))
             }
         };
+        let seen = (peer_log, Activity::new(hub.clone(), self.recent.clone()));
         let inputs = self.inputs.get();
         let laravel = inputs.iter().flat_map(|inputs| &inputs.laravel);
         let of_app = laravel.filter(|input| input.app_id() == app.id);
         let coordinator = of_app.fold(coordinator, |inner, input| {
             let decides = (self.decisions.clone(), self.metrics.clone());
             let (input, hub) = (input.clone(), hub.clone());
-            Box::new(FedNode::new(input, inner, hub, decides, peer_log.clone()))
+            Box::new(FedNode::new(input, inner, hub, decides, seen.clone()))
         });
         let (decisions, metrics) = (self.decisions.clone(), self.metrics.clone());
         let served = self.served_apps.clone();
         let reverb = inputs.and_then(|inputs| inputs.reverb.clone());
-        let channels = Channels::new(hub, coordinator, decisions, metrics, peer_log, served);
+        let channels = Channels::new(hub, coordinator, decisions, metrics, seen, served);
         Arc::new(channels.beside(reverb))
     }
 
@@ -273,6 +293,16 @@ impl Node {
         event: Option<&str>,
     ) -> ChannelExplanation {
         explaining::explain_channel(channels, &self.apps.served(), channel, event).await
+    }
+
+    /// What became of an event that a viewer was shown; `None` if it is not kept.
+    pub async fn explain_trigger(
+        &self,
+        channels: &Channels,
+        id: TriggerId,
+        view: PayloadView,
+    ) -> Option<TriggerExplanation> {
+        explain_trigger(channels, &self.apps.served(), id, view).await
     }
 
     /// Does the work of all apps that is due by the time.

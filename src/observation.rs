@@ -17,19 +17,21 @@ mod payload;
 mod record;
 mod refusal;
 mod refusal_ring;
+mod remedy;
 mod row;
 mod socket_text;
 mod tap;
 mod tap_filter;
 
 pub use occurrence::{
-    Closing, Connection, Delivery, JoinOrLeave, Occurrence, OccurrenceKind, Published,
-    TriggerSource, WebhookCall, What,
+    Closing, Connection, Delivery, EventOutcome, JoinOrLeave, Occurrence, OccurrenceKind,
+    Published, TriggerSource, WebhookCall, What,
 };
 pub use payload::Payload;
 pub use record::{Record, RecordedEvents};
 pub use refusal::{Refusal, RefusedPart};
-pub use refusal_ring::{PastRefusals, RefusalRing};
+pub use refusal_ring::{PastRefusals, RefusalGroup, RefusalGroupKey, RefusalRing};
+pub use remedy::remedy;
 pub use row::{recorded_row, row};
 pub use tap::{Tap, TapBatch};
 pub use tap_filter::{InvalidPattern, NamePattern, TapFilter};
@@ -51,11 +53,15 @@ impl Observation {
     }
 
     /// Shows the taps what has happened. `what` is made only if one of them takes this kind; it returns
-    /// the id of the app, if it concerns one.
-    pub fn record(&self, kind: OccurrenceKind, what: impl FnOnce() -> (Option<String>, What)) {
-        if self.wants(kind) {
+    /// the id of the app, if it concerns one. True if a tap, or the record, took it.
+    pub fn record(
+        &self,
+        kind: OccurrenceKind,
+        what: impl FnOnce() -> (Option<String>, What),
+    ) -> bool {
+        self.wants(kind) && {
             let (app, what) = what();
-            self.show(Occurrence { at_ms: now_ms(), app, what });
+            self.show(Occurrence { at_ms: now_ms(), app, what })
         }
     }
 
@@ -126,12 +132,13 @@ impl Observation {
         self.wanted.store(wanted, Ordering::Relaxed);
     }
 
-    fn show(&self, occurrence: Occurrence) {
+    fn show(&self, occurrence: Occurrence) -> bool {
         let occurrence = Arc::new(occurrence);
         self.recorded.get().into_iter().for_each(|record| record.push(&occurrence));
         let taps = self.taps.lock();
         let takers = taps.iter().filter(|tap| tap.filter().takes(&occurrence));
-        takers.for_each(|tap| tap.push(&occurrence));
+        let taken = takers.filter(|tap| tap.push(&occurrence)).count();
+        taken > 0 || self.recorded.get().is_some()
     }
 }
 

@@ -39,6 +39,9 @@ pub(super) struct Tail {
     /// refused, webhook.
     #[arg(long, value_name = "KINDS")]
     kind: Option<String>,
+    /// Only with these outcomes, with commas between: delivered, missed (no socket received the event), refused.
+    #[arg(long, value_name = "OUTCOMES")]
+    outcome: Option<String>,
     /// How much of the data of events is shown; masked is keys and types.
     #[arg(long, value_enum)]
     payloads: Option<Payloads>,
@@ -113,6 +116,7 @@ impl Tail {
             ("event", self.event.clone()),
             ("socket", self.socket.clone()),
             ("kind", self.kind.clone()),
+            ("outcome", self.outcome.clone()),
             ("payloads", payloads),
         ];
         given.into_iter().filter_map(|(name, value)| Some((name, value?))).collect()

@@ -77,7 +77,7 @@ pub(super) fn subscribe_call(channel: &str) -> String {
 }
 
 /// A text as a string literal of JavaScript and PHP: both read `\\` and `\'` in single quotes alike.
-fn literal(text: &str) -> String {
+pub(super) fn literal(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('\'', "\\'");
     format!("'{escaped}'")
 }

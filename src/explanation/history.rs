@@ -154,12 +154,15 @@ impl AppHistory {
         self.refusals.push_back(RefusedSubscription { channel, ..refused });
     }
 
-    /// The part of one channel that a verdict takes account of. `is_vacant` if no socket is subscribed.
+    /// The part of one channel that a verdict on an event of `now` takes account of; `now` may be in the past.
     pub fn past(&self, channel: &str, now: Instant) -> ChannelPast {
-        let left = self.departures.iter().rev().find(|left| left.channel.as_str() == channel);
-        let refused = self.refusals.iter().rev().find(|refused| *refused.channel == *channel);
+        let mut departures = self.departures.iter().rev().filter(|left| left.at <= now);
+        let mut refusals = self.refusals.iter().rev().filter(|refused| refused.at <= now);
+        let left = departures.find(|left| left.channel.as_str() == channel);
+        let refused = refusals.find(|refused| *refused.channel == *channel);
         let since = |at| now.saturating_duration_since(at);
-        let is_unseen = left.is_none() && !self.is_cut && self.subscribed_at(channel).is_none();
+        let is_unseen =
+            left.is_none() && !self.is_cut && self.subscribed_at(channel).is_none_or(|at| at > now);
         ChannelPast {
             vacated: left.map(|left| (since(left.at), Some(left.socket))),
             refused: refused.map(|refused| (since(refused.at), refused.reason.sentence.clone())),
@@ -189,6 +192,11 @@ impl AppHistory {
             .collect();
         all.sort_by_key(|event| event.ago_ms);
         all
+    }
+
+    /// How long after this time the first socket subscribed, if none had before.
+    pub fn subscribed_after(&self, channel: &str, at: Instant) -> Option<Duration> {
+        self.subscribed_at(channel)?.checked_duration_since(at)
     }
 
     fn subscribed_at(&self, channel: &str) -> Option<Instant> {

@@ -26,6 +26,14 @@ impl TriggerIds {
     }
 }
 
+impl TriggerId {
+    /// Reads an id as it is written.
+    pub fn parse(text: &str) -> Option<Self> {
+        let is_written = text.len() == 16 && text.bytes().all(|digit| digit.is_ascii_hexdigit());
+        is_written.then(|| u64::from_str_radix(text, 16).ok().map(Self)).flatten()
+    }
+}
+
 impl fmt::Display for TriggerId {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{:016x}", self.0)
@@ -34,12 +42,21 @@ impl fmt::Display for TriggerId {
 
 #[cfg(test)]
 mod tests {
-    use super::TriggerIds;
+    use super::{TriggerId, TriggerIds};
 
     #[test]
     fn an_id_is_drawn_once() {
         let ids = TriggerIds::new(u64::MAX);
         assert_eq!(ids.draw().to_string(), "ffffffffffffffff");
         assert_eq!(ids.draw().to_string(), "0000000000000000");
+    }
+
+    #[test]
+    fn an_id_is_read_as_it_is_written() {
+        let id = TriggerIds::new(0xab12).draw();
+        assert_eq!(TriggerId::parse("000000000000ab12"), Some(id));
+        for text in ["", "ab12", "+00000000000ab12", "000000000000ab1g", "0000000000000ab12"] {
+            assert_eq!(TriggerId::parse(text), None, "{text}");
+        }
     }
 }

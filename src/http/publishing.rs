@@ -46,6 +46,7 @@ struct StartedEvent {
     /// `None` if nothing has been written about it.
     trigger: Option<TriggerId>,
     triggered: Vec<Triggered>,
+    is_shown: bool,
 }
 
 impl Publication {
@@ -79,9 +80,14 @@ pub(super) async fn publish(request: &SignedRequest, events: &[ValidEvent<'_>]) 
     let mut published = Vec::new();
     for (event, started) in events.iter().zip(started) {
         let mut trigger = started.trigger;
+        let mut reached = Vec::new();
         for (channel, triggered) in event.channels.iter().zip(started.triggered) {
             let subscribers = triggered.subscribers();
-            match triggered.end().await {
+            let end = triggered.end().await;
+            if started.is_shown {
+                reached.push(request.channels.reached(channel, end, subscribers));
+            }
+            match end {
                 TriggerEnd::Received => {}
                 TriggerEnd::ThisNodeOnly => reach = PublishReach::ThisNode,
                 TriggerEnd::Missed => {
@@ -95,6 +101,9 @@ pub(super) async fn publish(request: &SignedRequest, events: &[ValidEvent<'_>]) 
                     PublishedEvent { trigger, channel, name, data, except, subscribers };
                 published.push(of_channel);
             }
+        }
+        if started.is_shown {
+            request.channels.activity().triggered(accepted(event, trigger), &reached);
         }
     }
     if let Some(cluster_publish) = cluster_publish {
@@ -128,16 +137,14 @@ fn start_publish(request: &SignedRequest, event: &ValidEvent<'_>) -> StartedEven
         tracing::debug!(target: "resound::stream", trigger, app = channels.app().id, %channel, event = event.name, bytes = event.data.len(), subscribers, "event triggered");
         started.push(triggered);
     }
-    let id = trigger.filter(|_| is_shown).map(|id| id.to_string());
-    channels.activity().triggered(accepted(event, id.as_deref()), subscribers(started.iter()));
     if event.data.len() > channels.app().limits.event_data_warn_bytes {
         channels.oversized(event.name, event.data.len());
     }
-    StartedEvent { trigger, triggered: started }
+    StartedEvent { trigger, triggered: started, is_shown }
 }
 
 /// The event as those see it who look at the node.
-fn accepted<'a>(event: &'a ValidEvent<'_>, id: Option<&'a str>) -> AcceptedEvent<'a> {
+fn accepted<'a>(event: &'a ValidEvent<'_>, id: Option<TriggerId>) -> AcceptedEvent<'a> {
     let ValidEvent { name, data, channels, except, .. } = event;
     AcceptedEvent { source: TriggerSource::Http, id, channels, name, data, except: *except }
 }

@@ -204,6 +204,18 @@ impl Channel {
         shards.find(socket, self.id_of(socket))
     }
 
+    /// Its subscribers, as each shard that has some lists them; none where they have a pace, since those are in
+    /// slices.
+    pub(super) fn list(
+        &self,
+        shards: &Shards,
+        most: usize,
+    ) -> Vec<oneshot::Receiver<Vec<SocketId>>> {
+        let occupied = self.on_shard.iter().enumerate().filter(|&(_, &sockets)| sockets > 0);
+        let occupied = occupied.filter(|_| self.paced.is_none());
+        occupied.map(|(shard, _)| shards.list(shard, self.id, most)).collect()
+    }
+
     /// The answer to a subscription.
     pub(super) fn answer(&self) -> Frame {
         match &self.roster {

@@ -46,6 +46,8 @@ pub(super) enum ShardCommand {
     Forget { socket: SocketId },
     /// Answer whether a socket is in a channel.
     Find { socket: SocketId, channel: ChannelId, answer: oneshot::Sender<Membership> },
+    /// Answer which sockets are in a channel, so many at most.
+    List { channel: ChannelId, most: usize, answer: oneshot::Sender<Vec<SocketId>> },
 }
 
 /// Whether a socket is in a channel.
@@ -66,6 +68,11 @@ impl Membership {
         let is_in = subscribers.is_some_and(|slots| slots.contains(&slot));
         if is_in { Self::Subscribed } else { Self::Open }
     }
+}
+
+/// Passes an answer on, whose receiver may be gone.
+pub(super) fn reply<T>(receiver: oneshot::Sender<T>, answer: T) {
+    let _ = receiver.send(answer);
 }
 
 impl ShardCommand {

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use indexmap::IndexSet;
 use slab::Slab;
 
-use super::command::{ChannelId, HubId, Membership, ShardCommand};
+use super::command::{ChannelId, HubId, Membership, ShardCommand, reply};
 use super::flush_queue::FlushQueue;
 use super::outbox::{FlushEnd, Outbox, Signal, Transport};
 use super::socket_ends::SocketEnds;
@@ -149,17 +149,18 @@ impl Shard {
             }
             ShardCommand::Writable { socket } => sockets.writable(socket),
             ShardCommand::End { socket, code } => {
-                if let Some(slot) = sockets.slot(socket) {
-                    sockets.end(slot, code);
-                }
+                sockets.slot(socket).into_iter().for_each(|slot| sockets.end(slot, code));
             }
             ShardCommand::Finish { socket, code } => sockets.finish(socket, code),
             ShardCommand::EndSome { of, count, code } => sockets.end_some(of, count, code),
             ShardCommand::Forget { socket } => sockets.forget(socket),
             ShardCommand::Find { socket, channel, answer } => {
                 let found = Membership::of(sockets.slot(socket), self.channels.get(&channel));
-                // The receiver may be gone.
-                let _ = answer.send(found);
+                reply(answer, found);
+            }
+            ShardCommand::List { channel, most, answer } => {
+                let slots = self.channels.get(&channel).into_iter().flatten().take(most);
+                reply(answer, slots.map(|&slot| sockets.slab[slot as usize].socket).collect());
             }
         }
     }

@@ -260,6 +260,18 @@ impl Shards {
         found
     }
 
+    /// Sockets of a channel that a shard has, behind everything that is queued for it.
+    pub(super) fn list(
+        &self,
+        shard: usize,
+        channel: ChannelId,
+        most: usize,
+    ) -> oneshot::Receiver<Vec<SocketId>> {
+        let (answer, listed) = oneshot::channel();
+        self.push(shard, ShardCommand::List { channel, most, answer });
+        listed
+    }
+
     pub(super) fn deliver(
         &self,
         shard: usize,

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use axum::extract::{RawPathParams, State};
-use axum::http::{StatusCode, Uri};
+use axum::http::Uri;
 use axum::response::Response;
 
 use super::answer::{InternalError, json};
@@ -34,10 +34,6 @@ pub(super) async fn show(
     }
     let channel =
         channel.ok_or_else(|| InternalError::bad_request("name a channel: ?channel=…"))?;
-    let channels = api.node.channels_by_id(app).ok_or_else(|| {
-        let app: String = app.chars().take(64).collect();
-        let text = format!("no app of this server has the id {app:?}");
-        InternalError::new(StatusCode::NOT_FOUND, text)
-    })?;
+    let channels = parameters::channels_of(&api, app)?;
     Ok(json(&api.node.explain_channel(&channels, &channel, event.as_deref()).await))
 }

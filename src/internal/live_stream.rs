@@ -49,8 +49,10 @@ pub(super) async fn show(
     for (name, value) in parameters::pairs(uri.query().unwrap_or_default())? {
         if name == "payloads" {
             view = parameters::view(&value, api.payloads)?;
+        } else if name == "max_rows_per_second" {
+            filter.max_rows_per_second = Some(parameters::rows_per_second(&value)?);
         } else if !parameters::take_filter(&mut filter, &name, &value)? {
-            let known = "app, channel, event, socket, kind, payloads";
+            let known = "app, channel, event, socket, kind, outcome, payloads, max_rows_per_second";
             return Err(parameters::unknown(&name, known));
         }
     }

@@ -1,13 +1,19 @@
 //! The parameters of a query, read strictly: what is not known is refused by its name.
 
 use std::borrow::Cow;
+use std::sync::Arc;
 
 use percent_encoding::percent_decode_str;
 
 use super::answer::InternalError;
+use super::api::InternalApi;
 use crate::config::PayloadView;
-use crate::observation::{NamePattern, OccurrenceKind, TapFilter};
+use crate::node::Channels;
+use crate::observation::{EventOutcome, NamePattern, OccurrenceKind, TapFilter};
 use crate::protocol::SocketId;
+
+/// More than any viewer reads.
+const MAX_ROWS_PER_SECOND: u32 = 10_000;
 
 /// The pairs of a query, decoded; `+` is a space, as in forms.
 pub(super) fn pairs(query: &str) -> Result<Vec<(String, String)>, InternalError> {
@@ -49,6 +55,7 @@ pub(super) fn take_filter(
             filter.socket = Some(socket.ok_or_else(text)?);
         }
         "kind" => filter.kinds = value.split(',').map(kind).collect::<Result<_, _>>()?,
+        "outcome" => filter.outcomes = value.split(',').map(outcome).collect::<Result<_, _>>()?,
         _ => return Ok(false),
     }
     Ok(true)
@@ -58,6 +65,22 @@ fn kind(name: &str) -> Result<OccurrenceKind, InternalError> {
     OccurrenceKind::of_name(name).ok_or_else(|| {
         let names = OccurrenceKind::ALL.map(OccurrenceKind::name).join(", ");
         InternalError::bad_request(format!("kind has {name:?}; the kinds are {names}"))
+    })
+}
+
+fn outcome(name: &str) -> Result<EventOutcome, InternalError> {
+    EventOutcome::of_name(name).ok_or_else(|| {
+        let names = EventOutcome::ALL.map(EventOutcome::name).join(", ");
+        InternalError::bad_request(format!("outcome has {name:?}; the outcomes are {names}"))
+    })
+}
+
+/// The most rows of a second that a viewer asks for.
+pub(super) fn rows_per_second(value: &str) -> Result<u32, InternalError> {
+    let rows = value.parse().ok().filter(|rows| (1..=MAX_ROWS_PER_SECOND).contains(rows));
+    rows.ok_or_else(|| {
+        let text = format!("max_rows_per_second must be 1 to {MAX_ROWS_PER_SECOND}");
+        InternalError::bad_request(text)
     })
 }
 
@@ -75,6 +98,15 @@ pub(super) fn view(value: &str, allowed: PayloadView) -> Result<PayloadView, Int
         )),
         None => Err(InternalError::bad_request("payloads must be none, masked or full")),
     }
+}
+
+/// The channels of the app that a path names.
+pub(super) fn channels_of(api: &InternalApi, app: &str) -> Result<Arc<Channels>, InternalError> {
+    api.node.channels_by_id(app).ok_or_else(|| {
+        let app: String = app.chars().take(64).collect();
+        let text = format!("no app of this server has the id {app:?}");
+        InternalError::new(axum::http::StatusCode::NOT_FOUND, text)
+    })
 }
 
 /// The refusal of a parameter that is not known.

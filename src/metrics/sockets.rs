@@ -148,6 +148,34 @@ impl SocketMetrics {
         }
     }
 
+    /// How often something was refused for this reason since the start; `None` where it is counted under no reason of
+    /// its own.
+    pub fn refused_so_far(
+        &self,
+        of: &'static str,
+        reason: &'static str,
+        code: Option<u16>,
+    ) -> Option<u64> {
+        let is_signature = || match of {
+            "request" => RefusalCause::OF_REQUESTS.contains(&reason),
+            _ => RefusalCause::OF_SOCKETS.contains(&reason),
+        };
+        match of {
+            "connection" => {
+                Some(self.connections_rejected.get_or_create(&[("reason", reason)]).get())
+            }
+            "handshake" => {
+                let labels = RefusalLabels { code: code?, reason };
+                Some(self.handshakes_refused.get_or_create(&labels).get())
+            }
+            _ if is_signature() => {
+                let labels = AuthLabels { of, cause: reason };
+                Some(self.auth_failures.get_or_create(&labels).get())
+            }
+            _ => None,
+        }
+    }
+
     /// Counts that a limit was reached; `limit` is its key in the configuration.
     pub fn limit_hit(&self, limit: &'static str) {
         self.limits_hit.get_or_create(&[("limit", limit)]).inc();

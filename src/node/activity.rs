@@ -1,12 +1,18 @@
 //! What happens on the channels of one app, as occurrences for those who look.
 //!
-//! Each function costs one relaxed load where no tap takes it.
+//! Each function costs one relaxed load where no tap takes it. An event that a viewer is shown is kept with what
+//! explains it ([`RecentTriggers`]).
 
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use super::reached::{self, Reached};
+use super::recent_triggers::{RECEIVERS_MAX, RecentTriggers, ShownChannel, ShownTrigger};
+use crate::explanation::{self, TriggerId, TriggerIds};
+use crate::hub::Hub;
 use crate::observation::{
-    Connection, Delivery, JoinOrLeave, Observation, OccurrenceKind, Published, TriggerSource, What,
+    Connection, Delivery, JoinOrLeave, Observation, OccurrenceKind, Payload, Published,
+    TriggerSource, What,
 };
 use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, Frame, SocketId, server_message};
@@ -15,7 +21,9 @@ use crate::protocol::{ChannelName, Frame, SocketId, server_message};
 #[derive(Clone)]
 pub struct Activity {
     app_id: Arc<str>,
-    observation: Arc<Observation>,
+    hub: Arc<Hub>,
+    trigger_ids: Arc<TriggerIds>,
+    recent: Arc<RecentTriggers>,
 }
 
 /// An event that was accepted for all of its channels.
@@ -23,8 +31,8 @@ pub struct Activity {
 pub struct AcceptedEvent<'a> {
     /// Where it came from.
     pub source: TriggerSource,
-    /// The id of its trigger.
-    pub id: Option<&'a str>,
+    /// The id of its trigger; `None` if none was drawn yet.
+    pub id: Option<TriggerId>,
     /// Its channels.
     pub channels: &'a [ChannelName],
     /// Its name on the wire.
@@ -36,27 +44,66 @@ pub struct AcceptedEvent<'a> {
 }
 
 impl Activity {
-    pub(super) fn new(app_id: &str, observation: Arc<Observation>) -> Self {
-        Self { app_id: app_id.into(), observation }
+    pub(super) fn new(hub: Arc<Hub>, recent: Arc<RecentTriggers>) -> Self {
+        let app_id = hub.app().id.as_str().into();
+        Self { app_id, hub, trigger_ids: Arc::new(TriggerIds::new(rand::random())), recent }
     }
 
     /// Who looks.
     pub fn observation(&self) -> &Arc<Observation> {
-        &self.observation
+        self.hub.shards().observation()
     }
 
-    /// An event was accepted; `subscribers` are those of this node, where they are known.
-    pub fn triggered(&self, event: AcceptedEvent<'_>, subscribers: Option<usize>) {
-        self.record(OccurrenceKind::Trigger, || {
+    /// An id for an event, which is drawn when something is written about it.
+    pub fn draw_trigger_id(&self) -> TriggerId {
+        self.trigger_ids.draw()
+    }
+
+    /// The events of all apps that were shown of late.
+    pub(super) fn recent(&self) -> &RecentTriggers {
+        &self.recent
+    }
+
+    /// An event was published; `reached` has its channels in order.
+    pub fn triggered(&self, event: AcceptedEvent<'_>, reached: &[Reached]) {
+        if !self.observation().wants(OccurrenceKind::Trigger) {
+            return;
+        }
+        let id = event.id.unwrap_or_else(|| self.draw_trigger_id());
+        let senders = usize::from(event.source == TriggerSource::ClientEvent);
+        let is_shown = self.record(OccurrenceKind::Trigger, || {
             What::Trigger(Published {
-                id: event.id.map(str::to_owned),
+                id: Some(id.to_string()),
                 source: event.source,
                 channels: event.channels.iter().map(|name| name.as_str().to_owned()).collect(),
                 event: event.name.to_owned(),
                 except: event.except,
-                subscribers,
-                payload: self.observation.payload(event.data),
+                subscribers: reached::subscribers(reached),
+                outcome: reached::outcome(reached, senders),
+                payload: self.observation().payload(event.data),
             })
+        });
+        if is_shown {
+            self.keep(id, event, reached);
+        }
+    }
+
+    /// Keeps what explains the event. The shards look up who is subscribed behind its delivery.
+    fn keep(&self, id: TriggerId, event: AcceptedEvent<'_>, reached: &[Reached]) {
+        let AcceptedEvent { source, channels, name, data, except, .. } = event;
+        let (app_id, open_sockets) = (&self.app_id, self.hub.socket_count());
+        let payload = Payload::of(data, Payload::SHOWN_BYTES);
+        let shown = ShownTrigger { id, app_id, source, name, except, payload, open_sockets };
+        self.recent.keep(shown, channels.len(), |most, is_listed| {
+            let channels = channels.iter().zip(reached).take(most);
+            let look = |(channel, &reached): (&ChannelName, &Reached)| ShownChannel {
+                name: channel.clone(),
+                reached,
+                is_encrypted: channel.is_encrypted().then(|| explanation::is_encrypted(data)),
+                excepted: except.and_then(|socket| self.hub.find(channel, socket)),
+                receivers: is_listed.then(|| self.hub.list(channel, RECEIVERS_MAX)),
+            };
+            channels.map(look).collect()
         });
     }
 
@@ -77,7 +124,7 @@ impl Activity {
                 event: name.to_owned(),
                 except,
                 subscribers,
-                payload: self.observation.payload(data),
+                payload: self.observation().payload(data),
             })
         });
     }
@@ -91,7 +138,7 @@ impl Activity {
         subscribers: usize,
     ) {
         if subscribers > 0
-            && self.observation.wants(OccurrenceKind::Delivery)
+            && self.observation().wants(OccurrenceKind::Delivery)
             && let Some((name, data)) = server_message::event_parts(frame)
         {
             self.delivered(channel, (&name, &data), except, subscribers);
@@ -102,7 +149,7 @@ impl Activity {
     pub(super) fn relays(&self, relay: &Relay) -> Option<Box<(ChannelName, String, String)>> {
         let is_wanted = [OccurrenceKind::Trigger, OccurrenceKind::Delivery]
             .into_iter()
-            .any(|kind| self.observation.wants(kind));
+            .any(|kind| self.observation().wants(kind));
         is_wanted
             .then(|| Box::new((relay.channel.clone(), relay.event.clone(), relay.data.clone())))
     }
@@ -116,9 +163,10 @@ impl Activity {
     ) {
         let (source, except) = (TriggerSource::ClientEvent, Some(sender));
         let channels = std::slice::from_ref(channel);
+        let reached = subscribers.map_or(Reached::Undecided, Reached::All);
         self.triggered(
             AcceptedEvent { source, id: None, channels, name, data, except },
-            subscribers,
+            &[reached],
         );
         self.delivered(channel, (name, data), except, subscribers.unwrap_or(0));
     }
@@ -134,7 +182,7 @@ impl Activity {
     ) {
         let channels = std::slice::from_ref(channel);
         let event = AcceptedEvent { source, id: None, channels, name, data, except };
-        self.triggered(event, Some(subscribers));
+        self.triggered(event, &[Reached::All(subscribers)]);
         self.delivered(channel, (name, data), except, subscribers);
     }
 
@@ -157,8 +205,9 @@ impl Activity {
         self.record(OccurrenceKind::Connected, || What::Connected(Connection { socket, client }));
     }
 
-    fn record(&self, kind: OccurrenceKind, what: impl FnOnce() -> What) {
-        self.observation.record(kind, || (Some(self.app_id.as_ref().to_owned()), what()));
+    /// True if a viewer is shown it.
+    fn record(&self, kind: OccurrenceKind, what: impl FnOnce() -> What) -> bool {
+        self.observation().record(kind, || (Some(self.app_id.as_ref().to_owned()), what()))
     }
 }
 

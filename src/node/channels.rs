@@ -7,15 +7,16 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::activity::Activity;
-use super::coordinator::{Coordinator, LastEvent, Triggered, TriggeredEvent};
+use super::coordinator::{Coordinator, LastEvent, TriggerEnd, Triggered, TriggeredEvent};
 use super::decisions::Decisions;
 use super::explanation_budget::ExplanationBudget;
 use super::peer_log::PeerLog;
+use super::reached::Reached;
 use super::served_apps::ServedApps;
 use arc_swap::Guard;
 
 use crate::app::App;
-use crate::explanation::{Miss, TriggerId, TriggerIds};
+use crate::explanation::{Miss, TriggerId};
 use crate::hub::{ChannelCounts, Hub};
 use crate::metrics::{AppMetrics, Metrics};
 use crate::protocol::server_message::OutboundEvent;
@@ -32,7 +33,6 @@ pub struct Channels {
     peer_log: Arc<PeerLog>,
     served_apps: Arc<ServedApps>,
     budget: ExplanationBudget,
-    trigger_ids: TriggerIds,
     activity: Activity,
     /// Reverb's servers, which get what is published here.
     reverb: Option<Arc<ReverbInput>>,
@@ -58,12 +58,10 @@ impl Channels {
         coordinator: Box<dyn Coordinator>,
         decisions: Arc<Decisions>,
         metrics: Arc<Metrics>,
-        peer_log: Arc<PeerLog>,
+        (peer_log, activity): (Arc<PeerLog>, Activity),
         served_apps: Arc<ServedApps>,
     ) -> Self {
         let budget = ExplanationBudget::default();
-        let activity = Activity::new(&hub.app().id, hub.shards().observation().clone());
-        let trigger_ids = TriggerIds::new(rand::random());
         Self {
             hub,
             coordinator,
@@ -72,7 +70,6 @@ impl Channels {
             peer_log,
             served_apps,
             budget,
-            trigger_ids,
             activity,
             reverb: None,
         }
@@ -90,7 +87,7 @@ impl Channels {
 
     /// An id for an event of a back end, which is drawn when something is written about it.
     pub fn draw_trigger_id(&self) -> TriggerId {
-        self.trigger_ids.draw()
+        self.activity.draw_trigger_id()
     }
 
     /// Remembers an event that no socket received.
@@ -108,6 +105,12 @@ impl Channels {
         if self.hub.counts(channel).is_some() {
             self.hub.history().occupied(channel);
         }
+    }
+
+    /// Which sockets an event has reached on a channel; `all` are those of all nodes, where this one has them.
+    pub fn reached(&self, channel: &ChannelName, end: TriggerEnd, all: Option<usize>) -> Reached {
+        let here = || self.hub.counts(channel).map_or(0, |counts| counts.subscription_count);
+        Reached::of(end, all, here)
     }
 
     /// The same beside Reverb's servers, if there are any.

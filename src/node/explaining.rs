@@ -96,32 +96,63 @@ async fn verdict_on(
     others: Option<&[Arc<Channels>]>,
     explained: ExplainedEvent<'_>,
 ) -> (Verdict, ChannelReach) {
-    let ExplainedEvent { channel, event, data, .. } = explained;
-    let is_encrypted = data.map(is_encrypted);
-    let mut situation = Situation { channel, event, is_encrypted, ..Situation::default() };
+    let ExplainedEvent { channel, data, except, subscribers, .. } = explained;
     let bytes_max = channels.app().limits.channel_name_bytes;
-    let mut reach = ChannelReach::default();
+    let (mut reach, mut exclusion) = (ChannelReach::default(), Exclusion::None);
+    if let Ok(name) = ChannelName::parse(channel, bytes_max) {
+        reach = reach_of(channels, &name, subscribers).await;
+        exclusion = self::exclusion(channels, &name, except).await;
+    }
+    let is_encrypted = data.map(explanation::is_encrypted);
+    let known = KnownFacts { reach, exclusion, is_encrypted, at: Instant::now() };
+    let situation = situation(channels, others, explained, known).await;
+    (explanation::verdict(&situation), reach)
+}
+
+/// What is known of an event on one channel before causes are looked for.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct KnownFacts {
+    pub(super) reach: ChannelReach,
+    pub(super) exclusion: Exclusion,
+    pub(super) is_encrypted: Option<bool>,
+    /// When it was published.
+    pub(super) at: Instant,
+}
+
+/// The facts on an event, and where it has no receiver what else there is: near names of this moment, and the past
+/// of the channel at the time of the event.
+pub(super) async fn situation<'a>(
+    channels: &Channels,
+    others: Option<&[Arc<Channels>]>,
+    explained: ExplainedEvent<'a>,
+    known: KnownFacts,
+) -> Situation<'a> {
+    let ExplainedEvent { channel, event, .. } = explained;
+    let KnownFacts { reach, exclusion: except, is_encrypted, at } = known;
+    let mut situation = Situation {
+        channel,
+        event,
+        is_encrypted,
+        except,
+        reach: reach.reach,
+        ..Situation::default()
+    };
+    if reach.reach.sockets > 0 {
+        return situation;
+    }
+    let bytes_max = channels.app().limits.channel_name_bytes;
     match ChannelName::parse(channel, bytes_max) {
         Err(why) => situation.invalid_name = Some(why.to_string()),
-        Ok(name) => {
-            reach = reach_of(channels, &name, explained.subscribers).await;
-            situation.reach = reach.reach;
-            situation.except = exclusion(channels, &name, explained.except).await;
-            if reach.reach.sockets == 0 {
-                situation.past = past(channels, channel, &reach);
-            }
-        }
+        Ok(_) => situation.past = past(channels, channel, &reach, at),
     }
-    if situation.reach.sockets == 0 {
-        match others {
-            Some(others) => {
-                situation.near_misses = near_misses(channels, channel).await;
-                situation.other_apps = in_other_apps(channels, others, channel).await;
-            }
-            None => situation.not_searched = Some(NOT_SEARCHED),
+    match others {
+        Some(others) => {
+            situation.near_misses = near_misses(channels, channel).await;
+            situation.other_apps = in_other_apps(channels, others, channel).await;
         }
+        None => situation.not_searched = Some(NOT_SEARCHED),
     }
-    (explanation::verdict(&situation), reach)
+    situation
 }
 
 async fn reach_of(
@@ -168,10 +199,13 @@ async fn exclusion(channels: &Channels, name: &ChannelName, except: Option<Socke
     }
 }
 
-fn past(channels: &Channels, channel: &str, reach: &ChannelReach) -> ChannelPast {
-    let own = channels.hub().history().read(|history| history.past(channel, Instant::now()));
+/// What happened on a channel before the time of an event.
+fn past(channels: &Channels, channel: &str, reach: &ChannelReach, at: Instant) -> ChannelPast {
+    let own = channels.hub().history().read(|history| history.past(channel, at));
     // The directory has the departures of all nodes, this node the ids of its sockets.
-    let elsewhere = reach.vacated_for.map(|span| (span, None));
+    let vacated_at = reach.vacated_for.and_then(|span| Instant::now().checked_sub(span));
+    let elsewhere = vacated_at.and_then(|left| at.checked_duration_since(left));
+    let elsewhere = elsewhere.map(|span| (span, None));
     let is_later = |(span, _): &(Duration, Option<SocketId>)| {
         own.vacated.is_none_or(|(own, _)| *span + Duration::from_millis(100) < own)
     };
@@ -202,15 +236,4 @@ async fn near_misses(channels: &Channels, channel: &str) -> Vec<NearMiss> {
         counted.extend(NearMiss::new(channel, name.as_str(), sockets));
     }
     explanation::nearest(channel, counted)
-}
-
-/// Whether data have the form that clients can decrypt.
-fn is_encrypted(data: &str) -> bool {
-    #[derive(serde::Deserialize)]
-    struct Encrypted {
-        nonce: Option<String>,
-        ciphertext: Option<String>,
-    }
-    serde_json::from_str::<Encrypted>(data)
-        .is_ok_and(|data| data.nonce.is_some() && data.ciphertext.is_some())
 }

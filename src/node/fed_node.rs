@@ -52,9 +52,8 @@ impl FedNode {
         inner: Box<dyn Coordinator>,
         hub: Arc<Hub>,
         (decisions, metrics): (Arc<Decisions>, Arc<Metrics>),
-        peer_log: Arc<PeerLog>,
+        (peer_log, activity): (Arc<PeerLog>, Activity),
     ) -> Self {
-        let activity = Activity::new(&hub.app().id, hub.shards().observation().clone());
         let app = Arc::new(FedApp { inner, hub, decisions, metrics, peer_log, activity });
         let owner: Weak<FedApp> = Arc::downgrade(&app);
         input.set_owner(owner);

@@ -65,6 +65,18 @@ pub enum What {
     Webhook(WebhookCall),
 }
 
+/// What became of an event, or of what a peer asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventOutcome {
+    /// Sockets receive the event.
+    Delivered,
+    /// No socket receives it.
+    Missed,
+    /// It was refused.
+    Refused,
+}
+
 /// Where an event came from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
@@ -82,9 +94,12 @@ pub enum TriggerSource {
 /// An event that was accepted for publishing.
 #[derive(Debug, Clone, Serialize)]
 pub struct Published {
-    /// The id of its trigger; client events have none.
+    /// The id of its trigger, by which its explanation is found.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<String>,
+    /// Whether a socket receives it; `None` where that is not known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<EventOutcome>,
     /// Where it came from.
     pub source: TriggerSource,
     /// Its channels.
@@ -173,6 +188,25 @@ pub struct WebhookCall {
     pub took_ms: u64,
 }
 
+impl EventOutcome {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Delivered, Self::Missed, Self::Refused];
+
+    /// Its name in rows and filters.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Delivered => "delivered",
+            Self::Missed => "missed",
+            Self::Refused => "refused",
+        }
+    }
+
+    /// The outcome with this name.
+    pub fn of_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|outcome| outcome.name() == name)
+    }
+}
+
 impl OccurrenceKind {
     /// All of them.
     pub const ALL: [Self; 8] = [
@@ -222,6 +256,16 @@ impl What {
             Self::Closed(_) => OccurrenceKind::Closed,
             Self::Refused(_) => OccurrenceKind::Refused,
             Self::Webhook(_) => OccurrenceKind::Webhook,
+        }
+    }
+
+    /// What became of it, if that is a question.
+    pub(super) fn outcome(&self) -> Option<EventOutcome> {
+        match self {
+            Self::Trigger(trigger) => trigger.outcome,
+            Self::Delivery(_) => Some(EventOutcome::Delivered),
+            Self::Refused(_) => Some(EventOutcome::Refused),
+            _ => None,
         }
     }
 
@@ -283,7 +327,8 @@ impl What {
                 join.channel.len() + join.user_id.as_ref().map_or(0, String::len)
             }
             Self::Refused(refusal) => {
-                refusal.cause.len() + refusal.channel.as_ref().map_or(0, String::len)
+                let texts = [&refusal.channel, &refusal.origin, &refusal.client];
+                refusal.cause.len() + texts.into_iter().flatten().map(String::len).sum::<usize>()
             }
             Self::Webhook(call) => call.url.len(),
             Self::Connected(_) | Self::Closed(_) => 0,

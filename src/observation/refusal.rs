@@ -11,7 +11,7 @@ use crate::protocol::SocketId;
 const TEXT_CHARS: usize = 300;
 
 /// What was refused.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum RefusedPart {
     /// A connection before its first request.
@@ -52,6 +52,24 @@ pub struct Refusal {
     /// The client, and the proxy through which it came.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub client: Option<String>,
+    /// The origin of the page.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
+}
+
+impl RefusedPart {
+    /// Its name in rows and metrics.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Connection => "connection",
+            Self::Handshake => "handshake",
+            Self::Request => "request",
+            Self::Subscription => "subscription",
+            Self::SignIn => "sign_in",
+            Self::Message => "message",
+            Self::Input => "input",
+        }
+    }
 }
 
 impl Refusal {
@@ -65,6 +83,7 @@ impl Refusal {
             socket: None,
             channel: None,
             client: None,
+            origin: None,
         }
     }
 
@@ -91,6 +110,11 @@ impl Refusal {
     /// The same with who the client is.
     pub fn of_client(self, client: Option<String>) -> Self {
         Self { client, ..self }
+    }
+
+    /// The same with the origin of the page.
+    pub fn of_origin(self, origin: Option<&str>) -> Self {
+        Self { origin: origin.map(cut), ..self }
     }
 }
 

@@ -75,6 +75,7 @@ mod tests {
             event: "App\\Events\\Shipped".to_owned(),
             except: SocketId::parse("1.2"),
             subscribers: Some(3),
+            outcome: None,
             payload: Payload::of(r#"{"id":7}"#, 4096),
         };
         let what = What::Trigger(trigger);

@@ -2,7 +2,7 @@
 //!
 //! Owns the form of patterns. Pure.
 
-use super::occurrence::{Occurrence, OccurrenceKind};
+use super::occurrence::{EventOutcome, Occurrence, OccurrenceKind};
 use crate::protocol::SocketId;
 
 /// Longer than any name of a channel or an event.
@@ -21,6 +21,10 @@ pub struct TapFilter {
     pub socket: Option<SocketId>,
     /// The kinds; empty is all.
     pub kinds: Vec<OccurrenceKind>,
+    /// What became of it; empty is anything, what has no outcome included.
+    pub outcomes: Vec<EventOutcome>,
+    /// Occurrences of a second, and as many of those that were missed or refused; the others are counted.
+    pub max_rows_per_second: Option<u32>,
 }
 
 /// A name in which `*` stands for any characters.
@@ -45,6 +49,7 @@ impl TapFilter {
         let what = &occurrence.what;
         self.kinds() & what.kind().bit() != 0
             && self.app.as_ref().is_none_or(|app| occurrence.app.as_ref() == Some(app))
+            && self.takes_outcome(what.outcome())
             && self.socket.is_none_or(|socket| what.socket() == Some(socket))
             && self
                 .event
@@ -53,6 +58,12 @@ impl TapFilter {
             && self.channel.as_ref().is_none_or(|pattern| {
                 what.channels().iter().any(|channel| pattern.matches(channel))
             })
+    }
+}
+
+impl TapFilter {
+    fn takes_outcome(&self, outcome: Option<EventOutcome>) -> bool {
+        self.outcomes.is_empty() || outcome.is_some_and(|it| self.outcomes.contains(&it))
     }
 }
 
@@ -87,7 +98,7 @@ impl NamePattern {
 #[cfg(test)]
 mod tests {
     use super::super::occurrence::{Closing, JoinOrLeave, What};
-    use super::{NamePattern, Occurrence, OccurrenceKind, SocketId, TapFilter};
+    use super::{EventOutcome, NamePattern, Occurrence, OccurrenceKind, SocketId, TapFilter};
 
     #[test]
     fn a_star_stands_for_any_characters() {
@@ -126,6 +137,7 @@ mod tests {
             (TapFilter { socket: Some(socket), ..all() }, [true, true]),
             (TapFilter { socket: SocketId::parse("1.3"), ..all() }, [false, false]),
             (TapFilter { kinds: vec![OccurrenceKind::Closed], ..all() }, [false, true]),
+            (TapFilter { outcomes: vec![EventOutcome::Missed], ..all() }, [false, false]),
         ] {
             assert_eq!([filter.takes(&join), filter.takes(&end)], expected, "{filter:?}");
         }

@@ -118,7 +118,9 @@ impl WebSocketEndpoint {
         if let Err(code) = &verdict {
             let path = request.uri().path();
             let app = self.key(path).and_then(|key| self.app_with_key(key));
-            self.record_refusal(*code, client, Some(path), app.as_deref());
+            let (path, origin, prefix) = (Some(path), origin(request), &*self.prefix);
+            let refused = RefusedHandshake { code: *code, client, path, origin, prefix };
+            self.record_refusal(&refused, app.as_deref());
         }
         let library = ClientLibrary::of_query(request.uri().query().unwrap_or_default());
         let mut offers = text_values(request.headers(), &SEC_WEBSOCKET_EXTENSIONS);
@@ -150,8 +152,7 @@ impl WebSocketEndpoint {
         let channels = self.app_with_key(key).ok_or(CloseCode::ApplicationDoesNotExist)?;
         let mut parameters = request.uri().query().unwrap_or_default().split('&');
         let protocol = parameters.find_map(|pair| pair.strip_prefix("protocol="));
-        let origin =
-            request.headers().get(ORIGIN).map(|origin| origin.to_str().unwrap_or("invalid"));
+        let origin = origin(request);
         admit(&channels.app(), protocol, origin).inspect_err(|code| {
             channels.peer_log().connection_refused(*code, origin, client);
         })?;
@@ -195,14 +196,7 @@ impl WebSocketEndpoint {
     }
 
     /// Logs a refusal, and shows it to those who look at the node.
-    fn record_refusal(
-        &self,
-        code: CloseCode,
-        client: Option<IpAddr>,
-        path: Option<&str>,
-        channels: Option<&Channels>,
-    ) {
-        let refused = RefusedHandshake { code, client, path, prefix: &self.prefix };
+    fn record_refusal(&self, refused: &RefusedHandshake<'_>, channels: Option<&Channels>) {
         refused.log();
         let app = channels.map(Channels::app);
         let app_id = app.as_ref().map(|app| app.id.as_str());
@@ -261,7 +255,10 @@ impl WebSocketEndpoint {
         let verdict = verdict
             .and_then(|permit| if is_full { Err(CloseCode::OverServerLimit) } else { Ok(permit) });
         if let (Some(channels), Err(code)) = (channels, &verdict) {
-            self.record_refusal(*code, upgrade.client, None, Some(&channels));
+            let (client, prefix) = (upgrade.client, &*self.prefix);
+            let (path, origin) = (None, None);
+            let refused = RefusedHandshake { code: *code, client, path, origin, prefix };
+            self.record_refusal(&refused, Some(&channels));
         }
         let UpgradedStream { stream, response, early } = upgraded;
         match verdict {
@@ -286,4 +283,9 @@ impl WebSocketEndpoint {
             }
         }
     }
+}
+
+/// The origin of the page.
+fn origin<B>(request: &Request<B>) -> Option<&str> {
+    request.headers().get(ORIGIN).map(|origin| origin.to_str().unwrap_or("invalid"))
 }

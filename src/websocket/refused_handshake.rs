@@ -17,6 +17,8 @@ pub(super) struct RefusedHandshake<'a> {
     pub(super) client: Option<IpAddr>,
     /// The path of the request, if it was refused for what the request has.
     pub(super) path: Option<&'a str>,
+    /// The origin of the page, likewise.
+    pub(super) origin: Option<&'a str>,
     /// The prefix of all paths of this server.
     pub(super) prefix: &'a str,
 }
@@ -39,6 +41,7 @@ impl RefusedHandshake<'_> {
             .with_code(self.code.code())
             .with_reason(Some(self.code.label()))
             .of_client(self.client.map(|client| client.to_string()))
+            .of_origin(self.origin)
     }
 
     fn because(&self) -> String {
@@ -67,7 +70,8 @@ mod tests {
     #[test]
     fn the_sentence_names_what_to_change() {
         let check = |code, path, expected: &str| {
-            let refused = RefusedHandshake { code, client: None, path, prefix: "/ws" };
+            let refused =
+                RefusedHandshake { code, client: None, path, origin: None, prefix: "/ws" };
             assert_eq!(refused.because(), expected);
         };
         check(

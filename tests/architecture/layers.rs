@@ -83,7 +83,17 @@ const LAYERS: &[(&str, &[&str])] = &[
     ),
     (
         "internal",
-        &["app", "build_info", "config", "http", "node", "observation", "protocol", "stream"],
+        &[
+            "app",
+            "build_info",
+            "config",
+            "explanation",
+            "http",
+            "node",
+            "observation",
+            "protocol",
+            "stream",
+        ],
     ),
     ("supervision", &["stream"]),
     ("probe", &["config", "network_fault", "redis_connection", "supervision", "tls"]),

@@ -10,3 +10,4 @@ mod header;
 mod internal;
 mod refusals;
 mod rows;
+mod triggers;

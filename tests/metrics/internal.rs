@@ -81,7 +81,7 @@ async fn a_parameter_that_is_not_understood_is_refused_by_its_name() {
         (
             "nope=1",
             400,
-            "the parameter \\\"nope\\\" is not known; known are app, channel, event, socket, kind, payloads",
+            "the parameter \\\"nope\\\" is not known; known are app, channel, event, socket, kind, outcome, payloads, max_rows_per_second",
         ),
         (
             "kind=triggers",
@@ -90,6 +90,12 @@ async fn a_parameter_that_is_not_understood_is_refused_by_its_name() {
         ),
         ("socket=x", 400, "socket must be digits, a dot, digits"),
         ("channel=", 400, "channel must be a name of 1 to 512 bytes, with * for any characters"),
+        (
+            "outcome=nobody",
+            400,
+            "outcome has \\\"nobody\\\"; the outcomes are delivered, missed, refused",
+        ),
+        ("max_rows_per_second=0", 400, "max_rows_per_second must be 1 to 10000"),
         ("payloads=all", 400, "payloads must be none, masked or full"),
         (
             "payloads=full",
