@@ -2,6 +2,7 @@
 //!
 //! Owns the forms of Echo's calls. A name that the code computes is no name here.
 
+use super::js_value::JsValue;
 use super::source_text::{behind, line_of, pattern, quoted, without_comments};
 
 /// The ways to subscribe to a channel.
@@ -30,6 +31,52 @@ pub(super) struct ListenedEvent {
     /// As it is written, with its dot.
     pub(super) name: String,
 }
+
+/// The `namespace` of Echo, which it puts before the names of classes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum EchoNamespace {
+    /// `App\\Events`, or empty for `namespace: false`.
+    Known(String),
+    /// Computed, or not the same in all places where Echo starts.
+    Unknown,
+}
+
+impl EchoNamespace {
+    /// That of the places where Echo starts.
+    pub(super) fn of<'o>(starts: impl Iterator<Item = &'o JsValue>) -> Self {
+        let mut known: Vec<String> = Vec::new();
+        for fields in starts {
+            match fields.field("namespace") {
+                JsValue::Undefined => known.push(DEFAULT_NAMESPACE.to_owned()),
+                JsValue::Text(text) => known.push(text.replace('.', "\\")),
+                JsValue::Bool(false) | JsValue::Null => known.push(String::new()),
+                _ => return Self::Unknown,
+            }
+        }
+        known.dedup();
+        match known.as_slice() {
+            [] => Self::Known(DEFAULT_NAMESPACE.to_owned()),
+            [one] => Self::Known(one.clone()),
+            _ => Self::Unknown,
+        }
+    }
+}
+
+impl ListenedEvent {
+    /// The name on the wire, as Echo makes it of what is written; `None` if its namespace is not known.
+    pub(super) fn wire_name(&self, namespace: &EchoNamespace) -> Option<String> {
+        let written = self.name.replace("\\\\", "\\");
+        if let Some(rest) = written.strip_prefix(['.', '\\']) {
+            return Some(rest.to_owned());
+        }
+        let EchoNamespace::Known(namespace) = namespace else { return None };
+        let name = written.replace('.', "\\");
+        Some(if namespace.is_empty() { name } else { format!("{namespace}\\{name}") })
+    }
+}
+
+/// Of Echo.
+const DEFAULT_NAMESPACE: &str = "App\\Events";
 
 /// The calls whose first argument is the name of a channel.
 const CHANNEL_CALLS: [(&str, Subscribed); 8] = [

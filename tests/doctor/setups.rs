@@ -198,3 +198,35 @@ fn hints_are_lines_of_a_diff() {
     assert!(examined.text.starts_with(&hints), "{}", examined.text);
     assert_eq!(examined.json["fix_hints"], hints);
 }
+
+#[test]
+fn the_namespace_of_echo_counts() {
+    let (echo, event) = ("resources/js/echo.js", "app/Events/OrderShipped.php");
+    let with = |option: &str| {
+        let option = format!("broadcaster: 'reverb',\n    {option},");
+        Application::healthy("namespace").replaced(echo, "broadcaster: 'reverb',", &option)
+    };
+    let says = "The page listens to Shop\\Events\\OrderShipped, but the event is sent as App\\Events\\OrderShipped: \
+                Echo's namespace is another one.";
+    let examined = with("namespace: 'Shop.Events'").examined();
+    check(&examined, "R021", says);
+    let change = "change  .listen('\\\\App\\\\Events\\\\OrderShipped') in resources/js/app.js line 2, or the namespace \
+                  option of Echo\n";
+    assert!(examined.text.contains(change), "{}", examined.text);
+    let moved = |app: Application| app.replaced(event, "App\\Events", "Shop\\Events");
+    let says = "The page listens to App\\Events\\OrderShipped, but the event is sent as Shop\\Events\\OrderShipped: \
+                Echo's namespace is another one.";
+    check(&moved(Application::healthy("namespace")).examined(), "R021", says);
+    let listening =
+        |app: Application, name: &str| app.replaced("resources/js/app.js", "'OrderShipped'", name);
+    for healthy in [
+        moved(with("namespace: 'Shop.Events'")),
+        listening(moved(Application::healthy("namespace")), "'\\\\Shop\\\\Events\\\\OrderShipped'"),
+        listening(with("namespace: false"), "'App\\\\Events\\\\OrderShipped'"),
+        listening(with("namespace: false"), "'App.Events.OrderShipped'"),
+        with("namespace: window.namespace"),
+    ] {
+        let examined = healthy.examined();
+        assert_eq!(examined.says(), [], "{}", examined.text);
+    }
+}

@@ -4,19 +4,21 @@ use crate::doctor::broadcast_events::{BroadcastEvent, EventName};
 use crate::doctor::check::{Method, SetupCheck};
 use crate::doctor::finding::{CheckOutcome, Finding, Remedy};
 use crate::doctor::laravel_app::LaravelApp;
-use crate::doctor::listeners::{ListenedEvent, Subscribed, SubscribedChannel, find};
+use crate::doctor::listeners::{EchoNamespace, ListenedEvent, Subscribed, SubscribedChannel, find};
+use crate::doctor::page_target::page_targets;
 use crate::doctor::setup::Setup;
 
 pub(super) const CHECKS: [SetupCheck; 2] = [
     SetupCheck {
         id: "R021",
         title: "Pages listen to the names that events have.",
-        looks_at: "`.listen(…)` below `resources`, `broadcastAs` of the classes with `ShouldBroadcast`",
+        looks_at: "`.listen(…)` and the `namespace` of Echo below `resources`, `broadcastAs` of the classes with `ShouldBroadcast`",
         says: &[
             "The page listens to …, but the event is sent as …, for it has no broadcastAs.",
             "The page listens to …, but the event is sent as …, the name that broadcastAs gives it.",
+            "The page listens to …, but the event is sent as …: Echo's namespace is another one.",
         ],
-        change: "the dot: `.listen('Name')` for a class, `.listen('.name')` for `broadcastAs`",
+        change: "the dot: `.listen('Name')` for a class, `.listen('.name')` for `broadcastAs`; `.listen('\\\\Class')` for another namespace",
         needs: &[],
         method: Method::Look(names_match),
     },
@@ -46,21 +48,55 @@ fn names_match(setup: &Setup) -> CheckOutcome {
         return CheckOutcome::Inapplicable("no class has ShouldBroadcast".to_owned());
     };
     let (_, listened) = listened(app);
-    let given = |name: &str| {
-        app.events
-            .iter()
-            .any(|event| matches!(&event.name, EventName::Given(given) if given == name))
-    };
+    let namespace = namespace(app, setup);
     let mut findings = Vec::new();
     for one in &listened {
+        let wire = one.wire_name(&namespace);
+        let is_sent = |event: &BroadcastEvent| match &event.name {
+            EventName::Class => wire.as_ref() == Some(&event.class),
+            EventName::Given(given) => wire.as_ref() == Some(given),
+            EventName::Unknown => false,
+        };
+        if app.events.iter().any(is_sent) {
+            continue;
+        }
         let found = match one.name.strip_prefix('.') {
-            Some(name) if given(name) => None,
             Some(name) => class_with_a_dot(app, one, name),
-            None => alias_without_a_dot(app, one),
+            None => alias_without_a_dot(app, one)
+                .or_else(|| wire.and_then(|wire| other_namespace(app, one, &wire))),
         };
         findings.extend(found);
     }
     CheckOutcome::of(findings, listened.iter().map(|one| one.name.clone()).collect())
+}
+
+fn namespace(app: &LaravelApp, setup: &Setup) -> EchoNamespace {
+    let starts = setup.env().map(|env| page_targets(app, env)).unwrap_or_default();
+    let options = starts.iter().filter_map(|target| target.options.as_ref());
+    EchoNamespace::of(options.map(|options| &options.fields))
+}
+
+/// `.listen('OrderShipped')`, to which Echo adds a namespace that the class does not have.
+fn other_namespace(app: &LaravelApp, one: &ListenedEvent, wire: &str) -> Option<Finding> {
+    let short = wire.rsplit('\\').next()?;
+    let is_class =
+        |event: &&BroadcastEvent| event.name == EventName::Class && event.short_name() == short;
+    let event = app.events.iter().find(is_class)?;
+    let class = &event.class;
+    let says = format!(
+        "The page listens to {wire}, but the event is sent as {class}: Echo's namespace is another one."
+    );
+    let escaped = class.replace('\\', "\\\\");
+    let remedy = format!(
+        ".listen('\\\\{escaped}') in {} line {}, or the namespace option of Echo",
+        one.file, one.line
+    );
+    Some(
+        Finding::fail(says)
+            .seen(format!("{} line {}: .listen('{}')", one.file, one.line, one.name))
+            .seen(format!("{}: no broadcastAs", event.file))
+            .change(Remedy::advice(remedy)),
+    )
 }
 
 /// `.listen('.ServerUpdated')` while the name on the wire is that of the class.
@@ -87,12 +123,6 @@ fn class_with_a_dot(app: &LaravelApp, one: &ListenedEvent, name: &str) -> Option
 
 /// `.listen('ServerUpdated')` or `.listen('server.updated')` while `broadcastAs` gives the event a name.
 fn alias_without_a_dot(app: &LaravelApp, one: &ListenedEvent) -> Option<Finding> {
-    let listens_to_class = |event: &BroadcastEvent| {
-        event.name == EventName::Class && event.class.ends_with(one.name.trim_start_matches('\\'))
-    };
-    if app.events.iter().any(listens_to_class) {
-        return None;
-    }
     let (event, given) = app.events.iter().find_map(|event| match &event.name {
         EventName::Given(given) if event.short_name() == one.name || *given == one.name => {
             Some((event, given))
