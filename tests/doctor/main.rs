@@ -16,3 +16,4 @@ mod pages;
 mod queue;
 mod setups;
 mod twelve;
+mod ways;

@@ -51,8 +51,16 @@ impl Diagnosed {
 
 /// Runs the doctor.
 pub(crate) async fn diagnosed(arguments: &[&str]) -> Diagnosed {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_resound"));
-    command.env_clear().env("SSL_CERT_FILE", certificate("ca.pem"));
+    diagnosed_by(Command::new(env!("CARGO_BIN_EXE_resound")), "ca.pem", arguments).await
+}
+
+/// The same by a command that ends with the program's path, on a system that trusts this authority.
+pub(crate) async fn diagnosed_by(
+    mut command: Command,
+    authority: &str,
+    arguments: &[&str],
+) -> Diagnosed {
+    command.env_clear().env("SSL_CERT_FILE", certificate(authority));
     command.arg("doctor").arg("--json").args(arguments).stdin(Stdio::null());
     let started = Instant::now();
     let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
@@ -88,15 +96,15 @@ fn configuration(folder: &Folder, port: u16, secret: &str, lines: &str) -> Strin
 }
 
 /// A running server with its configuration.
-struct Served {
-    file: String,
-    port: u16,
+pub(crate) struct Served {
+    pub(crate) file: String,
+    pub(crate) port: u16,
     folder: Folder,
     _program: Program,
 }
 
 impl Served {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         Self::with("").await
     }
 
@@ -112,7 +120,7 @@ impl Served {
         Self { file, port, folder, _program: program }
     }
 
-    async fn diagnosed(&self, url: &str) -> Diagnosed {
+    pub(crate) async fn diagnosed(&self, url: &str) -> Diagnosed {
         diagnosed(&["--config", &self.file, "--url", url, "--nginx", "/nonexistent"]).await
     }
 }

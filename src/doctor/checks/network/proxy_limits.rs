@@ -36,7 +36,7 @@ pub(super) const CHECKS: [SetupCheck; 3] = [
             "The proxy closes a socket that is silent for … s.",
             "Nginx closes sockets that are silent for … s, and clients are silent for … s.",
         ],
-        change: "`proxy_read_timeout` (`ProxyTimeout`, `timeout tunnel`)",
+        change: "`proxy_read_timeout` (`ProxyTimeout`, `timeout tunnel`), in the file that it names",
         needs: &["R068"],
         method: Method::Ask(|setup| Box::pin(async move { keeps_silent_sockets(&setup).await })),
     },
@@ -69,7 +69,7 @@ fn judge_body(BodyEvidence { bytes, answer }: &BodyEvidence) -> CheckOutcome {
             CheckOutcome::Passed(vec![format!("a body of {bytes} bytes arrived")])
         }
         Ok(answer) if answer.status == 413 => {
-            let kind = ProxyKind::of(answer.server.as_deref());
+            let kind = ProxyKind::of(answer);
             let says = format!(
                 "The proxy refuses a body of {bytes} bytes, which the server accepts: large events are lost."
             );
@@ -98,7 +98,12 @@ async fn keeps_silent_sockets(setup: &Setup) -> CheckOutcome {
     let silence = network.silence(Place::Public, at).await;
     let socket = network.socket(Place::Public, at).await;
     let activity = socket.as_ref().map_or(0, |socket| socket.activity_timeout);
-    judge_silence(silence, activity, &site)
+    // What answers a request there may show which program the proxy is.
+    let kind = match &network.up(Place::Public, at).await.answer {
+        Ok(answer) => ProxyKind::of(answer),
+        Err(_) => ProxyKind::Other,
+    };
+    judge_silence(silence, activity, &site, kind)
 }
 
 /// Clients are silent for the activity timeout, and then send a ping.
@@ -106,6 +111,7 @@ fn judge_silence(
     silence: &Result<Duration, SocketFailure>,
     activity_seconds: u64,
     site: &ReadSite,
+    kind: ProxyKind,
 ) -> CheckOutcome {
     let mut seen = Vec::new();
     match silence {
@@ -116,7 +122,7 @@ fn judge_silence(
         Err(failure) => {
             let finding = Finding::fail("The proxy closes a socket that is silent for 2.5 s.")
                 .seen(failure.to_string())
-                .change(Remedy::advice("proxy_read_timeout 60s; (ProxyTimeout 60, timeout tunnel 60s)"));
+                .change(Remedy::advice(kind.idle_timeout()));
             return CheckOutcome::Found(vec![finding]);
         }
     }

@@ -35,7 +35,10 @@ pub(super) const CHECKS: [SetupCheck; 4] = [
         id: "R062",
         title: "IPv4 and IPv6 both lead to the server.",
         looks_at: "a TCP connection to each address of the name",
-        says: &["… of … cannot be reached: browsers that choose it wait, or give up."],
+        says: &[
+            "… of … cannot be reached: browsers that choose it wait, or give up.",
+            "… has IPv6 addresses only: browsers in networks without IPv6 cannot reach it.",
+        ],
         change: "the DNS record of that address, or the listen line of the proxy",
         needs: &["R061"],
         method: Method::Ask(|setup| Box::pin(async move { both_families(&setup).await })),
@@ -132,6 +135,9 @@ fn judge_port(at: &Destination, server: Option<&Destination>, dialled: &[Dialled
         _ => format!("Nothing listens on {address}, where browsers connect to."),
     };
     let mut finding = Finding::fail(says);
+    if has_ipv6_only(at, dialled) {
+        finding = finding.seen(format!("{} has IPv6 addresses only", at.url.host));
+    }
     if let Some(server) = server {
         finding = finding.seen(format!("the server itself answers at {}", server.url));
     }
@@ -145,7 +151,24 @@ async fn both_families(setup: &Setup) -> CheckOutcome {
     judge_families(at, network.dialled(Place::Public, at).await)
 }
 
+/// Whether a name leads to IPv6 alone; a literal address is what its author wrote.
+fn has_ipv6_only(at: &Destination, dialled: &[Dialled]) -> bool {
+    at.url.host.parse::<IpAddr>().is_err()
+        && !dialled.is_empty()
+        && dialled.iter().all(|one| one.address.is_ipv6())
+}
+
 fn judge_families(at: &Destination, dialled: &[Dialled]) -> CheckOutcome {
+    if has_ipv6_only(at, dialled) && at.url.host != "localhost" {
+        let host = &at.url.host;
+        let says = format!(
+            "{host} has IPv6 addresses only: browsers in networks without IPv6 cannot reach it."
+        );
+        let seen = dialled.iter().map(|one| one.address.ip().to_string());
+        let finding = seen.fold(Finding::warn(says), Finding::seen);
+        let remedy = format!("an A record of {host} beside the AAAA record");
+        return CheckOutcome::Found(vec![finding.change(Remedy::advice(remedy))]);
+    }
     // `localhost` has both in every hosts file, and most servers listen on one of them.
     if at.url.host == "localhost" || dialled.len() < 2 {
         return CheckOutcome::Passed(vec![format!("{} has one address to reach", at.url.host)]);

@@ -92,7 +92,7 @@ async fn proxy_reaches(setup: &Setup) -> CheckOutcome {
     };
     match failed {
         Some(answer) => {
-            let kind = ProxyKind::of(answer.server.as_deref());
+            let kind = ProxyKind::of(answer);
             let finding =
                 Finding::fail(format!("The proxy answers {answer} in the place of the server."))
                     .change(Remedy::advice(kind.upstream(&upstream(network))));
@@ -136,7 +136,7 @@ fn judge_socket(
 }
 
 fn not_upgraded(at: &Destination, upstream: &str, answer: &HttpAnswer) -> Finding {
-    let kind = ProxyKind::of(answer.server.as_deref());
+    let kind = ProxyKind::of(answer);
     let url = &at.url;
     let fail = |says: String| {
         Finding::fail(says)
@@ -177,7 +177,7 @@ pub(super) fn judge_api(
     answer: &Result<HttpAnswer, ProbeError>,
 ) -> CheckOutcome {
     let url = &at.url;
-    let kind = |answer: &HttpAnswer| ProxyKind::of(answer.server.as_deref());
+    let kind = |answer: &HttpAnswer| ProxyKind::of(answer);
     let remedy = |kind: ProxyKind| kind.route(&format!("{}/apps", url.prefix), upstream);
     let finding = match answer {
         Ok(answer) if is_of_the_api(answer) => {
