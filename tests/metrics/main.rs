@@ -13,3 +13,4 @@ mod counts;
 mod health;
 mod internal;
 mod names;
+mod prometheus;
