@@ -26,8 +26,8 @@ mod state;
 pub use directory::agreement::{Disagreement, DisagreementKind};
 pub use directory::key::{ChannelKey, node_topic};
 pub use directory::message::{
-    Count, EventMessage, InvalidTopicMessage, Outcome, RosterChange, RosterEntry, Terminate,
-    TopicMessage, event_head,
+    Count, EventMessage, Inquiry, InquiryAnswer, InvalidTopicMessage, Outcome, RosterChange,
+    RosterEntry, Terminate, TopicMessage, event_head,
 };
 pub use directory::reply::{
     ChannelInfo, ConnectionShare, HeartbeatReply, PendingLeave, PublishReply, QueryAnswer, Reply,

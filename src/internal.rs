@@ -16,15 +16,22 @@ mod api;
 mod apps;
 mod explanation;
 mod gate;
+mod inquiries;
+mod lent_taps;
 mod live_stream;
 mod login_throttle;
+mod node_scope;
+mod other_nodes;
+mod other_streams;
 mod parameters;
 mod recorded_events;
+mod refusal_causes;
 mod refusals;
 mod triggers;
 
 pub use api::InternalApi;
 pub use gate::Entrance;
+pub use inquiries::answer_inquiries;
 
 use crate::http;
 
@@ -32,7 +39,7 @@ use crate::http;
 pub fn router(api: &Arc<InternalApi>, entrance: Entrance) -> Router {
     let guarded = Router::new()
         .route("/internal/v1", get(about::show))
-        .route("/internal/v1/stream", get(live_stream::show))
+        .route(live_stream::PATH, get(live_stream::show))
         .route("/internal/v1/refusals", get(refusals::show))
         .route("/internal/v1/apps", get(apps::show))
         .route("/internal/v1/apps/{app}/explain", get(explanation::show))

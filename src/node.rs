@@ -29,6 +29,7 @@ mod decisions;
 mod explaining;
 mod explanation_budget;
 mod fed_node;
+mod inquiries;
 mod local_apps;
 mod message_log;
 mod peer_log;
@@ -47,6 +48,7 @@ pub use channels::Channels;
 pub use connection_permit::ConnectionPermit;
 pub use coordinator::{LastEvent, TriggerEnd, Triggered};
 pub use explaining::{ChannelExplanation, ExplainedEvent};
+pub use inquiries::{AnswerPart, AskedInquiry, MAX_PART_BYTES, NodeInquiries, OpenInquiry};
 pub use message_log::readable;
 pub use peer_log::PeerLog;
 pub use pending_joins::PendingJoins;
@@ -341,6 +343,12 @@ impl Node {
     /// Its name among the nodes of its cluster; `None` without one.
     pub fn name(&self) -> Option<String> {
         self.cluster().map(|cluster| cluster.node().to_string())
+    }
+
+    /// What operators ask all nodes; `None` without a cluster.
+    pub fn inquiries(&self) -> Option<NodeInquiries> {
+        let (cluster, local_apps) = self.cluster.as_ref()?;
+        Some(NodeInquiries::new(cluster.clone(), local_apps.inquiries().clone()))
     }
 
     /// The bound on the sockets of the process.

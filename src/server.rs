@@ -129,6 +129,7 @@ impl Server {
         let acceptors = Acceptors::new(config, &node, telemetry, &stopping, tls)
             .with_auth(auth.clone(), config);
         background.spawn(tick(node.clone()));
+        background.spawn(acceptors.answer_inquiries());
         input_tasks::start(&inputs, &mut background)?;
         background.spawn(pacing_task::run(node.clone()));
         let workers = listeners.into_iter().zip(all_shards).enumerate();
@@ -144,10 +145,7 @@ impl Server {
             addresses,
             api_addresses,
             internal_addresses,
-            without_worker: without_worker
-                .into_iter()
-                .map(|listener| acceptors.without_worker(listener))
-                .collect(),
+            without_worker: acceptors.without_workers(without_worker),
             workers: workers.collect(),
             acceptors,
             shards,

@@ -15,8 +15,20 @@ pub(super) fn row_text(row: &Value, colours: Colours) -> String {
     let kind = text(row, "kind").unwrap_or("?");
     if kind == "dropped" {
         let count = row["count"].as_u64().unwrap_or_default();
+        let text = match text(row, "node") {
+            None => format!("-- {count} rows are missing here: this viewer was too slow"),
+            Some(node) => format!(
+                "-- {count} rows of node {} are missing here: it sends 200 a second",
+                safe(node)
+            ),
+        };
+        return colours.of("33", &text);
+    }
+    if kind == "nodes" {
+        let names: Vec<&str> =
+            row["nodes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
         return colours
-            .of("33", &format!("-- {count} rows are missing here: this viewer was too slow"));
+            .of("90", &format!("-- from here on, of the nodes {}", safe(&names.join(", "))));
     }
     let mut line =
         format!("{} {}", time(row["at_ms"].as_u64().unwrap_or_default()), colours.kind(kind));

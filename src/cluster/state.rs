@@ -21,7 +21,7 @@ use crate::config::ClusterSettings;
 use crate::protocol::{Frame, Member, SocketId, User};
 
 mod announcer;
-mod apps;
+mod beside_channels;
 mod channel;
 mod channel_table;
 mod connection_quota;
@@ -245,6 +245,13 @@ impl Core {
                 let app = self.exchange.channels.app_of(app);
                 let terminate = |app| Effect::Terminate { app, user_id: user_id.into() };
                 self.exchange.effects.extend(app.map(terminate));
+            }
+            Some(TopicMessage::Inquiry(from, inquiry)) if from != self.node => {
+                self.exchange.effects.push(Effect::asked(from, &inquiry));
+            }
+            Some(TopicMessage::Inquiry(..)) => {}
+            Some(TopicMessage::Answer(from, answer)) => {
+                self.exchange.effects.push(Effect::inquiry_answer(from, &answer));
             }
             None => return Err(InvalidTopicMessage::of(payload)),
         }

@@ -18,10 +18,15 @@ use tokio::time::{Interval, MissedTickBehavior, interval};
 
 use super::answer::InternalError;
 use super::api::InternalApi;
+use super::node_scope::{NodeScope, take_scope};
+use super::other_streams::OtherStreams;
 use super::parameters;
 use crate::config::PayloadView;
 use crate::node::Node;
 use crate::observation::{Tap, TapFilter, row};
+
+/// Where it is.
+pub(super) const PATH: &str = "/internal/v1/stream";
 
 /// Between two looks at the tap: people take it for at once.
 const LOOK_EVERY: Duration = Duration::from_millis(50);
@@ -34,6 +39,7 @@ struct LiveStream {
     node: Arc<Node>,
     node_name: Option<String>,
     tap: Arc<Tap>,
+    others: Option<OtherStreams>,
     view: PayloadView,
     looks: Interval,
     last_line: Instant,
@@ -45,18 +51,18 @@ pub(super) async fn show(
     State(api): State<Arc<InternalApi>>,
     uri: Uri,
 ) -> Result<Response, InternalError> {
-    let (mut filter, mut view) = (TapFilter::default(), PayloadView::Masked.min(api.payloads));
-    for (name, value) in parameters::pairs(uri.query().unwrap_or_default())? {
-        if name == "payloads" {
-            view = parameters::view(&value, api.payloads)?;
-        } else if name == "max_rows_per_second" {
-            filter.max_rows_per_second = Some(parameters::rows_per_second(&value)?);
-        } else if !parameters::take_filter(&mut filter, &name, &value)? {
-            let known = "app, channel, event, socket, kind, outcome, payloads, max_rows_per_second";
-            return Err(parameters::unknown(&name, known));
-        }
+    let query = uri.query().unwrap_or_default();
+    let mut pairs = parameters::pairs(query)?;
+    let scope = take_scope(&mut pairs)?;
+    if let Some((_, asked)) = pairs.iter().find(|(name, _)| name == "payloads") {
+        parameters::view(asked, api.payloads)?;
     }
-    let stream = LiveStream::open(&api.node, filter, view);
+    let (filter, view) = parameters::wanted(query, api.payloads)?;
+    let others = match scope {
+        NodeScope::All => OtherStreams::open(&api.node, &uri),
+        NodeScope::This => None,
+    };
+    let stream = LiveStream::open(&api.node, filter, view, others);
     let headers = [
         (header::CONTENT_TYPE.as_str(), "application/x-ndjson"),
         (header::CACHE_CONTROL.as_str(), "no-store"),
@@ -66,7 +72,12 @@ pub(super) async fn show(
 }
 
 impl LiveStream {
-    fn open(node: &Arc<Node>, filter: TapFilter, view: PayloadView) -> Self {
+    fn open(
+        node: &Arc<Node>,
+        filter: TapFilter,
+        view: PayloadView,
+        others: Option<OtherStreams>,
+    ) -> Self {
         let mut looks = interval(LOOK_EVERY);
         looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let tap = node.observation().open(filter);
@@ -75,6 +86,7 @@ impl LiveStream {
             node: node.clone(),
             node_name: node.name(),
             tap,
+            others,
             view,
             looks,
             last_line: Instant::now(),
@@ -92,6 +104,9 @@ impl LiveStream {
         }
         if batch.dropped > 0 {
             lines.push_str(&format!("{{\"kind\":\"dropped\",\"count\":{}}}\n", batch.dropped));
+        }
+        if let Some(others) = &mut self.others {
+            others.take(&mut lines, Instant::now());
         }
         lines
     }

@@ -7,6 +7,7 @@ use percent_encoding::percent_decode_str;
 
 use super::answer::InternalError;
 use super::api::InternalApi;
+use super::node_scope::take_scope;
 use crate::config::PayloadView;
 use crate::node::Channels;
 use crate::observation::{EventOutcome, NamePattern, OccurrenceKind, TapFilter};
@@ -30,6 +31,28 @@ pub(super) fn pairs(query: &str) -> Result<Vec<(String, String)>, InternalError>
         Ok((decode(name)?, decode(value)?))
     };
     pairs.map(pair).collect()
+}
+
+/// What the query of a viewer asks for, and how much of the data of events it sees where so much is allowed.
+pub(super) fn wanted(
+    query: &str,
+    allowed: PayloadView,
+) -> Result<(TapFilter, PayloadView), InternalError> {
+    let (mut filter, mut seen) = (TapFilter::default(), PayloadView::Masked.min(allowed));
+    let mut pairs = pairs(query)?;
+    take_scope(&mut pairs)?;
+    for (name, value) in pairs {
+        if name == "payloads" {
+            seen = view(&value, PayloadView::Full)?.min(allowed);
+        } else if name == "max_rows_per_second" {
+            filter.max_rows_per_second = Some(rows_per_second(&value)?);
+        } else if !take_filter(&mut filter, &name, &value)? {
+            let known =
+                "app, channel, event, socket, kind, outcome, payloads, max_rows_per_second, nodes";
+            return Err(unknown(&name, known));
+        }
+    }
+    Ok((filter, seen))
 }
 
 /// Takes one parameter of a filter; false if it is none.

@@ -6,15 +6,17 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::answer::{InternalError, json};
 use super::api::InternalApi;
+use super::node_scope::take_scope;
+use super::other_nodes::{self, OtherNodes};
 use super::parameters;
 use crate::observation::{TapFilter, recorded_row};
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Recorded {
     /// The time of the answer: what comes later is not in it.
     now_ms: u64,
@@ -22,6 +24,8 @@ struct Recorded {
     events: Vec<Box<RawValue>>,
     /// Whether events since that time made room for later ones.
     incomplete: bool,
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    other_nodes: Option<OtherNodes>,
 }
 
 pub(super) async fn show(
@@ -40,12 +44,14 @@ pub(super) async fn show(
         return Err(InternalError::new(StatusCode::NOT_FOUND, text));
     }
     let (mut filter, mut since) = (TapFilter::default(), 0);
-    for (name, value) in parameters::pairs(uri.query().unwrap_or_default())? {
+    let mut pairs = parameters::pairs(uri.query().unwrap_or_default())?;
+    let scope = take_scope(&mut pairs)?;
+    for (name, value) in pairs {
         if name == "since" {
             let text = "since must be milliseconds since the Unix epoch";
             since = value.parse().map_err(|_| InternalError::bad_request(text))?;
         } else if name == "app" || !parameters::take_filter(&mut filter, &name, &value)? {
-            return Err(parameters::unknown(&name, "channel, event, socket, kind, since"));
+            return Err(parameters::unknown(&name, "channel, event, socket, kind, since, nodes"));
         }
     }
     filter.app = Some(app);
@@ -54,9 +60,15 @@ pub(super) async fn show(
     let found = record.since(since, &filter);
     let node = api.node.name();
     let rows = found.events.iter().map(|event| recorded_row(event, node.as_deref()));
-    Ok(json(&Recorded {
-        now_ms: u64::try_from(now.as_millis()).unwrap_or(u64::MAX),
-        events: rows.filter_map(|row| RawValue::from_string(row).ok()).collect(),
-        incomplete: found.is_incomplete,
-    }))
+    let mut events: Vec<_> = rows.filter_map(|row| RawValue::from_string(row).ok()).collect();
+    let mut incomplete = found.is_incomplete;
+    let (answers, other_nodes) = other_nodes::ask::<Recorded>(&api, scope, &uri).await;
+    for answer in answers {
+        // A node that records nothing answers with an error.
+        incomplete |= answer.as_ref().is_none_or(|answer| answer.incomplete);
+        events.extend(answer.into_iter().flat_map(|answer| answer.events));
+    }
+    other_nodes::sort_by_time(&mut events);
+    let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
+    Ok(json(&Recorded { now_ms, events, incomplete, other_nodes }))
 }

@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 
 use super::activity::Activity;
 use super::decisions::{Decision, Decisions};
+use super::inquiries::{AnswerPart, AskedInquiry, Inquiries};
 use super::peer_log::PeerLog;
 use super::socket::send_refusal;
 use crate::channel_rules::WebhookSink;
@@ -34,11 +35,17 @@ pub(super) struct LocalApps {
     apps: ArcSwap<Vec<LocalApp>>,
     metrics: Arc<Metrics>,
     decisions: Arc<Decisions>,
+    inquiries: Arc<Inquiries>,
 }
 
 impl LocalApps {
     pub(super) fn new(metrics: Arc<Metrics>, decisions: Arc<Decisions>) -> Self {
-        Self { apps: ArcSwap::default(), metrics, decisions }
+        let inquiries = Arc::new(Inquiries::new());
+        Self { apps: ArcSwap::default(), metrics, decisions, inquiries }
+    }
+
+    pub(super) fn inquiries(&self) -> &Arc<Inquiries> {
+        &self.inquiries
     }
 
     /// Adds the app of the next slot, before the cluster has it. One caller at a time.
@@ -70,6 +77,13 @@ impl LocalApps {
                 let hub = &apps[app].hub;
                 let sockets = hub.terminate_user(&user_id);
                 tracing::debug!(app = hub.app().id, %user_id, sockets, "sockets of a terminated user are closed");
+            }
+            Effect::Inquiry { from, id, text } => {
+                self.inquiries.asked(AskedInquiry { from, id, text });
+            }
+            Effect::InquiryAnswer { from, id, part, is_last } => {
+                self.inquiries
+                    .answered(id, AnswerPart { node: from.to_string(), text: part, is_last });
             }
             // The receiver may be gone.
             Effect::Published(waiter, scope) => drop(waiter.send(scope)),

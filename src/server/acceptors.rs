@@ -94,6 +94,11 @@ impl Acceptors {
         }
     }
 
+    /// Answers what the other nodes of the cluster ask for their operators.
+    pub(super) fn answer_inquiries(&self) -> impl Future<Output = ()> + use<> {
+        internal::answer_inquiries(self.internal.clone())
+    }
+
     /// Serves the endpoints of these apps for authorization too.
     pub(super) fn with_auth(mut self, auth: Arc<ChannelAuth>, config: &Config) -> Self {
         let metrics = self.context.node.metrics().clone();
@@ -131,9 +136,16 @@ impl Acceptors {
         listeners.into_iter().map(acceptor).collect()
     }
 
-    /// A listener that no worker has, with its acceptor, which accepts until the process ends or another one
+    /// The listeners that no worker has, each with its acceptor, which accepts until the process ends or another one
     /// accepts there.
-    pub(super) fn without_worker(&self, listener: WorkerListener) -> (StdListener, Acceptor) {
+    pub(super) fn without_workers(
+        &self,
+        listeners: Vec<WorkerListener>,
+    ) -> Vec<(StdListener, Acceptor)> {
+        listeners.into_iter().map(|listener| self.without_worker(listener)).collect()
+    }
+
+    fn without_worker(&self, listener: WorkerListener) -> (StdListener, Acceptor) {
         let WorkerListener { audience, socket, file } = listener;
         let node = || self.context.node.clone();
         let entrance = match &socket {

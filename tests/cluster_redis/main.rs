@@ -15,6 +15,7 @@ mod failover;
 mod faults;
 mod foreign;
 mod fixture;
+mod inquiries;
 mod laravel_queue;
 mod laravel_queue_faults;
 mod latency;

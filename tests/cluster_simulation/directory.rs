@@ -123,6 +123,7 @@ impl Directory {
                 let topic = format!("{}:all", self.rules.prefix).into();
                 Done { published: vec![(topic, message.clone())], ..Done::reply(Reply::Done) }
             }
+            Request::Send { .. } => unreachable!("no operator is simulated"),
             Request::Query(query) => Done::reply(Reply::Answer(self.look_up(query, now))),
         }
     }

@@ -90,7 +90,7 @@ async fn what_cannot_be_explained_is_refused_by_name() {
     check("/7/explain?channel=a", 404, "no app of this server has the id \"7\"").await;
     check("/123456/explain", 400, "name a channel: ?channel=…").await;
     check("/123456/explain?channel=", 400, "channel must have 1 to 1024 bytes").await;
-    let error = "the parameter \"chanel\" is not known; known are channel, event";
+    let error = "the parameter \"chanel\" is not known; known are channel, event, nodes";
     check("/123456/explain?chanel=a", 400, error).await;
     let explained = explanation(&server, "channel=orders%2F7").await;
     assert_eq!(explained["now"]["verdict"], "invalid_channel");

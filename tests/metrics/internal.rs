@@ -81,7 +81,7 @@ async fn a_parameter_that_is_not_understood_is_refused_by_its_name() {
         (
             "nope=1",
             400,
-            "the parameter \\\"nope\\\" is not known; known are app, channel, event, socket, kind, outcome, payloads, max_rows_per_second",
+            "the parameter \\\"nope\\\" is not known; known are app, channel, event, socket, kind, outcome, payloads, max_rows_per_second, nodes",
         ),
         (
             "kind=triggers",

@@ -13,4 +13,3 @@ mod counts;
 mod health;
 mod internal;
 mod names;
-mod prometheus;

@@ -5,7 +5,6 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
-mod access;
 mod laravel;
 mod nodes;
 mod outage;

@@ -17,6 +17,8 @@ const CACHED_EVENT: u8 = b'K';
 const CHANGE: u8 = b'C';
 const OUTCOME: u8 = b'O';
 const TERMINATE: u8 = b'T';
+const INQUIRY: u8 = b'I';
+const ANSWER: u8 = b'A';
 
 /// A message as it was received.
 #[derive(Debug, PartialEq, Eq)]
@@ -30,6 +32,10 @@ pub enum TopicMessage<'a> {
     Outcome(u64, Outcome<'a>),
     /// Every connection of a user is to be closed.
     Terminate(Terminate<'a>),
+    /// A node asks all others, for an operator.
+    Inquiry(NodeId, Inquiry<'a>),
+    /// A part of what another node answers to an inquiry.
+    Answer(NodeId, InquiryAnswer<'a>),
 }
 
 /// Why a message on a topic of the cluster is dropped.
@@ -204,6 +210,26 @@ pub struct Terminate<'a> {
     pub user_id: &'a str,
 }
 
+/// What an operator asks all nodes. Anything that reaches the Redis can ask, so it changes nothing.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Inquiry<'a> {
+    /// Drawn at random; answers carry it.
+    pub id: u64,
+    /// What is asked; empty ends it.
+    pub text: &'a str,
+}
+
+/// A part of the answer of one node.
+#[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InquiryAnswer<'a> {
+    /// The id of the inquiry.
+    pub id: u64,
+    /// The parts make the answer, one behind the other.
+    pub part: &'a str,
+    /// Whether no part comes behind it.
+    pub is_last: bool,
+}
+
 /// The roster as Redis returns a hash: user ids and values in turn.
 fn read_roster<'de: 'a, 'a, D: Deserializer<'de>>(
     deserializer: D,
@@ -245,6 +271,16 @@ pub(in crate::cluster) fn terminate(app: &str, user_id: &str) -> Vec<u8> {
     [&head(TERMINATE, 0)[..], &pack(&Terminate { app, user_id })].concat()
 }
 
+/// A whole message that asks all other nodes.
+pub(in crate::cluster) fn inquiry(from: NodeId, inquiry: &Inquiry<'_>) -> Vec<u8> {
+    [&head(INQUIRY, from.0)[..], &pack(inquiry)].concat()
+}
+
+/// A whole message with a part of an answer.
+pub(in crate::cluster) fn answer(from: NodeId, answer: &InquiryAnswer<'_>) -> Vec<u8> {
+    [&head(ANSWER, from.0)[..], &pack(answer)].concat()
+}
+
 fn head(kind: u8, sender: u64) -> [u8; 11] {
     let mut head = [MARK, FORMAT, kind, 0, 0, 0, 0, 0, 0, 0, 0];
     head[3..].copy_from_slice(&sender.to_be_bytes());
@@ -264,6 +300,8 @@ impl<'a> TopicMessage<'a> {
             CHANGE => Self::Change(RosterChange { origin: NodeId(sender), ..unpack(rest)? }),
             OUTCOME => Self::Outcome(sender, unpack(rest)?),
             TERMINATE => Self::Terminate(unpack(rest)?),
+            INQUIRY => Self::Inquiry(NodeId(sender), unpack(rest)?),
+            ANSWER => Self::Answer(NodeId(sender), unpack(rest)?),
             _ => return None,
         })
     }

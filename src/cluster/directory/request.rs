@@ -61,6 +61,13 @@ pub enum Request {
     },
     /// Sends a message to every node.
     Broadcast(Vec<u8>),
+    /// Sends a message to one node.
+    Send {
+        /// The node.
+        node: NodeId,
+        /// The message.
+        message: Vec<u8>,
+    },
     /// Reads the directory.
     Query(DirectoryQuery),
 }

@@ -102,7 +102,7 @@ impl<'a> Push<'a> {
 fn read_reply(request: &Request, reply: Value) -> Option<Reply> {
     Some(match request {
         Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Broadcast(_) => Reply::Done,
-        Request::State(_) | Request::Cache { .. } => Reply::Done,
+        Request::State(_) | Request::Cache { .. } | Request::Send { .. } => Reply::Done,
         Request::Publish(_) => {
             let number: i64 = plain(reply)?;
             let (number, is_occupied) = (number.unsigned_abs(), number > 0);

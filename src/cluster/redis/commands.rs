@@ -158,6 +158,11 @@ impl Commands {
                 cmd.arg(&message[..]);
                 cmd
             }
+            Request::Send { node, message } => {
+                let mut cmd = plain("PUBLISH", &node_topic(&self.prefix, *node));
+                cmd.arg(&message[..]);
+                cmd
+            }
             Request::Query(query) => self.query(query, scripts),
         }
     }
@@ -272,6 +277,7 @@ pub(super) fn name(request: &Request) -> &'static str {
         Request::ListChannels => "the list of this node's channels",
         Request::Connections { .. } => "the number of connections",
         Request::Broadcast(_) => "a message to all nodes",
+        Request::Send { .. } => "a message to one node",
         Request::Query(_) => "a look-up",
     }
 }

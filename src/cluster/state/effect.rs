@@ -7,6 +7,8 @@ use std::time::Instant;
 use tokio::sync::oneshot;
 
 use crate::channel_rules::WebhookEvent;
+use crate::cluster::directory::NodeId;
+use crate::cluster::directory::message::{Inquiry, InquiryAnswer};
 use crate::cluster::directory::reply::QueryAnswer;
 use crate::protocol::{ChannelName, Frame, SocketId};
 
@@ -56,12 +58,45 @@ pub enum Effect {
         /// The user.
         user_id: Arc<str>,
     },
+    /// Another node asks this one, for an operator.
+    Inquiry {
+        /// The node that asks.
+        from: NodeId,
+        /// The id of the inquiry.
+        id: u64,
+        /// What is asked; empty ends it.
+        text: String,
+    },
+    /// A part of the answer of another node.
+    InquiryAnswer {
+        /// The node that answers.
+        from: NodeId,
+        /// The id of the inquiry.
+        id: u64,
+        /// The part.
+        part: String,
+        /// Whether no part comes behind it.
+        is_last: bool,
+    },
     /// The publisher that waits for an event receives how far it went.
     Published(oneshot::Sender<PublishScope>, PublishScope),
     /// A connection that waits for a permit receives the decision.
     Permit(oneshot::Sender<bool>, bool),
     /// A query is answered.
     Answered(oneshot::Sender<QueryAnswer>, QueryAnswer),
+}
+
+impl Effect {
+    /// An inquiry of another node.
+    pub(super) fn asked(from: NodeId, inquiry: &Inquiry<'_>) -> Self {
+        Self::Inquiry { from, id: inquiry.id, text: inquiry.text.to_owned() }
+    }
+
+    /// A part of an answer.
+    pub(super) fn inquiry_answer(from: NodeId, answer: &InquiryAnswer<'_>) -> Self {
+        let &InquiryAnswer { id, part, is_last } = answer;
+        Self::InquiryAnswer { from, id, part: part.to_owned(), is_last }
+    }
 }
 
 /// One thing to do on a channel.

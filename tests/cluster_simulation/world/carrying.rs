@@ -67,6 +67,9 @@ impl World {
             Effect::Published(waiter, shared) => drop(waiter.send(shared)),
             Effect::Permit(waiter, taken) => drop(waiter.send(taken)),
             Effect::Answered(waiter, answer) => drop(waiter.send(answer)),
+            Effect::Inquiry { .. } | Effect::InquiryAnswer { .. } => {
+                unreachable!("no operator is simulated")
+            }
         }
     }
 

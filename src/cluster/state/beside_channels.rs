@@ -1,7 +1,7 @@
-//! The apps as the core has them: one slot each, with its settings and the permits of its sockets.
+//! What the node does that is about no channel: its apps and the permits of their sockets, inquiries of operators.
 //!
-//! Slots are added and never removed, so that an index stays what it was. How many sockets an app may
-//! have is left to [`ConnectionQuota`].
+//! An app has a slot for ever, so that an index stays what it was. How many sockets it may have is left to
+//! [`ConnectionQuota`]. An inquiry changes nothing, no event waits for it, and it is lost with the link.
 
 use std::sync::Arc;
 
@@ -9,6 +9,9 @@ use super::Core;
 use super::connection_quota::{ConnectionQuota, PermitDecision};
 use super::request_queue::QueuedRequest;
 use crate::app::App;
+use crate::cluster::directory::NodeId;
+use crate::cluster::directory::message::{self, Inquiry, InquiryAnswer};
+use crate::cluster::directory::request::Request;
 
 impl Core {
     /// An app is added at the next slot, or the app of a slot has new settings.
@@ -52,6 +55,23 @@ impl Core {
     pub(super) fn report_connections(&mut self, app: usize) {
         if self.exchange.is_up() && self.quotas[app].queue() {
             self.exchange.requests.push(QueuedRequest::Connections(app));
+        }
+    }
+
+    /// Asks all other nodes, for an operator; false if Redis is away.
+    pub fn inquire(&mut self, inquiry: &Inquiry<'_>) -> bool {
+        if self.exchange.is_up() {
+            let message = message::inquiry(self.node, inquiry);
+            self.exchange.requests.push_plain(Request::Broadcast(message));
+        }
+        self.exchange.is_up()
+    }
+
+    /// Sends a part of an answer to the node that asks.
+    pub fn answer_inquiry(&mut self, node: NodeId, answer: &InquiryAnswer<'_>) {
+        if self.exchange.is_up() {
+            let message = message::answer(self.node, answer);
+            self.exchange.requests.push_plain(Request::Send { node, message });
         }
     }
 }

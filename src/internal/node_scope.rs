@@ -1,0 +1,44 @@
+//! Which nodes of a cluster a request is about: the parameter `nodes` of resources that ask them all.
+
+use super::answer::InternalError;
+
+/// Which nodes of a cluster a request is about.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum NodeScope {
+    /// All: this one asks the others.
+    All,
+    /// The one that is asked.
+    This,
+}
+
+/// Takes the parameter out of those of a request.
+pub(super) fn take_scope(pairs: &mut Vec<(String, String)>) -> Result<NodeScope, InternalError> {
+    let mut scope = NodeScope::All;
+    let mut invalid = None;
+    pairs.retain(|(name, value)| {
+        let is_scope = name == "nodes";
+        match value.as_str() {
+            _ if !is_scope => {}
+            "all" => scope = NodeScope::All,
+            "this" => scope = NodeScope::This,
+            _ => invalid = Some(InternalError::bad_request("nodes must be all or this")),
+        }
+        !is_scope
+    });
+    invalid.map_or(Ok(scope), Err)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{NodeScope, take_scope};
+
+    #[test]
+    fn the_scope_is_taken_out_of_the_parameters() {
+        let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
+        let mut pairs = vec![pair("app", "7"), pair("nodes", "this")];
+        assert_eq!(take_scope(&mut pairs).unwrap(), NodeScope::This);
+        assert_eq!(pairs, [pair("app", "7")]);
+        assert_eq!(take_scope(&mut pairs).unwrap(), NodeScope::All);
+        assert!(take_scope(&mut vec![pair("nodes", "7")]).is_err());
+    }
+}
