@@ -126,7 +126,7 @@ impl Acceptor {
             Ok(Some((stream, peer))) => match self.free_descriptor().await {
                 true => Ok(Some((stream, peer))),
                 false => {
-                    spare_descriptor::refuse(&stream);
+                    spare_descriptor::refuse(&stream, self.context.tls.as_ref()).await;
                     Ok(None)
                 }
             },

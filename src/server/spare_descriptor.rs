@@ -4,9 +4,11 @@
 //! waiting one stays in the backlog until its client gives up. The spare one makes room to accept it.
 
 use std::io::{self, IoSlice};
+use std::time::Duration;
 
 use tokio::net::TcpSocket;
 
+use super::tls_opening::{HANDSHAKE_RECORD, TlsContext};
 use crate::stream::{ByteStream, Listener, Peer};
 
 /// EMFILE and ENFILE, "too many open files" of the process and of the system; every Unix has these
@@ -17,6 +19,13 @@ const UNAVAILABLE: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\n\
     connection: close\r\nretry-after: 1\r\n\
     content-type: text/plain; charset=utf-8\r\ncontent-length: 82\r\n\r\n\
     The server has no file descriptors left: raise the limit of open files (ulimit -n)";
+
+/// What a client sends first follows its last packet of the TCP handshake at once. No other connection is accepted
+/// meanwhile, so silent ones are refused at 200 a second.
+const FIRST_BYTE_WAIT: Duration = Duration::from_millis(5);
+
+/// Fatal, internal_error: the handshake of any version ends with it.
+const TLS_ALERT: [u8; 7] = [0x15, 0x03, 0x01, 0x00, 0x02, 0x02, 0x50];
 
 /// Whether accepting failed because no descriptor is free.
 pub(super) fn is_exhaustion(error: &io::Error) -> bool {
@@ -60,8 +69,14 @@ impl SpareDescriptor {
     }
 }
 
-/// Answers a connection with 503 and closes it, without waiting.
-pub(super) fn refuse(stream: &ByteStream) {
-    stream.drop_arrived();
-    let _ = stream.send(&[IoSlice::new(UNAVAILABLE)]);
+/// Answers a connection and closes it: a request with 503, a TLS handshake with an alert. Where both are served and
+/// nothing arrives, it is closed without an answer, which a TLS client could not read.
+pub(super) async fn refuse(stream: &ByteStream, tls: Option<&TlsContext>) {
+    let _ = tokio::time::timeout(FIRST_BYTE_WAIT, stream.first_byte()).await;
+    let answer = match (stream.drop_arrived(), tls) {
+        (Some(HANDSHAKE_RECORD), _) => &TLS_ALERT[..],
+        (None, Some(_)) => return,
+        _ => UNAVAILABLE,
+    };
+    let _ = stream.send(&[IoSlice::new(answer)]);
 }

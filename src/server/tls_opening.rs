@@ -16,7 +16,7 @@ use crate::stream::{ByteStream, FailedHandshake, TlsStream};
 use crate::tls::HandshakeFailure;
 
 /// How every version of TLS, and SSL 3.0, begins: a record of the handshake.
-const HANDSHAKE_RECORD: u8 = 0x16;
+pub(super) const HANDSHAKE_RECORD: u8 = 0x16;
 
 /// TLS at the addresses of the server.
 #[derive(Clone)]

@@ -100,10 +100,12 @@ impl ByteStream {
         }
     }
 
-    /// Reads and drops what has arrived, past a runtime that has not looked yet. Bytes that are unread when
-    /// a connection is closed make the kernel send a reset, which overtakes the last answer.
-    pub fn drop_arrived(&self) {
-        let _ = (&*self.socket()).read(&mut [0; 4096]);
+    /// Reads and drops what has arrived, past a runtime that has not looked yet; its first byte. Bytes that are unread
+    /// when a connection is closed make the kernel send a reset, which overtakes the last answer.
+    pub fn drop_arrived(&self) -> Option<u8> {
+        let mut arrived = [0; 4096];
+        let length = (&*self.socket()).read(&mut arrived).ok()?;
+        arrived[..length].first().copied()
     }
 
     /// Ends the sending side. Fails only when the peer is already gone, which needs no end.

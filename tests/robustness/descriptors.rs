@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::bystander::{Bystander, backend};
 use crate::harness::redis::free_port;
+use crate::harness::tls::{certificate, client};
 use crate::harness::wire::{Farewell, Reply, Wire, handshake};
 use crate::harness::{Program, eventually};
 
@@ -184,6 +185,40 @@ async fn without_a_free_descriptor_every_new_connection_gets_an_answer() {
     println!("20 newcomers without descriptors in {elapsed:?}: {spent}0 ms of processor time");
     assert!(spent < 100, "{spent}0 ms");
     assert!(program.lines_logged() < 8, "it is logged in few lines");
+}
+
+/// A client cannot tell plain bytes from a broken server, and some treat them as an attack.
+#[tokio::test]
+async fn without_a_free_descriptor_a_tls_client_gets_an_alert_and_no_plain_bytes() {
+    let certificate = certificate("valid.pem");
+    let tls = [
+        ("RESOUND_TLS_CERTIFICATE", certificate.as_str()),
+        ("RESOUND_TLS_KEY", certificate.as_str()),
+    ];
+    let mut program = start(2000, &tls).await;
+    let mut socket = Wire::socket(program.address).await;
+    program.exhaust_descriptors();
+    let hello = client_hello();
+    for _ in 0..10 {
+        let mut wire = Wire::open(program.address).await;
+        wire.send(&hello).await;
+        assert_eq!(wire.rest().await, [0x15, 3, 1, 0, 2, 2, 80], "internal_error");
+    }
+    // A client that waits for the server gets the end of the connection, and a plain one its sentence.
+    assert_eq!(Wire::open(program.address).await.rest().await, b"");
+    assert_eq!(ask(program.address, UP).await.status, 503);
+    program.log_line("no file descriptors are left").await;
+    socket.subscribe("still-served").await;
+}
+
+/// What a TLS client sends first.
+fn client_hello() -> Vec<u8> {
+    let config = std::sync::Arc::new(client(&[&rustls::version::TLS13]));
+    let name = rustls::pki_types::ServerName::try_from("localhost").unwrap();
+    let mut connection = rustls::ClientConnection::new(config, name).unwrap();
+    let mut hello = Vec::new();
+    connection.write_tls(&mut hello).unwrap();
+    hello
 }
 
 #[tokio::test]
