@@ -33,6 +33,7 @@ mod signals;
 mod stdout;
 mod tail;
 mod target;
+mod tls_request;
 mod trigger;
 mod upgrade;
 

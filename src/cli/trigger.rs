@@ -1,7 +1,6 @@
 //! `resound trigger`: signs one event and sends it over the HTTP API, as a back end does.
 //!
-//! Owns the body of the request. The load generator's client sends it, without TLS, which suffices for
-//! the address that the server itself listens on.
+//! Owns the body of the request. The load generator's client sends it, and `tls_request` to a URL with TLS.
 
 use std::path::PathBuf;
 
@@ -14,6 +13,7 @@ use super::destination::{at, choose, credentials, listening};
 use super::env_file::EnvFileFlags;
 use super::failure::Failure;
 use super::stdout::print;
+use super::tls_request::{self, TlsTrust, has_tls};
 
 #[derive(Debug, Args)]
 pub(super) struct Trigger {
@@ -28,9 +28,11 @@ pub(super) struct Trigger {
     config: Option<PathBuf>,
     #[command(flatten)]
     env_file: EnvFileFlags,
-    /// The URL of the server [default: the address that the configuration has].
+    /// The URL of the server, http:// or https:// [default: the address that the configuration has].
     #[arg(long)]
     url: Option<String>,
+    #[command(flatten)]
+    trust: TlsTrust,
     /// The id of the app; needed if there are several.
     #[arg(long, value_name = "ID")]
     app: Option<String>,
@@ -40,22 +42,31 @@ impl Trigger {
     pub(super) fn run(self) -> Result<(), Failure> {
         let config = Config::load_from(&self.env_file.with(self.config.as_deref()))?;
         let app = choose(&config, "--app", self.app.as_deref())?;
+        let body = body(&self.channel, &self.event, &self.data);
+        if let Some(url) = self.url.as_deref().filter(|url| has_tls(url)) {
+            let answer = tls_request::post(url, &credentials(app), &self.trust, "events", body)?;
+            return confirmed(url.to_owned(), answer.status, answer.body);
+        }
+        if let Some(flag) = self.trust.flag() {
+            return Err(Failure::Flag(format!("{flag} is for a --url with https:// or wss://")));
+        }
         let target = match &self.url {
             Some(url) => at(url)?,
             None => listening(&config),
         };
-        let body = body(&self.channel, &self.event, &self.data);
         let address = target.resolve();
         let address =
             address.map_err(|cause| LoadError::Unreachable { target: target.clone(), cause })?;
         let answer = Backend::new(&target, address, &credentials(app)).post("events", &body)?;
-        if answer.status != 200 {
-            let (status, answer) = (answer.status, answer.body);
-            return Err(LoadError::Unconfirmed { target, status, answer }.into());
-        }
-        print(&format!("{}\n", answer.body))?;
-        Ok(())
+        confirmed(target.to_string(), answer.status, answer.body)
     }
+}
+
+fn confirmed(target: String, status: u16, answer: String) -> Result<(), Failure> {
+    if status != 200 {
+        return Err(LoadError::Unconfirmed { target, status, answer }.into());
+    }
+    Ok(print(&format!("{answer}\n"))?)
 }
 
 /// The body of the request, its fields in the order of Pusher's own libraries.

@@ -145,6 +145,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
             "doctor",
             "explanation",
+            "http_client",
             "logging",
             "network_fault",
             "server",

@@ -118,7 +118,10 @@ fn bad_arguments_end_with_2_before_anything_is_started() {
         &["--assert", "cpu_per_delivery<5us"],
         "flag --assert is \"cpu_per_delivery<5us\"; it is read from the server's process: add --pid",
     );
-    check(&["--url", "https://a"], "flag --url is \"https://a\"; TLS is not supported; ");
+    check(
+        &["--url", "https://a"],
+        "flag --url is \"https://a\"; the load generator has no TLS, whose cost",
+    );
     check(&["--publish", "client"], "flag --publish is client; client events need signed channels");
     check(&["--in-flight", "1000"], "flag --in-flight is 1000; at most 256 are supported");
     check(&["--rate", "0"], "invalid value '0' for '--rate <RATE>': it must be a number above 0");

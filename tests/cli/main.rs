@@ -13,6 +13,8 @@ use std::process::{Child, Command, Output, Stdio};
 mod bench;
 mod env_file;
 mod explain;
+#[path = "../harness/mod.rs"]
+mod harness;
 mod healthcheck;
 mod import;
 mod live;

@@ -8,6 +8,8 @@ use std::net::TcpListener;
 use std::thread;
 
 use super::{APP, check, folder, resound};
+use crate::harness::TestServer;
+use crate::harness::tls::certificate;
 
 /// A server that takes one request and gives one answer; returns the request.
 fn answer_once(answer: &'static str) -> (String, thread::JoinHandle<String>) {
@@ -103,14 +105,86 @@ fn trigger_needs_to_know_the_app() {
     check(&output, 2, "", "error: flag --app is \"9\"; the apps are 7, 8\n");
     for (url, reason) in [
         ("http://127.0.0.1:80800", "its port must be from 1 to 65535"),
-        (
-            "https://a",
-            "TLS is not supported; give the address the server itself listens on, such as \
-             http://127.0.0.1:8080",
-        ),
+        ("https://", "it must be like https://ws.example.com or wss://ws.example.com/prefix"),
+        ("https://a?b", "it must be like https://ws.example.com or wss://ws.example.com/prefix"),
     ] {
         let arguments = [&trigger[..], &["--app", "7", "--url", url]].concat();
         let message = format!("error: flag --url is {url:?}; {reason}\n");
         check(&resound(&here, &arguments).output().unwrap(), 2, "", &message);
+    }
+}
+
+/// A server with TLS whose certificate is for localhost, and what `resound trigger` says to it.
+#[tokio::test]
+async fn trigger_reaches_a_server_with_tls() {
+    let section = crate::harness::tls::section("mode = \"required\"");
+    let apps =
+        "[[apps]]\nid = \"100001\"\nkey = \"resound-dev-key\"\nsecret = \"resound-dev-secret\"\n";
+    let server = TestServer::with(&format!("{apps}{section}")).await;
+    let port = server.address.port();
+    let authority = certificate("ca.pem");
+    let trigger = async |url: String, flags: &'static [&'static str]| {
+        let authority = authority.clone();
+        let here = folder("trigger-tls");
+        let run = move || {
+            let flags =
+                flags.iter().map(|flag| if *flag == "CA" { authority.as_str() } else { flag });
+            let arguments = ["trigger", "hello", "greeting", "x", "--url", &url];
+            let arguments: Vec<&str> = arguments.into_iter().chain(flags).collect();
+            (url.clone(), resound(&here, &arguments).env_remove("SSL_CERT_FILE").output().unwrap())
+        };
+        tokio::task::spawn_blocking(run).await.unwrap()
+    };
+    for scheme in ["https", "wss"] {
+        for flags in [&["--ca-file", "CA"][..], &["--insecure"]] {
+            let (_, output) = trigger(format!("{scheme}://localhost:{port}"), flags).await;
+            check(&output, 0, "{}\n", "");
+        }
+    }
+    for (host, flags, reason) in [
+        (
+            "localhost",
+            &[][..],
+            "its certificate was issued by an authority that is not trusted; name its authority with --ca-file, or \
+             accept it with --insecure",
+        ),
+        (
+            "127.0.0.2",
+            &["--ca-file", "CA"],
+            "its certificate is for other host names; give one of its names, or accept it with --insecure",
+        ),
+    ] {
+        let (url, output) = trigger(format!("https://{host}:{port}"), flags).await;
+        check(&output, 1, "", &format!("error: {url} cannot be reached: {reason}\n"));
+    }
+    let (url, output) = trigger(format!("https://localhost:{port}/ws"), &["--insecure"]).await;
+    let message = String::from_utf8(output.stderr).unwrap();
+    let expected = format!("error: {url} did not confirm the event: it answered 404");
+    assert!(message.starts_with(&expected), "{message}");
+}
+
+#[test]
+fn flags_about_certificates_need_a_url_with_tls() {
+    let here = folder("trigger-tls-flags");
+    fs::write(here.join("empty.pem"), "").unwrap();
+    let trigger = ["trigger", "a", "b", "c"];
+    for (flags, message) in [
+        (&["--insecure"][..], "--insecure is for a --url with https:// or wss://"),
+        (
+            &["--ca-file", "x", "--url", "http://a"],
+            "--ca-file is for a --url with https:// or wss://",
+        ),
+        (
+            &["--ca-file", "none.pem", "--url", "https://a"],
+            "--ca-file is \"none.pem\"; it cannot be read: No such file or directory (os error 2)",
+        ),
+        (
+            &["--ca-file", "empty.pem", "--url", "https://a"],
+            "--ca-file is \"empty.pem\"; it must have certificates in PEM form",
+        ),
+    ] {
+        let arguments = [&trigger[..], flags].concat();
+        let output = resound(&here, &arguments).output().unwrap();
+        check(&output, 2, "", &format!("error: flag {message}\n"));
     }
 }

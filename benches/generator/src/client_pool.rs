@@ -116,6 +116,7 @@ impl ClientPool {
             let answer = backend(&self.state, index).post("events", body)?;
             if !(200..300).contains(&answer.status) {
                 let (target, status, answer) = (target.clone(), answer.status, answer.body);
+                let target = target.to_string();
                 return Err(LoadError::Unconfirmed { target, status, answer });
             }
         }

@@ -24,8 +24,8 @@ pub enum LoadError {
     /// An answer other than 2xx.
     #[error("{target} did not confirm the event: it answered {status}{}", shown(.answer))]
     Unconfirmed {
-        /// The node.
-        target: Target,
+        /// The URL of the node.
+        target: String,
         /// The status of the answer.
         status: u16,
         /// Its body.

@@ -24,8 +24,8 @@ pub struct Target {
 pub enum InvalidTarget {
     /// `https:` or `wss:`.
     #[error(
-        "TLS is not supported; give the address the server itself listens on, such as \
-         http://127.0.0.1:8080"
+        "the load generator has no TLS, whose cost would be measured as the server's; give the address \
+         that the server itself listens on, such as http://127.0.0.1:8080"
     )]
     Tls,
     /// 0, or above 65535.
