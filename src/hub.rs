@@ -5,6 +5,7 @@
 //! [`protocol`](crate::protocol), how bytes are written to the [`Transport`]. Locks are taken in one
 //! order, channel before shard inbox or cache, and never those of two channels.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Instant;
@@ -26,6 +27,9 @@ mod command;
 mod event_cache;
 mod flush_queue;
 mod history;
+mod ids;
+mod sketch_requests;
+mod looking;
 mod lookup;
 mod outbox;
 mod paced_channel;
@@ -34,19 +38,25 @@ mod replica;
 mod schedule;
 mod shard;
 mod shards;
+mod sighting;
 mod sign_ins;
 mod socket_ends;
+mod socket_match;
 mod tally;
 mod users;
 
 pub use alarm::Alarm;
 pub use channel::{ChannelCounts, PresenceFull};
-pub use command::{HubId, Membership};
+pub use command::Membership;
 pub use event_cache::{CachedEvent, EventCache, cached_event_answer};
 pub use history::HubHistory;
+pub use ids::HubId;
 pub use outbox::{Signal, Transport};
 pub use shard::Shard;
 pub use shards::Shards;
+pub use sighting::{ClientProfile, ClosedSocket, LineFacts, SocketSighting};
+pub use sketch_requests::{SessionSketch, SketchRequests};
+pub use socket_match::{AnyMatch, ChannelIds, Looked, SocketMatch};
 
 use channel::{Channel, Joining};
 use registry::Registry;
@@ -107,8 +117,8 @@ impl Hub {
     }
 
     /// Takes over the write side of a new socket.
-    pub fn open(&self, socket: SocketId, transport: Arc<dyn Transport>) {
-        self.shards.open(self.id, socket, transport);
+    pub fn open(&self, socket: SocketId, transport: Arc<dyn Transport>, client: Option<IpAddr>) {
+        self.shards.open(self.id, socket, transport, client);
     }
 
     /// Closes about `count` of its sockets, spread over the shards.
@@ -316,15 +326,8 @@ impl Hub {
     /// Closes every socket that is signed in as this user and, if the app is configured so, every one
     /// that joined a presence channel as this user. Returns their number.
     pub fn terminate_user(&self, user_id: &str) -> usize {
-        let mut sockets = self.sign_ins.lock().sockets(user_id);
-        if self.app().terminate_presence_users {
-            sockets.extend(self.users.sockets(user_id));
-        }
-        sockets.sort_unstable();
-        sockets.dedup();
-        for &socket in &sockets {
-            self.shards.end(socket, CloseCode::Terminated);
-        }
+        let sockets = self.sockets_of_user(user_id, self.app().terminate_presence_users);
+        sockets.iter().for_each(|&socket| self.shards.end(socket, CloseCode::Terminated));
         sockets.len()
     }
 

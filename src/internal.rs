@@ -8,12 +8,13 @@ use std::sync::Arc;
 
 use axum::Router;
 use axum::middleware::from_fn_with_state;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 mod about;
 mod answer;
 mod api;
 mod apps;
+mod channels;
 mod explanation;
 mod gate;
 mod inquiries;
@@ -28,6 +29,8 @@ mod recorded_events;
 mod refusal_causes;
 mod refusals;
 mod triggers;
+mod sockets;
+mod termination;
 
 pub use api::InternalApi;
 pub use gate::Entrance;
@@ -42,6 +45,12 @@ pub fn router(api: &Arc<InternalApi>, entrance: Entrance) -> Router {
         .route(live_stream::PATH, get(live_stream::show))
         .route("/internal/v1/refusals", get(refusals::show))
         .route("/internal/v1/apps", get(apps::show))
+        .route("/internal/v1/apps/{app}/channels", get(channels::list))
+        .route("/internal/v1/apps/{app}/channels/{channel}", get(channels::show))
+        .route("/internal/v1/apps/{app}/users/{user}/terminate", post(termination::of_user))
+        .route("/internal/v1/sockets", get(sockets::list))
+        .route("/internal/v1/sockets/{id}", get(sockets::show))
+        .route("/internal/v1/sockets/{id}/terminate", post(termination::of_socket))
         .route("/internal/v1/apps/{app}/explain", get(explanation::show))
         .route("/internal/v1/apps/{app}/triggers/{id}", get(triggers::show))
         .route("/internal/v1/apps/{app}/events", get(recorded_events::show))

@@ -21,6 +21,7 @@ use crate::redis_input::{LaravelInput, ReverbInput};
 mod activity;
 mod app_registry;
 mod beside_reverb;
+mod channel_list;
 mod channels;
 mod cluster_node;
 mod connection_permit;
@@ -42,8 +43,12 @@ mod single_node;
 mod socket;
 mod socket_capacity;
 mod trigger_explanation;
+mod socket_list;
+mod socket_query;
+mod socket_row;
 
 pub use activity::{AcceptedEvent, Activity};
+pub use channel_list::{ChannelFacts, ChannelList, ChannelOrder, ChannelQuery, ChannelRow};
 pub use channels::Channels;
 pub use connection_permit::ConnectionPermit;
 pub use coordinator::{LastEvent, TriggerEnd, Triggered};
@@ -55,6 +60,8 @@ pub use pending_joins::PendingJoins;
 pub use reached::Reached;
 pub use socket::{Arrival, Socket};
 pub use socket_capacity::{Availability, SocketCapacity};
+pub use socket_query::{SocketOrder, SocketQuery};
+pub use socket_row::{JoinedChannel, SocketEnd, SocketList, SocketRow};
 pub use trigger_explanation::TriggerExplanation;
 
 use app_registry::AppRegistry;
@@ -66,6 +73,7 @@ use local_apps::{LocalApp, LocalApps};
 use recent_triggers::RecentTriggers;
 use served_apps::ServedApps;
 use single_node::SingleNode;
+use socket_query::SocketLooks;
 use trigger_explanation::explain_trigger;
 
 /// All apps of this process.
@@ -81,6 +89,7 @@ pub struct Node {
     capacity: SocketCapacity,
     /// The events that viewers were shown of late.
     recent: Arc<RecentTriggers>,
+    looks: SocketLooks,
     /// Set before the first app is served, if at all.
     inputs: OnceLock<Inputs>,
 }
@@ -160,7 +169,7 @@ impl Node {
         for reason in InvalidTopicMessage::ALL {
             metrics.cluster.expose_drop(reason.label());
         }
-        let (apps, served_apps, decisions, capacity, recent, inputs) = Default::default();
+        let (apps, served_apps, decisions, capacity, recent, looks, inputs) = Default::default();
         let (shards, cache) = (shards.clone(), Arc::new(cache));
         let cluster = None;
         Self {
@@ -173,6 +182,7 @@ impl Node {
             cluster,
             capacity,
             recent,
+            looks,
             inputs,
         }
     }

@@ -6,6 +6,7 @@
 
 mod address_limits;
 mod admission;
+mod client_profiles;
 mod connection;
 mod context;
 mod decoder;

@@ -45,7 +45,7 @@ impl BenchNode {
     pub(crate) fn socket(&self) -> SocketId {
         let socket = self.shards.new_socket_id(self.opened.get() % self.shards.count());
         self.opened.set(self.opened.get() + 1);
-        self.hub.open(socket, Arc::new(Null));
+        self.hub.open(socket, Arc::new(Null), None);
         socket
     }
 

@@ -8,9 +8,11 @@ use std::time::Instant;
 
 use tokio::sync::oneshot;
 
-use super::command::{ChannelId, Membership};
+use super::command::Membership;
+use super::ids::ChannelId;
 use super::paced_channel::PacedChannel;
 use super::shards::Shards;
+use super::socket_match::ChannelIds;
 use crate::app::PacingRule;
 use crate::channel_rules::{
     CountThrottle, Roster, RosterJoin, RosterLeave, WebhookEvent, WebhookPayload, WebhookSink,
@@ -235,6 +237,17 @@ impl Channel {
     pub(super) fn counts(&self) -> ChannelCounts {
         let user_count = self.roster.as_ref().map(|roster| roster.len());
         ChannelCounts { subscription_count: self.subscription_count(), user_count }
+    }
+
+    /// The ids that its subscribers have at the shards.
+    pub(super) fn ids(&self) -> ChannelIds {
+        ChannelIds(self.paced.as_ref().map_or_else(|| vec![self.id], |paced| paced.ids()))
+    }
+
+    /// So many members with their `user_info`.
+    pub(super) fn member_infos(&self, most: usize) -> Vec<(Arc<str>, Box<str>)> {
+        let members = self.roster.iter().flat_map(|roster| roster.members()).take(most);
+        members.map(|(user_id, info)| (user_id.clone(), info.into())).collect()
     }
 
     pub(super) fn user_ids(&self) -> Vec<Arc<str>> {

@@ -2,26 +2,22 @@
 //!
 //! Values only. [`Shards`](super::Shards) queues them, [`Shard`](super::Shard) carries them out.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
 use indexmap::IndexSet;
 use tokio::sync::oneshot;
 
+use super::ids::{ChannelId, HubId};
 use super::outbox::Transport;
+use super::sighting::ClosedSocket;
+use super::socket_match::{Look, Looked};
 use crate::protocol::{Broadcast, CloseCode, Frame, SocketId};
-
-/// Identifies a channel among those of all apps of the process; never used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct ChannelId(pub(super) u64);
-
-/// Identifies the hub of one app among those of the process; never used twice.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct HubId(pub(super) u32);
 
 /// One step of a shard's work; carried out in order.
 pub(super) enum ShardCommand {
     /// Take over the write side of a new socket.
-    Open { hub: HubId, socket: SocketId, transport: Arc<dyn Transport> },
+    Open { hub: HubId, socket: SocketId, transport: Arc<dyn Transport>, client: Option<IpAddr> },
     /// Send one socket a frame that others caused.
     Send { socket: SocketId, frame: Frame },
     /// Send one socket the answer to a message of its own.
@@ -48,6 +44,12 @@ pub(super) enum ShardCommand {
     Find { socket: SocketId, channel: ChannelId, answer: oneshot::Sender<Membership> },
     /// Answer which sockets are in a channel, so many at most.
     List { channel: ChannelId, most: usize, answer: oneshot::Sender<Vec<SocketId>> },
+    /// Answer which of some sockets fit a question.
+    Look { look: Look, answer: oneshot::Sender<Looked> },
+    /// Answer which sockets ended last.
+    Closed { answer: oneshot::Sender<Vec<ClosedSocket>> },
+    /// Ask the connection task of a socket to describe its session.
+    Describe { socket: SocketId },
 }
 
 /// Whether a socket is in a channel.

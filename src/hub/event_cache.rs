@@ -103,6 +103,15 @@ impl EventCache {
     }
 }
 
+impl EventCache {
+    /// Whether a channel has an event, which stays as old as it is.
+    pub(super) fn has(&self, app_id: &str, channel: &ChannelName, now: Instant) -> bool {
+        let entries = self.entries.lock();
+        let entry = entries.apps.get(app_id).and_then(|app| app.events.peek(channel));
+        entry.is_some_and(|entry| entry.expires > now)
+    }
+}
+
 impl Entries {
     fn put(&mut self, app_id: &str, channel: &ChannelName, entry: Entry) {
         if !self.apps.contains_key(app_id) {

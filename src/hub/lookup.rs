@@ -1,6 +1,6 @@
-//! What a hub has at this moment: counts, names, members, cached events, the sockets of a channel.
+//! What is read of the channels and users of one app on this node: counts, names, members, cached events.
 //!
-//! Changes nothing. What a shard has to look up comes behind everything that is queued for it.
+//! Changes nothing. What other nodes have is left to `node`.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -10,6 +10,8 @@ use tokio::sync::oneshot;
 use super::Hub;
 use super::channel::{Channel, ChannelCounts};
 use super::command::Membership;
+use super::ids::HubId;
+use super::socket_match::ChannelIds;
 use crate::protocol::{ChannelName, SocketId};
 
 impl Hub {
@@ -60,5 +62,38 @@ impl Hub {
     /// The number of occupied channels.
     pub fn channel_count(&self) -> usize {
         self.registry.len()
+    }
+
+    /// Under which number its sockets are at the shards.
+    pub fn id(&self) -> HubId {
+        self.id
+    }
+
+    /// Under which ids the shards have the subscribers of a channel; `None` when it is not occupied.
+    pub fn channel_ids(&self, name: &ChannelName) -> Option<ChannelIds> {
+        self.registry.with_occupied(name, |channel| channel.ids())
+    }
+
+    /// So many members of a presence channel with their `user_info`, in order of arrival.
+    pub fn member_infos(&self, name: &ChannelName, most: usize) -> Vec<(Arc<str>, Box<str>)> {
+        let infos = |channel: &mut Channel| channel.member_infos(most);
+        self.registry.with_occupied(name, infos).unwrap_or_default()
+    }
+
+    /// Whether a cache channel has a cached event, which stays as old as it is.
+    pub fn has_last_event(&self, name: &ChannelName, now: Instant) -> bool {
+        self.cache.has(&self.app().id, name, now)
+    }
+
+    /// The sockets of this node that are signed in as a user, and with `in_presence` those that joined a presence
+    /// channel as this user.
+    pub fn sockets_of_user(&self, user_id: &str, in_presence: bool) -> Vec<SocketId> {
+        let mut sockets = self.sign_ins.lock().sockets(user_id);
+        if in_presence {
+            sockets.extend(self.users.sockets(user_id));
+        }
+        sockets.sort_unstable();
+        sockets.dedup();
+        sockets
     }
 }

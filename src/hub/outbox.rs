@@ -8,6 +8,7 @@
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
 
+use super::sighting::LineFacts;
 use crate::protocol::Frame;
 
 /// The write side of one connection, used by its shard only.
@@ -23,6 +24,11 @@ pub trait Transport: Send + Sync {
 
     /// Ends the stream: the last frame has been written.
     fn finish(&self);
+
+    /// What is known of its client and its traffic; asked by lists alone.
+    fn line(&self) -> LineFacts {
+        LineFacts::default()
+    }
 }
 
 /// A change of the write side that the connection task acts on.
@@ -36,6 +42,8 @@ pub enum Signal {
     ReadOn,
     /// The socket is closed, or its peer is gone: nothing more will be queued.
     Ending,
+    /// A viewer asks for the session of the socket: answer through [`SketchRequests`](super::SketchRequests).
+    Describe,
 }
 
 /// Frames joined into one write. Linux takes 1024; beyond 64 the call itself no longer dominates.

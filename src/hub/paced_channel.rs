@@ -6,7 +6,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use super::command::ChannelId;
+use super::ids::ChannelId;
 use super::shards::Shards;
 use crate::app::PacingRule;
 use crate::channel_rules::{PacedDelivery, PacedEvent, Pacer, SLICES, SliceSet, only, slice_of};
@@ -160,6 +160,11 @@ impl PacedChannel {
             false => gauge.dec_by(self.waiting - waiting),
         };
         self.waiting = waiting;
+    }
+
+    /// Those of all slices.
+    pub(super) fn ids(&self) -> Vec<ChannelId> {
+        (0..SLICES).map(|slice| self.id(slice)).collect()
     }
 
     fn id(&self, slice: u32) -> ChannelId {

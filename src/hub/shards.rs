@@ -4,6 +4,7 @@
 //! the wire. Pushing never waits; publishers await [`Shards::ready`], which bounds the inboxes. What a
 //! shard does with a command is left to [`shard`](super::shard).
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
@@ -11,9 +12,11 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, oneshot};
 
 use super::alarm::Alarm;
-use super::command::{ChannelId, HubId, Membership, ShardCommand};
+use super::command::{Membership, ShardCommand};
+use super::ids::{ChannelId, HubId};
 use super::outbox::Transport;
 use super::shard::Shard;
+use super::sketch_requests::SketchRequests;
 use super::socket_ends::{HubApps, SocketEnds};
 use crate::config::WebSocketConfig;
 use crate::metrics::Metrics;
@@ -25,10 +28,11 @@ pub struct Shards {
     inboxes: Box<[Inbox]>,
     inbox_bytes_max: usize,
     channel_ids: AtomicU64,
-    hub_apps: HubApps,
+    pub(super) hub_apps: HubApps,
     metrics: Arc<Metrics>,
     observation: Arc<Observation>,
     alarm: Alarm,
+    sketch_requests: SketchRequests,
 }
 
 #[derive(Default)]
@@ -58,11 +62,10 @@ impl Shards {
             metrics: metrics.clone(),
             observation: Arc::default(),
             alarm: Alarm::default(),
+            sketch_requests: SketchRequests::default(),
         };
-        let ends = |_| SocketEnds {
-            metrics: metrics.clone(),
-            observation: shards.observation.clone(),
-            hub_apps: shards.hub_apps.clone(),
+        let ends = |_| {
+            SocketEnds::new(metrics.clone(), shards.observation.clone(), shards.hub_apps.clone())
         };
         let all = (0..count).map(ends).map(|ends| Shard::new(limits, ends)).collect();
         (Arc::new(shards), all)
@@ -128,10 +131,16 @@ impl Shards {
     }
 
     /// Hands the write side of a new socket of a hub to its shard.
-    pub fn open(&self, hub: HubId, socket: SocketId, transport: Arc<dyn Transport>) {
+    pub fn open(
+        &self,
+        hub: HubId,
+        socket: SocketId,
+        transport: Arc<dyn Transport>,
+        client: Option<IpAddr>,
+    ) {
         let shard = self.of(socket);
         self.inboxes[shard].sockets.fetch_add(1, Ordering::Relaxed);
-        self.push(shard, ShardCommand::Open { hub, socket, transport });
+        self.push(shard, ShardCommand::Open { hub, socket, transport, client });
     }
 
     /// Sends one socket a frame that others caused, to which the bound of its outbox applies.
@@ -214,6 +223,11 @@ impl Shards {
         HubId(u32::try_from(hubs.len() - 1).expect("fewer apps than bytes of memory"))
     }
 
+    /// Questions to the sessions of sockets.
+    pub fn sketch_requests(&self) -> &SketchRequests {
+        &self.sketch_requests
+    }
+
     /// When channels with a pace have to be looked at.
     pub fn alarm(&self) -> &Alarm {
         &self.alarm
@@ -287,7 +301,7 @@ impl Shards {
         self.push(self.of(socket), ShardCommand::DeliverTo { socket, channel, broadcast });
     }
 
-    fn push(&self, shard: usize, command: ShardCommand) {
+    pub(super) fn push(&self, shard: usize, command: ShardCommand) {
         self.inboxes[shard].push(command);
     }
 }

@@ -1,35 +1,56 @@
-//! How sockets end: each end is counted once, and shown to those who look.
+//! How sockets end: each end is counted once, shown to those who look, and kept in a ring of the last ones.
 
+use std::cell::RefCell;
+use std::collections::VecDeque;
 use std::sync::Arc;
+use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::command::HubId;
+use super::sighting::{ClosedSocket, SocketSighting};
 use crate::metrics::{ClosedBy, Metrics};
 use crate::observation::{Closing, Observation, OccurrenceKind, What};
-use crate::protocol::SocketId;
 
 /// The app of each hub, by the number of the hub.
 pub(super) type HubApps = Arc<Mutex<Vec<String>>>;
 
-/// Counts and shows how the sockets of a shard end.
+/// Ends that a shard keeps: 128 bytes each, 16 KB a shard.
+const KEPT: usize = 128;
+
+/// Counts, shows and keeps how the sockets of a shard end.
 pub(super) struct SocketEnds {
     pub(super) metrics: Arc<Metrics>,
-    pub(super) observation: Arc<Observation>,
-    pub(super) hub_apps: HubApps,
+    observation: Arc<Observation>,
+    hub_apps: HubApps,
+    /// The oldest first. Used by the thread of the shard alone.
+    last: RefCell<VecDeque<ClosedSocket>>,
 }
 
 impl SocketEnds {
-    pub(super) fn record(&self, (hub, socket): (HubId, SocketId), by: ClosedBy) {
+    pub(super) fn new(
+        metrics: Arc<Metrics>,
+        observation: Arc<Observation>,
+        hub_apps: HubApps,
+    ) -> Self {
+        Self { metrics, observation, hub_apps, last: RefCell::default() }
+    }
+
+    /// The last ones.
+    pub(super) fn closed(&self) -> Vec<ClosedSocket> {
+        self.last.borrow().iter().cloned().collect()
+    }
+
+    pub(super) fn record(&self, socket: SocketSighting, by: ClosedBy) {
         self.metrics.sockets.closed(by);
         self.observation.record(OccurrenceKind::Closed, || {
-            let (by, code, reason) = match by {
-                ClosedBy::Server(code) => ("server", Some(code.code()), Some(code.label())),
-                ClosedBy::Client(code) => ("client", code, None),
-                ClosedBy::Network => ("network", None, None),
-            };
-            let app = self.hub_apps.lock().get(hub.0 as usize).cloned();
-            (app, What::Closed(Closing { socket, by, code, reason }))
+            let (by, code, reason) = by.parts();
+            let app = self.hub_apps.lock().get(socket.hub.0 as usize).cloned();
+            (app, What::Closed(Closing { socket: socket.socket, by, code, reason }))
         });
+        let mut last = self.last.borrow_mut();
+        if last.len() == KEPT {
+            last.pop_front();
+        }
+        last.push_back(ClosedSocket { socket, by, at: Instant::now() });
     }
 }

@@ -132,6 +132,65 @@ pub(super) fn channels_of(api: &InternalApi, app: &str) -> Result<Arc<Channels>,
     })
 }
 
+/// Rows of a list, unless a request asks for more or fewer.
+const ROWS: usize = 100;
+
+/// Rows of a list at most.
+const ROWS_MAX: usize = 500;
+
+/// Longer than any text that is searched for.
+const TEXT_BYTES_MAX: usize = 512;
+
+/// What chooses the rows of a list: its parameters that are not of one resource alone.
+#[derive(Debug)]
+pub(super) struct ListParameters {
+    pub(super) limit: usize,
+    /// The other parameters, by name: each of 1 to 512 bytes, the last of each name.
+    pub(super) texts: Vec<(String, String)>,
+}
+
+impl ListParameters {
+    /// Reads the parameters of a list, of which `known` are those of this resource.
+    pub(super) fn of(query: &str, known: &str) -> Result<Self, InternalError> {
+        let mut parameters = Self { limit: ROWS, texts: Vec::new() };
+        for (name, value) in pairs(query)? {
+            if name == "limit" {
+                let limit = value.parse().ok().filter(|limit| (1..=ROWS_MAX).contains(limit));
+                let text = format!("limit must be 1 to {ROWS_MAX}");
+                parameters.limit = limit.ok_or_else(|| InternalError::bad_request(text))?;
+            } else if !known.split(", ").any(|known| known == name) {
+                return Err(unknown(&name, &format!("{known}, limit")));
+            } else if value.len() > TEXT_BYTES_MAX {
+                let text = format!("{name} must have {TEXT_BYTES_MAX} bytes at most");
+                return Err(InternalError::bad_request(text));
+            } else if !value.is_empty() {
+                parameters.texts.push((name, value));
+            }
+        }
+        Ok(parameters)
+    }
+
+    /// The value of a parameter; one that is empty is absent, as forms send it.
+    pub(super) fn take(&mut self, name: &str) -> Option<String> {
+        let at = self.texts.iter().position(|(given, _)| given == name)?;
+        Some(self.texts.swap_remove(at).1)
+    }
+
+    /// The value of a parameter that is one of these names.
+    pub(super) fn take_one_of<T: Copy + Default>(
+        &mut self,
+        name: &str,
+        names: &[(&'static str, T)],
+    ) -> Result<T, InternalError> {
+        let Some(value) = self.take(name) else { return Ok(T::default()) };
+        let found = names.iter().find(|(known, _)| *known == value).map(|(_, value)| *value);
+        found.ok_or_else(|| {
+            let names: Vec<_> = names.iter().map(|(name, _)| *name).collect();
+            InternalError::bad_request(format!("{name} must be one of {}", names.join(", ")))
+        })
+    }
+}
+
 /// The refusal of a parameter that is not known.
 pub(super) fn unknown(name: &str, known: &str) -> InternalError {
     let name: String = name.chars().take(64).collect();

@@ -71,6 +71,17 @@ pub enum ClosedBy {
     Network,
 }
 
+impl ClosedBy {
+    /// The side, the code of the close frame, and the reason of the server in one word.
+    pub fn parts(self) -> (&'static str, Option<u16>, Option<&'static str>) {
+        match self {
+            Self::Server(code) => ("server", Some(code.code()), Some(code.label())),
+            Self::Client(code) => ("client", code, None),
+            Self::Network => ("network", None, None),
+        }
+    }
+}
+
 impl SocketMetrics {
     /// Counts an open socket's end; once for each.
     pub fn closed(&self, by: ClosedBy) {

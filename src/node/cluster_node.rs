@@ -194,6 +194,10 @@ impl Lookup for ClusterNode {
         })
     }
 
+    fn member_infos(&self, name: &ChannelName, most: usize) -> Vec<(Arc<str>, Box<str>)> {
+        self.on_channel(name, |core, key| core.channels().member_infos(&key, most))
+    }
+
     fn last_event<'a>(
         &'a self,
         name: &'a ChannelName,

@@ -88,6 +88,10 @@ pub(super) trait Lookup: Send + Sync {
     /// The distinct members of a presence channel, in order of arrival.
     fn members<'a>(&'a self, name: &'a ChannelName) -> Deferred<'a, Vec<Arc<str>>>;
 
+    /// So many members of a presence channel with their `user_info`, as far as this node has them: on a cluster,
+    /// of channels that it has subscribers in.
+    fn member_infos(&self, name: &ChannelName, most: usize) -> Vec<(Arc<str>, Box<str>)>;
+
     /// The last event of a cache channel.
     fn last_event<'a>(
         &'a self,

@@ -216,6 +216,10 @@ impl Lookup for FedNode {
         self.app.inner.members(name)
     }
 
+    fn member_infos(&self, name: &ChannelName, most: usize) -> Vec<(Arc<str>, Box<str>)> {
+        self.app.inner.member_infos(name, most)
+    }
+
     fn last_event<'a>(
         &'a self,
         name: &'a ChannelName,

@@ -99,6 +99,10 @@ impl Lookup for SingleNode {
         Box::pin(ready(self.hub.members(name)))
     }
 
+    fn member_infos(&self, name: &ChannelName, most: usize) -> Vec<(Arc<str>, Box<str>)> {
+        self.hub.member_infos(name, most)
+    }
+
     fn last_event<'a>(
         &'a self,
         name: &'a ChannelName,

@@ -13,7 +13,7 @@ use super::coordinator::JoinAnswer;
 use super::decisions::Decision;
 use super::message_log::readable;
 use super::pending_joins::PendingJoins;
-use crate::hub::{Hub, PresenceFull, Transport};
+use crate::hub::{Hub, PresenceFull, SessionSketch, Transport};
 use crate::protocol::close_code::CloseCode;
 use crate::protocol::server_message::{ErrorEvent, SubscriptionError};
 use crate::protocol::session::{Action, Addressee, Session};
@@ -34,7 +34,7 @@ pub struct Arrival {
     pub permit: ConnectionPermit,
     /// The id of the new socket.
     pub id: SocketId,
-    /// Its address, if it is known; for the log alone.
+    /// Its address, if it is known; for the log and for lists.
     pub client: Option<IpAddr>,
     /// The library that the client uses.
     pub library: ClientLibrary,
@@ -48,6 +48,9 @@ pub struct Arrival {
 /// with a roster or a cached event, and no bound of the outbox applies to answers.
 const JOINS_PENDING_MAX: u32 = 16;
 
+/// Channels of a socket that a viewer sees.
+const SHOWN_CHANNELS_MAX: usize = 100;
+
 impl Socket {
     /// Opens a socket and sends it `connection_established`.
     pub fn open(arrival: Arrival, now: Instant) -> Self {
@@ -55,7 +58,7 @@ impl Socket {
         let channels = permit.channels();
         let app = Arc::clone(&channels.app());
         let (session, established) = Session::open(app, id, library, now);
-        channels.hub().open(id, transport);
+        channels.hub().open(id, transport, client);
         for frame in answer.into_iter().chain([established]) {
             channels.hub().answer(id, frame);
         }
@@ -122,6 +125,16 @@ impl Socket {
     /// Sends the client the reason, then closes the socket.
     pub fn end(&self, code: CloseCode) {
         self.hub().end(self.id(), code);
+    }
+
+    /// Answers those who ask for its user and its channels.
+    pub fn describe(&self) {
+        let sketch = SessionSketch {
+            user_id: self.session.user().map(|user| user.id.clone()),
+            channels: self.session.subscriptions(SHOWN_CHANNELS_MAX),
+            channel_count: self.session.subscription_count(),
+        };
+        self.hub().shards().sketch_requests().answer(self.id(), &sketch);
     }
 
     fn channels(&self) -> &Channels {

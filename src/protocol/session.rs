@@ -176,6 +176,16 @@ impl Session {
         self.user.as_ref()
     }
 
+    /// So many of its channels, granted or pending, with the user id of the member, in order of name.
+    pub fn subscriptions(&self, most: usize) -> Vec<(ChannelName, Option<Arc<str>>)> {
+        self.subscriptions.first(most)
+    }
+
+    /// The number of all of them.
+    pub fn subscription_count(&self) -> usize {
+        self.subscriptions.len()
+    }
+
     /// Removes all subscriptions: the socket leaves its channels.
     pub fn take_subscriptions(
         &mut self,

@@ -146,6 +146,9 @@ impl Connection {
                 },
                 () = self.transport.changed() => {
                     self.check_full();
+                    if self.transport.take_asked() {
+                        socket.describe();
+                    }
                     bring_forward(timer.as_mut(), self.write_deadline());
                     is_open = !self.transport.is_ending();
                 }
@@ -203,6 +206,7 @@ impl Connection {
             Inbound::Pong => socket.control_frame(now),
             Inbound::Close(code) => shards.finish(id, code),
         });
+        self.transport.count_received(read);
         self.context.metrics.received_bytes.inc_by(read as u64);
         self.context.metrics.received_uncompressed_bytes.inc_by(text_bytes as u64);
         self.joins = self.joins.take().or_else(|| socket.pending_joins());

@@ -17,6 +17,7 @@ use tokio_util::task::TaskTracker;
 
 use super::address_limits::AddressPermit;
 use super::admission::{Admission, Start};
+use super::client_profiles::ClientProfiles;
 use super::connection::{self, AcceptedHandshake};
 use super::context::{ConnectionContext, Stopping};
 use super::handshake::{HandshakeError, accept_key, text_values};
@@ -24,6 +25,7 @@ use super::refusal;
 use super::refused_handshake::RefusedHandshake;
 use super::stream_transport::StreamTransport;
 use crate::config::WebSocketConfig;
+use crate::hub::ClientProfile;
 use crate::node::{Availability, Channels, ConnectionPermit, Node};
 use crate::protocol::admission::admit;
 use crate::protocol::deflate;
@@ -35,6 +37,7 @@ pub struct WebSocketEndpoint {
     context: Arc<ConnectionContext>,
     prefix: Arc<str>,
     admission: Arc<Admission>,
+    profiles: ClientProfiles,
 }
 
 /// The limits of an endpoint.
@@ -51,6 +54,7 @@ pub struct Upgrade {
     verdict: Result<Admitted, CloseCode>,
     client: Option<IpAddr>,
     library: ClientLibrary,
+    profile: Option<Arc<ClientProfile>>,
     has_deflate: bool,
 }
 
@@ -96,7 +100,8 @@ impl WebSocketEndpoint {
         let EndpointLimits { sockets: limits, admission } = limits;
         let metrics = node.metrics().delivery.for_connections();
         let context = ConnectionContext { node, shard, limits, metrics, stopping };
-        Self { context: Arc::new(context), prefix, admission }
+        let (context, profiles) = (Arc::new(context), ClientProfiles::default());
+        Self { context, prefix, admission, profiles }
     }
 
     /// Counts a request of an address that is no handshake; fails if too many came in the last second.
@@ -123,6 +128,8 @@ impl WebSocketEndpoint {
             self.record_refusal(&refused, app.as_deref());
         }
         let library = ClientLibrary::of_query(request.uri().query().unwrap_or_default());
+        let is_admitted = verdict.is_ok();
+        let profile = is_admitted.then(|| self.profiles.of(request)).flatten();
         let mut offers = text_values(request.headers(), &SEC_WEBSOCKET_EXTENSIONS);
         let has_deflate = self.context.limits.deflate && offers.any(deflate::is_acceptable);
         let mut response = Response::builder()
@@ -136,7 +143,7 @@ impl WebSocketEndpoint {
         }
         let response =
             response.body(Body::empty()).expect("the parts of this response are constant");
-        Ok((response, Upgrade { verdict, client, library, has_deflate }))
+        Ok((response, Upgrade { verdict, client, library, profile, has_deflate }))
     }
 
     /// The app that the socket is for, or the code to close it with.
@@ -263,7 +270,8 @@ impl WebSocketEndpoint {
         let UpgradedStream { stream, response, early } = upgraded;
         match verdict {
             Ok(permit) => {
-                let transport = Arc::new(StreamTransport::new(stream, upgrade.has_deflate));
+                let transport =
+                    Arc::new(StreamTransport::new(stream, upgrade.has_deflate, upgrade.profile));
                 let (library, response) = (upgrade.library, Frame::verbatim(&response));
                 let client = upgrade.client;
                 let handshake = AcceptedHandshake { permit, client, library, response, early };

@@ -4,11 +4,12 @@
 //! One allocation, because every delivery touches it.
 
 use std::io::{self, IoSlice};
-use std::sync::atomic::{AtomicU8, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
-use crate::hub::{Signal, Transport};
+use crate::hub::{ClientProfile, LineFacts, Signal, Transport};
 use crate::stream::ByteStream;
 
 /// The connection of one socket.
@@ -16,6 +17,10 @@ pub(super) struct StreamTransport {
     pub(super) stream: ByteStream,
     reads_deflated: bool,
     flags: AtomicU8,
+    profile: Option<Arc<ClientProfile>>,
+    /// Counted where the bytes are written and read anyway: each of them by one thread.
+    sent_bytes: AtomicU64,
+    received_bytes: AtomicU64,
     /// Wakes the connection task. A delivery never does.
     changed: Notify,
 }
@@ -26,11 +31,29 @@ const FULL: u8 = 1;
 const ANSWERS_QUEUED: u8 = 2;
 /// The server closes this socket, or its peer is gone.
 const ENDING: u8 = 4;
+/// A viewer asks for the session.
+const ASKED: u8 = 8;
 
 impl StreamTransport {
-    pub(super) fn new(stream: ByteStream, reads_deflated: bool) -> Self {
+    pub(super) fn new(
+        stream: ByteStream,
+        reads_deflated: bool,
+        profile: Option<Arc<ClientProfile>>,
+    ) -> Self {
         let (flags, changed) = (AtomicU8::new(0), Notify::new());
-        Self { stream, reads_deflated, flags, changed }
+        let (sent_bytes, received_bytes) = Default::default();
+        Self { stream, reads_deflated, flags, profile, sent_bytes, received_bytes, changed }
+    }
+
+    /// Counts bytes that arrived.
+    pub(super) fn count_received(&self, bytes: usize) {
+        count(&self.received_bytes, bytes);
+    }
+
+    /// Whether a viewer asks for the session; true once per question.
+    pub(super) fn take_asked(&self) -> bool {
+        let is_asked = self.flags.load(Ordering::Acquire) & ASKED != 0;
+        is_asked && self.flags.fetch_and(!ASKED, Ordering::AcqRel) & ASKED != 0
     }
 
     /// Resolves after a signal.
@@ -75,6 +98,7 @@ impl StreamTransport {
 impl Transport for StreamTransport {
     fn write(&self, bytes: &[IoSlice<'_>]) -> io::Result<usize> {
         let sent = self.stream.send(bytes);
+        count(&self.sent_bytes, *sent.as_ref().unwrap_or(&0));
         self.await_unsent();
         sent
     }
@@ -89,6 +113,7 @@ impl Transport for StreamTransport {
             Signal::StopReading => self.set(ANSWERS_QUEUED),
             Signal::ReadOn => self.clear(ANSWERS_QUEUED),
             Signal::Ending => self.set(ENDING),
+            Signal::Describe => self.set(ASKED),
         }
     }
 
@@ -96,4 +121,18 @@ impl Transport for StreamTransport {
         self.stream.finish();
         self.await_unsent();
     }
+
+    fn line(&self) -> LineFacts {
+        LineFacts {
+            client: self.profile.clone(),
+            is_tls: matches!(self.stream, ByteStream::Tls(_)),
+            sent_bytes: self.sent_bytes.load(Ordering::Relaxed),
+            received_bytes: self.received_bytes.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// Adds to a count of one thread: without the lock of the bus that an atomic addition takes.
+fn count(counter: &AtomicU64, bytes: usize) {
+    counter.store(counter.load(Ordering::Relaxed) + bytes as u64, Ordering::Relaxed);
 }

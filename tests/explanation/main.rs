@@ -6,8 +6,11 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod channels;
 mod header;
 mod internal;
+mod listing_load;
 mod refusals;
 mod rows;
 mod triggers;
+mod sockets;

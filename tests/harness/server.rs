@@ -81,6 +81,12 @@ impl TestServer {
         Backend::new(address, "", "", "").send("GET", target, "").await
     }
 
+    /// What the internal listener answers to a change that is asked for without a token.
+    pub async fn internal_post(&self, target: &str) -> Answer {
+        let address = self.internal_address.expect("an address in internal.listen");
+        Backend::new(address, "", "", "").send("POST", target, "").await
+    }
+
     /// Changes the configuration to this one while the server runs.
     pub fn reload(&self, toml: &str) -> ReloadReport {
         self.reloader.apply(&config(toml)).expect("a configuration that can be applied")

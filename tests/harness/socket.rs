@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use tokio::net::TcpStream;
 use tokio_tungstenite::tungstenite::Message;
+use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::protocol::CloseFrame;
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 
@@ -30,6 +31,21 @@ impl TestSocket {
         let connected = within("the upgrade", connect_async(url)).await;
         let (stream, _) = connected.expect("an upgrade");
         Self { stream, id: String::new(), kept: VecDeque::new() }
+    }
+
+    /// Connects with these header fields, and receives `connection_established`.
+    pub async fn with_fields(
+        address: SocketAddr,
+        path: &str,
+        fields: &[(&'static str, &str)],
+    ) -> Self {
+        let mut request = format!("ws://{address}{path}").into_client_request().expect("a URL");
+        for &(name, value) in fields {
+            request.headers_mut().insert(name, value.parse().expect("a field"));
+        }
+        let connected = within("the upgrade", connect_async(request)).await;
+        let (stream, _) = connected.expect("an upgrade");
+        Self { stream, id: String::new(), kept: VecDeque::new() }.with_greeting().await
     }
 
     /// The same over a connection that was made elsewhere, with `connection_established` read.

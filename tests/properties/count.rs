@@ -16,7 +16,8 @@ fn a_socket_counts_from_when_it_opens_until_it_is_forgotten() {
     let (first, second) = (shards.new_socket_id(0), shards.new_socket_id(1));
     for socket in [first, second] {
         let wire = Arc::new(Wire::default());
-        shards.open(HubId::default(), socket, Arc::new(Memory { wire, reads_deflated: false }));
+        let memory = Arc::new(Memory { wire, reads_deflated: false });
+        shards.open(HubId::default(), socket, memory, None);
     }
     assert_eq!(shards.socket_count(), 2, "before a shard has looked");
     shards.settle(&mut all);
@@ -40,6 +41,7 @@ fn a_step_of_a_drain_closes_no_more_than_its_count_and_leaves_none_for_later() {
                     HubId::default(),
                     socket,
                     Arc::new(Memory { wire: wire.clone(), reads_deflated: false }),
+                    None,
                 );
                 open.push((socket, wire));
             }

@@ -83,7 +83,7 @@ impl Peer {
     fn open(hub: &Hub, shards: &Shards, user: &str) -> Self {
         let shard = hub.socket_count() as usize % shards.count();
         let (id, wire) = (shards.new_socket_id(shard), Arc::new(Wire::default()));
-        hub.open(id, Arc::new(Memory { wire: wire.clone(), reads_deflated: true }));
+        hub.open(id, Arc::new(Memory { wire: wire.clone(), reads_deflated: true }), None);
         let app = hub.app();
         let limits = &app.limits;
         let user_data = user_data(user, 0, &USERS);

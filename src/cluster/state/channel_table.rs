@@ -226,6 +226,13 @@ impl ChannelTable {
         channel.map(ids).unwrap_or_default()
     }
 
+    /// So many of them with their `user_info`, as JSON.
+    pub fn member_infos(&self, key: &ChannelKey, most: usize) -> Vec<(Arc<str>, Box<str>)> {
+        let channel = self.channels.get(&self.topic(key));
+        let members = channel.into_iter().flat_map(|channel| channel.members.iter()).take(most);
+        members.map(|(user_id, info)| (user_id.into(), info.into())).collect()
+    }
+
     /// Occupied channels of an app that this node knows: name, sockets, users; in order of name.
     pub fn occupied(&self, app: usize, prefix: &str) -> Vec<(String, u32, u32)> {
         let matches = |channel: &&ClusterChannel| {

@@ -36,6 +36,14 @@ impl Subscriptions {
         self.user_ids.len()
     }
 
+    /// So many of them, in order of name.
+    pub(super) fn first(&self, most: usize) -> Vec<(ChannelName, Option<Arc<str>>)> {
+        let mut all: Vec<_> = self.user_ids.iter().collect();
+        all.sort_unstable_by_key(|(channel, _)| channel.as_str());
+        let first = all.into_iter().take(most);
+        first.map(|(channel, user_id)| (channel.clone(), user_id.clone())).collect()
+    }
+
     /// Marks a subscription as pending until [`grant`](Self::grant) or [`withdraw`](Self::withdraw).
     pub(super) fn set_pending(&mut self, channel: &ChannelName) {
         let mut pending = std::mem::take(&mut self.pending).into_vec();
