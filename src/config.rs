@@ -254,8 +254,9 @@ impl Config {
         let resolved = Resolved::of(&merged, shown, &input_entries, &schema, sources.file.as_ref());
         let env_file = env_file.map(|file| report(file, &resolved));
         let development = serves_development.then(|| apps.iter().next().cloned()).flatten();
+        let internal = InternalConfig::read(values, &listen, &metrics)?;
         Ok(Self {
-            internal: InternalConfig::read(values, &listen, &metrics)?,
+            internal: if serves_development { internal.for_development(values) } else { internal },
             server,
             tls: TlsConfig::read(values)?,
             listen,

@@ -1,16 +1,19 @@
-//! The listener of those who operate the server: metrics, probes, and the HTTP API of commands and consoles.
+//! The listener of those who operate the server: metrics, probes, the console, and the HTTP API of it and of commands.
 //!
-//! Owns who may use it ([`gate`]), the live stream and what else the API answers, whose contract is
+//! Owns who may do what ([`access`], [`gate`]), the live stream and what else the API answers, whose contract is
 //! config/internal-api.md. Its sockets are bound by `server`, what happens is observed by the rooms above.
 //! Another resource is a file with a handler and a line in [`router`].
 
 use std::sync::Arc;
 
 use axum::Router;
-use axum::middleware::from_fn_with_state;
+use axum::http::{HeaderName, HeaderValue, header};
+use axum::middleware::{from_fn_with_state, map_response};
+use axum::response::Response;
 use axum::routing::{get, post};
 
 mod about;
+mod access;
 mod answer;
 mod api;
 mod apps;
@@ -32,11 +35,22 @@ mod triggers;
 mod sockets;
 mod termination;
 
+pub use access::Entrance;
 pub use api::InternalApi;
-pub use gate::Entrance;
+pub use gate::ClientAddress;
 pub use inquiries::answer_inquiries;
 
-use crate::http;
+use crate::{console, http};
+
+/// What browsers must not do with any answer: guess what it is, tell other sites where it was, show it to them.
+const FIELDS: [(HeaderName, HeaderValue); 3] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("no-referrer")),
+    (
+        HeaderName::from_static("cross-origin-resource-policy"),
+        HeaderValue::from_static("same-origin"),
+    ),
+];
 
 /// The routes for those who come by this entrance.
 pub fn router(api: &Arc<InternalApi>, entrance: Entrance) -> Router {
@@ -57,7 +71,19 @@ pub fn router(api: &Arc<InternalApi>, entrance: Entrance) -> Router {
         .with_state(api.clone())
         .merge(http::metrics_router(api.node.clone()))
         .fallback(answer::not_found)
+        .method_not_allowed_fallback(answer::method_not_allowed)
         .layer(from_fn_with_state((api.clone(), entrance), gate::check));
+    let console = console::router()
+        .method_not_allowed_fallback(answer::method_not_allowed)
+        .layer(from_fn_with_state((api.clone(), entrance), gate::check_console));
     // Merged behind the gate: probes of orchestrators bring no token.
-    http::probes_router(api.node.clone()).merge(guarded)
+    http::probes_router(api.node.clone())
+        .merge(console)
+        .merge(guarded)
+        .layer(map_response(with_fields))
+}
+
+async fn with_fields(mut answer: Response) -> Response {
+    answer.headers_mut().extend(FIELDS);
+    answer
 }

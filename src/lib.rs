@@ -28,6 +28,7 @@ pub mod channel_auth;
 pub mod telemetry;
 pub mod websocket;
 pub mod http;
+pub mod console;
 pub mod internal;
 pub mod supervision;
 pub mod probe;

@@ -128,10 +128,8 @@ impl Server {
         let telemetry = telemetry::start(&config.telemetry, &metrics, &mut background)?;
         let acceptors = Acceptors::new(config, &node, telemetry, &stopping, tls)
             .with_auth(auth.clone(), config);
-        background.spawn(tick(node.clone()));
-        background.spawn(acceptors.answer_inquiries());
         input_tasks::start(&inputs, &mut background)?;
-        background.spawn(pacing_task::run(node.clone()));
+        start_tasks(&node, &acceptors, &mut background);
         let workers = listeners.into_iter().zip(all_shards).enumerate();
         let workers = workers.map(|(index, (listeners, shard))| Worker {
             index,
@@ -141,21 +139,22 @@ impl Server {
             cluster_task: cluster_task.take(),
             pulse: Pulse::default(),
         });
+        let reloader = Reloader::new(config, node.clone(), webhooks.clone(), auth, certificates);
         Ok(Self {
             addresses,
             api_addresses,
             internal_addresses,
             without_worker: acceptors.without_workers(without_worker),
             workers: workers.collect(),
-            acceptors,
             shards,
             cluster: node.cluster().cloned(),
             is_redis_required: config.cluster.as_ref().is_some_and(|cluster| cluster.required),
             metrics,
             background,
             inputs,
-            webhooks: webhooks.clone(),
-            reloader: Arc::new(Reloader::new(config, node.clone(), webhooks, auth, certificates)),
+            webhooks,
+            reloader: Arc::new(reloader.with_internal(acceptors.internal())),
+            acceptors,
             node,
             lifecycle,
             stopping,
@@ -182,6 +181,14 @@ impl Server {
     /// The addresses of `internal.listen`.
     pub fn internal_addresses(&self) -> &[ListenAddress] {
         &self.internal_addresses
+    }
+
+    /// The address of the console for a browser, with the token that was made at the start where none is configured;
+    /// `None` while it is off, or where it is reached over a unix socket alone.
+    pub fn console_url(&self) -> Option<String> {
+        let path = self.acceptors.internal().console_path()?;
+        let address = self.internal_addresses.iter().find_map(ListenAddress::ip)?;
+        Some(format!("http://{address}{path}"))
     }
 
     /// Serves the internal listener at a socket for the user of this process, too.
@@ -349,6 +356,13 @@ fn start_tls(
     let config = server_config(watch.certificates())?;
     background.spawn(watch.clone().run(tls.reload_interval));
     Ok(Some((watch, TlsContext { config, is_required: tls.required })))
+}
+
+/// The tasks that every server has.
+fn start_tasks(node: &Arc<Node>, acceptors: &Acceptors, background: &mut JoinSet<()>) {
+    background.spawn(tick(node.clone()));
+    background.spawn(acceptors.answer_inquiries());
+    background.spawn(pacing_task::run(node.clone()));
 }
 
 /// Sends what was deferred and is due, four times a second.

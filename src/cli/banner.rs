@@ -21,6 +21,8 @@ pub(super) struct Launch<'a> {
     pub(super) addresses: &'a str,
     /// The address to try it at; without one, snippets would have no host and port.
     pub(super) address: Option<SocketAddr>,
+    /// The console, for a browser; `None` while it is off.
+    pub(super) console: Option<&'a str>,
     /// How it was called.
     pub(super) program: &'a str,
     /// The time of the signature.
@@ -36,6 +38,10 @@ pub(super) fn banner(config: &Config, launch: &Launch<'_>) -> String {
     let start = format!("\n  INFO  Starting server on {}{path}{name}.\n\n", launch.addresses);
     let start = match &config.env_file {
         Some(file) => format!("{start}  Settings were read from {}.\n\n", file.name),
+        None => start,
+    };
+    let start = match launch.console {
+        Some(url) => format!("{start}  See what it does in a browser:\n\n{url}\n\n"),
         None => start,
     };
     match config.development.as_deref().zip(launch.address) {
@@ -172,6 +178,10 @@ mod tests {
         let launch = Launch {
             addresses: address,
             address: address.parse().ok(),
+            console: config
+                .development
+                .as_ref()
+                .map(|_| "http://127.0.0.1:9600/console/#token=abc"),
             program,
             now_unix_seconds: NOW,
         };
@@ -186,6 +196,10 @@ mod tests {
         let query = credentials(app).signed_query("/apps/100001/events", body.as_bytes(), NOW);
         let expected = r#"
   INFO  Starting server on 127.0.0.1:8080.
+
+  See what it does in a browser:
+
+http://127.0.0.1:9600/console/#token=abc
 
   No app is configured, so one development app is served, to this machine only:
   id 100001, key resound-dev-key, secret resound-dev-secret
@@ -231,7 +245,7 @@ cargo run --release -- trigger hello greeting '{"text":"Hello from Resound"}'
         let text = shown(&config, "127.0.0.1:8080", "target/release/resound");
         assert_eq!(text, expected);
         assert!(text.is_ascii());
-        assert!(text.lines().count() < 45);
+        assert!(text.lines().count() < 48);
     }
 
     #[test]

@@ -145,7 +145,7 @@ async fn serve(config: &Config, start: Start<'_>) -> Result<(), Failure> {
     for note in &config.notes {
         tracing::warn!("{note}");
     }
-    greet(config, &addresses, address)?;
+    greet(config, &addresses, address, server.console_url().as_deref())?;
 
     let (reloader, watch) = (server.reloader(), Watch::new(config));
     let reloading =
@@ -197,21 +197,24 @@ fn warn_of_few_descriptors(config: &Config, sockets_max: usize) {
 
 /// The first address that is not a unix socket.
 fn first_ip(addresses: &[ListenAddress]) -> Option<SocketAddr> {
-    addresses.iter().find_map(|address| match address {
-        ListenAddress::Ip(address) => Some(*address),
-        ListenAddress::Unix { .. } => None,
-    })
+    addresses.iter().find_map(ListenAddress::ip)
 }
 
 /// The banner is for terminals. Log collectors get it with the development app only, whose credentials
 /// stand nowhere else.
-fn greet(config: &Config, addresses: &str, address: Option<SocketAddr>) -> anyhow::Result<()> {
+fn greet(
+    config: &Config,
+    addresses: &str,
+    address: Option<SocketAddr>,
+    console: Option<&str>,
+) -> anyhow::Result<()> {
     let for_people = io::stdout().is_terminal() && config.log.format != LogFormat::Json;
     if !for_people && config.development.is_none() {
         return Ok(());
     }
     let program = std::env::args().next().unwrap_or_default();
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
-    let launch = Launch { addresses, address, program: &program, now_unix_seconds: now.as_secs() };
+    let now_unix_seconds = now.as_secs();
+    let launch = Launch { addresses, address, console, program: &program, now_unix_seconds };
     print(&banner(config, &launch))
 }

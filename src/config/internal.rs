@@ -2,6 +2,8 @@
 //!
 //! Owns the rule for tokens: an address that other machines reach needs one.
 
+use std::net::IpAddr;
+
 use super::error::ConfigError;
 use super::listen::{ListenAddress, ListenConfig, addresses};
 use super::metrics::MetricsConfig;
@@ -18,6 +20,10 @@ pub struct InternalConfig {
     pub listen: Vec<ListenAddress>,
     /// What requests over TCP bring.
     pub token: Option<Secret>,
+    /// What requests bring that change nothing and read no secret.
+    pub read_only_token: Option<Secret>,
+    /// Further names by which requests may call the listener, in lower case.
+    pub hosts: Vec<String>,
     /// What a viewer may see of the data of events at most.
     pub payloads: PayloadView,
 }
@@ -61,6 +67,7 @@ impl InternalConfig {
     ) -> Result<Self, ConfigError> {
         let setting = values.at("internal.listen");
         let (own, token) = (addresses(&setting)?, token(&values.at("internal.token"))?);
+        let read_only_token = read_only_token(values, token.as_ref())?;
         for address in &own {
             listen.ensure_free(&setting, address)?;
             if let Some(other) = metrics.listen.map(ListenAddress::Ip)
@@ -69,7 +76,7 @@ impl InternalConfig {
                 let allowed = format!("it must have another port: metrics.listen has {other}");
                 return Err(setting.refuse(address, allowed));
             }
-            if !address.is_local() && token.is_none() {
+            if !address.is_local() && token.is_none() && read_only_token.is_none() {
                 let allowed = "other machines reach it, so it needs internal.token \
                                (RESOUND_INTERNAL_TOKEN, or RESOUND_INTERNAL_TOKEN_FILE for a file); \
                                127.0.0.1 and unix sockets do not";
@@ -77,8 +84,47 @@ impl InternalConfig {
             }
         }
         let payloads = values.at("internal.payloads").choice(&PayloadView::NAMES)?;
-        Ok(Self { listen: own, token, payloads })
+        Ok(Self { listen: own, token, read_only_token, hosts: hosts(values)?, payloads })
     }
+
+    /// The same for the development app, whose data is that of its developer.
+    pub(super) fn for_development(mut self, values: Values<'_>) -> Self {
+        if values.at("internal.payloads").origin.is_default() {
+            self.payloads = PayloadView::Full;
+        }
+        self
+    }
+}
+
+/// The second token, which has to be another one than the first.
+fn read_only_token(
+    values: Values<'_>,
+    token_of_all: Option<&Secret>,
+) -> Result<Option<Secret>, ConfigError> {
+    let setting = values.at("internal.read_only_token");
+    let Some(read_only) = token(&setting)? else { return Ok(None) };
+    match token_of_all {
+        Some(token) if *token == read_only => {
+            Err(setting.flaw("is the same as internal.token; take another one"))
+        }
+        _ => Ok(Some(read_only)),
+    }
+}
+
+/// Names without a port, as they stand in a `Host`.
+fn hosts(values: Values<'_>) -> Result<Vec<String>, ConfigError> {
+    let setting = values.at("internal.hosts");
+    let hosts = setting.texts();
+    let is_name = |host: &str| {
+        let is_sign = |sign: u8| sign.is_ascii_alphanumeric() || b".-_".contains(&sign);
+        !host.is_empty() && (host.bytes().all(is_sign) || host.parse::<IpAddr>().is_ok())
+    };
+    if let Some(host) = hosts.iter().find(|host| !is_name(host)) {
+        let allowed =
+            "it must be a name such as ops.example.com, without a scheme, a port or a path";
+        return Err(setting.refuse(format_args!("{host:?}"), allowed));
+    }
+    Ok(hosts.into_iter().map(|host| host.to_ascii_lowercase()).collect())
 }
 
 /// The token is not shown, and has to fit into a header field.

@@ -54,6 +54,14 @@ impl ListenAddress {
             .then(|| Self::Unix { path: path.into(), mode })
     }
 
+    /// The address and port, of one that is no unix socket.
+    pub fn ip(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Ip(address) => Some(*address),
+            Self::Unix { .. } => None,
+        }
+    }
+
     /// Whether only processes of this machine reach it.
     pub(super) fn is_local(&self) -> bool {
         match self {

@@ -19,7 +19,14 @@ use crate::app::fingerprint;
 
 /// The keys that a reload applies: what apps start from, and what is logged. Each `[[apps]]` entry is
 /// applied too.
-const APPLIED: [&str; 3] = ["app.", "log.level", "log.debug"];
+const APPLIED: [&str; 6] = [
+    "app.",
+    "log.level",
+    "log.debug",
+    "internal.token",
+    "internal.read_only_token",
+    "internal.hosts",
+];
 
 /// One key.
 #[derive(Clone, PartialEq, Eq)]

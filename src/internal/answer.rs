@@ -1,6 +1,6 @@
 //! Answers of the API: JSON, and errors with a text for the person who reads them.
 
-use axum::http::{StatusCode, Uri, header};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -43,6 +43,16 @@ pub(super) fn json(body: &impl Serialize) -> Response {
     let text = serde_json::to_string(body).expect("texts and numbers serialize");
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::CACHE_CONTROL, "no-store")];
     (headers, text).into_response()
+}
+
+/// A body, unlike the framework's own answer: one without, which ends its connection, looks like hyper's answer to a header
+/// that it cannot parse.
+pub(super) async fn method_not_allowed(method: Method, uri: Uri) -> InternalError {
+    let path: String = uri.path().chars().take(200).collect();
+    let text = format!(
+        "{path:?} does not take {method}; config/internal-api.md names the methods of each resource"
+    );
+    InternalError::new(StatusCode::METHOD_NOT_ALLOWED, text)
 }
 
 pub(super) async fn not_found(uri: Uri) -> InternalError {

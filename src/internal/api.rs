@@ -2,24 +2,47 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
+use super::access::Access;
 use super::login_throttle::LoginThrottle;
 use crate::app::Secret;
-use crate::config::{InternalConfig, PayloadView};
+use crate::config::{Config, InternalConfig, PayloadView};
+use crate::console;
 use crate::node::Node;
 
 /// What the resources of the API share.
 pub struct InternalApi {
     pub(super) node: Arc<Node>,
-    pub(super) token: Option<Secret>,
+    /// Replaced by a reload.
+    pub(super) access: ArcSwap<Access>,
+    /// The token of this process, where only the development app is served and none is configured.
+    made_token: Option<Secret>,
     /// What a viewer may see of the data of events at most.
     pub(super) payloads: PayloadView,
     pub(super) throttle: LoginThrottle,
 }
 
 impl InternalApi {
-    /// The API of a node.
-    pub fn new(node: Arc<Node>, config: &InternalConfig) -> Self {
-        let (token, payloads) = (config.token.clone(), config.payloads);
-        Self { node, token, payloads, throttle: LoginThrottle::default() }
+    /// The API of a node. A server without apps makes a token where none is configured.
+    pub fn new(node: Arc<Node>, config: &Config) -> Self {
+        let is_made = config.development.is_some() && config.internal.token.is_none();
+        let made_token = is_made.then(|| Secret::new(&hex::encode(rand::random::<[u8; 16]>())));
+        let access = ArcSwap::from_pointee(Access::new(&config.internal, made_token.as_ref()));
+        let (payloads, throttle) = (config.internal.payloads, LoginThrottle::default());
+        Self { node, access, made_token, payloads, throttle }
+    }
+
+    /// Replaces the tokens and the names by which the listener may be called.
+    pub fn apply(&self, config: &InternalConfig) {
+        self.access.store(Arc::new(Access::new(config, self.made_token.as_ref())));
+    }
+
+    /// Where the console is, below an address of the listener; with the token that was made here. `None` while it is
+    /// off.
+    pub fn console_path(&self) -> Option<String> {
+        let token = self.made_token.as_ref().map(Secret::reveal);
+        let fragment = token.map(|token| format!("#token={token}")).unwrap_or_default();
+        self.access.load().has_token().then(|| format!("{}{fragment}", console::PATH))
     }
 }

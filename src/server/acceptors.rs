@@ -90,13 +90,18 @@ impl Acceptors {
             reserved_descriptors,
             tracker,
             tls,
-            internal: Arc::new(InternalApi::new(node.clone(), &config.internal)),
+            internal: Arc::new(InternalApi::new(node.clone(), config)),
         }
     }
 
     /// Answers what the other nodes of the cluster ask for their operators.
     pub(super) fn answer_inquiries(&self) -> impl Future<Output = ()> + use<> {
         internal::answer_inquiries(self.internal.clone())
+    }
+
+    /// What the internal listener answers from.
+    pub(super) fn internal(&self) -> Arc<InternalApi> {
+        self.internal.clone()
     }
 
     /// Serves the endpoints of these apps for authorization too.
@@ -149,7 +154,10 @@ impl Acceptors {
         let WorkerListener { audience, socket, file } = listener;
         let node = || self.context.node.clone();
         let entrance = match &socket {
-            StdListener::Tcp(_) => Entrance::Ip,
+            // Without an address it is treated as one that others reach.
+            StdListener::Tcp(socket) => socket
+                .local_addr()
+                .map_or(Entrance::Network, |address| Entrance::of_address(address.ip())),
             StdListener::Unix(_) => Entrance::UnixSocket,
         };
         let router = match audience {

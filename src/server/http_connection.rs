@@ -37,6 +37,7 @@ use super::timed_stream::{RequestPhase, TimedStream};
 use super::tls_opening::{self, Opening, TlsContext};
 use crate::config::{HttpConfig, ProxiesConfig, ProxyProtocol};
 use crate::http;
+use crate::internal::ClientAddress;
 use crate::metrics::AnswerCounters;
 use crate::node::{Availability, Node};
 use crate::protocol::{CloseCode, RefusalCause};
@@ -275,7 +276,8 @@ impl HttpConnection {
         } = &*self.context;
         let (Some(websocket), Some(auth)) = (websocket, auth) else {
             let mut request = request;
-            request.extensions_mut().insert(self.client.peer());
+            let client = self.client.of_request(request.headers(), proxies);
+            request.extensions_mut().insert(ClientAddress(client.address()));
             let Ok(answer) = router.clone().oneshot(request).await;
             return answer;
         };

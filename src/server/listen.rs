@@ -14,6 +14,7 @@ use crate::config::{Config, ListenAddress};
 use crate::stream::StdListener;
 use crate::supervision::{BoundBy, PassedSocket};
 
+mod console_address;
 mod failure;
 mod listening;
 mod passed;
@@ -80,6 +81,8 @@ impl ListenerSet {
                 all.push(listening.map_err(|error| configured.refuse(&error))?);
             }
         }
+        let has_console = config.development.is_some() && config.internal.listen.is_empty();
+        all.extend(has_console.then(|| console_address::open(&mut passed)).flatten());
         passed.close();
         Ok(Self(all))
     }

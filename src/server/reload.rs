@@ -16,6 +16,7 @@ use super::certificate_watch::CertificateWatch;
 use super::drain_pace::{DrainPace, STEP};
 use crate::channel_auth::ChannelAuth;
 use crate::config::{Config, PendingKey};
+use crate::internal::InternalApi;
 use crate::metrics::Condition;
 use crate::node::{ClosedApp, Node};
 use crate::protocol::CloseCode;
@@ -35,6 +36,7 @@ pub struct Reloader {
     webhooks: Arc<Webhooks>,
     auth: Arc<ChannelAuth>,
     certificates: Option<Arc<CertificateWatch>>,
+    internal: Option<Arc<InternalApi>>,
     /// The configuration at the start, which keys that need a restart still have.
     started: Config,
     current: Mutex<Config>,
@@ -67,12 +69,18 @@ impl Reloader {
             webhooks,
             auth,
             certificates,
+            internal: None,
             started: config.clone(),
             current: Mutex::new(config.clone()),
             closing: Mutex::default(),
         };
         reloader.loaded();
         reloader
+    }
+
+    /// Replaces the tokens of the internal listener too.
+    pub(super) fn with_internal(self, internal: Arc<InternalApi>) -> Self {
+        Self { internal: Some(internal), ..self }
     }
 
     /// Applies a configuration that is valid. An error has changed nothing. To be called on the runtime of
@@ -96,6 +104,7 @@ impl Reloader {
         let sinks = self.webhooks.apply(prepared);
         let closed = self.node.serve(&config.apps, &sinks);
         self.auth.apply(auth);
+        self.internal.iter().for_each(|internal| internal.apply(&config.internal));
         *self.current.lock() = config.clone();
         let mut closing = self.closing.lock();
         // Those of the last reload: what is still to be closed is among `closed`.

@@ -81,12 +81,14 @@ const LAYERS: &[(&str, &[&str])] = &[
             "telemetry",
         ],
     ),
+    ("console", &[]),
     (
         "internal",
         &[
             "app",
             "build_info",
             "config",
+            "console",
             "explanation",
             "http",
             "node",

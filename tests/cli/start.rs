@@ -4,7 +4,7 @@ use std::net::TcpListener;
 use std::path::Path;
 use std::process::Stdio;
 
-use super::{APP, check, folder, keys_of_app, line_with, resound, terminate};
+use super::{APP, check, folder, keys_of_app, line_with, resound, terminate, text};
 
 /// The first line of the log with `part`, of a server with one app and these variables.
 fn logged(here: &Path, variables: &[(&str, &str)], part: &str) -> String {
@@ -102,4 +102,37 @@ fn the_log_has_colours_only_where_they_are_forced() {
         let output = resound(&here, &["--help"]).envs(variables.iter().copied()).output().unwrap();
         assert_eq!(output.stdout.contains(&b'\x1b'), coloured, "{variables:?}");
     }
+}
+
+/// The address of the console that a server without apps prints, and its whole log.
+fn console_of_development(here: &Path) -> (String, String) {
+    let mut command = resound(here, &["serve", "--port", "0"]);
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut stdout = child.stdout.take().unwrap();
+    let url = line_with(&mut stdout, "/console/");
+    terminate(&child);
+    let output = child.wait_with_output().unwrap();
+    (url, text(&output.stderr).to_owned())
+}
+
+#[test]
+fn a_server_without_apps_prints_where_its_console_is_and_logs_no_token() {
+    // Another test may have the port instead.
+    let taken = TcpListener::bind("127.0.0.1:9600");
+    let here = folder("console");
+    let tokens = [0, 1].map(|_| {
+        let (url, log) = console_of_development(&here);
+        let (address, token) = url.split_once("/console/#token=").unwrap();
+        let port = address.strip_prefix("http://127.0.0.1:").unwrap();
+        let is_other = taken.is_err() || port != "9600";
+        assert!(port.parse::<u16>().is_ok() && is_other, "{url}");
+        assert!(token.len() == 32 && token.bytes().all(|digit| digit.is_ascii_hexdigit()), "{url}");
+        assert!(
+            log.contains(&format!("internal=\"127.0.0.1:{port}\"")) && !log.contains(token),
+            "{log}"
+        );
+        token.to_owned()
+    });
+    assert_ne!(tokens[0], tokens[1], "each start has another token");
+    drop(taken);
 }

@@ -55,6 +55,7 @@ fn the_defaults_are_the_documented_ones() {
     assert_eq!(config.log, log);
     assert_eq!(config.metrics.listen, None);
     assert!(config.internal.listen.is_empty() && config.internal.token.is_none());
+    assert!(config.internal.read_only_token.is_none() && config.internal.hosts.is_empty());
     assert_eq!(config.internal.payloads, PayloadView::Masked);
     assert_eq!(config.record, None);
     assert!(config.cluster.is_none());
@@ -117,6 +118,9 @@ fn without_an_app_the_development_app_is_served_on_loopback() {
     let app = config.development.unwrap();
     assert_eq!((app.id.as_str(), app.key.as_str()), ("100001", "resound-dev-key"));
     assert_eq!(app.secret.reveal(), "resound-dev-secret");
+    assert_eq!(config.internal.payloads, PayloadView::Full, "its data is that of its developer");
+    let masked = load("[internal]\npayloads = \"masked\"\n", &[]).unwrap();
+    assert_eq!(masked.internal.payloads, PayloadView::Masked);
     assert!(config.apps.by_key("resound-dev-key").is_some());
     assert_eq!(load("[app]\nping_interval = 7\n", &[]).unwrap().apps.iter().count(), 1);
 }

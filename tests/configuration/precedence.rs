@@ -128,6 +128,8 @@ fn other_value(key: &str) -> &'static str {
         "metrics.listen" => "localhost:9601",
         "internal.listen" => "localhost:9600,unix:/run/resound-internal.sock",
         "internal.token" => "0123456789abcdef",
+        "internal.read_only_token" => "fedcba9876543210",
+        "internal.hosts" => "ops.example.com, 10.0.0.5",
         "internal.payloads" => "full",
         "record.enabled" => "true",
         "app.enabled" | "app.rate_limiting.enabled" => "false",

@@ -94,6 +94,15 @@ fn log_and_metrics_keys_of_another_form_are_refused() {
              digits",
         ),
         (
+            "[internal]\ntoken = \"0123456789abcdef\"\nread_only_token = \"0123456789abcdef\"",
+            "internal.read_only_token is the same as internal.token; take another one",
+        ),
+        (
+            "[internal]\nhosts = [\"https://ops.example.com\"]",
+            "internal.hosts is \"https://ops.example.com\"; it must be a name such as ops.example.com, without a scheme, \
+             a port or a path",
+        ),
+        (
             "[internal]\npayloads = \"all\"",
             "internal.payloads is \"all\"; allowed are none, masked and full",
         ),

@@ -12,9 +12,10 @@
 use std::process::{Command, ExitCode};
 
 /// Each suite's name, as in `tests/clients/run`, and what it is.
-const SUITES: [(&str, &str); 8] = [
+const SUITES: [(&str, &str); 9] = [
     ("node", "pusher-js, Laravel Echo and the pusher server SDK in Node"),
     ("browser", "Laravel Echo and echo-vue in Chromium"),
+    ("console", "the console in Chromium"),
     ("python", "the pusher server SDK of PyPI"),
     ("nginx", "stock clients through Nginx and HAProxy"),
     ("proxies", "stock clients through Nginx, HAProxy, Caddy and Apache with the shipped files"),

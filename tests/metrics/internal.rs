@@ -46,7 +46,7 @@ async fn on_loopback_without_a_token_a_page_of_a_browser_cannot_use_it() {
 #[tokio::test]
 async fn with_a_token_prometheus_brings_it_and_probes_do_not() {
     let server = server(&format!("token = \"{TOKEN}\"")).await;
-    let bearer = format!("Host: resound:9600\r\nAuthorization: Bearer {TOKEN}\r\n");
+    let bearer = format!("Host: localhost:9600\r\nAuthorization: Bearer {TOKEN}\r\n");
     let (status, text) = get(&server, "/metrics", &bearer).await;
     assert!(status == 200 && text.contains("resound_connections"), "{status} {text}");
     for path in ["/live", "/up", "/ready"] {

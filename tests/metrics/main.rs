@@ -9,6 +9,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod console;
 mod counts;
 mod health;
 mod internal;
