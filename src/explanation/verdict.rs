@@ -150,6 +150,9 @@ impl Serialize for VerdictCode {
     }
 }
 
+/// A subscription that the server never sees: the page gives up before.
+const AUTH_NOTE: &str = "a page whose auth endpoint answers with an error does not ask for it: the console of its browser has that answer";
+
 /// How long a departure, or a refused subscription, is the likeliest cause.
 const RECENT: Duration = Duration::from_secs(60);
 
@@ -257,12 +260,8 @@ fn unreceived(situation: &Situation<'_>) -> (VerdictCode, String) {
         (VerdictCode::OtherApp, text)
     }));
     causes.extend(older.into_iter().map(|(_, cause)| cause));
-    if let Some(started) = past.never_since.filter(|_| causes.is_empty()) {
-        let text = format!(
-            "no socket has subscribed to it since the server started, {} before",
-            ago(started)
-        );
-        causes.push((VerdictCode::NeverSubscribed, text));
+    if causes.is_empty() {
+        causes.extend(unasked(situation));
     }
     if let Some(event) = situation.event.filter(|event| is_client_event(event)) {
         causes.push((VerdictCode::NoSubscriber, client_event_note(event)));
@@ -281,6 +280,26 @@ fn unreceived(situation: &Situation<'_>) -> (VerdictCode, String) {
         format!("0 on `{channel}`{partial}; {}", reasons.join("; "))
     };
     (code, sentence)
+}
+
+/// Where nothing is known but that no socket is there: since when, and what keeps pages from asking.
+fn unasked(situation: &Situation<'_>) -> Vec<(VerdictCode, String)> {
+    let mut causes = Vec::new();
+    if let Some(started) = situation.past.never_since {
+        let text = format!(
+            "no socket has subscribed to it since the server started, {} before",
+            ago(started)
+        );
+        causes.push((VerdictCode::NeverSubscribed, text));
+    }
+    let guarded = [ChannelType::Private, ChannelType::Encrypted, ChannelType::Presence];
+    if guarded.contains(&ChannelType::of_prefix(situation.channel)) {
+        if causes.is_empty() {
+            causes.push((VerdictCode::NoSubscriber, "no socket is subscribed".to_owned()));
+        }
+        causes.push((VerdictCode::NoSubscriber, AUTH_NOTE.to_owned()));
+    }
+    causes
 }
 
 fn client_event_note(event: &str) -> String {

@@ -124,11 +124,12 @@ async fn a_name_with_ipv6_addresses_only() {
 #[tokio::test]
 async fn a_proxy_that_holds_frames_back() {
     let served = Served::start().await;
-    let port = hold_back(served.port, Duration::from_millis(1200));
+    let port = hold_back(served.port, Duration::from_millis(1100));
     let diagnosed = served.diagnosed(&format!("http://127.0.0.1:{port}")).await;
     assert_eq!(diagnosed.failed, [], "{}", diagnosed.text);
-    let (id, says) = &diagnosed.warned[0];
-    assert!(id == "R073" && is_listed("R073", says), "{id} {says}");
+    // On a busy machine the check that waits for silence may not be finished behind such a proxy.
+    let warned = diagnosed.warned.iter().find(|(id, _)| id == "R073");
+    assert!(warned.is_some_and(|(_, says)| is_listed("R073", says)), "{}", diagnosed.text);
     assert!(diagnosed.took < Duration::from_secs(11), "{:?}", diagnosed.took);
 }
 

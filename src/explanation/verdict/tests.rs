@@ -126,6 +126,11 @@ fn each_cause_of_a_miss_has_its_sentence() {
         "0 on `x`; no socket has subscribed to it since the server started, 5 min before",
     );
     check(
+        &Situation { channel: "private-x", ..Default::default() },
+        VerdictCode::NoSubscriber,
+        "0 on `private-x`; no socket is subscribed; a page whose auth endpoint answers with an error does not ask for it: the console of its browser has that answer",
+    );
+    check(
         &Situation { other_apps: vec![("2".to_owned(), 1)], ..situation.clone() },
         VerdictCode::OtherApp,
         "0 on `x`; 1 socket on the channel of this name in app \"2\": the back end publishes with the id and key of another app than the page",

@@ -141,6 +141,19 @@ describe('an auth endpoint whose signature is not accepted', () => {
     );
   });
 
+  test('answers with an error, so that the page never asks for the channel', async (t) => {
+    const echo = shared.application.echo(t, { authEndpoint: `${shared.server.url}/no/such/endpoint` });
+    const refused = new Inbox('error()');
+    echo.private('endpoint.1').error(refused.put);
+    const [error] = await refused.until(1);
+    assert.deepEqual([error.type, error.status], ['AuthError', 404]);
+    const [verdict] = await shared.application.broadcast([{ event: 'ServerUpdated', on: ['PrivateChannel:endpoint.1'] }]);
+    assert.equal(verdict.verdict, 'never_subscribed');
+    const start = '0 on `private-endpoint.1`; no socket has subscribed to it since the server started, ';
+    const end = ' before; a page whose auth endpoint answers with an error does not ask for it: the console of its browser has that answer';
+    assert.ok(verdict.sentence.startsWith(start) && verdict.sentence.endsWith(end), verdict.sentence);
+  });
+
   test('answers without a signature', async (t) => {
     const echo = await page(t, () => ({ auth: '' }));
     await check(
