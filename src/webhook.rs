@@ -153,7 +153,10 @@ impl Webhooks {
         self.apps.lock().values().for_each(|webhooks| webhooks.abandon());
         let lost = self.metrics.webhooks.events_lost.get() - before;
         if lost > 0 {
-            tracing::warn!(lost, "webhook events could not be sent before the end of the server");
+            tracing::warn!(
+                lost,
+                "webhook events could not be sent before the end of the server: raise server.drain_seconds"
+            );
         }
     }
 

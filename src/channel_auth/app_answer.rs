@@ -96,7 +96,7 @@ fn of_status(status: StatusCode, location: &str) -> AuthRefusal {
         401 => AuthRefusal::new(
             401,
             AuthResult::NoCredentials,
-            "The app answered 401: the session or the token is not one of a logged-in user",
+            "The app answered 401: the session or the token is not one of a logged-in user (log in again; cookies and tokens must be among app.auth.ask.headers)",
         ),
         403 => refused(
             "The app answered 403: routes/channels.php does not permit this channel to this user, or has no such channel",
@@ -112,9 +112,11 @@ fn of_status(status: StatusCode, location: &str) -> AuthRefusal {
         429 => AuthRefusal::new(
             429,
             AuthResult::Overloaded,
-            "The app answered 429: its limit of requests is too low for this page",
+            "The app answered 429: raise the limit of requests that its route has (throttle, RateLimiter)",
         ),
-        400..=499 => refused("The app's own endpoint refused the request"),
+        400..=499 => refused(
+            "The app's own endpoint refused the request: open the page's request to it in the app's log",
+        ),
         _ => AuthRefusal::new(
             number,
             AuthResult::AppFailed,
@@ -128,7 +130,7 @@ fn no_answer(error: &reqwest::Error) -> AuthRefusal {
         return AuthRefusal::new(
             504,
             AuthResult::NoAnswer,
-            "The app's own endpoint gave no answer within app.auth.ask.timeout_seconds",
+            "The app's own endpoint gave no answer within app.auth.ask.timeout_seconds: make it faster, or raise that",
         );
     }
     let fault = match NetworkFault::of(error) {

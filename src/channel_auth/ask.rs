@@ -67,7 +67,7 @@ impl Questions {
         let client = |text: &String| -> anyhow::Result<(Url, Client)> {
             let app_id = &app.id;
             let url = Url::parse(text)
-                .with_context(|| format!("app {app_id}: {text:?} of auth.ask is no URL"))?;
+                .with_context(|| format!("app {app_id}: {text:?} of auth.ask is no URL; it must be like https://shop.example/broadcasting/auth"))?;
             let builder = http_client(&url, CONNECT_TIMEOUT, rules.timeout);
             let client = builder.pool_max_idle_per_host(rules.concurrent).build();
             let client = client.with_context(|| {
@@ -152,7 +152,12 @@ impl Questions {
             && matches!(refusal.result, AuthResult::AppFailed | AuthResult::NoAnswer)
         {
             let (app, url, cause) = (&self.app.id, question.url.as_str(), &*refusal.text);
-            tracing::warn!(app, url, cause, "the app's own endpoint cannot authorize");
+            tracing::warn!(
+                app,
+                url,
+                cause,
+                "the app's own endpoint does not authorize: correct what the cause names, in the app or in app.auth.ask"
+            );
         }
         permission
     }
@@ -228,10 +233,10 @@ fn overloaded() -> AuthRefusal {
     AuthRefusal::new(
         503,
         AuthResult::Overloaded,
-        "Too many questions wait for the app's own endpoint: it is too slow, or app.auth.ask.max_concurrent is too low for it",
+        "Too many questions wait for the app's own endpoint: make it faster, or raise app.auth.ask.max_concurrent",
     )
 }
 
 fn ending() -> AuthRefusal {
-    AuthRefusal::new(503, AuthResult::NoAnswer, "The server is ending: try again")
+    AuthRefusal::new(503, AuthResult::NoAnswer, "The server shuts down: send the request again")
 }

@@ -119,7 +119,7 @@ impl KeySource {
             }
             KeySetLocation::Url(url) => {
                 let url = Url::parse(url)
-                    .with_context(|| format!("app {app_id}: auth.jwt.jwks is no URL"))?;
+                    .with_context(|| format!("app {app_id}: auth.jwt.jwks is no URL; it must be a file, or like https://issuer.example/.well-known/jwks.json"))?;
                 let client = http_client(&url, CONNECT_TIMEOUT, TIMEOUT).build();
                 Some(client.with_context(|| {
                     format!("app {app_id}: cannot prepare auth.jwt.jwks: are the certificates of authorities (package ca-certificates) installed?")
@@ -150,7 +150,9 @@ impl KeySource {
                         return Ok(keys);
                     }
                     Step::Unavailable(failure) => return Err(failure),
-                    Step::Fetch if has_waited => return Err("the fetch was given up".into()),
+                    Step::Fetch if has_waited => {
+                        return Err("the server shuts down, and fetches no keys".into());
+                    }
                     Step::Fetch => self.fetch(&mut state),
                 }
             };

@@ -36,7 +36,9 @@ pub(super) enum TokenFlaw {
         "The token is signed with {found}, and this app has keys for {expected}: see app.auth.jwt"
     )]
     OtherAlgorithm { found: String, expected: String },
-    #[error("The token has a critical extension (crit), which is not supported")]
+    #[error(
+        "The token has a critical extension (crit), which is not supported: its issuer has to leave it out"
+    )]
     Critical,
     #[error(
         "The token names the key {0:?} (kid), which the set of app.auth.jwt.jwks does not have: is it of the same issuer?"
@@ -56,7 +58,9 @@ pub(super) enum TokenFlaw {
     Issuer,
     #[error("The token is for another audience (aud) than those of app.auth.jwt.audiences")]
     Audience,
-    #[error("The claims of the token are no JSON object, or one of exp and nbf is no number")]
+    #[error(
+        "The claims of the token are no JSON object, or one of exp and nbf is no number: its issuer has to correct it"
+    )]
     Claims,
 }
 

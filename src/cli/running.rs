@@ -219,7 +219,9 @@ async fn report(
     if let Some(predecessor) = predecessor {
         match predecessor.relieve().await {
             Ok(()) => tracing::info!("this process has taken over"),
-            Err(error) => tracing::warn!(%error, "the process before this one is not relieved"),
+            Err(error) => {
+                tracing::warn!(%error, "the process that this one replaces goes on serving: end it with SIGTERM")
+            }
         }
     }
     notifier.ready(status);

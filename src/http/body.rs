@@ -33,7 +33,7 @@ pub(super) async fn read(mut body: Body, limits: HttpConfig) -> Result<Bytes, Ap
             Some(Ok(frame)) => frame.into_data().unwrap_or_default(),
             Some(Err(_)) => {
                 return Err(ApiError::bad_request(
-                    "The body could not be read: the connection broke, or its chunks are malformed",
+                    "The body could not be read: the connection broke, or its chunks are malformed (send it with Content-Length)",
                 ));
             }
         };

@@ -56,9 +56,12 @@ impl FromRequest<Arc<Api>> for SignedRequest {
 
     async fn from_request(request: Request<Body>, api: &Arc<Api>) -> Result<Self, ApiError> {
         let (mut parts, body) = request.into_parts();
-        let parameters = RawPathParams::from_request_parts(&mut parts, api)
-            .await
-            .map_err(|_| ApiError::bad_request("The path is not valid UTF-8 after decoding"))?;
+        let parameters =
+            RawPathParams::from_request_parts(&mut parts, api).await.map_err(|_| {
+                ApiError::bad_request(
+                    "The path is not valid UTF-8 after decoding: percent-encode it as UTF-8",
+                )
+            })?;
         let app_id = parameter(&parameters, "app_id");
         let method = parts.method.as_str();
         let path = parts.uri.path();

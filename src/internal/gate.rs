@@ -106,7 +106,7 @@ impl InternalApi {
             self.throttle.failed(caller.client, now);
             tracing::warn!(
                 client = caller.client.map(tracing::field::display),
-                "a request with a wrong token is refused at the internal listener"
+                "a request with a wrong token is refused at the internal listener: give its sender a token of internal.token or internal.read_only_token"
             );
         }
         let text = "send the token of internal.token as Authorization: Bearer …";

@@ -21,9 +21,9 @@ pub(super) fn pairs(query: &str) -> Result<Vec<(String, String)>, InternalError>
     let decode = |text: &str| {
         let text = text.replace('+', " ");
         let decoded: Result<Cow<'_, str>, _> = percent_decode_str(&text).decode_utf8();
-        decoded
-            .map(Cow::into_owned)
-            .map_err(|_| InternalError::bad_request("the query is no UTF-8"))
+        decoded.map(Cow::into_owned).map_err(|_| {
+            InternalError::bad_request("the query is no UTF-8: percent-encode it as UTF-8")
+        })
     };
     let pairs = query.split('&').filter(|pair| !pair.is_empty());
     let pair = |pair: &str| {

@@ -120,7 +120,10 @@ impl<Q: LineSink> Lines<Q> {
     fn write_sums(&self, sums: Vec<Sum<Sample>>) {
         for Sum { sample, count, within } in sums {
             let Some(Sample { metadata, mut content }) = sample else {
-                tracing::warn!(count, "more kinds of lines occur than are counted singly");
+                tracing::warn!(
+                    count,
+                    "so many kinds of log lines occur that further ones are counted together: raise log.level"
+                );
                 continue;
             };
             content.message =

@@ -158,14 +158,23 @@ impl FailureContext<'_> {
                 "READONLY",
                 "this is a replica: set cluster.host or cluster.url to the primary, or let sentinels name it (redis+sentinel://)",
             ),
-            ("MASTERDOWN", "this is a replica without its primary: name the primary instead"),
-            ("LOADING", "it reads its data into memory, and serves after that"),
+            (
+                "MASTERDOWN",
+                "this is a replica without its primary: set cluster.host or cluster.url to the primary",
+            ),
+            ("LOADING", "wait until it has read its data into memory"),
             (
                 "MISCONF",
                 "it cannot save its data to disk and refuses writes: its log says why (a full disk, missing rights)",
             ),
-            ("NOREPLICAS", "too few replicas are connected to it (min-replicas-to-write)"),
-            ("BUSY", "a script on it has been running for longer than busy-reply-threshold"),
+            (
+                "NOREPLICAS",
+                "too few replicas are connected to it: start them, or lower min-replicas-to-write there",
+            ),
+            (
+                "BUSY",
+                "end the script that runs there for longer than busy-reply-threshold (SCRIPT KILL)",
+            ),
             (
                 "unknown command",
                 keys_of(

@@ -222,7 +222,7 @@ impl LaravelInput {
                 let (reason, app) = (refused.label(), &app.id);
                 self.counts.refused(reason, 1);
                 let input = &self.section;
-                tracing::warn!(app, input, reason, %channel, cause = %refused, "an event that Laravel published in Redis is not delivered");
+                tracing::warn!(app, input, reason, %channel, cause = %refused, "an event that Laravel published in Redis is not delivered: correct what the cause names where it is broadcast");
                 self.observation.refused(Some(app), || {
                     let refusal = Refusal::new(RefusedPart::Input, &refused.to_string());
                     refusal.with_reason(Some(reason)).of_channel(channel.as_str())

@@ -30,7 +30,7 @@ pub struct LaravelEvent<'a> {
 pub enum RefusedEvent {
     /// It is not what the broadcaster publishes.
     #[error(
-        "it is no event of Laravel's redis broadcaster, {{\"event\":…,\"data\":…,\"socket\":…}}: {0}"
+        "it is no event of Laravel's redis broadcaster (let nothing else publish on these channels), {{\"event\":…,\"data\":…,\"socket\":…}}: {0}"
     )]
     Malformed(String),
     /// The broadcaster publishes it in plain text.

@@ -159,7 +159,7 @@ impl ReverbInput {
                     return;
                 }
                 owner.deliver(&event).unwrap_or_else(|cause| {
-                    tracing::warn!(app = event.app, cause, "an event of Reverb is not delivered");
+                    tracing::warn!(app = event.app, cause, "an event of Reverb is not delivered: correct what the cause names where it is broadcast");
                     self.refused("event", Some(&event.app), &cause);
                     true
                 })
@@ -177,7 +177,7 @@ impl ReverbInput {
             Ok(ReverbMessage::Other) => true,
             Err(invalid) => {
                 let topic = &self.config.channel;
-                tracing::warn!(topic, cause = %invalid, "a message on the scaling channel of Reverb is dropped");
+                tracing::warn!(topic, cause = %invalid, "a message on the scaling channel of Reverb is dropped: let nothing but Reverb publish on this channel");
                 self.refused("malformed", None, &invalid.to_string());
                 true
             }
@@ -222,7 +222,7 @@ impl ReverbInput {
         self.counts.refused(QUEUE_FULL, count);
         tracing::warn!(
             count,
-            "messages of Reverb came faster than they could be delivered and were dropped"
+            "messages of Reverb came faster than they could be delivered and were dropped: move more browsers or triggers to this server, or use more nodes"
         );
         self.observation.refused(None, || dropped_messages(count));
     }

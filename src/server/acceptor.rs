@@ -70,7 +70,7 @@ impl Acceptor {
                 }
                 Err(error) => {
                     if !std::mem::replace(&mut is_failing, true) {
-                        tracing::error!(%error, "cannot accept connections; those that are open go on");
+                        tracing::error!(%error, "cannot accept connections, and those that are open go on: the error is of the system (memory, a firewall)");
                     }
                     tokio::time::sleep(ERROR_PAUSE).await;
                 }

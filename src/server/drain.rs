@@ -78,7 +78,9 @@ impl Drain<'_> {
         self.begin();
         let _ = self.begun.set(Instant::now());
         if timeout(self.config.bound, self.stop()).await.is_err() {
-            tracing::warn!("the drain took all its time; what is left is cut off");
+            tracing::warn!(
+                "the drain took all its time, and what is left is cut off: raise server.drain_seconds"
+            );
         }
     }
 

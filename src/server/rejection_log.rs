@@ -153,7 +153,9 @@ impl RejectReason {
             Self::TlsIncompatible => {
                 "a client has no version, cipher or protocol in common with this server: it needs TLS 1.2 or 1.3 and HTTP/1.1 (a proxy that connects here: HTTP/2 off)"
             }
-            Self::TlsMalformed => "bytes arrived that begin like a TLS handshake and are none",
+            Self::TlsMalformed => {
+                "bytes arrived that begin like a TLS handshake and are none: the client speaks another protocol, or is a scanner"
+            }
             Self::Http2 => {
                 "HTTP/2 arrived at a port that serves HTTP/1.1: set the proxy in front to HTTP/1.1 for this upstream (h2c and grpc off)"
             }
@@ -163,7 +165,9 @@ impl RejectReason {
             Self::OtherProtocol => {
                 "bytes arrived that are no HTTP request: this port serves HTTP/1.1 and WebSockets"
             }
-            Self::MalformedRequest => "a request arrived that is not well-formed HTTP/1.1",
+            Self::MalformedRequest => {
+                "a request arrived that is not well-formed HTTP/1.1: correct the client, or the proxy in front"
+            }
             Self::HeaderBytes => {
                 "the request line and header fields are too large: send fewer or smaller cookies, or raise http.max_header_bytes (RESOUND_HTTP_MAX_HEADER_BYTES)"
             }

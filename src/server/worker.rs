@@ -69,7 +69,7 @@ impl Worker {
             let _worker_ended = lifecycle.worker_ended.clone().drop_guard();
             let _running = running;
             if let Err(error) = self.run(&runtime, &lifecycle, accepting) {
-                tracing::error!(%error, "a worker cannot listen");
+                tracing::error!(%error, "a worker cannot listen, and the server ends: the error is of the system");
             }
         };
         thread.spawn(run).context("cannot start the thread of a worker")?;

@@ -88,8 +88,11 @@ impl ControlRequest {
     async fn read(mut stream: UnixStream) -> Option<Self> {
         if !is_of_owner(&stream) {
             let user = stream.peer_cred().ok()?.uid();
-            tracing::warn!(user, "a request of another user on the control socket is refused");
-            let _ = stream.write_all(format!("{FAILED}it runs as another user\n").as_bytes()).await;
+            tracing::warn!(
+                user,
+                "a request of another user on the control socket is refused: run the command as the user of the server, or as root"
+            );
+            let _ = stream.write_all(format!("{FAILED}it runs as another user: run the command as that user, or as root\n").as_bytes()).await;
             return None;
         }
         let mut word = Vec::new();
@@ -122,7 +125,7 @@ pub async fn request(pid: u32, word: &str) -> anyhow::Result<String> {
     match (answer.trim_end().strip_prefix(DONE), answer.trim_end().strip_prefix(FAILED)) {
         (Some(done), _) => Ok(done.to_owned()),
         (_, Some(reason)) => bail!("{reason}"),
-        _ => bail!("process {pid} ended before it answered"),
+        _ => bail!("process {pid} ended before it answered; its log has why"),
     }
 }
 
@@ -161,7 +164,7 @@ mod tests {
         let ask = async {
             assert_eq!(request(pid, "upgrade").await.unwrap(), "process 7 serves");
             assert_eq!(request(pid, "upgrade").await.unwrap_err().to_string(), "no such file");
-            let ended = format!("process {pid} ended before it answered");
+            let ended = format!("process {pid} ended before it answered; its log has why");
             assert_eq!(request(pid, "upgrade").await.unwrap_err().to_string(), ended);
         };
         tokio::join!(serve, ask);

@@ -22,7 +22,7 @@ impl Notifier {
         let Some(name) = socket else { return Self(None) };
         let opened = open(name);
         if let Err(error) = &opened {
-            tracing::error!(socket = name, %error, "NOTIFY_SOCKET cannot be used: no state is reported");
+            tracing::error!(socket = name, %error, "NOTIFY_SOCKET cannot be used, and no state is reported: set NotifyAccess=main in the unit, or take NOTIFY_SOCKET out");
         }
         Self(opened.ok())
     }

@@ -152,7 +152,13 @@ impl Endpoint {
             let jittered = wait.mul_f64(rand::random_range(0.5..=1.0));
             if since.elapsed() + jittered > self.retry {
                 let lost = unsent.events.len();
-                tracing::warn!(app, url, lost, failure = cause, "webhook events are lost");
+                tracing::warn!(
+                    app,
+                    url,
+                    lost,
+                    failure = cause,
+                    "webhook events are lost: correct what the failure names, or raise webhooks.retry_for_seconds"
+                );
                 return;
             }
             tracing::warn!(app, url, failure = cause, retry_in = ?jittered, "webhook failed");

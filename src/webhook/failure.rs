@@ -48,7 +48,7 @@ fn text_of_status(status: StatusCode) -> String {
 fn text_of_error(error: reqwest::Error) -> String {
     if error.is_timeout() {
         return match error.is_connect() {
-            true => "no connection within webhooks.connect_timeout_seconds".to_owned(),
+            true => "no connection within webhooks.connect_timeout_seconds: correct its url, or open the firewall on the way".to_owned(),
             false => "no answer within webhooks.request_timeout_seconds: endpoints should queue their work and answer".to_owned(),
         };
     }

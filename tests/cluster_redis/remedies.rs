@@ -70,7 +70,7 @@ async fn a_replica_that_has_lost_its_primary_is_named() {
     let gone = free_port().to_string();
     let options = ["--replicaof", "127.0.0.1", &gone, "--replica-serve-stale-data", "no"];
     let replica = TestRedis::with(&[&options[..], &["--replica-read-only", "no"]].concat()).await;
-    check(&replica.url, &["MASTERDOWN", "name the primary instead"]).await;
+    check(&replica.url, &["MASTERDOWN", "set cluster.host or cluster.url to the primary"]).await;
 }
 
 fn loading(_: &str) -> String {
@@ -96,7 +96,7 @@ fn version_6_0(name: &str) -> String {
 #[tokio::test]
 async fn a_redis_that_loads_its_data_or_is_too_old_is_named() {
     let still = FakeRedis::start(loading).await;
-    check(&still.url(), &["LOADING", "serves after that"]).await;
+    check(&still.url(), &["LOADING", "wait until it has read"]).await;
     let old = FakeRedis::start(version_5).await;
     check(&old.url(), &["6.2 is the oldest that can be used"]).await;
     let older = FakeRedis::start(version_6_0).await;

@@ -53,7 +53,7 @@ async fn what_laravel_published_and_no_client_gets_is_shown_as_refused() {
         (
             "7".to_owned(),
             "malformed",
-            "it is no event of Laravel's redis broadcaster, {\"event\":…,\"data\":…,\"socket\":…}: invalid type",
+            "it is no event of Laravel's redis broadcaster (let nothing else publish on these channels), {\"event\":…,\"data\":…,\"socket\":…}: invalid type",
         ),
     ] {
         publish(&redis, "orders", &text).await;

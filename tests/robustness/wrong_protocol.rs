@@ -55,8 +55,16 @@ async fn other_protocols_get_an_answer_in_their_own_terms() {
         ("PostgreSQL", b"\0\0\0\x08\x04\xd2\x16\x2f", "no HTTP request"),
         ("SMTP", b"EHLO example.com\r\n", "no HTTP request"),
         ("JSON", b"{\"event\":\"pusher:ping\"}", "no HTTP request"),
-        ("HTTP/0.9", b"GET /up\r\n", "not well-formed HTTP/1.1 (invalid URI)"),
-        ("HTTP/3", b"GET /up HTTP/3.0\r\n\r\n", "not well-formed HTTP/1.1 (invalid HTTP version"),
+        (
+            "HTTP/0.9",
+            b"GET /up\r\n",
+            "not well-formed HTTP/1.1: correct the client, or the proxy in front (invalid URI)",
+        ),
+        (
+            "HTTP/3",
+            b"GET /up HTTP/3.0\r\n\r\n",
+            "not well-formed HTTP/1.1: correct the client, or the proxy in front (invalid HTTP version",
+        ),
     ] {
         let answer = text(&answer_to(server.address, bytes).await);
         assert!(answer.starts_with("HTTP/1.1 400 Bad Request\r\n"), "{protocol}: {answer}");
