@@ -68,7 +68,7 @@ struct KnownKeys {
 #[derive(Debug)]
 enum Step {
     Use(Arc<KeySet>),
-    /// They are old: the next request gets newer ones.
+    /// They are old: a later request gets newer ones.
     UseAndFetch(Arc<KeySet>),
     Fetch,
     Unavailable(Arc<str>),
@@ -83,6 +83,8 @@ impl KnownKeys {
             None if may_fetch => Step::Fetch,
             None => Step::Unavailable(self.failure.clone().unwrap_or_else(|| "…".into())),
             Some(_) if may_fetch && !self.has(head) => Step::Fetch,
+            // Nothing was asked for so long that a withdrawn key may be among them.
+            Some((_, since)) if may_fetch && now >= *since + 2 * max_age => Step::Fetch,
             Some((keys, since)) if may_fetch && now >= *since + max_age => {
                 Step::UseAndFetch(keys.clone())
             }

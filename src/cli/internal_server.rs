@@ -46,6 +46,8 @@ pub(super) struct InternalClient {
     token: Option<String>,
     /// The server, for messages.
     pub(super) server: String,
+    /// By the socket that every process has for its own user.
+    is_of_process: bool,
 }
 
 impl InternalServer {
@@ -79,7 +81,8 @@ impl InternalServer {
         let name =
             supervision::owner_socket_name(pid).context("this machine has no such sockets")?;
         let client = Client::builder().unix_socket(format!("\0{name}"));
-        InternalClient::new(local()?, client, None, format!("process {pid}"))
+        let client = InternalClient::new(local()?, client, None, format!("process {pid}"))?;
+        Ok(InternalClient { is_of_process: true, ..client })
     }
 }
 
@@ -121,7 +124,7 @@ impl InternalClient {
             client = client.tls_certs_only([]);
         }
         let client = client.build().context("cannot prepare the request")?;
-        Ok(Self { base, client, token, server })
+        Ok(Self { base, client, token, server, is_of_process: false })
     }
 
     /// Asks for a resource below `/internal/v1`. What the server refuses is a failure of the arguments, and no
@@ -151,17 +154,28 @@ impl InternalClient {
 
     fn unreachable(&self, error: reqwest::Error) -> Failure {
         let cause = anyhow::Error::new(error.without_url());
-        let refused = cause.chain().filter_map(|it| it.downcast_ref::<io::Error>()).any(|it| {
-            matches!(it.kind(), io::ErrorKind::ConnectionRefused | io::ErrorKind::NotFound)
-        });
+        let is_one_of = |kinds: &[io::ErrorKind]| {
+            let mut errors = cause.chain().filter_map(|it| it.downcast_ref::<io::Error>());
+            errors.any(|it| kinds.contains(&it.kind()))
+        };
         let server = &self.server;
-        Failure::Running(match refused {
-            true => anyhow!(
+        if is_one_of(&[io::ErrorKind::ConnectionRefused, io::ErrorKind::NotFound]) {
+            return Failure::Running(anyhow!(
                 "{server} has no internal listener; is the server running, and as your user? Else set \
                  internal.listen, and give --url and --token"
-            ),
-            false => cause.context(format!("{server} does not answer")),
-        })
+            ));
+        }
+        // Its socket closes the connections of other users without reading from them.
+        let mut answers = cause.chain().filter_map(|it| it.downcast_ref::<hyper::Error>());
+        let is_closed = answers.any(hyper::Error::is_incomplete_message)
+            || is_one_of(&[io::ErrorKind::ConnectionReset, io::ErrorKind::BrokenPipe]);
+        if is_closed && self.is_of_process {
+            return Failure::Running(anyhow!(
+                "{server} closed the connection: it answers its own user and root alone. Run this as one of \
+                 them, or set internal.listen, and give --url and --token"
+            ));
+        }
+        Failure::Running(cause.context(format!("{server} does not answer")))
     }
 }
 

@@ -192,8 +192,10 @@ impl TlsSession {
         }
     }
 
+    /// Stores what was not used. The bound is for what waits for bytes that have not arrived: complete records that
+    /// wait for room were read at once, and nothing further is read before they are used.
     fn keep(&mut self, rest: &[u8]) -> Result<(), Error> {
-        if rest.len() > MAX_KEPT_BYTES {
+        if rest.len() > MAX_KEPT_BYTES && !self.has_backlog {
             return Err(Error::General("a handshake message has too many fragments".to_owned()));
         }
         if rest.is_empty() {

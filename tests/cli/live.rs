@@ -1,14 +1,16 @@
 //! `resound tail` and `resound expect` against a running server, as a person and as a test calls them.
 
-use std::io::{BufRead, BufReader, Read};
-use std::process::{Child, Output, Stdio};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::MetadataExt;
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Instant;
 
 use serde_json::Value;
 
 use super::reload::{Running, WAIT};
-use super::{APP, resound, terminate};
+use super::{APP, folder, resound, terminate};
 
 const ORDER: &str = r#"{"id":7,"name":"Ann Example"}"#;
 
@@ -20,8 +22,11 @@ struct Following {
 
 impl Following {
     fn start(server: &Running, arguments: &[&str]) -> Self {
-        let mut command = resound(&server.here, arguments);
-        command.args(["--pid", &server.child.id().to_string()]);
+        let pid = server.child.id().to_string();
+        Self::of(resound(&server.here, &[arguments, &["--pid", &pid]].concat()))
+    }
+
+    fn of(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -91,7 +96,7 @@ fn tail_shows_a_trigger_masked_and_ends_on_an_interrupt() {
         assert!(rest.contains(part), "{line}");
     }
     let pid = tail.child.id().to_string();
-    assert!(std::process::Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
+    assert!(Command::new("kill").args(["-INT", &pid]).status().unwrap().success());
     assert_eq!(tail.child.wait().unwrap().code(), Some(0));
 }
 
@@ -197,4 +202,84 @@ fn tail_waits_for_a_server_that_ends_and_says_so() {
     tail.line("is shown");
     terminate(&server.child);
     tail.line("the server has ended the stream; waiting for it");
+}
+
+#[test]
+fn tail_goes_on_with_the_server_that_is_started_after_a_restart() {
+    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let file = format!("internal.listen = [\"127.0.0.1:{port}\"]\n{APP}");
+    let mut server = Running::start("tail-again", &file, &[]);
+    let here = folder("tail-again-viewer");
+    let url = format!("http://127.0.0.1:{port}");
+    let tail = Following::of(resound(&here, &["tail", "--kind", "trigger", "--url", &url]));
+    tail.line("is shown");
+    trigger(&server, "orders", "before");
+    assert!(tail.line("trigger").contains("orders  before  0 subscribers"));
+    terminate(&server.child);
+    tail.line("the server has ended the stream; waiting for it");
+    assert_eq!(server.child.wait().unwrap().code(), Some(0));
+    let server = Running::start("tail-again", &file, &[]);
+    tail.line("is shown");
+    trigger(&server, "orders", "after");
+    assert!(tail.line("trigger").contains("orders  after  0 subscribers"));
+}
+
+/// `resound tail | head -1`: the command ends with the reader of its lines, and without a message.
+#[test]
+fn tail_ends_when_its_lines_are_no_longer_read() {
+    let server = Running::start("tail-head", APP, &[]);
+    let pid = server.child.id().to_string();
+    let script = "{ \"$0\" \"$@\"; echo \"ended with $?\" >&2; } | head -1";
+    let mut command = Command::new("/bin/sh");
+    command.current_dir(&server.here).env_clear().env("PATH", "/usr/bin:/bin");
+    command.args(["-c", script, env!("CARGO_BIN_EXE_resound"), "tail", "--json", "--pid", &pid]);
+    let pipe = Following::of(command);
+    let end = Instant::now() + WAIT;
+    let mut lines: Vec<String> = Vec::new();
+    while !lines.iter().any(|line| line.starts_with("ended with")) {
+        assert!(Instant::now() < end, "{lines:?}");
+        trigger(&server, "orders", "e");
+        lines.extend(pipe.lines.try_iter());
+    }
+    let rows = lines.iter().filter(|line| line.starts_with('{')).count();
+    assert_eq!((rows, lines.last().unwrap().as_str()), (1, "ended with 0"), "{lines:?}");
+    assert!(!lines.iter().any(|line| line.contains("error")), "{lines:?}");
+}
+
+/// The socket of a process is for its user and root; another user is refused with what to do instead.
+#[test]
+fn another_user_cannot_look_at_a_server() {
+    if std::fs::metadata("/proc/self").unwrap().uid() != 0 {
+        let _ = std::io::stderr().write_all(b"LEFT OUT: another user (this one is not root)\n");
+        return;
+    }
+    let server = Running::start("tail-other-user", APP, &[]);
+    let pid = server.child.id().to_string();
+    let as_other_user = |words: &[&str]| {
+        // By a descriptor, since the folder of the build may be closed to other users.
+        let script = "exec 9<\"$0\"; cd /; exec setpriv --reuid 65534 --regid 65534 --clear-groups /proc/self/fd/9 \"$@\"";
+        let mut command = Command::new("/bin/sh");
+        command.env_clear().env("PATH", "/usr/sbin:/usr/bin:/sbin:/bin");
+        command.args(["-c", script, env!("CARGO_BIN_EXE_resound")]).args(words);
+        command.args(["--pid", &pid]).output().unwrap()
+    };
+    assert_eq!(
+        resound(&server.here, &["explain", "orders", "--pid", &pid])
+            .output()
+            .unwrap()
+            .status
+            .code(),
+        Some(0)
+    );
+    for (words, code) in
+        [(&["explain", "orders"][..], 1), (&["tail"], 1), (&["expect", "orders", "e"], 2)]
+    {
+        let refused = as_other_user(words);
+        let message = format!(
+            "error: process {pid} closed the connection: it answers its own user and root alone. Run this as one of them, \
+             or set internal.listen, and give --url and --token\n"
+        );
+        assert_eq!(std::str::from_utf8(&refused.stderr).unwrap(), message, "{words:?}");
+        assert_eq!(refused.status.code(), Some(code), "{words:?}");
+    }
 }

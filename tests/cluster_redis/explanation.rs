@@ -100,3 +100,30 @@ async fn the_past_of_a_channel_is_that_of_all_nodes() {
         "{sentence}"
     );
 }
+
+/// Redis is away: the verdict says that other nodes are not reached, whatever they have.
+#[tokio::test]
+async fn without_redis_a_verdict_is_about_this_node() {
+    if is_left_out() {
+        return;
+    }
+    let mut redis = TestRedis::start().await;
+    let toml = format!("internal.listen = [\"127.0.0.1:0\"]\n{REVERB_APP}");
+    let cluster = TestCluster::hasty(&redis, 2, &toml).await;
+    let (one, other) = (&cluster.nodes[0], &cluster.nodes[1]);
+    let (_here, _there) = (subscribed(one, "orders").await, subscribed(other, "orders").await);
+    assert_eq!(verdict(one, "orders", None).await["sockets"], 2);
+    redis.kill();
+    let away = "resound_condition{condition=\"redis_away\"}";
+    eventually("the condition", async || one.metric(away) == 1.0).await;
+    let alone = verdict(one, "orders", None).await;
+    let sentence = "Redis is away: delivered to 1 socket of this node only, no socket excluded; a page receives `news` with `.listen('.news')`, with the dot in front";
+    assert_eq!(
+        (&alone["verdict"], &alone["sentence"], &alone["sockets"], &alone["nodes"]),
+        (&json!("delivered_on_this_node"), &json!(sentence), &json!(1), &json!(1))
+    );
+    let asked = explanation(one, "orders").await;
+    assert_eq!(asked["now"]["verdict"], "delivered_on_this_node");
+    redis.restart().await;
+    eventually("both nodes", async || verdict(one, "orders", None).await["sockets"] == 2).await;
+}

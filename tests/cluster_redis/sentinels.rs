@@ -1,9 +1,9 @@
 //! Sentinels that do not answer everyone, and what the log names then.
 
-use crate::failover::sentinel;
 use crate::faults::fault;
 use crate::fixture::{assert_events_flow, linked, subscribers};
 use crate::harness::redis::{Process, TestRedis, is_left_out};
+use crate::harness::redis_access::sentinel;
 use crate::harness::server::REVERB_APP;
 use crate::harness::{Folder, TestCluster};
 

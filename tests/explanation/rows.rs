@@ -1,6 +1,10 @@
 //! What a viewer sees, beside what the header and the log have.
 
+use axum::Router;
+use axum::http::StatusCode;
+use axum::routing::post;
 use serde_json::{Value, json};
+use tokio::net::TcpListener;
 
 use crate::harness::server::REVERB_APP;
 use crate::harness::{Backend, TestServer, TestSocket, Viewer};
@@ -34,7 +38,7 @@ async fn the_id_in_the_header_is_the_id_of_the_row() {
 /// Rows of what was refused are found by the app that they are about, whatever part of the server refused it.
 #[tokio::test]
 async fn a_refusal_has_its_app_where_that_is_known() {
-    let other = "[[apps]]\nid = \"2\"\nkey = \"k2\"\nsecret = \"s2\"\nmax_connections = 1\n";
+    let other = "[[apps]]\nid = \"2\"\nkey = \"k2\"\nsecret = \"s2\"\nmax_connections = 1\n[apps.auth]\nmode = \"jwt\"\njwt.secret = \"a secret of the issuer, of 32 bytes or more\"\njwt.channels = [\"private-*\"]\n";
     let server = server(other).await;
     let mut ours = Viewer::open(&server, "?kind=refused&app=123456").await;
     let mut theirs = Viewer::open(&server, "?kind=refused&app=2").await;
@@ -60,6 +64,11 @@ async fn a_refusal_has_its_app_where_that_is_known() {
     let row = theirs.row("refused").await;
     check(&row, "handshake", "2");
     assert_eq!((&row["code"], &row["reason"]), (&json!(4007), &json!("unsupported_protocol")));
+
+    let page = "socket_id=1.2&channel_name=private-x";
+    let answer = server.backend().send("POST", "/broadcasting/auth", page).await;
+    assert_eq!(answer.status, 401, "{answer:?}");
+    check(&theirs.row("refused").await, "request", "2");
 
     let mut unknown = Backend::new(server.address, "9", "k", "s");
     assert_eq!(unknown.post("/events", "{}").await.status, 404);
@@ -93,4 +102,32 @@ async fn a_handshake_with_a_key_of_no_app_is_explained() {
             )
         )
     );
+}
+
+#[tokio::test]
+async fn a_call_of_a_webhook_is_shown_with_its_result() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let router = Router::new()
+        .route("/taken", post(StatusCode::OK))
+        .route("/refused", post(StatusCode::FORBIDDEN));
+    tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+    let webhook = |path: &str, channels: &str| {
+        format!(
+            "[[apps.webhooks]]\nurl = \"http://{address}/{path}\"\nevents = [\"channel_occupied\"]\nchannel_prefix = \"{channels}\"\n"
+        )
+    };
+    let webhooks = format!("{}{}", webhook("taken", "orders"), webhook("refused", "other"));
+    let server = server(&webhooks).await;
+    let mut viewer = Viewer::open(&server, "?kind=webhook&app=123456").await;
+    let mut socket = server.connect().await;
+    for (channel, path, result) in
+        [("orders", "taken", "taken"), ("other", "refused", "client_error")]
+    {
+        socket.subscribe(channel).await;
+        let row = viewer.row("webhook").await;
+        let expected = (&json!(format!("http://{address}/{path}")), &json!(1), &json!(result));
+        assert_eq!((&row["url"], &row["events"], &row["result"]), expected, "{row}");
+        assert!(row["took_ms"].is_u64() && row["at_ms"].is_u64(), "{row}");
+    }
 }

@@ -21,6 +21,7 @@ pub mod folder;
 pub mod laravel;
 pub mod program;
 pub mod redis;
+pub mod redis_access;
 pub mod server;
 pub mod socket;
 pub mod tls;

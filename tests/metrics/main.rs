@@ -14,3 +14,4 @@ mod counts;
 mod health;
 mod internal;
 mod names;
+mod prometheus;

@@ -15,6 +15,11 @@ fn toml(redis: &TestRedis) -> String {
     format!("beside_reverb.url = \"{}\"\n{REVERB_APP}", redis.url)
 }
 
+/// The message of an event without an excluded socket.
+pub(crate) fn event_of_reverb(payload: &Value) -> Value {
+    json!({ "type": "message", "application": APPLICATION, "payload": payload })
+}
+
 /// A server of Reverb: what it receives, and what it publishes.
 struct Reverb<'a> {
     redis: &'a TestRedis,
@@ -34,8 +39,7 @@ impl<'a> Reverb<'a> {
     }
 
     async fn event(&self, payload: Value, socket_id: Option<&str>) {
-        let mut message =
-            json!({ "type": "message", "application": APPLICATION, "payload": payload });
+        let mut message = event_of_reverb(&payload);
         if let Some(socket_id) = socket_id {
             message["socket_id"] = socket_id.into();
         }

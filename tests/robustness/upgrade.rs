@@ -11,8 +11,9 @@ use tokio::net::{TcpStream, UnixStream};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::harness::server::REVERB_APP;
 use crate::harness::wire::Wire;
-use crate::harness::{Folder, Program, within};
+use crate::harness::{Backend, Folder, Program, TestSocket, within};
 use crate::supervision::ServiceManager;
 
 const UP: &str = "GET /up HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
@@ -264,4 +265,33 @@ async fn sockets_of_a_service_manager_replace_the_addresses_of_the_configuration
     assert_eq!(socket.farewell().await.code, Some(4200));
     assert_eq!(program.ended().await, Some(0));
     Wire::socket(address).await;
+}
+
+/// What a pace holds back is delivered by the process that has it, before its sockets are closed.
+#[tokio::test]
+async fn events_that_wait_for_their_pace_arrive_before_the_socket_closes() {
+    let folder = Folder::new();
+    let pacing =
+        "[[apps.pacing]]\nchannels = \"*\"\nlatest_within_ms = 60000\nspread_over_ms = 60000\n";
+    let file = folder.write("resound.toml", &format!("{REVERB_APP}{pacing}"));
+    let mut program = Program::start_from(Command::new(PROGRAM), &file).await;
+    let mut sockets = Vec::new();
+    for _ in 0..20 {
+        let mut socket = TestSocket::greeted(program.address, "/app/reverb-key?protocol=7").await;
+        socket.subscribe("orders").await;
+        sockets.push(socket);
+    }
+    let mut backend = Backend::new(program.address, "123456", "reverb-key", "reverb-secret");
+    for number in 1..=3 {
+        backend.trigger("orders", "e", &number.to_string()).await;
+    }
+    program.signal("USR2");
+    let _successor = Successor::of(&mut program).await;
+    for socket in &mut sockets {
+        let (texts, close) = socket.receive_close().await;
+        let event = |data: &str| format!(r#"{{"event":"e","data":"{data}","channel":"orders"}}"#);
+        assert_eq!(texts[..2], [event("1"), event("3")]);
+        assert_eq!(close.map(|close| u16::from(close.code)), Some(4200));
+    }
+    assert_eq!(program.ended().await, Some(0));
 }

@@ -157,6 +157,22 @@ fn endless_fragments_have_a_bound() {
     assert!(line.server.kept.capacity() <= 64 * 1024);
 }
 
+/// A reader whose room is full after a small record: the records behind it wait, however many were passed at once.
+#[test]
+fn complete_records_wait_for_a_reader_that_takes_little() {
+    for version in [&TLS12, &TLS13] {
+        let mut line = Line::new("localhost", version);
+        line.run(usize::MAX, 1).unwrap();
+        line.client.set_buffer_limit(None);
+        let parts = [vec![7], vec![8; 60_000]];
+        for part in &parts {
+            line.client.writer().write_all(part).unwrap();
+        }
+        line.run(40_000, 1).unwrap();
+        assert_eq!(line.received, parts.concat());
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
     #[test]

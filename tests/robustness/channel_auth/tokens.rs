@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::extract::State;
@@ -61,6 +61,11 @@ impl Issuer {
         let key = keys.iter().find(|(id, _)| id == key_id).or(keys.last()).unwrap();
         let signature = URL_SAFE_NO_PAD.encode(key.1.sign(signed.as_bytes()));
         format!("{signed}.{signature}")
+    }
+
+    /// Withdraws a key.
+    fn remove_key(&self, id: &str) {
+        self.state.keys.lock().retain(|(known, _)| known != id);
     }
 
     fn fetched(&self) -> usize {
@@ -157,4 +162,63 @@ async fn keys_that_are_not_there_at_first_are_fetched_when_they_are() {
     // From now on they are known, whether their source is there or not.
     issuer.state.is_away.store(true, Ordering::SeqCst);
     assert_eq!(ask(&server, &token, "private-org.7.x").await.status, 200);
+}
+
+/// The issuer replaces its key while the server runs: tokens of the new one are accepted and tokens of the old one are
+/// refused, without a restart. Keys are fetched every ten seconds at most, so this takes as long.
+#[tokio::test]
+async fn a_key_that_replaces_another_is_accepted_and_the_other_one_is_refused() {
+    let issuer = Issuer::start().await;
+    issuer.add_key("old");
+    let server = serving(&issuer).await;
+    let old = issuer.token("old", json!({ "org_id": 7 }));
+    assert_eq!(ask(&server, &old, "private-org.7.x").await.status, 200);
+    issuer.add_key("new");
+    issuer.remove_key("old");
+    let new = issuer.token("new", json!({ "org_id": 7 }));
+    let refused = ask(&server, &new, "private-org.7.x").await;
+    assert!(refused.status == 401 && refused.text.contains("(kid)"), "{refused:?}");
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    within("the new key", async {
+        loop {
+            ticks.tick().await;
+            if ask(&server, &new, "private-org.7.x").await.status == 200 {
+                return;
+            }
+        }
+    })
+    .await;
+    assert_eq!(issuer.fetched(), 2);
+    let refused = ask(&server, &old, "private-org.7.x").await;
+    assert!(refused.status == 401 && refused.text.contains("(kid)"), "{refused:?}");
+    // The issuer is away: what was withdrawn stays withdrawn.
+    issuer.state.is_away.store(true, Ordering::SeqCst);
+    assert_eq!(ask(&server, &new, "private-org.7.x").await.status, 200);
+    assert_eq!(ask(&server, &old, "private-org.7.x").await.status, 401);
+}
+
+/// The same where no token of the new key comes: the first old one after a long time is not believed.
+#[tokio::test]
+async fn a_withdrawn_key_is_refused_once_the_keys_are_old() {
+    let issuer = Issuer::start().await;
+    issuer.add_key("old");
+    let server = serving(&issuer).await;
+    let old = issuer.token("old", json!({ "org_id": 7 }));
+    assert_eq!(ask(&server, &old, "private-org.7.x").await.status, 200);
+    issuer.add_key("new");
+    issuer.remove_key("old");
+    let mut ticks = tokio::time::interval(Duration::from_millis(100));
+    within("the refusal", async {
+        loop {
+            ticks.tick().await;
+            let fetched = issuer.fetched();
+            let status = ask(&server, &old, "private-org.7.x").await.status;
+            assert!(fetched == 1 || status == 401, "not after the second fetch");
+            if status == 401 {
+                return;
+            }
+        }
+    })
+    .await;
+    assert_eq!(issuer.fetched(), 2);
 }
