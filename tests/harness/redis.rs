@@ -10,11 +10,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Weak};
 
 use redis::aio::MultiplexedConnection;
-use redis::{Client, FromRedisValue};
+use redis::{AsyncConnectionConfig, Client, FromRedisValue};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
-use super::{Folder, within};
+use super::{DEADLINE, Folder, within};
 
 /// Below the ports the kernel gives to connections, so that one can be had again after a restart.
 const PORTS: Range<u16> = 10_000..32_000;
@@ -123,7 +123,12 @@ impl TestRedis {
     /// A connection of a test.
     pub async fn connection(&self) -> MultiplexedConnection {
         let client = Client::open(&*self.url).expect("a valid address");
-        let connected = within("Redis", client.get_multiplexed_async_connection()).await;
+        // Its own limits are shorter than what a busy machine needs.
+        let config = AsyncConnectionConfig::new()
+            .set_connection_timeout(Some(DEADLINE))
+            .set_response_timeout(Some(DEADLINE));
+        let connecting = client.get_multiplexed_async_connection_with_config(&config);
+        let connected = within("Redis", connecting).await;
         connected.expect("a connection to Redis")
     }
 

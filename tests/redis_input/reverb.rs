@@ -121,8 +121,13 @@ async fn what_is_published_here_reaches_reverb_and_does_not_come_back() {
     let message = reverb.receive().await;
     let whisper = json!({ "event": "client-typing", "channel": "presence-room", "data": { "a": [1] }, "user_id": "7" });
     assert_eq!((&message["payload"], &message["socket_id"]), (&whisper, &json!(socket.id)));
-    let received = other.receive_all().await;
-    assert_eq!(received.len(), 2, "the event and the whisper, each once: {received:?}");
+    // Redis may have the whisper before a shard has delivered it.
+    let received = [other.receive().await, other.receive().await];
+    assert!(
+        received[0].contains("\"news\"") && received[1].contains("client-typing"),
+        "{received:?}"
+    );
+    assert_eq!(other.receive_all().await, Vec::<String>::new(), "each once");
     server.backend().post("/users/9/terminate_connections", "{}").await;
     let message = reverb.receive().await;
     assert_eq!(
