@@ -12,6 +12,7 @@
 //! cargo bench --bench load -- --quick                       # shows that it works, in a minute
 //! cargo bench --bench load -- --only fan-out,api --rounds 3 --server target/release/resound
 //! cargo bench --bench load -- --only cluster                # what several nodes cost
+//! cargo bench --bench load -- --only consoles --rounds 1 --long   # three open consoles, for five minutes
 //! cargo bench --bench load -- --peer soketi,4711,http://127.0.0.1:6001,app-id,app-key,app-secret
 //! ```
 //!
@@ -58,6 +59,7 @@ mod subject;
 mod table;
 mod tls_pool;
 mod traffic;
+mod viewer;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -129,7 +131,11 @@ fn check_names(only: &[String]) -> anyhow::Result<()> {
 }
 
 fn run_all(sheet: &Sheet, options: &Options, others: &mut Vec<f64>) -> Results {
-    let scale = if options.quick { Scale::Quick } else { Scale::Full };
+    let scale = match (options.quick, options.long) {
+        (true, _) => Scale::Quick,
+        (false, true) => Scale::Long,
+        (false, false) => Scale::Full,
+    };
     let mut results = Results::new();
     for scenario in &sheet.scenarios {
         let subjects = sheet.subjects(scenario);

@@ -13,6 +13,9 @@ pub(crate) struct Options {
     /// One round with small numbers, in about a minute: shows that all works, not how fast.
     #[arg(long)]
     pub(crate) quick: bool,
+    /// Five minutes for what has to stay as it is over time, which is `consoles`.
+    #[arg(long, conflicts_with = "quick")]
+    pub(crate) long: bool,
     /// Only these scenarios; `cluster` is all that begin so.
     #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) only: Vec<String>,

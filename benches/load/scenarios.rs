@@ -12,6 +12,7 @@ mod batch;
 mod client_events;
 mod cluster;
 mod connect;
+mod consoles;
 mod deflate;
 mod fan_out;
 mod flood;
@@ -24,7 +25,7 @@ mod tail;
 mod tls;
 
 /// The scenarios of one server.
-pub(crate) const ONE_SERVER: [Scenario; 14] = [
+pub(crate) const ONE_SERVER: [Scenario; 15] = [
     fan_out::SCENARIO,
     batch::SCENARIO,
     lanes::SCENARIO,
@@ -36,6 +37,7 @@ pub(crate) const ONE_SERVER: [Scenario; 14] = [
     idle::SCENARIO,
     scrape::SCENARIO,
     tail::SCENARIO,
+    consoles::SCENARIO,
     connect::SCENARIO,
     api::SCENARIO,
     tls::SCENARIO,
@@ -69,6 +71,8 @@ pub(crate) struct Row {
 /// Whether to measure or only to show that it works.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Scale {
+    /// Where a figure is about time that passes, for five minutes.
+    Long,
     Full,
     Quick,
 }
@@ -77,7 +81,7 @@ impl Scale {
     /// The number for this scale.
     pub(crate) fn pick<T>(self, full: T, quick: T) -> T {
         match self {
-            Self::Full => full,
+            Self::Long | Self::Full => full,
             Self::Quick => quick,
         }
     }

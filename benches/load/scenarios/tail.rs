@@ -1,13 +1,9 @@
 //! Question: what does it cost to be looked at? 100 sockets on one channel and 500 events a second, which are
 //! 50 000 deliveries a second, first without a viewer and then with one that takes everything.
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, ensure};
+use anyhow::ensure;
 use resound_load::Phase;
 
 use super::{Row, Scale, Scenario};
@@ -15,6 +11,7 @@ use crate::bound::{Bound, Unit};
 use crate::figures::Figures;
 use crate::pool;
 use crate::subject::Subject;
+use crate::viewer::Viewer;
 
 /// Where the settings of the scenario have the internal listener.
 const ADDRESS: &str = "127.0.0.1:29602";
@@ -47,9 +44,9 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     let mut pool = pool::on_one_channel(subject, "load", SOCKETS)?;
     let phase = Phase::open(EVENTS_PER_SECOND, Duration::from_secs(scale.pick(10, 3)));
     let alone = pool::warm(subject, &mut pool, &phase)?;
-    let viewer = Viewer::open()?;
+    let viewer = Viewer::open(ADDRESS, "")?;
     let watched = pool::warm(subject, &mut pool, &phase)?;
-    let rows = viewer.rows.load(Ordering::Relaxed);
+    let rows = viewer.rows();
     ensure!(rows > 0, "the viewer got no row");
     Ok(Figures::from([
         ("more_percent", (watched.cpu_us()? / alone.cpu_us()? - 1.0) * 100.0),
@@ -57,29 +54,4 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
         ("p99_ms", watched.p99_ms()),
         ("rows", rows as f64),
     ]))
-}
-
-/// A viewer that takes everything and throws it away; it ends with the server.
-struct Viewer {
-    rows: Arc<AtomicUsize>,
-}
-
-impl Viewer {
-    fn open() -> anyhow::Result<Self> {
-        let mut stream =
-            TcpStream::connect(ADDRESS).with_context(|| format!("no answer at {ADDRESS}"))?;
-        stream.write_all(b"GET /internal/v1/stream HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
-        let mut bytes = vec![0; 65536];
-        // The head of the answer: the tap is open.
-        ensure!(stream.read(&mut bytes)? > 0, "{ADDRESS} closed the connection");
-        let rows = Arc::new(AtomicUsize::new(0));
-        let counted = rows.clone();
-        std::thread::spawn(move || {
-            while let Ok(read @ 1..) = stream.read(&mut bytes) {
-                let lines = memchr::memchr_iter(b'\n', &bytes[..read]).count();
-                counted.fetch_add(lines, Ordering::Relaxed);
-            }
-        });
-        Ok(Self { rows })
-    }
 }
