@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 mod auth;
+mod laravel_env;
 mod laravel_queue;
 mod origin;
 mod pacing;
@@ -21,6 +22,7 @@ mod wildcard;
 pub use auth::{
     AskRules, AuthMode, AuthSettings, KeySetLocation, MasterKey, TokenKeys, TokenRules,
 };
+pub use laravel_env::{PublicAddress, laravel_env};
 pub use laravel_queue::LaravelQueue;
 pub use origin::{OriginPattern, Origins};
 pub use pacing::{Pacing, PacingRule};

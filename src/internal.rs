@@ -16,8 +16,10 @@ mod about;
 mod access;
 mod answer;
 mod api;
+mod app_settings;
 mod apps;
 mod channels;
+mod client_view;
 mod explanation;
 mod gate;
 mod inquiries;
@@ -27,7 +29,9 @@ mod login_throttle;
 mod node_scope;
 mod other_nodes;
 mod other_streams;
+mod own_server;
 mod parameters;
+mod publishing;
 mod recorded_events;
 mod refusal_causes;
 mod refusals;
@@ -39,6 +43,7 @@ pub use access::Entrance;
 pub use api::InternalApi;
 pub use gate::ClientAddress;
 pub use inquiries::answer_inquiries;
+pub use own_server::OwnServer;
 
 use crate::{console, http};
 
@@ -65,9 +70,16 @@ pub fn router(api: &Arc<InternalApi>, entrance: Entrance) -> Router {
         .route("/internal/v1/sockets", get(sockets::list))
         .route("/internal/v1/sockets/{id}", get(sockets::show))
         .route("/internal/v1/sockets/{id}/terminate", post(termination::of_socket))
+        .route("/internal/v1/apps/{app}", get(app_settings::show))
+        .route("/internal/v1/apps/{app}/reveal", post(app_settings::reveal))
         .route("/internal/v1/apps/{app}/explain", get(explanation::show))
         .route("/internal/v1/apps/{app}/triggers/{id}", get(triggers::show))
-        .route("/internal/v1/apps/{app}/events", get(recorded_events::show))
+        .route(
+            "/internal/v1/apps/{app}/events",
+            get(recorded_events::show).post(publishing::events),
+        )
+        .route("/internal/v1/apps/{app}/batch_events", post(publishing::batch_events))
+        .route("/internal/v1/apps/{app}/client", post(client_view::show))
         .with_state(api.clone())
         .merge(http::metrics_router(api.node.clone()))
         .fallback(answer::not_found)

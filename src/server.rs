@@ -127,7 +127,8 @@ impl Server {
         let (certificates, tls) = certificates.unzip();
         let telemetry = telemetry::start(&config.telemetry, &metrics, &mut background)?;
         let acceptors = Acceptors::new(config, &node, telemetry, &stopping, tls)
-            .with_auth(auth.clone(), config);
+            .with_auth(auth.clone(), config)
+            .for_operators(&addresses, config);
         input_tasks::start(&inputs, &mut background)?;
         start_tasks(&node, &acceptors, &mut background);
         let workers = listeners.into_iter().zip(all_shards).enumerate();

@@ -3,6 +3,8 @@
 //! Reverb's patterns (a host, `*` a wildcard that spans dots, `*` alone for every page) plus an
 //! optional scheme and port. Works on the text of the header.
 
+use std::fmt;
+
 use super::wildcard::fits_pattern;
 
 /// The allow list of one app.
@@ -27,6 +29,16 @@ impl Origins {
         Self { patterns, require_origin }
     }
 
+    /// The entries of the list.
+    pub fn patterns(&self) -> impl Iterator<Item = &OriginPattern> {
+        self.patterns.iter()
+    }
+
+    /// Whether clients without an `Origin` header are refused.
+    pub fn require_origin(&self) -> bool {
+        self.require_origin
+    }
+
     /// Whether any page may connect.
     pub fn allow_any(&self) -> bool {
         self.patterns.iter().any(OriginPattern::is_any)
@@ -41,6 +53,16 @@ impl Origins {
         let Some((scheme, host, port)) = split(&origin.to_ascii_lowercase()) else { return false };
         let port = port.or_else(|| default_port(scheme.as_deref()));
         self.patterns.iter().any(|pattern| pattern.matches(scheme.as_deref(), &host, port))
+    }
+}
+
+impl fmt::Display for OriginPattern {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(scheme) = &self.scheme {
+            write!(f, "{scheme}://")?;
+        }
+        f.write_str(&self.host)?;
+        self.port.map_or(Ok(()), |port| write!(f, ":{port}"))
     }
 }
 

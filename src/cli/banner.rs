@@ -7,7 +7,7 @@ use std::net::SocketAddr;
 
 use super::destination::credentials;
 use super::trigger::body;
-use resound::app::App;
+use resound::app::{App, PublicAddress, laravel_env};
 use resound::config::Config;
 
 const CHANNEL: &str = "hello";
@@ -57,32 +57,18 @@ pub(super) fn banner(config: &Config, launch: &Launch<'_>) -> String {
     }
 }
 
-/// The block for `.env`, as `php artisan reverb:install` writes it.
+/// The block for `.env`.
 fn env(app: &App, address: SocketAddr, path: &str) -> String {
     let (id, key, secret) = (&app.id, &app.key, app.secret.reveal());
     let (host, port) = (host(address), address.port());
-    let path = match path {
-        "" => String::new(),
-        path => format!("REVERB_SERVER_PATH={path}\n"),
-    };
+    let block = laravel_env(app, &PublicAddress { host: &host, port, tls: false, path });
     format!(
         r#"  No app is configured, so one development app is served, to this machine only:
   id {id}, key {key}, secret {secret}
 
   For the .env of your Laravel app:
 
-BROADCAST_CONNECTION=reverb
-REVERB_APP_ID={id}
-REVERB_APP_KEY={key}
-REVERB_APP_SECRET={secret}
-REVERB_HOST="{host}"
-REVERB_PORT={port}
-REVERB_SCHEME=http
-{path}VITE_REVERB_APP_KEY="${{REVERB_APP_KEY}}"
-VITE_REVERB_HOST="${{REVERB_HOST}}"
-VITE_REVERB_PORT="${{REVERB_PORT}}"
-VITE_REVERB_SCHEME="${{REVERB_SCHEME}}"
-
+{block}
 "#
     )
 }

@@ -1,15 +1,22 @@
 //! What the resources of the API share.
 
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use arc_swap::ArcSwap;
+use axum::http::StatusCode;
+use tokio::sync::Semaphore;
 
 use super::access::Access;
+use super::answer::InternalError;
 use super::login_throttle::LoginThrottle;
+use super::own_server::OwnServer;
 use crate::app::Secret;
 use crate::config::{Config, InternalConfig, PayloadView};
 use crate::console;
 use crate::node::Node;
+
+/// Clients that are shown to operators at once: each has a descriptor and a socket.
+pub(super) const MAX_CLIENTS: usize = 16;
 
 /// What the resources of the API share.
 pub struct InternalApi {
@@ -21,6 +28,9 @@ pub struct InternalApi {
     /// What a viewer may see of the data of events at most.
     pub(super) payloads: PayloadView,
     pub(super) throttle: LoginThrottle,
+    /// Permits of clients that are shown to operators.
+    pub(super) clients: Arc<Semaphore>,
+    own_server: OnceLock<OwnServer>,
 }
 
 impl InternalApi {
@@ -30,7 +40,8 @@ impl InternalApi {
         let made_token = is_made.then(|| Secret::new(&hex::encode(rand::random::<[u8; 16]>())));
         let access = ArcSwap::from_pointee(Access::new(&config.internal, made_token.as_ref()));
         let (payloads, throttle) = (config.internal.payloads, LoginThrottle::default());
-        Self { node, access, made_token, payloads, throttle }
+        let (clients, own_server) = (Arc::new(Semaphore::new(MAX_CLIENTS)), OnceLock::new());
+        Self { node, access, made_token, payloads, throttle, clients, own_server }
     }
 
     /// Replaces the tokens and the names by which the listener may be called.
@@ -44,5 +55,17 @@ impl InternalApi {
         let token = self.made_token.as_ref().map(Secret::reveal);
         let fragment = token.map(|token| format!("#token={token}")).unwrap_or_default();
         self.access.load().has_token().then(|| format!("{}{fragment}", console::PATH))
+    }
+
+    /// The public side of this server, for what operators do there. To be called once.
+    pub fn set_own_server(&self, server: OwnServer) {
+        let _ = self.own_server.set(server);
+    }
+
+    pub(super) fn own_server(&self) -> Result<&OwnServer, InternalError> {
+        self.own_server.get().ok_or_else(|| {
+            let text = "this listener has no server whose sockets and HTTP API it could use";
+            InternalError::new(StatusCode::CONFLICT, text)
+        })
     }
 }

@@ -39,6 +39,8 @@ pub struct PusherSocket {
     pub socket_id: String,
     /// Seconds without a message after which clients send a ping.
     pub activity_timeout: u64,
+    /// The first message, as it came.
+    pub greeting: String,
     /// From the connection to the first message.
     pub opened_in: Duration,
 }
@@ -108,9 +110,11 @@ impl PusherSocket {
             stream,
             socket_id: String::new(),
             activity_timeout: 0,
+            greeting: String::new(),
             opened_in: Duration::ZERO,
         };
-        let greeting = socket.next().await?;
+        socket.greeting = socket.next_text().await?;
+        let greeting = parse(&socket.greeting)?;
         match greeting.event.as_str() {
             "pusher:connection_established" => {
                 let text = greeting.data["socket_id"].as_str();
@@ -130,21 +134,30 @@ impl PusherSocket {
 
     /// Sends an event.
     pub async fn send(&mut self, event: &str, data: &Value) -> Result<(), SocketFailure> {
-        let text = json!({ "event": event, "data": data }).to_string();
+        self.send_text(&json!({ "event": event, "data": data }).to_string()).await
+    }
+
+    /// Sends a message as it is.
+    pub async fn send_text(&mut self, text: &str) -> Result<(), SocketFailure> {
         Ok(self.stream.send(Message::text(text)).await?)
     }
 
     /// The next message; pings of the server are answered on the way.
     pub async fn next(&mut self) -> Result<PusherMessage, SocketFailure> {
         loop {
+            let message = parse(&self.next_text().await?)?;
+            if message.event != "pusher:ping" {
+                return Ok(message);
+            }
+            self.send("pusher:pong", &json!({})).await?;
+        }
+    }
+
+    /// The next message as it came, pings included.
+    pub async fn next_text(&mut self) -> Result<String, SocketFailure> {
+        loop {
             match self.stream.next().await {
-                Some(Ok(Message::Text(text))) => {
-                    let message = parse(text.as_str())?;
-                    if message.event != "pusher:ping" {
-                        return Ok(message);
-                    }
-                    self.send("pusher:pong", &json!({})).await?;
-                }
+                Some(Ok(Message::Text(text))) => return Ok(text.as_str().to_owned()),
                 Some(Ok(Message::Close(frame))) => {
                     let (code, reason) = match frame {
                         Some(frame) => (u16::from(frame.code).into(), frame.reason.to_string()),

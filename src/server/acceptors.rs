@@ -1,6 +1,7 @@
 //! Makes the acceptor of each listener from what all of them share: limits, routes, the tracker of
 //! connections.
 
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -19,10 +20,11 @@ use super::rejection_log::RejectionLog;
 use super::tls_opening::TlsContext;
 use crate::app::{App, AuthSettings};
 use crate::channel_auth::ChannelAuth;
-use crate::config::Config;
+use crate::config::{Config, ListenAddress};
 use crate::http::{self, Api};
-use crate::internal::{self, Entrance, InternalApi};
+use crate::internal::{self, Entrance, InternalApi, OwnServer};
 use crate::node::Node;
+use crate::probe::{ProbeRoute, ServerUrl, TlsClient};
 use crate::stream::StdListener;
 use crate::supervision::OwnerSocket;
 use crate::telemetry::Telemetry;
@@ -92,6 +94,22 @@ impl Acceptors {
             tls,
             internal: Arc::new(InternalApi::new(node.clone(), config)),
         }
+    }
+
+    /// Lets operators publish, and see what a client receives at the first of these addresses that has a port.
+    pub(super) fn for_operators(self, addresses: &[ListenAddress], config: &Config) -> Self {
+        let address = addresses.iter().find_map(|address| match address {
+            ListenAddress::Ip(address) => Some(*address),
+            ListenAddress::Unix { .. } => None,
+        });
+        let tls = config.tls.as_ref().is_some_and(|tls| tls.required);
+        self.internal.set_own_server(OwnServer {
+            http_api: self.context.router.clone(),
+            prefix: self.context.prefix.clone(),
+            hostname: config.server.hostname.clone(),
+            sockets: address.and_then(|address| own_route(address, tls, &self.context.prefix)),
+        });
+        self
     }
 
     /// Answers what the other nodes of the cluster ask for their operators.
@@ -204,4 +222,17 @@ impl Acceptors {
         self.context.node.metrics().sockets.connections_limit.set(sockets as u64);
         sockets
     }
+}
+
+/// How this process reaches its own sockets. Which certificate it has does not matter for that.
+fn own_route(listening: SocketAddr, tls: bool, prefix: &str) -> Option<ProbeRoute> {
+    let ip = match listening.ip() {
+        IpAddr::V4(ip) if ip.is_unspecified() => Ipv4Addr::LOCALHOST.into(),
+        IpAddr::V6(ip) if ip.is_unspecified() => Ipv6Addr::LOCALHOST.into(),
+        ip => ip,
+    };
+    let (host, port, prefix) = ("localhost".to_owned(), listening.port(), prefix.to_owned());
+    let client = if tls { Some(TlsClient::of_this_system().ok()?.accepting_any()) } else { None };
+    let url = ServerUrl { tls, host, port, prefix };
+    Some(ProbeRoute { url, address: SocketAddr::new(ip, port), tls: client })
 }

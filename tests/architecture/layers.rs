@@ -82,6 +82,8 @@ const LAYERS: &[(&str, &[&str])] = &[
         ],
     ),
     ("console", &[]),
+    ("supervision", &["stream"]),
+    ("probe", &["config", "network_fault", "redis_connection", "supervision", "tls"]),
     (
         "internal",
         &[
@@ -93,12 +95,11 @@ const LAYERS: &[(&str, &[&str])] = &[
             "http",
             "node",
             "observation",
+            "probe",
             "protocol",
             "stream",
         ],
     ),
-    ("supervision", &["stream"]),
-    ("probe", &["config", "network_fault", "redis_connection", "supervision", "tls"]),
     (
         "server",
         &[
@@ -112,6 +113,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "metrics",
             "node",
             "observation",
+            "probe",
             "protocol",
             "redis_input",
             "supervision",

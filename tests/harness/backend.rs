@@ -137,6 +137,17 @@ impl Backend {
         self.exchange(method, target, &[], body).await.0
     }
 
+    /// The same with these header fields.
+    pub async fn send_with(
+        &mut self,
+        method: &str,
+        target: &str,
+        fields: &[(&str, &str)],
+        body: &str,
+    ) -> Answer {
+        self.exchange(method, target, fields, body).await.0
+    }
+
     async fn exchange(
         &mut self,
         method: &str,

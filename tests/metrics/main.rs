@@ -14,4 +14,5 @@ mod counts;
 mod health;
 mod internal;
 mod names;
+mod operator;
 mod prometheus;
