@@ -39,8 +39,9 @@ function render(root, { query, about, actions }) {
     },
   });
   fill(actions, state, held, pauseButton, clear);
-  // Its own file, beside that of the page: the explanation is the larger half.
-  root.append(h('link', { rel: 'stylesheet', href: new URL('../style/explanation.css', import.meta.url).href }), bar, h('div', { class: 'live-split' }, h('div', { class: 'live-main' }, list.element, none), panel.element));
+  root.append(bar, h('div', { class: 'live-split' }, h('div', { class: 'live-main' }, list.element, none), panel.element));
+  // A file of its own, beside that of the page: the explanation is the larger half.
+  root.append(h('link', { rel: 'stylesheet', href: new URL('../style/explanation.css', import.meta.url).href }));
 
   /** @param {boolean} next */
   function pause(next) {
