@@ -1,4 +1,4 @@
-//! A configuration file from the files of a Laravel application: `.env` and `config/reverb.php`.
+//! A configuration file from the files of a Laravel application, `.env` and `config/reverb.php`, or from soketi's.
 //!
 //! Owns what each setting of Reverb is called here, and the text that is written. Pure: the files are arguments. What
 //! is not data is named with its line and never guessed; reading and writing files is left to the caller.
@@ -8,9 +8,11 @@ use crate::php_config::{self, PhpError};
 
 mod document;
 mod reverb;
+mod soketi;
 mod stock;
 
 pub use document::{LaravelImport, SecretForm};
+pub use soketi::{SoketiError, import_soketi};
 
 use document::{Document, ImportOrigins};
 

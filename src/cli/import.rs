@@ -1,4 +1,4 @@
-//! `resound import`: a configuration file from the files of a Laravel application.
+//! `resound import`: a configuration file from the files of a Laravel application, or from that of soketi.
 //!
 //! Owns which files are read, and how the new one is written. What stands in it is decided by `laravel_import`.
 
@@ -10,7 +10,9 @@ use std::path::{Path, PathBuf};
 use anyhow::Context;
 use clap::Args;
 use resound::dotenv;
-use resound::laravel_import::{LaravelFile, LaravelFiles, LaravelImport, SecretForm, import};
+use resound::laravel_import::{
+    LaravelFile, LaravelFiles, LaravelImport, SecretForm, import, import_soketi,
+};
 
 use super::failure::Failure;
 use super::stdout::print;
@@ -21,8 +23,8 @@ const SHARED: u32 = 0o644;
 
 #[derive(Debug, Args)]
 pub(super) struct Import {
-    /// The folder of the application.
-    #[arg(default_value = ".")]
+    /// The folder of the application, or the JSON file of soketi.
+    #[arg(default_value = ".", value_name = "FOLDER")]
     folder: PathBuf,
     /// The file to write [default: standard output].
     #[arg(long, value_name = "FILE")]
@@ -37,6 +39,9 @@ pub(super) struct Import {
 
 impl Import {
     pub(super) fn run(self) -> Result<(), Failure> {
+        if self.folder.extension().is_some_and(|ending| ending == "json") {
+            return self.of_soketi();
+        }
         let read = |part: &str| self.file(part);
         let files = LaravelFiles { env: read(".env")?, reverb: read("config/reverb.php")? };
         if files.env.is_none() && files.reverb.is_none() {
@@ -47,20 +52,35 @@ impl Import {
         }
         let form = if self.inline_secrets { SecretForm::Inline } else { SecretForm::Reference };
         let import = import(&files, form).map_err(|error| Failure::Refused(error.to_string()))?;
+        self.show(&import)?;
+        if let Some(note) = self.cached() {
+            let _ = writeln!(std::io::stderr(), "warning: {note}");
+        }
+        Ok(())
+    }
+
+    /// The secrets of soketi's apps stand in its file, and so in the new one.
+    fn of_soketi(&self) -> Result<(), Failure> {
+        let name = self.folder.display().to_string();
+        let bytes = fs::read(&self.folder)
+            .map_err(|error| Failure::Argument(format!("{name} cannot be read: {error}")))?;
+        let file = LaravelFile { name, text: String::from_utf8_lossy(&bytes).into_owned() };
+        let import = import_soketi(&file).map_err(|error| Failure::Refused(error.to_string()))?;
+        self.show(&import)
+    }
+
+    fn show(&self, import: &LaravelImport) -> Result<(), Failure> {
         match &self.output {
             None => print(&import.text)?,
             Some(output) => {
-                self.write(output, &import)?;
-                print(&self.next(output, &import))?;
+                self.write(output, import)?;
+                print(&self.next(output, import))?;
             }
         }
         // They stand in the file too, but a file that is piped on is not looked at.
         let mut stderr = std::io::stderr();
         for unread in &import.unread {
             let _ = writeln!(stderr, "warning: {unread}");
-        }
-        if let Some(note) = self.cached() {
-            let _ = writeln!(stderr, "warning: {note}");
         }
         Ok(())
     }

@@ -183,7 +183,7 @@ fn is_set(value: &PhpValue) -> bool {
 }
 
 /// A text of TOML in which nothing is replaced.
-fn quoted(text: &str) -> String {
+pub(super) fn quoted(text: &str) -> String {
     let mut quoted = "\"".to_owned();
     for c in text.replace("${", "$${").chars() {
         match c {

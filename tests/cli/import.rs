@@ -78,3 +78,39 @@ fn a_folder_without_laravel_is_refused() {
     );
     assert_eq!(output.status.code(), Some(2));
 }
+
+#[test]
+fn a_file_of_soketi_becomes_one_that_is_accepted() {
+    let here = folder("import-soketi");
+    let json = r#"{"debug": true, "port": 6002, "appManager.array.apps": [{"id": "7", "key": "k",
+        "secret": "secret-of-the-fixture", "maxConnections": 100, "enableClientMessages": false, "enabled": true,
+        "maxBackendEventsPerSecond": 100, "maxClientEventsPerSecond": -1, "maxReadRequestsPerSecond": -1,
+        "maxPresenceMembersPerChannel": 50, "maxPresenceMemberSizeInKb": 2, "maxChannelNameLength": 200,
+        "maxEventChannelsAtOnce": 10, "maxEventNameLength": 100, "maxEventPayloadInKb": 100, "maxEventBatchSize": 5,
+        "webhooks": [{"url": "https://shop.example/hook", "event_types": ["channel_occupied", "client_event"]}]}]}"#;
+    fs::write(here.join("soketi.json"), json).unwrap();
+    let output =
+        resound(&here, &["import", "soketi.json", "--output", "new.toml"]).output().unwrap();
+    let next = "wrote new.toml. It holds secrets, and only its owner may read it. Next: resound check --config new.toml\n";
+    let warnings = "warning: soketi.json: appManager.array.apps[0].maxBackendEventsPerSecond: not read, the HTTP API has \
+                    no limit of requests a second\nwarning: soketi.json: appManager.array.apps[0].maxReadRequestsPerSecond: \
+                    not read, the HTTP API has no limit of requests a second\n";
+    check(&output, 0, next, warnings);
+    let checked = resound(&here, &["check", "--config", "new.toml"]).output().unwrap();
+    assert_eq!(checked.status.code(), Some(0), "{}", text(&checked.stderr));
+    let keys = text(&checked.stdout);
+    for line in [
+        "server.port = 6002",
+        "apps[0].id = \"7\"",
+        "apps[0].max_connections = 100",
+        "apps[0].max_presence_user_info_bytes = 2048",
+        "apps[0].max_event_data_bytes = 102400",
+        "apps[0].accept_client_events_from = \"none\"",
+    ] {
+        assert!(keys.contains(line), "{line} is missing:\n{keys}");
+    }
+    let missing = resound(&here, &["import", "none.json"]).output().unwrap();
+    let message =
+        "error: argument none.json cannot be read: No such file or directory (os error 2)\n";
+    check(&missing, 2, "", message);
+}
