@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::Args;
 use resound::config::{ConfigInputs, EnvFileChoice};
 
-#[derive(Debug, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(super) struct EnvFileFlags {
     /// The .env of a Laravel application to read [default: that of the working folder, if it has settings of this
     /// server].

@@ -146,7 +146,7 @@ impl Expect {
         if let Some(app) = &self.app {
             return Ok(app.clone());
         }
-        let config = Config::load(self.server.config.as_deref(), Vec::new())?;
+        let config = Config::load_from(&self.server.env_file.with(self.server.config.as_deref()))?;
         choose(&config, "--app", None).map(|app| app.id.clone())
     }
 }

@@ -11,6 +11,7 @@ use anyhow::{Context, anyhow};
 use clap::Args;
 use reqwest::{Client, ClientBuilder, Response, StatusCode, Url};
 
+use super::env_file::EnvFileFlags;
 use super::failure::Failure;
 use super::healthcheck::reachable;
 use super::pid_file::PidFile;
@@ -27,6 +28,8 @@ pub(super) struct InternalServer {
     /// for here and in ./config.
     #[arg(long, value_name = "FILE")]
     pub(super) config: Option<PathBuf>,
+    #[command(flatten)]
+    pub(super) env_file: EnvFileFlags,
     /// The process id of the server [default: the only one that runs here].
     #[arg(long, value_name = "PID", conflicts_with = "url")]
     pid: Option<u32>,
@@ -53,12 +56,12 @@ pub(super) struct InternalClient {
 impl InternalServer {
     /// The server of a configuration, or at a URL.
     pub(super) fn of(config: Option<PathBuf>, url: Option<String>) -> Self {
-        Self { config, pid: None, url, token: None }
+        Self { config, env_file: EnvFileFlags::default(), pid: None, url, token: None }
     }
 
     /// The server as it runs now: another process after a restart.
     pub(super) fn find(&self) -> Result<InternalClient, Failure> {
-        let config = Config::load(self.config.as_deref(), Vec::new())?;
+        let config = Config::load_from(&self.env_file.with(self.config.as_deref()))?;
         let token = self.token.clone();
         let token = token.or_else(|| Some(config.internal.token.as_ref()?.reveal().to_owned()));
         if let Some(url) = &self.url {

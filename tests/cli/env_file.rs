@@ -111,3 +111,27 @@ fn the_banner_names_it() {
     terminate(&child);
     child.wait().unwrap();
 }
+
+#[test]
+fn commands_that_ask_a_server_find_it_in_the_file_that_a_flag_names() {
+    let here = folder("env-file-live");
+    fs::create_dir(here.join("app")).unwrap();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let lines = format!("{ENV}RESOUND_INTERNAL_LISTEN=127.0.0.1:{port}\n");
+    fs::write(here.join("app/.env"), lines).unwrap();
+    let command = |words: &[&str], file: &str| {
+        let arguments = [words, &["--env-file", file]].concat();
+        let output = resound(&here, &arguments).output().unwrap();
+        (output.status.code(), text(&output.stderr).to_owned())
+    };
+    let (tail, explain) = (&["tail"][..], &["explain", "orders", "--app", "256980"][..]);
+    let expect = &["expect", "orders", "OrderShipped", "--within", "100ms"][..];
+    for words in [tail, explain, expect] {
+        let (_, message) = command(words, "app/.env");
+        let start = format!("error: 127.0.0.1:{port} has no internal listener; ");
+        assert!(message.starts_with(&start), "{words:?}: {message}");
+        let (code, message) = command(words, "none/.env");
+        assert_eq!(code, Some(2), "{words:?}: {message}");
+        assert!(message.contains("none/.env"), "{words:?}: {message}");
+    }
+}
