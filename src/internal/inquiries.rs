@@ -17,7 +17,7 @@ use tower::ServiceExt;
 
 use super::api::InternalApi;
 use super::lent_taps::LentTaps;
-use super::{explanation, live_stream, recorded_events, refusals};
+use super::{explanation, live_stream, recorded_events, refusals, sockets};
 use crate::node::{AskedInquiry, MAX_PART_BYTES, NodeInquiries};
 
 /// Answers under way; what comes beyond waits in the queue of the node.
@@ -36,6 +36,8 @@ pub async fn answer_inquiries(api: Arc<InternalApi>) {
     let inquiries = Arc::new(inquiries);
     let router = Router::new()
         .route("/internal/v1/refusals", get(refusals::show))
+        .route("/internal/v1/sockets", get(sockets::list))
+        .route("/internal/v1/sockets/{id}", get(sockets::show))
         .route("/internal/v1/apps/{app}/explain", get(explanation::show))
         .route("/internal/v1/apps/{app}/events", get(recorded_events::show))
         .with_state(api.clone());

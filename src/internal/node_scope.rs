@@ -3,12 +3,18 @@
 use super::answer::InternalError;
 
 /// Which nodes of a cluster a request is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(super) enum NodeScope {
     /// All: this one asks the others.
+    #[default]
     All,
     /// The one that is asked.
     This,
+}
+
+impl NodeScope {
+    /// All of them, by name.
+    pub(super) const NAMES: [(&'static str, Self); 2] = [("all", Self::All), ("this", Self::This)];
 }
 
 /// Takes the parameter out of those of a request.

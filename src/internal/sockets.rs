@@ -5,24 +5,49 @@ use std::sync::Arc;
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
 use axum::response::Response;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::answer::{InternalError, json};
 use super::api::InternalApi;
+use super::node_scope::{NodeScope, take_scope};
+use super::other_nodes::{self, OtherNodes};
 use super::parameters::{self, ListParameters};
 use crate::node::{SocketOrder, SocketQuery, SocketRow};
 use crate::protocol::SocketId;
 
-const KNOWN: &str = "search, app, user, address, channel, client, sort, state";
+const KNOWN: &str = "search, app, user, address, channel, client, sort, state, nodes";
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct Listed {
-    #[serde(skip_serializing_if = "Option::is_none")]
-    node: Option<String>,
-    sockets: Vec<SocketRow>,
+    sockets: Vec<Box<RawValue>>,
     /// All that fit.
     matched: usize,
     more: bool,
+    #[serde(skip_deserializing, skip_serializing_if = "Option::is_none")]
+    other_nodes: Option<OtherNodes>,
+}
+
+/// What sockets of several nodes are ordered by.
+#[derive(Deserialize)]
+struct OrderedBy {
+    opened_at_ms: u64,
+    outbox_bytes: u64,
+    sent_bytes: u64,
+    received_bytes: u64,
+    closed: Option<EndedAgo>,
+}
+
+#[derive(Deserialize)]
+struct EndedAgo {
+    ago_ms: u64,
+}
+
+/// Tells an answer with a socket from an error.
+#[derive(Deserialize)]
+struct Found {
+    #[serde(rename = "socket")]
+    _socket: String,
 }
 
 /// Which sockets are listed.
@@ -40,6 +65,7 @@ pub(super) async fn list(
     let mut asked = ListParameters::of(uri.query().unwrap_or_default(), KNOWN)?;
     let states = [("open", ListedState::Open), ("closed", ListedState::Closed)];
     let state = asked.take_one_of("state", &states)?;
+    let scope = asked.take_one_of("nodes", &NodeScope::NAMES)?;
     let query = SocketQuery {
         order: asked.take_one_of("sort", &SocketOrder::NAMES)?,
         app: asked.take("app"),
@@ -56,9 +82,19 @@ pub(super) async fn list(
         ListedState::Open => api.node.sockets(&query, asked.limit).await,
         ListedState::Closed => api.node.closed_sockets(&query, asked.limit).await,
     };
-    let more = found.matched > found.sockets.len();
-    let node = api.node.name();
-    Ok(json(&Listed { node, sockets: found.sockets, matched: found.matched, more }))
+    let mut matched = found.matched;
+    let mut sockets: Vec<_> = found.sockets.iter().filter_map(raw).collect();
+    let (answers, other_nodes) = other_nodes::ask::<Listed>(&api, scope, &uri).await;
+    for answer in answers.into_iter().flatten() {
+        matched += answer.matched;
+        sockets.extend(answer.sockets);
+    }
+    if other_nodes.is_some() {
+        sockets.sort_by_cached_key(|row| key(query.order, row));
+        sockets.truncate(asked.limit);
+    }
+    let more = matched > sockets.len();
+    Ok(json(&Listed { sockets, matched, more, other_nodes }))
 }
 
 pub(super) async fn show(
@@ -66,11 +102,35 @@ pub(super) async fn show(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, InternalError> {
-    if let Some((name, _)) = parameters::pairs(uri.query().unwrap_or_default())?.first() {
-        return Err(parameters::unknown(name, "none"));
+    let mut pairs = parameters::pairs(uri.query().unwrap_or_default())?;
+    let scope = take_scope(&mut pairs)?;
+    if let Some((name, _)) = pairs.first() {
+        return Err(parameters::unknown(name, "nodes"));
     }
-    let socket = api.node.socket(parse(&id)?).await;
-    Ok(json(&socket.ok_or_else(|| api.absent(&id))?))
+    if let Some(socket) = api.node.socket(parse(&id)?).await {
+        return Ok(json(&socket));
+    }
+    let (answers, _) = other_nodes::ask::<Box<RawValue>>(&api, scope, &uri).await;
+    let is_socket = |answer: &Box<RawValue>| serde_json::from_str::<Found>(answer.get()).is_ok();
+    let elsewhere = answers.into_iter().flatten().find(is_socket);
+    Ok(json(&elsewhere.ok_or_else(|| api.absent(&id))?))
+}
+
+fn raw(row: &SocketRow) -> Option<Box<RawValue>> {
+    serde_json::to_string(row).ok().and_then(|text| RawValue::from_string(text).ok())
+}
+
+/// Those of one node come in this order already.
+fn key(order: SocketOrder, row: &RawValue) -> u64 {
+    let Ok(by) = serde_json::from_str::<OrderedBy>(row.get()) else { return u64::MAX };
+    match (order, by.closed) {
+        (_, Some(EndedAgo { ago_ms })) => ago_ms,
+        (SocketOrder::Newest, None) => u64::MAX - by.opened_at_ms,
+        (SocketOrder::Oldest, None) => by.opened_at_ms,
+        (SocketOrder::Outbox, None) => u64::MAX - by.outbox_bytes,
+        (SocketOrder::Sent, None) => u64::MAX - by.sent_bytes,
+        (SocketOrder::Received, None) => u64::MAX - by.received_bytes,
+    }
 }
 
 /// The id of a socket in a path.
@@ -87,7 +147,7 @@ impl InternalApi {
                 "no socket has the id {id}: it closed before the last 128 of each worker, or never opened"
             ),
             Some(node) => format!(
-                "node {node} has no socket with the id {id}: it may be one of another node, which has to be asked itself, or it closed before the last 128 of each worker"
+                "node {node} has no socket with the id {id}: it may be one of another node, which closes its own, or it closed before the last 128 of each worker"
             ),
         };
         InternalError::new(StatusCode::NOT_FOUND, text)

@@ -27,7 +27,7 @@ impl Node {
         let mut sketches = self.sketches(&ids).await;
         let row = |found: SocketSighting| {
             let sketch = sketches.remove(&found.socket);
-            SocketRow::of(&found, self.shards.app_of(found.hub)).without_channels(sketch)
+            self.row_of(&found).without_channels(sketch)
         };
         SocketList { sockets: found.into_iter().map(row).collect(), matched }
     }
@@ -46,7 +46,7 @@ impl Node {
         let (found, _) = self.look_for(only, SocketOrder::Newest, 1).await;
         if let Some(found) = found.first() {
             let sketch = self.sketches(&[id]).await.remove(&id);
-            return Some(SocketRow::of(found, self.shards.app_of(found.hub)).with_channels(sketch));
+            return Some(self.row_of(found).with_channels(sketch));
         }
         let closed = self.all_closed().await.into_iter().find(|closed| closed.socket.socket == id);
         closed.map(|closed| self.closed_row(&closed))
@@ -151,7 +151,11 @@ impl Node {
         all
     }
 
+    fn row_of(&self, seen: &SocketSighting) -> SocketRow {
+        SocketRow::of(seen, self.shards.app_of(seen.hub), self.name())
+    }
+
     fn closed_row(&self, closed: &ClosedSocket) -> SocketRow {
-        SocketRow::of(&closed.socket, self.shards.app_of(closed.socket.hub)).ended(closed)
+        self.row_of(&closed.socket).ended(closed)
     }
 }

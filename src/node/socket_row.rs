@@ -16,6 +16,9 @@ pub struct SocketRow {
     /// Its app.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub app: Option<String>,
+    /// The node of a cluster that has it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub node: Option<String>,
     /// When it opened: milliseconds since the Unix epoch, to the tenth of a second.
     pub opened_at_ms: u64,
     /// For how long it is open, or was.
@@ -97,7 +100,7 @@ pub struct SocketEnd {
 }
 
 impl SocketRow {
-    pub(super) fn of(seen: &SocketSighting, app: Option<String>) -> Self {
+    pub(super) fn of(seen: &SocketSighting, app: Option<String>, node: Option<String>) -> Self {
         let open_for_ms = seen.age().as_millis() as u64;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let client = seen.line.client.as_deref().cloned().unwrap_or_default();
@@ -107,6 +110,7 @@ impl SocketRow {
         Self {
             socket: seen.socket.to_string(),
             app,
+            node,
             opened_at_ms: (now.as_millis() as u64).saturating_sub(open_for_ms),
             open_for_ms,
             address: seen.address.map(|address| address.to_string()),

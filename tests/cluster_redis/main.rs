@@ -19,6 +19,7 @@ mod inquiries;
 mod laravel_queue;
 mod laravel_queue_faults;
 mod latency;
+mod listing;
 mod losses;
 mod outage;
 mod pacing;

@@ -2,16 +2,18 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::server::REVERB_APP;
+use crate::harness::server::{INTERNAL_TOKEN, REVERB_APP};
 use crate::harness::{TestServer, TestSocket, eventually};
 
 async fn server(lines: &str) -> TestServer {
-    let toml = format!("internal.listen = [\"127.0.0.1:0\"]\n{lines}{REVERB_APP}");
+    let toml = format!(
+        "internal.listen = [\"127.0.0.1:0\"]\ninternal.token = \"{INTERNAL_TOKEN}\"\n{lines}{REVERB_APP}"
+    );
     TestServer::with(&toml).await
 }
 
 async fn get(server: &TestServer, target: &str) -> Value {
-    let answer = server.internal(&format!("/internal/v1/sockets{target}")).await;
+    let answer = server.internal_as("GET", &format!("/internal/v1/sockets{target}")).await;
     assert_eq!(answer.status, 200, "{answer:?}");
     answer.json()
 }
@@ -112,7 +114,7 @@ async fn a_socket_that_ended_is_kept_with_its_reason() {
     let server = server("").await;
     let (mut ended, mut left) = (server.connect().await, server.connect().await);
     let target = format!("/internal/v1/sockets/{}/terminate", ended.id);
-    let answer = server.internal_post(&target).await;
+    let answer = server.internal_as("POST", &target).await;
     assert_eq!(
         (answer.status, answer.json()),
         (200, json!({ "app": "123456", "socket": ended.id }))
@@ -128,7 +130,7 @@ async fn a_socket_that_ended_is_kept_with_its_reason() {
     let closed = (&row["closed"]["by"], &row["closed"]["code"], &row["closed"]["reason"]);
     assert_eq!(closed, (&json!("server"), &json!(4009), &json!("terminated")));
     assert_eq!((&row["version"], &row["app"]), (&json!("8.6.0"), &json!("123456")));
-    let again = server.internal_post(&target).await;
+    let again = server.internal_as("POST", &target).await;
     assert_eq!((again.status, again.json()), (404, absent(&ended.id)));
     left.send(tokio_tungstenite::tungstenite::Message::Close(None)).await;
     eventually("two ends", async || get(&server, "?state=closed").await["matched"] == 2).await;
@@ -157,7 +159,7 @@ async fn the_sockets_of_a_user_are_terminated() {
         (server.connect().await, server.connect().await, server.connect().await);
     ann.sign_in(r#"{"id":"a/b"}"#).await;
     again.sign_in(r#"{"id":"a/b"}"#).await;
-    let answer = server.internal_post("/internal/v1/apps/123456/users/a%2Fb/terminate").await;
+    let answer = server.internal_as("POST", "/internal/v1/apps/123456/users/a%2Fb/terminate").await;
     let expected = json!({ "app": "123456", "user": "a/b", "sockets_on_this_node": 2 });
     assert_eq!((answer.status, answer.json()), (200, expected));
     for socket in [&mut ann, &mut again] {
@@ -188,18 +190,18 @@ async fn a_session_that_reads_nothing_is_described_too() {
 async fn what_cannot_be_listed_is_refused_by_name() {
     let server = server("").await;
     let check = async |target: &str, status: u16, error: Value| {
-        let answer = server.internal(&format!("/internal/v1/sockets{target}")).await;
+        let answer = server.internal_as("GET", &format!("/internal/v1/sockets{target}")).await;
         assert_eq!((answer.status, answer.json()), (status, error), "{target}");
     };
     let error = |text: &str| json!({ "error": text });
     check("/1.2", 404, absent("1.2")).await;
     check("/abc", 400, error("the id of a socket is digits, a dot, digits")).await;
-    check("/1.2?x=1", 400, error("the parameter \"x\" is not known; known are none")).await;
+    check("/1.2?x=1", 400, error("the parameter \"x\" is not known; known are nodes")).await;
     check("?app=7", 404, error("no app of this server has the id \"7\"")).await;
     check("?state=all", 400, error("state must be one of open, closed")).await;
     let text = "sort must be one of newest, oldest, outbox, sent, received";
     check("?sort=age", 400, error(text)).await;
-    let text = "the parameter \"ip\" is not known; known are search, app, user, address, channel, client, sort, state, limit";
+    let text = "the parameter \"ip\" is not known; known are search, app, user, address, channel, client, sort, state, nodes, limit";
     check("?ip=1", 400, error(text)).await;
     check(
         &format!("?search={}", "x".repeat(513)),
@@ -210,7 +212,11 @@ async fn what_cannot_be_listed_is_refused_by_name() {
     for target in
         ["/internal/v1/sockets/1.2/terminate", "/internal/v1/apps/123456/users/7/terminate"]
     {
-        assert_eq!(server.internal(target).await.status, 405, "a GET changes nothing: {target}");
+        assert_eq!(
+            server.internal_as("GET", target).await.status,
+            405,
+            "a GET changes nothing: {target}"
+        );
     }
 }
 

@@ -23,6 +23,9 @@ key = "reverb-key"
 secret = "reverb-secret"
 "#;
 
+/// A token for `internal.token`.
+pub const INTERNAL_TOKEN: &str = "internal-token-0123456789";
+
 /// A running server. Dropping it stops it without a drain.
 pub struct TestServer {
     pub address: SocketAddr,
@@ -81,10 +84,12 @@ impl TestServer {
         Backend::new(address, "", "", "").send("GET", target, "").await
     }
 
-    /// What the internal listener answers to a change that is asked for without a token.
-    pub async fn internal_post(&self, target: &str) -> Answer {
+    /// What the internal listener answers to a request with [`INTERNAL_TOKEN`].
+    pub async fn internal_as(&self, method: &str, target: &str) -> Answer {
         let address = self.internal_address.expect("an address in internal.listen");
-        Backend::new(address, "", "", "").send("POST", target, "").await
+        let token = format!("Bearer {INTERNAL_TOKEN}");
+        let fields = [("Authorization", token.as_str())];
+        Backend::new(address, "", "", "").send_with(method, target, &fields, "").await
     }
 
     /// Changes the configuration to this one while the server runs.

@@ -227,5 +227,11 @@ describe('the pages Channels and Sockets of two nodes', () => {
     await tab.untilText('bob');
     await tab.checkAxe();
     await tab.screenshots('channel-of-two');
+    await tab.show('sockets');
+    await tab.untilText('2 sockets');
+    await tab.page.getByRole('link', { name: one.connection.socket_id }).click();
+    await tab.untilText('the console of that node closes its sockets');
+    await tab.untilText('presence-room');
+    assert.equal(await tab.page.getByRole('button', { name: 'Close this socket' }).count(), 0);
   });
 });

@@ -34,7 +34,7 @@ function why({ by, code, reason }) {
  * @param {HTMLElement} root
  * @param {Context} context
  */
-function list(root, { query }) {
+function list(root, { query, about }) {
   let app = query.get('app') ?? '';
   let isClosed = query.get('state') === 'closed';
   let stop = () => {};
@@ -53,7 +53,7 @@ function list(root, { query }) {
   function choose(closed) {
     isClosed = closed;
     fill(states, stateButton('Open', false), stateButton('Ended', true));
-    rows = table({ caption: closed ? 'Sockets that ended last' : 'Open sockets', columns: closed ? CLOSED : OPEN, key: (row) => row.socket, href: (row) => `#/sockets/${row.socket}`, empty: none });
+    rows = table({ caption: closed ? 'Sockets that ended last' : 'Open sockets', columns: [...(closed ? CLOSED : OPEN), ...(about.node ? [NODE] : [])], key: (row) => row.socket, href: (row) => `#/sockets/${row.socket}`, empty: none });
     fill(place, rows.element);
     order.hidden = closed;
     start();
@@ -84,6 +84,9 @@ function list(root, { query }) {
   choose(isClosed);
   return () => stop();
 }
+
+/** @type {import('../table.js').Column<Socket>} */
+const NODE = { title: 'Node', cell: (row) => row.node ?? '–', sort: (row) => row.node ?? '' };
 
 /** @type {import('../table.js').Column<Socket>[]} */
 const OPEN = [
@@ -138,7 +141,7 @@ function one(root, context) {
   /** @param {Socket} socket */
   function show(socket) {
     known = socket;
-    fill(head, summary(socket));
+    fill(head, summary(socket, socket.node !== context.about.node));
     if (!live) {
       live = happenings({ app: socket.app ?? '' }, concerns, 'What reaches this socket, and what it does, appears as it happens. Nothing of it is kept.');
       place.append(section('What happens now', live.content), section('Channels', channels.element));
@@ -175,8 +178,11 @@ function one(root, context) {
   };
 }
 
-/** @param {Socket} socket */
-function summary(socket) {
+/**
+ * @param {Socket} socket
+ * @param {boolean} isElsewhere Whether another node has it.
+ */
+function summary(socket, isElsewhere) {
   const { closed } = socket;
   /** @type {[string, string][]} */
   const numbers = [[closed ? 'Was open for' : 'Open for', duration(socket.open_for_ms)], ['Sent to it', bytes(socket.sent_bytes)], ['Received from it', bytes(socket.received_bytes)], ['Waiting for it', bytes(socket.outbox_bytes)]];
@@ -188,7 +194,7 @@ function summary(socket) {
     facts([
       ['User', socket.user_id],
       ['App', socket.app],
-      ['Node', socket.node],
+      ['Node', socket.node && isElsewhere ? `${socket.node}: the console of that node closes its sockets` : socket.node],
       ['Address', socket.address ?? 'not known: it came over a unix socket'],
       ['Client library', client(socket)],
       ['Protocol', socket.protocol],

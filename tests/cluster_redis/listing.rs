@@ -1,0 +1,59 @@
+//! Lists of channels and sockets on two nodes, whichever is asked.
+
+use serde_json::{Value, json};
+
+use crate::harness::redis::{TestRedis, is_left_out};
+use crate::harness::server::{INTERNAL_TOKEN, REVERB_APP};
+use crate::harness::{TestCluster, TestServer, eventually};
+
+async fn get(node: &TestServer, target: &str) -> Value {
+    node.internal_as("GET", &format!("/internal/v1{target}")).await.json()
+}
+
+#[tokio::test]
+async fn channels_and_sockets_of_both_nodes_are_listed() {
+    if is_left_out() {
+        return;
+    }
+    let redis = TestRedis::shared().await;
+    let toml = format!(
+        "internal.listen = [\"127.0.0.1:0\"]\ninternal.token = \"{INTERNAL_TOKEN}\"\n{REVERB_APP}"
+    );
+    let cluster = TestCluster::with(&redis, 2, &toml).await;
+    let (here, there) = (&cluster.nodes[0], &cluster.nodes[1]);
+    let (mut ann, mut bob) = (here.connect().await, there.connect().await);
+    ann.subscribe_signed("presence-room", Some(r#"{"user_id":"ann"}"#)).await;
+    let member = r#"{"user_id":"bob","user_info":{"name":"Bob"}}"#;
+    bob.subscribe_signed("presence-room", Some(member)).await;
+    let channels = get(here, "/apps/123456/channels").await;
+    assert_eq!(
+        channels["channels"],
+        json!([{
+            "channel": "presence-room", "type": "presence", "cache": false,
+            "subscriptions": 2, "on_this_node": 1, "members": 2,
+        }])
+    );
+    let room = get(here, "/apps/123456/channels/presence-room").await;
+    assert_eq!((&room["nodes"], &room["partial"]), (&json!(2), &json!(false)));
+    assert!(room["occupied_for_ms"].is_u64());
+    assert_eq!(room["member_list"][1]["user_id"], "bob");
+    assert_eq!(room["member_list"][1]["user_info"], "{\"name\": string(3)}");
+    // A node asks those whose heartbeats it has seen.
+    eventually("both nodes answer", async || {
+        let all = get(here, "/sockets?channel=presence-room&sort=oldest").await;
+        all["matched"] == 2 && all["other_nodes"] == json!({ "answered": 1, "missing": 0 })
+    })
+    .await;
+    let of_bob = get(here, "/sockets?user=bob").await;
+    assert_eq!((&of_bob["matched"], &of_bob["sockets"][0]["socket"]), (&json!(1), &json!(bob.id)));
+    let one = get(here, &format!("/sockets/{}", bob.id)).await;
+    assert_eq!(
+        (&one["user_id"], &one["channels"][0]["channel"]),
+        (&json!("bob"), &json!("presence-room"))
+    );
+    assert_eq!(one["node"], of_bob["sockets"][0]["node"]);
+    assert_eq!(get(here, "/sockets?nodes=this").await["matched"], 1);
+    let answer = here.internal_as("POST", "/internal/v1/apps/123456/users/bob/terminate").await;
+    assert_eq!(answer.json()["sockets_on_this_node"], 0);
+    assert_eq!(answer.status, 200);
+}
