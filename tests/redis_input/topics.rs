@@ -80,6 +80,8 @@ async fn joins_wait_for_the_topic_in_order_and_keep_their_client_events() {
     ann.send_text(r#"{"event":"client-hello","channel":"private-new","data":{"n":1}}"#).await;
     assert_eq!(ann.receive_all().await, Vec::<String>::new());
     drop(gone);
+    let open = "resound_connections{app=\"123456\"}";
+    eventually("the end of a socket", async || server.metric(open) == 2.0).await;
     redis.go_on();
     ann.receive_answer("private-new").await;
     bob.receive_answer("private-new").await;
