@@ -44,6 +44,7 @@ const FILES: &[(&str, &str)] = &embedded![
     "parts.js",
     "table.js",
     "lists.js",
+    "client_view.js",
     "chart.js",
     "session.js",
     "live/copy.js",

@@ -177,6 +177,31 @@ export function stream(path, parameters, { row, opened, lost }) {
 }
 
 /**
+ * The rows of one answer to a POST, until it ends or the function that is returned is called.
+ * @param {Path} path
+ * @param {unknown} body Sent as JSON.
+ * @param {{ row: (row: any) => void, ended: (failure: ApiError | null) => void }} listeners
+ * @returns {() => void}
+ */
+export function postStream(path, body, { row, ended }) {
+  const stopped = new AbortController();
+  const { signal } = stopped;
+  const run = async () => {
+    let failure = null;
+    try {
+      const headers = { 'content-type': 'application/json' };
+      const answer = await request(urlOf(path), { method: 'POST', headers, body: JSON.stringify(body), signal });
+      for await (const one of rows(answer)) if (one.kind !== 'keep_alive') row(one);
+    } catch (cause) {
+      failure = asApiError(cause);
+    }
+    if (!signal.aborted) ended(failure);
+  };
+  run();
+  return () => stopped.abort();
+}
+
+/**
  * The lines of an answer, each as the JSON that it is.
  * @param {Response} answer
  */
