@@ -18,6 +18,7 @@ mod answer;
 mod api;
 mod app_settings;
 mod apps;
+mod attention;
 mod channels;
 mod client_view;
 mod explanation;
@@ -30,6 +31,7 @@ mod node_scope;
 mod other_nodes;
 mod other_streams;
 mod own_server;
+mod overview;
 mod parameters;
 mod publishing;
 mod recorded_events;
@@ -38,6 +40,7 @@ mod refusals;
 mod triggers;
 mod sockets;
 mod termination;
+mod timeline_points;
 
 pub use access::Entrance;
 pub use api::InternalApi;
@@ -63,6 +66,8 @@ pub fn router(api: &Arc<InternalApi>, entrance: Entrance) -> Router {
         .route("/internal/v1", get(about::show))
         .route(live_stream::PATH, get(live_stream::show))
         .route("/internal/v1/refusals", get(refusals::show))
+        .route("/internal/v1/overview", get(overview::show))
+        .route("/internal/v1/timeline", get(timeline_points::show))
         .route("/internal/v1/apps", get(apps::show))
         .route("/internal/v1/apps/{app}/channels", get(channels::list))
         .route("/internal/v1/apps/{app}/channels/{channel}", get(channels::show))

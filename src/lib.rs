@@ -7,6 +7,7 @@ pub mod network_fault;
 pub mod http_client;
 pub mod protocol;
 pub mod metrics;
+pub mod timeline;
 pub mod tls;
 pub mod stream;
 pub mod text_cursor;

@@ -5,7 +5,7 @@
 
 use std::future::Future;
 use std::sync::{Arc, OnceLock, Weak};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use tokio::task::JoinSet;
 use tokio::time::timeout_at;
@@ -22,6 +22,7 @@ use crate::node::{Inputs, Node, WebhookSinks};
 use crate::stream::{Listener, StdListener};
 use crate::supervision::{OwnerSocket, PassedSocket, Pulse};
 use crate::telemetry;
+use crate::timeline::Timeline;
 use crate::tls::server_config;
 use crate::webhook::Webhooks;
 use crate::websocket::Stopping;
@@ -65,6 +66,7 @@ use worker::{Lifecycle, Worker};
 
 /// How often deferred work is checked. Subscription counts, the most frequent, are sent every 5 s.
 const TICK: Duration = Duration::from_millis(250);
+const TICKS_PER_SECOND: u64 = 4;
 
 /// A server that listens and is ready to run.
 pub struct Server {
@@ -361,18 +363,22 @@ fn start_tls(
 
 /// The tasks that every server has.
 fn start_tasks(node: &Arc<Node>, acceptors: &Acceptors, background: &mut JoinSet<()>) {
-    background.spawn(tick(node.clone()));
+    background.spawn(tick(node.clone(), acceptors.internal().timeline()));
     background.spawn(acceptors.answer_inquiries());
     background.spawn(pacing_task::run(node.clone()));
 }
 
-/// Sends what was deferred and is due, four times a second.
-async fn tick(node: Arc<Node>) {
+/// Sends what was deferred and is due, four times a second, and notes once a second what was counted.
+async fn tick(node: Arc<Node>, timeline: Arc<Timeline>) {
     let mut ticks = tokio::time::interval(TICK);
-    loop {
+    for count in 0_u64.. {
         ticks.tick().await;
         report_log_losses(node.metrics(), LogLosses::of_this_process(), Instant::now());
         node.tick(Instant::now());
+        if count % TICKS_PER_SECOND == 0 {
+            let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
+            timeline.sample(node.metrics(), now);
+        }
     }
 }
 

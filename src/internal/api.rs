@@ -1,6 +1,7 @@
 //! What the resources of the API share.
 
 use std::sync::{Arc, OnceLock};
+use std::time::Instant;
 
 use arc_swap::ArcSwap;
 use axum::http::StatusCode;
@@ -14,6 +15,7 @@ use crate::app::Secret;
 use crate::config::{Config, InternalConfig, PayloadView};
 use crate::console;
 use crate::node::Node;
+use crate::timeline::Timeline;
 
 /// Clients that are shown to operators at once: each has a descriptor and a socket.
 pub(super) const MAX_CLIENTS: usize = 16;
@@ -31,6 +33,8 @@ pub struct InternalApi {
     /// Permits of clients that are shown to operators.
     pub(super) clients: Arc<Semaphore>,
     own_server: OnceLock<OwnServer>,
+    pub(super) timeline: Arc<Timeline>,
+    pub(super) started: Instant,
 }
 
 impl InternalApi {
@@ -41,7 +45,23 @@ impl InternalApi {
         let access = ArcSwap::from_pointee(Access::new(&config.internal, made_token.as_ref()));
         let (payloads, throttle) = (config.internal.payloads, LoginThrottle::default());
         let (clients, own_server) = (Arc::new(Semaphore::new(MAX_CLIENTS)), OnceLock::new());
-        Self { node, access, made_token, payloads, throttle, clients, own_server }
+        let (timeline, started) = (Arc::default(), Instant::now());
+        Self {
+            node,
+            access,
+            made_token,
+            payloads,
+            throttle,
+            clients,
+            own_server,
+            timeline,
+            started,
+        }
+    }
+
+    /// What is shown of the last minutes, to be filled once a second.
+    pub fn timeline(&self) -> Arc<Timeline> {
+        self.timeline.clone()
     }
 
     /// Replaces the tokens and the names by which the listener may be called.

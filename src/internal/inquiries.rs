@@ -17,7 +17,9 @@ use tower::ServiceExt;
 
 use super::api::InternalApi;
 use super::lent_taps::LentTaps;
-use super::{explanation, live_stream, recorded_events, refusals, sockets};
+use super::{
+    explanation, live_stream, overview, recorded_events, refusals, sockets, timeline_points,
+};
 use crate::node::{AskedInquiry, MAX_PART_BYTES, NodeInquiries};
 
 /// Answers under way; what comes beyond waits in the queue of the node.
@@ -38,6 +40,8 @@ pub async fn answer_inquiries(api: Arc<InternalApi>) {
         .route("/internal/v1/refusals", get(refusals::show))
         .route("/internal/v1/sockets", get(sockets::list))
         .route("/internal/v1/sockets/{id}", get(sockets::show))
+        .route("/internal/v1/overview", get(overview::show))
+        .route("/internal/v1/timeline", get(timeline_points::show))
         .route("/internal/v1/apps/{app}/explain", get(explanation::show))
         .route("/internal/v1/apps/{app}/events", get(recorded_events::show))
         .with_state(api.clone());

@@ -111,8 +111,8 @@ pub(super) async fn show(
         return Ok(json(&socket));
     }
     let (answers, _) = other_nodes::ask::<Box<RawValue>>(&api, scope, &uri).await;
-    let is_socket = |answer: &Box<RawValue>| serde_json::from_str::<Found>(answer.get()).is_ok();
-    let elsewhere = answers.into_iter().flatten().find(is_socket);
+    let mut answers = answers.into_iter().flatten();
+    let elsewhere = answers.find(|it| serde_json::from_str::<Found>(it.get()).is_ok());
     Ok(json(&elsewhere.ok_or_else(|| api.absent(&id))?))
 }
 

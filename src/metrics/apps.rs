@@ -3,16 +3,20 @@
 //! An app looks its series up once ([`AppMetrics`]); counting then takes no lock and no look-up. Apps come
 //! from the configuration, so their number is bounded.
 
+use std::collections::BTreeMap;
+
+use parking_lot::Mutex;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use prometheus_client::registry::Registry;
 
 use super::declare::{Gauge, Label, metrics};
 use crate::protocol::{ChannelName, ChannelType};
 
 metrics! {
-    /// The metrics of all apps.
-    pub struct AppFamilies in "" {
+    /// The families with a series for each app.
+    struct AppSeries in "" {
         /// Sockets open now
         connections: Family<Label<String>, Gauge>,
         /// Sockets that were greeted
@@ -33,6 +37,27 @@ metrics! {
         /// Events above the size hosted Pusher refuses
         events_oversized: Family<Label<String>, Counter>,
     }
+}
+
+/// The metrics of all apps.
+#[derive(Debug, Default)]
+pub struct AppFamilies {
+    series: AppSeries,
+    /// Each app that was looked up, so that all of them can be summed.
+    known: Mutex<BTreeMap<String, AppMetrics>>,
+}
+
+/// The sums over all apps.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct AppTotals {
+    /// Sockets open now.
+    pub sockets: u64,
+    /// Subscriptions of sockets of this node.
+    pub subscriptions: u64,
+    /// Events of back ends and of clients so far.
+    pub events: u64,
+    /// Text messages of clients so far.
+    pub messages_received: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
@@ -63,6 +88,10 @@ impl ByKind {
         Self(
             KINDS.map(|kind| family.get_or_create_owned(&KindLabels { app: app.to_owned(), kind })),
         )
+    }
+
+    fn sum(&self) -> u64 {
+        self.0.iter().map(|gauge| gauge.get()).sum()
     }
 
     fn at(&self, channel: &ChannelName) -> &Gauge {
@@ -99,6 +128,34 @@ pub struct AppMetrics {
 impl AppFamilies {
     /// The series of an app, which are exposed from now on.
     pub fn of(&self, app: &str) -> AppMetrics {
+        let mut known = self.known.lock();
+        if let Some(metrics) = known.get(app) {
+            return metrics.clone();
+        }
+        let metrics = self.series.of(app);
+        known.insert(app.to_owned(), metrics.clone());
+        metrics
+    }
+
+    /// The sums over all apps: some loads for each, without a look-up.
+    pub fn totals(&self) -> AppTotals {
+        let mut totals = AppTotals::default();
+        for app in self.known.lock().values() {
+            totals.sockets += app.connections.get();
+            totals.subscriptions += app.subscriptions.sum();
+            totals.events += app.events_triggered.get() + app.client_events.get();
+            totals.messages_received += app.messages_received.get();
+        }
+        totals
+    }
+
+    pub(super) fn register(&self, registry: &mut Registry) {
+        self.series.register(registry);
+    }
+}
+
+impl AppSeries {
+    fn of(&self, app: &str) -> AppMetrics {
         let label = [("app", app.to_owned())];
         AppMetrics {
             connections: self.connections.get_or_create_owned(&label),

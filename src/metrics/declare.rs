@@ -18,13 +18,13 @@ pub(super) type Label<V> = [(&'static str, V); 1];
 macro_rules! metrics {
     (
         $(#[doc = $doc:literal])*
-        pub struct $set:ident in $prefix:literal {
+        $reach:vis struct $set:ident in $prefix:literal {
             $($(#[doc = $help:literal])+ $visibility:vis $name:ident: $metric:ty,)*
         }
     ) => {
         $(#[doc = $doc])*
         #[derive(Debug, Default)]
-        pub struct $set {
+        $reach struct $set {
             $($(#[doc = $help])+ $visibility $name: $metric,)*
         }
 

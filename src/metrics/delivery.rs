@@ -13,15 +13,15 @@ metrics! {
     /// The metrics of delivery.
     pub struct DeliveryMetrics in "" {
         /// Channel messages handed to sockets
-        messages_delivered: PerWorker<Counter>,
+        pub messages_delivered: PerWorker<Counter>,
         /// Bytes of channel messages handed to sockets, deflated where the socket negotiated it
         delivered_bytes: PerWorker<Counter>,
         /// Bytes of channel messages handed to sockets, before deflating
         delivered_uncompressed_bytes: PerWorker<Counter>,
         /// Bytes written to sockets: messages of channels, answers, pings, close frames
-        sent_bytes: PerWorker<Counter>,
+        pub sent_bytes: PerWorker<Counter>,
         /// Bytes read from sockets
-        received_bytes: PerWorker<Counter>,
+        pub received_bytes: PerWorker<Counter>,
         /// Bytes of the text messages read from sockets, after inflating
         received_uncompressed_bytes: PerWorker<Counter>,
         /// Bytes of memory that wait in outboxes for sockets to take them
@@ -30,7 +30,7 @@ metrics! {
         write_failures: PerWorker<Counter>,
         /// The time from a trigger's arrival until a worker has offered its event to the last of its
         /// sockets in that channel; once per event, channel and worker of the node that was triggered
-        trigger_to_write_seconds: PerWorker<Histogram>,
+        pub trigger_to_write_seconds: PerWorker<Histogram>,
     }
 }
 

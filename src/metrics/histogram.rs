@@ -31,7 +31,52 @@ struct Buckets {
     nanoseconds: AtomicU64,
 }
 
+/// What a histogram has counted at one time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct HistogramCounts {
+    counts: [u64; BUCKETS],
+}
+
+impl HistogramCounts {
+    /// Adds those of another histogram.
+    pub fn add(&mut self, other: &Self) {
+        self.counts.iter_mut().zip(other.counts).for_each(|(count, more)| *count += more);
+    }
+
+    /// What was counted since an earlier time.
+    pub fn since(&self, earlier: &Self) -> Self {
+        let mut counts = self.counts;
+        counts.iter_mut().zip(earlier.counts).for_each(|(now, then)| *now -= then.min(*now));
+        Self { counts }
+    }
+
+    /// The duration in milliseconds that this share of all stays below, as Prometheus estimates it: along a line
+    /// within its bucket. `None` without any.
+    pub fn quantile_ms(&self, share: f64) -> Option<f64> {
+        let all: u64 = self.counts.iter().sum();
+        let rank = share * all as f64;
+        let mut below = 0.0;
+        for (bucket, &count) in self.counts.iter().enumerate() {
+            let count = count as f64;
+            if count > 0.0 && below + count >= rank {
+                let last = BOUNDS_MICROS[BOUNDS_MICROS.len() - 1];
+                let end = BOUNDS_MICROS.get(bucket).copied().unwrap_or(last) as f64;
+                let start = if bucket == 0 { 0 } else { BOUNDS_MICROS[bucket - 1] } as f64;
+                return Some((start + (end - start) * (rank - below) / count) / 1e3);
+            }
+            below += count;
+        }
+        None
+    }
+}
+
 impl Histogram {
+    /// What was counted so far.
+    pub fn counts(&self) -> HistogramCounts {
+        let counts = std::array::from_fn(|at| self.0.counts[at].load(Ordering::Relaxed));
+        HistogramCounts { counts }
+    }
+
     /// Counts one duration.
     pub fn observe(&self, duration: Duration) {
         let micros = duration.as_micros();
@@ -77,6 +122,26 @@ mod tests {
     use prometheus_client::registry::Registry;
 
     use super::{Duration, Histogram};
+
+    #[test]
+    fn a_quantile_lies_on_a_line_within_its_bucket() {
+        let histogram = Histogram::default();
+        let before = histogram.counts();
+        assert_eq!(before.quantile_ms(0.5), None);
+        (0..99).for_each(|_| histogram.observe(Duration::from_micros(400)));
+        histogram.observe(Duration::from_millis(40));
+        let counts = histogram.counts().since(&before);
+        let p50 = counts.quantile_ms(0.5).unwrap();
+        assert!((0.25..0.5).contains(&p50), "{p50}");
+        assert_eq!(counts.quantile_ms(0.99), Some(0.5));
+        assert_eq!(counts.quantile_ms(1.0), Some(50.0));
+        histogram.observe(Duration::from_secs(100));
+        let last = histogram.counts().since(&counts);
+        assert_eq!(last.quantile_ms(0.99), Some(30_000.0), "above all bounds");
+        let mut both = counts;
+        both.add(&last);
+        assert_eq!(both, histogram.counts());
+    }
 
     #[test]
     fn a_duration_is_counted_in_every_bucket_that_holds_it() {

@@ -11,7 +11,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::counter::Counter;
 
 use super::declare::Gauge;
-use super::histogram::Histogram;
+use super::histogram::{Histogram, HistogramCounts};
 
 /// The parts of all workers.
 #[derive(Debug, Clone, Default)]
@@ -23,6 +23,22 @@ impl<M: Summed> PerWorker<M> {
         let part = M::default();
         self.0.lock().push(part.clone());
         part
+    }
+}
+
+impl PerWorker<Counter> {
+    /// The sum of the parts.
+    pub fn total(&self) -> u64 {
+        self.0.lock().iter().map(|part| part.get()).sum()
+    }
+}
+
+impl PerWorker<Histogram> {
+    /// What all parts have counted so far.
+    pub fn counts(&self) -> HistogramCounts {
+        let mut all = HistogramCounts::default();
+        self.0.lock().iter().for_each(|part| all.add(&part.counts()));
+        all
     }
 }
 

@@ -81,6 +81,29 @@ impl EncodeMetric for BusyWorkers {
     }
 }
 
+/// What the process uses now; cheaper to read than all of its metrics.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct ProcessUsage {
+    /// Resident memory.
+    pub resident_bytes: u64,
+    /// User and system CPU time so far.
+    pub cpu_seconds: f64,
+}
+
+impl ProcessUsage {
+    /// `None` where there is no `/proc`, or no descriptor is left to read it.
+    #[cfg(target_os = "linux")]
+    pub fn take() -> Option<Self> {
+        linux::usage()
+    }
+
+    /// `None`: there is no `/proc`.
+    #[cfg(not(target_os = "linux"))]
+    pub fn take() -> Option<Self> {
+        None
+    }
+}
+
 /// The metrics that every client library exposes of its process; nothing where there is no `/proc`.
 #[derive(Debug)]
 pub(super) struct ProcessCollector;
@@ -155,6 +178,15 @@ mod linux {
                 cpu_seconds: (stat.utime + stat.stime) as f64 / ticks_per_second,
             })
         }
+    }
+
+    /// Reads one file.
+    pub(super) fn usage() -> Option<super::ProcessUsage> {
+        let stat = Process::myself().ok()?.stat().ok()?;
+        Some(super::ProcessUsage {
+            resident_bytes: stat.rss_bytes().get(),
+            cpu_seconds: (stat.utime + stat.stime) as f64 / procfs::ticks_per_second() as f64,
+        })
     }
 
     /// From Linux 6.2 on the size of the folder is their number; listing 10 000 takes 5 ms.

@@ -20,7 +20,7 @@ metrics! {
         handshakes_refused: Family<RefusalLabels, Counter>,
         /// Sockets closed because what was published to them outgrew the outbox, or because they
         /// took nothing for websocket.write_timeout_seconds
-        slow_readers_closed: Counter,
+        pub slow_readers_closed: Counter,
         /// Sockets closed because of a flood of messages
         flooding_clients_closed: Counter,
         /// Sockets that the limit of open files allows
@@ -185,6 +185,22 @@ impl SocketMetrics {
             }
             _ => None,
         }
+    }
+
+    /// Handshakes, subscriptions and messages that were refused so far, and signatures of requests that were not accepted.
+    pub fn refusals(&self) -> u64 {
+        let handshakes: u64 = CloseCode::ALL.iter().map(|&code| self.handshakes(code)).sum();
+        let requests = RefusalCause::OF_REQUESTS.iter().map(|&cause| {
+            self.auth_failures.get_or_create(&AuthLabels { of: "request", cause }).get()
+        });
+        let of_sockets = self.subscriptions_refused.get() + self.messages_rejected.get();
+        handshakes + of_sockets + requests.sum::<u64>()
+    }
+
+    /// Handshakes that were answered with this close code so far.
+    pub fn handshakes(&self, code: CloseCode) -> u64 {
+        let labels = RefusalLabels { code: code.code(), reason: code.label() };
+        self.handshakes_refused.get_or_create(&labels).get()
     }
 
     /// Counts that a limit was reached; `limit` is its key in the configuration.

@@ -16,3 +16,4 @@ mod internal;
 mod names;
 mod operator;
 mod prometheus;
+mod overview;

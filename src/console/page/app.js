@@ -82,7 +82,7 @@ function makeShell(about) {
   const list = h('ul', null, [...links.values()].map((link) => h('li', null, link)));
   const leave = h('button', { type: 'button', class: 'quiet', onclick: logOut }, 'Log out');
   const foot = h('div', { class: 'foot' }, about.rights === 'read' && status('info', 'Read only'), token() ? leave : null);
-  const brand = h('a', { class: 'brand', href: '#/overview' }, h('strong', null, 'Resound'), h('span', { class: 'node' }, about.node ?? about.server));
+  const brand = h('a', { class: 'brand', href: '#/overview' }, h('strong', null, 'Resound'), h('span', { class: 'node' }, about.node ?? `version ${about.server.split(' ')[0]}`));
   const title = h('h1', { tabindex: -1 });
   const actions = h('div', { class: 'row' });
   const root = h('div', { class: 'page' });

@@ -89,7 +89,7 @@ describe('the console', () => {
   for (const name of PAGES) {
     test(`${name}: accessible in both themes, no wider than a phone, and at most 60 KB`, async (t) => {
       const tab = await world.open(t, { page: name });
-      await tab.page.waitForSelector(`.page-${name} > *`);
+      await tab.page.waitForSelector(`.page-${name} > *`, { state: 'attached' });
       await tab.checkAxe();
       await tab.checkNarrow();
       await tab.screenshots(name);
@@ -109,7 +109,7 @@ async function wireBytes(browser, url, name) {
   network.on('Network.loadingFinished', ({ encodedDataLength }) => (bytes += encodedDataLength));
   await network.send('Network.enable');
   await page.goto(url);
-  await page.waitForSelector(`.page-${name} > *`);
+  await page.waitForSelector(`.page-${name} > *`, { state: 'attached' });
   await context.close();
   return Math.round(bytes);
 }
