@@ -41,6 +41,7 @@ mod triggers;
 mod sockets;
 mod termination;
 mod timeline_points;
+mod webhook_calls;
 
 pub use access::Entrance;
 pub use api::InternalApi;
@@ -77,6 +78,8 @@ pub fn router(api: &Arc<InternalApi>, entrance: Entrance) -> Router {
         .route("/internal/v1/sockets/{id}/terminate", post(termination::of_socket))
         .route("/internal/v1/apps/{app}", get(app_settings::show))
         .route("/internal/v1/apps/{app}/reveal", post(app_settings::reveal))
+        .route("/internal/v1/apps/{app}/webhooks", get(webhook_calls::show))
+        .route("/internal/v1/apps/{app}/webhooks/{endpoint}/resend", post(webhook_calls::resend))
         .route("/internal/v1/apps/{app}/explain", get(explanation::show))
         .route("/internal/v1/apps/{app}/triggers/{id}", get(triggers::show))
         .route(

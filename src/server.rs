@@ -130,7 +130,7 @@ impl Server {
         let telemetry = telemetry::start(&config.telemetry, &metrics, &mut background)?;
         let acceptors = Acceptors::new(config, &node, telemetry, &stopping, tls)
             .with_auth(auth.clone(), config)
-            .for_operators(&addresses, config);
+            .for_operators(&addresses, &webhooks, config);
         input_tasks::start(&inputs, &mut background)?;
         start_tasks(&node, &acceptors, &mut background);
         let workers = listeners.into_iter().zip(all_shards).enumerate();

@@ -22,14 +22,18 @@ use crate::observation::Observation;
 
 mod app_webhooks;
 mod endpoint;
+mod endpoint_state;
 mod failure;
 mod http_calls;
 mod job;
 mod job_queue;
+mod past_calls;
 mod queue;
 
 use app_webhooks::{AppWebhooks, RunningEndpoint, Stage};
 use endpoint::Endpoint;
+pub use endpoint_state::{EndpointState, Forwarding};
+use past_calls::PastCalls;
 use queue::Queue;
 
 /// The webhooks of all apps. Dropping it ends their tasks.
@@ -109,8 +113,9 @@ impl Webhooks {
                     let queue =
                         Arc::new(Queue::new(self.limits.queue_events, self.metrics.clone()));
                     let webhook = endpoint.webhook().clone();
-                    tasks.spawn(endpoint.run(queue.clone(), webhooks.clone()));
-                    RunningEndpoint { webhook, queue }
+                    let calls = Arc::new(PastCalls::default());
+                    tasks.spawn(endpoint.run(queue.clone(), webhooks.clone(), calls.clone()));
+                    RunningEndpoint { webhook, queue, calls }
                 }
             };
             let endpoints: Vec<_> = endpoints.into_iter().map(start).collect();
@@ -129,6 +134,18 @@ impl Webhooks {
         if let Some(webhooks) = self.apps.lock().get(app_id) {
             webhooks.replace_endpoints(Vec::new());
         }
+    }
+
+    /// The endpoints of an app, in the order of the configuration.
+    pub fn endpoint_states(&self, app_id: &str) -> Vec<EndpointState> {
+        let webhooks = self.apps.lock().get(app_id).cloned();
+        webhooks.map(|webhooks| webhooks.endpoint_states()).unwrap_or_default()
+    }
+
+    /// Has the call to this endpoint made now that waits for its retry.
+    pub fn bring_forward(&self, app_id: &str, endpoint: usize) -> Forwarding {
+        let webhooks = self.apps.lock().get(app_id).cloned();
+        webhooks.map_or(Forwarding::NoEndpoint, |webhooks| webhooks.bring_forward(endpoint))
     }
 
     /// Another process serves the channels from now on: a client that leaves here returns there, and its leave is not reported.

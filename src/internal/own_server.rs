@@ -9,6 +9,7 @@ use axum::response::Response;
 use tower::ServiceExt;
 
 use crate::probe::ProbeRoute;
+use crate::webhook::Webhooks;
 
 /// The public side of this server.
 #[derive(Clone)]
@@ -21,6 +22,8 @@ pub struct OwnServer {
     pub hostname: Option<String>,
     /// Where sockets connect to; `None` if no address has a port.
     pub sockets: Option<ProbeRoute>,
+    /// What is sent to back ends.
+    pub webhooks: Arc<Webhooks>,
 }
 
 impl OwnServer {

@@ -28,6 +28,7 @@ use crate::probe::{ProbeRoute, ServerUrl, TlsClient};
 use crate::stream::StdListener;
 use crate::supervision::OwnerSocket;
 use crate::telemetry::Telemetry;
+use crate::webhook::Webhooks;
 use crate::websocket::{Admission, EndpointLimits, Stopping, WebSocketEndpoint};
 
 /// What the listeners of one server share.
@@ -97,7 +98,12 @@ impl Acceptors {
     }
 
     /// Lets operators publish, and see what a client receives at the first of these addresses that has a port.
-    pub(super) fn for_operators(self, addresses: &[ListenAddress], config: &Config) -> Self {
+    pub(super) fn for_operators(
+        self,
+        addresses: &[ListenAddress],
+        webhooks: &Arc<Webhooks>,
+        config: &Config,
+    ) -> Self {
         let address = addresses.iter().find_map(|address| match address {
             ListenAddress::Ip(address) => Some(*address),
             ListenAddress::Unix { .. } => None,
@@ -108,6 +114,7 @@ impl Acceptors {
             prefix: self.context.prefix.clone(),
             hostname: config.server.hostname.clone(),
             sockets: address.and_then(|address| own_route(address, tls, &self.context.prefix)),
+            webhooks: webhooks.clone(),
         });
         self
     }

@@ -12,6 +12,7 @@ use super::app_webhooks::AppWebhooks;
 use super::failure::CallFailure;
 use super::http_calls::HttpCalls;
 use super::job_queue::{JobBatch, JobQueue};
+use super::past_calls::{PastCall, PastCalls};
 use super::queue::Queue;
 use crate::app::{Webhook, WebhookTarget};
 use crate::channel_rules::WebhookEvent;
@@ -109,6 +110,7 @@ impl Endpoint {
         mut self: Box<Self>,
         queue: Arc<Queue<WebhookEvent>>,
         app: Arc<AppWebhooks>,
+        calls: Arc<PastCalls>,
     ) {
         let metrics = self.metrics.clone();
         while let Some(event) = queue.next().await {
@@ -120,7 +122,7 @@ impl Endpoint {
             if !self.webhook.batch_window.is_zero() || self.makes_jobs() {
                 unsent.events.extend(queue.take(BATCH_EVENTS_MAX - 1));
             }
-            self.call(unsent, &app).await;
+            self.call(unsent, &app, &calls).await;
         }
     }
 
@@ -128,7 +130,7 @@ impl Endpoint {
         matches!(self.transport, Transport::LaravelQueue(_))
     }
 
-    async fn call(&mut self, unsent: Unsent<'_>, app: &AppWebhooks) {
+    async fn call(&mut self, unsent: Unsent<'_>, app: &AppWebhooks, calls: &PastCalls) {
         let (since, mut wait) = (Instant::now(), RETRY_FIRST);
         let call = self.transport.prepare(&unsent.events);
         loop {
@@ -142,6 +144,7 @@ impl Endpoint {
                 let call = WebhookCall { url, events, result: result.label(), took_ms };
                 (Some(self.app_id.clone()), What::Webhook(call))
             });
+            calls.push(PastCall::new(called.elapsed(), answer.as_ref().err(), &unsent.events));
             let Err(CallFailure { cause, .. }) = answer else {
                 unsent.sent();
                 return;
@@ -162,7 +165,7 @@ impl Endpoint {
                 return;
             }
             tracing::warn!(app, url, failure = cause, retry_in = ?jittered, "webhook failed");
-            self.wait(jittered).await;
+            calls.until_retry(Instant::now() + jittered, self.wait(jittered)).await;
             wait = (wait * 2).min(RETRY_LONGEST);
         }
     }

@@ -101,6 +101,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "protocol",
             "stream",
             "timeline",
+            "webhook",
         ],
     ),
     (

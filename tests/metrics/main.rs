@@ -17,3 +17,4 @@ mod names;
 mod operator;
 mod prometheus;
 mod overview;
+mod webhook_calls;
