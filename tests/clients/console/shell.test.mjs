@@ -75,9 +75,10 @@ describe('the console', () => {
     }
     const titles = ['Overview', 'Live', 'Channels', 'Sockets', 'Publish', 'Refused', 'Webhooks', 'Cluster', 'Apps', 'Doctor'];
     assert.deepEqual([order[0], ...order.slice(2, -1), order.at(-1)], ['To the page', ...titles, 'Log out']);
-    await tab.page.getByRole('link', { name: 'Refused' }).focus();
+    await tab.page.getByRole('navigation').getByRole('link', { name: 'Refused' }).focus();
     await tab.page.keyboard.press('Enter');
-    await until(async () => (await focused()) === 'Refused', 'the heading of the page having the focus');
+    const heading = () => tab.page.evaluate(() => document.activeElement?.tagName === 'H1' && document.activeElement.textContent);
+    await until(async () => (await heading()) === 'Refused', 'the heading of the page having the focus');
     assert.equal(await tab.page.title(), 'Refused – Resound');
   });
 
