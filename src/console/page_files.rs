@@ -33,9 +33,7 @@ const FILES: &[(&str, &str)] = &embedded![
     "style/sockets.css",
     "style/publish.css",
     "style/refused.css",
-    "style/doctor.css",
     "style/webhooks.css",
-    "style/cluster.css",
     "style/apps.css",
     "app.js",
     "api.js",
@@ -61,9 +59,7 @@ const FILES: &[(&str, &str)] = &embedded![
     "pages/sockets.js",
     "pages/publish.js",
     "pages/refused.js",
-    "pages/doctor.js",
     "pages/webhooks.js",
-    "pages/cluster.js",
     "pages/apps.js",
 ];
 

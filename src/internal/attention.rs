@@ -91,15 +91,17 @@ fn of_condition(held: &ConditionSince, facts: &AttentionFacts) -> Attention {
 
 fn page_of(condition: Condition) -> Option<&'static str> {
     match condition {
-        Condition::Starting | Condition::Draining | Condition::LogLinesDropped => None,
         Condition::DescriptorsExhausted | Condition::DescriptorsLow => Some("sockets"),
-        Condition::RedisAway | Condition::ClusterDisagreements | Condition::RedisInputAway => {
-            Some("cluster")
-        }
         Condition::WebhookQueueFull => Some("webhooks"),
-        Condition::CertificatesRefused
+        Condition::Starting
+        | Condition::Draining
+        | Condition::LogLinesDropped
+        | Condition::RedisAway
+        | Condition::ClusterDisagreements
+        | Condition::RedisInputAway
+        | Condition::CertificatesRefused
         | Condition::CertificateExpired
-        | Condition::ConfigurationRefused => Some("doctor"),
+        | Condition::ConfigurationRefused => None,
     }
 }
 
@@ -115,7 +117,7 @@ fn certificate(facts: &AttentionFacts) -> Option<Attention> {
     };
     let severity = if days <= CERTIFICATE_DAYS_URGENT { Urgency::Bad } else { Urgency::Warn };
     let sentence = format!("A certificate ends {ends}: renew the file of tls.certificate");
-    Some(of_now("certificate_ends", severity, sentence, "doctor"))
+    Some(of_now("certificate_ends", severity, sentence, None))
 }
 
 fn of_minute(minute: &LastMinute) -> impl Iterator<Item = Attention> {
@@ -144,13 +146,13 @@ fn of_minute(minute: &LastMinute) -> impl Iterator<Item = Attention> {
         ("webhooks_failed", failed, "webhooks"),
     ];
     let shown = |(code, sentence, page): (&str, Option<String>, &str)| {
-        sentence.map(|sentence| of_now(code, Urgency::Warn, sentence, page))
+        sentence.map(|sentence| of_now(code, Urgency::Warn, sentence, Some(page)))
     };
     all.into_iter().filter_map(shown)
 }
 
-fn of_now(code: &str, severity: Urgency, sentence: String, page: &str) -> Attention {
-    let (code, page) = (code.to_owned(), Some(page.to_owned()));
+fn of_now(code: &str, severity: Urgency, sentence: String, page: Option<&str>) -> Attention {
+    let (code, page) = (code.to_owned(), page.map(str::to_owned));
     Attention { code, severity, sentence, since_ms: None, page }
 }
 
@@ -197,7 +199,7 @@ mod tests {
             vec![since(Condition::LogLinesDropped, 3), since(Condition::RedisAway, 12)];
         let all = attention(&AttentionFacts { nodes: 3, conditions, ..facts() });
         assert_eq!(all[0].sentence, "Redis is away since 12 s: 3 nodes serve their own sockets");
-        assert_eq!((all[0].severity, all[0].page.as_deref()), (Urgency::Bad, Some("cluster")));
+        assert_eq!((all[0].severity, all[0].page.as_deref()), (Urgency::Bad, None));
         assert_eq!(all[0].since_ms, Some(1_699_999_988_000));
         assert_eq!(all[1].code, "log_lines_dropped");
         assert!(all[1].sentence.starts_with("Log lines were lost"), "{}", all[1].sentence);
