@@ -101,9 +101,7 @@ impl EventCache {
         }
         None
     }
-}
 
-impl EventCache {
     /// Whether a channel has an event, which stays as old as it is.
     pub(super) fn has(&self, app_id: &str, channel: &ChannelName, now: Instant) -> bool {
         let entries = self.entries.lock();

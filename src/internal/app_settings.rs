@@ -115,7 +115,6 @@ pub(super) async fn reveal(
         tls: wanted.tls.unwrap_or(own.is_some_and(|(_, tls)| tls)),
         path: &server.prefix,
     };
-    tracing::info!(app, "an operator was shown the secret of an app");
     let app = channels.app();
     let env = laravel_env(&app, &address);
     Ok(json(&Revealed { secret: app.secret.reveal(), env }))

@@ -4,7 +4,7 @@
 //! rule, limit and encoding that clients meet is in it. It is a POST, since members of a presence channel see it.
 
 use std::sync::Arc;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
@@ -20,6 +20,7 @@ use super::answer::InternalError;
 use super::api::{InternalApi, MAX_CLIENTS};
 use super::parameters;
 use crate::node::Channels;
+use crate::observation::now_ms;
 use crate::probe::{PusherSocket, SocketFailure};
 use crate::protocol::signature::SigningKey;
 use crate::protocol::{ChannelName, ChannelType};
@@ -82,7 +83,6 @@ pub(super) async fn show(
         let text = format!("{MAX_CLIENTS} clients are shown already; close one");
         InternalError::new(StatusCode::TOO_MANY_REQUESTS, text)
     })?;
-    tracing::info!(app, channel = wanted.channel, "an operator looks at what a client receives");
     let key = channels.app().key.clone();
     let page = wanted.origin.as_deref();
     let mut client = ShownClient { socket: None, ready: String::new(), _permit: permit };
@@ -154,9 +154,7 @@ impl ShownClient {
     }
 
     fn line(&mut self, kind: &str, frame: Option<&str>, reason: Option<String>) {
-        let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let at_ms = u64::try_from(at_ms).unwrap_or(u64::MAX);
-        let line = serde_json::to_string(&Line { at_ms, kind, frame, reason });
+        let line = serde_json::to_string(&Line { at_ms: now_ms(), kind, frame, reason });
         self.ready.push_str(&line.expect("texts and numbers serialize"));
         self.ready.push('\n');
     }

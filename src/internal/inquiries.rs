@@ -17,6 +17,7 @@ use tower::ServiceExt;
 
 use super::api::InternalApi;
 use super::lent_taps::LentTaps;
+use super::other_nodes::MAX_ANSWER_BYTES;
 use super::{
     explanation, live_stream, overview, recorded_events, refusals, sockets, timeline_points,
 };
@@ -24,9 +25,6 @@ use crate::node::{AskedInquiry, MAX_PART_BYTES, NodeInquiries};
 
 /// Answers under way; what comes beyond waits in the queue of the node.
 const MAX_ANSWERS: usize = 8;
-
-/// A longer answer is not sent: the node that asks would not read it.
-const MAX_ANSWER_BYTES: usize = 4 << 20;
 
 /// Longer than the node that asks waits.
 const ANSWER_TIMEOUT: Duration = Duration::from_secs(2);

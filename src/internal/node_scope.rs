@@ -22,14 +22,14 @@ pub(super) fn take_scope(pairs: &mut Vec<(String, String)>) -> Result<NodeScope,
     let mut scope = NodeScope::All;
     let mut invalid = None;
     pairs.retain(|(name, value)| {
-        let is_scope = name == "nodes";
-        match value.as_str() {
-            _ if !is_scope => {}
-            "all" => scope = NodeScope::All,
-            "this" => scope = NodeScope::This,
-            _ => invalid = Some(InternalError::bad_request("nodes must be all or this")),
+        if name != "nodes" {
+            return true;
         }
-        !is_scope
+        match NodeScope::NAMES.into_iter().find(|(known, _)| value == known) {
+            Some((_, found)) => scope = found,
+            None => invalid = Some(InternalError::bad_request("nodes must be all or this")),
+        }
+        false
     });
     invalid.map_or(Ok(scope), Err)
 }

@@ -18,7 +18,7 @@ use super::node_scope::NodeScope;
 const WAIT: Duration = Duration::from_millis(500);
 
 /// A longer answer is not read: a record of that size is not what a test looks for.
-const MAX_ANSWER_BYTES: usize = 4 << 20;
+pub(super) const MAX_ANSWER_BYTES: usize = 4 << 20;
 
 /// How the other nodes answered; a field of answers in a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]

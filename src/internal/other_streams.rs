@@ -3,7 +3,7 @@
 //! Owns which nodes take part: each sends a part a second, and the viewer gets a row when one comes or goes.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, Instant};
 
 use axum::http::Uri;
 use serde::de::IgnoredAny;
@@ -12,6 +12,7 @@ use serde_json::json;
 use super::lent_taps::LEASE;
 use super::other_nodes::of_this_node;
 use crate::node::{Node, OpenInquiry};
+use crate::observation::now_ms;
 
 /// Two are lost before a tap ends.
 const RENEW_EVERY: Duration = Duration::from_secs(LEASE.as_secs() / 3);
@@ -82,8 +83,7 @@ impl OtherStreams {
         let names: Vec<String> =
             std::iter::once(self.own_name.clone()).chain(nodes.iter().cloned()).collect();
         self.shown = Some(nodes);
-        let at_ms = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_millis();
-        let row = json!({"at_ms": u64::try_from(at_ms).unwrap_or(u64::MAX), "kind": "nodes", "nodes": names});
+        let row = json!({"at_ms": now_ms(), "kind": "nodes", "nodes": names});
         Some(format!("{row}\n"))
     }
 }

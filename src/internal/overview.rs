@@ -12,7 +12,6 @@ use serde::{Deserialize, Serialize};
 use super::answer::{InternalError, json};
 use super::api::InternalApi;
 use super::attention::{Attention, AttentionFacts, attention};
-use super::node_scope::take_scope;
 use super::other_nodes::{self, OtherNodes};
 use super::parameters;
 use crate::build_info;
@@ -95,11 +94,7 @@ pub(super) async fn show(
     State(api): State<Arc<InternalApi>>,
     uri: Uri,
 ) -> Result<Response, InternalError> {
-    let mut pairs = parameters::pairs(uri.query().unwrap_or_default())?;
-    let scope = take_scope(&mut pairs)?;
-    if let Some((name, _)) = pairs.first() {
-        return Err(parameters::unknown(name, "nodes"));
-    }
+    let scope = parameters::scope_alone(&uri)?;
     let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     let mut nodes = vec![api.overview(now)];
     let (others, other_nodes) = other_nodes::ask::<OfOther>(&api, scope, &uri).await;

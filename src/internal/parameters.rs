@@ -3,11 +3,12 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
+use axum::http::Uri;
 use percent_encoding::percent_decode_str;
 
 use super::answer::InternalError;
 use super::api::InternalApi;
-use super::node_scope::take_scope;
+use super::node_scope::{NodeScope, take_scope};
 use crate::config::PayloadView;
 use crate::node::Channels;
 use crate::observation::{EventOutcome, NamePattern, OccurrenceKind, TapFilter};
@@ -53,6 +54,16 @@ pub(super) fn wanted(
         }
     }
     Ok((filter, seen))
+}
+
+/// The nodes that a request without other parameters is about.
+pub(super) fn scope_alone(uri: &Uri) -> Result<NodeScope, InternalError> {
+    let mut pairs = pairs(uri.query().unwrap_or_default())?;
+    let scope = take_scope(&mut pairs)?;
+    match pairs.first() {
+        None => Ok(scope),
+        Some((name, _)) => Err(unknown(name, "nodes")),
+    }
 }
 
 /// Takes one parameter of a filter; false if it is none.

@@ -77,7 +77,6 @@ async fn publish(
         let text = to_bytes(answer.into_body(), MAX_ERROR_BYTES).await.unwrap_or_default();
         return Err(InternalError::new(status, String::from_utf8_lossy(&text).trim()));
     }
-    tracing::info!(app, route, "an operator has published through the internal API");
     let verdicts = answer.headers().get_all("resound-explain").iter();
     let verdicts = verdicts.filter_map(|verdict| serde_json::from_slice(verdict.as_bytes()).ok());
     let is_partial = answer.headers().contains_key("resound-publish-scope");

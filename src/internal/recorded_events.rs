@@ -1,7 +1,6 @@
 //! `GET /internal/v1/apps/{app}/events`: the triggers and deliveries of an app that were recorded, with their data.
 
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::{Path, State};
 use axum::http::{StatusCode, Uri};
@@ -14,7 +13,7 @@ use super::api::InternalApi;
 use super::node_scope::take_scope;
 use super::other_nodes::{self, OtherNodes};
 use super::parameters;
-use crate::observation::{TapFilter, recorded_row};
+use crate::observation::{TapFilter, now_ms, recorded_row};
 
 #[derive(Serialize, Deserialize)]
 struct Recorded {
@@ -56,7 +55,7 @@ pub(super) async fn show(
     }
     filter.app = Some(app);
     // Before the look: an event that comes between the two is in the next answer again, and none is missed.
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now_ms = now_ms();
     let found = record.since(since, &filter);
     let node = api.node.name();
     let rows = found.events.iter().map(|event| recorded_row(event, node.as_deref()));
@@ -69,6 +68,5 @@ pub(super) async fn show(
         events.extend(answer.into_iter().flat_map(|answer| answer.events));
     }
     other_nodes::sort_by_time(&mut events);
-    let now_ms = u64::try_from(now.as_millis()).unwrap_or(u64::MAX);
     Ok(json(&Recorded { now_ms, events, incomplete, other_nodes }))
 }

@@ -10,7 +10,7 @@ use serde_json::value::RawValue;
 
 use super::answer::{InternalError, json};
 use super::api::InternalApi;
-use super::node_scope::{NodeScope, take_scope};
+use super::node_scope::NodeScope;
 use super::other_nodes::{self, OtherNodes};
 use super::parameters::{self, ListParameters};
 use crate::node::{SocketOrder, SocketQuery, SocketRow};
@@ -102,11 +102,7 @@ pub(super) async fn show(
     Path(id): Path<String>,
     uri: Uri,
 ) -> Result<Response, InternalError> {
-    let mut pairs = parameters::pairs(uri.query().unwrap_or_default())?;
-    let scope = take_scope(&mut pairs)?;
-    if let Some((name, _)) = pairs.first() {
-        return Err(parameters::unknown(name, "nodes"));
-    }
+    let scope = parameters::scope_alone(&uri)?;
     if let Some(socket) = api.node.socket(parse(&id)?).await {
         return Ok(json(&socket));
     }

@@ -1,10 +1,9 @@
 //! `POST …/apps/{app}/users/{user}/terminate` and `POST …/sockets/{id}/terminate`: closing sockets by hand.
 //!
-//! What happens to them is what the HTTP API's `terminate_connections` does. Each call is one line of the log.
+//! What happens to them is what the HTTP API's `terminate_connections` does. The gate logs each call.
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::{Path, State};
 use axum::response::Response;
 use serde::Serialize;
@@ -12,7 +11,6 @@ use serde::Serialize;
 use super::answer::{InternalError, json};
 use super::api::InternalApi;
 use super::{parameters, sockets};
-use crate::stream::Peer;
 
 #[derive(Serialize)]
 struct EndedUser {
@@ -31,31 +29,20 @@ struct EndedSocket {
 pub(super) async fn of_user(
     State(api): State<Arc<InternalApi>>,
     Path((app, user)): Path<(String, String)>,
-    peer: Option<Extension<Peer>>,
 ) -> Result<Response, InternalError> {
     let channels = parameters::channels_of(&api, &app)?;
     let in_presence = channels.app().terminate_presence_users;
     let sockets_on_this_node = channels.hub().sockets_of_user(&user, in_presence).len();
     channels.terminate_user(&user).await;
-    let by = peer.map(|Extension(peer)| tracing::field::display(peer));
-    tracing::info!(
-        app,
-        user_id = user,
-        client = by,
-        "connections of a user terminated at the internal listener"
-    );
     Ok(json(&EndedUser { app, user, sockets_on_this_node }))
 }
 
 pub(super) async fn of_socket(
     State(api): State<Arc<InternalApi>>,
     Path(id): Path<String>,
-    peer: Option<Extension<Peer>>,
 ) -> Result<Response, InternalError> {
     let socket = sockets::parse(&id)?;
     let ended = api.node.terminate_socket(socket).await;
     let app = ended.ok_or_else(|| api.absent(&id))?;
-    let by = peer.map(|Extension(peer)| tracing::field::display(peer));
-    tracing::info!(app, socket = %socket, client = by, "a socket terminated at the internal listener");
     Ok(json(&EndedSocket { app, socket: id }))
 }

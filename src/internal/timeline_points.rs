@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::extract::State;
 use axum::http::Uri;
@@ -14,6 +13,7 @@ use super::api::InternalApi;
 use super::node_scope::take_scope;
 use super::other_nodes::{self, OtherNodes};
 use super::parameters;
+use crate::observation::now_ms;
 use crate::timeline::{Points, Series};
 
 /// A step of five seconds is two pixels of a small chart of ten minutes.
@@ -102,9 +102,7 @@ pub(super) async fn show(
     let mut past = PastSeries::of(api.timeline.points(since_ms / 1000, step), step);
     let (others, other_nodes) = other_nodes::ask::<PastSeries>(&api, scope, &uri).await;
     others.iter().flatten().for_each(|other| past.add(other));
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now_ms = u64::try_from(now.as_millis()).unwrap_or_default();
-    Ok(json(&Answer { now_ms, past, other_nodes }))
+    Ok(json(&Answer { now_ms: now_ms(), past, other_nodes }))
 }
 
 #[cfg(test)]

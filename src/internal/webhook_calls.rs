@@ -3,7 +3,6 @@
 
 use std::sync::Arc;
 
-use axum::Extension;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::Response;
@@ -12,7 +11,6 @@ use serde::Serialize;
 use super::answer::{InternalError, json};
 use super::api::InternalApi;
 use super::parameters;
-use crate::stream::Peer;
 use crate::webhook::{EndpointState, Forwarding};
 
 #[derive(Serialize)]
@@ -42,18 +40,13 @@ pub(super) async fn show(
 pub(super) async fn resend(
     State(api): State<Arc<InternalApi>>,
     Path((app, endpoint)): Path<(String, String)>,
-    peer: Option<Extension<Peer>>,
 ) -> Result<Response, InternalError> {
     parameters::channels_of(&api, &app)?;
     let endpoint: usize = endpoint.parse().map_err(|_| {
         InternalError::bad_request("the endpoint must be its place in the list, from 0 on")
     })?;
     match api.own_server()?.webhooks.bring_forward(&app, endpoint) {
-        Forwarding::Made => {
-            let client = peer.map(|Extension(peer)| tracing::field::display(peer));
-            tracing::info!(app, endpoint, client, "a webhook call resent at the internal listener");
-            Ok(json(&Resent { app, endpoint }))
-        }
+        Forwarding::Made => Ok(json(&Resent { app, endpoint })),
         Forwarding::NothingWaits => Err(InternalError::new(
             StatusCode::CONFLICT,
             "no call of this endpoint waits for a retry on this node: the last one was taken, or given up after webhooks.retry_for_seconds",

@@ -176,7 +176,9 @@ describe('the pages Channels and Sockets', () => {
     await tab.untilText('The socket is closed.');
     await tab.untilText('The server closed it with 4009 (terminated)');
     await until(() => pusher.connection.state !== 'connected', 'the client noticing');
-    await until(() => world.node.server.log.includes('a socket terminated at the internal listener'), 'the line of the log');
+    const logged = () => world.node.server.log.split('\n').filter((line) => line.includes('a change was requested at the internal listener') && line.includes(`/internal/v1/sockets/${id}/terminate`));
+    await until(() => logged().length === 1, 'the one line of the log');
+    assert.match(logged()[0], /client="?127\.0\.0\.1/);
     await tab.show('sockets?state=closed');
     await tab.page.getByRole('link', { name: id }).waitFor();
     await tab.checkAxe();

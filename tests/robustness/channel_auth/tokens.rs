@@ -164,10 +164,8 @@ async fn keys_that_are_not_there_at_first_are_fetched_when_they_are() {
     assert_eq!(ask(&server, &token, "private-org.7.x").await.status, 200);
 }
 
-/// The issuer replaces its key while the server runs: tokens of the new one are accepted and tokens of the old one are
-/// refused, without a restart. Keys are fetched every ten seconds at most, so this takes as long.
-#[tokio::test]
-async fn a_key_that_replaces_another_is_accepted_and_the_other_one_is_refused() {
+/// A server that has accepted a token of the key "old", which the issuer has then replaced with "new".
+async fn with_withdrawn_key() -> (Issuer, TestServer, String) {
     let issuer = Issuer::start().await;
     issuer.add_key("old");
     let server = serving(&issuer).await;
@@ -175,6 +173,14 @@ async fn a_key_that_replaces_another_is_accepted_and_the_other_one_is_refused() 
     assert_eq!(ask(&server, &old, "private-org.7.x").await.status, 200);
     issuer.add_key("new");
     issuer.remove_key("old");
+    (issuer, server, old)
+}
+
+/// The issuer replaces its key while the server runs: tokens of the new one are accepted and tokens of the old one are
+/// refused, without a restart. Keys are fetched every ten seconds at most, so this takes as long.
+#[tokio::test]
+async fn a_key_that_replaces_another_is_accepted_and_the_other_one_is_refused() {
+    let (issuer, server, old) = with_withdrawn_key().await;
     let new = issuer.token("new", json!({ "org_id": 7 }));
     let refused = ask(&server, &new, "private-org.7.x").await;
     assert!(refused.status == 401 && refused.text.contains("(kid)"), "{refused:?}");
@@ -200,13 +206,7 @@ async fn a_key_that_replaces_another_is_accepted_and_the_other_one_is_refused() 
 /// The same where no token of the new key comes: the first old one after a long time is not believed.
 #[tokio::test]
 async fn a_withdrawn_key_is_refused_once_the_keys_are_old() {
-    let issuer = Issuer::start().await;
-    issuer.add_key("old");
-    let server = serving(&issuer).await;
-    let old = issuer.token("old", json!({ "org_id": 7 }));
-    assert_eq!(ask(&server, &old, "private-org.7.x").await.status, 200);
-    issuer.add_key("new");
-    issuer.remove_key("old");
+    let (issuer, server, old) = with_withdrawn_key().await;
     let mut ticks = tokio::time::interval(Duration::from_millis(100));
     within("the refusal", async {
         loop {
