@@ -49,7 +49,7 @@ struct Process<'a> {
 pub(super) async fn serve_until_stopped(
     server: Server,
     config: &Config,
-    signals: &mut Signals,
+    (signals, mut control): (&mut Signals, ControlSocket),
     predecessor: Option<Predecessor>,
     reloading: Reloading<'_>,
 ) -> Result<(), Failure> {
@@ -72,7 +72,6 @@ pub(super) async fn serve_until_stopped(
     let mut reported = pin!(report(&notifier, &status, opened, predecessor, {
         supervision.watchdog.map(|timeout| (timeout, server.pulses()))
     }));
-    let mut control = ControlSocket::listen();
     let mut run = pin!(server.run(async {
         // An error is the sender gone, which is a reason to stop too.
         let _ = stopped.await;

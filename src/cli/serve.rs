@@ -26,7 +26,7 @@ use resound::config::{
 };
 use resound::logging::{self, LogGuard};
 use resound::server::Server;
-use resound::supervision::{Inheritance, OwnerSocket};
+use resound::supervision::{ControlSocket, Inheritance, OwnerSocket};
 
 #[derive(Debug, Args)]
 pub(super) struct Serve {
@@ -116,6 +116,8 @@ async fn serve(config: &Config, start: Start<'_>) -> Result<(), Failure> {
     let mut signals = Signals::listen().context("cannot listen for signals")?;
     let mut server = Server::with_sockets(config, inheritance.sockets).await?;
     OwnerSocket::listen().into_iter().for_each(|socket| server.serve_owner(socket));
+    // Before the line "server started", after which commands are sent: they wait in its backlog.
+    let control = ControlSocket::listen();
     let pid_file = config.server.pid_file.clone().map(PidFile::new);
     pid_file.as_ref().map_or(Ok(()), PidFile::write)?;
     let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
@@ -151,8 +153,8 @@ async fn serve(config: &Config, start: Start<'_>) -> Result<(), Failure> {
     let reloading =
         Reloading { inputs, reloader, log, pid_file: pid_file.clone(), watch, reloads: 0 };
     let predecessor = inheritance.predecessor;
-    let done =
-        running::serve_until_stopped(server, config, &mut signals, predecessor, reloading).await;
+    let commands = (&mut signals, control);
+    let done = running::serve_until_stopped(server, config, commands, predecessor, reloading).await;
     pid_file.as_ref().map(PidFile::remove);
     done
 }
