@@ -80,6 +80,10 @@ pub fn router(api: &Arc<InternalApi>, entrance: Entrance) -> Router {
         .route("/internal/v1/apps/{app}/reveal", post(app_settings::reveal))
         .route("/internal/v1/apps/{app}/webhooks", get(webhook_calls::show))
         .route("/internal/v1/apps/{app}/webhooks/{endpoint}/resend", post(webhook_calls::resend))
+        .route(
+            "/internal/v1/apps/{app}/webhooks/{endpoint}/given_up/{batch}/resend",
+            post(webhook_calls::resend_given_up),
+        )
         .route("/internal/v1/apps/{app}/explain", get(explanation::show))
         .route("/internal/v1/apps/{app}/triggers/{id}", get(triggers::show))
         .route(

@@ -21,9 +21,12 @@ use crate::metrics::Metrics;
 use crate::observation::Observation;
 
 mod app_webhooks;
+mod call;
 mod endpoint;
+mod endpoint_past;
 mod endpoint_state;
 mod failure;
+mod given_up;
 mod http_calls;
 mod job;
 mod job_queue;
@@ -32,8 +35,9 @@ mod queue;
 
 use app_webhooks::{AppWebhooks, RunningEndpoint, Stage};
 use endpoint::Endpoint;
+use endpoint_past::EndpointPast;
 pub use endpoint_state::{EndpointState, Forwarding};
-use past_calls::PastCalls;
+pub use given_up::Resending;
 use queue::Queue;
 
 /// The webhooks of all apps. Dropping it ends their tasks.
@@ -113,12 +117,16 @@ impl Webhooks {
                     let queue =
                         Arc::new(Queue::new(self.limits.queue_events, self.metrics.clone()));
                     let webhook = endpoint.webhook().clone();
-                    let calls = Arc::new(PastCalls::default());
-                    tasks.spawn(endpoint.run(queue.clone(), webhooks.clone(), calls.clone()));
-                    RunningEndpoint { webhook, queue, calls }
+                    let past = Arc::new(EndpointPast::default());
+                    tasks.spawn(endpoint.run(queue.clone(), webhooks.clone(), past.clone()));
+                    RunningEndpoint { webhook, queue, past }
                 }
             };
             let endpoints: Vec<_> = endpoints.into_iter().map(start).collect();
+            for (place, endpoint) in endpoints.iter().enumerate() {
+                endpoint.past.set_place(place);
+                self.metrics.webhooks.expose_endpoint(&id, place);
+            }
             if webhooks.replace_endpoints(endpoints) {
                 app_webhooks::expose(&id, &webhooks, &self.metrics);
                 let (held_max, stages) = (self.limits.queue_events, self.stage.subscribe());
@@ -139,13 +147,19 @@ impl Webhooks {
     /// The endpoints of an app, in the order of the configuration.
     pub fn endpoint_states(&self, app_id: &str) -> Vec<EndpointState> {
         let webhooks = self.apps.lock().get(app_id).cloned();
-        webhooks.map(|webhooks| webhooks.endpoint_states()).unwrap_or_default()
+        webhooks.map(|webhooks| webhooks.endpoint_states(&self.metrics)).unwrap_or_default()
     }
 
     /// Has the call to this endpoint made now that waits for its retry.
     pub fn bring_forward(&self, app_id: &str, endpoint: usize) -> Forwarding {
         let webhooks = self.apps.lock().get(app_id).cloned();
         webhooks.map_or(Forwarding::NoEndpoint, |webhooks| webhooks.bring_forward(endpoint))
+    }
+
+    /// Has a call sent again that was given up under this number.
+    pub fn resend(&self, app_id: &str, endpoint: usize, batch: &str) -> Resending {
+        let webhooks = self.apps.lock().get(app_id).cloned();
+        webhooks.map_or(Resending::NoEndpoint, |webhooks| webhooks.resend(endpoint, batch))
     }
 
     /// Another process serves the channels from now on: a client that leaves here returns there, and its leave is not reported.

@@ -1,5 +1,6 @@
 //! What is counted of webhooks: events, calls by result, and what waits.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
@@ -20,10 +21,14 @@ metrics! {
         pub events_sent: Counter,
         /// Events that will not reach their endpoint
         pub events_lost: Counter,
+        /// Events that were lost, and that an endpoint took when an operator had them sent again
+        pub events_resent: Counter,
         /// Webhook calls that failed
         pub attempts_failed: Counter,
         /// Webhook calls, by app and result
         calls: Family<CallLabels, Counter>,
+        /// Webhook calls, by app, place of the endpoint in the configuration and result
+        endpoint_calls: Family<EndpointLabels, Counter>,
         /// The time from a webhook call to its answer
         call_duration_seconds: Histogram,
         /// Events that wait for the endpoints of an app
@@ -36,6 +41,13 @@ metrics! {
 #[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct CallLabels {
     app: String,
+    result: &'static str,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, Hash, EncodeLabelSet)]
+struct EndpointLabels {
+    app: String,
+    endpoint: usize,
     result: &'static str,
 }
 
@@ -55,6 +67,16 @@ pub enum CallResult {
 }
 
 impl CallResult {
+    /// One of each name.
+    const EACH: [Self; 6] = [
+        Self::Taken,
+        Self::Status(301),
+        Self::Status(401),
+        Self::Status(500),
+        Self::TimedOut,
+        Self::NoAnswer,
+    ];
+
     /// Its name in metrics.
     pub fn label(self) -> &'static str {
         match self {
@@ -71,18 +93,42 @@ impl CallResult {
 impl WebhookMetrics {
     /// Exposes the series of an app before its first call.
     pub fn expose(&self, app: &str) {
-        use CallResult::{NoAnswer, Status, Taken, TimedOut};
-        for result in [Taken, Status(301), Status(401), Status(500), TimedOut, NoAnswer] {
+        for result in CallResult::EACH {
             let labels = CallLabels { app: app.to_owned(), result: result.label() };
             self.calls.get_or_create_owned(&labels);
         }
         self.set_backlog(app, 0, Duration::ZERO);
     }
 
-    /// Counts a call.
-    pub fn called(&self, app: &str, result: CallResult, duration: Duration) {
+    /// Exposes the series of an endpoint before its first call.
+    pub fn expose_endpoint(&self, app: &str, endpoint: usize) {
+        for result in CallResult::EACH {
+            self.of_endpoint(app, endpoint, result);
+        }
+    }
+
+    fn of_endpoint(&self, app: &str, endpoint: usize, result: CallResult) -> Counter {
+        let (app, result) = (app.to_owned(), result.label());
+        self.endpoint_calls.get_or_create_owned(&EndpointLabels { app, endpoint, result })
+    }
+
+    /// How many calls of an endpoint had which result.
+    pub fn results_of(&self, app: &str, endpoint: usize) -> BTreeMap<&'static str, u64> {
+        let count = |result: CallResult| self.of_endpoint(app, endpoint, result).get();
+        CallResult::EACH.into_iter().map(|result| (result.label(), count(result))).collect()
+    }
+
+    /// Counts events of a call that was given up, and taken when it was sent again.
+    pub fn taken_again(&self, events: u64) {
+        self.events_sent.inc_by(events);
+        self.events_resent.inc_by(events);
+    }
+
+    /// Counts a call of the endpoint at this place.
+    pub fn called(&self, app: &str, endpoint: usize, result: CallResult, duration: Duration) {
         let labels = CallLabels { app: app.to_owned(), result: result.label() };
         self.calls.get_or_create(&labels).inc();
+        self.of_endpoint(app, endpoint, result).inc();
         self.call_duration_seconds.observe(duration);
         if result != CallResult::Taken {
             self.attempts_failed.inc();

@@ -186,6 +186,9 @@ pub struct WebhookCall {
     pub result: &'static str,
     /// Milliseconds until the answer.
     pub took_ms: u64,
+    /// It was given up before, and an operator had it sent again.
+    #[serde(rename = "resent", skip_serializing_if = "std::ops::Not::not")]
+    pub is_resent: bool,
 }
 
 impl EventOutcome {

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use arc_swap::{ArcSwap, Guard};
 use tokio::sync::watch;
 
-use super::past_calls::PastCalls;
+use super::endpoint_past::EndpointPast;
 use super::queue::{Backlog, Queue};
 use crate::app::{App, Webhook};
 use crate::channel_rules::{LEAVE_DELAY, WebhookDelay, WebhookEvent, WebhookSink};
@@ -27,7 +27,7 @@ pub(super) struct AppWebhooks {
 pub(super) struct RunningEndpoint {
     pub(super) webhook: Webhook,
     pub(super) queue: Arc<Queue<WebhookEvent>>,
-    pub(super) calls: Arc<PastCalls>,
+    pub(super) past: Arc<EndpointPast>,
 }
 
 impl AppWebhooks {

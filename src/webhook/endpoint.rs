@@ -1,18 +1,23 @@
 //! The task of one endpoint: collects events, sends them, and retries for Pusher's five minutes.
 //!
 //! Sends one call at a time, so an endpoint receives the events in order; the queue bounds those that
-//! wait meanwhile. How a call is made is left to `http_calls` and `job_queue`.
+//! wait meanwhile. A call that was given up is sent again where an operator wants that, between two others or two
+//! tries of one. How a call is made is left to `http_calls` and `job_queue`.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
 
 use super::app_webhooks::AppWebhooks;
+use super::call::Call;
+use super::endpoint_past::EndpointPast;
 use super::failure::CallFailure;
+use super::given_up::WantedCall;
 use super::http_calls::HttpCalls;
-use super::job_queue::{JobBatch, JobQueue};
-use super::past_calls::{PastCall, PastCalls};
+use super::job_queue::JobQueue;
+use super::past_calls::{CallContent, PastCall, milliseconds};
 use super::queue::Queue;
 use crate::app::{Webhook, WebhookTarget};
 use crate::channel_rules::WebhookEvent;
@@ -48,10 +53,13 @@ enum Transport {
     LaravelQueue(Box<JobQueue>),
 }
 
-/// What a call sends; the same again with each retry.
-enum Call {
-    Body(Vec<u8>),
-    Jobs(JobBatch),
+/// Why a call is made.
+#[derive(Clone, Copy)]
+enum Occasion<'a> {
+    /// Its events are new, or it failed before.
+    Due,
+    /// It was given up under this number, and an operator has it sent again.
+    Resent(&'a str),
 }
 
 /// The events of one call. Those that it still has when it is dropped are lost: the call was given up, or the
@@ -110,19 +118,27 @@ impl Endpoint {
         mut self: Box<Self>,
         queue: Arc<Queue<WebhookEvent>>,
         app: Arc<AppWebhooks>,
-        calls: Arc<PastCalls>,
+        past: Arc<EndpointPast>,
     ) {
         let metrics = self.metrics.clone();
-        while let Some(event) = queue.next().await {
+        loop {
+            let event = tokio::select! {
+                wanted = past.given_up.wanted() => {
+                    self.send_again(wanted, &app, &past).await;
+                    continue;
+                }
+                event = queue.next() => event,
+            };
+            let Some(event) = event else { return };
             let mut unsent = Unsent { events: vec![event], metrics: &metrics };
             if !self.webhook.batch_window.is_zero() {
-                self.wait(self.webhook.batch_window).await;
+                wait(&self.ending, self.webhook.batch_window).await;
             }
             // Jobs are one per event in any case, so events that wait already share a round trip.
             if !self.webhook.batch_window.is_zero() || self.makes_jobs() {
                 unsent.events.extend(queue.take(BATCH_EVENTS_MAX - 1));
             }
-            self.call(unsent, &app, &calls).await;
+            self.call(unsent, &app, &past).await;
         }
     }
 
@@ -130,52 +146,95 @@ impl Endpoint {
         matches!(self.transport, Transport::LaravelQueue(_))
     }
 
-    async fn call(&mut self, unsent: Unsent<'_>, app: &AppWebhooks, calls: &PastCalls) {
-        let (since, mut wait) = (Instant::now(), RETRY_FIRST);
-        let call = self.transport.prepare(&unsent.events);
+    async fn call(&mut self, unsent: Unsent<'_>, app: &AppWebhooks, past: &EndpointPast) {
+        let (since, mut delay, mut tries) = (Instant::now(), RETRY_FIRST, 0);
+        let (call, content) =
+            (self.transport.prepare(&unsent.events), CallContent::of(&unsent.events));
         loop {
-            let called = Instant::now();
-            let answer = self.transport.send(&call, app).await;
-            let result = answer.as_ref().err().map_or(CallResult::Taken, |failure| failure.result);
-            self.metrics.webhooks.called(&self.app_id, result, called.elapsed());
-            self.observation.record(OccurrenceKind::Webhook, || {
-                let took_ms = u64::try_from(called.elapsed().as_millis()).unwrap_or(u64::MAX);
-                let (url, events) = (self.webhook.url.clone(), unsent.events.len());
-                let call = WebhookCall { url, events, result: result.label(), took_ms };
-                (Some(self.app_id.clone()), What::Webhook(call))
-            });
-            calls.push(PastCall::new(called.elapsed(), answer.as_ref().err(), &unsent.events));
-            let Err(CallFailure { cause, .. }) = answer else {
+            tries += 1;
+            let made = self.make(&call, &content, Occasion::Due, app, past).await;
+            let Err(failure) = made else {
                 unsent.sent();
                 return;
             };
-            let (app, url) = (&self.app_id, &self.webhook.url);
+            let (app_id, url, cause) = (&self.app_id, &self.webhook.url, &failure.cause);
             // Between half of the wait and all of it: retries of endpoints that failed
             // together are spread.
-            let jittered = wait.mul_f64(rand::random_range(0.5..=1.0));
+            let jittered = delay.mul_f64(rand::random_range(0.5..=1.0));
             if since.elapsed() + jittered > self.retry {
                 let lost = unsent.events.len();
                 tracing::warn!(
-                    app,
+                    app = app_id,
                     url,
                     lost,
                     failure = cause,
                     "webhook events are lost: correct what the failure names, or raise webhooks.retry_for_seconds"
                 );
+                let bytes = call.bytes();
+                past.given_up.keep(call, bytes, tries, content, &failure);
                 return;
             }
-            tracing::warn!(app, url, failure = cause, retry_in = ?jittered, "webhook failed");
-            calls.until_retry(Instant::now() + jittered, self.wait(jittered)).await;
-            wait = (wait * 2).min(RETRY_LONGEST);
+            tracing::warn!(app = app_id, url, failure = cause, retry_in = ?jittered, "webhook failed");
+            let ending = self.ending.clone();
+            let waiting = wait(&ending, jittered);
+            let mut retry = pin!(past.calls.until_retry(Instant::now() + jittered, waiting));
+            loop {
+                tokio::select! {
+                    () = &mut retry => break,
+                    wanted = past.given_up.wanted() => self.send_again(wanted, app, past).await,
+                }
+            }
+            delay = (delay * 2).min(RETRY_LONGEST);
         }
     }
 
-    /// Waits, for [`RETRY_AT_THE_END`] at most once the process ends.
-    async fn wait(&self, time: Duration) {
-        tokio::select! {
-            () = tokio::time::sleep(time) => {}
-            () = self.ending.cancelled() => tokio::time::sleep(time.min(RETRY_AT_THE_END)).await,
+    /// Makes a call that was given up once more, without a retry: the operator who wants it sees what came of it.
+    async fn send_again(
+        &mut self,
+        mut wanted: WantedCall<Call>,
+        app: &AppWebhooks,
+        past: &EndpointPast,
+    ) {
+        self.transport.renew(&mut wanted.call);
+        let occasion = Occasion::Resent(&wanted.batch);
+        let made = self.make(&wanted.call, &wanted.content, occasion, app, past).await;
+        if made.is_ok() {
+            self.metrics.webhooks.taken_again(wanted.content.events as u64);
         }
+        past.given_up.ended(wanted, made.err().as_ref());
+    }
+
+    /// Makes a call, counts it and shows it.
+    async fn make(
+        &mut self,
+        call: &Call,
+        content: &CallContent,
+        occasion: Occasion<'_>,
+        app: &AppWebhooks,
+        past: &EndpointPast,
+    ) -> Result<(), CallFailure> {
+        let called = Instant::now();
+        let answer = self.transport.send(call, occasion, app).await;
+        let took = called.elapsed();
+        let result = answer.as_ref().err().map_or(CallResult::Taken, |failure| failure.result);
+        self.metrics.webhooks.called(&self.app_id, past.place(), result, took);
+        let is_resent = matches!(occasion, Occasion::Resent(_));
+        self.observation.record(OccurrenceKind::Webhook, || {
+            let (url, events, result) = (self.webhook.url.clone(), content.events, result.label());
+            let call = WebhookCall { url, events, result, took_ms: milliseconds(took), is_resent };
+            (Some(self.app_id.clone()), What::Webhook(call))
+        });
+        let shown = PastCall::new(took, answer.as_ref().err(), content.clone());
+        past.calls.push(if is_resent { shown.resent() } else { shown });
+        answer
+    }
+}
+
+/// Waits, for [`RETRY_AT_THE_END`] at most once the process ends.
+async fn wait(ending: &CancellationToken, time: Duration) {
+    tokio::select! {
+        () = tokio::time::sleep(time) => {}
+        () = ending.cancelled() => tokio::time::sleep(time.min(RETRY_AT_THE_END)).await,
     }
 }
 
@@ -187,11 +246,26 @@ impl Transport {
         }
     }
 
-    async fn send(&mut self, call: &Call, app: &AppWebhooks) -> Result<(), CallFailure> {
-        match (self, call) {
-            (Self::Http(calls), Call::Body(body)) => calls.post(body, app).await,
-            (Self::LaravelQueue(queue), Call::Jobs(batch)) => queue.push(batch).await,
-            (Self::Http(_), Call::Jobs(_)) | (Self::LaravelQueue(_), Call::Body(_)) => {
+    /// Prepares a call that was given up for being sent again, with the same body or jobs.
+    fn renew(&mut self, call: &mut Call) {
+        if let (Self::LaravelQueue(queue), Call::Jobs(batch)) = (self, call) {
+            queue.renumber(batch);
+        }
+    }
+
+    async fn send(
+        &mut self,
+        call: &Call,
+        occasion: Occasion<'_>,
+        app: &AppWebhooks,
+    ) -> Result<(), CallFailure> {
+        match (self, call, occasion) {
+            (Self::Http(calls), Call::Body(body), Occasion::Due) => calls.post(body, app).await,
+            (Self::Http(calls), Call::Body(body), Occasion::Resent(batch)) => {
+                calls.post_again(body, batch, app).await
+            }
+            (Self::LaravelQueue(queue), Call::Jobs(batch), _) => queue.push(batch).await,
+            (Self::Http(_), Call::Jobs(_), _) | (Self::LaravelQueue(_), Call::Body(_), _) => {
                 unreachable!("an endpoint sends what it prepared")
             }
         }

@@ -3,8 +3,8 @@
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use anyhow::Context;
-use reqwest::Client;
 use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use reqwest::{Client, RequestBuilder};
 use serde::Serialize;
 
 use super::app_webhooks::AppWebhooks;
@@ -13,6 +13,9 @@ use crate::channel_rules::WebhookEvent;
 use crate::config::WebhooksConfig;
 use crate::http_client::http_client;
 use crate::protocol::signature;
+
+/// The header field of a call that was given up before.
+const RESENT: &str = "resound-resent";
 
 /// The client of one endpoint.
 pub(super) struct HttpCalls {
@@ -51,11 +54,26 @@ impl HttpCalls {
 
     /// Sends a call with the key and the secret that the app has now.
     pub(super) async fn post(&self, body: &[u8], app: &AppWebhooks) -> Result<(), CallFailure> {
-        let request = {
-            let app = app.app();
-            let request = self.client.post(&self.url).header("X-Pusher-Key", &app.key);
-            request.header("X-Pusher-Signature", signature::signed_body(&app, body))
-        };
+        Self::send(self.signed(body, app), body).await
+    }
+
+    /// Sends a call that was given up under this number, which its header names: the body is the same.
+    pub(super) async fn post_again(
+        &self,
+        body: &[u8],
+        batch: &str,
+        app: &AppWebhooks,
+    ) -> Result<(), CallFailure> {
+        Self::send(self.signed(body, app).header(RESENT, batch), body).await
+    }
+
+    fn signed(&self, body: &[u8], app: &AppWebhooks) -> RequestBuilder {
+        let app = app.app();
+        let request = self.client.post(&self.url).header("X-Pusher-Key", &app.key);
+        request.header("X-Pusher-Signature", signature::signed_body(&app, body))
+    }
+
+    async fn send(request: RequestBuilder, body: &[u8]) -> Result<(), CallFailure> {
         match request.body(body.to_vec()).send().await {
             Ok(answer) if answer.status().is_success() => Ok(()),
             Ok(answer) => Err(CallFailure::of_status(answer.status())),

@@ -63,9 +63,16 @@ pub(super) struct JobQueue {
 }
 
 /// The jobs of one step.
+#[derive(Debug)]
 pub(super) struct JobBatch {
     number: u64,
     jobs: Vec<String>,
+}
+
+impl JobBatch {
+    pub(super) fn bytes(&self) -> usize {
+        self.jobs.iter().map(String::len).sum()
+    }
 }
 
 impl JobQueue {
@@ -102,6 +109,13 @@ impl JobQueue {
             job(&self.queue, &self.app_id, event, identity)
         };
         JobBatch { number: self.batches, jobs: events.iter().map(one).collect() }
+    }
+
+    /// Gives a batch that was given up the next number: those behind it may have been appended meanwhile, and the
+    /// script takes no lower one. The jobs stay, with their ids.
+    pub(super) fn renumber(&mut self, batch: &mut JobBatch) {
+        self.batches += 1;
+        batch.number = self.batches;
     }
 
     /// Appends a batch, once, however often it is called with it.

@@ -32,8 +32,18 @@ pub(super) struct PastCall {
     /// Why it failed, and what to change.
     #[serde(skip_serializing_if = "Option::is_none")]
     cause: Option<String>,
-    /// How many events it carried.
-    events: usize,
+    #[serde(flatten)]
+    content: CallContent,
+    /// It was given up before, and an operator had it sent again.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    resent: bool,
+}
+
+/// What a call carries, without the data of the events.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub(super) struct CallContent {
+    /// How many events.
+    pub(super) events: usize,
     /// Their kinds, each once.
     kinds: Vec<&'static str>,
 }
@@ -54,16 +64,9 @@ struct State {
 }
 
 impl PastCall {
-    pub(super) fn new(
-        took: Duration,
-        failure: Option<&CallFailure>,
-        events: &[WebhookEvent],
-    ) -> Self {
+    pub(super) fn new(took: Duration, failure: Option<&CallFailure>, content: CallContent) -> Self {
         let at = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         let result = failure.map_or(CallResult::Taken, |failure| failure.result);
-        let mut kinds: Vec<_> = events.iter().map(|event| event.payload.kind().name()).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
         Self {
             at_ms: milliseconds(at),
             took_ms: milliseconds(took),
@@ -72,11 +75,30 @@ impl PastCall {
                 CallResult::Status(status) => Some(status),
                 _ => None,
             },
-            cause: failure.map(|failure| failure.cause.chars().take(CAUSE_CHARS_MAX).collect()),
-            events: events.len(),
-            kinds,
+            cause: failure.map(cause_of),
+            content,
+            resent: false,
         }
     }
+
+    /// The same of a call that was given up before.
+    pub(super) fn resent(self) -> Self {
+        Self { resent: true, ..self }
+    }
+}
+
+impl CallContent {
+    pub(super) fn of(events: &[WebhookEvent]) -> Self {
+        let mut kinds: Vec<_> = events.iter().map(|event| event.payload.kind().name()).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        Self { events: events.len(), kinds }
+    }
+}
+
+/// Why a call failed, as it is shown.
+pub(super) fn cause_of(failure: &CallFailure) -> String {
+    failure.cause.chars().take(CAUSE_CHARS_MAX).collect()
 }
 
 impl PastCalls {
@@ -122,13 +144,13 @@ pub(super) fn milliseconds(time: Duration) -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{CALLS_MAX, Duration, PastCall, PastCalls};
+    use super::{CALLS_MAX, CallContent, Duration, PastCall, PastCalls};
 
     #[test]
     fn the_oldest_call_is_dropped() {
         let calls = PastCalls::default();
         for took in 0..=CALLS_MAX as u64 {
-            calls.push(PastCall::new(Duration::from_millis(took), None, &[]));
+            calls.push(PastCall::new(Duration::from_millis(took), None, CallContent::of(&[])));
         }
         let (kept, retry_at) = calls.now();
         let took: Vec<u64> = kept.iter().map(|call| call.took_ms).collect();

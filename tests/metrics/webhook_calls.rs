@@ -1,4 +1,5 @@
-//! The calls of webhooks as an operator sees them, and one that is made again before its time.
+//! The calls of webhooks as an operator sees them, one that is made again before its time, and one that is sent again
+//! after it was given up.
 
 use std::time::{Duration, Instant};
 
@@ -16,10 +17,16 @@ const READ_ONLY: &str = "Bearer look-only-0123456";
 
 /// The body and the signature of the next call, which gets this status.
 async fn take(listener: &TcpListener, status: &str) -> (String, String) {
+    let (body, signature, _) = take_marked(listener, status).await;
+    (body, signature)
+}
+
+/// The same, and the number under which the call was given up.
+async fn take_marked(listener: &TcpListener, status: &str) -> (String, String, Option<String>) {
     within("a call of the webhook", async {
         let (stream, _) = listener.accept().await.unwrap();
         let mut stream = BufReader::new(stream);
-        let (mut length, mut signature) = (0, String::new());
+        let (mut length, mut signature, mut batch) = (0, String::new(), None);
         loop {
             let mut line = String::new();
             stream.read_line(&mut line).await.unwrap();
@@ -33,12 +40,15 @@ async fn take(listener: &TcpListener, status: &str) -> (String, String) {
             if let Some(value) = line.strip_prefix("x-pusher-signature: ") {
                 value.clone_into(&mut signature);
             }
+            if let Some(value) = line.strip_prefix("resound-resent: ") {
+                batch = Some(value.to_owned());
+            }
         }
         let mut body = vec![0; length];
         stream.read_exact(&mut body).await.unwrap();
         let answer = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: 0\r\n\r\n");
         stream.write_all(answer.as_bytes()).await.unwrap();
-        (String::from_utf8(body).unwrap(), signature)
+        (String::from_utf8(body).unwrap(), signature, batch)
     })
     .await
 }
@@ -50,20 +60,27 @@ async fn ask(server: &TestServer, token: &str, method: &str, path: &str) -> (u16
     (status, serde_json::from_str(&body).unwrap())
 }
 
-/// The endpoint once it has made this many calls.
-async fn after_calls(server: &TestServer, count: usize) -> Value {
-    within("the calls to be listed", async {
+/// The endpoint once it is as it should be.
+async fn endpoint_that(server: &TestServer, is: impl Fn(&Value) -> bool) -> Value {
+    within("the endpoint to be listed so", async {
         loop {
             let (status, answer) = ask(server, READ_ONLY, "GET", APP).await;
             assert_eq!((status, &answer["app"]), (200, &json!("123456")), "{answer}");
             let endpoint = answer["endpoints"][0].clone();
-            if endpoint["calls"].as_array().unwrap().len() == count
-                && endpoint["retry_in_ms"].is_u64() == (endpoint["calls"][0]["result"] != "taken")
-            {
+            if is(&endpoint) {
                 return endpoint;
             }
             tokio::task::yield_now().await;
         }
+    })
+    .await
+}
+
+/// The endpoint once it has made this many calls.
+async fn after_calls(server: &TestServer, count: usize) -> Value {
+    endpoint_that(server, |endpoint| {
+        endpoint["calls"].as_array().unwrap().len() == count
+            && endpoint["retry_in_ms"].is_u64() == (endpoint["calls"][0]["result"] != "taken")
     })
     .await
 }
@@ -115,6 +132,80 @@ async fn a_call_that_failed_is_listed_and_made_again_at_once() {
     assert_eq!(endpoint["calls"][0]["result"], "taken");
     assert_eq!(endpoint["calls"][1]["result"], "server_error");
     assert_eq!(ask(&server, FULL, "POST", &resend).await, (409, nothing_waits));
+}
+
+/// Refuses calls until one is given up; returns their body, and the endpoint then.
+async fn given_up(listener: &TcpListener, server: &TestServer) -> (String, Value) {
+    let given_up = endpoint_that(server, |endpoint| endpoint["given_up"][0].is_object());
+    let mut given_up = std::pin::pin!(given_up);
+    let (body, _) = take(listener, "500 Internal Server Error").await;
+    loop {
+        tokio::select! {
+            endpoint = &mut given_up => return (body, endpoint),
+            again = take(listener, "500 Internal Server Error") => assert_eq!(again.0, body),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_call_that_was_given_up_is_sent_again_with_the_same_body() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/hook", listener.local_addr().unwrap());
+    let config = "internal.listen = [\"127.0.0.1:0\"]\ninternal.token = \"all-of-it-0123456\"\ninternal.read_only_token = \"look-only-0123456\"\nwebhooks.retry_for_seconds = 1\n";
+    let webhook = format!("[[apps.webhooks]]\nurl = \"{url}\"\nevents = [\"channel_occupied\"]\n");
+    let server = TestServer::with(&format!("{config}{REVERB_APP}{webhook}")).await;
+    let mut socket = server.connect().await;
+    socket.subscribe("orders").await;
+    let (body, endpoint) = given_up(&listener, &server).await;
+    let call = &endpoint["given_up"][0];
+    let tries = endpoint["calls"].as_array().unwrap().len();
+    assert_eq!(
+        [&call["bytes"], &call["tries"], &call["events"], &call["kinds"], &call["state"]],
+        [
+            &json!(body.len()),
+            &json!(tries),
+            &json!(1),
+            &json!(["channel_occupied"]),
+            &json!("kept")
+        ]
+    );
+    assert_eq!(call["cause"], "it answered 500 Internal Server Error");
+    assert_eq!(endpoint["results"]["server_error"], tries);
+    assert!(!endpoint.to_string().contains("orders"), "data of the app: {endpoint}");
+
+    let batch = call["batch"].as_str().unwrap();
+    let resend = format!("{APP}/0/given_up/{batch}/resend");
+    assert_eq!(ask(&server, READ_ONLY, "POST", &resend).await.0, 403);
+    let queued = (200, json!({"app": "123456", "endpoint": 0, "batch": batch}));
+    assert_eq!(ask(&server, FULL, "POST", &resend).await, queued);
+    let (again, _, marked) = take_marked(&listener, "503 Service Unavailable").await;
+    assert_eq!((again.as_str(), marked.as_deref()), (body.as_str(), Some(batch)));
+    let is_kept = |endpoint: &Value| endpoint["given_up"][0]["state"] == "kept";
+    let endpoint = endpoint_that(&server, is_kept).await;
+    assert_eq!(endpoint["given_up"][0]["tries"], tries + 1);
+    assert_eq!(endpoint["given_up"][0]["cause"], "it answered 503 Service Unavailable");
+    assert_eq!(endpoint["calls"][0]["resent"], true);
+    assert_eq!(endpoint["calls"][1]["resent"], Value::Null);
+
+    assert_eq!(ask(&server, FULL, "POST", &resend).await, queued);
+    assert_eq!(ask(&server, FULL, "POST", &resend).await.0, 409, "it is under way");
+    assert_eq!(take(&listener, "200 OK").await.0, body);
+    let endpoint =
+        endpoint_that(&server, |endpoint| endpoint["given_up"][0]["state"] == "taken").await;
+    assert_eq!(endpoint["results"]["taken"], 1);
+    let refused = json!({"error": "the endpoint took this call when it was sent again; it is not sent a second time"});
+    assert_eq!(ask(&server, FULL, "POST", &resend).await, (409, refused));
+    let absent = ask(&server, FULL, "POST", &format!("{APP}/0/given_up/7/resend")).await;
+    let sentence = "no call with this number is kept on this node: of each endpoint the last 20 that were given up are, in 1 MB";
+    assert_eq!(absent, (404, json!({ "error": sentence })));
+
+    let of = |result: &str| {
+        let labels = format!("{{app=\"123456\",endpoint=\"0\",result=\"{result}\"}}");
+        server.metric(&format!("resound_webhook_endpoint_calls_total{labels}"))
+    };
+    assert_eq!((of("taken"), of("server_error"), of("timed_out")), (1.0, tries as f64 + 1.0, 0.0));
+    let count = |name: &str| server.metric(&format!("resound_webhook_events_{name}_total"));
+    assert_eq!((count("lost"), count("sent"), count("resent")), (1.0, 1.0, 1.0));
 }
 
 #[tokio::test]

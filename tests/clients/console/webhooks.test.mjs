@@ -1,8 +1,9 @@
-// Owns the page Webhooks: a call that fails, with its cause; resent by a click, which a read-only token is not offered.
+// Owns the page Webhooks: a call that fails, with its cause; resent by a click, which a read-only token is not offered; and one
+// that was given up, sent again.
 
 import assert from 'node:assert/strict';
 import { after, before, describe, test } from 'node:test';
-import { launch, openTab, READ_ONLY_TOKEN, startConsole } from '../harness/console.mjs';
+import { consoleWorld, launch, openTab, READ_ONLY_TOKEN, startConsole } from '../harness/console.mjs';
 import { connectPusher, startBackend, subscribed, webhooks } from '../harness.mjs';
 
 describe('the page Webhooks', () => {
@@ -37,6 +38,42 @@ describe('the page Webhooks', () => {
     await tab.untilText('Takes calls');
     const bodies = new Set(endpoint.calls.items.map(({ rawBody }) => rawBody));
     assert.equal(bodies.size, 1);
+    assert.equal(endpoint.events.items.length, 1);
+  });
+});
+
+describe('the page Webhooks, with a call that was given up', () => {
+  const receiver = webhooks();
+  const endpoint = receiver.endpoint({ events: ['channel_occupied'] });
+  const world = consoleWorld({ app: () => receiver.app(), sections: { webhooks: { retry_for_seconds: 1 } } });
+
+  test('sends it again with the same body, marked, and says what came of it', async (t) => {
+    const [node] = world.nodes;
+    const backend = await startBackend(node.server);
+    t.after(() => backend.stop());
+    endpoint.answers = Array(9).fill(500);
+    const client = await connectPusher(t, { server: node.server, backend }, 'ann');
+    await subscribed(client.subscribe('orders'));
+    const tab = await openTab(t, world.browser, { url: node.url, page: 'webhooks' });
+    await tab.untilText('These calls were given up');
+    const looker = await openTab(t, world.browser, { url: node.url, page: 'webhooks', token: READ_ONLY_TOKEN });
+    await looker.untilText('Not delivered');
+    assert.equal(await looker.page.getByRole('button', { name: /^Send again/ }).count(), 0);
+    const tries = endpoint.calls.items.length;
+    endpoint.answers = [503];
+    await tab.page.getByRole('button', { name: /^Send again/ }).click();
+    await tab.untilText('it answered 503 Service Unavailable');
+    await tab.checkAxe();
+    await tab.checkNarrow();
+    await tab.screenshots('webhooks-given-up');
+    await tab.page.getByRole('button', { name: /^Send again/ }).click();
+    await tab.untilText('Sent again, taken');
+    await tab.untilText('taken 1');
+    const [first, ...resent] = [endpoint.calls.items[0], ...endpoint.calls.items.slice(tries)];
+    assert.deepEqual(resent.map(({ rawBody }) => rawBody), [first.rawBody, first.rawBody]);
+    const [marks, [kept]] = [resent.map(({ headers }) => headers['resound-resent']), (await node.api('/apps/123456/webhooks')).body.endpoints[0].given_up];
+    assert.deepEqual(marks, [kept.batch, kept.batch]);
+    assert.equal(first.headers['resound-resent'], undefined);
     assert.equal(endpoint.events.items.length, 1);
   });
 });

@@ -22,7 +22,7 @@ const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-pra
 
 /**
  * Starts `count` servers with a console; two and more share a Redis. `internal`: keys of its section, such as
- * `{ payloads: 'full' }`; `app`, `apps`, `sections`: as `startServer` takes them.
+ * `{ payloads: 'full' }`; `app` (or what returns it once the hooks before have run), `apps`, `sections`: as `startServer` takes them.
  */
 export async function startConsole({ count = 1, internal = {}, app, apps, sections = {} } = {}) {
   const made = { nodes: [], redis: null };
@@ -36,7 +36,7 @@ export async function startConsole({ count = 1, internal = {}, app, apps, sectio
     for (let at = 0; at < count; at += 1) {
       const listen = `${HOST}:${await freePort()}`;
       const keys = { token: TOKEN, read_only_token: READ_ONLY_TOKEN, ...internal, listen: [listen] };
-      const server = await startServer({ app, apps, sections: { ...sections, ...cluster, internal: keys } });
+      const server = await startServer({ app: typeof app === 'function' ? app() : app, apps, sections: { ...sections, ...cluster, internal: keys } });
       made.nodes.push(new ConsoleNode(server, `http://${listen}`));
     }
   } catch (failure) {

@@ -7,7 +7,7 @@
  *   channel?: string, channels?: string[], event?: string, except?: string, subscribers?: number, bytes?: number,
  *   data?: string, data_cut?: boolean, socket?: string, user_id?: string, client?: string, by?: string,
  *   code?: number, reason?: string, part?: string, cause?: string, origin?: string, url?: string, events?: number,
- *   result?: string, took_ms?: number, count?: number,
+ *   result?: string, took_ms?: number, resent?: boolean, count?: number,
  * }} Row */
 
 const clock = new Intl.DateTimeFormat(navigator.language, { hour: '2-digit', minute: '2-digit', second: '2-digit', fractionalSecondDigits: 3, hourCycle: 'h23' });
@@ -50,7 +50,7 @@ export const channelsOf = (row) => row.channels ?? (row.channel ? [row.channel] 
  * @returns {{ name: string, tone: 'good' | 'warn' | 'bad' } | null} */
 export function outcomeOf(row) {
   if (row.kind === 'refused') return { name: 'Refused', tone: 'bad' };
-  if (row.kind === 'webhook') return row.result === 'delivered' ? { name: 'Delivered', tone: 'good' } : { name: row.result ?? '', tone: 'warn' };
+  if (row.kind === 'webhook') return row.result === 'taken' ? { name: 'Taken', tone: 'good' } : { name: row.result ?? '', tone: 'warn' };
   if (row.kind === 'delivery' || row.outcome === 'delivered') return { name: 'Delivered', tone: 'good' };
   if (row.outcome === 'missed') return { name: 'No receiver', tone: 'warn' };
   return null;
@@ -72,12 +72,12 @@ export function whatOf(row) {
 export function detailOf(row) {
   const parts = [];
   if (row.kind === 'refused') parts.push(partName(row.part), row.code, row.socket && `socket ${row.socket}`, row.client);
-  else if (row.kind === 'webhook') parts.push(`${row.events} events`, `${row.took_ms} ms`);
+  else if (row.kind === 'webhook') parts.push(row.events === 1 ? '1 event' : `${row.events} events`, `${row.took_ms} ms`, row.resent && 'sent again after it was given up');
   else {
     if (row.subscribers !== undefined) parts.push(row.subscribers === 1 ? '1 subscriber' : `${row.subscribers} subscribers`);
     if (row.except) parts.push(row.source === 'client_event' ? `from ${row.except}` : `except ${row.except}`);
     if (row.socket) parts.push(`socket ${row.socket}`);
     if (row.client) parts.push(row.client);
   }
-  return parts.filter((part) => part !== undefined && part !== '').join(' · ');
+  return parts.filter((part) => part !== undefined && part !== false && part !== '').join(' · ');
 }

@@ -1,9 +1,10 @@
 // @ts-check
-// The page Webhooks: the endpoints of each app, what waits for them, their last calls, and a call that is made again at once.
+// The page Webhooks: the endpoints of each app, what waits for them, their last calls, a call that is made again at once, and
+// calls that were given up, each of which can be sent again.
 
 import { get, poll, post } from '../api.js';
 import { fill, h } from '../dom.js';
-import { counted, date, duration, milliseconds, number, time } from '../format.js';
+import { bytes, counted, date, duration, milliseconds, number, time } from '../format.js';
 import { copyButton, empty, notice, section, status } from '../parts.js';
 
 /** Between two looks: a retry is due within seconds. */
@@ -12,8 +13,9 @@ const LOOK_EVERY_MS = 2000;
 /** A whole entry of the configuration. */
 const EXAMPLE = '[[apps.webhooks]]\nurl = "https://example.com/webhooks"\nevents = ["channel_occupied", "channel_vacated"]';
 
-/** @typedef {{ at_ms: number, took_ms: number, result: string, status?: number, cause?: string, events: number, kinds: string[] }} Call */
-/** @typedef {{ url: string, events: string[], queue_events: number, oldest_event_ms: number | null, retry_in_ms: number | null, calls: Call[] }} Endpoint */
+/** @typedef {{ at_ms: number, took_ms: number, result: string, status?: number, cause?: string, events: number, kinds: string[], resent?: boolean }} Call */
+/** @typedef {{ batch: string, at_ms: number, bytes: number, tries: number, events: number, kinds: string[], cause: string, state: 'kept' | 'too_large' | 'resending' | 'taken' }} GivenUp */
+/** @typedef {{ url: string, events: string[], queue_events: number, oldest_event_ms: number | null, retry_in_ms: number | null, results: Record<string, number>, calls: Call[], given_up: GivenUp[] }} Endpoint */
 /** @typedef {{ app: string, node?: string, endpoints: Endpoint[] }} AppEndpoints */
 
 /** @type {import('../app.js').Page} */
@@ -36,10 +38,10 @@ export const page = {
       fill(list, some.length > 0 ? some.map((app) => ofApp(app, mayChange ? resend : null)) : none());
       if (focused) [.../** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll('[data-focus]'))].find((one) => one.dataset.focus === focused)?.focus();
     };
-    const resend = async (/** @type {string} */ app, /** @type {number} */ at) => {
+    const resend = async (/** @type {string} */ app, /** @type {number} */ at, /** @type {string | undefined} */ batch) => {
       try {
-        await post(['apps', app, 'webhooks', String(at), 'resend']);
-        fill(done, notice('info', 'The call is made now; its result comes up in the list.'));
+        await post(['apps', app, 'webhooks', at, ...(batch ? ['given_up', batch] : []), 'resend']);
+        fill(done, notice('info', batch ? 'The call is sent again, with the same body; its result comes up in the list.' : 'The call is made now; its result comes up in the list.'));
         await look(undefined);
       } catch (failure) {
         fill(done, notice('bad', failure instanceof Error ? failure.message : String(failure)));
@@ -56,27 +58,29 @@ function none() {
 
 /**
  * @param {AppEndpoints} app
- * @param {((app: string, at: number) => void) | null} resend
+ * @param {((app: string, at: number, batch?: string) => void) | null} resend
  */
 function ofApp({ app, node, endpoints }, resend) {
   const from = node && h('p', { class: 'soft' }, `What node ${node} has sent; each event is sent by one node of the cluster.`);
-  return section(`App ${app}`, from, ...endpoints.map((endpoint, at) => one(endpoint, `${app} ${at}`, resend && (() => resend(app, at)))));
+  return section(`App ${app}`, from, ...endpoints.map((endpoint, at) => one(endpoint, `${app} ${at}`, resend && ((batch) => resend(app, at, batch)))));
 }
 
 /**
  * @param {Endpoint} endpoint
  * @param {string} key
- * @param {(() => void) | null} resend
+ * @param {((batch?: string) => void) | null} resend
  */
 function one(endpoint, key, resend) {
-  const { url, events, queue_events: waiting, oldest_event_ms: oldest, retry_in_ms: retry, calls } = endpoint;
+  const { url, events, queue_events: waiting, oldest_event_ms: oldest, retry_in_ms: retry, results, calls, given_up: givenUp } = endpoint;
   const last = calls[0];
   const state = !last ? status('off', 'Not called yet') : last.result === 'taken' ? status('good', 'Takes calls') : status('bad', 'Fails');
   const backlog = `${counted(waiting, 'event')} waiting${oldest === null ? '' : `; the oldest, waiting or being sent, is ${duration(oldest)} old`}`;
-  const again = retry !== null && h('div', { class: 'row' }, h('span', null, `The next try is in ${duration(retry)}.`), resend && h('button', { type: 'button', 'data-focus': `${key} resend`, onclick: resend }, 'Resend now'));
+  const again = retry !== null && h('div', { class: 'row' }, h('span', null, `The next try is in ${duration(retry)}.`), resend && h('button', { type: 'button', 'data-focus': `${key} resend`, onclick: () => resend() }, 'Resend now'));
   const head = h('div', { class: 'row' }, h('strong', { class: 'webhook-url' }, url), state);
   const facts = h('p', { class: 'soft' }, `${events.length > 0 ? events.join(', ') : 'All events'} · ${backlog}`);
-  return h('article', { class: 'card webhook' }, head, facts, last?.cause && notice('bad', last.cause), again, calls.length > 0 && list(url, calls, key));
+  const counts = Object.entries(results).filter(([, count]) => count > 0).map(([result, count]) => `${result.replaceAll('_', ' ')} ${number(count)}`);
+  const since = counts.length > 0 && h('p', { class: 'soft webhook-results' }, `Calls since the start: ${counts.join(', ')}`);
+  return h('article', { class: 'card webhook' }, head, facts, since, last?.cause && notice('bad', last.cause), again, calls.length > 0 && list(url, calls, key), givenUp.length > 0 && listGivenUp(url, givenUp, key, resend));
 }
 
 /**
@@ -88,9 +92,34 @@ function list(url, calls, key) {
   const heads = ['Time', 'Result', 'Took', 'Events', 'Kinds'];
   const rows = calls.map((call) => {
     const result = call.result === 'taken' ? status('good', 'taken') : status('bad', call.status ? String(call.status) : call.result.replaceAll('_', ' '));
-    const cells = [h('span', { title: date(call.at_ms) }, time(call.at_ms)), result, milliseconds(call.took_ms), number(call.events), call.kinds.join(', ')];
+    const cells = [h('span', { title: date(call.at_ms) }, time(call.at_ms)), call.resent ? h('span', null, result, ' sent again') : result, milliseconds(call.took_ms), number(call.events), call.kinds.join(', ')];
     return h('tr', null, cells.map((cell, at) => h('td', { 'data-label': heads[at], title: at === 1 ? call.cause : null }, cell)));
   });
   const table = h('table', null, h('thead', null, h('tr', null, heads.map((name) => h('th', { scope: 'col' }, name)))), h('tbody', null, rows));
   return h('div', { class: 'table', tabindex: 0, role: 'region', 'data-focus': `${key} calls`, 'aria-label': `The last calls of ${url}` }, table);
+}
+
+/**
+ * Calls that were given up, each with a button or with what became of it.
+ * @param {string} url
+ * @param {GivenUp[]} calls
+ * @param {string} key
+ * @param {((batch?: string) => void) | null} resend
+ */
+function listGivenUp(url, calls, key, resend) {
+  const heads = ['Given up', 'Events', 'Kinds', 'Size', 'Tries', 'Why', 'Now'];
+  const rows = calls.map((call) => {
+    const again = (/** @type {GivenUp} */ { batch }) => resend && h('button', { type: 'button', 'data-focus': `${key} ${batch}`, 'aria-label': `Send again what was given up at ${time(call.at_ms)}`, onclick: () => resend(batch) }, 'Send again');
+    const now = {
+      kept: () => again(call) || status('bad', 'Not delivered'),
+      too_large: () => status('bad', 'Too large to be kept'),
+      resending: () => status('info', 'Being sent again'),
+      taken: () => status('good', 'Sent again, taken'),
+    }[call.state];
+    const cells = [h('span', { title: date(call.at_ms) }, time(call.at_ms)), number(call.events), call.kinds.join(', '), bytes(call.bytes), number(call.tries), call.cause, now?.()];
+    return h('tr', null, cells.map((cell, at) => h('td', { 'data-label': heads[at] }, cell)));
+  });
+  const table = h('table', null, h('thead', null, h('tr', null, heads.map((name) => h('th', { scope: 'col' }, name)))), h('tbody', null, rows));
+  const what = h('p', { class: 'soft' }, 'These calls were given up, and their events are lost to the endpoint until they are sent again: the same body, marked by the header resound-resent.');
+  return h('div', { class: 'webhook-given-up' }, h('h3', null, 'Given up'), what, h('div', { class: 'table', tabindex: 0, role: 'region', 'data-focus': `${key} given up`, 'aria-label': `Calls of ${url} that were given up` }, table));
 }
