@@ -27,7 +27,7 @@ pub use laravel_queue::LaravelQueue;
 pub use origin::{OriginPattern, Origins};
 pub use pacing::{Pacing, PacingRule};
 pub use public_key::PublicKey;
-pub use redis_server::{HostPort, RedisAddress, RedisConfig};
+pub use redis_server::{HostPort, NodeAddress, NodeAddresses, RedisAddress, RedisConfig};
 pub use secret::{Secret, fingerprint};
 pub use webhook::{Webhook, WebhookKind, WebhookTarget};
 pub use wildcard::fits_pattern;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::app::{App, Apps};
-pub use crate::app::{HostPort, RedisAddress, RedisConfig};
+pub use crate::app::{HostPort, NodeAddress, NodeAddresses, RedisAddress, RedisConfig};
 
 mod admission;
 mod app_variables;

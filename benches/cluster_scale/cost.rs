@@ -87,6 +87,7 @@ fn connect(redis: &Redis, runtime: &Runtime, node: u64) -> anyhow::Result<RedisC
         sentinel_password: None,
         database: 0,
         ca: None,
+        node_addresses: Default::default(),
     };
     let settings = ClusterSettings {
         prefix: "resound".to_owned(),

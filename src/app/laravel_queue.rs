@@ -35,7 +35,9 @@ impl fmt::Display for LaravelQueue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let address = self.redis.address.to_string();
         match (&self.redis.address, address.strip_prefix("redis://")) {
-            (RedisAddress::Tcp { .. }, Some(end)) => write!(f, "laravel-queue://{end}")?,
+            (RedisAddress::Tcp { .. } | RedisAddress::Seeds { .. }, Some(end)) => {
+                write!(f, "laravel-queue://{end}")?
+            }
             _ => write!(f, "laravel-queue+{address}")?,
         }
         if !matches!(self.redis.address, RedisAddress::Unix(_)) {

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use super::secret::Secret;
 
-/// One Redis or Valkey, or one of several that Sentinel names, and the login for it.
+/// One Redis or Valkey, one of several that Sentinel names, or a Redis Cluster, and the login for it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisConfig {
     /// Where it is.
@@ -26,6 +26,8 @@ pub struct RedisConfig {
     /// The root CAs that may have signed its certificate, in PEM form; only with TLS. `None`: the
     /// default root CAs.
     pub ca: Option<Vec<u8>>,
+    /// Where nodes of a Redis Cluster are reached that announce another address.
+    pub node_addresses: NodeAddresses,
 }
 
 /// Where Redis is. Shown without credentials, which it does not have.
@@ -38,6 +40,13 @@ pub enum RedisAddress {
         /// Not 0.
         port: u16,
         /// Whether to use TLS.
+        tls: bool,
+    },
+    /// Some nodes of a Redis Cluster, of which one that answers is enough.
+    Seeds {
+        /// At least two.
+        nodes: Vec<HostPort>,
+        /// Whether to use TLS, to all nodes.
         tls: bool,
     },
     /// On a unix socket.
@@ -74,10 +83,46 @@ impl fmt::Display for HostPort {
     }
 }
 
+/// The addresses that nodes of a Redis Cluster announce, and where each is reached from here.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct NodeAddresses(pub Vec<NodeAddress>);
+
+/// One of them. Without a port, it holds for all ports of the host.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NodeAddress {
+    /// The host that a node announces.
+    pub announced: String,
+    /// The port that it announces; `None`: any.
+    pub announced_port: Option<u16>,
+    /// The host at which it is reached.
+    pub host: String,
+    /// The port there; `None`: the announced one.
+    pub port: Option<u16>,
+}
+
+impl NodeAddresses {
+    /// Where the node is reached that announces this address.
+    pub fn reachable(&self, announced: HostPort) -> HostPort {
+        let is_named = |entry: &&NodeAddress| {
+            entry.announced == announced.host
+                && entry.announced_port.is_none_or(|port| port == announced.port)
+        };
+        match self.0.iter().find(is_named) {
+            Some(NodeAddress { host, port, .. }) => {
+                HostPort { host: host.clone(), port: port.unwrap_or(announced.port) }
+            }
+            None => announced,
+        }
+    }
+}
+
 impl RedisAddress {
     /// Whether connections are encrypted.
     pub fn has_tls(&self) -> bool {
-        matches!(self, Self::Tcp { tls: true, .. } | Self::Sentinel { tls: true, .. })
+        match self {
+            Self::Tcp { tls, .. } | Self::Seeds { tls, .. } | Self::Sentinel { tls, .. } => *tls,
+            Self::Unix(_) => false,
+        }
     }
 }
 
@@ -90,11 +135,41 @@ impl fmt::Display for RedisAddress {
                 let end = HostPort { host: host.clone(), port: *port };
                 write!(f, "redis{secure}://{end}")
             }
+            Self::Seeds { nodes, .. } => write!(f, "redis{secure}://{}", list(nodes)),
             Self::Unix(path) => write!(f, "unix://{}", path.display()),
             Self::Sentinel { sentinels, master, .. } => {
-                let ends: Vec<_> = sentinels.iter().map(HostPort::to_string).collect();
-                write!(f, "redis{secure}+sentinel://{}/{master}", ends.join(","))
+                write!(f, "redis{secure}+sentinel://{}/{master}", list(sentinels))
             }
         }
+    }
+}
+
+fn list(ends: &[HostPort]) -> String {
+    let ends: Vec<_> = ends.iter().map(HostPort::to_string).collect();
+    ends.join(",")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{HostPort, NodeAddress, NodeAddresses};
+
+    #[test]
+    fn an_announced_address_leads_where_the_first_entry_for_it_says() {
+        let entry = |announced: &str, announced_port, host: &str, port| NodeAddress {
+            announced: announced.to_owned(),
+            announced_port,
+            host: host.to_owned(),
+            port,
+        };
+        let addresses = NodeAddresses(vec![
+            entry("10.0.0.1", Some(6379), "::1", Some(7001)),
+            entry("10.0.0.1", None, "redis.example", None),
+        ]);
+        let reachable = |host: &str, port| {
+            addresses.reachable(HostPort { host: host.to_owned(), port }).to_string()
+        };
+        assert_eq!(reachable("10.0.0.1", 6379), "[::1]:7001");
+        assert_eq!(reachable("10.0.0.1", 6380), "redis.example:6380");
+        assert_eq!(reachable("10.0.0.2", 6379), "10.0.0.2:6379");
     }
 }

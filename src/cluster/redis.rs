@@ -5,7 +5,7 @@
 //! gets everything that arrives.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -15,11 +15,14 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::directory::agreement::Claim;
+use super::directory::key::epoch as epoch_key;
 use super::directory::reply::Reply;
 use super::directory::request::Request;
 use super::directory::{NodeId, RedisIdentity};
 use crate::config::{ClusterSettings, RedisConfig};
-use crate::redis_connection::{Connector, LinkError, LinkPhase, OutageLog, ServerInfo, TimeLimit};
+use crate::redis_connection::{
+    Connector, KeySpace, LinkError, LinkPhase, OutageLog, ServerInfo, TimeLimit,
+};
 
 mod claims;
 mod client;
@@ -42,7 +45,8 @@ pub(super) struct RedisLink {
     owner: Arc<dyn LinkOwner>,
     node: NodeDescription,
     connector: Connector,
-    commands: Arc<Commands>,
+    /// What names would begin with in a Redis Cluster.
+    sharded: Arc<KeySpace>,
     time_limit: TimeLimit,
     outage_log: OutageLog,
     /// The Redis process of the last link, and the link's number there.
@@ -91,23 +95,64 @@ pub(super) enum LinkEvent<'a> {
 }
 
 /// Passes the pushes of one connection on, until the link gives it up.
-#[derive(Default)]
 struct PushGate {
+    sharded: Arc<KeySpace>,
     is_closed: AtomicBool,
-    /// Redis or the network ended the connection.
+    /// Unsubscriptions that were sent and are not confirmed.
+    unsubscribing: AtomicUsize,
+    /// The server has ended a subscription by itself: the slot of the topics is on another one now. The library takes
+    /// this push for the answer to the command that waits longest, so no answer counts any more.
+    has_moved: AtomicBool,
+    /// The connection cannot be used any more.
     gone: CancellationToken,
 }
 
 impl PushGate {
+    fn new(sharded: Arc<KeySpace>) -> Self {
+        Self {
+            sharded,
+            is_closed: AtomicBool::new(false),
+            unsubscribing: AtomicUsize::new(0),
+            has_moved: AtomicBool::new(false),
+            gone: CancellationToken::new(),
+        }
+    }
+
+    /// A batch is about to be sent.
+    fn announce(&self, batch: &[Request]) {
+        let count = batch.iter().filter(|it| matches!(it, Request::Unsubscribe(_))).count();
+        if count > 0 {
+            self.unsubscribing.fetch_add(count, Ordering::Relaxed);
+        }
+    }
+
+    /// Why the connection cannot be used.
+    fn end(&self) -> LinkError {
+        match self.has_moved.load(Ordering::Relaxed) {
+            true => LinkError::SlotMoved,
+            false => LinkError::Redis(closed()),
+        }
+    }
+
     fn pass(&self, push: &PushInfo, owner: &dyn LinkOwner) {
         if self.is_closed.load(Ordering::Relaxed) {
             return;
         }
-        match Push::read(push) {
+        match Push::read(push, &self.sharded) {
             Push::Message { topic, payload } => {
-                owner.link_event(LinkEvent::Message { topic, payload });
+                owner.link_event(LinkEvent::Message { topic: &topic, payload });
             }
-            Push::Subscribed { topic } => owner.link_event(LinkEvent::Subscribed { topic }),
+            Push::Subscribed { topic } => {
+                owner.link_event(LinkEvent::Subscribed { topic: &topic });
+            }
+            Push::Unsubscribed => {
+                let one_less = |count: usize| count.checked_sub(1);
+                let (relaxed, count) = (Ordering::Relaxed, &self.unsubscribing);
+                if count.fetch_update(relaxed, relaxed, one_less).is_err() {
+                    self.has_moved.store(true, Ordering::Relaxed);
+                    self.gone.cancel();
+                }
+            }
             Push::Gone => self.gone.cancel(),
             Push::Other => {}
         }
@@ -123,28 +168,26 @@ impl RedisLink {
     ) -> Result<Self, LinkError> {
         let prefix = &node.settings.prefix;
         let connector = Connector::new(redis, prefix)?;
-        let commands = Arc::new(Commands::new(node.node, prefix, node.app_ids.clone()));
+        let sharded = Arc::new(KeySpace::of_redis_cluster(prefix));
         let time_limit = TimeLimit::new(timeout, node.settings.beat_holds());
         let outage_log = OutageLog::default();
-        Ok(Self { owner, node, connector, commands, time_limit, outage_log, last: None })
+        Ok(Self { owner, node, connector, sharded, time_limit, outage_log, last: None })
     }
 
     /// Connects and serves, again and again.
     pub(super) async fn run(mut self) {
         loop {
-            let gate = Arc::new(PushGate::default());
-            let (error, phase) = match self.connect(&gate).await {
-                Ok((client, identity)) => {
+            let (error, phase) = match self.connect().await {
+                Ok((client, identity, gate)) => {
                     self.owner.link_event(LinkEvent::Connected(identity));
                     let since = Instant::now();
-                    let error = self.serve_with_claims(client, &gate.gone).await;
+                    let error = self.serve_with_claims(client, &gate).await;
                     gate.is_closed.store(true, Ordering::Relaxed);
                     self.owner.link_event(LinkEvent::Disconnected);
                     self.time_limit.link_ended(error.is_timeout(), since.elapsed());
                     (error, LinkPhase::Serving)
                 }
                 Err(error) => {
-                    gate.is_closed.store(true, Ordering::Relaxed);
                     self.owner.link_event(LinkEvent::ConnectFailed);
                     (error, LinkPhase::Connecting)
                 }
@@ -159,20 +202,17 @@ impl RedisLink {
     }
 
     /// Serves, and exchanges claims beside that; returns why the link ended.
-    async fn serve_with_claims(
-        &mut self,
-        client: RedisClient,
-        gone: &CancellationToken,
-    ) -> LinkError {
+    async fn serve_with_claims(&mut self, client: RedisClient, gate: &PushGate) -> LinkError {
         let owner = self.owner.clone();
-        let NodeDescription { node, settings, .. } = &self.node;
+        let NodeDescription { node, .. } = &self.node;
         let own = self.owner.clone();
-        let claims = ClaimExchange::new(*node, &settings.prefix, move || own.claim());
+        let prefix = client.names().prefix();
+        let claims = ClaimExchange::new(*node, prefix, move || own.claim());
         let claims = claims.run(client.connection(), move |others| {
             owner.link_event(LinkEvent::Claims(others));
         });
         tokio::select! {
-            error = self.serve(client, gone) => error,
+            error = self.serve(client, gate) => error,
             never = claims => match never {},
         }
     }
@@ -190,16 +230,9 @@ impl RedisLink {
         }
     }
 
-    async fn connect(
-        &mut self,
-        gate: &Arc<PushGate>,
-    ) -> Result<(RedisClient, RedisIdentity), LinkError> {
+    async fn connect(&mut self) -> Result<(RedisClient, RedisIdentity, Arc<PushGate>), LinkError> {
         let owner = self.owner.clone();
-        let (pushes_to, gate) = (self.owner.clone(), gate.clone());
-        let connect = self.introduce(move |push| {
-            gate.pass(&push, &*pushes_to);
-            Ok(())
-        });
+        let connect = self.introduce();
         tokio::pin!(connect);
         let mut ticks = tokio::time::interval(TICK);
         loop {
@@ -210,17 +243,31 @@ impl RedisLink {
         }
     }
 
-    /// A connection, and the Redis at its end.
+    /// A connection, the Redis at its end, and the gate of its pushes.
     async fn introduce(
         &mut self,
-        push_sender: impl Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
-    ) -> Result<(RedisClient, RedisIdentity), LinkError> {
-        let mut connection = self.connector.connect(self.time_limit.current(), push_sender).await?;
+    ) -> Result<(RedisClient, RedisIdentity, Arc<PushGate>), LinkError> {
+        let mut gate = Arc::new(PushGate::new(self.sharded.clone()));
+        let pushes = || {
+            gate = Arc::new(PushGate::new(self.sharded.clone()));
+            let (gate, owner) = (gate.clone(), self.owner.clone());
+            move |push: PushInfo| {
+                gate.pass(&push, &*owner);
+                Ok(())
+            }
+        };
+        let (guard, timeout) = (self.sharded.guard(), self.time_limit.current());
+        let mut connection = self.connector.connect_to_owner(&guard, timeout, pushes).await?;
         let mut hello = redis::pipe();
         hello.cmd("INFO").arg("server").cmd("CLIENT").arg("ID");
         let (info, id): (InfoDict, u64) = hello.query_async(&mut connection).await?;
         let server = ServerInfo::new(info);
-        server.check()?;
+        self.connector.check(&server)?;
+        let NodeDescription { node, settings, app_ids } = &self.node;
+        if server.is_cluster() {
+            self.connector.learn_nodes(&mut connection).await;
+        }
+        let names = server.names(&settings.prefix);
         let run = server.run();
         // Requests that are still under way on the last connection must not be executed after those of this one:
         // a state is absolute, so an old one would undo a new one.
@@ -234,41 +281,28 @@ impl RedisLink {
             });
         }
         self.last = Some((run.clone(), id));
-        let epoch = self.epoch(&mut connection).await?;
-        let client =
-            RedisClient::new(connection, self.commands.clone(), &self.node.settings).await?;
-        Ok((client, RedisIdentity { run, epoch }))
-    }
-
-    /// The epoch of the data in Redis, drawn by the first node that found none.
-    async fn epoch(&self, connection: &mut MultiplexedConnection) -> Result<String, RedisError> {
-        let key = commands::epoch(&self.node.settings.prefix);
-        let mut ask = redis::pipe();
-        ask.cmd("SET")
-            .arg(&key)
-            .arg(NodeId::from_random(rand::random()).to_string())
-            .arg("NX")
-            .ignore();
-        ask.cmd("GET").arg(&key);
-        let (epoch,): (String,) = ask.query_async(connection).await?;
-        Ok(epoch)
+        let epoch = epoch(&mut connection, &names).await?;
+        let commands = Arc::new(Commands::new(*node, names, app_ids.clone()));
+        let client = RedisClient::new(connection, commands, settings).await?;
+        Ok((client, RedisIdentity { run, epoch }, gate))
     }
 
     /// Sends batch after batch until the link breaks. One is under way at a time: what is queued meanwhile goes
     /// with the next. The log reports the link as up after the first: a Redis that refuses writes accepts
     /// connections, too.
-    async fn serve(&mut self, mut client: RedisClient, gone: &CancellationToken) -> LinkError {
+    async fn serve(&mut self, mut client: RedisClient, gate: &PushGate) -> LinkError {
         let mut ticks = tokio::time::interval(TICK);
         loop {
             let batch = self.owner.take_requests();
             if batch.is_empty() {
                 tokio::select! {
                     () = self.owner.requests_ready().notified() => {}
-                    () = gone.cancelled() => return LinkError::Redis(closed()),
+                    () = gate.gone.cancelled() => return gate.end(),
                     _ = ticks.tick() => self.owner.link_event(LinkEvent::Tick),
                 }
                 continue;
             }
+            gate.announce(&batch);
             let sent = Instant::now();
             let answers = client.send_batch(&batch);
             tokio::pin!(answers);
@@ -278,6 +312,9 @@ impl RedisLink {
                     _ = ticks.tick() => self.owner.link_event(LinkEvent::Tick),
                 }
             };
+            if gate.has_moved.load(Ordering::Relaxed) {
+                return gate.end();
+            }
             match answers {
                 Ok(answers) => {
                     self.owner.link_event(LinkEvent::RoundTrip(sent.elapsed()));
@@ -292,6 +329,23 @@ impl RedisLink {
             }
         }
     }
+}
+
+/// The epoch of the data in Redis, drawn by the first node that found none.
+async fn epoch(
+    connection: &mut MultiplexedConnection,
+    names: &KeySpace,
+) -> Result<String, RedisError> {
+    let key = epoch_key(names.prefix());
+    let mut ask = redis::pipe();
+    ask.cmd("SET")
+        .arg(&key)
+        .arg(NodeId::from_random(rand::random()).to_string())
+        .arg("NX")
+        .ignore();
+    ask.cmd("GET").arg(&key);
+    let (epoch,): (String,) = ask.query_async(connection).await?;
+    Ok(epoch)
 }
 
 fn closed() -> RedisError {

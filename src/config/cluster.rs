@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::error::ConfigError;
 use super::layers::Layer;
-use super::redis::RedisKeys;
+use super::redis::{RedisKeys, node_addresses};
 use super::values::{Setting, Values};
 use crate::app::RedisConfig;
 
@@ -23,7 +23,7 @@ const MAX_PREFIX_CHARS: usize = 64;
 /// Of one channel; more is not what a gap of seconds needs, and Redis keeps it in memory.
 const MAX_STREAM_EVENTS: u64 = 1_000_000;
 
-/// `[cluster]`: several nodes that share messages through one Redis or Valkey.
+/// `[cluster]`: several nodes that share messages through one Redis or Valkey, or a Redis Cluster.
 #[derive(Debug, Clone)]
 pub struct ClusterConfig {
     /// Where Redis is.
@@ -78,11 +78,13 @@ impl ClusterConfig {
         let prefix = prefix(&values.at("cluster.prefix"))?;
         let queue_bytes = values.at("cluster.queue_bytes").bytes()?;
         let streams = streams(values)?;
+        let node_addresses = node_addresses(&values.at("cluster.node_addresses"))?;
         if !is_on(values) {
             return Ok(None);
         }
         let section = "cluster";
         let redis = RedisConfig::read(RedisKeys { values, layers, path: "cluster.", section })?;
+        let redis = RedisConfig { node_addresses, ..redis };
         let settings = ClusterSettings {
             prefix: match redis.database {
                 0 => prefix.clone(),
@@ -164,7 +166,7 @@ fn timeout(values: Values<'_>, after: Duration, lease: Duration) -> Result<Durat
     Ok(timeout)
 }
 
-/// Braces would mark the part of a key that decides where Redis Cluster keeps it; patterns and
+/// Braces mark the part of a key that decides where Redis Cluster keeps it, and the link adds them; patterns and
 /// control characters would make topics of this cluster match those of another one.
 fn prefix(setting: &Setting<'_>) -> Result<String, ConfigError> {
     let allowed = format_args!(

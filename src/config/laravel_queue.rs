@@ -8,7 +8,7 @@ use percent_encoding::percent_decode_str;
 use super::error::ConfigError;
 use super::redis::{RedisUrl, certificates};
 use super::values::{Setting, Values};
-use crate::app::{LaravelQueue, RedisConfig, Secret};
+use crate::app::{LaravelQueue, NodeAddresses, RedisConfig, Secret};
 
 /// What the address begins with; a scheme of `cluster.url` may follow a `+`.
 const SCHEME: &str = "laravel-queue";
@@ -95,6 +95,7 @@ pub(super) fn laravel_queue(values: Values<'_>) -> Result<LaravelQueue, ConfigEr
         sentinel_password: secret(parsed.sentinel_password),
         database: parsed.database.unwrap_or_default(),
         ca,
+        node_addresses: NodeAddresses::default(),
     };
     Ok(LaravelQueue {
         redis,

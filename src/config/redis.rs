@@ -12,12 +12,14 @@ use rustls::pki_types::pem::PemObject;
 use super::error::ConfigError;
 use super::layers::Layer;
 use super::values::{Setting, Values};
-use crate::app::{RedisAddress, RedisConfig, Secret};
+use crate::app::{NodeAddresses, RedisAddress, RedisConfig, Secret};
 
 mod address;
+mod node_addresses;
 mod url;
 
 use address::{LARGEST_DATABASE, host};
+pub(super) use node_addresses::node_addresses;
 pub(super) use url::RedisUrl;
 
 const HOST: &str = "it must be a host name or an IP address, tls:// and one of them, or the path \
@@ -83,6 +85,7 @@ impl RedisConfig {
             database,
             ca: certificates(&at("ca_file"), &url.address, WITH_TLS)?,
             address: url.address,
+            node_addresses: NodeAddresses::default(),
         })
     }
 
@@ -98,6 +101,7 @@ impl RedisConfig {
             database: parts.database.unwrap_or_default(),
             ca: certificates(ca_file, &parts.address, "begin the url with rediss://")?,
             address: parts.address,
+            node_addresses: NodeAddresses::default(),
         })
     }
 }

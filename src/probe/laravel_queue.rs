@@ -43,8 +43,14 @@ pub async fn watch_queue(
 ) -> Result<QueueState, String> {
     let mut connector = Connector::new(redis, "").map_err(|error| error.to_string())?;
     let watched = async {
-        let mut connection = connector.connect(limit, |_| Ok(())).await?;
-        watch(&mut connection, names).await.map_err(LinkError::from)
+        for name in names {
+            // In a Redis Cluster each name may be on another node.
+            let connecting = connector.connect_to_owner(name, limit, || |_| Ok(()));
+            if let Some(state) = watch(&mut connecting.await?, name).await? {
+                return Ok(state);
+            }
+        }
+        Ok::<_, LinkError>(QueueState::Empty)
     };
     match tokio::time::timeout(limit + WATCH, watched).await {
         Ok(Ok(state)) => Ok(state),
@@ -53,28 +59,25 @@ pub async fn watch_queue(
     }
 }
 
+/// What the queue under one name has; `None` if it is empty.
 async fn watch(
     connection: &mut MultiplexedConnection,
-    names: &[String],
-) -> Result<QueueState, RedisError> {
-    for name in names {
-        let before = look(connection, name).await?;
-        if before.reserved > 0 {
-            return Ok(QueueState::AtWork(before.reserved));
-        }
-        if before.waiting == 0 {
-            continue;
-        }
-        tokio::time::sleep(WATCH).await;
-        let after = look(connection, name).await?;
-        let is_standing = after.reserved == 0 && after.waiting > 0 && after.first == before.first;
-        return Ok(if is_standing {
-            QueueState::Standing(after.waiting)
-        } else {
-            QueueState::Moving
-        });
+    name: &str,
+) -> Result<Option<QueueState>, RedisError> {
+    let before = look(connection, name).await?;
+    if before.reserved > 0 {
+        return Ok(Some(QueueState::AtWork(before.reserved)));
     }
-    Ok(QueueState::Empty)
+    if before.waiting == 0 {
+        return Ok(None);
+    }
+    tokio::time::sleep(WATCH).await;
+    let after = look(connection, name).await?;
+    let is_standing = after.reserved == 0 && after.waiting > 0 && after.first == before.first;
+    Ok(Some(match is_standing {
+        true => QueueState::Standing(after.waiting),
+        false => QueueState::Moving,
+    }))
 }
 
 async fn look(connection: &mut MultiplexedConnection, name: &str) -> Result<QueueLook, RedisError> {

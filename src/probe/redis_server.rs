@@ -10,7 +10,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{InfoDict, RedisError};
 
 use crate::config::RedisConfig;
-use crate::redis_connection::{Connector, LinkError, LinkPhase, ServerInfo};
+use crate::redis_connection::{Connector, KeySpace, LinkError, LinkPhase, ServerInfo};
 
 /// Answers whose time is measured.
 const ANSWERS: usize = 3;
@@ -57,7 +57,14 @@ pub async fn ask_redis(
     let address = redis.address.to_string();
     let mut connector = Connector::new(redis, prefix).map_err(|error| error.to_string())?;
     let asked = async {
-        let mut connection = connector.connect(limit, |_| Ok(())).await?;
+        // Of a Redis Cluster, the node that has the keys.
+        let guard = KeySpace::of_redis_cluster(prefix).guard();
+        let mut connection = match needed {
+            RedisUse::Cluster(_) => {
+                connector.connect_to_owner(&guard, limit, || |_| Ok(())).await?
+            }
+            RedisUse::Laravel => connector.connect(limit, |_| Ok(())).await?,
+        };
         facts(&mut connection, address, needed).await
     };
     match tokio::time::timeout(limit, asked).await {
@@ -76,8 +83,9 @@ async fn facts(
     let version: String = info.get("redis_version").unwrap_or_default();
     let memory: InfoDict = redis::cmd("INFO").arg("memory").query_async(connection).await?;
     if let RedisUse::Cluster(prefix) = needed {
-        ServerInfo::new(info).check()?;
-        use_as_node(connection, prefix).await?;
+        let server = ServerInfo::new(info);
+        server.check()?;
+        use_as_node(connection, &server.names(prefix)).await?;
     }
     Ok(RedisFacts {
         address,
@@ -104,17 +112,18 @@ async fn answer_time(connection: &mut MultiplexedConnection) -> Result<Duration,
 /// What a node does there, on a key and a topic of the probe's own.
 async fn use_as_node(
     connection: &mut MultiplexedConnection,
-    prefix: &str,
+    names: &KeySpace,
 ) -> Result<(), RedisError> {
-    let name = format!("{prefix}:doctor-{:08x}", rand::random::<u32>());
+    let (name, words) =
+        (format!("{}:doctor-{:08x}", names.prefix(), rand::random::<u32>()), names.words());
     let mut commands = redis::pipe();
     commands.cmd("SET").arg(&name).arg("1").arg("PX").arg(KEY_LIFETIME_MS).ignore();
-    commands.cmd("PUBLISH").arg(&name).arg("").ignore();
+    commands.cmd(words.publish).arg(&name).arg("").ignore();
     commands.cmd("SCRIPT").arg("LOAD").arg("return 1").ignore();
     commands.cmd("DEL").arg(&name).ignore();
-    commands.exec_async(connection).await?;
-    connection.subscribe(&name).await?;
-    connection.unsubscribe(&name).await
+    commands.cmd(words.subscribe).arg(&name).ignore();
+    commands.cmd(words.unsubscribe).arg(&name).ignore();
+    commands.exec_async(connection).await
 }
 
 /// The settings of interest; none where the user may not read them, which a node need not.

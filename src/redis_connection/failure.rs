@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use redis::{ErrorKind, RedisError};
 
 use super::missing_right::RedisUser;
+use crate::config::HostPort;
 use crate::network_fault::NetworkFault;
 
 /// Why a link ended or could not be made.
@@ -16,11 +17,31 @@ pub enum LinkError {
     /// An answer that no supported Redis gives to this request.
     #[error("Redis answered {0} with something unexpected: is another version running there?")]
     Answer(&'static str),
-    /// The server is a node of a Redis Cluster.
+    /// The version of the nodes of a Redis Cluster.
     #[error(
-        "this is a Redis Cluster, which is not supported: use one Redis or Valkey, or Sentinel"
+        "this Redis Cluster is {0}, which is too old: 7.0 is the oldest that can be used, since in an older one each event goes to all of its nodes; upgrade it, or use Valkey, a Redis that is no cluster, or Sentinel"
     )]
-    RedisCluster,
+    ClusterTooOld(String),
+    /// The slot of the keys is on its way from one node of a Redis Cluster to another.
+    #[error(
+        "slot {0}, which has the keys of this cluster, is being moved to another node of the Redis Cluster: the link comes back behind it; after a move that was given up, run redis-cli --cluster fix"
+    )]
+    SlotMoving(u16),
+    /// The node has lost the slot of the keys.
+    #[error(
+        "the slot with the keys of this cluster has gone to another node of the Redis Cluster: the link follows it"
+    )]
+    SlotMoved,
+    /// Nodes of a Redis Cluster name each other as the owner of a slot.
+    #[error(
+        "the nodes of the Redis Cluster do not agree on the owner of a slot: wait, or run redis-cli --cluster check"
+    )]
+    NoAgreement,
+    /// Several servers are configured, and this one is alone.
+    #[error(
+        "{0} is no node of a Redis Cluster, and cluster.url names several servers: name one Redis, its sentinels (redis+sentinel://), or nodes of one Redis Cluster"
+    )]
+    SeveralServers(HostPort),
     /// The version of the server.
     #[error("this Redis is {0}, which is too old: 6.2 is the oldest that can be used")]
     TooOld(String),
@@ -29,9 +50,9 @@ pub enum LinkError {
         "this is a sentinel and no Redis: write redis+sentinel://host:port/name in cluster.url, with the name that `sentinel monitor` gives the primary"
     )]
     IsSentinel,
-    /// No sentinel led to a primary.
+    /// No sentinel led to a primary, or no node of a Redis Cluster to the owner of a slot.
     #[error("{causes}")]
-    NoPrimary {
+    NoServer {
         /// The text of each failed attempt.
         causes: String,
         /// Whether an answer took longer than the time limit.
@@ -40,13 +61,33 @@ pub enum LinkError {
 }
 
 impl LinkError {
+    /// None of these attempts led to a server that can be used.
+    pub(super) fn no_server(attempts: impl IntoIterator<Item = AttemptError>) -> Self {
+        let attempts: Vec<_> = attempts.into_iter().collect();
+        let is_timeout = attempts.iter().any(|attempt| attempt.is_timeout);
+        let texts: Vec<_> = attempts.into_iter().map(|attempt| attempt.text).collect();
+        Self::NoServer { causes: texts.join(" | "), is_timeout }
+    }
+
     /// Whether an answer took longer than the time limit.
     pub(crate) fn is_timeout(&self) -> bool {
         match self {
             Self::Redis(error) => error.is_timeout(),
-            Self::NoPrimary { is_timeout, .. } => *is_timeout,
+            Self::NoServer { is_timeout, .. } => *is_timeout,
             _ => false,
         }
+    }
+}
+
+/// How an attempt through one server failed.
+pub(super) struct AttemptError {
+    pub(super) text: String,
+    pub(super) is_timeout: bool,
+}
+
+impl AttemptError {
+    pub(super) fn new(text: String) -> Self {
+        Self { text, is_timeout: false }
     }
 }
 
@@ -150,9 +191,6 @@ impl FailureContext<'_> {
                 "DB index is out of range",
                 "set cluster.database below the `databases` of redis.conf",
             ),
-            ("not allowed in cluster mode", NO_CLUSTER),
-            ("CLUSTERDOWN", NO_CLUSTER),
-            ("MOVED", NO_CLUSTER),
             ("OOM", "its memory is full: raise maxmemory there"),
             (
                 "READONLY",
@@ -183,7 +221,8 @@ impl FailureContext<'_> {
                 ),
             ),
         ];
-        let matching = remedies.into_iter().find(|(sign, _)| has_sign(answer, sign));
+        let mut all = remedies.into_iter().chain(OF_REDIS_CLUSTER);
+        let matching = all.find(|(sign, _)| has_sign(answer, sign));
         matching.map_or("", |(_, remedy)| remedy)
     }
 
@@ -252,7 +291,28 @@ impl FailureContext<'_> {
 /// How much of an answer is shown: the text in protected mode has 700 bytes.
 const ANSWER_CHARS: usize = 120;
 
-const NO_CLUSTER: &str = "Redis Cluster is not supported: use one Redis or Valkey, or Sentinel";
+/// What to change after an error that only nodes of a Redis Cluster answer with.
+const OF_REDIS_CLUSTER: [(&str, &str); 7] = [
+    (
+        "not allowed in cluster mode",
+        "a Redis Cluster has database 0 alone: set cluster.database (REDIS_DB) to 0, and another cluster.prefix for each installation",
+    ),
+    (
+        "CLUSTERDOWN",
+        "a failover is under way, or slots of the Redis Cluster have no node: run redis-cli --cluster check",
+    ),
+    ("MOVED", SLOT_MOVES),
+    ("ASK", SLOT_MOVES),
+    ("TRYAGAIN", SLOT_MOVES),
+    ("non local key", SLOT_MOVES),
+    (
+        "CROSSSLOT",
+        "in a Redis Cluster put the name of the queue in braces, as Laravel needs it there: queue={default}",
+    ),
+];
+
+const SLOT_MOVES: &str =
+    "the slot of these keys moves to another node of the Redis Cluster: the link follows it";
 
 /// Whether the server refuses a connection without a password.
 pub(super) fn is_password_required(error: &RedisError) -> bool {

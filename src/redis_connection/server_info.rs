@@ -4,9 +4,13 @@
 use redis::InfoDict;
 
 use super::failure::LinkError;
+use super::key_space::KeySpace;
 
 /// The oldest version that can be used: 6.2 brought ranges of a stream that begin behind an id.
 const OLDEST: (u32, u32) = (6, 2);
+
+/// The same of a Redis Cluster: 7.0 brought topics that belong to a slot. In an older one each event goes to all nodes.
+const OLDEST_CLUSTER: (u32, u32) = (7, 0);
 
 /// The server at the end of a connection.
 pub(crate) struct ServerInfo {
@@ -29,20 +33,35 @@ impl ServerInfo {
         self.info.get::<String>("redis_mode").as_deref() == Some("sentinel")
     }
 
-    /// Whether nodes can use it. A server without a version counts as new.
-    pub(crate) fn check(&self) -> Result<(), LinkError> {
+    /// Whether it is a node of a Redis Cluster.
+    pub(crate) fn is_cluster(&self) -> bool {
         let mode: Option<String> =
             self.info.get("redis_mode").or_else(|| self.info.get("server_mode"));
-        match mode.as_deref() {
-            Some("cluster") => return Err(LinkError::RedisCluster),
-            Some("sentinel") => return Err(LinkError::IsSentinel),
-            _ => {}
+        mode.as_deref() == Some("cluster")
+    }
+
+    /// What the names of a cluster with this prefix are there.
+    pub(crate) fn names(&self, prefix: &str) -> KeySpace {
+        match self.is_cluster() {
+            true => KeySpace::of_redis_cluster(prefix),
+            false => KeySpace::of_one_server(prefix),
         }
+    }
+
+    /// Whether nodes can use it. A server without a version counts as new.
+    pub(crate) fn check(&self) -> Result<(), LinkError> {
+        if self.is_sentinel() {
+            return Err(LinkError::IsSentinel);
+        }
+        let oldest = if self.is_cluster() { OLDEST_CLUSTER } else { OLDEST };
         let version: String = self.info.get("redis_version").unwrap_or_default();
         let mut parts = version.split('.').map(str::parse);
         match (parts.next(), parts.next()) {
-            (Some(Ok(major)), Some(Ok(minor))) if (major, minor) < OLDEST => {
-                Err(LinkError::TooOld(version))
+            (Some(Ok(major)), Some(Ok(minor))) if (major, minor) < oldest => {
+                Err(match self.is_cluster() {
+                    true => LinkError::ClusterTooOld(version),
+                    false => LinkError::TooOld(version),
+                })
             }
             _ => Ok(()),
         }
@@ -69,10 +88,14 @@ mod tests {
     }
 
     #[test]
-    fn a_redis_cluster_is_refused_whatever_it_calls_itself() {
+    fn a_redis_cluster_is_recognized_and_needs_topics_that_belong_to_a_slot() {
         for info in ["redis_version:7.0.15\r\nredis_mode:cluster", "server_mode:cluster\r\n"] {
-            assert!(matches!(check(info), Err(LinkError::RedisCluster)), "{info:?}");
+            assert!(ServerInfo::new(InfoDict::new(info)).is_cluster(), "{info:?}");
+            assert!(check(info).is_ok(), "{info:?}");
         }
+        let refused = check("redis_version:6.2.14\r\nredis_mode:cluster").unwrap_err().to_string();
+        assert!(refused.contains("6.2.14") && refused.contains("7.0"), "{refused}");
+        assert!(!ServerInfo::new(InfoDict::new("redis_mode:standalone\r\n")).is_cluster());
     }
 
     #[test]

@@ -157,9 +157,11 @@ async fn introduce(
     let info: RedisResult<InfoDict> = ask.arg("server").query_async(&mut connection).await;
     match info {
         Ok(info) => {
-            if ServerInfo::new(info).is_sentinel() {
+            let server = ServerInfo::new(info);
+            if server.is_sentinel() {
                 return Err(LinkError::IsSentinel);
             }
+            connector.check_seeds(&server)?;
         }
         // An ACL may forbid it.
         Err(error) if error.code() == Some("NOPERM") => {}

@@ -102,6 +102,7 @@ mod tests {
             sentinel_password: None,
             database: 0,
             ca: None,
+            node_addresses: Default::default(),
         };
         LaravelQueue {
             redis,

@@ -127,8 +127,10 @@ impl JobQueue {
                 pushed => return pushed.map_err(|error| self.failure(&error.into())),
             }
         }
-        let pushes = |_| Ok(());
-        match self.connector.connect(self.timeout, pushes).await {
+        // In a Redis Cluster the node that has the queue; braces in its name make it one for all three keys.
+        let connecting =
+            self.connector.connect_to_owner(&self.keys[0], self.timeout, || |_| Ok(()));
+        match connecting.await {
             Ok(connection) => {
                 let pushed = self.push_over(connection, batch).await;
                 pushed.map_err(|error| self.failure(&error.into()))

@@ -16,6 +16,16 @@ fn documented_rights() -> &'static str {
     line.expect("config/README.md has the line of an ACL file")
 }
 
+/// The same in a Redis Cluster, for this prefix. Redis 7.0 has no `client|setinfo`.
+pub(crate) fn cluster_rights(prefix: &str) -> String {
+    let line =
+        GUIDE.lines().find_map(|line| line.strip_prefix("In a Redis Cluster it also needs `"));
+    let more = line.and_then(|line| line.split_once('`')).expect("the rights there").0;
+    let rights = documented_rights().replace("+client|setinfo ", "");
+    let rights = rights.replace("~resound", &format!("~{prefix}"));
+    format!("{} {more}", rights.replace("&resound", &format!("&{prefix}")))
+}
+
 /// Settings with which nodes send Redis more than with the defaults; the webhook has no receiver.
 const EVERYTHING: &str = "subscription_count_events = true\nmax_connections = 50\n\
                           [[apps.webhooks]]\nurl = \"http://127.0.0.1:9/\"\n";
@@ -150,7 +160,7 @@ fn lost(node: &TestServer) -> f64 {
 }
 
 /// Every kind of request to Redis.
-async fn everything(cluster: &mut TestCluster) {
+pub(crate) async fn everything(cluster: &mut TestCluster) {
     linked(cluster, true).await;
     cluster.settle().await;
     let members = members(cluster, "presence-cache-room").await;

@@ -24,6 +24,7 @@ mod losses;
 mod outage;
 mod pacing;
 mod refusals;
+mod redis_cluster;
 mod reload;
 mod remedies;
 mod secrets;

@@ -61,6 +61,7 @@ impl Both {
             sentinel_password: None,
             database: 0,
             ca: None,
+            node_addresses: Default::default(),
         };
         let (mut clients, mut ears) = (Vec::new(), Vec::new());
         for node in 1..=NODES {

@@ -104,6 +104,7 @@ fn reverb_is_named_by_a_url_and_its_channel() {
         &[("RESOUND_BESIDE_REVERB_URL", "redis.example:hidden")],
         "environment variable RESOUND_BESIDE_REVERB_URL has no scheme; it must be \
          redis://[user:password@]host[:port][/database], the same with rediss:// for TLS, \
+         for a Redis Cluster several host[:port] with commas between them, \
          unix:///path, or redis+sentinel://host[:port],host[:port]/master",
     );
 }

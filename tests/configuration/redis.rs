@@ -9,9 +9,8 @@ use crate::{APP, AUTHORITY, check_refused, load};
 
 const ON: (&str, &str) = ("REVERB_SCALING_ENABLED", "true");
 const FORMS: &str = "it must be redis://[user:password@]host[:port][/database], the same with \
-                     rediss:// for TLS, unix:///path, or \
-                     redis+sentinel://host[:port],host[:port]/master";
-const NO_CLUSTER: &str = "Redis Cluster is not supported; use one Redis or Valkey, or Sentinel";
+                     rediss:// for TLS, for a Redis Cluster several host[:port] with commas between \
+                     them, unix:///path, or redis+sentinel://host[:port],host[:port]/master";
 
 /// A file with a cluster of these keys.
 fn file(keys: &str) -> String {
@@ -99,6 +98,27 @@ fn a_sentinel_url_lists_sentinels_and_names_the_master() {
 }
 
 #[test]
+fn a_redis_cluster_has_the_addresses_of_some_of_its_nodes() {
+    let nodes = "u:p@redis://a:6379,[::1]:7001 0";
+    for scheme in ["redis", "valkey", "redis+cluster", "redis-cluster", "valkey+cluster"] {
+        check_url(&format!("{scheme}://u:p@a,[::1]:7001"), nodes);
+    }
+    check_url("rediss+cluster://a:1,b:2/3", ":@rediss://a:1,b:2 3");
+    check_url("redis+cluster://a", ":@redis://a:6379 0");
+    let keys = |list: &str| file(&format!("url = \"redis://a,b\"\nnode_addresses = {list}"));
+    let addresses = redis(&keys(r#"["10.0.0.5:6379 = c:7001", "d=e"]"#), &[]).node_addresses;
+    let reachable = |host: &str, port| {
+        addresses.reachable(HostPort { host: host.to_owned(), port }).to_string()
+    };
+    assert_eq!(reachable("10.0.0.5", 6379), "c:7001");
+    assert_eq!(reachable("d", 7002), "e:7002");
+    let message = "config/reverb.toml: cluster.node_addresses is \"d\"; an entry must be \
+                   announced[:port]=reachable[:port], such as 10.0.0.5:6379=redis.example:7001, both with a port or \
+                   both without";
+    check_refused(&keys(r#"["d"]"#), &[], message);
+}
+
+#[test]
 fn sentinels_have_a_user_of_their_own() {
     let url = "redis+sentinel://u:p@a/main";
     let check = |file: &str, variables: &[(&str, &str)], expected: &str| {
@@ -121,11 +141,8 @@ fn sentinels_have_a_user_of_their_own() {
 
 #[test]
 fn a_wrong_url_is_refused_without_showing_it() {
-    for scheme in ["redis-cluster", "redis+cluster", "rediss+cluster", "valkey-cluster"] {
-        let url = format!("{scheme}://:hidden@a,b");
-        check_flaw(&url, &format!("begins with {scheme}://; {NO_CLUSTER}"));
-    }
-    check_flaw("redis://:hidden@a:1,b:2", &format!("names several servers; {NO_CLUSTER}"));
+    check_flaw("redis://:hidden@a:1,", &format!("has no host; {FORMS}"));
+    check_flaw("redis://:hidden@a:1,b:x", &format!("has a port that is none; {FORMS}"));
     check_flaw("http://:hidden@a", &format!("begins with http://; {FORMS}"));
     check_flaw("redis:hidden@a", &format!("has no scheme; {FORMS}"));
     check_flaw("hidden@a://b", &format!("has no scheme; {FORMS}"));

@@ -119,6 +119,15 @@ fn redis_makes_a_cluster_with_its_address() {
     ];
     let cluster = load("", &with(&sentinels)).unwrap().cluster.unwrap();
     assert!(matches!(cluster.redis.address, RedisAddress::Sentinel { .. }), "{:?}", cluster.redis);
+    let nodes = [
+        ("SOKETI_ADAPTER_DRIVER", "redis"),
+        (
+            "SOKETI_DB_REDIS_CLUSTER_NODES",
+            r#"[{"host":"10.0.0.1","port":7000},{"host":"n2","port":7001}]"#,
+        ),
+    ];
+    let cluster = load("", &with(&nodes)).unwrap().cluster.unwrap();
+    assert_eq!(cluster.redis.address.to_string(), "redis://10.0.0.1:7000,n2:7001");
     // Without the adapter they concern soketi's queue and cache.
     assert!(load("", &with(&redis[2..])).unwrap().cluster.is_none());
     check_notes(&redis[2..], &[]);
@@ -156,8 +165,8 @@ fn what_has_no_counterpart_is_named_once_with_the_reason() {
         "apps are configured in a file or in variables, and no database is asked for them",
     );
     note(
-        "SOKETI_DB_REDIS_CLUSTER_NODES",
-        "Redis Cluster is not supported: name one Redis, or its sentinels",
+        "SOKETI_ADAPTER_REDIS_CLUSTER_MODE",
+        "a node of Redis says whether it is part of a Redis Cluster",
     );
     note("SOKETI_SSL_PASS", "the key must stand in its file without a passphrase");
     note("SOKETI_DEFAULT_APP_KEYY", "did you mean SOKETI_DEFAULT_APP_KEY?");

@@ -10,7 +10,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Weak};
 
 use redis::aio::MultiplexedConnection;
-use redis::{AsyncConnectionConfig, Client, FromRedisValue};
+use redis::{AsyncConnectionConfig, Client, FromRedisValue, RedisResult, TlsCertificates};
 use tokio::sync::Mutex;
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 
@@ -29,6 +29,8 @@ pub struct TestRedis {
     pub folder: Folder,
     /// How a test reaches it; a test that gave it a password changes it.
     pub url: String,
+    /// The authority that signed its certificate, for a `rediss://` url.
+    pub authority: Option<Vec<u8>>,
     arguments: Vec<String>,
     process: Process,
 }
@@ -93,7 +95,7 @@ impl TestRedis {
             let arguments = arguments(port, &folder, options);
             if let Some(process) = Process::start(&arguments, "eady to accept connections").await {
                 let url = format!("redis://127.0.0.1:{port}");
-                return Self { port, folder, url, arguments, process };
+                return Self { port, folder, url, authority: None, arguments, process };
             }
         }
         panic!("redis-server ends at once with the options {options:?}");
@@ -122,23 +124,36 @@ impl TestRedis {
 
     /// A connection of a test.
     pub async fn connection(&self) -> MultiplexedConnection {
-        let client = Client::open(&*self.url).expect("a valid address");
-        // Its own limits are shorter than what a busy machine needs.
+        within("Redis", self.connect()).await.expect("a connection to Redis")
+    }
+
+    async fn connect(&self) -> RedisResult<MultiplexedConnection> {
+        let client = match &self.authority {
+            None => Client::open(&*self.url),
+            root_cert @ Some(_) => {
+                let root_cert = root_cert.clone();
+                Client::build_with_tls(&*self.url, TlsCertificates { client_tls: None, root_cert })
+            }
+        };
+        // The limits of the library are shorter than what a busy machine needs.
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(DEADLINE))
             .set_response_timeout(Some(DEADLINE));
-        let connecting = client.get_multiplexed_async_connection_with_config(&config);
-        let connected = within("Redis", connecting).await;
-        connected.expect("a connection to Redis")
+        let client = client.expect("a valid address");
+        client.get_multiplexed_async_connection_with_config(&config).await
     }
 
     /// Sends one command, as `redis-cli` does.
     pub async fn ask<T: FromRedisValue>(&self, words: &[&str]) -> T {
+        self.try_ask(words).await.unwrap_or_else(|error| panic!("{words:?}: {error}"))
+    }
+
+    /// The same where Redis may refuse it, or be gone.
+    pub async fn try_ask<T: FromRedisValue>(&self, words: &[&str]) -> RedisResult<T> {
         let mut command = redis::cmd(words[0]);
         command.arg(&words[1..]);
-        let mut connection = self.connection().await;
-        let answer = within("an answer of Redis", command.query_async(&mut connection)).await;
-        answer.unwrap_or_else(|error| panic!("{words:?}: {error}"))
+        let mut connection = within("Redis", self.connect()).await?;
+        within("an answer of Redis", command.query_async(&mut connection)).await
     }
 
     /// Publishes any bytes; returns the number of receivers.

@@ -1,7 +1,6 @@
 //! Where something happens: one channel of one app, and what it is called between nodes.
 //!
-//! Owns the form of topics and references. Keys of one channel share a hash tag, so that they may
-//! one day live in one slot of a Redis Cluster.
+//! Owns the form of topics, keys and references.
 
 use std::sync::Arc;
 
@@ -68,6 +67,26 @@ pub fn node_topic(prefix: &str, node: NodeId) -> Arc<str> {
 /// The topic of messages for every node.
 pub(in crate::cluster) fn common_topic(prefix: &str) -> Arc<str> {
     format!("{prefix}:all").into()
+}
+
+/// The key of the channels in which a node has sockets.
+pub(in crate::cluster) fn channels(prefix: &str, node: NodeId) -> String {
+    format!("{prefix}:node:{node}:channels")
+}
+
+/// The key of the occupied channels of an app.
+pub(in crate::cluster) fn occupied(prefix: &str, app_id: &str) -> String {
+    format!("{prefix}{{{app_id}}}:occupied")
+}
+
+/// The key of the sockets that each node has of an app.
+pub(in crate::cluster) fn connections(prefix: &str, app_id: &str) -> String {
+    format!("{prefix}{{{app_id}}}:connections")
+}
+
+/// The key that exists as long as Redis has not lost its data.
+pub(in crate::cluster) fn epoch(prefix: &str) -> String {
+    format!("{prefix}:epoch")
 }
 
 #[cfg(test)]

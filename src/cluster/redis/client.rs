@@ -2,12 +2,13 @@
 //!
 //! Uses neither the link nor the core, so that a test can compare the directory's scripts with a model.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
 use arc_swap::ArcSwap;
 use redis::aio::MultiplexedConnection;
-use redis::{FromRedisValue, PushInfo, PushKind, RedisError, Value};
+use redis::{FromRedisValue, InfoDict, PushInfo, PushKind, RedisError, Value};
 use serde::de::DeserializeOwned;
 
 use super::commands::{self, Commands, Scripts};
@@ -16,7 +17,7 @@ use crate::cluster::directory::reply::{PublishReply, QueryAnswer, Reply};
 use crate::cluster::directory::request::{DirectoryQuery, Request};
 use crate::cluster::directory::{NodeId, unpack};
 use crate::config::{ClusterSettings, RedisConfig};
-use crate::redis_connection::{Connector, LinkError};
+use crate::redis_connection::{Connector, KeySpace, LinkError, ServerInfo};
 
 /// A connection that belongs to one node.
 pub struct RedisClient {
@@ -32,7 +33,8 @@ impl RedisClient {
         commands: Arc<Commands>,
         settings: &ClusterSettings,
     ) -> Result<Self, RedisError> {
-        let scripts = Scripts::load(&mut connection, settings).await?;
+        let publish_word = commands.names().words().publish;
+        let scripts = Scripts::load(&mut connection, settings, publish_word).await?;
         Ok(Self { connection, commands, scripts })
     }
 
@@ -45,16 +47,29 @@ impl RedisClient {
         timeout: Duration,
         receive: impl Fn(&str, &[u8]) + Send + Sync + 'static,
     ) -> Result<Self, LinkError> {
-        let push = move |push: PushInfo| {
-            if let Push::Message { topic, payload } = Push::read(&push) {
-                receive(topic, payload);
+        let sharded = KeySpace::of_redis_cluster(&settings.prefix);
+        let (guard, receive) = (sharded.guard(), Arc::new(receive));
+        let pushes = || {
+            let (sharded, receive) = (sharded.clone(), receive.clone());
+            move |push: PushInfo| {
+                if let Push::Message { topic, payload } = Push::read(&push, &sharded) {
+                    receive(&topic, payload);
+                }
+                Ok::<(), ()>(())
             }
-            Ok::<(), ()>(())
         };
-        let connection = Connector::new(redis, &settings.prefix)?.connect(timeout, push).await?;
+        let mut connector = Connector::new(redis, &settings.prefix)?;
+        let mut connection = connector.connect_to_owner(&guard, timeout, pushes).await?;
+        let info: InfoDict = redis::cmd("INFO").arg("server").query_async(&mut connection).await?;
+        let names = ServerInfo::new(info).names(&settings.prefix);
         let app_ids = Arc::new(ArcSwap::from_pointee(app_ids));
-        let commands = Arc::new(Commands::new(node, &settings.prefix, app_ids));
+        let commands = Arc::new(Commands::new(node, names, app_ids));
         Ok(Self::new(connection, commands, &settings).await?)
+    }
+
+    /// What the names of keys and topics are there.
+    pub(super) fn names(&self) -> &KeySpace {
+        self.commands.names()
     }
 
     /// The connection, for requests beside the batches.
@@ -75,14 +90,22 @@ impl RedisClient {
 
 /// A message that Redis pushes over the connection, reduced to what the cluster uses.
 pub(super) enum Push<'a> {
-    Message { topic: &'a str, payload: &'a [u8] },
-    Subscribed { topic: &'a str },
+    Message {
+        topic: Cow<'a, str>,
+        payload: &'a [u8],
+    },
+    Subscribed {
+        topic: Cow<'a, str>,
+    },
+    /// From a topic of a slot: as requested, or because the slot is on another server now.
+    Unsubscribed,
     Gone,
     Other,
 }
 
 impl<'a> Push<'a> {
-    pub(super) fn read(push: &'a PushInfo) -> Self {
+    /// `sharded` has the names of topics that belong to a slot.
+    pub(super) fn read(push: &'a PushInfo, sharded: &KeySpace) -> Self {
         let text = |at: usize| match push.data.get(at) {
             Some(Value::BulkString(bytes)) => Some(&**bytes),
             Some(Value::SimpleString(text)) => Some(text.as_bytes()),
@@ -90,8 +113,17 @@ impl<'a> Push<'a> {
         };
         let topic = text(0).and_then(|topic| std::str::from_utf8(topic).ok());
         match (&push.kind, topic, text(1)) {
-            (PushKind::Message, Some(topic), Some(payload)) => Self::Message { topic, payload },
-            (PushKind::Subscribe, Some(topic), _) => Self::Subscribed { topic },
+            (PushKind::Message, Some(topic), Some(payload)) => {
+                Self::Message { topic: topic.into(), payload }
+            }
+            (PushKind::SMessage, Some(topic), Some(payload)) => {
+                Self::Message { topic: sharded.plain(topic), payload }
+            }
+            (PushKind::Subscribe, Some(topic), _) => Self::Subscribed { topic: topic.into() },
+            (PushKind::SSubscribe, Some(topic), _) => {
+                Self::Subscribed { topic: sharded.plain(topic) }
+            }
+            (PushKind::SUnsubscribe, ..) => Self::Unsubscribed,
             (PushKind::Disconnection, ..) => Self::Gone,
             _ => Self::Other,
         }

@@ -16,23 +16,31 @@ use serde::Serialize;
 use crate::channel_rules::{
     CACHE_MISS_WINDOW, COUNT_INTERVAL, LEAVE_DELAY, UNTHROTTLED_SUBSCRIBERS,
 };
-use crate::cluster::directory::key::{common_topic, node_topic};
+use crate::cluster::directory::key::{
+    channels, common_topic, connections, epoch, node_topic, occupied,
+};
 use crate::cluster::directory::message::{change_head, outcome_head};
 use crate::cluster::directory::request::{
     ChannelRecord, ChannelState, DirectoryQuery, PublishRequest, Request, StateRow,
 };
 use crate::cluster::directory::{NodeId, pack};
 use crate::config::ClusterSettings;
+use crate::redis_connection::{KeySpace, TopicWords};
 
 /// What all commands of a node have in common.
 pub(super) struct Commands {
     node: NodeId,
-    prefix: String,
+    names: KeySpace,
+    words: &'static TopicWords,
     app_ids: Arc<ArcSwap<Vec<String>>>,
+    /// See [`KeySpace::guard`].
+    guard: String,
     /// The keys of the nodes, of pending leaves and of the epoch.
     nodes: String,
     leaves: String,
     epoch: String,
+    /// The key of the channels of this node.
+    own_channels: String,
     /// The topics of this node and of all nodes.
     own_topic: Arc<str>,
     common_topic: Arc<str>,
@@ -95,17 +103,26 @@ struct ConnectionsArguments {
 }
 
 impl Commands {
-    pub(super) fn new(node: NodeId, prefix: &str, app_ids: Arc<ArcSwap<Vec<String>>>) -> Self {
+    pub(super) fn new(node: NodeId, names: KeySpace, app_ids: Arc<ArcSwap<Vec<String>>>) -> Self {
+        let prefix = names.prefix();
         Self {
             node,
             app_ids,
+            words: names.words(),
+            guard: names.guard(),
             nodes: format!("{prefix}:nodes"),
             leaves: format!("{prefix}:leaves"),
             epoch: epoch(prefix),
+            own_channels: channels(prefix, node),
             own_topic: node_topic(prefix, node),
             common_topic: common_topic(prefix),
-            prefix: prefix.to_owned(),
+            names,
         }
+    }
+
+    /// What the names of keys and topics are on the server.
+    pub(super) fn names(&self) -> &KeySpace {
+        &self.names
     }
 
     /// A batch as one write.
@@ -119,18 +136,19 @@ impl Commands {
 
     fn command(&self, request: &Request, scripts: &Scripts) -> Cmd {
         match request {
-            Request::Subscribe(topic) => plain("SUBSCRIBE", topic),
-            Request::Unsubscribe(topic) => plain("UNSUBSCRIBE", topic),
+            Request::Subscribe(topic) => plain(self.words.subscribe, &self.names.stored(topic)),
+            Request::Unsubscribe(topic) => plain(self.words.unsubscribe, &self.names.stored(topic)),
             Request::Publish(publish) => self.publish(publish, scripts),
             Request::Cache { topic, frame, ttl } => {
-                let mut cmd = plain("SET", &format!("{topic}:cached"));
+                let mut cmd = plain("SET", &format!("{}:cached", self.names.stored(topic)));
                 cmd.arg(frame.payload()).arg("PX").arg(ttl.as_millis() as u64);
                 cmd
             }
             Request::State(state) => self.state(state, scripts),
             Request::Heartbeat { lease, takes_leaves, proof } => {
+                let channel = proof.as_ref().map(|proof| self.names.stored(&proof.topic));
                 let mut keys = vec![&*self.nodes, &self.leaves, &self.epoch];
-                keys.extend(proof.as_ref().map(|proof| &*proof.topic));
+                keys.extend(channel.as_deref());
                 let arguments = HeartbeatArguments {
                     lease_ms: lease.as_millis() as u64,
                     takes_leaves: *takes_leaves,
@@ -139,27 +157,27 @@ impl Commands {
                         .as_ref()
                         .map(|proof| ProofArguments { epoch: &proof.epoch, serial: proof.serial }),
                 };
-                let mut cmd = script(&scripts.heartbeat, &keys);
+                let mut cmd = self.guarded(&scripts.heartbeat, &keys);
                 cmd.arg(&self.node.to_bytes()[..]).arg(pack(&arguments));
                 cmd
             }
             Request::Reap { node, leaving } => self.reap(*node, *leaving, scripts),
-            Request::ListChannels => plain("SMEMBERS", &self.channels(self.node)),
+            Request::ListChannels => plain("SMEMBERS", &self.own_channels),
             Request::Connections { app_id, open, wanted, most } => {
                 let (open, wanted, most) = (*open, *wanted, *most);
-                let keys = [&*self.connections(app_id), &self.nodes];
-                let mut cmd = script(&scripts.connections, &keys);
+                let keys = [&*connections(self.names.prefix(), app_id), &self.nodes];
+                let mut cmd = self.guarded(&scripts.connections, &keys);
                 let arguments = ConnectionsArguments { open, wanted, most };
                 cmd.arg(&self.node.to_bytes()[..]).arg(pack(&arguments));
                 cmd
             }
             Request::Broadcast(message) => {
-                let mut cmd = plain("PUBLISH", &self.common_topic);
+                let mut cmd = plain(self.words.publish, &self.common_topic);
                 cmd.arg(&message[..]);
                 cmd
             }
             Request::Send { node, message } => {
-                let mut cmd = plain("PUBLISH", &node_topic(&self.prefix, *node));
+                let mut cmd = plain(self.words.publish, &node_topic(self.names.prefix(), *node));
                 cmd.arg(&message[..]);
                 cmd
             }
@@ -167,8 +185,16 @@ impl Commands {
         }
     }
 
+    /// A script whose keys may all exist. Those of a channel begin with its topic, which is no key itself.
+    fn guarded(&self, name: &str, keys: &[&str]) -> Cmd {
+        match self.names.is_sharded() {
+            true => script(name, &[keys, &[&*self.guard]].concat()),
+            false => script(name, keys),
+        }
+    }
+
     fn publish(&self, publish: &PublishRequest, scripts: &Scripts) -> Cmd {
-        let mut cmd = script(&scripts.publish, &[&publish.topic]);
+        let mut cmd = script(&scripts.publish, &[&*self.names.stored(&publish.topic)]);
         cmd.arg(&publish.head)
             .arg(publish.frame.payload())
             .arg(u8::from(publish.cached))
@@ -177,8 +203,9 @@ impl Commands {
     }
 
     fn state(&self, state: &ChannelState, scripts: &Scripts) -> Cmd {
-        let (channels, occupied) = (self.channels(self.node), self.occupied(&state.app_id));
-        let keys = [&*state.topic, &channels, &occupied, &self.leaves, &self.nodes];
+        let occupied = occupied(self.names.prefix(), &state.app_id);
+        let topic = self.names.stored(&state.topic);
+        let keys = [&*topic, &self.own_channels, &occupied, &self.leaves, &self.nodes];
         let record = ChannelRecord {
             app_id: state.app_id.clone(),
             name: (*state.name).to_owned(),
@@ -205,26 +232,33 @@ impl Commands {
     }
 
     fn reap(&self, node: NodeId, leaving: bool, scripts: &Scripts) -> Cmd {
-        let keys = [&*self.nodes, &self.channels(node), &self.leaves];
+        let keys = [&*self.nodes, &channels(self.names.prefix(), node), &self.leaves];
         let app_ids = self.app_ids.load();
-        let arguments = ReapArguments { prefix: &self.prefix, app_ids: &app_ids, leaving };
-        let mut cmd = script(&scripts.reap, &keys);
+        let arguments = ReapArguments { prefix: self.names.prefix(), app_ids: &app_ids, leaving };
+        let mut cmd = self.guarded(&scripts.reap, &keys);
         cmd.arg(&node.to_bytes()[..]).arg(&change_head(NodeId(0))[..]).arg(pack(&arguments));
         cmd
     }
 
     fn query(&self, query: &DirectoryQuery, scripts: &Scripts) -> Cmd {
         match query {
-            DirectoryQuery::Channel(topic) => script(&scripts.channel_info, &[topic]),
+            DirectoryQuery::Channel(topic) => {
+                script(&scripts.channel_info, &[&*self.names.stored(topic)])
+            }
             DirectoryQuery::Occupied { app_id, prefix } => {
-                let mut cmd = script(&scripts.occupied_channels, &[&self.occupied(app_id)]);
-                cmd.arg(format!("{}{{{app_id}:", self.prefix)).arg(prefix);
+                let mut cmd = self
+                    .guarded(&scripts.occupied_channels, &[&occupied(self.names.prefix(), app_id)]);
+                cmd.arg(format!("{}{{{app_id}:", self.names.prefix())).arg(prefix);
                 cmd
             }
-            DirectoryQuery::Members(topic) => plain("HGETALL", &format!("{topic}:members")),
-            DirectoryQuery::Connections(app_id) => plain("HVALS", &self.connections(app_id)),
+            DirectoryQuery::Members(topic) => {
+                plain("HGETALL", &format!("{}:members", self.names.stored(topic)))
+            }
+            DirectoryQuery::Connections(app_id) => {
+                plain("HVALS", &connections(self.names.prefix(), app_id))
+            }
             DirectoryQuery::Names { app_id, prefix, most } => {
-                let mut cmd = plain("ZRANGEBYLEX", &self.occupied(app_id));
+                let mut cmd = plain("ZRANGEBYLEX", &occupied(self.names.prefix(), app_id));
                 match prefix.as_str() {
                     "" => cmd.arg("-").arg("+"),
                     // Names are ASCII, so every name with the prefix is below this end.
@@ -235,23 +269,6 @@ impl Commands {
             }
         }
     }
-
-    fn channels(&self, node: NodeId) -> String {
-        format!("{}:node:{node}:channels", self.prefix)
-    }
-
-    fn occupied(&self, app_id: &str) -> String {
-        format!("{}{{{app_id}}}:occupied", self.prefix)
-    }
-
-    fn connections(&self, app_id: &str) -> String {
-        format!("{}{{{app_id}}}:connections", self.prefix)
-    }
-}
-
-/// The key that exists as long as Redis has not lost its data.
-pub(super) fn epoch(prefix: &str) -> String {
-    format!("{prefix}:epoch")
 }
 
 fn plain(name: &str, key: &str) -> Cmd {
@@ -298,8 +315,9 @@ impl Scripts {
     pub(super) async fn load(
         connection: &mut MultiplexedConnection,
         settings: &ClusterSettings,
+        publish_word: &str,
     ) -> Result<Self, RedisError> {
-        let constants = constants(settings);
+        let constants = constants(settings, publish_word);
         let prelude = include_str!("lua/prelude.lua");
         let scripts = [
             &[prelude, include_str!("lua/state.lua")][..],
@@ -355,12 +373,13 @@ fn with_constants(parts: &[&str], constants: &[(&str, String)]) -> String {
 
 /// The constants of the scripts. The same on all nodes with the same settings, so that Redis stores each
 /// script once.
-fn constants(settings: &ClusterSettings) -> [(&'static str, String); 16] {
+fn constants(settings: &ClusterSettings, publish_word: &str) -> [(&'static str, String); 17] {
     let streams = settings.streams.as_ref();
     let retention = streams.map(|streams| streams.retention);
     let milliseconds = |duration: Duration| duration.as_millis().to_string();
     let nil = || "nil".to_owned();
     [
+        ("PUBLISH", format!("'{publish_word}'")),
         ("LEASE_MS", milliseconds(settings.beat_holds())),
         ("CACHE_MS", milliseconds(settings.cache_ttl)),
         ("RETENTION_MS", retention.map_or_else(nil, milliseconds)),

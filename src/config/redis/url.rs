@@ -13,7 +13,6 @@ const FORMS: &str = RedisUrl::FORMS;
 const PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26_379;
 
-const NO_CLUSTER: &str = "Redis Cluster is not supported; use one Redis or Valkey, or Sentinel";
 const UNESCAPED: &str = "has an @ behind the host; in a user name and a password / ? @ and % are \
                          written %2F %3F %40 and %25";
 
@@ -43,7 +42,8 @@ struct Parts<'a> {
 impl RedisUrl {
     /// What a text must be that is none.
     pub(in crate::config) const FORMS: &str = "it must be redis://[user:password@]host[:port][/database], the same with \
-         rediss:// for TLS, unix:///path, or redis+sentinel://host[:port],host[:port]/master";
+         rediss:// for TLS, for a Redis Cluster several host[:port] with commas between them, unix:///path, or \
+         redis+sentinel://host[:port],host[:port]/master";
 
     /// How the flaw begins that a parameter is not known.
     pub(in crate::config) const UNKNOWN_PARAMETER: &str = "has an unknown parameter";
@@ -112,14 +112,12 @@ fn kind(text: &str) -> Result<(Kind, &str), String> {
     let parts = text.split_once("://").and_then(|(scheme, rest)| Some((name(scheme)?, rest)));
     let (scheme, rest) = parts.ok_or_else(|| format!("has no scheme; {FORMS}"))?;
     let kind = match scheme.replace("valkey", "redis").as_str() {
-        "redis" | "tcp" => Kind::Tcp { tls: false },
-        "rediss" | "tls" => Kind::Tcp { tls: true },
+        // What stands there decides whether it is a cluster; other programs write it into the scheme.
+        "redis" | "tcp" | "redis+cluster" | "redis-cluster" => Kind::Tcp { tls: false },
+        "rediss" | "tls" | "rediss+cluster" | "rediss-cluster" => Kind::Tcp { tls: true },
         "unix" | "redis+unix" => Kind::Unix,
         "redis+sentinel" => Kind::Sentinel { tls: false },
         "rediss+sentinel" => Kind::Sentinel { tls: true },
-        other if other.ends_with("cluster") => {
-            return Err(format!("begins with {scheme}://; {NO_CLUSTER}"));
-        }
         _ => return Err(format!("begins with {scheme}://; {FORMS}")),
     };
     Ok((kind, rest))
@@ -127,11 +125,17 @@ fn kind(text: &str) -> Result<(Kind, &str), String> {
 
 impl Parts<'_> {
     fn tcp(&self, tls: bool) -> Result<(RedisAddress, Option<i64>), String> {
-        if self.hosts.contains(',') {
-            return Err(format!("names several servers; {NO_CLUSTER}"));
-        }
-        let HostPort { host, port } = end(self.hosts, PORT)?;
-        Ok((RedisAddress::Tcp { host, port, tls }, number(self.path.trim_matches('/'))?))
+        let ends = self.hosts.split(',').map(|text| end(text.trim(), PORT));
+        let mut nodes = ends.collect::<Result<Vec<_>, _>>()?;
+        let database = number(self.path.trim_matches('/'))?;
+        let address = match nodes.len() {
+            1 => {
+                let HostPort { host, port } = nodes.remove(0);
+                RedisAddress::Tcp { host, port, tls }
+            }
+            _ => RedisAddress::Seeds { nodes, tls },
+        };
+        Ok((address, database))
     }
 
     fn unix(&self) -> Result<RedisAddress, String> {

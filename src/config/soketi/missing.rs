@@ -14,16 +14,15 @@ const NO_NATS: &str =
 const NO_DISCOVERY: &str =
     "nodes find each other through Redis and not over UDP: set SOKETI_ADAPTER_DRIVER=redis";
 const NO_QUEUE: &str = "webhooks are sent by the server itself, with retries, and need no queue";
-const NO_REDIS_CLUSTER: &str = "Redis Cluster is not supported: name one Redis, or its sentinels";
 const ONE_LINK: &str = "one link to Redis serves all, and SOKETI_DB_REDIS_* are its address";
 const NO_REQUEST_RATE: &str = "the HTTP API has no limit of requests a second";
 
 /// The beginnings of names without the prefix, and why they set nothing. The first that fits counts.
-const MISSING: [(&str, &str); 28] = [
+const MISSING: [(&str, &str); 27] = [
     ("ADAPTER_DRIVER", "only redis has a counterpart, the cluster of nodes"),
     ("ADAPTER_NATS_", NO_NATS),
     ("ADAPTER_CLUSTER_", NO_DISCOVERY),
-    ("ADAPTER_REDIS_CLUSTER_MODE", NO_REDIS_CLUSTER),
+    ("ADAPTER_REDIS_CLUSTER_MODE", "a node of Redis says whether it is part of a Redis Cluster"),
     ("ADAPTER_REDIS_", ONE_LINK),
     ("CLUSTER_", NO_DISCOVERY),
     ("APP_MANAGER_CACHE_", DATABASES),
@@ -31,7 +30,6 @@ const MISSING: [(&str, &str); 28] = [
     ("DB_MYSQL_", DATABASES),
     ("DB_POSTGRES_", DATABASES),
     ("DB_POOLING_", DATABASES),
-    ("DB_REDIS_CLUSTER_NODES", NO_REDIS_CLUSTER),
     ("DB_REDIS_KEY_PREFIX", "every key begins with SOKETI_ADAPTER_REDIS_PREFIX (cluster.prefix)"),
     ("CACHE_REDIS_", ONE_LINK),
     (

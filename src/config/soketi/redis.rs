@@ -1,6 +1,6 @@
 //! soketi's address of Redis, which counts in a cluster only.
 //!
-//! Owns the names and the form of the list of sentinels. The address is checked where ours is.
+//! Owns the names and the form of the lists of sentinels and of nodes of a Redis Cluster. The address is checked where ours is.
 
 use serde::Deserialize;
 
@@ -24,9 +24,9 @@ const REDIS: [(&str, &str); 7] = [
 /// The master that soketi asks sentinels for.
 const MASTER: &str = "mymaster";
 
-/// One sentinel.
+/// One sentinel, or one node of a Redis Cluster.
 #[derive(Deserialize)]
-struct Sentinel {
+struct Server {
     host: String,
     port: u16,
 }
@@ -41,24 +41,28 @@ pub(crate) fn redis_layer(variables: &Environment, schema: &Schema) -> Result<La
     }
     if let Some((text, origin)) = value(variables, "DB_REDIS_SENTINELS") {
         let master = value(variables, "DB_REDIS_INSTANCE_NAME");
-        let url = url(text, master.map_or(MASTER, |(name, _)| name), &origin)?;
+        let master = master.map_or(MASTER, |(name, _)| name);
+        let url = format!("redis+sentinel://{}/{master}", servers(text, &origin)?);
+        layer.set("cluster.url", url.into(), &origin);
+    } else if let Some((text, origin)) = value(variables, "DB_REDIS_CLUSTER_NODES") {
+        let url = format!("redis://{}", servers(text, &origin)?);
         layer.set("cluster.url", url.into(), &origin);
     }
     Ok(layer)
 }
 
-/// The address of a master that sentinels name.
-fn url(sentinels: &str, master: &str, origin: &ValueOrigin) -> Result<String, ConfigError> {
-    let list: Option<Vec<Sentinel>> = serde_json::from_str(sentinels).ok();
+/// A list of servers as it stands in a URL.
+fn servers(text: &str, origin: &ValueOrigin) -> Result<String, ConfigError> {
+    let list: Option<Vec<Server>> = serde_json::from_str(text).ok();
     let list = list.filter(|list| !list.is_empty()).ok_or_else(|| {
         origin.flaw(r#"must be a list such as [{"host":"10.0.0.1","port":26379}]"#)
     })?;
     let hosts: Vec<String> = list.iter().map(|it| format!("{}:{}", it.host, it.port)).collect();
-    Ok(format!("redis+sentinel://{}/{master}", hosts.join(",")))
+    Ok(hosts.join(","))
 }
 
 /// The names without the prefix.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
-    let sentinels = ["DB_REDIS_SENTINELS", "DB_REDIS_INSTANCE_NAME"];
-    REDIS.into_iter().map(|(name, _)| name).chain(sentinels)
+    let lists = ["DB_REDIS_SENTINELS", "DB_REDIS_INSTANCE_NAME", "DB_REDIS_CLUSTER_NODES"];
+    REDIS.into_iter().map(|(name, _)| name).chain(lists)
 }

@@ -45,8 +45,11 @@ fn an_answer_of_the_server_names_the_key_to_change() {
         ),
         ("DENIED", "Redis is running in protected mode", "requirepass"),
         ("ERR", "max number of clients reached", "maxclients"),
-        ("ERR", "SELECT is not allowed in cluster mode", "Redis Cluster is not supported"),
-        ("MOVED", "1234 10.0.0.1:6379", "Redis Cluster is not supported"),
+        ("ERR", "SELECT is not allowed in cluster mode", "set cluster.database (REDIS_DB) to 0"),
+        ("MOVED", "1234 10.0.0.1:6379", "the link follows it"),
+        ("TRYAGAIN", "Multiple keys request during rehashing of slot", "the link follows it"),
+        ("CLUSTERDOWN", "Hash slot not served", "redis-cli --cluster check"),
+        ("CROSSSLOT", "Keys in request don't hash to the same slot", "queue={default}"),
         ("OOM", "command not allowed when used memory > 'maxmemory'.", "raise maxmemory"),
         (
             "ERR",

@@ -100,5 +100,5 @@ end
 
 -- Publishes a change of a channel to the nodes that serve it, as a `RosterChange`.
 local function publish_change(base, head, change)
-  if next(change) then redis.call('PUBLISH', base, head .. cmsgpack.pack(change)) end
+  if next(change) then redis.call(PUBLISH, base, head .. cmsgpack.pack(change)) end
 end

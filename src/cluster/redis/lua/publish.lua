@@ -34,7 +34,7 @@ if is_numbered then
     redis.call('PEXPIRE', base .. ':events', RETENTION_MS)
   end
   -- Also without a subscriber: the nodes that are still subscribed must not see a gap.
-  redis.call('PUBLISH', base, message)
+  redis.call(PUBLISH, base, message)
 end
 if is_cached then redis.call('SET', base .. ':cached', ARGV[2], 'PX', CACHE_MS) end
 return is_occupied and number or -number

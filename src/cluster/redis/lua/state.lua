@@ -105,4 +105,4 @@ if request.missed_since then
 end
 outcome.number = tonumber(redis.call('GET', base .. ':number') or '0')
 if request.whole then outcome.own = tonumber(redis.call('HGET', base .. ':serials', node) or '0') end
-return redis.call('PUBLISH', request.reply_topic, ARGV[3] .. cmsgpack.pack(outcome))
+return redis.call(PUBLISH, request.reply_topic, ARGV[3] .. cmsgpack.pack(outcome))
