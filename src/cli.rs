@@ -33,7 +33,7 @@ mod signals;
 mod stdout;
 mod tail;
 mod target;
-mod tls_request;
+mod tls_trust;
 mod trigger;
 mod upgrade;
 

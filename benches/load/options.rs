@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::str::FromStr;
 
 use clap::Parser;
-use resound_load::{Credentials, Target};
+use resound_load::{Credentials, Target, TlsTrust};
 
 /// Measures the server against what the kernel allows.
 #[derive(Debug, Parser)]
@@ -69,7 +69,8 @@ impl FromStr for Peer {
         Ok(Self {
             name: name.to_owned(),
             pid: pid.parse().map_err(|_| format!("{pid:?} is no process id"))?,
-            target: Target::parse(url).map_err(|error| format!("{url}: {error}"))?,
+            target: Target::parse(url, &TlsTrust::System)
+                .map_err(|error| format!("{url}: {error}"))?,
             credentials: Credentials::new(app_id, key, secret),
         })
     }

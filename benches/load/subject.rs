@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::Context;
-use resound_load::{Credentials, Target};
+use resound_load::{Credentials, Target, TlsTrust};
 
 use crate::options::Peer;
 use crate::process::{Folder, Process};
@@ -165,7 +165,7 @@ fn bare_loop() -> anyhow::Result<Subject> {
 fn subject(process: Process, address: &str) -> anyhow::Result<Subject> {
     Ok(Subject {
         pid: process.id(),
-        target: Target::parse(&format!("http://{address}"))?,
+        target: Target::parse(&format!("http://{address}"), &TlsTrust::System)?,
         credentials: Credentials::new(ID, KEY, SECRET),
         _process: Some(process),
         other: None,

@@ -1,5 +1,5 @@
-//! Sockets over TLS, read by one thread, which the generator does not have: it would have to decrypt what
-//! it measures.
+//! Sockets over TLS, connected one after the other, which may resume the session of the one before: each of the
+//! generator's stands for a client of its own, shakes hands in full, and connects beside others.
 //!
 //! Owns the connections, and how many bytes of content they received. What is published is left to the scenario.
 

@@ -32,6 +32,13 @@ fn unreachable(cause: &io::Error) -> String {
         NetworkFault::Refused => "start the server, or give the address it listens on",
         NetworkFault::UnknownHost => "check its spelling",
         NetworkFault::TimedOut => "check the address, and the firewalls on the way",
+        NetworkFault::NotTls => "give it as http://",
+        NetworkFault::Tls(_) => "check its certificate, or give it as http:// if it has none",
+        NetworkFault::UnknownIssuer | NetworkFault::CaCertificate => {
+            "name its authority with --ca-file, or accept it with --insecure"
+        }
+        NetworkFault::WrongName => "give one of its names, or accept it with --insecure",
+        NetworkFault::Expired => "renew it, or accept it with --insecure",
         _ => "check the address",
     };
     format!("{fault}; {advice}")
@@ -41,12 +48,12 @@ fn unreachable(cause: &io::Error) -> String {
 mod tests {
     use std::io::{Error, ErrorKind};
 
-    use resound_load::{LoadError, Target};
+    use resound_load::{LoadError, Target, TlsTrust};
 
     use super::text;
 
     fn target() -> Target {
-        Target::parse("http://a:1/ws").unwrap()
+        Target::parse("http://a:1/ws", &TlsTrust::System).unwrap()
     }
 
     #[test]

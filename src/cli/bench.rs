@@ -13,17 +13,20 @@ use resound::config::{Config, Terminal};
 use resound_load::bench::{self, BenchOptions, Colours, Outcome, ProgressLine};
 use resound_load::{Credentials, Target};
 
-use super::destination::{at, choose, credentials, listening};
+use super::destination::{choose, credentials, listening};
 use super::env_file::EnvFileFlags;
 use super::failure::Failure;
 use super::stdout::print;
+use super::tls_trust::TrustFlags;
 
 #[derive(Debug, Args)]
 pub(super) struct Bench {
-    /// A node of the server; repeat it for several, over which sockets and requests are spread
+    /// A node of the server, http:// or https://; repeat it for several, over which sockets and requests are spread
     /// [default: where the configuration says it listens].
     #[arg(long, value_name = "URL")]
     url: Vec<String>,
+    #[command(flatten)]
+    trust: TrustFlags,
     /// The file that has the app; a bare name is looked for here and in ./config.
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
@@ -66,7 +69,7 @@ impl Bench {
 
     /// The nodes and the app. The configuration is only read if the flags leave one of them open.
     fn destination(&self) -> Result<(Vec<Target>, Credentials), Failure> {
-        let targets: Vec<Target> = self.url.iter().map(|url| at(url)).collect::<Result<_, _>>()?;
+        let targets = self.trust.targets(&self.url)?;
         let given = match (&self.app_id, &self.key, &self.secret) {
             (Some(app_id), Some(key), Some(secret)) => Some(Credentials::new(app_id, key, secret)),
             _ => None,

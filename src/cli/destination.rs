@@ -43,10 +43,5 @@ pub(super) fn listening(config: &Config) -> Target {
         ip => ip,
     };
     let prefix = config.server.path.clone();
-    Target { host: ip.to_string(), port: config.server.port, prefix }
-}
-
-/// The target of `--url`.
-pub(super) fn at(url: &str) -> Result<Target, Failure> {
-    Target::parse(url).map_err(|reason| Failure::Flag(format!("--url is {url:?}; {reason}")))
+    Target { host: ip.to_string(), port: config.server.port, prefix, tls: None }
 }

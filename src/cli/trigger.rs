@@ -1,6 +1,6 @@
 //! `resound trigger`: signs one event and sends it over the HTTP API, as a back end does.
 //!
-//! Owns the body of the request. The load generator's client sends it, and `tls_request` to a URL with TLS.
+//! Owns the body of the request. The load generator's client sends it.
 
 use std::path::PathBuf;
 
@@ -9,11 +9,11 @@ use resound::config::Config;
 use resound_load::{Backend, LoadError};
 use serde::Serialize;
 
-use super::destination::{at, choose, credentials, listening};
+use super::destination::{choose, credentials, listening};
 use super::env_file::EnvFileFlags;
 use super::failure::Failure;
 use super::stdout::print;
-use super::tls_request::{self, TlsTrust, has_tls};
+use super::tls_trust::TrustFlags;
 
 #[derive(Debug, Args)]
 pub(super) struct Trigger {
@@ -32,7 +32,7 @@ pub(super) struct Trigger {
     #[arg(long)]
     url: Option<String>,
     #[command(flatten)]
-    trust: TlsTrust,
+    trust: TrustFlags,
     /// The id of the app; needed if there are several.
     #[arg(long, value_name = "ID")]
     app: Option<String>,
@@ -43,30 +43,18 @@ impl Trigger {
         let config = Config::load_from(&self.env_file.with(self.config.as_deref()))?;
         let app = choose(&config, "--app", self.app.as_deref())?;
         let body = body(&self.channel, &self.event, &self.data);
-        if let Some(url) = self.url.as_deref().filter(|url| has_tls(url)) {
-            let answer = tls_request::post(url, &credentials(app), &self.trust, "events", body)?;
-            return confirmed(url.to_owned(), answer.status, answer.body);
-        }
-        if let Some(flag) = self.trust.flag() {
-            return Err(Failure::Flag(format!("{flag} is for a --url with https:// or wss://")));
-        }
-        let target = match &self.url {
-            Some(url) => at(url)?,
-            None => listening(&config),
-        };
+        let targets = self.trust.targets(self.url.as_slice())?;
+        let target = targets.into_iter().next().unwrap_or_else(|| listening(&config));
         let address = target.resolve();
         let address =
             address.map_err(|cause| LoadError::Unreachable { target: target.clone(), cause })?;
         let answer = Backend::new(&target, address, &credentials(app)).post("events", &body)?;
-        confirmed(target.to_string(), answer.status, answer.body)
+        if answer.status != 200 {
+            let (target, status, answer) = (target.to_string(), answer.status, answer.body);
+            return Err(LoadError::Unconfirmed { target, status, answer }.into());
+        }
+        Ok(print(&format!("{}\n", answer.body))?)
     }
-}
-
-fn confirmed(target: String, status: u16, answer: String) -> Result<(), Failure> {
-    if status != 200 {
-        return Err(LoadError::Unconfirmed { target, status, answer }.into());
-    }
-    Ok(print(&format!("{answer}\n"))?)
 }
 
 /// The body of the request, its fields in the order of Pusher's own libraries.

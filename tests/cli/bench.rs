@@ -3,14 +3,15 @@
 //! Owns exit codes, messages and the fields of the JSON; how fast anything is, is not tested.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpListener};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Output, Stdio};
 
 use serde_json::Value;
 
 use super::{folder, resound, text};
+use crate::harness::tls::{certificate, section};
 
 /// The program serving the development app on a free port; killed at the end.
 struct Server {
@@ -82,6 +83,7 @@ fn the_report_is_for_people_and_a_kept_assertion_ends_with_0() {
     assert!(report.starts_with(&heading), "{report}");
     for part in [
         "  delivered  2 000 of 2 000   ",
+        " a connect",
         "lost 0 (0 %)",
         "\nlatency of 2 000 deliveries\n  ≤ ",
         "\n  holds loss==0 (0 %)\n",
@@ -119,8 +121,12 @@ fn bad_arguments_end_with_2_before_anything_is_started() {
         "flag --assert is \"cpu_per_delivery<5us\"; it is read from the server's process: add --pid",
     );
     check(
-        &["--url", "https://a"],
-        "flag --url is \"https://a\"; the load generator has no TLS, whose cost",
+        &["--url", "https://a..b"],
+        "flag --url is \"https://a..b\"; its host is no name that a certificate can be for",
+    );
+    check(
+        &["--url", "http://a", "--insecure"],
+        "flag --insecure is for a --url with https:// or wss://",
     );
     check(&["--publish", "client"], "flag --publish is client; client events need signed channels");
     check(&["--in-flight", "1000"], "flag --in-flight is 1000; at most 256 are supported");
@@ -214,6 +220,92 @@ fn every_way_of_publishing_reaches_every_subscriber() {
     let output = run(&["--url", &other.url, "--rate", "500", "--patience", "0.1"]);
     let figures: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&figures["expected"], &figures["delivered"]), (&2000.into(), &1000.into()));
+}
+
+/// A server that serves TLS only, with the certificate for localhost; its port.
+fn started_with_tls(name: &str) -> (PathBuf, Server, String) {
+    let here = folder(name);
+    let app =
+        "[[apps]]\nid = \"100001\"\nkey = \"resound-dev-key\"\nsecret = \"resound-dev-secret\"\n";
+    let client_events = "accept_client_events_from = \"members\"\n";
+    let file = format!("{app}{client_events}{}", section("mode = \"required\""));
+    fs::write(here.join("tls.toml"), file).unwrap();
+    let server = Server::start(&here, &["--config", "tls.toml"]);
+    let port = server.url.rsplit(':').next().unwrap().to_owned();
+    (here, server, port)
+}
+
+#[test]
+fn sockets_and_requests_over_tls_are_complete() {
+    let (here, server, port) = started_with_tls("bench-tls");
+    let authority = certificate("ca.pem");
+    let run = |url: &str, arguments: &[&str]| {
+        let trust = ["--json", "--config", "tls.toml", "--ca-file", &authority];
+        bench(&here, url, &[&trust[..], arguments].concat())
+    };
+    let (https, wss) = (format!("https://localhost:{port}"), format!("wss://localhost:{port}"));
+    let pid = server.pid();
+    let figures = check_complete(&run(&https, &["--rate", "500", "--pid", &pid]), 2000);
+    assert_eq!(figures["targets"], serde_json::json!([https]));
+    for figure in ["cpu_per_connect_ns", "cpu_per_delivery_ns"] {
+        assert!(figures["client"][figure].is_u64(), "{figure} of {figures:#}");
+    }
+    check_complete(&run(&wss, &["--in-flight", "4", "--kind", "presence"]), 2000);
+    let client = ["--publish", "client", "--rate", "200", "--kind", "private"];
+    check_complete(&run(&wss, &client), 20 * 99);
+    // More at once than one read takes of the wire, in records that end anywhere.
+    let large = ["--in-flight", "8", "--batch", "10", "--payload", "9000", "--connections", "50"];
+    check_complete(&run(&https, &large), 1000);
+    check_complete(&run(&https, &["--rate", "500", "--deflate"]), 2000);
+    let any = ["--json", "--config", "tls.toml", "--insecure", "--rate", "500"];
+    check_complete(&bench(&here, &format!("https://127.0.0.2:{port}"), &any), 2000);
+}
+
+#[test]
+fn a_handshake_that_fails_is_named_with_what_to_change() {
+    let (here, _server, port) = started_with_tls("bench-tls-refused");
+    let authority = certificate("ca.pem");
+    let check = |url: &str, trust: &[&str], message: &str| {
+        let output = bench(&here, url, &[&["--config", "tls.toml"], trust].concat());
+        assert_eq!((output.status.code(), text(&output.stdout)), (Some(1), ""), "{url}");
+        assert_eq!(text(&output.stderr), format!("error: {url} {message}\n"));
+    };
+    let trust = ["--ca-file", authority.as_str()];
+    check(
+        &format!("https://127.0.0.2:{port}"),
+        &trust,
+        "cannot be reached: its certificate is for other host names; give one of its names, or accept it with --insecure",
+    );
+    let other = certificate("second-ca.pem");
+    check(
+        &format!("https://localhost:{port}"),
+        &["--ca-file", &other],
+        "cannot be reached: its certificate was issued by an authority that is not trusted; name its authority with \
+         --ca-file, or accept it with --insecure",
+    );
+    let other = answering("HTTP/1.1 400 Bad Request\r\n\r\n");
+    let without = "cannot be reached: the peer answers without TLS; give it as http://";
+    check(&format!("https://localhost:{}", other.port()), &trust, without);
+    let plain = Server::start(&here, &[]);
+    check(
+        &plain.url.replace("http://127.0.0.1", "https://localhost"),
+        &trust,
+        "cannot be reached: TLS failed: received fatal alert: HandshakeFailure; check its certificate, or give it as \
+         http:// if it has none",
+    );
+}
+
+/// A listener that gives each connection this answer once it has received something.
+fn answering(answer: &'static str) -> SocketAddr {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let mut stream = stream.unwrap();
+            let _ = stream.read(&mut [0; 4096]).and_then(|_| stream.write_all(answer.as_bytes()));
+        }
+    });
+    address
 }
 
 #[test]

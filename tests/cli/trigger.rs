@@ -105,8 +105,8 @@ fn trigger_needs_to_know_the_app() {
     check(&output, 2, "", "error: flag --app is \"9\"; the apps are 7, 8\n");
     for (url, reason) in [
         ("http://127.0.0.1:80800", "its port must be from 1 to 65535"),
-        ("https://", "it must be like https://ws.example.com or wss://ws.example.com/prefix"),
-        ("https://a?b", "it must be like https://ws.example.com or wss://ws.example.com/prefix"),
+        ("https://", "it must be like http://127.0.0.1:8080 or wss://ws.example.com/prefix"),
+        ("https://a?b", "it must be like http://127.0.0.1:8080 or wss://ws.example.com/prefix"),
     ] {
         let arguments = [&trigger[..], &["--app", "7", "--url", url]].concat();
         let message = format!("error: flag --url is {url:?}; {reason}\n");

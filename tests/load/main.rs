@@ -13,14 +13,16 @@ mod foreign;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use resound_load::{ClientPool, Credentials, Measures, Phase, Plan, PlannedSocket, Target};
+use resound_load::{
+    ClientPool, Credentials, Measures, Phase, Plan, PlannedSocket, Target, TlsTrust,
+};
 
 /// Longer than any phase of a test; each ends by its events.
 const LONG: Duration = Duration::from_secs(600);
 
 /// A plan for the app of the harness.
 fn plan(address: SocketAddr, channels: &[&str], connections: usize) -> Plan {
-    let target = Target::parse(&format!("http://{address}")).unwrap();
+    let target = Target::parse(&format!("http://{address}"), &TlsTrust::System).unwrap();
     let credentials = Credentials::new("123456", "reverb-key", "reverb-secret");
     Plan {
         channels: channels.iter().map(|channel| (*channel).to_owned()).collect(),

@@ -8,6 +8,8 @@ use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, SystemTime};
 
+use rustls::{ClientConnection, StreamOwned};
+
 use super::credentials::Credentials;
 use super::http_answer::{Answer, Received, Unreadable};
 use super::load_error::LoadError;
@@ -27,9 +29,16 @@ pub struct Backend {
     target: Target,
     address: SocketAddr,
     credentials: Credentials,
-    stream: Option<TcpStream>,
+    stream: Option<Stream>,
     request: String,
     received: Vec<u8>,
+}
+
+/// A connection over TCP or TLS.
+#[derive(Debug)]
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ClientConnection, TcpStream>>),
 }
 
 /// Why a request has no answer.
@@ -67,7 +76,7 @@ impl Backend {
     pub(super) fn connect(&mut self) -> Result<(), LoadError> {
         if self.stream.is_none() {
             let unreachable = |cause| LoadError::Unreachable { target: self.target.clone(), cause };
-            self.stream = Some(open(self.address).map_err(unreachable)?);
+            self.stream = Some(open(&self.target, self.address).map_err(unreachable)?);
         }
         Ok(())
     }
@@ -102,9 +111,9 @@ impl Backend {
 
     fn exchange(&mut self) -> Result<Answer, LoadError> {
         self.connect()?;
-        let stream = self.stream.take().expect("connected above");
+        let mut stream = self.stream.take().expect("connected above");
         self.received.clear();
-        match receive(&stream, self.request.as_bytes(), &mut self.received) {
+        match receive(&mut stream, self.request.as_bytes(), &mut self.received) {
             Ok(Received { answer, stays_open }) => {
                 self.stream = stays_open.then_some(stream);
                 Ok(answer)
@@ -115,21 +124,53 @@ impl Backend {
     }
 }
 
-fn open(address: SocketAddr) -> io::Result<TcpStream> {
+/// Opens a connection; with TLS, its handshake is complete.
+fn open(target: &Target, address: SocketAddr) -> io::Result<Stream> {
     let stream = TcpStream::connect_timeout(&address, TIMEOUT)?;
     stream.set_nodelay(true)?;
     stream.set_read_timeout(Some(TIMEOUT))?;
     stream.set_write_timeout(Some(TIMEOUT))?;
-    Ok(stream)
+    let Some(tls) = &target.tls else { return Ok(Stream::Plain(stream)) };
+    let mut stream = StreamOwned::new(tls.session(), stream);
+    while stream.conn.is_handshaking() {
+        stream.conn.complete_io(&mut stream.sock).map_err(timed_out)?;
+    }
+    Ok(Stream::Tls(Box::new(stream)))
+}
+
+impl Read for Stream {
+    fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.read(into),
+            Self::Tls(stream) => stream.read(into),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Self::Plain(stream) => stream.write(bytes),
+            Self::Tls(stream) => stream.write(bytes),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Self::Plain(stream) => stream.flush(),
+            Self::Tls(stream) => stream.flush(),
+        }
+    }
 }
 
 /// Sends a request and reads until its answer is complete.
 fn receive(
-    mut stream: &TcpStream,
+    stream: &mut Stream,
     request: &[u8],
     received: &mut Vec<u8>,
 ) -> Result<Received, Failure> {
     stream.write_all(request)?;
+    stream.flush()?;
     let mut part = [0; 4096];
     loop {
         let count = stream.read(&mut part)?;
@@ -146,12 +187,15 @@ fn receive(
 }
 
 fn unanswered(target: &Target, cause: io::Error) -> LoadError {
-    use ErrorKind::{BrokenPipe, ConnectionReset, TimedOut, UnexpectedEof, WouldBlock};
+    use ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     let target = target.clone();
     match cause.kind() {
         ConnectionReset | BrokenPipe | UnexpectedEof => LoadError::ConnectionClosed { target },
-        // A wait that is over the read time-out of a blocking socket.
-        WouldBlock => LoadError::Unanswered { target, cause: TimedOut.into() },
-        _ => LoadError::Unanswered { target, cause },
+        _ => LoadError::Unanswered { target, cause: timed_out(cause) },
     }
+}
+
+/// A wait that is over the time-out of a blocking socket has the kind of one that would block.
+fn timed_out(cause: io::Error) -> io::Error {
+    if cause.kind() == ErrorKind::WouldBlock { ErrorKind::TimedOut.into() } else { cause }
 }

@@ -17,7 +17,7 @@
 //! | `answer_ns`, `lateness_ns` | the duration of a request; how late it was sent |
 //! | `refused{status}`, `unanswered`, `refusal`, `errors`, `error`, `closed{code}`, `open_sockets` | failures, with the first text of each kind |
 //! | `server.cpu_user_ns`, `.cpu_system_ns`, `.cpu_per_delivery_ns`, `.cpu_per_connect_ns`, `.rss_bytes`, `.memory_per_socket_bytes` | with `--pid` |
-//! | `client.cpu_ns`, `.cpu_per_delivery_ns`, `.cpu_percent` | the generator itself; 100 is one core |
+//! | `client.cpu_ns`, `.cpu_per_delivery_ns`, `.cpu_per_connect_ns`, `.cpu_percent` | the generator itself; 100 is one core |
 //! | `assertions[].expression`, `.measured`, `.holds` | `measured` in ns, bytes, parts per million, or a count |
 
 use super::client_pool::ClientPool;
@@ -81,7 +81,9 @@ impl Bench {
         let plan = self.plan(targets, credentials);
         let shown = plan.targets.iter().map(ToString::to_string).collect();
         progress.connecting(plan.sockets.len());
+        let unused = system::own_usage();
         let mut pool = ClientPool::connect(plan, |ready| progress.connected(ready))?;
+        let client_connecting = unused.zip(system::own_usage());
         let connected = system::usage_of_all(&self.options.pid);
         if self.options.publishes_over_http() {
             pool.try_publish()?;
@@ -98,6 +100,7 @@ impl Bench {
             connects: pool.connects(),
             connected_in: pool.connected_in(),
             connecting: self.before.zip(connected),
+            client_connecting,
             measures,
             assertions: self.assertions,
         })

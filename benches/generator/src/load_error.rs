@@ -41,7 +41,8 @@ pub enum LoadError {
     },
     /// The connection ended before the answer, as that of a server that expects TLS.
     #[error(
-        "{target} did not confirm the event: it closed the connection; is it another service, or does it expect TLS?"
+        "{target} did not confirm the event: it closed the connection; is it another service{}?",
+        if .target.tls.is_none() { ", or does it expect TLS" } else { "" }
     )]
     ConnectionClosed {
         /// The node.

@@ -3,10 +3,8 @@
 //! Owns the steps to its last subscription, the answers to pings and the bytes that wait to be written.
 //! When it is readable is left to the worker.
 
-use std::io::{self, ErrorKind, Read, Write};
+use std::io::{self, ErrorKind};
 use std::sync::atomic::Ordering;
-
-use mio::net::TcpStream;
 
 use super::counters::{Counters, record};
 use super::frame_reader::{FrameReader, Piece};
@@ -14,10 +12,13 @@ use super::inflater::Inflater;
 use super::load_error::LoadError;
 use super::marker::Marker;
 use super::run_state::RunState;
+use super::socket_end::End;
+use super::transport::{Arrived, CONTENT_BYTES_MAX, Transport};
 use super::wire::{self, Envelope, UpgradeAnswer};
 
 /// The most that is read at once; it stays in the core's own cache.
 const BUFFER_BYTES: usize = 128 * 1024;
+const _: () = assert!(BUFFER_BYTES >= CONTENT_BYTES_MAX);
 
 /// What the sockets of a worker read with and count in, one after another.
 pub(super) struct ReadContext<'a> {
@@ -25,6 +26,8 @@ pub(super) struct ReadContext<'a> {
     pub(super) counters: &'a mut Counters,
     pub(super) deliveries: &'a mut DeliveryBatch,
     pub(super) inflater: &'a mut Inflater,
+    /// Memory for records of TLS.
+    pub(super) records: &'a mut Vec<u8>,
 }
 
 /// Consecutive deliveries of one publisher's events, reported together.
@@ -60,18 +63,9 @@ pub(super) enum Step {
     Ready,
 }
 
-/// Why a socket ended: a close code, 1006 where none came.
-#[derive(Debug)]
-pub(super) struct End {
-    pub(super) code: u16,
-    pub(super) reason: String,
-    /// Set where the error is more exact than the code.
-    pub(super) error: Option<Box<LoadError>>,
-}
-
 #[derive(Debug)]
 pub(super) struct Socket {
-    pub(super) stream: TcpStream,
+    transport: Transport,
     pub(super) step: Step,
     /// Its index in the plan.
     pub(super) index: usize,
@@ -87,9 +81,9 @@ pub(super) struct Socket {
 }
 
 impl Socket {
-    pub(super) fn new(stream: TcpStream, index: usize, started_ns: u64) -> Self {
+    pub(super) fn new(transport: Transport, index: usize, started_ns: u64) -> Self {
         Self {
-            stream,
+            transport,
             step: Step::Connecting,
             index,
             started_ns,
@@ -105,10 +99,10 @@ impl Socket {
     /// established or failed.
     pub(super) fn writable(&mut self, state: &RunState) -> Result<(), End> {
         if self.step == Step::Connecting {
-            if let Some(cause) = self.stream.take_error()? {
+            if let Some(cause) = self.transport.stream.take_error()? {
                 return Err(self.unreachable(state, cause));
             }
-            match self.stream.peer_addr() {
+            match self.transport.stream.peer_addr() {
                 Err(error) if error.kind() == ErrorKind::NotConnected => return Ok(()),
                 Err(cause) => return Err(self.unreachable(state, cause)),
                 Ok(_) => {}
@@ -119,6 +113,7 @@ impl Socket {
             let request = wire::upgrade(plan.target(self.index), &plan.credentials.key, offer);
             return Ok(self.send(request.as_bytes())?);
         }
+        self.transport.flush()?;
         if self.unsent.is_empty() {
             return Ok(());
         }
@@ -130,7 +125,7 @@ impl Socket {
     pub(super) fn send(&mut self, bytes: &[u8]) -> io::Result<()> {
         let mut rest = bytes;
         while self.unsent.is_empty() && !rest.is_empty() {
-            match self.stream.write(rest) {
+            match self.transport.write(rest) {
                 Ok(written) => rest = &rest[written..],
                 Err(error) if error.kind() == ErrorKind::WouldBlock => break,
                 Err(error) if error.kind() == ErrorKind::Interrupted => {}
@@ -141,6 +136,17 @@ impl Socket {
         Ok(())
     }
 
+    /// What the socket waits for, unless it is ready.
+    pub(super) fn awaited(&self) -> &'static str {
+        match self.step {
+            Step::Connecting => "the connection",
+            Step::Upgrading if self.transport.is_shaking_hands() => "the handshake of TLS",
+            Step::Upgrading => "the answer to its upgrade",
+            Step::Greeting => "pusher:connection_established",
+            Step::Subscribing { .. } | Step::Ready => "pusher_internal:subscription_succeeded",
+        }
+    }
+
     /// Reads until the kernel has nothing more. A short read shows that; a second one would only cost.
     pub(super) fn readable(
         &mut self,
@@ -149,25 +155,26 @@ impl Socket {
     ) -> Result<(), End> {
         loop {
             let cut = self.frames.cut();
-            let size = BUFFER_BYTES.max(cut.len() + 4096).max(self.frames.cut_frame_bytes());
+            let size = (cut.len() + BUFFER_BYTES).max(self.frames.cut_frame_bytes());
             if buffer.len() < size {
                 buffer.resize(size, 0);
             }
             buffer[..cut.len()].copy_from_slice(cut);
             let start = cut.len();
-            let read = match self.stream.read(&mut buffer[start..]) {
-                Ok(0) => return Err(End::cut("the connection was cut")),
-                Ok(read) => read,
+            let arrived = match self.transport.read(&mut buffer[start..], context.records) {
+                Ok(Arrived { wire: 0, .. }) => return Err(self.cut(context.state)),
+                Ok(arrived) => arrived,
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
                 Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(cause) if self.transport.is_shaking_hands() => {
+                    return Err(self.unreachable(context.state, cause));
+                }
                 Err(error) => return Err(error.into()),
             };
             let now_ns = context.state.now_ns();
-            context.counters.bytes += read as u64;
-            let end = start + read;
-            let is_drained = end < buffer.len();
-            self.take(context, &buffer[..end], now_ns)?;
-            if is_drained {
+            context.counters.bytes += arrived.wire as u64;
+            self.take(context, &buffer[..start + arrived.content], now_ns)?;
+            if arrived.is_drained {
                 return Ok(());
             }
         }
@@ -335,6 +342,14 @@ impl Socket {
         self.send(&frames)
     }
 
+    /// The end of a connection that the server closed without a close frame.
+    fn cut(&self, state: &RunState) -> End {
+        if self.transport.is_shaking_hands() {
+            return self.unreachable(state, ErrorKind::UnexpectedEof.into());
+        }
+        End::cut("the connection was cut")
+    }
+
     fn unreachable(&self, state: &RunState, cause: io::Error) -> End {
         let target = state.plan.target(self.index).clone();
         End::failed(LoadError::Unreachable { target, cause })
@@ -360,21 +375,5 @@ impl Socket {
             LoadError::Subscription { target, channels: names.join(", "), message }
         };
         End { code, ..End::failed(error) }
-    }
-}
-
-impl End {
-    fn cut(reason: &str) -> Self {
-        Self { code: 1006, reason: reason.to_owned(), error: None }
-    }
-
-    fn failed(error: LoadError) -> Self {
-        Self { code: 1006, reason: String::new(), error: Some(Box::new(error)) }
-    }
-}
-
-impl From<io::Error> for End {
-    fn from(error: io::Error) -> Self {
-        Self::cut(&error.to_string())
     }
 }

@@ -19,7 +19,9 @@ use super::counters::Counters;
 use super::inflater::Inflater;
 use super::load_error::LoadError;
 use super::run_state::RunState;
-use super::socket::{DeliveryBatch, End, ReadContext, Socket, Step};
+use super::socket::{DeliveryBatch, ReadContext, Socket, Step};
+use super::socket_end::End;
+use super::transport::Transport;
 use super::wire;
 
 /// Sockets of a pool that connect at once: the length of a server's accept queue everywhere.
@@ -71,6 +73,7 @@ pub(super) struct Worker {
     opening: BTreeSet<usize>,
     commands: Receiver<Command>,
     buffer: Vec<u8>,
+    records: Vec<u8>,
     inflater: Inflater,
     deliveries: DeliveryBatch,
 }
@@ -93,6 +96,7 @@ impl Worker {
             opening: BTreeSet::new(),
             commands: received,
             buffer: Vec::new(),
+            records: Vec::new(),
             inflater: Inflater::default(),
             deliveries: DeliveryBatch::default(),
         };
@@ -146,7 +150,9 @@ impl Worker {
             let started_ns = self.state.now_ns();
             match self.connect(index, slot) {
                 Ok(stream) => {
-                    self.sockets.push(Some(Socket::new(stream, index, started_ns)));
+                    let transport =
+                        Transport::new(stream, self.state.plan.target(index).tls.as_ref());
+                    self.sockets.push(Some(Socket::new(transport, index, started_ns)));
                     self.opening.insert(slot);
                     // The connection may be established before the poll reports it.
                     self.turn(counters, slot, (true, false));
@@ -184,8 +190,13 @@ impl Worker {
             done = socket.writable(&self.state);
         }
         if done.is_ok() && socket.step != Step::Connecting {
-            let (deliveries, inflater) = (&mut self.deliveries, &mut self.inflater);
-            let mut context = ReadContext { state: &self.state, counters, deliveries, inflater };
+            let mut context = ReadContext {
+                state: &self.state,
+                counters,
+                deliveries: &mut self.deliveries,
+                inflater: &mut self.inflater,
+                records: &mut self.records,
+            };
             done = socket.readable(&mut context, &mut self.buffer);
         }
         match done {
@@ -255,12 +266,7 @@ impl Worker {
         }
         self.state.fail(LoadError::Silence {
             target: self.state.plan.target(socket.index).clone(),
-            what: match socket.step {
-                Step::Connecting => "the connection",
-                Step::Upgrading => "the answer to its upgrade",
-                Step::Greeting => "pusher:connection_established",
-                _ => "pusher_internal:subscription_succeeded",
-            },
+            what: socket.awaited(),
             seconds: STEP_TIMEOUT.as_secs(),
             ready: self.state.ready.load(Ordering::Relaxed),
         });

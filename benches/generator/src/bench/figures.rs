@@ -82,6 +82,7 @@ struct Server {
 struct Client {
     cpu_ns: u64,
     cpu_per_delivery_ns: Option<u64>,
+    cpu_per_connect_ns: Option<u64>,
     cpu_percent: Option<u64>,
 }
 
@@ -143,6 +144,9 @@ impl<'a> Figures<'a> {
                 cpu_ns: client.cpu().as_nanos() as u64,
                 cpu_per_delivery_ns: measures
                     .client_cpu_per_delivery()
+                    .map(|cpu| cpu.as_nanos() as u64),
+                cpu_per_connect_ns: outcome
+                    .client_cpu_per_connect()
                     .map(|cpu| cpu.as_nanos() as u64),
                 cpu_percent: outcome
                     .value(Metric::ClientCpu)

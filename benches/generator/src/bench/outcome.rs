@@ -23,6 +23,8 @@ pub struct Outcome {
     pub(super) connected_in: Duration,
     /// The usage of the server before the first socket and after the last.
     pub(super) connecting: Option<(Usage, Usage)>,
+    /// That of this process, likewise.
+    pub(super) client_connecting: Option<(Usage, Usage)>,
     pub(super) measures: Measures,
     pub(super) assertions: Vec<Assertion>,
 }
@@ -60,6 +62,12 @@ impl Outcome {
                 part(grown as f64, self.options.connections as f64)
             }
         }
+    }
+
+    /// CPU that this process spent for each socket until it had its subscriptions.
+    pub(super) fn client_cpu_per_connect(&self) -> Option<Duration> {
+        let (before, after) = self.client_connecting?;
+        (after - before).cpu().checked_div(u32::try_from(self.options.connections).ok()?)
     }
 
     /// Requests refused or unanswered, and errors sent to sockets.

@@ -128,6 +128,8 @@ fn client(outcome: &Outcome) -> Vec<String> {
             .client_cpu_per_delivery()
             .map(|cpu| format!("{} a delivery", time(cpu.as_nanos()))),
     );
+    let connect = outcome.client_cpu_per_connect();
+    parts.extend(connect.map(|cpu| format!("{} a connect", time(cpu.as_nanos()))));
     if !measures.lateness.is_empty() {
         let late = measures.lateness.value_at_quantile(0.99);
         parts.push(format!("sends late by p99 {}", time(u128::from(late))));

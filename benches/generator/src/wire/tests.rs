@@ -1,5 +1,7 @@
 //! The client's bytes, exactly, and the answers of servers.
 
+use crate::TlsTrust;
+
 use super::{DEFLATE_OFFER, Envelope, UpgradeAnswer, subscribe, text_frame, upgrade};
 use crate::credentials::Credentials;
 use crate::target::Target;
@@ -22,7 +24,7 @@ fn subscriptions_are_signed_where_the_channel_requires_it() {
 
 #[test]
 fn the_upgrade_names_host_path_and_extensions() {
-    let target = Target::parse("ws://127.0.0.1:9000/ws").unwrap();
+    let target = Target::parse("ws://127.0.0.1:9000/ws", &TlsTrust::System).unwrap();
     let plain = upgrade(&target, "key", None);
     assert!(plain.starts_with("GET /ws/app/key?protocol=7&"), "{plain}");
     assert!(plain.contains("\r\nHost: 127.0.0.1:9000\r\n") && plain.ends_with("\r\n\r\n"));
