@@ -40,7 +40,7 @@ pub use exposition::ExpositionFormat;
 pub use histogram::{Histogram, HistogramCounts};
 pub use pacing::PacingMetrics;
 pub use per_worker::{PerWorker, Summed};
-pub use process::{BusyWorkers, ProcessMetrics, ProcessUsage};
+pub use process::{BusyWorkers, ProcessMetrics, ProcessUsage, open_descriptors};
 pub use redis_input::{InputFamilies, InputMetrics};
 pub use sockets::{ClosedBy, SocketMetrics};
 pub use telemetry::TelemetryMetrics;

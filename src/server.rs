@@ -57,6 +57,7 @@ mod worker;
 use acceptor::Acceptor;
 use acceptors::Acceptors;
 use certificate_watch::CertificateWatch;
+pub use descriptors::foreign_descriptors;
 use drain::{Drain, DrainConfig};
 pub use listen::PassableSockets;
 use listen::{Audience, ListenerSet};

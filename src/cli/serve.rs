@@ -25,7 +25,7 @@ use resound::config::{
     SupervisionVariables, Terminal,
 };
 use resound::logging::{self, LogGuard};
-use resound::server::Server;
+use resound::server::{Server, foreign_descriptors};
 use resound::supervision::{ControlSocket, Inheritance, OwnerSocket};
 
 #[derive(Debug, Args)]
@@ -62,12 +62,14 @@ impl Serve {
     pub(super) fn run(self) -> Result<(), Failure> {
         // First, while the process has one thread: it changes the environment.
         let inheritance = Inheritance::take(&SupervisionVariables::of_this_process().socket_names)?;
+        let predecessor = usize::from(inheritance.predecessor.is_some());
+        let foreign_descriptors = foreign_descriptors(inheritance.sockets.len() + predecessor);
         let mut inputs = self.env_file.with(self.config.as_deref());
         inputs.flags = self.flags();
         let config = Config::load_from(&inputs)?;
         let log = logging::start(&config.log, Terminal::of_this_process())?;
         let runtime = runtime()?;
-        let start = Start { inputs, log: &log, inheritance };
+        let start = Start { inputs, log: &log, inheritance, foreign_descriptors };
         let done = runtime.block_on(serve(&config, start));
         // After the second signal nothing is waited for; after a drain nothing is left.
         runtime.shutdown_background();
@@ -106,10 +108,12 @@ struct Start<'a> {
     inputs: ConfigInputs,
     log: &'a LogGuard,
     inheritance: Inheritance,
+    /// Those that the parent left open for a purpose of its own: no connection can have them.
+    foreign_descriptors: u64,
 }
 
 async fn serve(config: &Config, start: Start<'_>) -> Result<(), Failure> {
-    let Start { inputs, log, inheritance } = start;
+    let Start { inputs, log, inheritance, foreign_descriptors } = start;
     let descriptors = rlimit::increase_nofile_limit(u64::MAX)
         .context("cannot read the limit of open files (ulimit -n)")?;
     // Before the socket is bound: a signal that comes early must not kill without a drain.
@@ -122,7 +126,7 @@ async fn serve(config: &Config, start: Start<'_>) -> Result<(), Failure> {
     pid_file.as_ref().map_or(Ok(()), PidFile::write)?;
     let addresses: Vec<String> = server.addresses().iter().map(ToString::to_string).collect();
     let (address, addresses) = (first_ip(server.addresses()), addresses.join(","));
-    let sockets_max = server.share_descriptors(descriptors);
+    let sockets_max = server.share_descriptors(descriptors.saturating_sub(foreign_descriptors));
     let api: Vec<String> = server.api_addresses().iter().map(ToString::to_string).collect();
     let internal = server.internal_addresses().iter().map(ToString::to_string);
     let internal: Vec<String> = internal.collect();

@@ -104,6 +104,14 @@ impl ProcessUsage {
     }
 }
 
+/// Descriptors that this process has; `None` where there is no `/proc`, or no descriptor is left to read it.
+pub fn open_descriptors() -> Option<usize> {
+    #[cfg(target_os = "linux")]
+    return linux::open_descriptors();
+    #[cfg(not(target_os = "linux"))]
+    None
+}
+
 /// The metrics that every client library exposes of its process; nothing where there is no `/proc`.
 #[derive(Debug)]
 pub(super) struct ProcessCollector;
@@ -170,7 +178,7 @@ mod linux {
                 LimitValue::Value(limit) => limit as f64,
             };
             Some(Self {
-                descriptors: open_descriptors(&process)?,
+                descriptors: open_descriptors()? as f64,
                 descriptors_max,
                 resident_bytes: stat.rss_bytes().get() as f64,
                 virtual_bytes: stat.vsize as f64,
@@ -190,10 +198,10 @@ mod linux {
     }
 
     /// From Linux 6.2 on the size of the folder is their number; listing 10 000 takes 5 ms.
-    fn open_descriptors(process: &Process) -> Option<f64> {
+    pub(super) fn open_descriptors() -> Option<usize> {
         match std::fs::metadata("/proc/self/fd").ok()?.len() {
-            0 => process.fd_count().ok().map(|count| count as f64),
-            count => Some(count as f64),
+            0 => Process::myself().ok()?.fd_count().ok(),
+            count => usize::try_from(count).ok(),
         }
     }
 }

@@ -79,7 +79,9 @@ impl Acceptors {
         };
         let calls = config.apps.iter().map(calls).sum();
         let addresses = config.listen.server.len() + config.listen.api.len();
-        let reserved_descriptors = descriptors::reserved(config.server.workers, addresses, calls);
+        let operators = config.internal.listen.len() + usize::from(config.metrics.listen.is_some());
+        let workers = config.server.workers;
+        let reserved_descriptors = descriptors::reserved(workers, addresses, operators, calls);
         let tracker =
             Arc::new(Mutex::new(ConnectionTracker::new(config.http.max_pending_connections)));
         Self {

@@ -15,6 +15,8 @@ use super::{eventually, within};
 /// A running server. Dropping it kills it.
 pub struct Program {
     pub address: SocketAddr,
+    /// How many sockets it allows, beside the descriptors that it and this process need.
+    pub sockets_max: usize,
     child: Child,
     log: UnboundedReceiver<String>,
     /// Lines of the log from before the start was complete.
@@ -123,13 +125,16 @@ impl Program {
             }
         });
         let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let mut program = Self { address, child, log, early: VecDeque::new() };
+        let mut program = Self { address, sockets_max: 0, child, log, early: VecDeque::new() };
         let mut early = VecDeque::new();
         let line = program.read_log("server started", |line| early.push_back(line)).await;
         program.early = early;
-        let address = line.split("address=").nth(1).and_then(|rest| rest.split([' ', ',']).next());
-        let address = address.map(|text| text.trim_matches('"'));
-        program.address = address.and_then(|text| text.parse().ok()).expect("an address");
+        let field = |name: &str| {
+            let rest = line.split(name).nth(1).and_then(|rest| rest.split([' ', ',']).next());
+            rest.map_or("", |text| text.trim_matches('"'))
+        };
+        program.address = field("address=").parse().expect("an address");
+        program.sockets_max = field("sockets_max=").parse().expect("a number of sockets");
         program
     }
 
