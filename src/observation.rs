@@ -1,18 +1,20 @@
 //! What happens on this node, as values, for those who look: commands and consoles at the internal listener.
 //!
 //! Owns the values, the taps through which they are read, and the ring of the last refusals, which is always on.
-//! Without a tap an occurrence costs one relaxed load, and is not made. What the values mean is left to
-//! those who read them, who may see them to `internal`.
+//! Without a tap an occurrence costs one relaxed load. With taps it is made only if one of them takes it, which its
+//! outline decides. What the values mean is left to those who read them, who may see them to `internal`.
 
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use arc_swap::ArcSwap;
 use parking_lot::Mutex;
 
 use crate::config::RecordConfig;
 
 mod occurrence;
+mod outline;
 mod payload;
 mod record;
 mod refusal;
@@ -27,6 +29,7 @@ pub use occurrence::{
     Closing, Connection, Delivery, EventOutcome, JoinOrLeave, Occurrence, OccurrenceKind,
     Published, TriggerSource, WebhookCall, What,
 };
+pub use outline::Outline;
 pub use payload::Payload;
 pub use record::{Record, RecordedEvents};
 pub use refusal::{Refusal, RefusedPart};
@@ -41,7 +44,9 @@ pub use tap_filter::{InvalidPattern, NamePattern, TapFilter};
 pub struct Observation {
     /// The bit of each kind of occurrence that some tap takes.
     wanted: AtomicU32,
-    taps: Mutex<Vec<Arc<Tap>>>,
+    /// Read for each occurrence without a lock; replaced by one thread at a time.
+    taps: ArcSwap<Vec<Arc<Tap>>>,
+    replacing: Mutex<()>,
     refusals: RefusalRing,
     recorded: OnceLock<Record>,
 }
@@ -52,17 +57,27 @@ impl Observation {
         self.wanted.load(Ordering::Relaxed) & kind.bit() != 0
     }
 
-    /// Shows the taps what has happened. `what` is made only if one of them takes this kind; it returns
-    /// the id of the app, if it concerns one. True if a tap, or the record, took it.
-    pub fn record(
+    /// Shows what has happened to those that take it; `what` is made only if there is one. True if a tap, or the
+    /// record, took it.
+    pub fn record<N: AsRef<str>>(
         &self,
-        kind: OccurrenceKind,
-        what: impl FnOnce() -> (Option<String>, What),
+        outline: &Outline<'_, N>,
+        what: impl FnOnce() -> What,
     ) -> bool {
-        self.wants(kind) && {
-            let (app, what) = what();
-            self.show(Occurrence { at_ms: now_ms(), app, what })
+        if !self.wants(outline.kind) {
+            return false;
         }
+        let (taps, now) = (self.taps.load(), Instant::now());
+        let takers: Vec<_> = taps.iter().filter(|tap| tap.admits(outline, now)).collect();
+        let record = self.recorded.get();
+        if takers.is_empty() && record.is_none() {
+            return false;
+        }
+        let app = outline.app.map(str::to_owned);
+        let occurrence = Arc::new(Occurrence { at_ms: now_ms(), app, what: what() });
+        record.into_iter().for_each(|record| record.push(&occurrence));
+        let taken = takers.into_iter().filter(|tap| tap.push(&occurrence)).count();
+        taken > 0 || record.is_some()
     }
 
     /// Stores a refusal in the ring and shows it to the taps. A peer decides how often it is refused, so the
@@ -79,14 +94,17 @@ impl Observation {
             self.refusals.push(occurrence.clone());
         }
         if is_watched {
-            self.show(occurrence);
+            let (taps, now, occurrence) = (self.taps.load(), Instant::now(), Arc::new(occurrence));
+            for tap in taps.iter().filter(|tap| tap.admits(&occurrence.outline(), now)) {
+                tap.push(&occurrence);
+            }
         }
     }
 
     /// Records triggers and deliveries from now on; once for a process.
     pub fn start_record(&self, bounds: RecordConfig) {
         self.recorded.get_or_init(|| Record::new(bounds));
-        self.update(&self.taps.lock());
+        self.replace_taps(|_| {});
     }
 
     /// What is recorded, if something is.
@@ -108,37 +126,28 @@ impl Observation {
     /// Opens a tap, which takes what happens from now on, until it is dropped by its reader or closed.
     pub fn open(&self, filter: TapFilter) -> Arc<Tap> {
         let tap = Arc::new(Tap::new(filter));
-        let mut taps = self.taps.lock();
-        taps.push(tap.clone());
-        self.update(&taps);
+        self.replace_taps(|taps| taps.push(tap.clone()));
         tap
     }
 
     /// Ends a tap.
     pub fn close(&self, tap: &Arc<Tap>) {
-        let mut taps = self.taps.lock();
-        taps.retain(|open| !Arc::ptr_eq(open, tap));
-        self.update(&taps);
+        self.replace_taps(|taps| taps.retain(|open| !Arc::ptr_eq(open, tap)));
     }
 
     /// The number of open taps.
     pub fn tap_count(&self) -> usize {
-        self.taps.lock().len()
+        self.taps.load().len()
     }
 
-    fn update(&self, taps: &[Arc<Tap>]) {
+    fn replace_taps(&self, change: impl FnOnce(&mut Vec<Arc<Tap>>)) {
+        let _one_at_a_time = self.replacing.lock();
+        let mut taps = Vec::clone(&self.taps.load());
+        change(&mut taps);
         let recorded = if self.recorded.get().is_some() { Record::kinds() } else { 0 };
         let wanted = taps.iter().fold(recorded, |bits, tap| bits | tap.filter().kinds());
+        self.taps.store(Arc::new(taps));
         self.wanted.store(wanted, Ordering::Relaxed);
-    }
-
-    fn show(&self, occurrence: Occurrence) -> bool {
-        let occurrence = Arc::new(occurrence);
-        self.recorded.get().into_iter().for_each(|record| record.push(&occurrence));
-        let taps = self.taps.lock();
-        let takers = taps.iter().filter(|tap| tap.filter().takes(&occurrence));
-        let taken = takers.filter(|tap| tap.push(&occurrence)).count();
-        taken > 0 || self.recorded.get().is_some()
     }
 }
 
@@ -150,17 +159,30 @@ pub fn now_ms() -> u64 {
 
 #[cfg(test)]
 mod tests {
-    use super::{JoinOrLeave, Observation, OccurrenceKind, Refusal, RefusedPart, TapFilter, What};
+    use super::{
+        JoinOrLeave, Observation, OccurrenceKind, Outline, Refusal, RefusedPart, TapFilter, What,
+    };
     use crate::protocol::SocketId;
 
-    fn join(observation: &Observation, channel: &str) {
-        let subscription = JoinOrLeave {
-            socket: SocketId::parse("1.2").unwrap(),
-            channel: channel.to_owned(),
-            user_id: None,
-        };
-        let kind = OccurrenceKind::Subscribed;
-        observation.record(kind, || (Some("7".to_owned()), What::Subscribed(subscription)));
+    fn outline<'a>(channels: &'a [&'a str]) -> Outline<'a, &'a str> {
+        Outline {
+            kind: OccurrenceKind::Subscribed,
+            app: Some("7"),
+            outcome: None,
+            channels,
+            event: None,
+            socket: None,
+        }
+    }
+
+    fn join(observation: &Observation, channel: &str) -> bool {
+        observation.record(&outline(&[channel]), || {
+            What::Subscribed(JoinOrLeave {
+                socket: SocketId::parse("1.2").unwrap(),
+                channel: channel.to_owned(),
+                user_id: None,
+            })
+        })
     }
 
     #[test]
@@ -182,9 +204,30 @@ mod tests {
     #[test]
     fn what_no_tap_takes_is_not_made() {
         let observation = Observation::default();
+        let unmade = || unreachable!("no tap takes it");
+        assert!(!observation.record(&outline(&["orders.1"]), unmade));
         let filter = TapFilter { kinds: vec![OccurrenceKind::Delivery], ..TapFilter::default() };
+        let tap = observation.open(filter);
+        assert!(!observation.record(&outline(&["orders.1"]), unmade));
+        observation.close(&tap);
+        let filter = TapFilter { app: Some("8".to_owned()), ..TapFilter::default() };
         let _tap = observation.open(filter);
-        observation.record(OccurrenceKind::Trigger, || unreachable!("no tap takes triggers"));
+        assert!(!observation.record(&outline(&["orders.1"]), unmade));
+    }
+
+    #[test]
+    fn what_is_beyond_the_rate_of_every_tap_is_counted_and_not_made() {
+        let observation = Observation::default();
+        let filter = TapFilter { max_rows_per_second: Some(3), ..TapFilter::default() };
+        let taps = [observation.open(filter.clone()), observation.open(filter)];
+        while join(&observation, "a") {}
+        let unmade = || unreachable!("both rates are used up");
+        assert!(!observation.record(&outline(&["a"]), unmade));
+        for tap in taps {
+            let batch = tap.take();
+            assert!((3..6).contains(&batch.occurrences.len()), "{}", batch.occurrences.len());
+            assert_eq!(batch.dropped, 2);
+        }
     }
 
     #[test]

@@ -9,7 +9,7 @@ use parking_lot::Mutex;
 
 use super::sighting::{ClosedSocket, SocketSighting};
 use crate::metrics::{ClosedBy, Metrics};
-use crate::observation::{Closing, Observation, OccurrenceKind, What};
+use crate::observation::{Closing, Observation, OccurrenceKind, Outline, What};
 
 /// The app of each hub, by the number of the hub.
 pub(super) type HubApps = Arc<Mutex<Vec<String>>>;
@@ -42,15 +42,26 @@ impl SocketEnds {
 
     pub(super) fn record(&self, socket: SocketSighting, by: ClosedBy) {
         self.metrics.sockets.closed(by);
-        self.observation.record(OccurrenceKind::Closed, || {
-            let (by, code, reason) = by.parts();
-            let app = self.hub_apps.lock().get(socket.hub.0 as usize).cloned();
-            (app, What::Closed(Closing { socket: socket.socket, by, code, reason }))
-        });
+        if self.observation.wants(OccurrenceKind::Closed) {
+            self.show(&socket, by);
+        }
         let mut last = self.last.borrow_mut();
         if last.len() == KEPT {
             last.pop_front();
         }
         last.push_back(ClosedSocket { socket, by, at: Instant::now() });
+    }
+
+    fn show(&self, socket: &SocketSighting, by: ClosedBy) {
+        let app = self.hub_apps.lock().get(socket.hub.0 as usize).cloned();
+        let outline = Outline {
+            app: app.as_deref(),
+            socket: Some(socket.socket),
+            ..Outline::of(OccurrenceKind::Closed)
+        };
+        self.observation.record(&outline, || {
+            let (by, code, reason) = by.parts();
+            What::Closed(Closing { socket: socket.socket, by, code, reason })
+        });
     }
 }

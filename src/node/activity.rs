@@ -11,8 +11,8 @@ use super::recent_triggers::{RECEIVERS_MAX, RecentTriggers, ShownChannel, ShownT
 use crate::explanation::{self, TriggerId, TriggerIds};
 use crate::hub::Hub;
 use crate::observation::{
-    Connection, Delivery, JoinOrLeave, Observation, OccurrenceKind, Payload, Published,
-    TriggerSource, What,
+    Connection, Delivery, EventOutcome, JoinOrLeave, Observation, OccurrenceKind, Outline, Payload,
+    Published, TriggerSource, What,
 };
 use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, Frame, SocketId, server_message};
@@ -71,7 +71,14 @@ impl Activity {
         }
         let id = event.id.unwrap_or_else(|| self.draw_trigger_id());
         let senders = usize::from(event.source == TriggerSource::ClientEvent);
-        let is_shown = self.record(OccurrenceKind::Trigger, || {
+        let outcome = reached::outcome(reached, senders);
+        let outline = Outline {
+            outcome,
+            event: Some(event.name),
+            socket: event.except,
+            ..self.outline(OccurrenceKind::Trigger, event.channels)
+        };
+        let is_shown = self.observation().record(&outline, || {
             What::Trigger(Published {
                 id: Some(id.to_string()),
                 source: event.source,
@@ -79,7 +86,7 @@ impl Activity {
                 event: event.name.to_owned(),
                 except: event.except,
                 subscribers: reached::subscribers(reached),
-                outcome: reached::outcome(reached, senders),
+                outcome,
                 payload: self.observation().payload(event.data),
             })
         });
@@ -118,7 +125,13 @@ impl Activity {
         if subscribers == 0 {
             return;
         }
-        self.record(OccurrenceKind::Delivery, || {
+        let outline = Outline {
+            outcome: Some(EventOutcome::Delivered),
+            event: Some(name),
+            socket: except,
+            ..self.outline(OccurrenceKind::Delivery, std::slice::from_ref(channel))
+        };
+        self.observation().record(&outline, || {
             What::Delivery(Delivery {
                 channel: channel.as_str().to_owned(),
                 event: name.to_owned(),
@@ -188,26 +201,42 @@ impl Activity {
 
     /// A socket joined a channel.
     pub(super) fn joined(&self, socket: SocketId, channel: &ChannelName, user_id: Option<&str>) {
-        self.record(OccurrenceKind::Subscribed, || {
-            What::Subscribed(subscription(socket, channel, user_id))
-        });
+        self.observation().record(
+            &self.of_socket(OccurrenceKind::Subscribed, socket, std::slice::from_ref(channel)),
+            || What::Subscribed(subscription(socket, channel, user_id)),
+        );
     }
 
     /// A socket left a channel.
     pub(super) fn left(&self, socket: SocketId, channel: &ChannelName, user_id: Option<&str>) {
-        self.record(OccurrenceKind::Unsubscribed, || {
-            What::Unsubscribed(subscription(socket, channel, user_id))
-        });
+        self.observation().record(
+            &self.of_socket(OccurrenceKind::Unsubscribed, socket, std::slice::from_ref(channel)),
+            || What::Unsubscribed(subscription(socket, channel, user_id)),
+        );
     }
 
     /// A socket opened.
     pub(super) fn opened(&self, socket: SocketId, client: Option<IpAddr>) {
-        self.record(OccurrenceKind::Connected, || What::Connected(Connection { socket, client }));
+        let outline = self.of_socket(OccurrenceKind::Connected, socket, &[]);
+        self.observation().record(&outline, || What::Connected(Connection { socket, client }));
     }
 
-    /// True if a viewer is shown it.
-    fn record(&self, kind: OccurrenceKind, what: impl FnOnce() -> What) -> bool {
-        self.observation().record(kind, || (Some(self.app_id.as_ref().to_owned()), what()))
+    fn outline<'a>(
+        &'a self,
+        kind: OccurrenceKind,
+        channels: &'a [ChannelName],
+    ) -> Outline<'a, ChannelName> {
+        let app = Some(&*self.app_id);
+        Outline { kind, app, outcome: None, channels, event: None, socket: None }
+    }
+
+    fn of_socket<'a>(
+        &'a self,
+        kind: OccurrenceKind,
+        socket: SocketId,
+        channels: &'a [ChannelName],
+    ) -> Outline<'a, ChannelName> {
+        Outline { socket: Some(socket), ..self.outline(kind, channels) }
     }
 }
 

@@ -1,17 +1,19 @@
 //! A tap: what one viewer takes, in a ring of bounded size between the threads that publish and its reader.
 //!
-//! Pushing never waits and wakes nothing: the reader looks some times a second. Where the ring is full, what
-//! comes is dropped and counted.
+//! Pushing never waits and wakes nothing: the reader looks some times a second. What the reader did not ask for is
+//! left out before it is made, without a lock; where the ring is full, what comes is dropped. Both are counted.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use parking_lot::Mutex;
 
-use super::occurrence::{EventOutcome, Occurrence};
+use super::occurrence::Occurrence;
+use super::outline::Outline;
 use super::tap_filter::TapFilter;
-use crate::protocol::rate_limit::{TokenBucket, TokenRate};
+use crate::protocol::rate_limit::{AtomicTokenBucket, TokenRate};
 
 /// Bytes that wait for one reader: about 3 000 occurrences without data.
 const RING_BYTES: usize = 1024 * 1024;
@@ -20,16 +22,22 @@ const RING_BYTES: usize = 1024 * 1024;
 #[derive(Debug)]
 pub struct Tap {
     filter: TapFilter,
+    rates: Option<Rates>,
+    dropped: AtomicU64,
     ring: Mutex<Ring>,
+}
+
+/// How many of a second the reader asked for, and as many problems.
+#[derive(Debug)]
+struct Rates {
+    problems: AtomicTokenBucket,
+    others: AtomicTokenBucket,
 }
 
 #[derive(Debug, Default)]
 struct Ring {
     waiting: VecDeque<Arc<Occurrence>>,
     bytes: usize,
-    dropped: u64,
-    problems: TokenBucket,
-    others: TokenBucket,
 }
 
 /// What a reader takes at once.
@@ -43,7 +51,12 @@ pub struct TapBatch {
 
 impl Tap {
     pub(super) fn new(filter: TapFilter) -> Self {
-        Self { filter, ring: Mutex::default() }
+        let now = Instant::now();
+        let rates = filter.max_rows_per_second.map(|rows| {
+            let bucket = || AtomicTokenBucket::new(TokenRate::per_second(rows), now);
+            Rates { problems: bucket(), others: bucket() }
+        });
+        Self { filter, rates, dropped: AtomicU64::new(0), ring: Mutex::default() }
     }
 
     /// What it takes.
@@ -55,31 +68,38 @@ impl Tap {
     pub fn take(&self) -> TapBatch {
         let mut ring = self.ring.lock();
         ring.bytes = 0;
-        let dropped = std::mem::take(&mut ring.dropped);
-        TapBatch { occurrences: std::mem::take(&mut ring.waiting), dropped }
+        let occurrences = std::mem::take(&mut ring.waiting);
+        TapBatch { occurrences, dropped: self.dropped.swap(0, Ordering::Relaxed) }
     }
 
-    /// False if there is no room for it, or if its reader asked for fewer.
+    /// Whether an occurrence with this outline is to be pushed: it fits, and its rate is not used up.
+    pub(super) fn admits<N: AsRef<str>>(&self, outline: &Outline<'_, N>, now: Instant) -> bool {
+        self.filter.fits(outline) && {
+            let is_admitted = self.rates.as_ref().is_none_or(|rates| {
+                let rate = if outline.is_problem() { &rates.problems } else { &rates.others };
+                rate.allow(now)
+            });
+            self.count_unless(is_admitted)
+        }
+    }
+
+    /// False if there is no room for it.
     pub(super) fn push(&self, occurrence: &Arc<Occurrence>) -> bool {
         let bytes = occurrence.what.bytes();
         let mut ring = self.ring.lock();
         let has_room = ring.bytes + bytes <= RING_BYTES;
-        if !has_room || !self.is_within_rate(&mut ring, occurrence) {
-            ring.dropped += 1;
-            return false;
+        if has_room {
+            ring.bytes += bytes;
+            ring.waiting.push_back(occurrence.clone());
         }
-        ring.bytes += bytes;
-        ring.waiting.push_back(occurrence.clone());
-        true
+        self.count_unless(has_room)
     }
 
-    /// What was missed or refused has a rate of its own, so that a flood of others does not hide it.
-    fn is_within_rate(&self, ring: &mut Ring, occurrence: &Occurrence) -> bool {
-        let Some(rows) = self.filter.max_rows_per_second else { return true };
-        let is_problem =
-            matches!(occurrence.what.outcome(), Some(EventOutcome::Missed | EventOutcome::Refused));
-        let rate = if is_problem { &mut ring.problems } else { &mut ring.others };
-        rate.allow(TokenRate::per_second(rows), Instant::now())
+    fn count_unless(&self, is_taken: bool) -> bool {
+        if !is_taken {
+            self.dropped.fetch_add(1, Ordering::Relaxed);
+        }
+        is_taken
     }
 }
 
@@ -87,7 +107,7 @@ impl Tap {
 mod tests {
     use super::super::occurrence::{Closing, Occurrence, What};
     use super::super::refusal::{Refusal, RefusedPart};
-    use super::{Arc, RING_BYTES, Tap, TapFilter};
+    use super::{Arc, Instant, RING_BYTES, Tap, TapFilter};
     use crate::protocol::SocketId;
 
     #[test]
@@ -117,10 +137,11 @@ mod tests {
         };
         let closed = occurrence(What::Closed(closing));
         let refused = occurrence(What::Refused(Refusal::new(RefusedPart::Message, "cause")));
-        let taken = (0..1000).filter(|_| tap.push(&closed)).count();
-        assert!((20..1000).contains(&taken), "{taken}");
-        assert!(tap.push(&refused));
+        let start = Instant::now();
+        let is_taken = |it: &Arc<Occurrence>| tap.admits(&it.outline(), start) && tap.push(it);
+        assert_eq!((0..1000).filter(|_| is_taken(&closed)).count(), 20);
+        assert!(is_taken(&refused));
         let batch = tap.take();
-        assert_eq!((batch.occurrences.len(), batch.dropped), (taken + 1, 1000 - taken as u64));
+        assert_eq!((batch.occurrences.len(), batch.dropped), (21, 980));
     }
 }

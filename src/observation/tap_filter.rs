@@ -3,6 +3,7 @@
 //! Owns the form of patterns. Pure.
 
 use super::occurrence::{EventOutcome, Occurrence, OccurrenceKind};
+use super::outline::Outline;
 use crate::protocol::SocketId;
 
 /// Longer than any name of a channel or an event.
@@ -46,24 +47,23 @@ impl TapFilter {
 
     /// Whether the viewer sees this.
     pub fn takes(&self, occurrence: &Occurrence) -> bool {
-        let what = &occurrence.what;
-        self.kinds() & what.kind().bit() != 0
-            && self.app.as_ref().is_none_or(|app| occurrence.app.as_ref() == Some(app))
-            && self.takes_outcome(what.outcome())
-            && self.socket.is_none_or(|socket| what.socket() == Some(socket))
+        self.fits(&occurrence.outline())
+    }
+
+    /// Whether the viewer sees what has this outline.
+    pub(super) fn fits<N: AsRef<str>>(&self, outline: &Outline<'_, N>) -> bool {
+        let Outline { kind, app, outcome, channels, event, socket } = *outline;
+        (self.kinds.is_empty() || self.kinds.contains(&kind))
+            && self.app.as_deref().is_none_or(|wanted| app == Some(wanted))
+            && (self.outcomes.is_empty() || outcome.is_some_and(|it| self.outcomes.contains(&it)))
+            && self.socket.is_none_or(|wanted| socket == Some(wanted))
             && self
                 .event
                 .as_ref()
-                .is_none_or(|pattern| what.event().is_some_and(|event| pattern.matches(event)))
+                .is_none_or(|pattern| event.is_some_and(|event| pattern.matches(event)))
             && self.channel.as_ref().is_none_or(|pattern| {
-                what.channels().iter().any(|channel| pattern.matches(channel))
+                channels.iter().any(|channel| pattern.matches(channel.as_ref()))
             })
-    }
-}
-
-impl TapFilter {
-    fn takes_outcome(&self, outcome: Option<EventOutcome>) -> bool {
-        self.outcomes.is_empty() || outcome.is_some_and(|it| self.outcomes.contains(&it))
     }
 }
 

@@ -3,6 +3,7 @@
 //! A [`ChannelName`] is valid by construction: it needs no second check, is written into JSON without
 //! escaping, and carries its type.
 
+use std::cmp::Ordering;
 use std::fmt;
 use std::hash::{Hash, Hasher};
 use std::sync::Arc;
@@ -214,6 +215,18 @@ impl PartialEq for ChannelName {
 
 impl Eq for ChannelName {}
 
+impl PartialOrd for ChannelName {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ChannelName {
+    fn cmp(&self, other: &Self) -> Ordering {
+        self.text.cmp(&other.text)
+    }
+}
+
 impl Hash for ChannelName {
     fn hash<H: Hasher>(&self, state: &mut H) {
         self.text.hash(state);
@@ -222,6 +235,12 @@ impl Hash for ChannelName {
 
 impl std::borrow::Borrow<str> for ChannelName {
     fn borrow(&self) -> &str {
+        &self.text
+    }
+}
+
+impl AsRef<str> for ChannelName {
+    fn as_ref(&self) -> &str {
         &self.text
     }
 }

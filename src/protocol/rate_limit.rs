@@ -2,6 +2,7 @@
 //!
 //! The time is an argument; what happens above a limit is decided by the session.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use crate::app::MessageRate;
@@ -51,6 +52,38 @@ impl TokenBucket {
     }
 }
 
+/// A [`TokenBucket`] that several threads share, without a lock: an empty one costs one relaxed load.
+#[derive(Debug)]
+pub struct AtomicTokenBucket {
+    rate: TokenRate,
+    start: Instant,
+    /// When it is full again, in nanoseconds since `start`.
+    full_at: AtomicU64,
+}
+
+impl AtomicTokenBucket {
+    /// A bucket that is full now.
+    pub fn new(rate: TokenRate, now: Instant) -> Self {
+        Self { rate, start: now, full_at: AtomicU64::new(0) }
+    }
+
+    /// Takes one token; false if there is none.
+    pub fn allow(&self, now: Instant) -> bool {
+        let now = nanos(now.saturating_duration_since(self.start));
+        let (interval, refill) = (nanos(self.rate.interval), nanos(self.rate.refill));
+        let take = |full_at: u64| {
+            let full_at = full_at.max(now) + interval;
+            (full_at - now <= refill).then_some(full_at)
+        };
+        self.full_at.fetch_update(Ordering::Relaxed, Ordering::Relaxed, take).is_ok()
+    }
+}
+
+/// Enough for 584 years.
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
 /// Reverb's fixed window over all messages.
 #[derive(Debug, Clone, Default)]
 pub struct FixedWindow {
@@ -73,7 +106,7 @@ impl FixedWindow {
 
 #[cfg(test)]
 mod tests {
-    use super::{FLOOD_RATE, FixedWindow, TokenBucket, TokenRate};
+    use super::{AtomicTokenBucket, FLOOD_RATE, FixedWindow, TokenBucket, TokenRate};
     use crate::app::MessageRate;
     use std::time::{Duration, Instant};
 
@@ -97,6 +130,30 @@ mod tests {
         let soon = start + Duration::from_millis(101);
         assert!(bucket.allow(limit, soon));
         assert!(!bucket.allow(limit, soon));
+    }
+
+    #[test]
+    fn an_atomic_bucket_equals_one_of_a_single_thread() {
+        for rate in [1, 3, 100, 10_000] {
+            let limit = TokenRate::per_second(rate);
+            let (shared, mut alone) =
+                (AtomicTokenBucket::new(limit, Instant::now()), TokenBucket::default());
+            for step in 0..3000 {
+                let now = shared.start + Duration::from_micros(step * step / 7);
+                assert_eq!(shared.allow(now), alone.allow(limit, now), "{rate} a second, {step}");
+            }
+        }
+    }
+
+    #[test]
+    fn threads_take_each_token_of_an_atomic_bucket_once() {
+        let bucket = AtomicTokenBucket::new(TokenRate::per_second(1000), Instant::now());
+        let take = || (0..1000).filter(|_| bucket.allow(bucket.start)).count();
+        let taken: usize = std::thread::scope(|scope| {
+            let threads = [scope.spawn(take), scope.spawn(take)];
+            threads.into_iter().map(|thread| thread.join().unwrap()).sum()
+        });
+        assert_eq!(taken, 1000);
     }
 
     #[test]

@@ -23,7 +23,7 @@ use crate::app::{Webhook, WebhookTarget};
 use crate::channel_rules::WebhookEvent;
 use crate::config::WebhooksConfig;
 use crate::metrics::{CallResult, Metrics};
-use crate::observation::{Observation, OccurrenceKind, WebhookCall, What};
+use crate::observation::{Observation, OccurrenceKind, Outline, WebhookCall, What};
 
 /// Events of one call, where events are collected.
 const BATCH_EVENTS_MAX: usize = 100;
@@ -219,10 +219,16 @@ impl Endpoint {
         let result = answer.as_ref().err().map_or(CallResult::Taken, |failure| failure.result);
         self.metrics.webhooks.called(&self.app_id, past.place(), result, took);
         let is_resent = matches!(occasion, Occasion::Resent(_));
-        self.observation.record(OccurrenceKind::Webhook, || {
+        let outline = Outline { app: Some(&self.app_id), ..Outline::of(OccurrenceKind::Webhook) };
+        self.observation.record(&outline, || {
             let (url, events, result) = (self.webhook.url.clone(), content.events, result.label());
-            let call = WebhookCall { url, events, result, took_ms: milliseconds(took), is_resent };
-            (Some(self.app_id.clone()), What::Webhook(call))
+            What::Webhook(WebhookCall {
+                url,
+                events,
+                result,
+                took_ms: milliseconds(took),
+                is_resent,
+            })
         });
         let shown = PastCall::new(took, answer.as_ref().err(), content.clone());
         past.calls.push(if is_resent { shown.resent() } else { shown });
