@@ -14,6 +14,7 @@ use axum::routing::{get, post};
 
 mod about;
 mod access;
+mod aligned_ticks;
 mod answer;
 mod api;
 mod app_settings;

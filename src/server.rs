@@ -19,7 +19,7 @@ use crate::hub::{EventCache, Shards};
 use crate::logging::LogLosses;
 use crate::metrics::{Condition, Metrics};
 use crate::node::{Inputs, Node, WebhookSinks};
-use crate::stream::{Listener, StdListener};
+use crate::stream::StdListener;
 use crate::supervision::{OwnerSocket, PassedSocket, Pulse};
 use crate::telemetry;
 use crate::timeline::Timeline;
@@ -42,6 +42,7 @@ mod input_tasks;
 mod lingering_close;
 mod listen;
 mod listener_close;
+mod operator_thread;
 mod pacing_task;
 mod parse_error;
 mod proxy_protocol;
@@ -84,7 +85,8 @@ pub struct Server {
     /// `cluster.required`: the server does not start without Redis.
     is_redis_required: bool,
     metrics: Arc<Metrics>,
-    background: JoinSet<()>,
+    /// Aborted when it is dropped.
+    _background: JoinSet<()>,
     inputs: Inputs,
     webhooks: Arc<Webhooks>,
     reloader: Arc<Reloader>,
@@ -154,7 +156,7 @@ impl Server {
             cluster: node.cluster().cloned(),
             is_redis_required: config.cluster.as_ref().is_some_and(|cluster| cluster.required),
             metrics,
-            background,
+            _background: background,
             inputs,
             webhooks,
             reloader: Arc::new(reloader.with_internal(acceptors.internal())),
@@ -244,17 +246,12 @@ impl Server {
 
     /// Serves until `stop` resolves, then drains: no socket opens any more, every open one is closed
     /// with 4200, and back ends are served until the listeners are closed, all within `server.drain`.
-    pub async fn run(
-        mut self,
-        stop: impl Future<Output = ()> + Send + 'static,
-    ) -> anyhow::Result<()> {
-        for (listener, acceptor) in self.without_worker {
-            // The drain neither stops it nor waits for it: metrics are scraped until the end.
-            self.background.spawn(acceptor.run(Listener::from_std(listener)?));
-        }
+    pub async fn run(self, stop: impl Future<Output = ()> + Send + 'static) -> anyhow::Result<()> {
         let lifecycle = self.lifecycle;
         // Dropped however this future ends, so that the threads end with it.
         let _aborted = lifecycle.aborted.clone().drop_guard();
+        let inquiries = self.acceptors.answer_inquiries();
+        operator_thread::start(self.without_worker, inquiries, &lifecycle)?;
         for worker in self.workers {
             worker.start(lifecycle.clone())?;
         }
@@ -365,7 +362,6 @@ fn start_tls(
 /// The tasks that every server has.
 fn start_tasks(node: &Arc<Node>, acceptors: &Acceptors, background: &mut JoinSet<()>) {
     background.spawn(tick(node.clone(), acceptors.internal().timeline()));
-    background.spawn(acceptors.answer_inquiries());
     background.spawn(pacing_task::run(node.clone()));
 }
 

@@ -8,9 +8,10 @@ use std::time::Duration;
 
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval};
+use tokio::time::Instant;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
+use super::aligned_ticks::aligned_ticks;
 use super::api::InternalApi;
 use super::parameters;
 use crate::config::PayloadView;
@@ -109,8 +110,7 @@ impl LentTap {
     }
 
     async fn run(mut self, until: Arc<Mutex<Instant>>, ends: CancellationToken) {
-        let mut looks = interval(LOOK_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut looks = aligned_ticks(self.api.started, LOOK_EVERY);
         self.send("");
         loop {
             tokio::select! {

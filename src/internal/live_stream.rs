@@ -1,8 +1,10 @@
 //! `GET /internal/v1/stream`: what happens, as lines of JSON, for as long as the viewer stays.
 //!
-//! It looks at its tap 20 times a second, so that no trigger wakes a thread for it. A viewer that reads slowly
-//! gets lines that count what it missed, and delays nothing.
+//! It looks at its tap 20 times a second, so that no trigger wakes a thread for it, and all viewers look at the same
+//! times, so that the thread wakes once for all of them. A viewer that reads slowly gets lines that count what it missed,
+//! and delays nothing.
 
+use std::collections::VecDeque;
 use std::convert::Infallible;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,8 +16,9 @@ use axum::extract::State;
 use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
 use hyper::body::{Body as HttpBody, Frame};
-use tokio::time::{Interval, MissedTickBehavior, interval};
+use tokio::time::Interval;
 
+use super::aligned_ticks::aligned_ticks;
 use super::answer::InternalError;
 use super::api::InternalApi;
 use super::node_scope::{NodeScope, take_scope};
@@ -23,7 +26,7 @@ use super::other_streams::OtherStreams;
 use super::parameters;
 use crate::config::PayloadView;
 use crate::node::Node;
-use crate::observation::{Tap, TapFilter, row};
+use crate::observation::{Occurrence, Tap, TapFilter, row};
 
 /// Where it is.
 pub(super) const PATH: &str = "/internal/v1/stream";
@@ -34,6 +37,9 @@ const LOOK_EVERY: Duration = Duration::from_millis(50);
 /// Between two lines of a quiet stream: shorter than the time-outs of proxies.
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
 
+/// Lines that are written at once, or somewhat more: what a viewer does not read yet is kept as occurrences.
+const WRITTEN_BYTES: usize = 64 * 1024;
+
 /// The lines of one viewer.
 struct LiveStream {
     node: Arc<Node>,
@@ -42,6 +48,9 @@ struct LiveStream {
     others: Option<OtherStreams>,
     view: PayloadView,
     looks: Interval,
+    /// What the last look took and no line has yet, and how many were dropped behind it.
+    waiting: VecDeque<Arc<Occurrence>>,
+    dropped: u64,
     last_line: Instant,
     /// Written before anything else.
     greeting: Option<String>,
@@ -62,7 +71,7 @@ pub(super) async fn show(
         NodeScope::All => OtherStreams::open(&api.node, &uri),
         NodeScope::This => None,
     };
-    let stream = LiveStream::open(&api.node, filter, view, others);
+    let stream = LiveStream::open(&api, filter, view, others);
     let headers = [
         (header::CONTENT_TYPE.as_str(), "application/x-ndjson"),
         (header::CACHE_CONTROL.as_str(), "no-store"),
@@ -73,13 +82,12 @@ pub(super) async fn show(
 
 impl LiveStream {
     fn open(
-        node: &Arc<Node>,
+        api: &InternalApi,
         filter: TapFilter,
         view: PayloadView,
         others: Option<OtherStreams>,
     ) -> Self {
-        let mut looks = interval(LOOK_EVERY);
-        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let node = &api.node;
         let tap = node.observation().open(filter);
         let greeting = format!("{{\"kind\":\"open\",\"payloads\":\"{}\"}}\n", view.name());
         Self {
@@ -88,25 +96,35 @@ impl LiveStream {
             tap,
             others,
             view,
-            looks,
+            looks: aligned_ticks(api.started, LOOK_EVERY),
+            waiting: VecDeque::new(),
+            dropped: 0,
             last_line: Instant::now(),
             greeting: Some(greeting),
         }
     }
 
-    /// The lines that wait; empty if there are none.
-    fn lines(&mut self) -> String {
+    fn look(&mut self) {
         let batch = self.tap.take();
+        (self.waiting, self.dropped) = (batch.occurrences, batch.dropped);
+    }
+
+    /// The next lines of those that wait; empty if there are none.
+    fn lines(&mut self) -> String {
         let mut lines = String::new();
-        for occurrence in &batch.occurrences {
-            lines.push_str(&row(occurrence, self.node_name.as_deref(), self.view));
+        while lines.len() < WRITTEN_BYTES {
+            let Some(occurrence) = self.waiting.pop_front() else { break };
+            lines.push_str(&row(&occurrence, self.node_name.as_deref(), self.view));
             lines.push('\n');
         }
-        if batch.dropped > 0 {
-            lines.push_str(&format!("{{\"kind\":\"dropped\",\"count\":{}}}\n", batch.dropped));
-        }
-        if let Some(others) = &mut self.others {
-            others.take(&mut lines, Instant::now());
+        if self.waiting.is_empty() {
+            let dropped = std::mem::take(&mut self.dropped);
+            if dropped > 0 {
+                lines.push_str(&format!("{{\"kind\":\"dropped\",\"count\":{dropped}}}\n"));
+            }
+            if let Some(others) = &mut self.others {
+                others.take(&mut lines, Instant::now());
+            }
         }
         lines
     }
@@ -124,7 +142,10 @@ impl HttpBody for LiveStream {
             let lines = match self.greeting.take() {
                 Some(greeting) => greeting,
                 None => {
-                    ready!(self.looks.poll_tick(cx));
+                    if self.waiting.is_empty() {
+                        ready!(self.looks.poll_tick(cx));
+                        self.look();
+                    }
                     self.lines()
                 }
             };
