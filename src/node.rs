@@ -30,6 +30,7 @@ mod decisions;
 mod explaining;
 mod explanation_budget;
 mod fed_node;
+mod gentle_work;
 mod inquiries;
 mod local_apps;
 mod message_log;
@@ -53,6 +54,7 @@ pub use channels::Channels;
 pub use connection_permit::ConnectionPermit;
 pub use coordinator::{LastEvent, TriggerEnd, Triggered};
 pub use explaining::{ChannelExplanation, ExplainedEvent};
+pub use gentle_work::gently;
 pub use inquiries::{AnswerPart, AskedInquiry, MAX_PART_BYTES, NodeInquiries, OpenInquiry};
 pub use message_log::readable;
 pub use peer_log::PeerLog;
@@ -171,7 +173,6 @@ impl Node {
         }
         let (apps, served_apps, decisions, capacity, recent, looks, inputs) = Default::default();
         let (shards, cache) = (shards.clone(), Arc::new(cache));
-        let cluster = None;
         Self {
             apps,
             served_apps,
@@ -179,7 +180,7 @@ impl Node {
             cache,
             decisions,
             metrics,
-            cluster,
+            cluster: None,
             capacity,
             recent,
             looks,

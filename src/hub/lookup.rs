@@ -43,9 +43,14 @@ impl Hub {
 
     /// Every occupied channel whose name starts with `prefix`, sorted by name.
     pub fn occupied(&self, prefix: &str) -> Vec<(ChannelName, ChannelCounts)> {
-        let mut all = self.registry.occupied(prefix);
+        let mut all: Vec<_> = self.registry.occupied(prefix).collect();
         all.sort_by(|(a, _), (b, _)| a.as_str().cmp(b.as_str()));
         all
+    }
+
+    /// The same in no order, each with its counts of when it is taken.
+    pub fn occupied_unsorted(&self) -> impl Iterator<Item = (ChannelName, ChannelCounts)> + use<> {
+        self.registry.occupied("")
     }
 
     /// The distinct members of a presence channel, in order of arrival.

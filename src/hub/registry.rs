@@ -19,6 +19,10 @@ use crate::channel_rules::WebhookSink;
 use crate::metrics::AppMetrics;
 use crate::protocol::ChannelName;
 
+/// Parts of the map of an app, each with a lock of its own, in 128 bytes. A list of 100 000 channels holds one after the
+/// other for about 0.1 ms, in which no channel is created there.
+const MAP_PARTS: usize = 32;
+
 /// All occupied channels of one app.
 pub(super) struct Registry {
     channels: DashMap<ChannelName, Arc<Slot>>,
@@ -38,7 +42,7 @@ impl Registry {
         webhooks: Option<Arc<dyn WebhookSink>>,
         metrics: AppMetrics,
     ) -> Self {
-        let (channels, schedule) = Default::default();
+        let (channels, schedule) = (DashMap::with_shard_amount(MAP_PARTS), Schedule::default());
         Self { channels, shards, app, schedule, webhooks, metrics }
     }
 
@@ -92,8 +96,12 @@ impl Registry {
         }
     }
 
-    /// The counts of every channel whose name starts with `prefix`, users' own channels left out.
-    pub(super) fn occupied(&self, prefix: &str) -> Vec<(ChannelName, ChannelCounts)> {
+    /// Every channel whose name starts with `prefix` with its counts, users' own channels left out. Each is looked at when
+    /// it is taken.
+    pub(super) fn occupied(
+        &self,
+        prefix: &str,
+    ) -> impl Iterator<Item = (ChannelName, ChannelCounts)> + use<> {
         let matches = |entry: &dashmap::mapref::multiple::RefMulti<'_, ChannelName, Arc<Slot>>| {
             entry.key().user_id().is_none() && entry.key().as_str().starts_with(prefix)
         };
@@ -105,7 +113,7 @@ impl Registry {
             .map(|entry| (entry.key().clone(), entry.value().clone()))
             .collect();
         let counts = |slot: &Slot| slot.lock().as_ref().map(Channel::counts);
-        slots.into_iter().filter_map(|(name, slot)| Some((name, counts(&slot)?))).collect()
+        slots.into_iter().filter_map(move |(name, slot)| Some((name, counts(&slot)?)))
     }
 
     /// The names of channels that begin with one of `prefixes`, so many of each at most and in no order; users' own

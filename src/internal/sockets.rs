@@ -13,7 +13,7 @@ use super::api::InternalApi;
 use super::node_scope::NodeScope;
 use super::other_nodes::{self, OtherNodes};
 use super::parameters::{self, ListParameters};
-use crate::node::{SocketOrder, SocketQuery, SocketRow};
+use crate::node::{SocketOrder, SocketQuery, SocketRow, gently};
 use crate::protocol::SocketId;
 
 const KNOWN: &str = "search, app, user, address, channel, client, sort, state, nodes";
@@ -83,7 +83,7 @@ pub(super) async fn list(
         ListedState::Closed => api.node.closed_sockets(&query, asked.limit).await,
     };
     let mut matched = found.matched;
-    let mut sockets: Vec<_> = found.sockets.iter().filter_map(raw).collect();
+    let mut sockets: Vec<_> = gently(&found.sockets).filter_map(raw).collect();
     let (answers, other_nodes) = other_nodes::ask::<Listed>(&api, scope, &uri).await;
     for answer in answers.into_iter().flatten() {
         matched += answer.matched;

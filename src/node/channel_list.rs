@@ -3,7 +3,6 @@
 //!
 //! In a cluster counts come from the directory, and no node is asked. What may be shown of data is left to the caller.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,7 +10,8 @@ use serde::Serialize;
 
 use super::Channels;
 use super::coordinator::LastEvent;
-use crate::hub::ChannelCounts;
+use super::gentle_work::gently;
+use crate::hub::{ChannelCounts, RankedList};
 use crate::protocol::ChannelName;
 
 /// In which order channels are listed; those with equal counts by name.
@@ -101,50 +101,78 @@ impl ChannelOrder {
     pub const NAMES: [(&'static str, Self); 3] =
         [("name", Self::Name), ("subscriptions", Self::Subscriptions), ("members", Self::Members)];
 
-    fn sort(self, all: &mut [(ChannelName, ChannelCounts)]) {
+    /// The channels with the least come first, of equal ones by name.
+    fn rank(self, counts: &ChannelCounts) -> usize {
         match self {
-            Self::Name => {}
-            Self::Subscriptions => {
-                all.sort_by_key(|(_, counts)| std::cmp::Reverse(counts.subscription_count));
-            }
-            Self::Members => all.sort_by_key(|(_, counts)| std::cmp::Reverse(counts.user_count)),
+            Self::Name => 0,
+            Self::Subscriptions => usize::MAX - counts.subscription_count,
+            Self::Members => usize::MAX - counts.user_count.unwrap_or(0),
         }
     }
 }
 
 impl ChannelQuery {
-    fn fits(&self, name: &str) -> bool {
-        let contains = |text: &String| name.to_lowercase().contains(&text.to_lowercase());
+    fn fits(&self, name: &ChannelName) -> bool {
+        let contains = |text: &String| name.as_str().to_lowercase().contains(text);
         self.search.as_ref().is_none_or(contains)
+    }
+
+    fn is_behind(&self, name: &ChannelName) -> bool {
+        self.after.as_ref().is_none_or(|after| name.as_str() > after.as_str())
+    }
+}
+
+/// The channels that come first of those that fit, and how many fit.
+struct FoundChannels {
+    query: ChannelQuery,
+    first: RankedList<(usize, ChannelName), ChannelCounts>,
+    matched: usize,
+}
+
+impl FoundChannels {
+    fn new(query: &ChannelQuery, most: usize) -> Self {
+        let search = query.search.as_ref().map(|text| text.to_lowercase());
+        let query = ChannelQuery { search, ..query.clone() };
+        Self { query, first: RankedList::new(most), matched: 0 }
+    }
+
+    fn add(&mut self, name: ChannelName, counts: ChannelCounts) {
+        if self.query.fits(&name) {
+            self.matched += 1;
+            if self.query.is_behind(&name) {
+                self.first.add((self.query.order.rank(&counts), name), counts);
+            }
+        }
+    }
+
+    fn list(self, row: impl Fn(&ChannelName, &ChannelCounts) -> ChannelRow) -> ChannelList {
+        let rows = self.first.into_sorted().map(|((_, name), counts)| row(&name, &counts));
+        ChannelList { channels: gently(rows).collect(), matched: self.matched }
     }
 }
 
 impl Channels {
     /// The occupied channels that fit: so many of them, and how many there are.
     pub async fn list(self: &Arc<Self>, query: &ChannelQuery, most: usize) -> ChannelList {
-        let hub = self.hub().clone();
-        // 100 000 channels take some 30 ms, in which a worker would deliver nothing.
-        let local = tokio::task::spawn_blocking(move || hub.occupied(""));
-        let local = local.await.unwrap_or_default();
-        let (mut all, here) = match self.coordinator().has_other_nodes() {
-            false => (local, None),
-            true => (self.occupied("").await, Some(local.into_iter().collect::<HashMap<_, _>>())),
-        };
-        all.retain(|(name, _)| query.fits(name.as_str()));
-        let matched = all.len();
-        query.order.sort(&mut all);
-        let is_behind = |name: &ChannelName| {
-            query.after.as_ref().is_none_or(|after| name.as_str() > after.as_str())
-        };
-        let listed = all.into_iter().filter(|(name, _)| is_behind(name)).take(most);
-        let rows = listed.map(|(name, counts)| {
-            let on_this_node = match &here {
-                None => counts.subscription_count,
-                Some(here) => here.get(&name).map_or(0, |counts| counts.subscription_count),
-            };
-            self.row(&name, &counts, on_this_node)
+        let mut found = FoundChannels::new(query, most);
+        if self.coordinator().has_other_nodes() {
+            for (name, counts) in gently(self.occupied("").await) {
+                found.add(name, counts);
+            }
+            return found.list(|name, counts| {
+                let here = self.hub().counts(name);
+                self.row(name, counts, here.map_or(0, |here| here.subscription_count))
+            });
+        }
+        let channels = self.clone();
+        // 100 000 channels take some 30 ms, in which the thread of the internal listener would answer nothing.
+        let listed = tokio::task::spawn_blocking(move || {
+            for (name, counts) in gently(channels.hub().occupied_unsorted()) {
+                found.add(name, counts);
+            }
+            found.list(|name, counts| channels.row(name, counts, counts.subscription_count))
         });
-        ChannelList { channels: rows.collect(), matched }
+        listed.await.unwrap_or_default()
     }
 
     /// What is known of one channel, with so many of its members.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use super::super::ids::HubId;
 use super::super::outbox::{FlushEnd, Outbox, Signal, Transport};
-use super::super::sighting::{SocketSighting, tenths_since_start};
+use super::super::sighting::{LineFacts, SocketSighting, tenths_since_start};
 use super::super::socket_ends::SocketEnds;
 use super::super::tally::Tally;
 use crate::metrics::ClosedBy;
@@ -39,7 +39,7 @@ pub(super) struct SocketState {
     pub(super) ending: bool,
     /// When it opened, in tenths of a second since the start of the process, and its address: 20 bytes that
     /// the alignment leaves anyway.
-    opened: u32,
+    pub(super) opened: u32,
     address: Ipv6Addr,
 }
 
@@ -84,8 +84,13 @@ impl SocketState {
             address: self.address(),
             outbox_bytes: self.outbox.bytes(),
             is_deflated: self.reads_deflated,
-            line: self.transport.as_ref().map(|transport| transport.line()).unwrap_or_default(),
+            line: self.line(),
         }
+    }
+
+    /// What its connection has.
+    pub(super) fn line(&self) -> LineFacts {
+        self.transport.as_ref().map(|transport| transport.line()).unwrap_or_default()
     }
 
     pub(super) fn marked(&mut self, lane: Lane) -> &mut bool {
