@@ -18,6 +18,7 @@ mod fan_out;
 mod flood;
 mod idle;
 mod lanes;
+mod lists;
 mod presence;
 mod scrape;
 mod slow_reader;
@@ -25,7 +26,7 @@ mod tail;
 mod tls;
 
 /// The scenarios of one server.
-pub(crate) const ONE_SERVER: [Scenario; 15] = [
+pub(crate) const ONE_SERVER: [Scenario; 16] = [
     fan_out::SCENARIO,
     batch::SCENARIO,
     lanes::SCENARIO,
@@ -38,6 +39,7 @@ pub(crate) const ONE_SERVER: [Scenario; 15] = [
     scrape::SCENARIO,
     tail::SCENARIO,
     consoles::SCENARIO,
+    lists::SCENARIO,
     connect::SCENARIO,
     api::SCENARIO,
     tls::SCENARIO,
