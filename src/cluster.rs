@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use crate::app::{App, Apps};
 use crate::config::{ClusterSettings, RedisConfig};
 use crate::metrics::{Condition, Metrics};
-use crate::redis_connection::LinkError;
+use crate::redis_connection::{LinkError, LinkFacts, LinkStatus};
 use directory::agreement::Claim;
 use redis::{LinkEvent, LinkOwner, NodeDescription, RedisLink};
 
@@ -30,7 +30,8 @@ pub use directory::message::{
     RosterEntry, Terminate, TopicMessage, event_head,
 };
 pub use directory::reply::{
-    ChannelInfo, ConnectionShare, HeartbeatReply, PendingLeave, PublishReply, QueryAnswer, Reply,
+    ChannelInfo, ConnectionShare, HeartbeatReply, NodeLease, PendingLeave, PublishReply,
+    QueryAnswer, Reply,
 };
 pub use directory::request::{
     ChannelRecord, ChannelState, ChannelTraits, DataProof, DirectoryQuery, PublishRequest, Request,
@@ -59,6 +60,9 @@ pub struct Cluster {
     attempted: CancellationToken,
     metrics: Arc<Metrics>,
     claim: Mutex<Claim>,
+    link: LinkStatus,
+    /// When Redis confirmed the last heartbeat.
+    last_heartbeat: Mutex<Option<Instant>>,
     disagreements: Mutex<Vec<Disagreement>>,
 }
 
@@ -83,6 +87,8 @@ impl Cluster {
             )),
             claim: Mutex::new(Claim::of(apps.iter().map(|app| &**app), settings.streams.is_some())),
             disagreements: Mutex::default(),
+            link: LinkStatus::new(Instant::now()),
+            last_heartbeat: Mutex::default(),
             node,
             core: Mutex::new(Core::new(
                 node,
@@ -165,6 +171,29 @@ impl Cluster {
     /// Where the configuration of other live nodes differs from that of this one, as last compared.
     pub fn disagreements(&self) -> Vec<Disagreement> {
         self.disagreements.lock().clone()
+    }
+
+    /// The leases of all nodes, as Redis has them now; `None` while it is away.
+    pub async fn leases(&self) -> Option<Vec<NodeLease>> {
+        match self.query(DirectoryQuery::Leases).await? {
+            QueryAnswer::Leases(leases) => Some(leases),
+            _ => None,
+        }
+    }
+
+    /// The link as it is now.
+    pub fn link_facts(&self) -> LinkFacts {
+        self.link.facts()
+    }
+
+    /// When Redis confirmed the last heartbeat of this node.
+    pub fn last_heartbeat(&self) -> Option<Instant> {
+        *self.last_heartbeat.lock()
+    }
+
+    /// What all nodes of the cluster are to have in common.
+    pub fn settings(&self) -> &ClusterSettings {
+        &self.settings
     }
 
     /// Whether the link is up.
@@ -252,6 +281,9 @@ impl Cluster {
     }
 
     fn replied(&self, reply: Reply) {
+        if matches!(reply, Reply::Heartbeat(_)) {
+            *self.last_heartbeat.lock() = Some(Instant::now());
+        }
         self.act(|core| core.replied(reply, Instant::now()));
         self.queue_shrunk.notify_waiters();
     }
@@ -277,6 +309,10 @@ impl LinkOwner for Cluster {
         self.claim.lock().clone()
     }
 
+    fn status(&self) -> &LinkStatus {
+        &self.link
+    }
+
     fn link_event(&self, event: LinkEvent<'_>) {
         match event {
             LinkEvent::Connected(redis) => self.connected(redis),
@@ -287,7 +323,8 @@ impl LinkOwner for Cluster {
             LinkEvent::Replied(reply) => self.replied(reply),
             LinkEvent::Claims(others) => self.compare_claims(others),
             LinkEvent::RoundTrip(time) => {
-                self.metrics.cluster.redis_round_trip_seconds.observe(time)
+                self.metrics.cluster.redis_round_trip_seconds.observe(time);
+                self.link.answered(time);
             }
             LinkEvent::Tick => self.tick(),
         }

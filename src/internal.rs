@@ -22,6 +22,7 @@ mod apps;
 mod attention;
 mod channels;
 mod client_view;
+mod cluster;
 mod explanation;
 mod gate;
 mod inquiries;
@@ -70,6 +71,7 @@ pub fn router(api: &Arc<InternalApi>, entrance: Entrance) -> Router {
         .route("/internal/v1/refusals", get(refusals::show))
         .route("/internal/v1/overview", get(overview::show))
         .route("/internal/v1/timeline", get(timeline_points::show))
+        .route("/internal/v1/cluster", get(cluster::show))
         .route("/internal/v1/apps", get(apps::show))
         .route("/internal/v1/apps/{app}/channels", get(channels::list))
         .route("/internal/v1/apps/{app}/channels/{channel}", get(channels::show))

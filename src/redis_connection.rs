@@ -1,7 +1,8 @@
 //! A connection to Redis: where it leads, how long it may take, and why it failed, in words.
 //!
 //! Owns addresses, logins and TLS, the search for the primary through sentinels and for the owner of a slot in a
-//! Redis Cluster, what names begin with there, the check of the server, and the log of an outage. What is sent over the connection is left to [`cluster`](crate::cluster),
+//! Redis Cluster, what names begin with there, the check of the server, the log of an outage, and what
+//! operators see of a link. What is sent over the connection is left to [`cluster`](crate::cluster),
 //! `redis_input` and `webhook`.
 
 mod access;
@@ -11,6 +12,7 @@ mod connector;
 mod failure;
 mod key_names;
 mod key_space;
+mod link_status;
 mod missing_right;
 mod outage;
 mod sentinels;
@@ -22,6 +24,9 @@ pub use failure::LinkError;
 pub(crate) use failure::LinkPhase;
 pub(crate) use key_names::KeyNames;
 pub(crate) use key_space::{KeySpace, TopicWords};
+pub use link_status::LinkFacts;
+pub(crate) use link_status::LinkStatus;
 pub(crate) use outage::OutageLog;
+pub use server_info::RedisPeer;
 pub(crate) use server_info::ServerInfo;
 pub(crate) use time_limit::TimeLimit;

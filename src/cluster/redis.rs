@@ -21,7 +21,7 @@ use super::directory::request::Request;
 use super::directory::{NodeId, RedisIdentity};
 use crate::config::{ClusterSettings, RedisConfig};
 use crate::redis_connection::{
-    Connector, KeySpace, LinkError, LinkPhase, OutageLog, ServerInfo, TimeLimit,
+    Connector, KeySpace, LinkError, LinkPhase, LinkStatus, OutageLog, ServerInfo, TimeLimit,
 };
 
 mod claims;
@@ -68,6 +68,8 @@ pub(super) trait LinkOwner: Send + Sync {
     fn requests_ready(&self) -> &Notify;
     /// What this node is configured with, for comparison.
     fn claim(&self) -> Claim;
+    /// Where the state of the link is noted for operators.
+    fn status(&self) -> &LinkStatus;
     /// Something happened on the link.
     fn link_event(&self, event: LinkEvent<'_>);
 }
@@ -169,6 +171,7 @@ impl RedisLink {
         let prefix = &node.settings.prefix;
         let connector = Connector::new(redis, prefix)?;
         let sharded = Arc::new(KeySpace::of_redis_cluster(prefix));
+        owner.status().leads_to(connector.to_string());
         let time_limit = TimeLimit::new(timeout, node.settings.beat_holds());
         let outage_log = OutageLog::default();
         Ok(Self { owner, node, connector, sharded, time_limit, outage_log, last: None })
@@ -193,6 +196,7 @@ impl RedisLink {
                 }
             };
             let cause = self.connector.explain(&error, phase);
+            self.owner.status().away(&cause, Instant::now());
             if self.outage_log.admit_failure(&cause, Instant::now()) {
                 // Each cause is a kind of line; the outage log bounds how many there are.
                 tracing::error!(redis = %self.connector, reason = cause, "Redis is away: this node serves its own sockets, and tries again");
@@ -259,8 +263,10 @@ impl RedisLink {
         let (guard, timeout) = (self.sharded.guard(), self.time_limit.current());
         let mut connection = self.connector.connect_to_owner(&guard, timeout, pushes).await?;
         let mut hello = redis::pipe();
-        hello.cmd("INFO").arg("server").cmd("CLIENT").arg("ID");
-        let (info, id): (InfoDict, u64) = hello.query_async(&mut connection).await?;
+        // One section for each: a list of sections came with 7.0.
+        hello.cmd("INFO").arg("server").cmd("CLIENT").arg("ID").cmd("INFO").arg("replication");
+        let (info, id, replication): (InfoDict, u64, InfoDict) =
+            hello.query_async(&mut connection).await?;
         let server = ServerInfo::new(info);
         self.connector.check(&server)?;
         let NodeDescription { node, settings, app_ids } = &self.node;
@@ -284,6 +290,8 @@ impl RedisLink {
         let epoch = epoch(&mut connection, &names).await?;
         let commands = Arc::new(Commands::new(*node, names, app_ids.clone()));
         let client = RedisClient::new(connection, commands, settings).await?;
+        let (address, peer) = (self.connector.to_string(), server.peer(&replication));
+        self.owner.status().connected(address, peer, Instant::now());
         Ok((client, RedisIdentity { run, epoch }, gate))
     }
 

@@ -34,6 +34,7 @@ const FILES: &[(&str, &str)] = &embedded![
     "style/publish.css",
     "style/refused.css",
     "style/webhooks.css",
+    "style/cluster.css",
     "style/apps.css",
     "app.js",
     "api.js",
@@ -60,6 +61,7 @@ const FILES: &[(&str, &str)] = &embedded![
     "pages/publish.js",
     "pages/refused.js",
     "pages/webhooks.js",
+    "pages/cluster.js",
     "pages/apps.js",
 ];
 

@@ -93,11 +93,10 @@ fn page_of(condition: Condition) -> Option<&'static str> {
     match condition {
         Condition::DescriptorsExhausted | Condition::DescriptorsLow => Some("sockets"),
         Condition::WebhookQueueFull => Some("webhooks"),
+        Condition::RedisAway | Condition::ClusterDisagreements => Some("cluster"),
         Condition::Starting
         | Condition::Draining
         | Condition::LogLinesDropped
-        | Condition::RedisAway
-        | Condition::ClusterDisagreements
         | Condition::RedisInputAway
         | Condition::CertificatesRefused
         | Condition::CertificateExpired
@@ -199,7 +198,7 @@ mod tests {
             vec![since(Condition::LogLinesDropped, 3), since(Condition::RedisAway, 12)];
         let all = attention(&AttentionFacts { nodes: 3, conditions, ..facts() });
         assert_eq!(all[0].sentence, "Redis is away since 12 s: 3 nodes serve their own sockets");
-        assert_eq!((all[0].severity, all[0].page.as_deref()), (Urgency::Bad, None));
+        assert_eq!((all[0].severity, all[0].page.as_deref()), (Urgency::Bad, Some("cluster")));
         assert_eq!(all[0].since_ms, Some(1_699_999_988_000));
         assert_eq!(all[1].code, "log_lines_dropped");
         assert!(all[1].sentence.starts_with("Log lines were lost"), "{}", all[1].sentence);

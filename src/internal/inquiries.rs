@@ -19,7 +19,8 @@ use super::api::InternalApi;
 use super::lent_taps::LentTaps;
 use super::other_nodes::MAX_ANSWER_BYTES;
 use super::{
-    explanation, live_stream, overview, recorded_events, refusals, sockets, timeline_points,
+    cluster, explanation, live_stream, overview, recorded_events, refusals, sockets,
+    timeline_points,
 };
 use crate::node::{AskedInquiry, MAX_PART_BYTES, NodeInquiries};
 
@@ -40,6 +41,7 @@ pub async fn answer_inquiries(api: Arc<InternalApi>) {
         .route("/internal/v1/sockets/{id}", get(sockets::show))
         .route("/internal/v1/overview", get(overview::show))
         .route("/internal/v1/timeline", get(timeline_points::show))
+        .route("/internal/v1/cluster", get(cluster::show))
         .route("/internal/v1/apps/{app}/explain", get(explanation::show))
         .route("/internal/v1/apps/{app}/events", get(recorded_events::show))
         .with_state(api.clone());

@@ -40,6 +40,11 @@ impl ClusterMetrics {
         self.invalid_messages.get_or_create_owned(&[("reason", reason)]);
     }
 
+    /// How many messages were dropped for a reason.
+    pub fn dropped(&self, reason: &'static str) -> u64 {
+        self.invalid_messages.get_or_create_owned(&[("reason", reason)]).get()
+    }
+
     /// Counts a message on a topic of the cluster that was dropped.
     pub fn message_dropped(&self, reason: &'static str) {
         self.invalid_messages.get_or_create(&[("reason", reason)]).inc();

@@ -1,5 +1,5 @@
-//! What a server reports of itself in the section `server` of INFO: its process, and whether a cluster can
-//! use it. Valkey has names of its own for some of it.
+//! What a server reports of itself in the sections `server` and `replication` of INFO: its process, its version and
+//! role, and whether a cluster can use it. Valkey has names of its own for some of it.
 
 use redis::InfoDict;
 
@@ -11,6 +11,19 @@ const OLDEST: (u32, u32) = (6, 2);
 
 /// The same of a Redis Cluster: 7.0 brought topics that belong to a slot. In an older one each event goes to all nodes.
 const OLDEST_CLUSTER: (u32, u32) = (7, 0);
+
+/// Which software is at the end of a link, and what it is among its replicas, as it was when the link was made.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisPeer {
+    /// `redis`, `valkey`, or what else calls itself a `server_name`.
+    pub software: String,
+    /// Its own version.
+    pub version: String,
+    /// `primary` or `replica`; `None` if it does not report one.
+    pub role: Option<String>,
+    /// Replicas that are connected to it.
+    pub replicas: u64,
+}
 
 /// The server at the end of a connection.
 pub(crate) struct ServerInfo {
@@ -26,6 +39,22 @@ impl ServerInfo {
     /// Identifies the process: changes with each start.
     pub(crate) fn run(&self) -> String {
         self.info.get("run_id").unwrap_or_default()
+    }
+
+    /// Its name and version, with what its section `replication` reports.
+    pub(crate) fn peer(&self, replication: &InfoDict) -> RedisPeer {
+        let named: Option<String> = self.info.get("server_name");
+        let software = named.unwrap_or_else(|| "redis".to_owned()).to_lowercase();
+        let own: Option<String> = self.info.get(&format!("{software}_version"));
+        let version = own.or_else(|| self.info.get("redis_version")).unwrap_or_default();
+        let role: Option<String> = replication.get("role");
+        let role = role.map(|role| match role.as_str() {
+            "master" => "primary".to_owned(),
+            "slave" => "replica".to_owned(),
+            _ => role,
+        });
+        let replicas = replication.get("connected_slaves").unwrap_or_default();
+        RedisPeer { software, version, role, replicas }
     }
 
     /// Whether it is a sentinel, which accepts subscriptions and sends nothing that other programs publish.
@@ -70,7 +99,7 @@ impl ServerInfo {
 
 #[cfg(test)]
 mod tests {
-    use super::{InfoDict, LinkError, ServerInfo};
+    use super::{InfoDict, LinkError, RedisPeer, ServerInfo};
 
     fn check(info: &str) -> Result<(), LinkError> {
         ServerInfo::new(InfoDict::new(info)).check()
@@ -85,6 +114,22 @@ mod tests {
             assert_eq!(ServerInfo::new(InfoDict::new(info)).run(), run);
             assert!(check(info).is_ok());
         }
+    }
+
+    #[test]
+    fn software_version_and_role_are_those_of_the_server() {
+        let peer = |server: &str, replication: &str| {
+            let server = ServerInfo::new(InfoDict::new(server));
+            let RedisPeer { software, version, role, replicas } =
+                server.peer(&InfoDict::new(replication));
+            (software, version, role.unwrap_or_default(), replicas)
+        };
+        let redis = peer("redis_version:7.0.15\r\n", "role:master\r\nconnected_slaves:2\r\n");
+        assert_eq!(redis, ("redis".to_owned(), "7.0.15".to_owned(), "primary".to_owned(), 2));
+        let valkey = "redis_version:7.2.4\r\nserver_name:valkey\r\nvalkey_version:8.0.1\r\n";
+        let valkey = peer(valkey, "role:slave\r\n");
+        assert_eq!(valkey, ("valkey".to_owned(), "8.0.1".to_owned(), "replica".to_owned(), 0));
+        assert_eq!(peer("", ""), ("redis".to_owned(), String::new(), String::new(), 0));
     }
 
     #[test]

@@ -90,6 +90,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         &[
             "app",
             "build_info",
+            "cluster",
             "config",
             "console",
             "explanation",

@@ -9,6 +9,7 @@ mod harness;
 mod access;
 mod agreement;
 mod answers;
+mod cluster_view;
 mod drain;
 mod explanation;
 mod failover;

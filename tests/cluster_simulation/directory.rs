@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use resound::cluster::{
     ChannelInfo, ChannelRecord, ConnectionShare, DataProof, DirectoryQuery, HeartbeatReply, NodeId,
-    PendingLeave, PublishReply, QueryAnswer, Reply, Request,
+    NodeLease, PendingLeave, PublishReply, QueryAnswer, Reply, Request,
 };
 
 pub(crate) mod channel;
@@ -271,6 +271,15 @@ impl Directory {
                 let names = self.occupied.get(app_id).into_iter().flatten();
                 let names = names.filter(|name| name.starts_with(prefix)).take(*most);
                 QueryAnswer::Names(names.cloned().collect())
+            }
+            DirectoryQuery::Leases => {
+                let now = now / 1000;
+                let lease = |(node, life): (&u64, &Life)| NodeLease {
+                    node: NodeId(*node),
+                    left_ms: life.deadline.cast_signed() - now.cast_signed(),
+                    held_ms: now - life.since,
+                };
+                QueryAnswer::Leases(self.nodes.iter().map(lease).collect())
             }
         }
     }

@@ -69,6 +69,14 @@ async fn the_timeline_has_each_series_in_whole_steps() {
 }
 
 #[tokio::test]
+async fn a_server_alone_has_no_cluster() {
+    let alone = ask(&server().await, "/internal/v1/cluster").await;
+    assert_eq!(alone["state"], "off");
+    assert_eq!((&alone["nodes"], &alone["leases"]), (&Value::Array(vec![]), &Value::Null));
+    assert!(alone.get("other_nodes").is_none());
+}
+
+#[tokio::test]
 async fn parameters_that_cannot_be_read_are_refused() {
     let server = server().await;
     for (target, error) in [

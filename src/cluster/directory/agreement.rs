@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use hmac::{Hmac, KeyInit, Mac};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 use sha2::Sha256;
 
 use super::{FORMAT, NodeId};
@@ -54,8 +54,7 @@ pub struct Disagreement {
 }
 
 /// What nodes may disagree on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
-#[serde(rename_all = "snake_case")]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum DisagreementKind {
     /// The version of messages.
     Format,
@@ -69,6 +68,26 @@ pub enum DisagreementKind {
     Key,
     /// The app's secret.
     Secret,
+}
+
+impl DisagreementKind {
+    /// Its name in answers.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Format => "format",
+            Self::Transport => "transport",
+            Self::AppMissingThere => "app_missing_there",
+            Self::AppMissingHere => "app_missing_here",
+            Self::Key => "key",
+            Self::Secret => "secret",
+        }
+    }
+}
+
+impl Serialize for DisagreementKind {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(self.name())
+    }
 }
 
 impl Claim {

@@ -75,7 +75,7 @@ impl InvalidTopicMessage {
     }
 
     /// What happens, and what to change.
-    pub(in crate::cluster) fn text(self) -> &'static str {
+    pub fn text(self) -> &'static str {
         match self {
             Self::OtherFormat => {
                 "messages of another version of Resound arrive on the topics of this cluster and are dropped: run the same version on all nodes, or set another cluster.prefix there"

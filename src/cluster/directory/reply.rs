@@ -86,6 +86,19 @@ pub enum QueryAnswer {
     Connections(u32),
     /// Names of channels, in order.
     Names(Vec<String>),
+    /// The leases of the nodes, in any order.
+    Leases(Vec<NodeLease>),
+}
+
+/// How long a node counts as alive. `leases.lua` writes it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
+pub struct NodeLease {
+    /// The node.
+    pub node: NodeId,
+    /// Milliseconds until its lease ends; below zero if it has ended, and the node is not removed yet.
+    pub left_ms: i64,
+    /// Milliseconds for which it has held one without a break.
+    pub held_ms: u64,
 }
 
 /// What the directory has of one channel. `channel_info.lua` writes it.

@@ -196,4 +196,6 @@ pub enum DirectoryQuery {
         /// The bound of the list.
         most: usize,
     },
+    /// The leases of all nodes.
+    Leases,
 }

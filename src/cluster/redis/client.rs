@@ -170,6 +170,7 @@ fn answer(query: &DirectoryQuery, reply: Value) -> Option<QueryAnswer> {
             QueryAnswer::Connections(plain::<Vec<u32>>(reply)?.into_iter().sum())
         }
         DirectoryQuery::Names { .. } => QueryAnswer::Names(plain(reply)?),
+        DirectoryQuery::Leases => QueryAnswer::Leases(packed(reply)?),
     })
 }
 

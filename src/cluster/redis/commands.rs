@@ -267,6 +267,7 @@ impl Commands {
                 cmd.arg("LIMIT").arg(0).arg(*most);
                 cmd
             }
+            DirectoryQuery::Leases => script(&scripts.leases, &[&self.nodes]),
         }
     }
 }
@@ -308,6 +309,7 @@ pub(super) struct Scripts {
     pub(super) connections: String,
     pub(super) occupied_channels: String,
     pub(super) channel_info: String,
+    pub(super) leases: String,
 }
 
 impl Scripts {
@@ -327,17 +329,26 @@ impl Scripts {
             &[prelude, include_str!("lua/connections.lua")],
             &[include_str!("lua/occupied_channels.lua")],
             &[include_str!("lua/channel_info.lua")],
+            &[prelude, include_str!("lua/leases.lua")],
         ]
         .map(|parts| with_constants(parts, &constants));
         let mut pipeline = redis::pipe();
         for script in &scripts {
             pipeline.cmd("SCRIPT").arg("LOAD").arg(script);
         }
-        type Hashes = (String, String, String, String, String, String, String);
-        let hashes: Hashes = pipeline.query_async(connection).await?;
-        let (state, publish, heartbeat, reap, connections, occupied_channels, channel_info) =
+        let hashes: [String; 8] = pipeline.query_async(connection).await?;
+        let [state, publish, heartbeat, reap, connections, occupied_channels, channel_info, leases] =
             hashes;
-        Ok(Self { state, publish, heartbeat, reap, connections, occupied_channels, channel_info })
+        Ok(Self {
+            state,
+            publish,
+            heartbeat,
+            reap,
+            connections,
+            occupied_channels,
+            channel_info,
+            leases,
+        })
     }
 }
 

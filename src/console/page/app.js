@@ -29,6 +29,7 @@ const PAGES = {
   publish: { title: 'Publish', icon: 'publish', load: () => import('./pages/publish.js') },
   refused: { title: 'Refused', icon: 'refused', load: () => import('./pages/refused.js') },
   webhooks: { title: 'Webhooks', icon: 'webhooks', load: () => import('./pages/webhooks.js') },
+  cluster: { title: 'Cluster', icon: 'cluster', load: () => import('./pages/cluster.js') },
   apps: { title: 'Apps', icon: 'apps', load: () => import('./pages/apps.js') },
 };
 

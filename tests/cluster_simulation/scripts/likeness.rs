@@ -1,7 +1,7 @@
 //! What of a message or an answer is compared: everything but the order of what has none in Redis, and
 //! where a series of numbers begins, which is the time of day.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use resound::cluster::{Outcome, QueryAnswer, Reply, Request, TopicMessage};
 
@@ -136,6 +136,11 @@ pub(crate) fn like_reply(reply: Reply, number: impl Fn(u64) -> u64) -> String {
             (look.occupied_ms, look.vacated_ms) = (None, None);
             let text = look.cached.take().map(|(text, _)| text);
             format!("{look:?} {text:?}")
+        }
+        // Which nodes; until when hangs on the clock.
+        Reply::Answer(QueryAnswer::Leases(all)) => {
+            let nodes: BTreeSet<_> = all.iter().map(|lease| lease.node).collect();
+            format!("leases {nodes:?}")
         }
         Reply::Published(reply) => {
             format!("published {} {}", number(reply.number), reply.is_occupied)

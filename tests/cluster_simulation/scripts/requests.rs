@@ -140,7 +140,7 @@ impl Draw {
 
     fn query(&self, random: &mut Random, name: &str) -> DirectoryQuery {
         let prefixes = ["", "c", "presence-", "x"];
-        match random.below(5) {
+        match random.below(6) {
             0 => DirectoryQuery::Channel(self.topic(name)),
             1 => {
                 let prefix = random.pick(&prefixes).unwrap().to_owned();
@@ -151,6 +151,7 @@ impl Draw {
                 let prefix = random.pick(&prefixes).unwrap().to_owned();
                 DirectoryQuery::Names { app_id: "1".to_owned(), prefix, most: 2 }
             }
+            4 => DirectoryQuery::Leases,
             _ => DirectoryQuery::Connections("1".to_owned()),
         }
     }

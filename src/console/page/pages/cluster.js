@@ -1,0 +1,234 @@
+// @ts-check
+// The page Cluster: the nodes with their leases, the link of each to Redis, where they disagree, and what was lost.
+
+import { get, poll } from '../api.js';
+import { fill, h, keyed, write } from '../dom.js';
+import { bytes, counted, date, duration, milliseconds, number } from '../format.js';
+import { figures, showFailure } from '../lists.js';
+import { copyButton, empty, notice, section, status } from '../parts.js';
+import { table } from '../table.js';
+
+/** @typedef {{ node: string, ends_in_ms: number, held_for_ms: number }} Lease */
+/**
+ * @typedef {{ address: string, state: 'connected' | 'away', for_ms: number, reconnects: number, cause: string | null,
+ *   software: string | null, version: string | null, role: string | null, replicas: number | null,
+ *   round_trip_last_ms: number | null, round_trip_p50_ms: number | null, pending_requests: number, queue_bytes: number }} Link
+ */
+/** @typedef {{ about: string, app?: string, nodes: string[], sentence: string }} Disagreement */
+/** @typedef {{ reason: string, count: number, sentence: string }} Dropped */
+/** @typedef {{ events_missed: number, possible_gaps: number, events_not_replicated: number, links_lost: number, invalid_messages: Dropped[] }} Losses */
+/**
+ * @typedef {{ node: string, version: string, up_for_ms: number, sockets: number, prefix: string, transport: string, lease_ms: number,
+ *   last_heartbeat_ago_ms: number | null, links: Link[], losses: Losses, disagreements: Disagreement[] }} NodeView
+ */
+/** @typedef {{ now_ms: number, state: 'off' | 'connected' | 'away', nodes: NodeView[], leases: Lease[] | null, other_nodes?: { answered: number, missing: number | null } }} ClusterView */
+/** @typedef {{ name: string, view: NodeView | null, lease: Lease | null, isThis: boolean, isAnswered: boolean, isAsked: boolean }} NodeRow */
+/** @typedef {{ cause: string, title: string, means: string, count: number, nodes: string[] }} Loss */
+
+const EVERY_MS = 2000;
+
+/** What starts a cluster, in the configuration and in a Laravel `.env`. */
+const EXAMPLE = '[cluster]\nenabled = true\nurl = "redis://127.0.0.1:6379"';
+
+/** @type {{ cause: 'events_missed' | 'possible_gaps' | 'events_not_replicated' | 'links_lost', title: string, means: string }[]} */
+const LOSSES = [
+  { cause: 'links_lost', title: 'Links lost', means: 'The connection to Redis ended, or Redis did not answer in time. The log has each cause.' },
+  { cause: 'events_missed', title: 'Events missed', means: 'Events of other nodes that did not arrive, by the numbers of their channels. With cluster.transport = "streams" a node reads them again.' },
+  { cause: 'possible_gaps', title: 'Possible gaps', means: 'Channels that may have lost events, which nothing counts: sockets joined without Redis, or Redis lost its data.' },
+  { cause: 'events_not_replicated', title: 'Events not sent on', means: 'Events that waited too long for Redis, or beyond cluster.queue_bytes: they reached the sockets of their own node alone.' },
+];
+
+/** @type {import('../app.js').Page} */
+export const page = {
+  title: 'Cluster',
+  render(root) {
+    const [failed, causes, head, body] = [h('div', { role: 'alert' }), h('div', { class: 'stack' }), h('div'), h('div', { class: 'stack' })];
+    const [nodes, links, losses] = [nodeTable(), linkTable(), lossTable()];
+    const disagreements = h('ul', { class: 'disagreements' });
+    const missing = h('p', { class: 'soft' });
+    const parts = [section('Nodes', nodes.element, missing), section('Redis', links.element), section('Agreement', disagreements), section('Losses', h('p', { class: 'soft' }, 'Since the start of each node.'), losses.element)];
+    /** What each node reported last, for while it cannot be asked. @type {Map<string, NodeView>} */
+    const known = new Map();
+    let isShown = false;
+
+    /** @param {ClusterView} view */
+    function show(view) {
+      showFailure(failed, null);
+      if (view.state === 'off') {
+        fill(body, alone());
+        return;
+      }
+      if (!isShown) fill(body, parts);
+      isShown = true;
+      const rows = nodeRows(view, known);
+      fill(head, summary(view, rows));
+      keyed(causes, awayLinks(view.nodes), ({ node }) => node, ({ sentence }) => notice('bad', sentence), (element, { sentence }) => write(element, sentence));
+      nodes.update(rows);
+      write(missing, notAsked(view));
+      links.update(view.nodes.flatMap((node) => node.links.map((link) => ({ node: node.node, ...link }))));
+      showDisagreements(disagreements, view);
+      losses.update(lossRows(view.nodes));
+    }
+
+    root.append(failed, causes, head, body);
+    return poll(EVERY_MS, async (signal) => show(await get('cluster', {}, { signal })), (failure) => showFailure(failed, failure));
+  },
+};
+
+function alone() {
+  const text = ['This server serves all sockets by itself. Several servers share their channels through a Redis; these keys of the configuration start that, and in a Laravel .env ', h('code', null, 'REVERB_SCALING_ENABLED=true'), ' with ', h('code', null, 'REDIS_HOST'), ':'];
+  return empty('There is no cluster', text, h('pre', null, EXAMPLE), copyButton('Copy', () => EXAMPLE));
+}
+
+/**
+ * Each node that has answered, has a lease, or was known before and cannot be asked.
+ * @param {ClusterView} view
+ * @param {Map<string, NodeView>} known
+ * @returns {NodeRow[]}
+ */
+function nodeRows({ nodes, leases, other_nodes: others }, known) {
+  const leaseOf = new Map((leases ?? []).map((lease) => [lease.node, lease]));
+  const answered = new Map(nodes.map((node) => [node.node, node]));
+  for (const node of nodes) known.set(node.node, node);
+  for (const name of known.keys()) if (others?.missing === 0 && !answered.has(name)) known.delete(name);
+  const names = new Set([...answered.keys(), ...leaseOf.keys(), ...known.keys()]);
+  return [...names].map((name, at) => ({ name, view: answered.get(name) ?? known.get(name) ?? null, lease: leaseOf.get(name) ?? null, isThis: at === 0, isAnswered: answered.has(name), isAsked: others?.missing !== null }));
+}
+
+/**
+ * @param {ClusterView} view
+ * @param {NodeRow[]} rows
+ */
+function summary({ nodes, state }, rows) {
+  const [own] = nodes;
+  const connected = nodes.filter(({ links }) => links.every((link) => link.state === 'connected')).length;
+  return figures([
+    ['Nodes', number(rows.length)],
+    ['Connected to Redis', state === 'away' ? 'not this node' : `${connected} of ${rows.length}`],
+    ['Transport', own.transport === 'streams' ? 'streams' : 'pub/sub'],
+    ['Lease', duration(own.lease_ms)],
+    ['Prefix', own.prefix],
+  ]);
+}
+
+/** @param {NodeView[]} nodes */
+function awayLinks(nodes) {
+  const away = nodes.flatMap(({ node, links }) => links.filter(({ state }) => state === 'away').map((link) => ({ node, link })));
+  return away.map(({ node, link }) => ({ node, sentence: `Redis is away from node ${node} since ${duration(link.for_ms)}${link.cause ? `: ${link.cause}` : ''}. The node serves its own sockets.` }));
+}
+
+/** @param {ClusterView} view */
+function notAsked({ other_nodes: others }) {
+  if (!others) return '';
+  if (others.missing === null) return 'Redis is away: the other nodes cannot be asked, and what stands there is from before.';
+  return others.missing > 0 ? `${counted(others.missing, 'node')} did not answer within half a second.` : '';
+}
+
+/** @param {NodeRow} row */
+function nodeStatus({ view, lease, isAnswered, isAsked }) {
+  if (isAnswered) return view?.links.some(({ state }) => state === 'away') ? status('bad', 'Redis away') : status('good', 'Well');
+  if (!isAsked) return status('off', 'Cannot be asked');
+  return lease && lease.ends_in_ms <= 0 ? status('bad', 'Lease has ended') : status('warn', 'Does not answer');
+}
+
+/** How long ago the last heartbeat was, by the clock of Redis where it has the lease. @param {NodeRow} row */
+function heartbeat({ view, lease, isAnswered }) {
+  if (view && lease) return Math.max(0, view.lease_ms - lease.ends_in_ms);
+  return isAnswered ? (view?.last_heartbeat_ago_ms ?? null) : null;
+}
+
+function nodeTable() {
+  /** @type {import('../table.js').TableOptions<NodeRow>} */
+  const options = {
+    caption: 'The nodes of the cluster',
+    key: ({ name }) => name,
+    empty: () => h('p', null, 'No node has answered.'),
+    columns: [
+      { title: 'Node', cell: ({ name, isThis }) => h('span', null, h('span', { class: 'mono' }, name), isThis && h('span', { class: 'soft' }, ' this one')), sort: ({ name }) => name },
+      { title: 'State', cell: nodeStatus },
+      { title: 'Version', cell: ({ view }) => view?.version ?? '–', sort: ({ view }) => view?.version ?? '' },
+      { title: 'Up for', cell: ({ view }) => (view ? h('span', { title: `since ${date(Date.now() - view.up_for_ms)}` }, duration(view.up_for_ms)) : '–'), sort: ({ view }) => view?.up_for_ms ?? -1, numeric: true },
+      { title: 'Sockets', cell: ({ view }) => number(view?.sockets), sort: ({ view }) => view?.sockets ?? -1, numeric: true },
+      { title: 'Last heartbeat', cell: (row) => (heartbeat(row) === null ? '–' : `${milliseconds(heartbeat(row))} ago`), sort: (row) => heartbeat(row) ?? -1, numeric: true },
+      { title: 'Lease ends in', cell: ({ lease }) => (lease ? leaseEnd(lease) : '–'), sort: ({ lease }) => lease?.ends_in_ms ?? 0, numeric: true },
+    ],
+  };
+  return table(options);
+}
+
+/** @param {Lease} lease */
+function leaseEnd({ ends_in_ms: end, held_for_ms: held }) {
+  return h('span', { title: `held without a break for ${duration(held)}` }, end > 0 ? milliseconds(end) : `ended ${milliseconds(-end)} ago`);
+}
+
+function linkTable() {
+  /** @typedef {Link & { node: string }} LinkRow */
+  /** @type {import('../table.js').TableOptions<LinkRow>} */
+  const options = {
+    caption: 'The links to Redis',
+    key: ({ node, address }) => `${node} ${address}`,
+    empty: () => h('p', null, 'No node has answered.'),
+    columns: [
+      { title: 'Node', cell: ({ node }) => node, sort: ({ node }) => node, mono: true },
+      { title: 'State', cell: ({ state }) => (state === 'connected' ? status('good', 'Connected') : status('bad', 'Away')) },
+      { title: 'For', cell: ({ for_ms: ms }) => h('span', { title: `since ${date(Date.now() - ms)}` }, duration(ms)), sort: ({ for_ms: ms }) => ms, numeric: true },
+      { title: 'Address', cell: ({ address }) => address, sort: ({ address }) => address, mono: true },
+      { title: 'Server', cell: ({ software, version }) => (software ? `${software} ${version ?? ''}` : '–') },
+      { title: 'Role', cell: ({ role, replicas }) => (role ? `${role}${replicas ? `, ${counted(replicas, 'replica')}` : ''}` : '–') },
+      { title: 'Round trip', cell: ({ round_trip_last_ms: last, state }) => (state === 'connected' ? milliseconds(last) : '–'), sort: ({ round_trip_last_ms: last }) => last ?? -1, numeric: true },
+      { title: 'p50', cell: ({ round_trip_p50_ms: half }) => milliseconds(half), sort: ({ round_trip_p50_ms: half }) => half ?? -1, numeric: true },
+      { title: 'Waiting', cell: ({ queue_bytes: waiting }) => bytes(waiting), sort: ({ queue_bytes: waiting }) => waiting, numeric: true },
+      { title: 'Reconnects', cell: ({ reconnects }) => number(reconnects), sort: ({ reconnects }) => reconnects, numeric: true },
+    ],
+  };
+  return table(options);
+}
+
+/**
+ * What this node sees, and what others see of each other: of two that differ, both report it.
+ * @param {HTMLElement} list
+ * @param {ClusterView} view
+ */
+function showDisagreements(list, { state, nodes: [own, ...others] }) {
+  const between = others.flatMap((one) => one.disagreements.filter((found) => !found.nodes.includes(own.node)).map((found) => ({ node: one.node, ...found })));
+  const all = [...own.disagreements.map((found) => ({ node: own.node, ...found })), ...between];
+  if (all.length === 0 && state === 'away') keyed(list, ['away'], (key) => key, () => h('li', { class: 'row' }, status('off', 'Not compared'), 'The nodes compare their configuration through Redis.'));
+  else if (all.length === 0) keyed(list, ['agreed'], (key) => key, () => h('li', { class: 'row' }, status('good', 'Agreed'), 'All nodes have the same apps, keys, secrets, transport and format of messages.'));
+  else keyed(list, all, (one) => JSON.stringify(one), ({ node, nodes, sentence }) => h('li', { class: 'card' }, status('warn', 'Differs'), h('span', { class: 'mono' }, nodes.join(', ')), h('span', { class: 'soft' }, `seen by ${node}`), h('p', null, `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`)));
+}
+
+/**
+ * @param {NodeView[]} nodes
+ * @returns {Loss[]}
+ */
+function lossRows(nodes) {
+  const of = (/** @type {(losses: Losses) => number} */ count) => {
+    const some = nodes.filter(({ losses }) => count(losses) > 0);
+    return { count: some.reduce((sum, { losses }) => sum + count(losses), 0), nodes: some.map(({ node, losses }) => (some.length > 1 ? `${node}: ${number(count(losses))}` : node)) };
+  };
+  const dropped = new Map(nodes.flatMap(({ losses }) => losses.invalid_messages.map((one) => [one.reason, one.sentence])));
+  const counted = LOSSES.map(({ cause, title, means }) => ({ cause, title, means, ...of((losses) => losses[cause]) }));
+  const invalid = [...dropped].map(([reason, sentence]) => ({
+    cause: reason,
+    title: `Messages dropped: ${reason.replaceAll('_', ' ')}`,
+    means: `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`,
+    ...of(({ invalid_messages: all }) => all.find((one) => one.reason === reason)?.count ?? 0),
+  }));
+  return [...counted, ...invalid];
+}
+
+function lossTable() {
+  /** @type {import('../table.js').TableOptions<Loss>} */
+  const options = {
+    caption: 'What was lost',
+    key: ({ cause }) => cause,
+    empty: () => h('p', null, 'No node has answered.'),
+    columns: [
+      { title: 'Cause', cell: ({ title }) => h('span', { class: 'at-node' }, title) },
+      { title: 'Count', cell: ({ count }) => (count > 0 ? h('strong', { class: 'lost' }, number(count)) : '0'), numeric: true },
+      { title: 'At node', cell: ({ nodes }) => (nodes.length > 0 ? h('span', null, nodes.map((one) => h('span', { class: 'at-node' }, one))) : '–'), mono: true },
+      { title: 'What it means', cell: ({ means }) => h('span', { class: 'means' }, means) },
+    ],
+  };
+  return table(options);
+}
