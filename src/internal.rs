@@ -23,6 +23,7 @@ mod attention;
 mod channels;
 mod client_view;
 mod cluster;
+mod doctor;
 mod explanation;
 mod gate;
 mod inquiries;
@@ -40,6 +41,7 @@ mod recorded_events;
 mod refusal_causes;
 mod refusals;
 mod triggers;
+mod server_checks;
 mod sockets;
 mod termination;
 mod timeline_points;
@@ -50,6 +52,7 @@ pub use api::InternalApi;
 pub use gate::ClientAddress;
 pub use inquiries::answer_inquiries;
 pub use own_server::OwnServer;
+pub use server_checks::{ChecksReport, ChecksRequest, ServerChecks};
 
 use crate::{console, http};
 
@@ -72,6 +75,7 @@ pub fn router(api: &Arc<InternalApi>, entrance: Entrance) -> Router {
         .route("/internal/v1/overview", get(overview::show))
         .route("/internal/v1/timeline", get(timeline_points::show))
         .route("/internal/v1/cluster", get(cluster::show))
+        .route("/internal/v1/doctor", post(doctor::run))
         .route("/internal/v1/apps", get(apps::show))
         .route("/internal/v1/apps/{app}/channels", get(channels::list))
         .route("/internal/v1/apps/{app}/channels/{channel}", get(channels::show))

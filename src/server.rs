@@ -16,6 +16,7 @@ use crate::channel_auth::ChannelAuth;
 use crate::cluster::Cluster;
 use crate::config::{Config, ListenAddress};
 use crate::hub::{EventCache, Shards};
+use crate::internal::ServerChecks;
 use crate::logging::LogLosses;
 use crate::metrics::{Condition, Metrics};
 use crate::node::{Inputs, Node, WebhookSinks};
@@ -195,6 +196,11 @@ impl Server {
         let path = self.acceptors.internal().console_path()?;
         let address = self.internal_addresses.iter().find_map(ListenAddress::ip)?;
         Some(format!("http://{address}{path}"))
+    }
+
+    /// Lets operators run these checks at the internal listener.
+    pub fn set_checks(&self, checks: Arc<dyn ServerChecks>) {
+        self.acceptors.internal().set_checks(checks);
     }
 
     /// Serves the internal listener at a socket for the user of this process, too.

@@ -6,6 +6,7 @@
 use std::io::{self, IsTerminal};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::SystemTime;
 
 use anyhow::Context;
@@ -24,6 +25,7 @@ use resound::config::{
     Config, ConfigInputs, EXAMPLE_SECRET, EnvFileReport, Flag, ListenAddress, LogFormat,
     SupervisionVariables, Terminal,
 };
+use resound::doctor::ServerDoctor;
 use resound::logging::{self, LogGuard};
 use resound::server::{Server, foreign_descriptors};
 use resound::supervision::{ControlSocket, Inheritance, OwnerSocket};
@@ -121,6 +123,7 @@ async fn serve(config: &Config, start: Start<'_>) -> Result<(), Failure> {
     let mut server = Server::with_sockets(config, inheritance.sockets).await?;
     OwnerSocket::listen().into_iter().for_each(|socket| server.serve_owner(socket));
     // Before the line "server started", after which commands are sent: they wait in its backlog.
+    server.set_checks(Arc::new(ServerDoctor::new(inputs.clone(), config, &server)));
     let control = ControlSocket::listen();
     let pid_file = config.server.pid_file.clone().map(PidFile::new);
     pid_file.as_ref().map_or(Ok(()), PidFile::write)?;

@@ -36,6 +36,7 @@ const FILES: &[(&str, &str)] = &embedded![
     "style/webhooks.css",
     "style/cluster.css",
     "style/apps.css",
+    "style/doctor.css",
     "app.js",
     "api.js",
     "dom.js",
@@ -63,6 +64,7 @@ const FILES: &[(&str, &str)] = &embedded![
     "pages/webhooks.js",
     "pages/cluster.js",
     "pages/apps.js",
+    "pages/doctor.js",
 ];
 
 /// The files of this version.

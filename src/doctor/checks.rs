@@ -33,3 +33,14 @@ pub fn all() -> Vec<SetupCheck> {
     checks.sort_by_key(|check| check.id);
     checks
 }
+
+/// Checks of the network that look at what Laravel alone connects to.
+const OF_LARAVEL: [&str; 2] = ["R055", "R072"];
+
+/// The ones that a server makes of itself: of its configuration and of the network. Files of an application are left out.
+pub(super) fn of_server() -> Vec<SetupCheck> {
+    let is_kept = |check: &SetupCheck| {
+        check.id == "R001" || (check.id >= "R050" && !OF_LARAVEL.contains(&check.id))
+    };
+    all().into_iter().filter(is_kept).collect()
+}

@@ -91,13 +91,13 @@ impl Diagnosis {
     }
 }
 
-/// Tries `checks` on a set-up. A check follows those it needs in the list.
+/// Tries `checks` on a set-up. A check follows those it needs in the list; those that the list leaves out are not needed.
 pub async fn diagnose(setup: Arc<Setup>, checks: &[SetupCheck], deadline: Instant) -> Diagnosis {
     let mut results: BTreeMap<&'static str, Examined> = BTreeMap::new();
     let mut waiting: Vec<SetupCheck> = checks.to_vec();
     let mut running = JoinSet::new();
     loop {
-        while let Some(at) = waiting.iter().position(|check| is_ready(check, &results)) {
+        while let Some(at) = waiting.iter().position(|check| is_ready(check, checks, &results)) {
             let check = waiting.remove(at);
             match blocked(&check, checks, &results) {
                 Some(reason) => {
@@ -115,8 +115,13 @@ pub async fn diagnose(setup: Arc<Setup>, checks: &[SetupCheck], deadline: Instan
     Diagnosis { examined }
 }
 
-fn is_ready(check: &SetupCheck, results: &BTreeMap<&'static str, Examined>) -> bool {
-    check.needs.iter().all(|needed| results.contains_key(needed))
+fn is_ready(
+    check: &SetupCheck,
+    checks: &[SetupCheck],
+    results: &BTreeMap<&'static str, Examined>,
+) -> bool {
+    let is_listed = |id: &str| checks.iter().any(|check| check.id == id);
+    check.needs.iter().all(|needed| results.contains_key(needed) || !is_listed(needed))
 }
 
 /// The failure that may explain one of this check, the earliest of the catalogue if there are several.

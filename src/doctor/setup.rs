@@ -5,12 +5,13 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use super::destinations::{Destination, Destinations};
+use super::destinations::{Destination, Destinations, credentials};
 use super::env_file::LaravelEnv;
 use super::laravel_app::LaravelApp;
 use super::laravel_destinations::LaravelVariables;
 use super::network::Network;
 use super::redaction::Redaction;
+use crate::app::App;
 use crate::config::{Config, ConfigError, ConfigInputs, EnvFileChoice};
 use crate::php_config::{PhpData, PhpValue};
 use crate::probe::ServerUrl;
@@ -122,6 +123,38 @@ impl Setup {
             network: Network::new(destinations),
             redaction,
             app,
+        })
+    }
+
+    /// The set-up of a running server: its configuration as it was just `read`, at the addresses with which it `started`.
+    /// The events of the round trip are those of `app`, or of the first one that is enabled.
+    pub(super) fn of_server(
+        started: &Config,
+        read: Result<Config, ConfigError>,
+        options: &SetupOptions,
+        app: Option<&str>,
+    ) -> Result<Self, SetupError> {
+        let mut served = started.clone();
+        if let Ok(read) = &read {
+            served.apps = read.apps.clone();
+        }
+        let is_chosen = |one: &App| app.map_or(one.enabled, |id| one.id == id);
+        let chosen = served.apps.iter().find(|one| is_chosen(one)).cloned();
+        if let (Some(id), None) = (app, &chosen) {
+            return Err(SetupError(format!(
+                "app is {id:?}, which the configuration does not have"
+            )));
+        }
+        let redaction = Redaction::new(read.iter().chain([started]).flat_map(secrets));
+        let mut destinations = destinations(options, &Some(Ok(served)), None)?;
+        let chosen = chosen.map(|app| credentials(&app, "the configuration of Resound"));
+        (destinations.app, destinations.served) = (chosen.clone(), chosen);
+        Ok(Self {
+            config: Some(read),
+            url: options.url.clone(),
+            network: Network::new(destinations),
+            redaction,
+            ..Self::default()
         })
     }
 

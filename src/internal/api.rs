@@ -11,6 +11,7 @@ use super::access::Access;
 use super::answer::InternalError;
 use super::login_throttle::LoginThrottle;
 use super::own_server::OwnServer;
+use super::server_checks::ServerChecks;
 use crate::app::Secret;
 use crate::config::{Config, InternalConfig, PayloadView};
 use crate::console;
@@ -33,6 +34,9 @@ pub struct InternalApi {
     /// Permits of clients that are shown to operators.
     pub(super) clients: Arc<Semaphore>,
     own_server: OnceLock<OwnServer>,
+    checks: OnceLock<Arc<dyn ServerChecks>>,
+    /// The permit of the one run of them.
+    pub(super) checking: Arc<Semaphore>,
     pub(super) timeline: Arc<Timeline>,
     pub(super) started: Instant,
 }
@@ -45,6 +49,7 @@ impl InternalApi {
         let access = ArcSwap::from_pointee(Access::new(&config.internal, made_token.as_ref()));
         let (payloads, throttle) = (config.internal.payloads, LoginThrottle::default());
         let (clients, own_server) = (Arc::new(Semaphore::new(MAX_CLIENTS)), OnceLock::new());
+        let (checks, checking) = (OnceLock::new(), Arc::new(Semaphore::new(1)));
         let (timeline, started) = (Arc::default(), Instant::now());
         Self {
             node,
@@ -54,6 +59,8 @@ impl InternalApi {
             throttle,
             clients,
             own_server,
+            checks,
+            checking,
             timeline,
             started,
         }
@@ -80,6 +87,18 @@ impl InternalApi {
     /// The public side of this server, for what operators do there. To be called once.
     pub fn set_own_server(&self, server: OwnServer) {
         let _ = self.own_server.set(server);
+    }
+
+    /// The checks that operators may have made. To be called once.
+    pub fn set_checks(&self, checks: Arc<dyn ServerChecks>) {
+        let _ = self.checks.set(checks);
+    }
+
+    pub(super) fn checks(&self) -> Result<Arc<dyn ServerChecks>, InternalError> {
+        self.checks.get().cloned().ok_or_else(|| {
+            let text = "this process has no checks of itself; run resound doctor beside it";
+            InternalError::new(StatusCode::CONFLICT, text)
+        })
     }
 
     pub(super) fn own_server(&self) -> Result<&OwnServer, InternalError> {

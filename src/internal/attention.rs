@@ -97,10 +97,10 @@ fn page_of(condition: Condition) -> Option<&'static str> {
         Condition::Starting
         | Condition::Draining
         | Condition::LogLinesDropped
-        | Condition::RedisInputAway
-        | Condition::CertificatesRefused
+        | Condition::RedisInputAway => None,
+        Condition::CertificatesRefused
         | Condition::CertificateExpired
-        | Condition::ConfigurationRefused => None,
+        | Condition::ConfigurationRefused => Some("doctor"),
     }
 }
 
@@ -116,7 +116,7 @@ fn certificate(facts: &AttentionFacts) -> Option<Attention> {
     };
     let severity = if days <= CERTIFICATE_DAYS_URGENT { Urgency::Bad } else { Urgency::Warn };
     let sentence = format!("A certificate ends {ends}: renew the file of tls.certificate");
-    Some(of_now("certificate_ends", severity, sentence, None))
+    Some(of_now("certificate_ends", severity, sentence, "doctor"))
 }
 
 fn of_minute(minute: &LastMinute) -> impl Iterator<Item = Attention> {
@@ -145,13 +145,13 @@ fn of_minute(minute: &LastMinute) -> impl Iterator<Item = Attention> {
         ("webhooks_failed", failed, "webhooks"),
     ];
     let shown = |(code, sentence, page): (&str, Option<String>, &str)| {
-        sentence.map(|sentence| of_now(code, Urgency::Warn, sentence, Some(page)))
+        sentence.map(|sentence| of_now(code, Urgency::Warn, sentence, page))
     };
     all.into_iter().filter_map(shown)
 }
 
-fn of_now(code: &str, severity: Urgency, sentence: String, page: Option<&str>) -> Attention {
-    let (code, page) = (code.to_owned(), page.map(str::to_owned));
+fn of_now(code: &str, severity: Urgency, sentence: String, page: &str) -> Attention {
+    let (code, page) = (code.to_owned(), Some(page.to_owned()));
     Attention { code, severity, sentence, since_ms: None, page }
 }
 

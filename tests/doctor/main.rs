@@ -10,6 +10,7 @@ mod catalogue;
 mod environment;
 #[path = "../harness/mod.rs"]
 mod harness;
+mod inside;
 mod network;
 mod nginx;
 mod pages;

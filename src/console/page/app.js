@@ -31,6 +31,7 @@ const PAGES = {
   webhooks: { title: 'Webhooks', icon: 'webhooks', load: () => import('./pages/webhooks.js') },
   cluster: { title: 'Cluster', icon: 'cluster', load: () => import('./pages/cluster.js') },
   apps: { title: 'Apps', icon: 'apps', load: () => import('./pages/apps.js') },
+  doctor: { title: 'Doctor', icon: 'doctor', load: () => import('./pages/doctor.js') },
 };
 
 const app = /** @type {HTMLElement} */ (document.getElementById('app'));

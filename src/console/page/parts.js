@@ -14,6 +14,7 @@ const ICONS = {
   sockets: 'M5.5 2v3.5m5-3.5v3.5M3.5 5.5h9v2a4.5 4.5 0 0 1-9 0zM8 12v2.5',
   publish: 'M14 2 7 9m7-7-4.5 12L7 9 2 6.5z',
   refused: 'M8 1.5a6.5 6.5 0 1 0 0 13 6.5 6.5 0 0 0 0-13M3.5 3.5l9 9',
+  doctor: 'M6 2.5h4V6h3.5v4H10v3.5H6V10H2.5V6H6z',
   webhooks: 'M6 2.5 3 8h4l-1 5.5L13 7H8.5l1.5-4.5z',
   cluster: 'M8 2v4M8 6 3.5 11M8 6l4.5 5M6.5 2.5h3M2 11h3v3H2zm9 0h3v3h-3z',
   apps: 'M2.5 2.5h4.5v4.5H2.5zm6.5 0h4.5v4.5H9zM2.5 9h4.5v4.5H2.5zM9 9h4.5v4.5H9z',

@@ -60,6 +60,13 @@ async fn run(checks: &[SetupCheck]) -> Diagnosis {
 }
 
 #[tokio::test]
+async fn a_check_that_the_list_leaves_out_is_not_waited_for() {
+    let checks = [check("R002", &["R001"], Method::Look(passes))];
+    let diagnosis = run(&checks).await;
+    assert!(matches!(diagnosis.examined[0].outcome, Ok(CheckOutcome::Passed(_))));
+}
+
+#[tokio::test]
 async fn what_a_failure_explains_is_not_tried() {
     let checks = [
         check("R001", &[], Method::Look(passes)),

@@ -73,7 +73,7 @@ describe('the console', () => {
       await tab.page.keyboard.press('Tab');
       order.push(await focused());
     }
-    const titles = ['Overview', 'Live', 'Channels', 'Sockets', 'Publish', 'Refused', 'Webhooks', 'Cluster', 'Apps'];
+    const titles = ['Overview', 'Live', 'Channels', 'Sockets', 'Publish', 'Refused', 'Webhooks', 'Cluster', 'Apps', 'Doctor'];
     assert.deepEqual([order[0], ...order.slice(2, -1), order.at(-1)], ['To the page', ...titles, 'Log out']);
     await tab.page.getByRole('navigation').getByRole('link', { name: 'Refused' }).focus();
     await tab.page.keyboard.press('Enter');

@@ -14,7 +14,7 @@ import { until } from './until.mjs';
 
 export const TOKEN = 'token-of-the-console-0123456789';
 export const READ_ONLY_TOKEN = 'token-that-looks-only-0123456789';
-export const PAGES = ['overview', 'live', 'channels', 'sockets', 'publish', 'refused', 'webhooks', 'cluster', 'apps'];
+export const PAGES = ['overview', 'live', 'channels', 'sockets', 'publish', 'refused', 'webhooks', 'cluster', 'apps', 'doctor'];
 export const WIDE = { width: 1280, height: 800 };
 export const NARROW = { width: 390, height: 844 };
 const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');

@@ -62,7 +62,7 @@ function list(root, { query, about }) {
   function none() {
     if (search.value || app) return empty('No socket fits', 'The search takes the beginning of an id or an address, a part of library, version, origin or user agent, or the whole id of a user or name of a channel.', h('button', { type: 'button', onclick: () => ((search.value = ''), start()) }, 'Show all'));
     if (isClosed) return empty('No socket has ended yet', 'The last ones of each worker are kept here, with the reason why they ended.');
-    return empty('No client is connected', ['Open a page of the application. If it stays disconnected, look at what was refused, or let ', h('code', null, 'resound doctor'), ' check the set-up.'], h('a', { class: 'button', href: '#/refused' }, 'Refused'));
+    return empty('No client is connected', ['Open a page of the application. If it stays disconnected, look at what was refused, or let ', h('code', null, 'resound doctor'), ' check the set-up.'], h('a', { class: 'button', href: '#/refused' }, 'Refused'), h('a', { class: 'button', href: '#/doctor' }, 'Doctor'));
   }
 
   function start() {
