@@ -1,15 +1,16 @@
 //! Answers what other nodes ask for their operators.
 //!
-//! Owns which requests are answered, and how many at once: any user of that Redis can ask, so these are reads of
-//! this API, and the data of events are shown as far as `internal.payloads` of this node allows.
+//! Owns which requests are answered, and how many at once. Any user of that Redis can ask, so these are reads of this
+//! API, which show the data of events as far as `internal.payloads` of this node allows, and changes that such a user can
+//! bring about by other messages too: closing sockets.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, to_bytes};
-use axum::http::Request;
-use axum::routing::get;
+use axum::http::{Method, Request};
+use axum::routing::{get, post};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -17,10 +18,10 @@ use tower::ServiceExt;
 
 use super::api::InternalApi;
 use super::lent_taps::LentTaps;
-use super::other_nodes::MAX_ANSWER_BYTES;
+use super::other_nodes::{CHANGE, MAX_ANSWER_BYTES};
 use super::{
     cluster, explanation, live_stream, overview, recorded_events, refusals, sockets,
-    timeline_points,
+    termination, timeline_points,
 };
 use crate::node::{AskedInquiry, MAX_PART_BYTES, NodeInquiries};
 
@@ -39,6 +40,7 @@ pub async fn answer_inquiries(api: Arc<InternalApi>) {
         .route("/internal/v1/refusals", get(refusals::show))
         .route("/internal/v1/sockets", get(sockets::list))
         .route("/internal/v1/sockets/{id}", get(sockets::show))
+        .route("/internal/v1/sockets/{id}/terminate", post(termination::of_socket))
         .route("/internal/v1/overview", get(overview::show))
         .route("/internal/v1/timeline", get(timeline_points::show))
         .route("/internal/v1/cluster", get(cluster::show))
@@ -61,7 +63,11 @@ async fn answer_all(
             Some(_) = answers.join_next() => continue,
             else => return,
         };
-        let Ok(request) = Request::get(&next.text).body(Body::empty()) else {
+        let (method, target) = match next.text.strip_prefix(CHANGE) {
+            Some(target) => (Method::POST, target),
+            None => (Method::GET, next.text.as_str()),
+        };
+        let Ok(request) = Request::builder().method(method).uri(target).body(Body::empty()) else {
             taps.end(&next);
             continue;
         };
@@ -83,7 +89,12 @@ async fn answer(
     asked: AskedInquiry,
     request: Request<Body>,
 ) {
+    let change = (request.method() == Method::POST).then(|| request.uri().path().to_owned());
     let Ok(answer) = router.oneshot(request).await;
+    if let Some(path) = change {
+        let (asker, status) = (asked.asker(), answer.status().as_u16());
+        tracing::info!(path, asker, status, "a change was requested by another node");
+    }
     let body = to_bytes(answer.into_body(), MAX_ANSWER_BYTES).await.unwrap_or_default();
     let mut rest = std::str::from_utf8(&body).unwrap_or_default();
     while rest.len() > MAX_PART_BYTES {

@@ -20,6 +20,9 @@ const WAIT: Duration = Duration::from_millis(500);
 /// A longer answer is not read: a record of that size is not what a test looks for.
 pub(super) const MAX_ANSWER_BYTES: usize = 4 << 20;
 
+/// Stands in front of the path of an inquiry that changes something. A node of a version before drops it.
+pub(super) const CHANGE: &str = "POST ";
+
 /// How the other nodes answered; a field of answers in a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub(super) struct OtherNodes {
@@ -35,10 +38,27 @@ pub(super) async fn ask<T: DeserializeOwned>(
     scope: NodeScope,
     uri: &Uri,
 ) -> (Vec<Option<T>>, Option<OtherNodes>) {
+    ask_text(api, scope, &of_this_node(uri)).await
+}
+
+/// Has the other nodes do what this request of an operator changes, each for itself; otherwise as [`ask`].
+pub(super) async fn have_done<T: DeserializeOwned>(
+    api: &InternalApi,
+    scope: NodeScope,
+    uri: &Uri,
+) -> (Vec<Option<T>>, Option<OtherNodes>) {
+    ask_text(api, scope, &format!("{CHANGE}{}", of_this_node(uri))).await
+}
+
+async fn ask_text<T: DeserializeOwned>(
+    api: &InternalApi,
+    scope: NodeScope,
+    text: &str,
+) -> (Vec<Option<T>>, Option<OtherNodes>) {
     let inquiries = api.node.inquiries().filter(|_| scope == NodeScope::All);
     let Some(inquiries) = inquiries else { return (Vec::new(), None) };
     let mut inquiry = inquiries.open();
-    if !inquiry.ask(&of_this_node(uri)) {
+    if !inquiry.ask(text) {
         return (Vec::new(), Some(OtherNodes { answered: 0, missing: None }));
     }
     let others = inquiry.other_nodes().unwrap_or_default();

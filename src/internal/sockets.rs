@@ -109,7 +109,7 @@ pub(super) async fn show(
     let (answers, _) = other_nodes::ask::<Box<RawValue>>(&api, scope, &uri).await;
     let mut answers = answers.into_iter().flatten();
     let elsewhere = answers.find(|it| serde_json::from_str::<Found>(it.get()).is_ok());
-    Ok(json(&elsewhere.ok_or_else(|| api.absent(&id))?))
+    Ok(json(&elsewhere.ok_or_else(|| api.absent(&id, scope))?))
 }
 
 fn raw(row: &SocketRow) -> Option<Box<RawValue>> {
@@ -137,13 +137,13 @@ pub(super) fn parse(id: &str) -> Result<SocketId, InternalError> {
 
 impl InternalApi {
     /// Why a socket is not found.
-    pub(super) fn absent(&self, id: &str) -> InternalError {
-        let text = match self.node.name() {
+    pub(super) fn absent(&self, id: &str, scope: NodeScope) -> InternalError {
+        let text = match self.node.name().filter(|_| scope == NodeScope::This) {
             None => format!(
                 "no socket has the id {id}: it closed before the last 128 of each worker, or never opened"
             ),
             Some(node) => format!(
-                "node {node} has no socket with the id {id}: it may be one of another node, which closes its own, or it closed before the last 128 of each worker"
+                "node {node} has no socket with the id {id}: it may be one of another node, which nodes=all asks, or it closed before the last 128 of each worker"
             ),
         };
         InternalError::new(StatusCode::NOT_FOUND, text)

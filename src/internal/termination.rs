@@ -5,12 +5,13 @@
 use std::sync::Arc;
 
 use axum::extract::{Path, State};
+use axum::http::Uri;
 use axum::response::Response;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::answer::{InternalError, json};
 use super::api::InternalApi;
-use super::{parameters, sockets};
+use super::{other_nodes, parameters, sockets};
 
 #[derive(Serialize)]
 struct EndedUser {
@@ -20,10 +21,13 @@ struct EndedUser {
     sockets_on_this_node: usize,
 }
 
-#[derive(Serialize)]
+#[derive(Serialize, Deserialize)]
 struct EndedSocket {
     app: String,
     socket: String,
+    /// The node that had it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    node: Option<String>,
 }
 
 pub(super) async fn of_user(
@@ -40,9 +44,13 @@ pub(super) async fn of_user(
 pub(super) async fn of_socket(
     State(api): State<Arc<InternalApi>>,
     Path(id): Path<String>,
+    uri: Uri,
 ) -> Result<Response, InternalError> {
-    let socket = sockets::parse(&id)?;
-    let ended = api.node.terminate_socket(socket).await;
-    let app = ended.ok_or_else(|| api.absent(&id))?;
-    Ok(json(&EndedSocket { app, socket: id }))
+    let scope = parameters::scope_alone(&uri)?;
+    if let Some(app) = api.node.terminate_socket(sockets::parse(&id)?).await {
+        return Ok(json(&EndedSocket { app, socket: id, node: api.node.name() }));
+    }
+    let (answers, _) = other_nodes::have_done::<EndedSocket>(&api, scope, &uri).await;
+    let ended = answers.into_iter().flatten().next();
+    Ok(json(&ended.ok_or_else(|| api.absent(&id, scope))?))
 }

@@ -141,7 +141,7 @@ function one(root, context) {
   /** @param {Socket} socket */
   function show(socket) {
     known = socket;
-    fill(head, summary(socket, socket.node !== context.about.node));
+    fill(head, summary(socket));
     if (!live) {
       live = happenings({ app: socket.app ?? '' }, concerns, 'What reaches this socket, and what it does, appears as it happens. Nothing of it is kept.');
       place.append(section('What happens now', live.content), section('Channels', channels.element));
@@ -151,9 +151,8 @@ function one(root, context) {
   }
 
   /** @param {Socket} socket */
-  function showActions({ app, user_id: user, closed, node }) {
-    const isElsewhere = node !== undefined && node !== context.about.node;
-    const wanted = !context.mayChange || closed || isElsewhere ? '' : `${app} ${user ?? ''}`;
+  function showActions({ app, user_id: user, closed }) {
+    const wanted = !context.mayChange || closed ? '' : `${app} ${user ?? ''}`;
     if (context.actions.dataset.shown === wanted) return;
     context.actions.dataset.shown = wanted;
     const end = endButton({ label: 'Close this socket', title: 'Close this socket?', text: `Socket ${id} is closed with 4009. Pusher's clients do not connect again after it.`, path: ['sockets', id, 'terminate'], done: () => 'The socket is closed.', result });
@@ -178,11 +177,8 @@ function one(root, context) {
   };
 }
 
-/**
- * @param {Socket} socket
- * @param {boolean} isElsewhere Whether another node has it.
- */
-function summary(socket, isElsewhere) {
+/** @param {Socket} socket */
+function summary(socket) {
   const { closed } = socket;
   /** @type {[string, string][]} */
   const numbers = [[closed ? 'Was open for' : 'Open for', duration(socket.open_for_ms)], ['Sent to it', bytes(socket.sent_bytes)], ['Received from it', bytes(socket.received_bytes)], ['Waiting for it', bytes(socket.outbox_bytes)]];
@@ -194,7 +190,7 @@ function summary(socket, isElsewhere) {
     facts([
       ['User', socket.user_id],
       ['App', socket.app],
-      ['Node', socket.node && isElsewhere ? `${socket.node}: the console of that node closes its sockets` : socket.node],
+      ['Node', socket.node],
       ['Address', socket.address ?? 'not known: it came over a unix socket'],
       ['Client library', client(socket)],
       ['Protocol', socket.protocol],
