@@ -28,6 +28,7 @@ mod explanation;
 mod gate;
 mod inquiries;
 mod lent_taps;
+mod merged_endpoints;
 mod live_stream;
 mod login_throttle;
 mod node_scope;

@@ -1,8 +1,8 @@
 //! Answers what other nodes ask for their operators.
 //!
 //! Owns which requests are answered, and how many at once. Any user of that Redis can ask, so these are reads of this
-//! API, which show the data of events as far as `internal.payloads` of this node allows, and changes that such a user can
-//! bring about by other messages too: closing sockets.
+//! API, which show the data of events as far as `internal.payloads` of this node allows, and two changes:
+//! closing a socket, which such a user can bring about by other messages too, and sending a webhook call again.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -20,8 +20,8 @@ use super::api::InternalApi;
 use super::lent_taps::LentTaps;
 use super::other_nodes::{CHANGE, MAX_ANSWER_BYTES};
 use super::{
-    cluster, explanation, live_stream, overview, recorded_events, refusals, sockets,
-    termination, timeline_points,
+    cluster, explanation, live_stream, overview, recorded_events, refusals, sockets, termination,
+    timeline_points, webhook_calls,
 };
 use crate::node::{AskedInquiry, MAX_PART_BYTES, NodeInquiries};
 
@@ -44,6 +44,12 @@ pub async fn answer_inquiries(api: Arc<InternalApi>) {
         .route("/internal/v1/overview", get(overview::show))
         .route("/internal/v1/timeline", get(timeline_points::show))
         .route("/internal/v1/cluster", get(cluster::show))
+        .route("/internal/v1/apps/{app}/webhooks", get(webhook_calls::show))
+        .route("/internal/v1/apps/{app}/webhooks/{endpoint}/resend", post(webhook_calls::resend))
+        .route(
+            "/internal/v1/apps/{app}/webhooks/{endpoint}/given_up/{batch}/resend",
+            post(webhook_calls::resend_given_up),
+        )
         .route("/internal/v1/apps/{app}/explain", get(explanation::show))
         .route("/internal/v1/apps/{app}/events", get(recorded_events::show))
         .with_state(api.clone());

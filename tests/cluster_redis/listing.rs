@@ -57,3 +57,34 @@ async fn channels_and_sockets_of_both_nodes_are_listed() {
     assert_eq!(answer.json()["sockets_on_this_node"], 0);
     assert_eq!(answer.status, 200);
 }
+
+#[tokio::test]
+async fn a_socket_is_closed_by_whichever_node_is_asked() {
+    if is_left_out() {
+        return;
+    }
+    let redis = TestRedis::shared().await;
+    let toml = format!(
+        "internal.listen = [\"127.0.0.1:0\"]\ninternal.token = \"{INTERNAL_TOKEN}\"\n{REVERB_APP}"
+    );
+    let cluster = TestCluster::with(&redis, 2, &toml).await;
+    let (here, there) = (&cluster.nodes[0], &cluster.nodes[1]);
+    let mut socket = there.connect().await;
+    let target = format!("/internal/v1/sockets/{}/terminate", socket.id);
+    eventually("both nodes answer", async || {
+        get(here, "/sockets").await["other_nodes"] == json!({ "answered": 1, "missing": 0 })
+    })
+    .await;
+    let alone = here.internal_as("POST", &format!("{target}?nodes=this")).await;
+    assert_eq!(alone.status, 404);
+    assert!(alone.body.contains("which nodes=all asks"), "{}", alone.body);
+    let node = get(there, "").await["node"].clone();
+    let closed = here.internal_as("POST", &target).await;
+    let expected = json!({ "app": "123456", "socket": socket.id, "node": node });
+    assert_eq!((closed.status, closed.json()), (200, expected));
+    let (_, frame) = socket.receive_close().await;
+    assert_eq!(u16::from(frame.unwrap().code), 4009);
+    let gone = here.internal_as("POST", &target).await;
+    assert_eq!(gone.status, 404);
+    assert!(gone.body.contains("no socket has the id"), "{}", gone.body);
+}

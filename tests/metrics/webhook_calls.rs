@@ -93,7 +93,7 @@ async fn a_call_that_failed_is_listed_and_made_again_at_once() {
     let webhook = format!("[[apps.webhooks]]\nurl = \"{url}\"\nevents = [\"channel_occupied\"]\n");
     let server = TestServer::with(&format!("{internal}{REVERB_APP}{webhook}")).await;
     let resend = format!("{APP}/0/resend");
-    let nothing_waits = json!({"error": "no call of this endpoint waits for a retry on this node: the last one was taken, or given up after webhooks.retry_for_seconds"});
+    let nothing_waits = json!({"error": "no call of this endpoint waits for a retry: the last one was taken, or given up after webhooks.retry_for_seconds"});
     assert_eq!(ask(&server, FULL, "POST", &resend).await, (409, nothing_waits.clone()));
 
     let mut socket = server.connect().await;
@@ -196,7 +196,7 @@ async fn a_call_that_was_given_up_is_sent_again_with_the_same_body() {
     let refused = json!({"error": "the endpoint took this call when it was sent again; it is not sent a second time"});
     assert_eq!(ask(&server, FULL, "POST", &resend).await, (409, refused));
     let absent = ask(&server, FULL, "POST", &format!("{APP}/0/given_up/7/resend")).await;
-    let sentence = "no call with this number is kept on this node: of each endpoint the last 20 that were given up are, in 1 MB";
+    let sentence = "no call with this number is kept: of each endpoint the last 20 that were given up are, in 1 MB";
     assert_eq!(absent, (404, json!({ "error": sentence })));
 
     let of = |result: &str| {

@@ -232,8 +232,12 @@ describe('the pages Channels and Sockets of two nodes', () => {
     await tab.show('sockets');
     await tab.untilText('2 sockets');
     await tab.page.getByRole('link', { name: one.connection.socket_id }).click();
-    await tab.untilText('the console of that node closes its sockets');
     await tab.untilText('presence-room');
-    assert.equal(await tab.page.getByRole('button', { name: 'Close this socket' }).count(), 0);
+    await tab.page.getByRole('button', { name: 'Close this socket' }).click();
+    await tab.page.getByRole('dialog').getByRole('button', { name: 'Close this socket' }).click();
+    await tab.untilText('The socket is closed.');
+    await until(() => one.connection.state !== 'connected', 'the client of the other node noticing');
+    const log = here.server.log.split('\n').filter((line) => line.includes('a change was requested by another node'));
+    assert.equal(log.length, 1, 'the node of the socket names the one that asked');
   });
 });

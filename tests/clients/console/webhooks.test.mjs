@@ -77,3 +77,32 @@ describe('the page Webhooks, with a call that was given up', () => {
     assert.equal(endpoint.events.items.length, 1);
   });
 });
+
+describe('the page Webhooks of two nodes', () => {
+  const receiver = webhooks();
+  const endpoint = receiver.endpoint({ events: ['channel_occupied'] });
+  const world = consoleWorld({ count: 2, app: () => receiver.app() });
+
+  test('lists the calls of both, and resends one of the other node', async (t) => {
+    const [here, there] = world.nodes;
+    const [names, backend] = [await Promise.all(world.nodes.map(async (node) => (await node.api('')).body.node)), await startBackend(there.server)];
+    t.after(() => backend.stop());
+    const occupy = async (server, channel) => subscribed((await connectPusher(t, { server, backend }, 'ann')).subscribe(channel));
+    await occupy(here.server, 'of-the-first');
+    await endpoint.calls.until((calls) => calls.length === 1, 15_000);
+    endpoint.answers = Array(4).fill(500);
+    await occupy(there.server, 'of-the-second');
+    await endpoint.calls.until((calls) => calls.length === 5, 15_000);
+    const tab = await openTab(t, world.browser, { url: here.url, page: 'webhooks' });
+    await tab.untilText('The calls of 2 nodes.');
+    for (const name of names) await tab.untilText(name);
+    await tab.checkAxe();
+    await tab.checkNarrow();
+    await tab.screenshots('webhooks-of-two');
+    const own = (await here.api('/apps/123456/webhooks?nodes=this')).body;
+    assert.deepEqual([own.endpoints[0].calls.length, own.node, own.other_nodes], [1, names[0], undefined]);
+    await tab.page.getByRole('button', { name: 'Resend now' }).click();
+    await tab.untilText('Takes calls');
+    assert.equal(endpoint.events.items.length, 2);
+  });
+});

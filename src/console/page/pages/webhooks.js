@@ -13,10 +13,10 @@ const LOOK_EVERY_MS = 2000;
 /** A whole entry of the configuration. */
 const EXAMPLE = '[[apps.webhooks]]\nurl = "https://example.com/webhooks"\nevents = ["channel_occupied", "channel_vacated"]';
 
-/** @typedef {{ at_ms: number, took_ms: number, result: string, status?: number, cause?: string, events: number, kinds: string[], resent?: boolean }} Call */
-/** @typedef {{ batch: string, at_ms: number, bytes: number, tries: number, events: number, kinds: string[], cause: string, state: 'kept' | 'too_large' | 'resending' | 'taken' }} GivenUp */
+/** @typedef {{ at_ms: number, took_ms: number, result: string, status?: number, cause?: string, events: number, kinds: string[], resent?: boolean, node?: string }} Call */
+/** @typedef {{ batch: string, at_ms: number, bytes: number, tries: number, events: number, kinds: string[], cause: string, state: 'kept' | 'too_large' | 'resending' | 'taken', node?: string }} GivenUp */
 /** @typedef {{ url: string, events: string[], queue_events: number, oldest_event_ms: number | null, retry_in_ms: number | null, results: Record<string, number>, calls: Call[], given_up: GivenUp[] }} Endpoint */
-/** @typedef {{ app: string, node?: string, endpoints: Endpoint[] }} AppEndpoints */
+/** @typedef {{ app: string, node?: string, endpoints: Endpoint[], other_nodes?: { answered: number, missing: number | null } }} AppEndpoints */
 
 /** @type {import('../app.js').Page} */
 export const page = {
@@ -60,9 +60,20 @@ function none() {
  * @param {AppEndpoints} app
  * @param {((app: string, at: number, batch?: string) => void) | null} resend
  */
-function ofApp({ app, node, endpoints }, resend) {
-  const from = node && h('p', { class: 'soft' }, `What node ${node} has sent; each event is sent by one node of the cluster.`);
+function ofApp({ app, node, endpoints, other_nodes: others }, resend) {
+  const from = others && h('p', { class: 'soft' }, whose(node ?? '', others));
   return section(`App ${app}`, from, ...endpoints.map((endpoint, at) => one(endpoint, `${app} ${at}`, resend && ((batch) => resend(app, at, batch)))));
+}
+
+/**
+ * Whose calls are listed.
+ * @param {string} node
+ * @param {{ answered: number, missing: number | null }} others
+ */
+function whose(node, { answered, missing }) {
+  if (missing === null) return `Redis is away: these are the calls of node ${node} alone.`;
+  const silent = missing > 0 ? `; ${counted(missing, 'node')} did not answer in time` : '';
+  return `The calls of ${counted(answered + 1, 'node')}${silent}. Each event is sent by one node of the cluster.`;
 }
 
 /**
@@ -89,10 +100,11 @@ function one(endpoint, key, resend) {
  * @param {string} key
  */
 function list(url, calls, key) {
-  const heads = ['Time', 'Result', 'Took', 'Events', 'Kinds'];
+  const isOfNodes = calls.some(({ node }) => node !== undefined);
+  const heads = ['Time', 'Result', 'Took', 'Events', 'Kinds', ...(isOfNodes ? ['Node'] : [])];
   const rows = calls.map((call) => {
     const result = call.result === 'taken' ? status('good', 'taken') : status('bad', call.status ? String(call.status) : call.result.replaceAll('_', ' '));
-    const cells = [h('span', { title: date(call.at_ms) }, time(call.at_ms)), call.resent ? h('span', null, result, ' sent again') : result, milliseconds(call.took_ms), number(call.events), call.kinds.join(', ')];
+    const cells = [h('span', { title: date(call.at_ms) }, time(call.at_ms)), call.resent ? h('span', null, result, ' sent again') : result, milliseconds(call.took_ms), number(call.events), call.kinds.join(', '), ...(isOfNodes ? [h('span', { class: 'mono' }, call.node)] : [])];
     return h('tr', null, cells.map((cell, at) => h('td', { 'data-label': heads[at], title: at === 1 ? call.cause : null }, cell)));
   });
   const table = h('table', null, h('thead', null, h('tr', null, heads.map((name) => h('th', { scope: 'col' }, name)))), h('tbody', null, rows));
@@ -107,7 +119,8 @@ function list(url, calls, key) {
  * @param {((batch?: string) => void) | null} resend
  */
 function listGivenUp(url, calls, key, resend) {
-  const heads = ['Given up', 'Events', 'Kinds', 'Size', 'Tries', 'Why', 'Now'];
+  const isOfNodes = calls.some(({ node }) => node !== undefined);
+  const heads = ['Given up', 'Events', 'Kinds', 'Size', 'Tries', 'Why', ...(isOfNodes ? ['Node'] : []), 'Now'];
   const rows = calls.map((call) => {
     const again = (/** @type {GivenUp} */ { batch }) => resend && h('button', { type: 'button', 'data-focus': `${key} ${batch}`, 'aria-label': `Send again what was given up at ${time(call.at_ms)}`, onclick: () => resend(batch) }, 'Send again');
     const now = {
@@ -116,7 +129,7 @@ function listGivenUp(url, calls, key, resend) {
       resending: () => status('info', 'Being sent again'),
       taken: () => status('good', 'Sent again, taken'),
     }[call.state];
-    const cells = [h('span', { title: date(call.at_ms) }, time(call.at_ms)), number(call.events), call.kinds.join(', '), bytes(call.bytes), number(call.tries), call.cause, now?.()];
+    const cells = [h('span', { title: date(call.at_ms) }, time(call.at_ms)), number(call.events), call.kinds.join(', '), bytes(call.bytes), number(call.tries), call.cause, ...(isOfNodes ? [h('span', { class: 'mono' }, call.node)] : []), now?.()];
     return h('tr', null, cells.map((cell, at) => h('td', { 'data-label': heads[at] }, cell)));
   });
   const table = h('table', null, h('thead', null, h('tr', null, heads.map((name) => h('th', { scope: 'col' }, name)))), h('tbody', null, rows));
