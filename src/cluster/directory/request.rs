@@ -72,6 +72,24 @@ pub enum Request {
     Query(DirectoryQuery),
 }
 
+impl Request {
+    /// Its name in the error about its answer.
+    pub(in crate::cluster) fn name(&self) -> &'static str {
+        match self {
+            Self::Subscribe(_) | Self::Unsubscribe(_) => "a subscription",
+            Self::Publish(_) | Self::Cache { .. } => "an event",
+            Self::State(_) => "the state of a channel",
+            Self::Heartbeat { .. } => "a beat",
+            Self::Reap { .. } => "a clean-up",
+            Self::ListChannels => "the list of this node's channels",
+            Self::Connections { .. } => "the number of connections",
+            Self::Broadcast(_) => "a message to all nodes",
+            Self::Send { .. } => "a message to one node",
+            Self::Query(_) => "a look-up",
+        }
+    }
+}
+
 /// The last event of a node that Redis has confirmed. Younger ones may be missing behind it, older ones
 /// are not: a replica gets everything in order.
 #[derive(Debug, Clone)]

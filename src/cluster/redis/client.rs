@@ -11,7 +11,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{FromRedisValue, InfoDict, PushInfo, PushKind, RedisError, Value};
 use serde::de::DeserializeOwned;
 
-use super::commands::{self, Commands, Scripts};
+use super::commands::{Commands, Scripts};
 use crate::cluster::directory::message::StoredMember;
 use crate::cluster::directory::reply::{PublishReply, QueryAnswer, Reply};
 use crate::cluster::directory::request::{DirectoryQuery, Request};
@@ -82,7 +82,7 @@ impl RedisClient {
         let pipeline = self.commands.pipeline(batch, &self.scripts);
         let answers: Vec<Value> = pipeline.query_async(&mut self.connection).await?;
         let read = |(request, answer): (&Request, Value)| {
-            read_reply(request, answer).ok_or(LinkError::Answer(commands::name(request)))
+            read_reply(request, answer).ok_or(LinkError::Answer(request.name()))
         };
         batch.iter().zip(answers).map(read).collect()
     }

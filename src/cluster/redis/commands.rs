@@ -284,22 +284,6 @@ fn script(name: &str, keys: &[&str]) -> Cmd {
     cmd
 }
 
-/// Names a request in the error about its answer.
-pub(super) fn name(request: &Request) -> &'static str {
-    match request {
-        Request::Subscribe(_) | Request::Unsubscribe(_) => "a subscription",
-        Request::Publish(_) | Request::Cache { .. } => "an event",
-        Request::State(_) => "the state of a channel",
-        Request::Heartbeat { .. } => "a beat",
-        Request::Reap { .. } => "a clean-up",
-        Request::ListChannels => "the list of this node's channels",
-        Request::Connections { .. } => "the number of connections",
-        Request::Broadcast(_) => "a message to all nodes",
-        Request::Send { .. } => "a message to one node",
-        Request::Query(_) => "a look-up",
-    }
-}
-
 /// The hashes by which Redis calls the scripts.
 pub(super) struct Scripts {
     pub(super) state: String,
