@@ -363,10 +363,12 @@ async fn a_page_of_another_origin() {
 
 #[tokio::test]
 async fn the_limits_of_a_proxy() {
-    let served = Served::start().await;
-    let nginx = Nginx::before(served.port, "", WITH_UPGRADE).await;
+    // A body that is sent at once, however busy the machine is.
+    let served = Served::with("[http]\nmax_body_bytes = 65536").await;
+    let nginx = Nginx::before(served.port, "client_max_body_size 4k;", WITH_UPGRADE).await;
     let url = format!("http://127.0.0.1:{}", nginx.port);
-    let says = "The proxy refuses a body of 4194304 bytes, which the server accepts: large events are lost.";
+    let says =
+        "The proxy refuses a body of 65536 bytes, which the server accepts: large events are lost.";
     served.diagnosed(&url).await.warns("R070", says);
     let location = format!("{WITH_UPGRADE} proxy_read_timeout 10s;");
     let nginx = Nginx::before(served.port, "client_max_body_size 4m;", &location).await;
@@ -376,6 +378,11 @@ async fn the_limits_of_a_proxy() {
     diagnosed(&arguments).await.warns("R071", says);
     let location = format!("{WITH_UPGRADE} proxy_read_timeout 1s;");
     let nginx = Nginx::before(served.port, "client_max_body_size 4m;", &location).await;
-    let says = "The proxy closes a socket that is silent for 2.5 s.";
-    served.diagnosed(&format!("http://127.0.0.1:{}", nginx.port)).await.fails("R071", says);
+    let says =
+        ("R071".to_owned(), "The proxy closes a socket that is silent for 2.5 s.".to_owned());
+    let diagnosed = served.diagnosed(&format!("http://127.0.0.1:{}", nginx.port)).await;
+    // Where a step of the round trip takes a second, this proxy ends its sockets too.
+    let failed = diagnosed.failed.iter().filter(|(id, _)| id != "R081");
+    assert_eq!(failed.collect::<Vec<_>>(), [&says], "{}", diagnosed.text);
+    assert_eq!(diagnosed.code, Some(1));
 }

@@ -8,7 +8,7 @@ use super::routes::no_api;
 use crate::doctor::check::{Method, SetupCheck};
 use crate::doctor::destinations::Place;
 use crate::doctor::finding::{CheckOutcome, Finding, Remedy};
-use crate::doctor::network::{BodyEvidence, SocketEvidence};
+use crate::doctor::network::{BodyEvidence, Silence, SocketEvidence};
 use crate::doctor::nginx_site::{NginxSite, ReadSite};
 use crate::doctor::setup::Setup;
 use crate::probe::{ProbeError, SocketFailure};
@@ -108,18 +108,19 @@ async fn keeps_silent_sockets(setup: &Setup) -> CheckOutcome {
 
 /// Clients are silent for the activity timeout, and then send a ping.
 fn judge_silence(
-    silence: &Result<Duration, SocketFailure>,
+    silence: &Result<Silence, SocketFailure>,
     activity_seconds: u64,
     site: &ReadSite,
     kind: ProxyKind,
 ) -> CheckOutcome {
     let mut seen = Vec::new();
     match silence {
-        Ok(silent) => seen.push(format!(
+        Ok(Silence::Kept(silent)) => seen.push(format!(
             "a silent socket stayed open for {:.1} s; whether it does for {activity_seconds} s was not measured",
             silent.as_secs_f64()
         )),
-        Err(failure) => {
+        Err(failure) => return not_measured(&failure.to_string()),
+        Ok(Silence::Ended(failure)) => {
             let finding = Finding::fail("The proxy closes a socket that is silent for 2.5 s.")
                 .seen(failure.to_string())
                 .change(Remedy::advice(kind.idle_timeout()));
