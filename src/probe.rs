@@ -1,10 +1,11 @@
 //! Probes: one look each at a step between a client and a server, from outside, and the evidence of it.
 //!
-//! Owns the input and output of looking: names, connections, TLS, HTTP, WebSockets, Redis, the limits of a
-//! process. Every probe has a bound in time, changes nothing that outlives it and judges nothing; what the
+//! Owns the input and output of looking: names, connections, TLS, HTTP, WebSockets, Redis, a queue in a file,
+//! the limits of a process. Every probe has a bound in time, changes nothing that outlives it and judges nothing; what the
 //! evidence means is left to the doctor.
 
 mod certificate;
+mod database_queue;
 mod dial;
 mod server_url;
 mod http;
@@ -13,9 +14,11 @@ mod probe_error;
 mod pusher_socket;
 mod redis_server;
 mod server_process;
+mod sqlite_file;
 mod tls;
 
 pub use certificate::PresentedCertificate;
+pub use database_queue::{QueueTable, watch_table};
 pub use dial::{Dialled, dial, resolve};
 pub use http::{HttpAnswer, HttpRequest, ProbeRoute};
 pub use laravel_queue::{QueueState, WATCH, watch_queue};

@@ -1,11 +1,12 @@
-//! Where the queue of an application is, as `.env` has it: whether workers of other machines reach it, and its keys in
-//! Redis.
+//! Where the queue of an application is, as `.env` has it: whether workers of other machines reach it, its keys in Redis,
+//! its table in a SQLite file.
 //!
-//! Owns Laravel's defaults for both. Nothing is connected to here.
+//! Owns Laravel's defaults for them. Nothing is connected to here.
 
 use super::env_file::LaravelEnv;
 use super::laravel_app::LaravelApp;
 use crate::php_config::PhpData;
+use crate::probe::QueueTable;
 
 /// A queue as workers find it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,19 +23,71 @@ pub(super) fn queue_place(app: &LaravelApp, connection: &str) -> Option<QueuePla
     match connection {
         "redis" => Some(of_host(env, &["REDIS_URL"], "REDIS_HOST")),
         "database" => {
-            let is_old = app.version.is_some_and(|version| version <= 10);
-            let default = if is_old { "mysql" } else { "sqlite" };
             let socket = env.text("DB_SOCKET").filter(|path| !path.is_empty());
-            let driver = env.text("DB_CONNECTION").unwrap_or(default);
+            let (variable, driver) = database(app, env);
             if driver == "sqlite" || socket.is_some() {
                 let named_by = match socket {
                     Some(path) => format!("DB_SOCKET is {path}"),
-                    None => "DB_CONNECTION is sqlite".to_owned(),
+                    None => format!("{variable} is sqlite"),
                 };
                 return Some(QueuePlace { named_by, is_local: true });
             }
             Some(of_host(env, &["DB_URL", "DATABASE_URL"], "DB_HOST"))
         }
+        _ => None,
+    }
+}
+
+/// The connection to a database that the queue has, and what names it.
+fn database<'a>(app: &LaravelApp, env: &'a LaravelEnv) -> (&'static str, &'a str) {
+    let set = |name: &str| env.text(name).filter(|value| !value.is_empty());
+    let is_old = app.version.is_some_and(|version| version <= 10);
+    let default = if is_old { "mysql" } else { "sqlite" };
+    match set("DB_QUEUE_CONNECTION") {
+        Some(name) => ("DB_QUEUE_CONNECTION", name),
+        None => ("DB_CONNECTION", set("DB_CONNECTION").unwrap_or(default)),
+    }
+}
+
+/// The table of a queue in a SQLite file; `None` where it is elsewhere, or the file is named by a URL.
+pub(super) fn queue_table(app: &LaravelApp, connection: &str) -> Option<QueueTable> {
+    let env = app.env()?;
+    let is_by_url = env.text("DB_URL").is_some_and(|url| !url.is_empty());
+    if connection != "database" || database(app, env).1 != "sqlite" || is_by_url {
+        return None;
+    }
+    let text = |cached: &str, variable: &str, default: &str| {
+        let named = cached_text(app, cached).or_else(|| env.text(variable).map(str::to_owned));
+        named.filter(|value| !value.is_empty()).unwrap_or_else(|| default.to_owned())
+    };
+    let file =
+        text("database.connections.sqlite.database", "DB_DATABASE", "database/database.sqlite");
+    let retry_after = env.text("DB_QUEUE_RETRY_AFTER").and_then(|seconds| seconds.parse().ok());
+    Some(QueueTable {
+        file: app.folder.join(file),
+        table: text("queue.connections.database.table", "DB_QUEUE_TABLE", "jobs"),
+        queue: queue_name(app, connection),
+        retry_after_seconds: retry_after.unwrap_or(90),
+    })
+}
+
+/// The name of the queue of a connection that takes the jobs that name no other one.
+pub(super) fn queue_name(app: &LaravelApp, connection: &str) -> String {
+    let variable = match connection {
+        "redis" => "REDIS_QUEUE",
+        "database" => "DB_QUEUE",
+        "sqs" => "SQS_QUEUE",
+        "beanstalkd" => "BEANSTALKD_QUEUE",
+        _ => "",
+    };
+    let set = || app.env()?.text(variable).filter(|name| !name.is_empty()).map(str::to_owned);
+    let cached = cached_text(app, &format!("queue.connections.{connection}.queue"));
+    cached.or_else(set).unwrap_or_else(|| "default".to_owned())
+}
+
+fn cached_text(app: &LaravelApp, path: &str) -> Option<String> {
+    match &app.cached_values()?.at(path)?.data {
+        PhpData::Text(text) => Some(text.clone()),
         _ => None,
     }
 }
@@ -69,15 +122,8 @@ pub(super) fn is_local(host: &str) -> bool {
 /// Laravel.
 pub(super) fn queue_keys(app: &LaravelApp) -> Vec<String> {
     let Some(env) = app.env() else { return Vec::new() };
-    let cached = app.cached_values();
-    let cached = |path: &str| match &cached.as_ref()?.at(path)?.data {
-        PhpData::Text(text) => Some(text.clone()),
-        _ => None,
-    };
-    let queue = cached("queue.connections.redis.queue");
-    let queue = queue.or_else(|| env.text("REDIS_QUEUE").map(str::to_owned));
-    let queue = queue.unwrap_or_else(|| "default".to_owned());
-    let prefix = cached("database.redis.options.prefix");
+    let queue = queue_name(app, "redis");
+    let prefix = cached_text(app, "database.redis.options.prefix");
     let prefix = prefix.or_else(|| env.text("REDIS_PREFIX").map(str::to_owned));
     let prefixes = prefix.map_or_else(
         || {
@@ -99,7 +145,7 @@ fn slug(name: &str, separator: char) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{QueuePlace, queue_keys, queue_place};
+    use super::{QueuePlace, queue_keys, queue_name, queue_place, queue_table};
     use crate::doctor::env_file::LaravelEnv;
     use crate::doctor::laravel_app::LaravelApp;
 
@@ -143,6 +189,31 @@ mod tests {
             assert_eq!(queue_place(&app(env, version), connection), Some(expected), "{env}");
         }
         assert_eq!(queue_place(&app("", 12), "sqs"), None);
+    }
+
+    #[test]
+    fn a_sqlite_file_and_its_table_are_named_by_env() {
+        let table = |env: &str| {
+            queue_table(&app(env, 12), "database").map(|table| {
+                let file = table.file.display().to_string();
+                (file, table.table, table.queue, table.retry_after_seconds)
+            })
+        };
+        let expected = |file: &str, table: &str, queue: &str, seconds| {
+            Some((file.to_owned(), table.to_owned(), queue.to_owned(), seconds))
+        };
+        assert_eq!(table(""), expected("database/database.sqlite", "jobs", "default", 90));
+        let named = "DB_DATABASE=/srv/shop.sqlite\nDB_QUEUE_TABLE=tasks\nDB_QUEUE=high\nDB_QUEUE_RETRY_AFTER=30";
+        assert_eq!(table(named), expected("/srv/shop.sqlite", "tasks", "high", 30));
+        let other = "DB_CONNECTION=mysql\nDB_QUEUE_CONNECTION=sqlite";
+        assert_eq!(table(other), expected("database/database.sqlite", "jobs", "default", 90));
+        for elsewhere in ["DB_CONNECTION=mysql", "DB_QUEUE_CONNECTION=pgsql", "DB_URL=sqlite:///x"]
+        {
+            assert_eq!(table(elsewhere), None, "{elsewhere}");
+        }
+        assert_eq!(queue_table(&app("", 12), "sqs"), None);
+        assert_eq!(queue_name(&app("SQS_QUEUE=events", 12), "sqs"), "events");
+        assert_eq!(queue_name(&app("", 12), "own"), "default");
     }
 
     #[test]

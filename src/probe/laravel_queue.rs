@@ -28,10 +28,29 @@ pub enum QueueState {
 }
 
 /// One look.
-struct QueueLook {
-    waiting: u64,
-    reserved: u64,
-    first: Option<Vec<u8>>,
+#[derive(Debug, Default)]
+pub(super) struct QueueLook {
+    pub(super) waiting: u64,
+    pub(super) reserved: u64,
+    /// What distinguishes the first job that waits.
+    pub(super) first: Option<Vec<u8>>,
+}
+
+impl QueueLook {
+    /// What needs no second look.
+    pub(super) fn at_once(&self) -> Option<QueueState> {
+        match (self.reserved, self.waiting) {
+            (0, 0) => Some(QueueState::Empty),
+            (0, _) => None,
+            (reserved, _) => Some(QueueState::AtWork(reserved)),
+        }
+    }
+
+    /// What a second look shows.
+    pub(super) fn and_then(&self, after: &Self) -> QueueState {
+        let is_standing = after.reserved == 0 && after.waiting > 0 && after.first == self.first;
+        if is_standing { QueueState::Standing(after.waiting) } else { QueueState::Moving }
+    }
 }
 
 /// Looks at the queue under each of `names` (`queues:default` behind the prefix), and again after [`WATCH`] if jobs
@@ -65,19 +84,12 @@ async fn watch(
     name: &str,
 ) -> Result<Option<QueueState>, RedisError> {
     let before = look(connection, name).await?;
-    if before.reserved > 0 {
-        return Ok(Some(QueueState::AtWork(before.reserved)));
+    match before.at_once() {
+        Some(QueueState::Empty) => return Ok(None),
+        Some(state) => return Ok(Some(state)),
+        None => tokio::time::sleep(WATCH).await,
     }
-    if before.waiting == 0 {
-        return Ok(None);
-    }
-    tokio::time::sleep(WATCH).await;
-    let after = look(connection, name).await?;
-    let is_standing = after.reserved == 0 && after.waiting > 0 && after.first == before.first;
-    Ok(Some(match is_standing {
-        true => QueueState::Standing(after.waiting),
-        false => QueueState::Moving,
-    }))
+    Ok(Some(before.and_then(&look(connection, name).await?)))
 }
 
 async fn look(connection: &mut MultiplexedConnection, name: &str) -> Result<QueueLook, RedisError> {

@@ -8,15 +8,15 @@ use crate::doctor::check::{Method, SetupCheck};
 use crate::doctor::finding::{CheckOutcome, Finding, Remedy};
 use crate::doctor::laravel_app::LaravelApp;
 use crate::doctor::network::PROBE_LIMIT;
-use crate::doctor::queue_place::{QueuePlace, queue_keys, queue_place};
+use crate::doctor::queue_place::{QueuePlace, queue_keys, queue_name, queue_place, queue_table};
 use crate::doctor::setup::Setup;
 use crate::doctor::worker::{Workers, workers};
-use crate::probe::{QueueState, WATCH, watch_queue};
+use crate::probe::{QueueState, WATCH, watch_queue, watch_table};
 
 pub(super) const CHECKS: [SetupCheck; 1] = [SetupCheck {
     id: "R016",
     title: "A worker takes the jobs that send events.",
-    looks_at: "`QUEUE_CONNECTION`, classes with `ShouldBroadcast` below `app`, processes with `artisan queue:work`, `queue:listen` or `horizon`; where workers may run on other machines, the queue in Redis",
+    looks_at: "`QUEUE_CONNECTION`, classes with `ShouldBroadcast` below `app`, processes with `artisan queue:work`, `queue:listen` or `horizon`; the queue in a SQLite file; where workers may run on other machines, that in Redis",
     says: &[
         "Events wait in the queue …, and no worker of this application runs on this machine.",
         "… jobs wait in the queue …, and no worker took the first one within … s.",
@@ -62,9 +62,15 @@ async fn worker(setup: Arc<Setup>) -> CheckOutcome {
     let place = queue_place(app, &connection);
     let is_seen_whole = running.sees_all && running.elsewhere.is_empty();
     let is_decided = is_seen_whole && place.as_ref().is_some_and(|place| place.is_local);
-    let looked = if is_decided { None } else { look_into(&setup, &connection).await };
-    let queue = Queue { connection, place, running, evidence };
-    if is_decided { queue.without_worker() } else { queue.judge(looked) }
+    let looked = match queue_table(app, &connection) {
+        Some(table) => Some(watch_table(table).await),
+        None if is_decided => None,
+        None => look_into(&setup, &connection).await,
+    };
+    let name = queue_name(app, &connection);
+    let queue = Queue { connection, name, place, running, evidence };
+    let shows_nothing = matches!(looked, None | Some(Ok(QueueState::Empty) | Err(_)));
+    if is_decided && shows_nothing { queue.without_worker() } else { queue.judge(looked) }
 }
 
 fn running_workers(app: &LaravelApp) -> Workers {
@@ -75,6 +81,8 @@ fn running_workers(app: &LaravelApp) -> Workers {
 /// A queue whose worker does not run in the folder of the application.
 struct Queue {
     connection: String,
+    /// Its queue that takes the jobs that name no other one.
+    name: String,
     place: Option<QueuePlace>,
     running: Workers,
     evidence: Vec<String>,
@@ -122,9 +130,10 @@ impl Queue {
             }
             None => "this user does not see all processes of this machine".to_owned(),
         };
+        let (connection, name) = (&self.connection, &self.name);
         CheckOutcome::Undecided(format!(
-            "the connection {}{place} needs a worker; {seen}, and {looked}; look where the workers run",
-            self.connection
+            "the connection {connection}{place} needs a worker; {seen}, and {looked}; look where the workers run: php \
+             artisan queue:monitor {connection}:{name} shows what waits"
         ))
     }
 
