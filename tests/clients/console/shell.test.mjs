@@ -1,4 +1,4 @@
-// The shell of the console: login, the token in the address, navigation, every page in both themes and on a phone, and its size.
+// The shell of the console: login, the token in the address, navigation.
 
 import assert from 'node:assert/strict';
 import { execFile } from 'node:child_process';
@@ -8,7 +8,6 @@ import { promisify } from 'node:util';
 import { consoleWorld, PAGES, READ_ONLY_TOKEN, TOKEN } from '../harness/console.mjs';
 import { until } from '../harness.mjs';
 
-const WIRE_BYTES_MAX = 60 * 1024;
 const REFUSED = [/status of 401/];
 
 describe('the console', () => {
@@ -86,31 +85,4 @@ describe('the console', () => {
     const tab = await world.open(t, { page: 'nonsense/%E0%A4%A/<b>x' });
     await tab.untilText('There is no such page');
   });
-
-  for (const name of PAGES) {
-    test(`${name}: accessible in both themes, no wider than a phone, and at most 60 KB`, async (t) => {
-      const tab = await world.open(t, { page: name });
-      await tab.page.waitForSelector(`.page-${name} > *`, { state: 'attached' });
-      await tab.checkAxe();
-      await tab.checkNarrow();
-      await tab.screenshots(name);
-      const bytes = await wireBytes(world.browser, `${world.node.url}#token=${TOKEN}&/${name}`, name);
-      t.diagnostic(`${name}: ${bytes} bytes on the wire`);
-      assert.ok(bytes <= WIRE_BYTES_MAX, `${name} takes ${bytes} bytes`);
-    });
-  }
 });
-
-/** What a page takes on the wire, with headers, in a browser that has nothing of it yet. */
-async function wireBytes(browser, url, name) {
-  const context = await browser.newContext();
-  const page = await context.newPage();
-  const network = await context.newCDPSession(page);
-  let bytes = 0;
-  network.on('Network.loadingFinished', ({ encodedDataLength }) => (bytes += encodedDataLength));
-  await network.send('Network.enable');
-  await page.goto(url);
-  await page.waitForSelector(`.page-${name} > *`, { state: 'attached' });
-  await context.close();
-  return Math.round(bytes);
-}
