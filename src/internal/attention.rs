@@ -125,7 +125,7 @@ fn of_minute(minute: &LastMinute) -> impl Iterator<Item = Attention> {
         1 => Some("1 client a minute uses an unknown key".to_owned()),
         count => Some(format!("{count} clients a minute use an unknown key")),
     };
-    let slow = match minute.slow_sockets {
+    let slow = match minute.errors.slow_sockets {
         0 => None,
         1 => {
             Some("1 socket was ended within a minute, since its client reads too slowly".to_owned())
@@ -166,6 +166,7 @@ mod tests {
         AttentionFacts, Condition, ConditionSince, Duration, LastMinute, SECONDS_OF_DAY, Urgency,
         attention,
     };
+    use crate::metrics::ErrorCounts;
 
     const NOW: Duration = Duration::from_secs(1_700_000_000);
 
@@ -228,7 +229,7 @@ mod tests {
     fn what_happened_within_a_minute_is_counted() {
         let many = LastMinute {
             unknown_keys: 41,
-            slow_sockets: 2,
+            errors: ErrorCounts { slow_sockets: 2, ..ErrorCounts::default() },
             failed_webhooks: 5,
             ..LastMinute::default()
         };

@@ -15,7 +15,7 @@ use super::attention::{Attention, AttentionFacts, attention};
 use super::other_nodes::{self, OtherNodes};
 use super::parameters;
 use crate::build_info;
-use crate::metrics::ProcessUsage;
+use crate::metrics::{ErrorCounts, ProcessUsage};
 use crate::node::ClusterStatus;
 use crate::timeline::Series;
 
@@ -63,6 +63,12 @@ struct Figures {
     latency_p50_ms: Option<f64>,
     latency_p99_ms: Option<f64>,
     refusals_per_minute: u64,
+    /// All that failed, the refusals included; older nodes do not have it.
+    #[serde(default)]
+    errors_per_minute: u64,
+    /// The same by what failed.
+    #[serde(default)]
+    errors: ErrorCounts,
     memory_bytes: Option<u64>,
     cpu_cores: Option<f32>,
     redis_p50_ms: Option<f64>,
@@ -79,6 +85,8 @@ impl Figures {
         self.latency_p50_ms = higher(self.latency_p50_ms, other.latency_p50_ms);
         self.latency_p99_ms = higher(self.latency_p99_ms, other.latency_p99_ms);
         self.refusals_per_minute += other.refusals_per_minute;
+        self.errors_per_minute += other.errors_per_minute;
+        self.errors += other.errors;
         self.memory_bytes =
             self.memory_bytes.into_iter().chain(other.memory_bytes).reduce(|a, b| a + b);
         self.cpu_cores = self.cpu_cores.into_iter().chain(other.cpu_cores).reduce(|a, b| a + b);
@@ -126,7 +134,9 @@ impl InternalApi {
             bytes_out_per_second: rate(Series::BytesOut),
             latency_p50_ms: minute.latency.quantile_ms(0.5),
             latency_p99_ms: minute.latency.quantile_ms(0.99),
-            refusals_per_minute: minute.refusals,
+            refusals_per_minute: minute.errors.refused,
+            errors_per_minute: minute.errors.total(),
+            errors: minute.errors,
             memory_bytes: ProcessUsage::take().map(|usage| usage.resident_bytes),
             cpu_cores: self.timeline.recent(Series::Cpu, RATE_SECONDS),
             redis_p50_ms: minute.redis.quantile_ms(0.5),

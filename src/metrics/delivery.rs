@@ -27,7 +27,7 @@ metrics! {
         /// Bytes of memory that wait in outboxes for sockets to take them
         outbox_bytes: PerWorker<Gauge>,
         /// Sockets whose peer was gone while writing
-        write_failures: PerWorker<Counter>,
+        pub write_failures: PerWorker<Counter>,
         /// The time from a trigger's arrival until a worker has offered its event to the last of its
         /// sockets in that channel; once per event, channel and worker of the node that was triggered
         pub trigger_to_write_seconds: PerWorker<Histogram>,

@@ -51,10 +51,19 @@ pub struct InputMetrics {
     refused: Family<RefusalLabels, Counter>,
 }
 
+/// All inputs.
+const INPUTS: [&str; 2] = ["laravel", "reverb"];
+
 impl InputFamilies {
+    /// Times a channel of any input may have lost events so far.
+    pub fn all_possible_gaps(&self) -> u64 {
+        let count = |input| self.possible_gaps.get_or_create(&[("input", input)]).get();
+        INPUTS.map(count).iter().sum()
+    }
+
     /// Exposes the series of every input.
     pub(super) fn expose(&self) {
-        for input in ["laravel", "reverb"] {
+        for input in INPUTS {
             self.of(input, &["malformed"]);
         }
     }

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use super::totals::Totals;
-use crate::metrics::HistogramCounts;
+use crate::metrics::{ErrorCounts, HistogramCounts};
 
 /// How many samples a minute has.
 const SAMPLES: usize = 60;
@@ -13,12 +13,10 @@ const SAMPLES: usize = 60;
 pub struct LastMinute {
     /// Handshakes with a key that no app has.
     pub unknown_keys: u64,
-    /// Sockets that were ended since they read too slowly.
-    pub slow_sockets: u64,
     /// Calls of webhooks that failed.
     pub failed_webhooks: u64,
-    /// Handshakes, subscriptions, messages and requests that were refused.
-    pub refusals: u64,
+    /// What failed.
+    pub errors: ErrorCounts,
     /// From trigger to write.
     pub latency: HistogramCounts,
     /// From a batch of requests to the answer of Redis.
@@ -36,9 +34,8 @@ impl MinuteCounts {
         }
         self.0.push_back(LastMinute {
             unknown_keys: now.unknown_keys.saturating_sub(before.unknown_keys),
-            slow_sockets: now.slow_sockets.saturating_sub(before.slow_sockets),
             failed_webhooks: now.failed_webhooks.saturating_sub(before.failed_webhooks),
-            refusals: now.refusals.saturating_sub(before.refusals),
+            errors: now.errors.since(&before.errors),
             latency: now.latency.since(&before.latency),
             redis: now.redis.since(&before.redis),
         });
@@ -48,9 +45,8 @@ impl MinuteCounts {
         let mut sums = LastMinute::default();
         for sample in &self.0 {
             sums.unknown_keys += sample.unknown_keys;
-            sums.slow_sockets += sample.slow_sockets;
             sums.failed_webhooks += sample.failed_webhooks;
-            sums.refusals += sample.refusals;
+            sums.errors += sample.errors;
             sums.latency.add(&sample.latency);
             sums.redis.add(&sample.redis);
         }

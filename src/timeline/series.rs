@@ -23,6 +23,8 @@ pub enum Series {
     LatencyP99,
     /// Handshakes, subscriptions, messages and requests that were refused, a second.
     Refusals,
+    /// All that failed, as [`ErrorCounts`](crate::metrics::ErrorCounts) defines it, a second.
+    Errors,
     /// Resident memory in bytes.
     Memory,
     /// The share of one core that the process uses.
@@ -40,7 +42,7 @@ pub(super) enum Summary {
 
 impl Series {
     /// How many there are.
-    pub const COUNT: usize = 13;
+    pub const COUNT: usize = 14;
 
     /// All of them, in the order of their declaration, each with its name in answers.
     pub const ALL: [(Self, &'static str); Self::COUNT] = [
@@ -54,6 +56,7 @@ impl Series {
         (Self::LatencyP50, "latency_p50_ms"),
         (Self::LatencyP99, "latency_p99_ms"),
         (Self::Refusals, "refusals_per_second"),
+        (Self::Errors, "errors_per_second"),
         (Self::Memory, "memory_bytes"),
         (Self::Cpu, "cpu_cores"),
         (Self::RedisP50, "redis_p50_ms"),

@@ -69,7 +69,7 @@ fn the_ring_keeps_fifteen_minutes_and_the_minute_sixty_samples() {
     }
     assert_eq!(points(&timeline, Series::Refusals, 0, 1).1, vec![Some(1.0); SECONDS]);
     let minute = timeline.last_minute();
-    assert_eq!((minute.unknown_keys, minute.refusals), (60, 60));
+    assert_eq!((minute.unknown_keys, minute.errors.refused), (60, 60));
     // A second that comes again, and a clock that is set back.
     timeline.sample(&metrics, at(1999));
     timeline.sample(&metrics, at(1500));

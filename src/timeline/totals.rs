@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::series::Series;
-use crate::metrics::{AppTotals, HistogramCounts, Metrics, ProcessUsage};
+use crate::metrics::{AppTotals, ErrorCounts, HistogramCounts, Metrics, ProcessUsage};
 use crate::protocol::CloseCode;
 
 /// What was counted so far.
@@ -13,9 +13,8 @@ pub(super) struct Totals {
     events_out: u64,
     bytes_in: u64,
     bytes_out: u64,
-    pub(super) refusals: u64,
+    pub(super) errors: ErrorCounts,
     pub(super) unknown_keys: u64,
-    pub(super) slow_sockets: u64,
     pub(super) failed_webhooks: u64,
     pub(super) latency: HistogramCounts,
     pub(super) redis: HistogramCounts,
@@ -24,15 +23,14 @@ pub(super) struct Totals {
 
 impl Totals {
     pub(super) fn read(metrics: &Metrics) -> Self {
-        let (delivery, sockets) = (&metrics.delivery, &metrics.sockets);
+        let delivery = &metrics.delivery;
         Self {
             apps: metrics.apps.totals(),
             events_out: delivery.messages_delivered.total(),
             bytes_in: delivery.received_bytes.total(),
             bytes_out: delivery.sent_bytes.total(),
-            refusals: sockets.refusals(),
-            unknown_keys: sockets.handshakes(CloseCode::ApplicationDoesNotExist),
-            slow_sockets: sockets.slow_readers_closed.get(),
+            errors: metrics.errors(),
+            unknown_keys: metrics.sockets.handshakes(CloseCode::ApplicationDoesNotExist),
             failed_webhooks: metrics.webhooks.attempts_failed.get(),
             latency: delivery.trigger_to_write_seconds.counts(),
             redis: metrics.cluster.redis_round_trip_seconds.counts(),
@@ -63,7 +61,8 @@ impl Totals {
             Series::BytesOut => rate(self.bytes_out, before.bytes_out),
             Series::LatencyP50 => some(latency.quantile_ms(0.5)),
             Series::LatencyP99 => some(latency.quantile_ms(0.99)),
-            Series::Refusals => rate(self.refusals, before.refusals),
+            Series::Refusals => rate(self.errors.refused, before.errors.refused),
+            Series::Errors => rate(self.errors.total(), before.errors.total()),
             Series::Memory => some(self.usage.map(|usage| usage.resident_bytes as f64)),
             Series::Cpu => some(cpu),
             Series::RedisP50 => some(redis.quantile_ms(0.5)),

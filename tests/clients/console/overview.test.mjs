@@ -38,6 +38,7 @@ describe('Overview of one node', () => {
     await until(async () => (await tile('Latency p99').locator('.value').innerText()) !== '–', 'a latency on the page');
     await knock(world.node);
     await tab.untilText('1 client a minute uses an unknown key');
+    await until(async () => (await tile('Errors, a minute').locator('.figure').innerText()) === '1\n1 refused', 'the refusal among the errors');
     await tab.page.getByRole('link', { name: /Show refused/ }).click();
     assert.equal(await tab.page.evaluate(() => location.hash), '#/refused');
     await tab.page.goBack();

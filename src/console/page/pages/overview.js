@@ -8,7 +8,8 @@ import { bytes, counted, date, duration, milliseconds, number, percent, rate } f
 import { notice, section, status } from '../parts.js';
 import { table } from '../table.js';
 
-/** @typedef {Record<string, number | null>} Figures */
+/** @typedef {{ refused: number, slow_sockets: number, failed_writes: number, lost_webhook_events: number, lost_redis_events: number }} Errors */
+/** @typedef {Record<string, number | null> & { errors: Errors }} Figures */
 /** @typedef {{ code: string, severity: 'bad' | 'warn', sentence: string, since_ms?: number, page?: string }} Attention */
 /** @typedef {{ node?: string, version: string, uptime_seconds: number, redis: string, figures: Figures, attention: Attention[] }} NodeOverview */
 /** @typedef {{ now_ms: number, nodes: NodeOverview[], total: Figures, other_nodes?: { answered: number, missing: number | null } }} Overview */
@@ -27,7 +28,7 @@ const TILES = [
   { title: 'Events in, a second', figure: 'events_in_per_second', series: 'events_in_per_second', format: rate },
   { title: 'Events out, a second', figure: 'events_out_per_second', series: 'events_out_per_second', format: rate },
   { title: 'Latency p99', figure: 'latency_p99_ms', series: 'latency_p99_ms', format: milliseconds, note: (figures) => `p50 ${milliseconds(figures.latency_p50_ms)}` },
-  { title: 'Refused, a minute', figure: 'refusals_per_minute', series: 'refusals_per_second', scale: 60, format: number },
+  { title: 'Errors, a minute', figure: 'errors_per_minute', series: 'errors_per_second', scale: 60, format: number, note: errorParts },
   { title: 'Memory', figure: 'memory_bytes', series: 'memory_bytes', format: bytes },
   { title: 'CPU', figure: 'cpu_cores', series: 'cpu_cores', format: percent, note: () => 'of one core' },
 ];
@@ -98,6 +99,22 @@ export const page = {
     return () => stops.forEach((stop) => stop());
   },
 };
+
+/**
+ * What failed, each part with its number.
+ * @param {Figures} figures
+ */
+function errorParts({ errors }) {
+  /** @type {[number, string][]} */
+  const parts = [
+    [errors.refused, 'refused'],
+    [errors.slow_sockets, 'closed as too slow'],
+    [errors.failed_writes, 'not written'],
+    [errors.lost_webhook_events, 'lost to webhooks'],
+    [errors.lost_redis_events, 'lost between nodes'],
+  ];
+  return parts.filter(([count]) => count > 0).map(([count, word]) => `${number(count)} ${word}`).join(', ');
+}
 
 /** @param {Tile} tile */
 function makeTile({ title, figure, series, scale = 1, format, note }) {
