@@ -20,7 +20,7 @@ pub use history::{AppHistory, Miss, PastEvent, PastKind, RefusedSubscription};
 pub use near_miss::{Likeness, NEAR_MISSES_MAX, NearMiss, likeness, nearest};
 pub use recent_sockets::RecentSockets;
 pub use refused_auth::{AuthEvidence, Reason, SIGNATURES_MAX, reason};
-pub use snippets::{CopiedEvent, Snippets, echo_listener, snippets};
+pub use snippets::{CopiedData, CopiedEvent, Snippets, echo_listener, snippets};
 pub use time_text::ago;
 pub use trigger_id::{TriggerId, TriggerIds};
 pub use unreached::{Aftermath, Unreached, UnreachedReason, unreached};

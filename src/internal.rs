@@ -38,6 +38,7 @@ mod own_server;
 mod overview;
 mod parameters;
 mod publishing;
+mod receivers;
 mod recorded_events;
 mod refusal_causes;
 mod refusals;
@@ -93,6 +94,7 @@ pub fn router(api: &Arc<InternalApi>, entrance: Entrance) -> Router {
             post(webhook_calls::resend_given_up),
         )
         .route("/internal/v1/apps/{app}/explain", get(explanation::show))
+        .route("/internal/v1/apps/{app}/receivers", get(receivers::show))
         .route("/internal/v1/apps/{app}/triggers/{id}", get(triggers::show))
         .route(
             "/internal/v1/apps/{app}/events",

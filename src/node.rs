@@ -37,6 +37,8 @@ mod message_log;
 mod peer_log;
 mod pending_joins;
 mod reached;
+mod receivers;
+mod recent_deliveries;
 mod recent_triggers;
 mod refusal_reason;
 mod served_apps;
@@ -60,6 +62,7 @@ pub use message_log::readable;
 pub use peer_log::PeerLog;
 pub use pending_joins::PendingJoins;
 pub use reached::Reached;
+pub use receivers::{NodeReceivers, SoughtDelivery};
 pub use socket::{Arrival, Socket};
 pub use socket_capacity::{Availability, SocketCapacity};
 pub use socket_query::{SocketOrder, SocketQuery};
@@ -73,15 +76,12 @@ use decisions::Decisions;
 use fed_node::FedNode;
 use local_apps::{LocalApp, LocalApps};
 use recent_triggers::RecentTriggers;
-use served_apps::ServedApps;
 use single_node::SingleNode;
-use socket_query::SocketLooks;
-use trigger_explanation::explain_trigger;
 
 /// All apps of this process.
 pub struct Node {
     apps: AppRegistry,
-    served_apps: Arc<ServedApps>,
+    served_apps: Arc<served_apps::ServedApps>,
     shards: Arc<Shards>,
     cache: Arc<EventCache>,
     decisions: Arc<Decisions>,
@@ -91,7 +91,7 @@ pub struct Node {
     capacity: SocketCapacity,
     /// The events that viewers were shown of late.
     recent: Arc<RecentTriggers>,
-    looks: SocketLooks,
+    looks: socket_query::SocketLooks,
     /// Set before the first app is served, if at all.
     inputs: OnceLock<Inputs>,
 }
@@ -315,7 +315,7 @@ impl Node {
         id: TriggerId,
         view: PayloadView,
     ) -> Option<TriggerExplanation> {
-        explain_trigger(channels, &self.apps.served(), id, view).await
+        trigger_explanation::explain_trigger(channels, &self.apps.served(), id, view).await
     }
 
     /// Does the work of all apps that is due by the time.

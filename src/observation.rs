@@ -57,6 +57,12 @@ impl Observation {
         self.wanted.load(Ordering::Relaxed) & kind.bit() != 0
     }
 
+    /// Whether a tap takes occurrences of one of these kinds: one relaxed load.
+    pub fn wants_any(&self, kinds: &[OccurrenceKind]) -> bool {
+        let bits = kinds.iter().fold(0, |bits, kind| bits | kind.bit());
+        self.wanted.load(Ordering::Relaxed) & bits != 0
+    }
+
     /// Shows what has happened to those that take it; `what` is made only if there is one. True if a tap, or the
     /// record, took it.
     pub fn record<N: AsRef<str>>(

@@ -20,8 +20,42 @@ pub struct CopiedEvent<'a> {
     pub channels: &'a [&'a str],
     /// The name on the wire.
     pub event: &'a str,
-    /// The data, as far as the reader may see it; `None` where it may not.
-    pub data: Option<&'a str>,
+    /// The data, as far as the reader may see them.
+    pub data: CopiedData<'a>,
+}
+
+/// The data of a copied event.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CopiedData<'a> {
+    /// All of them.
+    Whole(&'a str),
+    /// The reader does not see them.
+    Masked,
+    /// Only their beginning is kept.
+    Cut,
+}
+
+impl<'a> CopiedData<'a> {
+    /// What stands in the text: data that are missing are an empty object.
+    fn text(self) -> &'a str {
+        match self {
+            Self::Whole(data) => data,
+            Self::Masked | Self::Cut => "{}",
+        }
+    }
+
+    /// A comment that says what is missing; `sign` begins it.
+    fn comment(self, sign: &str) -> String {
+        match self {
+            Self::Whole(_) => String::new(),
+            Self::Masked => format!(
+                "{sign} The payload is masked, and {{}} stands for it: choose full for Payload on the page Live (payloads=full), which internal.payloads has to allow.\n"
+            ),
+            Self::Cut => format!(
+                "{sign} The payload is longer than the 4 KB that are kept, and {{}} stands for it: take it from the back end.\n"
+            ),
+        }
+    }
 }
 
 /// An event as text to copy.
@@ -40,17 +74,17 @@ pub struct Snippets {
 /// The texts of an event.
 pub fn snippets(event: CopiedEvent<'_>) -> Snippets {
     let CopiedEvent { app, channels, event: name, data } = event;
-    let shown = data.unwrap_or("{}");
+    let shown = data.text();
     let command = |channel: &&str| {
         let words = [*channel, name, shown].map(shell_word);
         format!("resound trigger {} --app {}", words.join(" "), shell_word(app))
     };
     let listeners = channels.iter().map(|channel| echo_listener(channel, Some(name)));
     Snippets {
-        resound: channels.iter().map(command).collect::<Vec<_>>().join("\n"),
-        curl: curl(event, shown),
+        resound: data.comment("#") + &channels.iter().map(command).collect::<Vec<_>>().join("\n"),
+        curl: data.comment("#") + &curl(event, shown),
         echo: listeners.collect::<Vec<_>>().join("\n"),
-        php: php(event, shown),
+        php: data.comment("//") + &php(event, shown),
     }
 }
 

@@ -20,8 +20,8 @@ use super::api::InternalApi;
 use super::lent_taps::LentTaps;
 use super::other_nodes::{CHANGE, MAX_ANSWER_BYTES};
 use super::{
-    cluster, explanation, live_stream, overview, recorded_events, refusals, sockets, termination,
-    timeline_points, webhook_calls,
+    cluster, explanation, live_stream, overview, receivers, recorded_events, refusals, sockets,
+    termination, timeline_points, triggers, webhook_calls,
 };
 use crate::node::{AskedInquiry, MAX_PART_BYTES, NodeInquiries};
 
@@ -51,6 +51,8 @@ pub async fn answer_inquiries(api: Arc<InternalApi>) {
             post(webhook_calls::resend_given_up),
         )
         .route("/internal/v1/apps/{app}/explain", get(explanation::show))
+        .route("/internal/v1/apps/{app}/receivers", get(receivers::show))
+        .route("/internal/v1/apps/{app}/triggers/{id}", get(triggers::show))
         .route("/internal/v1/apps/{app}/events", get(recorded_events::show))
         .with_state(api.clone());
     answer_all(api, inquiries, router, asked).await;

@@ -6,10 +6,15 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use parking_lot::Mutex;
+use tokio::sync::OnceCell;
+
 use super::reached::{self, Reached};
+use super::recent_deliveries::{KeptDelivery, RecentDeliveries};
 use super::recent_triggers::{RECEIVERS_MAX, RecentTriggers, ShownChannel, ShownTrigger};
 use crate::explanation::{self, TriggerId, TriggerIds};
 use crate::hub::Hub;
+use crate::observation::now_ms;
 use crate::observation::{
     Connection, Delivery, EventOutcome, JoinOrLeave, Observation, OccurrenceKind, Outline, Payload,
     Published, TriggerSource, What,
@@ -24,6 +29,19 @@ pub struct Activity {
     hub: Arc<Hub>,
     trigger_ids: Arc<TriggerIds>,
     recent: Arc<RecentTriggers>,
+}
+
+/// What shows that an event was queued for sockets.
+const SHOW_DELIVERIES: [OccurrenceKind; 2] = [OccurrenceKind::Trigger, OccurrenceKind::Delivery];
+
+/// An event that was queued for the subscribers of a channel.
+#[derive(Clone, Copy)]
+struct DeliveredEvent<'a> {
+    channel: &'a ChannelName,
+    name: &'a str,
+    data: &'a str,
+    except: Option<SocketId>,
+    subscribers: usize,
 }
 
 /// An event that was accepted for all of its channels.
@@ -62,6 +80,11 @@ impl Activity {
     /// The events of all apps that were shown of late.
     pub(super) fn recent(&self) -> &RecentTriggers {
         &self.recent
+    }
+
+    /// Who received the last of them on this node.
+    pub(super) fn deliveries(&self) -> &RecentDeliveries {
+        self.recent.deliveries()
     }
 
     /// An event was published; `reached` has its channels in order.
@@ -122,9 +145,18 @@ impl Activity {
         except: Option<SocketId>,
         subscribers: usize,
     ) {
-        if subscribers == 0 {
+        if subscribers == 0 || !self.observation().wants_any(&SHOW_DELIVERIES) {
             return;
         }
+        let event = DeliveredEvent { channel, name, data, except, subscribers };
+        self.show_delivery(event);
+        if self.deliveries().admits() {
+            self.keep_delivery(event);
+        }
+    }
+
+    fn show_delivery(&self, event: DeliveredEvent<'_>) {
+        let DeliveredEvent { channel, name, data, except, subscribers } = event;
         let outline = Outline {
             outcome: Some(EventOutcome::Delivered),
             event: Some(name),
@@ -142,7 +174,21 @@ impl Activity {
         });
     }
 
-    /// The same of a frame, which is read only if a tap takes it.
+    /// Keeps who receives the event here. The shards list the subscribers behind its delivery.
+    fn keep_delivery(&self, event: DeliveredEvent<'_>) {
+        self.deliveries().keep(KeptDelivery {
+            app_id: self.app_id.clone(),
+            channel: event.channel.as_str().to_owned(),
+            event: event.name.to_owned(),
+            bytes: event.data.len(),
+            except: event.except,
+            at_ms: now_ms(),
+            listed: Mutex::new(self.hub.list(event.channel, RECEIVERS_MAX)),
+            receivers: OnceCell::new(),
+        });
+    }
+
+    /// The same of a frame, which is read only if a tap takes it, or its receivers are kept.
     pub(super) fn delivered_frame(
         &self,
         channel: &ChannelName,
@@ -150,19 +196,25 @@ impl Activity {
         except: Option<SocketId>,
         subscribers: usize,
     ) {
-        if subscribers > 0
-            && self.observation().wants(OccurrenceKind::Delivery)
-            && let Some((name, data)) = server_message::event_parts(frame)
-        {
-            self.delivered(channel, (&name, &data), except, subscribers);
+        if subscribers == 0 || !self.observation().wants_any(&SHOW_DELIVERIES) {
+            return;
+        }
+        let is_kept = self.deliveries().admits();
+        if !is_kept && !self.observation().wants(OccurrenceKind::Delivery) {
+            return;
+        }
+        let Some((name, data)) = server_message::event_parts(frame) else { return };
+        let (name, data): (&str, &str) = (&name, &data);
+        let event = DeliveredEvent { channel, name, data, except, subscribers };
+        self.show_delivery(event);
+        if is_kept {
+            self.keep_delivery(event);
         }
     }
 
     /// A client event is about to be published; what it returns is for [`relayed`](Self::relayed).
     pub(super) fn relays(&self, relay: &Relay) -> Option<Box<(ChannelName, String, String)>> {
-        let is_wanted = [OccurrenceKind::Trigger, OccurrenceKind::Delivery]
-            .into_iter()
-            .any(|kind| self.observation().wants(kind));
+        let is_wanted = self.observation().wants_any(&SHOW_DELIVERIES);
         is_wanted
             .then(|| Box::new((relay.channel.clone(), relay.event.clone(), relay.data.clone())))
     }

@@ -12,6 +12,7 @@ use parking_lot::Mutex;
 use tokio::sync::{OnceCell, oneshot};
 
 use super::reached::Reached;
+use super::recent_deliveries::RecentDeliveries;
 use crate::explanation::TriggerId;
 use crate::hub::Membership;
 use crate::observation::{Payload, TriggerSource};
@@ -32,7 +33,10 @@ const LISTS_PER_SECOND: u32 = 20;
 
 /// The last events that were shown.
 #[derive(Debug, Default)]
-pub(super) struct RecentTriggers(Mutex<KeptTriggers>);
+pub(super) struct RecentTriggers {
+    kept: Mutex<KeptTriggers>,
+    deliveries: RecentDeliveries,
+}
 
 #[derive(Debug, Default)]
 struct KeptTriggers {
@@ -95,6 +99,11 @@ pub(super) struct ShownTrigger<'a> {
 }
 
 impl RecentTriggers {
+    /// Who received them on this node.
+    pub(super) fn deliveries(&self) -> &RecentDeliveries {
+        &self.deliveries
+    }
+
     /// Keeps an event; `look` has its first channels looked up, with their receivers if the argument is true.
     pub(super) fn keep(
         &self,
@@ -103,7 +112,7 @@ impl RecentTriggers {
         look: impl FnOnce(usize, bool) -> Vec<ShownChannel>,
     ) {
         let now = Instant::now();
-        let is_listed = self.0.lock().lists.allow(TokenRate::per_second(LISTS_PER_SECOND), now);
+        let is_listed = self.kept.lock().lists.allow(TokenRate::per_second(LISTS_PER_SECOND), now);
         let event = Arc::new(ShownEvent {
             id: shown.id,
             app_id: shown.app_id.clone(),
@@ -117,7 +126,7 @@ impl RecentTriggers {
             looked_up: Mutex::new(look(CHANNELS_MAX, is_listed)),
             channels: OnceCell::new(),
         });
-        let mut kept = self.0.lock();
+        let mut kept = self.kept.lock();
         kept.bytes += event.bytes();
         kept.events.push_back(event);
         while kept.bytes > KEPT_BYTES {
@@ -128,7 +137,7 @@ impl RecentTriggers {
 
     /// The event with this id.
     pub(super) fn find(&self, app_id: &str, id: TriggerId) -> Option<Arc<ShownEvent>> {
-        let kept = self.0.lock();
+        let kept = self.kept.lock();
         let found = kept.events.iter().rev().find(|event| event.id == id);
         found.filter(|event| *event.app_id == *app_id).cloned()
     }

@@ -16,8 +16,8 @@ use super::reached::Reached;
 use super::recent_triggers::{KeptChannel, ShownEvent};
 use crate::config::PayloadView;
 use crate::explanation::{
-    Aftermath, CopiedEvent, Exclusion, Snippets, Subscribers, TriggerId, Unreached, Verdict,
-    echo_listener, snippets, unreached, verdict,
+    Aftermath, CopiedData, CopiedEvent, Exclusion, Snippets, Subscribers, TriggerId, Unreached,
+    Verdict, echo_listener, snippets, unreached, verdict,
 };
 use crate::hub::Membership;
 use crate::observation::TriggerSource;
@@ -69,7 +69,11 @@ pub(super) async fn explain_trigger(
         explained.push(explain_on(channels, others, &event, channel).await);
     }
     let names: Vec<&str> = explained.iter().map(|channel| &*channel.channel).collect();
-    let data = (view == PayloadView::Full && !event.payload.is_cut()).then(|| event.payload.kept());
+    let data = match view {
+        PayloadView::Full if event.payload.is_cut() => CopiedData::Cut,
+        PayloadView::Full => CopiedData::Whole(event.payload.kept()),
+        PayloadView::None | PayloadView::Masked => CopiedData::Masked,
+    };
     let copy = snippets(CopiedEvent { app: &app, channels: &names, event: &event.name, data });
     Some(TriggerExplanation {
         trigger: id.to_string(),

@@ -112,6 +112,66 @@ async fn a_stream_has_the_rows_of_all_nodes_that_fit_its_filter() {
 }
 
 #[tokio::test]
+async fn an_event_is_explained_with_its_receivers_on_each_node() {
+    if is_left_out() {
+        return;
+    }
+    let redis = TestRedis::shared().await;
+    let cluster = TestCluster::with(&redis, 2, &toml("")).await;
+    let nodes = &cluster.nodes;
+    // A node learns from its own heartbeat how many others there are to wait for.
+    eventually("each node knows of the other", async || {
+        nodes.iter().all(|node| node.metric("resound_cluster_nodes") == 2.0)
+    })
+    .await;
+    let names = [name(&nodes[0]).await, name(&nodes[1]).await];
+    let mut here = nodes[0].connect().await;
+    here.subscribe("orders").await;
+    let mut there = nodes[1].connect().await;
+    there.subscribe("orders").await;
+    let mut viewer = Viewer::open(&nodes[0], "kind=trigger").await;
+    viewer.nodes(&[&names[0], &names[1]]).await;
+    let except = Some(there.id.as_str());
+    nodes[1].backend().trigger_except("orders", "shipped", r#"{"id":7}"#, except).await;
+    let row = viewer.row("the event", |row| row["kind"] == "trigger").await;
+    assert_eq!(row["node"], json!(names[1]));
+
+    let id = row["id"].as_str().unwrap();
+    let trigger = format!("/internal/v1/apps/123456/triggers/{id}");
+    let answer = nodes[0].internal(&trigger).await;
+    assert_eq!(answer.status, 200, "{answer:?}");
+    let explained = answer.json();
+    assert_eq!((&explained["trigger"], &explained["event"]), (&json!(id), &json!("shipped")));
+    assert_eq!(explained["socket_id"], json!(there.id));
+    let alone = nodes[0].internal(&format!("{trigger}?nodes=this")).await;
+    assert_eq!(alone.status, 404, "{alone:?}");
+
+    // Who leaves later was a receiver all the same, and who comes later was none.
+    let receiver = here.id.clone();
+    drop(here);
+    let mut late = nodes[0].connect().await;
+    late.subscribe("orders").await;
+    let (bytes, at_ms) = (&row["bytes"], &row["at_ms"]);
+    let query =
+        format!("channel=orders&event=shipped&bytes={bytes}&at_ms={at_ms}&except={}", there.id);
+    let path = format!("/internal/v1/apps/123456/receivers?{query}");
+    let mut expected = [
+        json!({"node": names[0], "receivers": [receiver], "as_of": "event"}),
+        json!({"node": names[1], "receivers": [], "as_of": "event"}),
+    ];
+    for node in nodes {
+        let answer = node.internal(&path).await.json();
+        assert_eq!(answer["nodes"], json!(expected), "{answer}");
+        assert_eq!(answer["other_nodes"], json!({"answered": 1, "missing": 0}));
+        expected.reverse();
+    }
+    let unknown = path.replace("event=shipped", "event=other");
+    let answer = nodes[0].internal(&unknown).await.json();
+    let now = json!({"node": names[0], "receivers": [late.id], "as_of": "now"});
+    assert_eq!(answer["nodes"][0], now, "{answer}");
+}
+
+#[tokio::test]
 async fn a_node_shows_no_more_of_the_data_than_it_allows() {
     if is_left_out() {
         return;

@@ -123,7 +123,7 @@ async fn what_was_not_shown_is_not_kept() {
     check("7", 400, "the id of a trigger has 16 hexadecimal digits").await;
     let not_kept = "this trigger is not kept: the last ones are, from the time when a viewer was shown them on this node; ask /explain of the app about its channel";
     check("0123456789abcdef", 404, not_kept).await;
-    let unknown = "the parameter \"view\" is not known; known are payloads";
+    let unknown = "the parameter \"view\" is not known; known are payloads, nodes";
     check("0123456789abcdef?view=1", 400, unknown).await;
     let mut viewer = Viewer::open(&server, "?event=shown").await;
     server.backend().trigger("a", "hidden", "{}").await;

@@ -61,7 +61,7 @@ async fn the_timeline_has_each_series_in_whole_steps() {
     assert_eq!(answer["start_ms"].as_u64().unwrap() % 1000, 0);
     let series = answer["series"].as_object().unwrap();
     let lengths: Vec<usize> = series.values().map(|all| all.as_array().unwrap().len()).collect();
-    assert_eq!(lengths, vec![lengths[0]; 13]);
+    assert_eq!(lengths, vec![lengths[0]; 14]);
     let now = answer["now_ms"].as_u64().unwrap();
     let later = ask(&server, &format!("/internal/v1/timeline?since={}", now + 60_000)).await;
     assert_eq!(later["series"]["sockets"], Value::Array(vec![]));

@@ -103,12 +103,14 @@ async function copy(text) {
     return true;
   } catch {
     // Without TLS and not on localhost, browsers have no clipboard: a field that is selected has the old way.
+    const focused = document.activeElement;
     const area = h('textarea', { readonly: true, class: 'visually-hidden', 'aria-hidden': 'true' });
     area.value = text;
     document.body.append(area);
     area.select();
     const isCopied = document.execCommand('copy');
     area.remove();
+    if (focused instanceof HTMLElement) focused.focus();
     return isCopied;
   }
 }

@@ -1,6 +1,6 @@
 //! The texts to copy, to the letter.
 
-use super::{CopiedEvent, class_of, echo_listener, shell_word, snippets};
+use super::{CopiedData, CopiedEvent, class_of, echo_listener, shell_word, snippets};
 
 #[test]
 fn a_page_listens_with_the_method_of_the_channel_and_the_name_of_the_event() {
@@ -37,7 +37,7 @@ fn commands_quote_what_a_shell_would_read() {
         app: "7",
         channels: &["private-a", "b"],
         event: r"App\Events\It's",
-        data: Some(r#"{"price":"$(id)"}"#),
+        data: CopiedData::Whole(r#"{"price":"$(id)"}"#),
     };
     let all = snippets(event);
     assert_eq!(
@@ -55,7 +55,7 @@ fn a_back_end_has_the_class_of_the_event() {
         app: "7",
         channels: &["private-orders.7", "presence-room"],
         event: r"App\Events\Orders\Shipped",
-        data: None,
+        data: CopiedData::Whole("{}"),
     };
     assert_eq!(
         snippets(event).php,
@@ -84,6 +84,23 @@ broadcast(new Shipped());
     let named = CopiedEvent { event: "server.updated", ..event };
     assert!(snippets(named).php.contains("class ServerUpdated implements"));
     assert!(snippets(named).php.contains("        return 'server.updated';\n"));
+}
+
+#[test]
+fn data_that_are_missing_are_named_in_a_comment() {
+    let channels: &[&str] = &["a"];
+    let event = CopiedEvent { app: "7", channels, event: "e", data: CopiedData::Masked };
+    let masked = snippets(event);
+    let comment = "The payload is masked, and {} stands for it: choose full for Payload on the page Live (payloads=full), which internal.payloads has to allow.";
+    assert_eq!(masked.resound, format!("# {comment}\nresound trigger a e '{{}}' --app 7"));
+    assert!(masked.curl.starts_with(&format!("# {comment}\n# REVERB_APP_KEY")), "{}", masked.curl);
+    assert!(masked.php.starts_with(&format!("// {comment}\nnamespace ")), "{}", masked.php);
+    assert_eq!(masked.echo, echo_listener("a", Some("e")), "it has no data");
+    let cut = snippets(CopiedEvent { data: CopiedData::Cut, ..event });
+    let comment = "# The payload is longer than the 4 KB that are kept, and {} stands for it: take it from the back end.\n";
+    assert!(cut.resound.starts_with(comment), "{}", cut.resound);
+    let whole = snippets(CopiedEvent { data: CopiedData::Whole("[]"), ..event });
+    assert_eq!(whole.resound, "resound trigger a e '[]' --app 7");
 }
 
 #[test]

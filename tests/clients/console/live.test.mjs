@@ -98,6 +98,10 @@ describe('the page Live', () => {
     await publish('a', 'masked', data);
     await rows(tab, 'masked').first().click();
     await tab.untilText('"name": string(11)');
+    await tab.page.getByRole('button', { name: 'Copy as curl' }).click();
+    await tab.page.getByRole('button', { name: 'Copied' }).waitFor();
+    const copied = await tab.page.evaluate(() => navigator.clipboard.readText());
+    assert.match(copied, /^# The payload is masked, and \{\} stands for it: choose full for Payload on the page Live/);
     await tab.page.getByLabel('Payload').first().selectOption('full');
     await until(async () => (await tab.page.locator('.live-state').innerText()) === 'Live', 'the stream being open');
     await publish('a', 'whole', data);
@@ -178,5 +182,44 @@ describe('the page Live in a cluster', () => {
     await tab.page.locator('tr.live-row', { hasText: 'from this node' }).first().click();
     await tab.untilText('No receiver');
     await tab.checkAxe();
+  });
+
+  test('explains an event of either node with its receivers on each of them', async (t) => {
+    const ids = await Promise.all(world.nodes.map(async ({ server: { host, port } }) => {
+      const client = new Pusher(APP.key, { wsHost: host, wsPort: port, forceTLS: false, enabledTransports: ['ws'], cluster: 'x' });
+      t.after(() => client.disconnect());
+      const subscription = client.subscribe('parcels');
+      await until(() => subscription.subscribed, 'parcels being subscribed');
+      return client.connection.socket_id;
+    }));
+    const names = await Promise.all(world.nodes.map(async (node) => (await node.api('')).body.node));
+    const tab = await world.open(t, { page: 'live?channel=parcels&kind=trigger,delivery' });
+    await until(async () => (await tab.page.locator('.live-state').innerText()) === 'Live', 'the stream being open');
+    const row = (kind, text) => tab.page.locator(`tr.live-row.kind-${kind}`, { hasText: text }).first();
+    await until(async () => {
+      await world.nodes[1].pusher.trigger('parcels', 'Warm', {});
+      return (await row('trigger', 'Warm').count()) > 0;
+    }, 'a row of the other node');
+    const onNode = (at) => tab.page.locator('.by-node > ul > li', { hasText: names[at] });
+    for (const [at, except] of [[0, ids[1]], [1, undefined], [1, ids[1]]]) {
+      const event = `Sent-${at}-${except ?? 'all'}`;
+      await world.nodes[at].pusher.trigger('parcels', event, { id: at }, except && { socket_id: except });
+      const rows = [row('trigger', event), row('delivery', event)];
+      for (const one of rows) {
+        await one.waitFor();
+        await one.click();
+        await tab.page.locator('.panel-name', { hasText: event }).waitFor();
+        await until(async () => (await onNode(0).innerText().catch(() => '')).includes(ids[0]), 'the receiver of the first node');
+        assert.ok(!(await onNode(0).innerText()).includes('subscribed now'), 'the receivers are those of the event');
+        const there = await onNode(1).innerText();
+        assert.equal(there.includes(ids[1]), except === undefined, there);
+        if (except) assert.match(there, /no socket/);
+      }
+      await rows[0].click();
+      await tab.untilText('Copy as curl');
+    }
+    await tab.checkAxe();
+    await tab.checkNarrow();
+    await tab.screenshots('live-by-node');
   });
 });

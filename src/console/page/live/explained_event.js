@@ -1,6 +1,6 @@
 // @ts-check
-// The explanation of one event: for each channel a sentence, the receivers, those it did not reach, and the listener of
-// a page. An event that the server no longer has is explained as one of now would be.
+// The explanation of one event: for each channel a sentence, the receivers on each node, those it did not reach, and the
+// listener of a page. An event that no node has any more is explained as one of now would be.
 
 import { ApiError, get } from '../api.js';
 import { h } from '../dom.js';
@@ -15,6 +15,10 @@ import { withCode } from './sentence.js';
  *   channel: string, verdict: string, sentence: string, sockets: number, nodes: number, receivers?: string[],
  *   unreached?: { reason: string, sentence: string }[], listen?: string, echo?: string,
  * }} ExplainedChannel */
+/** @typedef {{
+ *   channel: string, nodes: { node?: string, receivers: string[], as_of: 'event' | 'now' }[],
+ *   other_nodes?: { answered: number, missing: number | null },
+ * }} OnNodes */
 
 const WORDS = /** @type {Record<string, string>} */ ({
   excepted: 'Excepted',
@@ -28,22 +32,23 @@ const WORDS = /** @type {Record<string, string>} */ ({
 
 /** @param {Row} row
  * @param {string} payloads What of the data may be copied.
- * @param {string | undefined} here The node that is asked, in a cluster: it has the facts of its own events alone.
+ * @param {string | undefined} here The node that is asked, in a cluster.
  * @returns {Promise<import('../dom.js').Child[]>} */
 export async function explainedEvent(row, payloads, here) {
   const app = row.app ?? '';
-  if (row.id !== undefined && row.node === here) {
+  const nodes = here === undefined ? [] : await byNode(row);
+  if (row.id !== undefined) {
     const kept = await get(['apps', app, 'triggers', row.id], { payloads }).catch(unlessGone);
-    if (kept) return keptEvent(row, kept);
+    if (kept) return keptEvent(row, kept, nodes);
   }
   const asked = channelsOf(row).slice(0, 10).map((channel) => get(['apps', app, 'explain'], { channel, event: row.event }));
   const now = await Promise.all(asked);
   return [
     h('p', { class: 'soft' }, row.kind === 'delivery'
-      ? `This node queued the event for ${row.subscribers} of its sockets. What an event on the channel would reach now:`
-      : 'The server no longer has the facts of this event, or another node has them. What would happen now:'),
+      ? `${row.node === undefined ? 'The server' : `Node ${row.node}`} queued the event for ${counted(row.subscribers ?? 0, 'socket')} of its own. What an event on the channel would reach now:`
+      : 'The facts of this event are not kept any more. What would happen now:'),
     ...now.flatMap((/** @type {any} */ one) => [
-      ...onChannel(row, { channel: one.channel, ...one.now }),
+      ...onChannel(row, { channel: one.channel, ...one.now }, nodes),
       past(one.past),
     ]).filter(Boolean),
   ];
@@ -55,12 +60,21 @@ function unlessGone(failure) {
   throw failure;
 }
 
+/** Who received an event on each node, for each of its first channels.
+ * @param {Row} row
+ * @returns {Promise<OnNodes[]>} */
+function byNode(row) {
+  const { event, bytes, except, at_ms: at } = row;
+  return Promise.all(channelsOf(row).slice(0, 10).map((channel) => get(['apps', row.app ?? '', 'receivers'], { channel, event, bytes, except, at_ms: at })));
+}
+
 /** @param {Row} row
- * @param {any} kept */
-function keptEvent(row, kept) {
+ * @param {any} kept
+ * @param {OnNodes[]} nodes */
+function keptEvent(row, kept, nodes) {
   const { copy } = kept;
   return [
-    ...kept.channels.flatMap((/** @type {ExplainedChannel} */ channel) => onChannel(row, channel)),
+    ...kept.channels.flatMap((/** @type {ExplainedChannel} */ channel) => onChannel(row, channel, nodes)),
     kept.omitted_channels && h('p', { class: 'soft' }, `It has ${kept.omitted_channels} further channels, which are not explained.`),
     h('p', { class: 'soft' }, kept.socket_id
       ? `socket_id of the trigger: ${kept.socket_id}`
@@ -76,13 +90,15 @@ function keptEvent(row, kept) {
 }
 
 /** @param {Row} row
- * @param {ExplainedChannel} channel */
-function onChannel(row, channel) {
+ * @param {ExplainedChannel} channel
+ * @param {OnNodes[]} nodes None without a cluster. */
+function onChannel(row, channel, nodes) {
   const isReceived = channel.sockets > 0;
+  const ofNodes = nodes.find((one) => one.channel === channel.channel);
   return [
     h('h3', { class: 'channel-name' }, channel.channel),
     notice(isReceived ? 'good' : 'warn', ...withCode(channel.sentence)),
-    receivers(channel),
+    ofNodes ? onNodes(ofNodes) : receivers(channel),
     unreached(channel.unreached ?? []),
     isReceived && listener(row, channel),
   ].filter(Boolean);
@@ -95,6 +111,18 @@ function receivers({ receivers: ids, sockets }) {
   return h('details', { class: 'fold' },
     h('summary', null, `Received by ${counted(ids.length, 'socket')}${more}`),
     h('ul', { class: 'ids' }, ids.map((id) => h('li', null, id))));
+}
+
+/** The sockets of each node, those of now where the node has not kept those of the event.
+ * @param {OnNodes} answer */
+function onNodes({ nodes, other_nodes: others }) {
+  const missing = others?.missing === null ? 'Redis is away: the other nodes cannot be asked.' : (others?.missing ?? 0) > 0 && `${counted(others?.missing ?? 0, 'node')} did not answer in time.`;
+  return h('div', { class: 'by-node' }, h('h4', null, 'Received on each node'),
+    h('ul', { class: 'unreached' }, nodes.map(({ node, receivers: ids, as_of: asOf }) => h('li', null,
+      h('code', null, node ?? 'this node'), ' ', ids.length > 0 ? counted(ids.length, 'socket') : 'no socket',
+      asOf === 'now' && ids.length > 0 && ' subscribed now: who was at the time of the event is not kept',
+      ids.length > 0 && h('ul', { class: 'ids' }, ids.map((id) => h('li', null, id)))))),
+    missing && h('p', { class: 'soft' }, missing));
 }
 
 /** @param {{ reason: string, sentence: string }[]} all */
