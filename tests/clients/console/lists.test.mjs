@@ -193,6 +193,8 @@ describe('the pages Channels and Sockets', () => {
     await tab.page.getByRole('dialog').getByRole('button', { name: 'Close all of this user' }).click();
     await tab.untilText('The sockets of user eve are closed: 2 on this node.');
     await until(() => [one, other].every((pusher) => pusher.connection.state !== 'connected'), 'both noticing');
+    const logged = () => world.node.server.log.split('\n').filter((line) => line.includes('/internal/v1/apps/123456/users/eve/terminate'));
+    await until(() => logged().length === 1, 'the one line of the log');
   });
 
   test('the read-only token closes nothing', async (t) => {

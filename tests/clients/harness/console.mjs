@@ -83,19 +83,23 @@ export function consoleWorld(options) {
   return world;
 }
 
-export function launch() {
+/** A browser; `args`: further arguments of Chromium. */
+export function launch(...args) {
   const executablePath = findChromium();
   if (!executablePath) throw new Error('no Chromium found: install it or set CHROMIUM to its path');
-  return chromium.launch({ executablePath, headless: true, args: QUIET });
+  return chromium.launch({ executablePath, headless: true, args: [...QUIET, ...args] });
 }
 
 /**
  * Opens a page of the console, logged in: `page` is the part of the address behind `#/`, such as `channels/123456/orders`.
  * The test fails at its end if the browser has reported an error that is not in `tolerated` (a list of texts or patterns).
+ * `script` is a function with its argument that runs in the document before its own scripts.
  */
-export async function openTab(t, browser, { url, page = 'overview', token = TOKEN, theme = 'light', size = WIDE, tolerated = [] }) {
+export async function openTab(t, browser, { url, page = 'overview', token = TOKEN, theme = 'light', size = WIDE, tolerated = [], script }) {
   const context = await browser.newContext({ colorScheme: theme, viewport: size, reducedMotion: 'reduce', locale: 'en-GB', timezoneId: 'Europe/Berlin' });
-  await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: new URL(url).origin });
+  // Over plain http, names other than localhost have no clipboard that could be granted.
+  if (['127.0.0.1', 'localhost'].includes(new URL(url).hostname)) await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: new URL(url).origin });
+  if (script) await context.addInitScript(...script);
   const tab = new ConsoleTab(await context.newPage(), url);
   t.after(async () => {
     await context.close();
