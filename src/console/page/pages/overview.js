@@ -129,7 +129,9 @@ function makeTile({ title, figure, series, scale = 1, format, note }) {
     draw: chart.update,
     show(/** @type {Figures} */ figures) {
       write(value, format(figures[figure] ?? null));
-      if (beside && note) write(beside, note(figures));
+      if (!beside || !note) return;
+      write(beside, note(figures));
+      set(beside, { title: beside.textContent });
     },
   };
 }
