@@ -5,6 +5,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::AbortHandle;
 
 use crate::harness::redis::{TestRedis, free_port, is_left_out};
+use crate::harness::server::INTERNAL_TOKEN;
 use crate::harness::{Folder, Program, TestServer, TestSocket, eventually};
 use crate::laravel_queue::{app, names, pairs, url};
 
@@ -141,4 +142,43 @@ async fn a_queue_that_no_worker_reads_is_named() {
     socket.subscribe("orders").await;
     let line = program.log_line("jobs wait in Laravel's queue: run queue:work for it").await;
     assert!(line.contains("waiting=200") && line.contains("key=\"queues:default\""), "{line}");
+}
+
+#[tokio::test]
+async fn jobs_that_were_given_up_are_sent_again_behind_later_ones() {
+    if is_left_out() {
+        return;
+    }
+    let mut redis = TestRedis::start().await;
+    let internal = format!(
+        "internal.listen = [\"127.0.0.1:0\"]\ninternal.token = \"{INTERNAL_TOKEN}\"\nwebhooks.retry_for_seconds = 1\n"
+    );
+    let server = TestServer::with(&(internal + &app(&url(&redis, "")))).await;
+    redis.kill();
+    let mut socket = server.connect().await;
+    socket.subscribe("orders").await;
+    eventually("the jobs to be given up", async || {
+        server.metric("resound_webhook_events_lost_total") == 2.0
+    })
+    .await;
+    redis.restart().await;
+    let mut other = server.connect().await;
+    other.subscribe("later").await;
+    let later = pairs(&[("channel_occupied", "later"), ("subscription_count", "later")]);
+    assert_eq!(names(&redis, "queues:default", 2).await, later);
+
+    let webhooks = "/internal/v1/apps/123456/webhooks";
+    let listed = server.internal_as("GET", webhooks).await.json();
+    let given_up = listed["endpoints"][0]["given_up"].as_array().unwrap().clone();
+    for call in given_up.iter().rev() {
+        let batch = call["batch"].as_str().unwrap();
+        let resend = format!("{webhooks}/0/given_up/{batch}/resend");
+        assert_eq!(server.internal_as("POST", &resend).await.status, 200);
+    }
+    let orders = pairs(&[("channel_occupied", "orders"), ("subscription_count", "orders")]);
+    assert_eq!(names(&redis, "queues:default", 4).await, [later, orders].concat());
+    eventually("the events to be counted", async || {
+        server.metric("resound_webhook_events_resent_total") == 2.0
+    })
+    .await;
 }
