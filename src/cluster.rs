@@ -5,6 +5,7 @@
 //! comes out as [`Effect`]s. Sockets are known by their ids only.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -14,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Apps};
 use crate::config::{ClusterSettings, RedisConfig};
-use crate::metrics::{Condition, Metrics};
+use crate::metrics::{Condition, Gauge, Metrics};
 use crate::redis_connection::{LinkError, LinkFacts, LinkStatus};
 use directory::agreement::Claim;
 use redis::{LinkEvent, LinkOwner, NodeDescription, RedisLink};
@@ -37,7 +38,7 @@ pub use directory::request::{
     ChannelRecord, ChannelState, ChannelTraits, DataProof, DirectoryQuery, PublishRequest, Request,
     StateFlags, StateRow,
 };
-pub use directory::{NodeId, RedisIdentity};
+pub use directory::{NodeId, Partition, RedisIdentity};
 pub use state::{
     CachedReply, ChannelEffect, ChannelTable, Core, Effect, JoinReply, MissedEvents,
     PermitDecision, PublishScope,
@@ -49,6 +50,7 @@ pub struct Cluster {
     core: Mutex<Core>,
     apply: Box<dyn Fn(Effect) + Send + Sync>,
     node: NodeId,
+    partition: Partition,
     settings: ClusterSettings,
     /// Of every slot.
     app_ids: Arc<ArcSwap<Vec<String>>>,
@@ -58,6 +60,11 @@ pub struct Cluster {
     queue_shrunk: Notify,
     /// The first attempt to connect is over.
     attempted: CancellationToken,
+    /// The link was up once.
+    admitted: CancellationToken,
+    /// The part of this partition in the gauges.
+    pending_requests: AtomicU64,
+    queue_bytes: AtomicU64,
     metrics: Arc<Metrics>,
     claim: Mutex<Claim>,
     link: LinkStatus,
@@ -74,13 +81,13 @@ impl Cluster {
     /// A node that is not connected. `apply` applies an effect to this node's hubs; it is called under the lock
     /// of the core, and waits for nothing but a hub's lock.
     pub fn new(
-        node: NodeId,
+        (node, partition): (NodeId, Partition),
         settings: ClusterSettings,
         apps: &[Arc<App>],
         metrics: Arc<Metrics>,
         apply: Box<dyn Fn(Effect) + Send + Sync>,
     ) -> Self {
-        metrics.process.condition.set(Condition::RedisAway, true);
+        metrics.process.condition.raise(Condition::RedisAway);
         Self {
             app_ids: Arc::new(ArcSwap::from_pointee(
                 apps.iter().map(|app| app.id.clone()).collect(),
@@ -90,6 +97,7 @@ impl Cluster {
             link: LinkStatus::new(Instant::now()),
             last_heartbeat: Mutex::default(),
             node,
+            partition,
             core: Mutex::new(Core::new(
                 node,
                 settings.clone(),
@@ -103,6 +111,9 @@ impl Cluster {
             requests_ready: Notify::new(),
             queue_shrunk: Notify::new(),
             attempted: CancellationToken::new(),
+            admitted: CancellationToken::new(),
+            pending_requests: AtomicU64::new(0),
+            queue_bytes: AtomicU64::new(0),
             metrics,
         }
     }
@@ -115,6 +126,7 @@ impl Cluster {
     ) -> Result<impl Future<Output = ()> + Send + use<>, LinkError> {
         let node = NodeDescription {
             node: self.node,
+            partition: self.partition.clone(),
             settings: self.settings.clone(),
             app_ids: self.app_ids.clone(),
         };
@@ -143,8 +155,9 @@ impl Cluster {
         let mut core = self.core.lock();
         let result = act(&mut core);
         // Set before the effects: a test that waits for an effect reads what is still under way.
-        self.metrics.cluster.pending_requests.set(core.pending_requests() as u64);
-        self.metrics.cluster.queue_bytes.set(core.queued_bytes() as u64);
+        let gauges = &self.metrics.cluster;
+        show(&gauges.pending_requests, &self.pending_requests, core.pending_requests() as u64);
+        show(&gauges.queue_bytes, &self.queue_bytes, core.queued_bytes() as u64);
         for effect in core.take_effects() {
             (self.apply)(effect);
         }
@@ -201,6 +214,11 @@ impl Cluster {
         self.core.lock().is_connected()
     }
 
+    /// Resolves once the link was up.
+    pub async fn admitted(&self) {
+        self.admitted.cancelled().await;
+    }
+
     /// Resolves once the first attempt to connect has succeeded or failed.
     pub async fn attempted(&self) {
         self.attempted.cancelled().await;
@@ -241,6 +259,10 @@ impl Cluster {
 
     /// Compares the claims of other nodes with that of this one, and logs what has changed.
     fn compare_claims(&self, others: &[(NodeId, Option<Claim>)]) {
+        // They are the same in all partitions.
+        if self.partition.index > 0 {
+            return;
+        }
         let found = self.claim.lock().disagreements(others);
         let mut known = self.disagreements.lock();
         let new = found.iter().filter(|found| !known.contains(found));
@@ -258,15 +280,21 @@ impl Cluster {
 
     fn connected(&self, redis: RedisIdentity) {
         self.act(|core| core.connected(redis, Instant::now()));
-        self.metrics.cluster.connected.set(1);
-        self.metrics.process.condition.set(Condition::RedisAway, false);
+        self.metrics.process.condition.clear(Condition::RedisAway);
+        self.show_connected();
         self.attempted.cancel();
+        self.admitted.cancel();
+    }
+
+    fn show_connected(&self) {
+        let is_away = self.metrics.process.condition.holds(Condition::RedisAway);
+        self.metrics.cluster.connected.set(u64::from(!is_away));
     }
 
     fn disconnected(&self) {
         self.act(Core::disconnected);
-        self.metrics.cluster.connected.set(0);
-        self.metrics.process.condition.set(Condition::RedisAway, true);
+        self.metrics.process.condition.raise(Condition::RedisAway);
+        self.show_connected();
         self.metrics.cluster.links_lost.inc();
     }
 
@@ -276,7 +304,9 @@ impl Cluster {
             (core.take_not_replicated(), core.live_nodes())
         });
         self.metrics.cluster.events_not_replicated.inc_by(not_replicated);
-        self.metrics.cluster.nodes.set(live_nodes.into());
+        if self.partition.index == 0 {
+            self.metrics.cluster.nodes.set(live_nodes.into());
+        }
         self.queue_shrunk.notify_waiters();
     }
 
@@ -293,6 +323,16 @@ impl Cluster {
         if let Err(invalid) = self.act(|core| core.message(topic, payload, now)) {
             self.report_dropped(invalid, topic);
         }
+    }
+}
+
+/// Shows the new value of one partition in a gauge that adds up all of them.
+fn show(gauge: &Gauge, shown: &AtomicU64, value: u64) {
+    let before = shown.swap(value, Ordering::Relaxed);
+    match value.cmp(&before) {
+        std::cmp::Ordering::Greater => drop(gauge.inc_by(value - before)),
+        std::cmp::Ordering::Less => drop(gauge.dec_by(before - value)),
+        std::cmp::Ordering::Equal => {}
     }
 }
 

@@ -22,6 +22,7 @@ pub mod explanation;
 pub mod observation;
 pub mod hub;
 pub mod cluster;
+pub mod partitions;
 pub mod redis_input;
 pub mod node;
 pub mod webhook;

@@ -9,12 +9,13 @@ use std::time::Instant;
 
 use crate::app::{App, Apps};
 use crate::channel_rules::WebhookSink;
-use crate::cluster::{Cluster, Disagreement, InvalidTopicMessage, NodeId};
+use crate::cluster::{Disagreement, InvalidTopicMessage, NodeId};
 use crate::config::{ClusterSettings, PayloadView};
 use crate::explanation::{TriggerId, Verdict};
 use crate::hub::{EventCache, Hub, Shards};
 use crate::metrics::{Condition, Metrics};
 use crate::observation::Observation;
+use crate::partitions::Partitions;
 use crate::protocol::CloseCode;
 use crate::redis_input::{LaravelInput, ReverbInput};
 
@@ -87,7 +88,7 @@ pub struct Node {
     decisions: Arc<Decisions>,
     metrics: Arc<Metrics>,
     /// The cluster, and where it finds the apps.
-    cluster: Option<(Arc<Cluster>, Arc<LocalApps>)>,
+    cluster: Option<(Arc<Partitions>, Arc<LocalApps>)>,
     capacity: SocketCapacity,
     /// The events that viewers were shown of late.
     recent: Arc<RecentTriggers>,
@@ -125,8 +126,8 @@ pub enum ClusterStatus {
         /// The settings in which nodes differ from this one.
         disagreements: Vec<Disagreement>,
     },
-    /// Redis is away: the node serves its own sockets.
-    Degraded,
+    /// Redis is away (of several partitions that of these): the node serves its own sockets.
+    Degraded(Vec<usize>),
 }
 
 /// Where the channels of each app report to, by the app's id; only apps that have webhooks.
@@ -159,10 +160,10 @@ impl Node {
         let local_apps = Arc::new(LocalApps::new(node.metrics.clone(), node.decisions.clone()));
         let apply = {
             let local_apps = local_apps.clone();
-            Box::new(move |effect| local_apps.apply(effect))
+            move |effect| local_apps.apply(effect)
         };
-        let cluster = Cluster::new(id, settings, &[], node.metrics.clone(), apply);
-        node.cluster = Some((Arc::new(cluster), local_apps));
+        let partitions = Partitions::new(id, &settings, &[], &node.metrics, apply);
+        node.cluster = Some((Arc::new(partitions), local_apps));
         node.serve(apps, webhooks);
         node
     }
@@ -359,7 +360,7 @@ impl Node {
     /// What operators ask all nodes; `None` without a cluster.
     pub fn inquiries(&self) -> Option<NodeInquiries> {
         let (cluster, local_apps) = self.cluster.as_ref()?;
-        Some(NodeInquiries::new(cluster.clone(), local_apps.inquiries().clone()))
+        Some(NodeInquiries::new(cluster.first().clone(), local_apps.inquiries().clone()))
     }
 
     /// The bound on the sockets of the process.
@@ -386,15 +387,15 @@ impl Node {
             None => ClusterStatus::Off,
             Some((cluster, _)) if cluster.is_connected() => {
                 // Before the first heartbeat is answered the core counts no node.
-                let nodes = cluster.act(|core| core.live_nodes()).max(1);
+                let nodes = cluster.first().act(|core| core.live_nodes()).max(1);
                 ClusterStatus::Connected { nodes, disagreements: cluster.disagreements() }
             }
-            Some(_) => ClusterStatus::Degraded,
+            Some((cluster, _)) => ClusterStatus::Degraded(cluster.away()),
         }
     }
 
-    /// The cluster, if the node is in one.
-    pub fn cluster(&self) -> Option<&Arc<Cluster>> {
+    /// The partitions of the cluster, if the node is in one.
+    pub fn cluster(&self) -> Option<&Arc<Partitions>> {
         self.cluster.as_ref().map(|(cluster, _)| cluster)
     }
 }

@@ -13,13 +13,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::Apps;
 use crate::channel_auth::ChannelAuth;
-use crate::cluster::Cluster;
 use crate::config::{Config, ListenAddress};
 use crate::hub::{EventCache, Shards};
 use crate::internal::ServerChecks;
 use crate::logging::LogLosses;
 use crate::metrics::{Condition, Metrics};
 use crate::node::{Inputs, Node, WebhookSinks};
+use crate::partitions::Partitions;
 use crate::stream::StdListener;
 use crate::supervision::{OwnerSocket, PassedSocket, Pulse};
 use crate::telemetry;
@@ -82,7 +82,7 @@ pub struct Server {
     workers: Vec<Worker>,
     node: Arc<Node>,
     shards: Arc<Shards>,
-    cluster: Option<Arc<Cluster>>,
+    cluster: Option<Arc<Partitions>>,
     /// `cluster.required`: the server does not start without Redis.
     is_redis_required: bool,
     metrics: Arc<Metrics>,
@@ -123,11 +123,12 @@ impl Server {
         let sinks = webhooks.apply(webhooks.prepare(&config.apps)?);
         let inputs = input_tasks::inputs(config, &metrics, shards.observation());
         let node = node(config, &shards, &metrics, &sinks, &inputs);
-        let mut cluster_task = cluster_task::task(&node, config)?;
-        // A single worker runs the task too, so that an event wakes no other thread.
-        if listeners.len() > 1 {
-            cluster_task.take().map(|task| background.spawn(task));
+        let mut cluster_tasks = cluster_task::tasks(&node, config)?;
+        // A single worker runs it too, so that an event wakes no other thread; several links are dealt out.
+        if listeners.len() > 1 && cluster_tasks.len() == 1 {
+            cluster_tasks.drain(..).for_each(|task| drop(background.spawn(task)));
         }
+        let mut cluster_tasks = cluster_task::deal(cluster_tasks, listeners.len()).into_iter();
         let (stopping, lifecycle) = (Stopping::default(), Lifecycle::default());
         let certificates = start_tls(config, &metrics, &mut background)?;
         let (certificates, tls) = certificates.unzip();
@@ -143,7 +144,7 @@ impl Server {
             listeners: acceptors.for_worker(index, listeners, &lifecycle.tasks, &lifecycle.closed),
             shards: shards.clone(),
             shard,
-            cluster_task: cluster_task.take(),
+            cluster_tasks: cluster_tasks.next().unwrap_or_default(),
             pulse: Pulse::default(),
         });
         let reloader = Reloader::new(config, node.clone(), webhooks.clone(), auth, certificates);

@@ -91,6 +91,7 @@ fn connect(redis: &Redis, runtime: &Runtime, node: u64) -> anyhow::Result<RedisC
     };
     let settings = ClusterSettings {
         prefix: "resound".to_owned(),
+        partitions: 1,
         lease: LEASE,
         local_delivery_after: Duration::from_millis(250),
         queue_bytes: 1 << 20,

@@ -58,6 +58,24 @@ impl<'de> Deserialize<'de> for NodeId {
     }
 }
 
+/// One of the parts of an installation; its prefix is that of the settings.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Partition {
+    /// Its number, from 0.
+    pub index: u32,
+    /// How many there are.
+    pub count: u32,
+    /// The prefix of the installation as a whole.
+    pub installation: String,
+}
+
+impl Partition {
+    /// Its number for the log; `None` where there is one.
+    pub(super) fn shown(&self) -> Option<u32> {
+        (self.count > 1).then_some(self.index)
+    }
+}
+
 /// The Redis at the end of a link.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RedisIdentity {

@@ -18,7 +18,7 @@ use super::directory::agreement::Claim;
 use super::directory::key::epoch as epoch_key;
 use super::directory::reply::Reply;
 use super::directory::request::Request;
-use super::directory::{NodeId, RedisIdentity};
+use super::directory::{NodeId, Partition, RedisIdentity};
 use crate::config::{ClusterSettings, RedisConfig};
 use crate::redis_connection::{
     Connector, KeySpace, LinkError, LinkPhase, LinkStatus, OutageLog, ServerInfo, TimeLimit,
@@ -56,6 +56,7 @@ pub(super) struct RedisLink {
 /// The node that a link serves.
 pub(super) struct NodeDescription {
     pub(super) node: NodeId,
+    pub(super) partition: Partition,
     pub(super) settings: ClusterSettings,
     pub(super) app_ids: Arc<ArcSwap<Vec<String>>>,
 }
@@ -195,11 +196,12 @@ impl RedisLink {
                     (error, LinkPhase::Connecting)
                 }
             };
+            let partition = self.node.partition.shown();
             let cause = self.connector.explain(&error, phase);
             self.owner.status().away(&cause, Instant::now());
             if self.outage_log.admit_failure(&cause, Instant::now()) {
                 // Each cause is a kind of line; the outage log bounds how many there are.
-                tracing::error!(redis = %self.connector, reason = cause, "Redis is away: this node serves its own sockets, and tries again");
+                tracing::error!(redis = %self.connector, partition, reason = cause, "Redis is away: this node serves its own sockets, and tries again");
             }
             self.pause().await;
         }
@@ -208,10 +210,10 @@ impl RedisLink {
     /// Serves, and exchanges claims beside that; returns why the link ended.
     async fn serve_with_claims(&mut self, client: RedisClient, gate: &PushGate) -> LinkError {
         let owner = self.owner.clone();
-        let NodeDescription { node, .. } = &self.node;
+        let NodeDescription { node, partition, .. } = &self.node;
         let own = self.owner.clone();
         let prefix = client.names().prefix();
-        let claims = ClaimExchange::new(*node, prefix, move || own.claim());
+        let claims = ClaimExchange::new(*node, (prefix, partition), move || own.claim());
         let claims = claims.run(client.connection(), move |others| {
             owner.link_event(LinkEvent::Claims(others));
         });
@@ -269,11 +271,12 @@ impl RedisLink {
             hello.query_async(&mut connection).await?;
         let server = ServerInfo::new(info);
         self.connector.check(&server)?;
-        let NodeDescription { node, settings, app_ids } = &self.node;
+        let NodeDescription { node, partition, settings, app_ids } = &self.node;
         if server.is_cluster() {
             self.connector.learn_nodes(&mut connection).await;
         }
         let names = server.names(&settings.prefix);
+        claims::agree_on_partitions(&mut connection, partition, &server).await?;
         let run = server.run();
         // Requests that are still under way on the last connection must not be executed after those of this one:
         // a state is absolute, so an old one would undo a new one.
@@ -327,7 +330,8 @@ impl RedisLink {
                 Ok(answers) => {
                     self.owner.link_event(LinkEvent::RoundTrip(sent.elapsed()));
                     if self.outage_log.admit_recovery() {
-                        tracing::info!(redis = %self.connector, "connected to Redis");
+                        let partition = self.node.partition.shown();
+                        tracing::info!(redis = %self.connector, partition, "connected to Redis");
                     }
                     for reply in answers {
                         self.owner.link_event(LinkEvent::Replied(reply));

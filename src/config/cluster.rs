@@ -18,6 +18,8 @@ const LEASE_SECONDS: RangeInclusive<u64> = 2..=300;
 /// delay is of no use.
 const LOCAL_DELIVERY_AFTER_MS: RangeInclusive<u64> = 10..=10_000;
 const TIMEOUT_MS: RangeInclusive<u64> = 100..=60_000;
+/// As many as there are hash tags for.
+const PARTITIONS: RangeInclusive<u64> = 1..=64;
 /// It stands in every key and every topic.
 const MAX_PREFIX_CHARS: usize = 64;
 /// Of one channel; more is not what a gap of seconds needs, and Redis keeps it in memory.
@@ -45,6 +47,8 @@ pub struct ClusterSettings {
     /// What every key and topic begins with: `cluster.prefix`, and `@` with the number of any database
     /// but 0. Pub/sub ignores databases, so the name keeps installations apart that differ in nothing else.
     pub prefix: String,
+    /// How many parts the channels are spread over.
+    pub partitions: u32,
     /// A node without a heartbeat for so long is gone.
     pub lease: Duration,
     /// How long an event waits for Redis before this node's sockets get it anyway.
@@ -78,6 +82,7 @@ impl ClusterConfig {
         let prefix = prefix(&values.at("cluster.prefix"))?;
         let queue_bytes = values.at("cluster.queue_bytes").bytes()?;
         let streams = streams(values)?;
+        let partitions = values.at("cluster.partitions").number(PARTITIONS)?;
         let node_addresses = node_addresses(&values.at("cluster.node_addresses"))?;
         if !is_on(values) {
             return Ok(None);
@@ -91,6 +96,7 @@ impl ClusterConfig {
                 // No prefix has this character.
                 database => format!("{prefix}@{database}"),
             },
+            partitions,
             lease,
             local_delivery_after: after,
             queue_bytes,

@@ -18,6 +18,9 @@ struct ReadyResponse<D> {
     cluster: &'static str,
     #[serde(skip_serializing_if = "Option::is_none")]
     nodes: Option<u32>,
+    /// By number; only where there are several.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    partitions_away: Vec<usize>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     disagreements: Vec<D>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
@@ -56,17 +59,17 @@ pub(super) async fn live() -> Response {
 /// send new connections to other nodes.
 pub(super) fn ready(node: &Node) -> Response {
     node.check_descriptors(Instant::now());
-    let (cluster, nodes, disagreements) = match node.cluster_status() {
-        ClusterStatus::Off => ("off", None, Vec::new()),
-        ClusterStatus::Degraded => ("degraded", None, Vec::new()),
+    let (cluster, nodes, disagreements, partitions_away) = match node.cluster_status() {
+        ClusterStatus::Off => ("off", None, Vec::new(), Vec::new()),
+        ClusterStatus::Degraded(partitions_away) => ("degraded", None, Vec::new(), partitions_away),
         ClusterStatus::Connected { nodes, disagreements } => {
-            ("connected", Some(nodes), disagreements)
+            ("connected", Some(nodes), disagreements, Vec::new())
         }
     };
     let conditions: Vec<_> = node.metrics().process.condition.current().collect();
     let ready = !conditions.iter().any(|condition| condition.severity() == Severity::Unready);
     let reasons = conditions.into_iter().map(Reason::from).collect();
-    let response = ReadyResponse { ready, cluster, nodes, disagreements, reasons };
+    let response = ReadyResponse { ready, cluster, nodes, partitions_away, disagreements, reasons };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, json_response(&response)).into_response()
 }

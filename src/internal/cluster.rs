@@ -17,6 +17,7 @@ use super::other_nodes::{self, OtherNodes};
 use super::parameters;
 use crate::build_info;
 use crate::cluster::{Cluster, Disagreement, InvalidTopicMessage, NodeLease};
+use crate::partitions::Partitions;
 
 #[derive(Serialize)]
 struct ClusterView {
@@ -125,8 +126,10 @@ pub(super) async fn show(
     };
     let state = if cluster.is_connected() { "connected" } else { "away" };
     let mut nodes = vec![api.node_view(cluster)];
-    let (leases, (others, other_nodes)) =
-        tokio::join!(leases(cluster, scope), other_nodes::ask::<OfOther>(&api, scope, &uri));
+    let (leases, (others, other_nodes)) = tokio::join!(
+        leases(cluster.first(), scope),
+        other_nodes::ask::<OfOther>(&api, scope, &uri)
+    );
     let mut others: Vec<_> = others.into_iter().flatten().flat_map(|other| other.nodes).collect();
     others.sort_by(|one, other| one.node.cmp(&other.node));
     nodes.extend(others);
@@ -149,7 +152,8 @@ async fn leases(cluster: &Cluster, scope: NodeScope) -> Option<Vec<Lease>> {
 }
 
 impl InternalApi {
-    fn node_view(&self, cluster: &Cluster) -> NodeView {
+    fn node_view(&self, partitions: &Partitions) -> NodeView {
+        let cluster = partitions.first();
         let (metrics, settings) = (&self.node.metrics().cluster, cluster.settings());
         let invalid = InvalidTopicMessage::ALL.into_iter().map(|reason| DroppedMessages {
             reason: reason.label().to_owned(),
@@ -165,7 +169,7 @@ impl InternalApi {
             transport: if settings.streams.is_some() { "streams" } else { "pubsub" }.to_owned(),
             lease_ms: whole_ms(settings.beat_holds()),
             last_heartbeat_ago_ms: cluster.last_heartbeat().map(|at| whole_ms(at.elapsed())),
-            links: vec![self.link(cluster)],
+            links: partitions.all().iter().map(|cluster| self.link(cluster)).collect(),
             losses: Losses {
                 events_missed: metrics.events_missed.get(),
                 possible_gaps: metrics.possible_gaps.get(),

@@ -20,12 +20,13 @@ use crate::cluster::{
 };
 use crate::explanation::Subscribers;
 use crate::hub::{ChannelCounts, Hub, PresenceFull};
+use crate::partitions::Partitions;
 use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, Frame, Member, SocketId, User, server_message};
 
 /// One app of such a node.
 pub(super) struct ClusterNode {
-    cluster: Arc<Cluster>,
+    partitions: Arc<Partitions>,
     /// The slot of the app.
     app: usize,
     hub: Arc<Hub>,
@@ -34,12 +35,12 @@ pub(super) struct ClusterNode {
 
 impl ClusterNode {
     pub(super) fn new(
-        cluster: Arc<Cluster>,
+        partitions: Arc<Partitions>,
         app: usize,
         hub: Arc<Hub>,
         webhooks: Option<Arc<dyn WebhookSink>>,
     ) -> Self {
-        Self { cluster, app, hub, webhooks }
+        Self { partitions, app, hub, webhooks }
     }
 
     fn app_id(&self) -> String {
@@ -49,13 +50,23 @@ impl ClusterNode {
     /// Runs `act` on the core with the key of a channel.
     fn on_channel<R>(&self, name: &ChannelName, act: impl FnOnce(&mut Core, ChannelKey) -> R) -> R {
         let key = ChannelKey::channel(self.app, name);
-        self.cluster.act(|core| act(core, key))
+        self.of_channel(name).act(|core| act(core, key))
+    }
+
+    /// The partition of a channel.
+    fn of_channel(&self, name: &ChannelName) -> &Cluster {
+        self.partitions.of_channel(&self.hub.app().id, name)
+    }
+
+    /// The partition of what belongs to the app as a whole.
+    fn home(&self) -> &Cluster {
+        self.partitions.home(&self.hub.app().id)
     }
 
     /// What the directory has on a channel; `None` while Redis is away.
     async fn channel_info(&self, name: &ChannelName) -> Option<ChannelInfo> {
         let topic = self.on_channel(name, |core, key| core.channels().topic(&key));
-        match self.cluster.query(DirectoryQuery::Channel(topic)).await? {
+        match self.of_channel(name).query(DirectoryQuery::Channel(topic)).await? {
             QueryAnswer::Channel(info) => Some(info),
             _ => None,
         }
@@ -97,12 +108,12 @@ impl SocketChanges for ClusterNode {
 
     fn sign_in(&self, socket: SocketId, user: &User) {
         self.hub.signed_in(socket, user);
-        self.cluster.act(|core| core.sign_in(self.app, socket, user));
+        self.home().act(|core| core.sign_in(self.app, socket, user));
     }
 
     fn sign_out(&self, socket: SocketId, user: &User, now: Instant) {
         // The core first: a watchlist that it still sends would make the socket a watcher again.
-        self.cluster.act(|core| core.sign_out(self.app, socket, user, now));
+        self.home().act(|core| core.sign_out(self.app, socket, user, now));
         self.hub.signed_out(socket, user);
     }
 }
@@ -139,7 +150,7 @@ impl Publishing for ClusterNode {
 
     fn terminate_user<'a>(&'a self, user_id: &'a str) -> Deferred<'a, ()> {
         let (waiter, sent) = oneshot::channel();
-        self.cluster.act(|core| core.terminate(self.app, user_id, waiter));
+        self.home().act(|core| core.terminate(self.app, user_id, waiter));
         Box::pin(async move {
             // An error: the link broke meanwhile, so at least the sockets of this node are closed.
             if sent.await.is_err() {
@@ -149,10 +160,10 @@ impl Publishing for ClusterNode {
     }
 
     fn backlog(&self) -> Option<Deferred<'_, ()>> {
-        if self.cluster.is_ready() {
+        if self.partitions.is_ready() {
             return None;
         }
-        Some(Box::pin(self.cluster.ready()))
+        Some(Box::pin(self.partitions.ready()))
     }
 }
 
@@ -169,12 +180,18 @@ impl Lookup for ClusterNode {
 
     fn occupied<'a>(&'a self, prefix: &'a str) -> Deferred<'a, Vec<(ChannelName, ChannelCounts)>> {
         Box::pin(async move {
-            let query =
-                DirectoryQuery::Occupied { app_id: self.app_id(), prefix: prefix.to_owned() };
-            let all = match self.cluster.query(query).await {
-                Some(QueryAnswer::Occupied(all)) => all,
-                _ => self.cluster.act(|core| core.channels().occupied(self.app, prefix)),
-            };
+            let mut all = Vec::new();
+            for cluster in self.partitions.all() {
+                let (app_id, prefix) = (self.app_id(), prefix.to_owned());
+                let query = DirectoryQuery::Occupied { app_id, prefix: prefix.clone() };
+                all.extend(match cluster.query(query).await {
+                    Some(QueryAnswer::Occupied(all)) => all,
+                    _ => cluster.act(|core| core.channels().occupied(self.app, &prefix)),
+                });
+            }
+            if self.partitions.all().len() > 1 {
+                all.sort_unstable();
+            }
             let named = all.into_iter().filter_map(|(name, sockets, users)| {
                 let name = ChannelName::parse(&name, usize::MAX).ok()?;
                 let counts = channel_counts(&name, sockets, users);
@@ -187,7 +204,7 @@ impl Lookup for ClusterNode {
     fn members<'a>(&'a self, name: &'a ChannelName) -> Deferred<'a, Vec<Arc<str>>> {
         Box::pin(async move {
             let topic = self.on_channel(name, |core, key| core.channels().topic(&key));
-            match self.cluster.query(DirectoryQuery::Members(topic)).await {
+            match self.of_channel(name).query(DirectoryQuery::Members(topic)).await {
                 Some(QueryAnswer::Members(members)) => members.into_iter().map(Arc::from).collect(),
                 _ => self.on_channel(name, |core, key| core.channels().members(&key)),
             }
@@ -217,9 +234,9 @@ impl Lookup for ClusterNode {
     fn socket_count(&self) -> Deferred<'_, u32> {
         Box::pin(async move {
             let query = DirectoryQuery::Connections(self.app_id());
-            match self.cluster.query(query).await {
+            match self.home().query(query).await {
                 Some(QueryAnswer::Connections(count)) => count,
-                _ => self.cluster.act(|core| core.open_sockets(self.app)),
+                _ => self.home().act(|core| core.open_sockets(self.app)),
             }
         })
     }
@@ -251,11 +268,19 @@ impl Evidence for ClusterNode {
         Box::pin(async move {
             let mut names = Vec::new();
             for prefix in prefixes {
-                let (app_id, prefix) = (self.app_id(), prefix.clone());
-                let query = DirectoryQuery::Names { app_id, prefix, most };
-                let Some(QueryAnswer::Names(found)) = self.cluster.query(query).await else {
-                    return self.hub.names(prefixes, most);
-                };
+                let mut found = Vec::new();
+                for cluster in self.partitions.all() {
+                    let (app_id, prefix) = (self.app_id(), prefix.clone());
+                    let query = DirectoryQuery::Names { app_id, prefix, most };
+                    let Some(QueryAnswer::Names(some)) = cluster.query(query).await else {
+                        return self.hub.names(prefixes, most);
+                    };
+                    found.extend(some);
+                }
+                if self.partitions.all().len() > 1 {
+                    found.sort_unstable();
+                    found.truncate(most);
+                }
                 let parsed = found.iter().map(|name| ChannelName::parse(name, usize::MAX));
                 names.extend(parsed.filter_map(Result::ok));
             }
@@ -270,19 +295,19 @@ impl Evidence for ClusterNode {
 
 impl Permits for ClusterNode {
     fn request_permit(&self) -> PermitDecision {
-        self.cluster.act(|core| core.request_permit(self.app))
+        self.home().act(|core| core.request_permit(self.app))
     }
 
     fn release_permit(&self) {
-        self.cluster.act(|core| core.release_permit(self.app));
+        self.home().act(|core| core.release_permit(self.app));
     }
 
     fn open_sockets(&self) -> u32 {
-        self.cluster.act(|core| core.open_sockets(self.app))
+        self.home().act(|core| core.open_sockets(self.app))
     }
 
     fn pending_joins(&self) -> Option<PendingJoins> {
-        PendingJoins::request(&self.cluster, self.app_id())
+        PendingJoins::request(self.partitions.all(), &self.app_id())
     }
 }
 

@@ -2,6 +2,7 @@
 //! come first.
 
 use std::pin::Pin;
+use std::sync::Arc;
 
 use tokio::sync::oneshot;
 
@@ -12,14 +13,26 @@ use crate::cluster::{Cluster, DirectoryQuery};
 pub struct PendingJoins(Pin<Box<dyn Future<Output = ()> + Send>>);
 
 impl PendingJoins {
-    /// Sends a small query behind the joins. Redis answers in order, and outcomes precede the answers on
+    /// Sends a small query behind the joins of each partition. Redis answers in order, and outcomes precede the answers on
     /// the one connection, so this answer means that the joins are decided. `None` without Redis: the
     /// node has decided them itself.
-    pub(super) fn request(cluster: &Cluster, app_id: String) -> Option<Self> {
-        let (waiter, answer) = oneshot::channel();
-        let query = DirectoryQuery::Connections(app_id);
-        let is_sent = cluster.act(|core| core.query(query, waiter));
-        is_sent.then(|| Self(Box::pin(async { drop(answer.await) })))
+    pub(super) fn request(partitions: &[Arc<Cluster>], app_id: &str) -> Option<Self> {
+        let ask = |cluster: &Arc<Cluster>| {
+            let (waiter, answer) = oneshot::channel();
+            let query = DirectoryQuery::Connections(app_id.to_owned());
+            cluster.act(|core| core.query(query, waiter)).then_some(answer)
+        };
+        if let [cluster] = partitions {
+            return ask(cluster).map(|answer| Self(Box::pin(async { drop(answer.await) })));
+        }
+        let answers: Vec<_> = partitions.iter().filter_map(ask).collect();
+        (!answers.is_empty()).then(|| {
+            Self(Box::pin(async {
+                for answer in answers {
+                    drop(answer.await);
+                }
+            }))
+        })
     }
 
     /// Waits for subscriptions of an input before anything else.

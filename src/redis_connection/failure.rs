@@ -37,6 +37,16 @@ pub enum LinkError {
         "the nodes of the Redis Cluster do not agree on the owner of a slot: wait, or run redis-cli --cluster check"
     )]
     NoAgreement,
+    /// Other nodes spread channels differently.
+    #[error(
+        "nodes of this installation run with cluster.partitions = {found}, and this one has {own}: set the same number, or stop all nodes for 15 seconds to change it"
+    )]
+    OtherPartitions {
+        /// The number of those that run.
+        found: u32,
+        /// The number of this node.
+        own: u32,
+    },
     /// Several servers are configured, and this one is alone.
     #[error(
         "{0} is no node of a Redis Cluster, and cluster.url names several servers: name one Redis, its sentinels (redis+sentinel://), or nodes of one Redis Cluster"

@@ -42,9 +42,10 @@ impl KeySpace {
         Self { plain: prefix.to_owned(), stored: prefix.to_owned(), is_sharded: false }
     }
 
-    /// In a Redis Cluster.
+    /// In a Redis Cluster. The prefix of one of several partitions has a tag anyway.
     pub(crate) fn of_redis_cluster(prefix: &str) -> Self {
-        Self { plain: prefix.to_owned(), stored: format!("{prefix}{TAG}"), is_sharded: true }
+        let tag = if prefix.ends_with('}') { "" } else { TAG };
+        Self { plain: prefix.to_owned(), stored: format!("{prefix}{tag}"), is_sharded: true }
     }
 
     /// What all names begin with on the server.
@@ -99,6 +100,8 @@ mod tests {
         }
         assert_eq!((tagged.prefix(), &*tagged.guard()), ("r:{0}", "r:{0}:slot"));
         assert_eq!(tagged.plain("other:all"), "other:all");
+        let part = KeySpace::of_redis_cluster("r:2:{8}");
+        assert_eq!((part.prefix(), &*part.stored("r:2:{8}:all")), ("r:2:{8}", "r:2:{8}:all"));
         assert_eq!((one.words().publish, tagged.words().publish), ("PUBLISH", "SPUBLISH"));
     }
 }

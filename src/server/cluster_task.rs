@@ -1,14 +1,14 @@
 //! The server's part in a cluster: settings from the configuration, the task that keeps the link to
 //! Redis up, the check at the start, and leaving at the end.
 
-use std::pin::Pin;
 use std::time::Duration;
 
 use anyhow::bail;
 
-use crate::cluster::{Cluster, NodeId};
+use crate::cluster::NodeId;
 use crate::config::{ClusterSettings, Config};
 use crate::node::Node;
+use crate::partitions::{LinkTask, Partitions};
 
 /// How long a node that leaves waits for Redis to confirm it; without that its lease runs out.
 pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
@@ -19,20 +19,26 @@ pub(super) fn settings(config: &Config) -> Option<(NodeId, ClusterSettings)> {
     Some((NodeId::from_random(rand::random()), settings))
 }
 
-/// Keeps the link to Redis up; never ends.
-pub(super) type ClusterTask = Pin<Box<dyn Future<Output = ()> + Send>>;
-
-/// The task of a node in a cluster; `None` without one.
-pub(super) fn task(node: &Node, config: &Config) -> anyhow::Result<Option<ClusterTask>> {
+/// The tasks that keep the links to Redis up, one for each partition; none without a cluster.
+pub(super) fn tasks(node: &Node, config: &Config) -> anyhow::Result<Vec<LinkTask>> {
     let Some((cluster, config)) = node.cluster().zip(config.cluster.as_ref()) else {
-        return Ok(None);
+        return Ok(Vec::new());
     };
-    Ok(Some(Box::pin(cluster.link(&config.redis, config.timeout)?)))
+    Ok(cluster.links(&config.redis, config.timeout)?)
+}
+
+/// Deals the tasks out over so many workers.
+pub(super) fn deal(tasks: Vec<LinkTask>, workers: usize) -> Vec<Vec<LinkTask>> {
+    let mut dealt: Vec<Vec<LinkTask>> = (0..workers).map(|_| Vec::new()).collect();
+    for (index, task) in tasks.into_iter().enumerate() {
+        dealt[index % workers].push(task);
+    }
+    dealt
 }
 
 /// Fails if the first attempt to connect has failed. A node without `cluster.required` does without
 /// Redis and serves its own sockets.
-pub(super) fn ensure_connected(cluster: &Cluster) -> anyhow::Result<()> {
+pub(super) fn ensure_connected(cluster: &Partitions) -> anyhow::Result<()> {
     if !cluster.is_connected() {
         bail!(
             "Redis cannot be used (the log says why), and cluster.required is true: start it, or correct cluster.url"
@@ -42,8 +48,8 @@ pub(super) fn ensure_connected(cluster: &Cluster) -> anyhow::Result<()> {
 }
 
 /// Removes this node from the directory, if Redis answers in time.
-pub(super) async fn leave(cluster: &Cluster) {
-    cluster.act(|core| core.depart());
+pub(super) async fn leave(cluster: &Partitions) {
+    cluster.depart();
     if tokio::time::timeout(LEAVE_TIMEOUT, cluster.settled()).await.is_err() {
         tracing::warn!("Redis did not confirm that this node leaves: its lease runs out instead");
     }

@@ -16,8 +16,8 @@ use tokio_util::task::TaskTracker;
 use tokio_util::task::task_tracker::TaskTrackerToken;
 
 use super::acceptor::Acceptor;
-use super::cluster_task::ClusterTask;
 use crate::hub::{Shard, Shards};
+use crate::partitions::LinkTask;
 use crate::stream::{Listener, StdListener};
 use crate::supervision::Pulse;
 
@@ -28,7 +28,7 @@ pub(super) struct Worker {
     pub(super) shards: Arc<Shards>,
     pub(super) shard: Shard,
     /// Runs on this thread too, if it is the only worker.
-    pub(super) cluster_task: Option<ClusterTask>,
+    pub(super) cluster_tasks: Vec<LinkTask>,
     /// Beats as long as the thread gets on.
     pub(super) pulse: Pulse,
 }
@@ -93,7 +93,7 @@ impl Worker {
                 });
             }
             drop(accepting);
-            self.cluster_task.map(tokio::spawn);
+            self.cluster_tasks.into_iter().for_each(|task| drop(tokio::spawn(task)));
             let shard = tokio::spawn(self.shards.run(self.index, self.shard));
             tokio::spawn(keep_a_timer_near(self.pulse));
             tokio::select! {

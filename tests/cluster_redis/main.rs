@@ -24,6 +24,7 @@ mod listing;
 mod losses;
 mod outage;
 mod pacing;
+mod partitions;
 mod refusals;
 mod redis_cluster;
 mod reload;

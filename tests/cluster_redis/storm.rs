@@ -126,7 +126,8 @@ impl StormNode {
         let identity = (NodeId::from_random(rand::random()), cluster.settings.clone());
         let inner =
             Node::in_cluster(&config.apps, &shards, cache, metrics, &HashMap::new(), identity);
-        let link = inner.cluster().unwrap().link(&cluster.redis, cluster.timeout).unwrap();
+        let mut links = inner.cluster().unwrap().links(&cluster.redis, cluster.timeout).unwrap();
+        let link = links.remove(0);
         Self { inner, shards: Mutex::new(turned), link: tokio::spawn(link) }
     }
 
@@ -136,7 +137,7 @@ impl StormNode {
     }
 
     fn is_settled(&self) -> bool {
-        self.inner.cluster().unwrap().act(|core| core.pending_requests()) == 0
+        self.inner.cluster().unwrap().first().act(|core| core.pending_requests()) == 0
     }
 }
 
@@ -213,7 +214,8 @@ async fn assert_agreement(nodes: &[StormNode], tabs: &[Tab]) {
                 *expected
             );
             let spot = ChannelKey::channel(0, &name);
-            let here = node.inner.cluster().unwrap().act(|core| core.channels().members(&spot));
+            let here =
+                node.inner.cluster().unwrap().first().act(|core| core.channels().members(&spot));
             let here: BTreeSet<_> = here.iter().map(ToString::to_string).collect();
             assert!(here.is_empty() || here == *expected, "the mirror of {channel}: {here:?}");
         }

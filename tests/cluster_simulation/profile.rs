@@ -78,6 +78,7 @@ impl Profile {
     pub(crate) fn settings(&self) -> ClusterSettings {
         ClusterSettings {
             prefix: "resound".to_owned(),
+            partitions: 1,
             lease: Duration::from_micros(LEASE),
             local_delivery_after: Duration::from_millis(250),
             queue_bytes: QUEUE_BYTES,

@@ -147,6 +147,7 @@ fn other_value(key: &str) -> &'static str {
         "cluster.required" => "true",
         "cluster.url" | "beside_reverb.url" => "rediss://other.example",
         "cluster.transport" => "pubsub",
+        "cluster.partitions" => "7",
         "cluster.node_addresses" => "10.0.0.5=redis.example",
         "cluster.lease_seconds" => "77",
         "cluster.local_delivery_after_ms" | "cluster.timeout_ms" => "777",

@@ -1,6 +1,6 @@
 //! The Pusher protocol of this server, as transcripts of the messages both sides send.
 //!
-//! Every file under `transcripts/` is played three times: on the rules alone ([`pure`], simulated
+//! Every file under `transcripts/` is played three times (and some of them on a Redis Cluster): on the rules alone ([`pure`], simulated
 //! time), against a whole server, and against three nodes that share a Redis ([`port`]).
 //! `CONFORMANCE_TARGET=127.0.0.1:8080` plays them against any other server as well and prints where
 //! it differs. The language is described in [`transcript`]; README.md names the decision that each file
@@ -27,7 +27,7 @@ use std::net::ToSocketAddrs;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use harness::TestRedis;
+use harness::{TestRedis, TestRedisCluster};
 use play::{Failure, play};
 use port::Port;
 use pure::Pure;
@@ -40,6 +40,14 @@ const SERVERS: usize = 16;
 
 /// Clusters that run at once: three servers each.
 const CLUSTERS: usize = 6;
+
+/// Those about the order of events on different channels, which may be in different partitions.
+const ACROSS_CHANNELS: [&str; 4] = [
+    "events/an_event_to_many_channels_comes_once_per_channel.txt",
+    "events/order_is_kept.txt",
+    "http_batch/events_are_delivered_in_order.txt",
+    "subscribe/a_storm_is_answered_once_each_in_order.txt",
+];
 
 /// Where this suite's files are.
 fn folder() -> PathBuf {
@@ -88,7 +96,7 @@ async fn the_rules_follow_every_transcript() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_follows_every_transcript() {
-    play_all(Mode::Port, SERVERS, None).await;
+    play_all(Mode::Port, SERVERS, None, 1).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -96,24 +104,46 @@ async fn three_nodes_follow_every_transcript() {
     if harness::redis::is_left_out() {
         return;
     }
-    let redis = Arc::new(TestRedis::start().await);
-    play_all(Mode::Cluster, CLUSTERS, Some(redis)).await;
+    let redis = TestRedis::start().await;
+    play_all(Mode::Cluster, CLUSTERS, Some((&redis.url, "")), 1).await;
+}
+
+/// What differs there is the link, and where a channel is; so every fourth one is enough. `CONFORMANCE_EVERY=1` plays
+/// all, `CONFORMANCE_PARTITIONS=1` with one partition.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn three_nodes_with_partitions_on_a_redis_cluster_follow_transcripts() {
+    if harness::redis::is_left_out() {
+        return;
+    }
+    let redis = TestRedisCluster::start().await;
+    #[allow(clippy::disallowed_methods, reason = "no configuration: it selects what is tested")]
+    let number = |name: &str, default: usize| {
+        std::env::var(name).map_or(default, |number| number.parse().unwrap())
+    };
+    let keys = format!("cluster.partitions = {}\n", number("CONFORMANCE_PARTITIONS", 3));
+    let every = number("CONFORMANCE_EVERY", 4);
+    play_all(Mode::Cluster, CLUSTERS, Some((&redis.url(), &keys)), every).await;
 }
 
 /// Plays so many at once, since one that differs may wait until its deadline; with a Redis on several
-/// nodes each.
-async fn play_all(mode: Mode, at_once: usize, redis: Option<Arc<TestRedis>>) {
-    let all: Vec<Transcript> =
-        transcripts().into_iter().filter(|transcript| transcript.plays(mode)).collect();
+/// nodes each. Of all, every first, second or further one.
+async fn play_all(mode: Mode, at_once: usize, redis: Option<(&str, &str)>, every: usize) {
+    let has_partitions = redis.is_some_and(|(_, keys)| !keys.is_empty());
+    let all = transcripts().into_iter().filter(|transcript| {
+        let is_across = ACROSS_CHANNELS.contains(&&*transcript.name);
+        transcript.plays(mode) && !(has_partitions && is_across)
+    });
+    let all: Vec<Transcript> = all.step_by(every).collect();
     let (count, permits) = (all.len(), Arc::new(Semaphore::new(at_once)));
     let mut plays = JoinSet::new();
     for transcript in all {
-        let (permits, redis) = (permits.clone(), redis.clone());
+        let permits = permits.clone();
+        let redis = redis.map(|(url, keys)| (url.to_owned(), keys.to_owned()));
         plays.spawn(async move {
             let _permit = permits.acquire_owned().await;
             let mut subject = match &redis {
                 None => Port::of_our_own(&transcript).await,
-                Some(redis) => Port::of_a_cluster(&transcript, redis).await,
+                Some((url, keys)) => Port::of_a_cluster(&transcript, (url, keys)).await,
             };
             play(&mut subject, &transcript).await.err()
         });

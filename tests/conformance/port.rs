@@ -18,7 +18,7 @@ use tokio_tungstenite::tungstenite::client::IntoClientRequest;
 use tokio_tungstenite::tungstenite::{Error, Message};
 use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
 
-use crate::harness::{Backend, DEADLINE, TestCluster, TestRedis, TestServer};
+use crate::harness::{Backend, DEADLINE, TestCluster, TestServer};
 use crate::play::{Received, Subject};
 use crate::transcript::{Frame, Request, Transcript};
 
@@ -65,9 +65,10 @@ impl Port {
         Self::new(Servers::One(server), &addresses, DEADLINE)
     }
 
-    /// Starts several nodes of one cluster.
-    pub(crate) async fn of_a_cluster(transcript: &Transcript, redis: &TestRedis) -> Self {
-        let cluster = TestCluster::with(redis, NODES, &transcript.toml()).await;
+    /// Starts several nodes of one cluster, with further keys.
+    pub(crate) async fn of_a_cluster(transcript: &Transcript, (url, keys): (&str, &str)) -> Self {
+        let toml = format!("{keys}{}", transcript.toml());
+        let cluster = TestCluster::at(url, NODES, &toml).await;
         let addresses: Vec<_> = cluster.nodes.iter().map(|node| node.address).collect();
         Self::new(Servers::Cluster(cluster), &addresses, DEADLINE)
     }

@@ -34,14 +34,23 @@ impl TestCluster {
 
     /// The same with another configuration.
     pub async fn with(redis: &TestRedis, nodes: usize, toml: &str) -> Self {
-        Self::hasty(redis, nodes, &format!("{PATIENT}{toml}")).await
+        Self::at(&redis.url, nodes, toml).await
+    }
+
+    /// The same with Redis at this address.
+    pub async fn at(url: &str, nodes: usize, toml: &str) -> Self {
+        Self::all(url, nodes, &format!("{PATIENT}{toml}")).await
     }
 
     /// With the time limits of the defaults, or those of the configuration.
     pub async fn hasty(redis: &TestRedis, nodes: usize, toml: &str) -> Self {
+        Self::all(&redis.url, nodes, toml).await
+    }
+
+    async fn all(url: &str, nodes: usize, toml: &str) -> Self {
         let mut cluster = Self::empty();
         for _ in 0..nodes {
-            cluster.join(&redis.url, toml).await;
+            cluster.join(url, toml).await;
         }
         cluster.settle().await;
         cluster

@@ -219,10 +219,17 @@ async fn a_node_of_a_redis_cluster_is_an_input_too() {
     if is_left_out() {
         return;
     }
-    let redis = TestRedis::with(&["--cluster-enabled", "yes"]).await;
+    let mut redis = TestRedis::with(&["--cluster-enabled", "yes"]).await;
     let server = laravel_server(&redis).await;
+    redis.url = format!("redis://127.0.0.1:1,127.0.0.1:{}", redis.port);
+    let by_list = laravel_server(&redis).await;
+    redis.url = format!("redis://127.0.0.1:{}", redis.port);
     let mut socket = server.connect().await;
     socket.subscribe("orders").await;
     publish(&redis, "orders", &message("new", &json!({ "n": 1 }), None)).await;
     assert_event(&mut socket, "orders", "new", r#"{"n":1}"#).await;
+    let mut other = by_list.connect().await;
+    other.subscribe("orders").await;
+    publish(&redis, "orders", &message("new", &json!({ "n": 2 }), None)).await;
+    assert_event(&mut other, "orders", "new", r#"{"n":2}"#).await;
 }

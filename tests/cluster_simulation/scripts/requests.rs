@@ -25,6 +25,7 @@ const USERS: [&str; 5] = ["ann", "bob", "eve", "Zoë", "{7}"];
 pub(crate) fn settings(prefix: &str, streams: bool) -> ClusterSettings {
     ClusterSettings {
         prefix: prefix.to_owned(),
+        partitions: 1,
         lease: LEASE,
         local_delivery_after: Duration::from_millis(250),
         queue_bytes: 1 << 20,

@@ -1,0 +1,166 @@
+//! The parts of an installation: each channel of each app belongs to one, which has a directory, a link and a lock of
+//! its own.
+//!
+//! Owns which part a channel, a user and an app as a whole belong to, and what is asked of all parts. What happens
+//! within one is left to [`cluster`](crate::cluster).
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::app::{App, Apps};
+use crate::cluster::{Cluster, Core, Disagreement, Effect, NodeId, Partition};
+use crate::config::{ClusterSettings, RedisConfig};
+use crate::metrics::Metrics;
+use crate::protocol::ChannelName;
+use crate::redis_connection::LinkError;
+
+mod placement;
+
+use placement::{partition_of, prefix};
+
+/// A link, for as long as it is to be kept up.
+pub type LinkTask = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+/// All parts of an installation, as this node takes part in them. With one, nothing is looked up.
+pub struct Partitions {
+    all: Box<[Arc<Cluster>]>,
+}
+
+impl Partitions {
+    /// None is connected. `apply` is called under the lock of the part that decided the effect.
+    pub fn new(
+        node: NodeId,
+        settings: &ClusterSettings,
+        apps: &[Arc<App>],
+        metrics: &Arc<Metrics>,
+        apply: impl Fn(Effect) + Clone + Send + Sync + 'static,
+    ) -> Self {
+        let count = settings.partitions;
+        let one = |index| {
+            let installation = settings.prefix.clone();
+            let own =
+                ClusterSettings { prefix: prefix(&installation, index, count), ..settings.clone() };
+            let partition = Partition { index, count, installation };
+            let apply = Box::new(apply.clone());
+            Arc::new(Cluster::new((node, partition), own, apps, metrics.clone(), apply))
+        };
+        Self { all: (0..count.max(1)).map(one).collect() }
+    }
+
+    /// Connects each part to Redis. All others wait for the first, which knows whether this node may take part.
+    pub fn links(
+        &self,
+        redis: &RedisConfig,
+        timeout: Duration,
+    ) -> Result<Vec<LinkTask>, LinkError> {
+        let link = |cluster: &Arc<Cluster>| -> Result<LinkTask, LinkError> {
+            let (link, first) = (cluster.link(redis, timeout)?, self.first().clone());
+            let is_first = Arc::ptr_eq(cluster, &first);
+            Ok(Box::pin(async move {
+                if !is_first {
+                    first.admitted().await;
+                }
+                link.await;
+            }))
+        };
+        self.all.iter().map(link).collect()
+    }
+
+    /// The part that has a channel. What belongs to a user is where the app is.
+    pub fn of_channel(&self, app_id: &str, name: &ChannelName) -> &Arc<Cluster> {
+        match self.all.len() {
+            1 => &self.all[0],
+            _ if name.user_id().is_some() => self.home(app_id),
+            count => &self.all[partition_of(app_id, name.as_str(), count as u32)],
+        }
+    }
+
+    /// The part that has what belongs to an app as a whole: its open sockets, and the users who are signed in.
+    pub fn home(&self, app_id: &str) -> &Arc<Cluster> {
+        match self.all.len() {
+            1 => &self.all[0],
+            count => &self.all[partition_of(app_id, "", count as u32)],
+        }
+    }
+
+    /// The part that has what belongs to no app: what operators ask.
+    pub fn first(&self) -> &Arc<Cluster> {
+        &self.all[0]
+    }
+
+    /// All of them.
+    pub fn all(&self) -> &[Arc<Cluster>] {
+        &self.all
+    }
+
+    /// See [`Cluster::put_app`].
+    pub fn put_app(&self, slot: usize, app: &Arc<App>) {
+        self.all.iter().for_each(|cluster| cluster.put_app(slot, app));
+    }
+
+    /// See [`Cluster::claim_apps`].
+    pub fn claim_apps(&self, apps: &Apps) {
+        self.all.iter().for_each(|cluster| cluster.claim_apps(apps));
+    }
+
+    /// This node.
+    pub fn node(&self) -> NodeId {
+        self.first().node()
+    }
+
+    /// Whether every link is up.
+    pub fn is_connected(&self) -> bool {
+        self.all.iter().all(|cluster| cluster.is_connected())
+    }
+
+    /// The numbers of the parts whose link is down; a single part has none.
+    pub fn away(&self) -> Vec<usize> {
+        if self.all.len() == 1 {
+            return Vec::new();
+        }
+        let numbered = self.all.iter().enumerate();
+        numbered.filter(|(_, cluster)| !cluster.is_connected()).map(|(index, _)| index).collect()
+    }
+
+    /// See [`Cluster::disagreements`].
+    pub fn disagreements(&self) -> Vec<Disagreement> {
+        self.first().disagreements()
+    }
+
+    /// Resolves once the first attempt of each link has succeeded or failed. Without the first link, the others make
+    /// none.
+    pub async fn attempted(&self) {
+        self.first().attempted().await;
+        if !self.first().is_connected() {
+            return;
+        }
+        for cluster in &self.all {
+            cluster.attempted().await;
+        }
+    }
+
+    /// Whether no part has more than `cluster.queue_bytes` that wait for Redis.
+    pub fn is_ready(&self) -> bool {
+        self.all.iter().all(|cluster| cluster.is_ready())
+    }
+
+    /// Resolves once that is so.
+    pub async fn ready(&self) {
+        for cluster in &self.all {
+            cluster.ready().await;
+        }
+    }
+
+    /// This node leaves all parts.
+    pub fn depart(&self) {
+        self.all.iter().for_each(|cluster| cluster.act(Core::depart));
+    }
+
+    /// Resolves once no request of any part is pending, or its Redis is away.
+    pub async fn settled(&self) {
+        for cluster in &self.all {
+            cluster.settled().await;
+        }
+    }
+}
