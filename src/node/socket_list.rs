@@ -26,6 +26,9 @@ const ANSWER_WITHIN: Duration = Duration::from_millis(500);
 /// sockets, of which a step compares 256 in 15 µs, take 0.3 s.
 const PAUSE_TIMES: u32 = 4;
 
+/// A step that seems to have taken longer waited for a core itself, which is no reason to wait for it.
+const LONGEST_STEP: Duration = Duration::from_micros(250);
+
 /// What a step costs a worker beside comparing: being woken, and waking the thread that lists.
 const STEP_OVERHEAD: Duration = Duration::from_micros(10);
 
@@ -142,7 +145,7 @@ impl Node {
                 next = looked.next;
                 matched += looked.matched;
                 looked.found.into_iter().for_each(|(rank, found)| list.add(rank, found));
-                owed += (looked.took + STEP_OVERHEAD) * PAUSE_TIMES;
+                owed += (looked.took.min(LONGEST_STEP) + STEP_OVERHEAD) * PAUSE_TIMES;
                 if owed >= SHORTEST_PAUSE {
                     sleep(std::mem::take(&mut owed)).await;
                 }
