@@ -62,10 +62,10 @@ export const page = {
       isShown = true;
       const rows = nodeRows(view, known);
       fill(head, summary(view, rows));
-      keyed(causes, awayLinks(view.nodes), ({ node }) => node, ({ sentence }) => notice('bad', sentence), (element, { sentence }) => write(element, sentence));
+      keyed(causes, awayLinks(view.nodes), ({ key }) => key, ({ sentence }) => notice('bad', sentence), (element, { sentence }) => write(element, sentence));
       nodes.update(rows);
       write(missing, notAsked(view));
-      links.update(view.nodes.flatMap((node) => node.links.map((link) => ({ node: node.node, ...link }))));
+      links.update(view.nodes.flatMap((node) => node.links.map((link, at) => ({ node: node.node, partition: at, ...link }))));
       showDisagreements(disagreements, view);
       losses.update(lossRows(view.nodes));
     }
@@ -113,8 +113,8 @@ function summary({ nodes, state }, rows) {
 
 /** @param {NodeView[]} nodes */
 function awayLinks(nodes) {
-  const away = nodes.flatMap(({ node, links }) => links.filter(({ state }) => state === 'away').map((link) => ({ node, link })));
-  return away.map(({ node, link }) => ({ node, sentence: `Redis is away from node ${node} since ${duration(link.for_ms)}${link.cause ? `: ${link.cause}` : ''}. The node serves its own sockets.` }));
+  const away = nodes.flatMap(({ node, links }) => links.map((link, at) => ({ node, link, key: `${node} ${at}` })).filter(({ link }) => link.state === 'away'));
+  return away.map(({ node, link, key }) => ({ key, sentence: `Redis is away from node ${node} since ${duration(link.for_ms)}${link.cause ? `: ${link.cause}` : ''}. The node serves its own sockets.` }));
 }
 
 /** @param {ClusterView} view */
@@ -162,11 +162,11 @@ function leaseEnd({ ends_in_ms: end, held_for_ms: held }) {
 }
 
 function linkTable() {
-  /** @typedef {Link & { node: string }} LinkRow */
+  /** @typedef {Link & { node: string, partition: number }} LinkRow */
   /** @type {import('../table.js').TableOptions<LinkRow>} */
   const options = {
     caption: 'The links to Redis',
-    key: ({ node, address }) => `${node} ${address}`,
+    key: ({ node, partition }) => `${node} ${partition}`,
     empty: () => h('p', null, 'No node has answered.'),
     columns: [
       { title: 'Node', cell: ({ node }) => node, sort: ({ node }) => node, mono: true },
