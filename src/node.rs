@@ -158,10 +158,8 @@ impl Node {
     ) -> Self {
         let mut node = Self::empty(shards, cache, metrics);
         let local_apps = Arc::new(LocalApps::new(node.metrics.clone(), node.decisions.clone()));
-        let apply = {
-            let local_apps = local_apps.clone();
-            move |effect| local_apps.apply(effect)
-        };
+        let local = local_apps.clone();
+        let apply = move |effect| local.apply(effect);
         let partitions = Partitions::new(id, &settings, &[], &node.metrics, apply);
         node.cluster = Some((Arc::new(partitions), local_apps));
         node.serve(apps, webhooks);
