@@ -85,6 +85,7 @@ describe('hostile texts', () => {
   /** What each page shows of its answers, once it has something to show. */
   const PAGES = [
     { page: 'overview', fields: ['node'] },
+    { page: 'cluster', fields: ['node', 'version', 'address'] },
     { page: `channels/${APP.id}`, fields: ['channel', 'type'] },
     { page: `channels/${APP.id}/presence-room`, fields: ['user_id', 'user_info', 'socket', 'library', 'version', 'sentence'] },
     { page: 'sockets', fields: ['socket', 'address', 'library', 'version'] },
