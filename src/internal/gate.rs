@@ -142,7 +142,7 @@ impl InternalApi {
 
     fn read_only_refusal(&self) -> InternalError {
         let text = if self.access.load().has_token() {
-            "this token reads and changes nothing; send that of internal.token"
+            "this token only reads; send that of internal.token to change something"
         } else {
             "without internal.token nothing is changed over TCP; set it (RESOUND_INTERNAL_TOKEN), or use the \
              unix socket of the process"

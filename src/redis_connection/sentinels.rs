@@ -60,7 +60,7 @@ impl Sentinels {
         let Some((host, port)) = named else {
             let name = &self.primary_name;
             return Err(AttemptError::new(format!(
-                "sentinel {sentinel} knows no primary {name:?}: cluster.url must end with the name that `sentinel monitor` gives it there"
+                "sentinel {sentinel} has no primary {name:?}: cluster.url must end with the name that `sentinel monitor` gives it there"
             )));
         };
         let redis = HostPort { host, port };

@@ -85,7 +85,7 @@ async fn servers_that_are_no_sentinel_or_lack_the_primary_are_named() {
     }
     let (redis, _folder, _sentinel, port) = guarded("").await;
     let other = format!("redis+sentinel://:pw@127.0.0.1:{port}/other");
-    check(&other, &["knows no primary", "other", "sentinel monitor"]).await;
+    check(&other, &["has no primary", "other", "sentinel monitor"]).await;
     let redis = format!("redis+sentinel://:pw@127.0.0.1:{}/main", redis.port);
     check(&redis, &["this is no sentinel", "26379"]).await;
     let direct = format!("redis://127.0.0.1:{port}");

@@ -116,7 +116,7 @@ async fn a_configuration_that_a_start_would_refuse_is_named_before_the_next_star
 async fn one_run_is_made_at_a_time_and_none_for_those_who_only_read() {
     let server = Examined::start().await;
     let refused = server.run(READ_ONLY_TOKEN, "").await;
-    let error = "this token reads and changes nothing; send that of internal.token";
+    let error = "this token only reads; send that of internal.token to change something";
     assert_eq!((refused.status, refused.json()["error"].as_str().unwrap()), (403, error));
     // It accepts connections and answers nothing, so the run takes the time of a probe.
     let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -52,6 +52,6 @@ describe('the page Doctor', () => {
     await tab.untilText('so it needs internal.token');
     assert.equal(await tab.page.getByRole('button', { name: 'Run the checks' }).count(), 0);
     const { status, body } = await world.node.api('/doctor', { method: 'POST', token: READ_ONLY_TOKEN });
-    assert.deepEqual([status, body], [403, { error: 'this token reads and changes nothing; send that of internal.token' }]);
+    assert.deepEqual([status, body], [403, { error: 'this token only reads; send that of internal.token to change something' }]);
   });
 });

@@ -60,7 +60,7 @@ describe('the console', () => {
     const tab = await world.open(t, { token: READ_ONLY_TOKEN });
     await tab.untilText('Read only');
     const { status, body } = await world.node.api('/anything', { method: 'POST', token: READ_ONLY_TOKEN });
-    assert.deepEqual([status, body], [403, { error: 'this token reads and changes nothing; send that of internal.token' }]);
+    assert.deepEqual([status, body], [403, { error: 'this token only reads; send that of internal.token to change something' }]);
   });
 
   test('the keyboard reaches the page and every other page, in the order of what is seen', async (t) => {
