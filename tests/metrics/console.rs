@@ -173,8 +173,7 @@ async fn the_read_only_token_reads_and_every_change_is_refused() {
         for path in ["/internal/v1", "/internal/v1/apps", "/internal/v1/any/thing"] {
             let request = format!("{method} {path}");
             let refused = send(&server, &request, &bearer(READ_ONLY)).await;
-            let text =
-                "{\"error\":\"this token only reads; send that of internal.token to change something\"}";
+            let text = "{\"error\":\"this token only reads; send that of internal.token to change something\"}";
             assert_eq!((refused.status(), refused.text()), (403, text), "{request}");
             let allowed = send(&server, &request, &bearer(TOKEN)).await;
             assert!(matches!(allowed.status(), 404 | 405), "{request}: {}", allowed.status());
