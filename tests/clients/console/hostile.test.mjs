@@ -113,6 +113,8 @@ describe('hostile texts', () => {
     await pusher.trigger('presence-live', 'Shipped', { id: 8 });
     client.disconnect();
     const kinds = { trigger: ['event', 'channels', 'node', 'data', 'source', 'sentence', 'receivers', 'curl', 'resound'], subscribed: ['user_id', 'socket', 'channel'], connected: ['client'], closed: ['by'], refused: ['part', 'cause'], webhook: ['url', 'result'] };
+    // The newest is the first row, and the only trigger that a socket received.
+    await until(async () => (await tab.page.locator('tr.kind-trigger').count()) === 3, 'a row for each trigger');
     for (const [kind, fields] of Object.entries(kinds)) {
       await tab.page.locator(`tr.kind-${kind} button`).first().click();
       await shows(tab, fields);
