@@ -14,10 +14,9 @@ use super::recent_deliveries::{KeptDelivery, RecentDeliveries};
 use super::recent_triggers::{RECEIVERS_MAX, RecentTriggers, ShownChannel, ShownTrigger};
 use crate::explanation::{self, TriggerId, TriggerIds};
 use crate::hub::Hub;
-use crate::observation::now_ms;
 use crate::observation::{
     Connection, Delivery, EventOutcome, JoinOrLeave, Observation, OccurrenceKind, Outline, Payload,
-    Published, TriggerSource, What,
+    Published, TriggerSource, What, now_ms,
 };
 use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, Frame, SocketId, server_message};

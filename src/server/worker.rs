@@ -27,7 +27,7 @@ pub(super) struct Worker {
     pub(super) listeners: Vec<(StdListener, Acceptor)>,
     pub(super) shards: Arc<Shards>,
     pub(super) shard: Shard,
-    /// Runs on this thread too, if it is the only worker.
+    /// The links to Redis that this thread keeps up: all of them if it is the only worker, a share of several partitions.
     pub(super) cluster_tasks: Vec<LinkTask>,
     /// Beats as long as the thread gets on.
     pub(super) pulse: Pulse,

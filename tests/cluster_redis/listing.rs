@@ -1,5 +1,7 @@
 //! Lists of channels and sockets on two nodes, whichever is asked.
 
+use std::sync::Arc;
+
 use serde_json::{Value, json};
 
 use crate::harness::redis::{TestRedis, is_left_out};
@@ -10,16 +12,22 @@ async fn get(node: &TestServer, target: &str) -> Value {
     node.internal_as("GET", &format!("/internal/v1{target}")).await.json()
 }
 
-#[tokio::test]
-async fn channels_and_sockets_of_both_nodes_are_listed() {
-    if is_left_out() {
-        return;
-    }
+/// Two nodes, each with an internal listener, and their Redis, which ends when no test holds it.
+async fn two_nodes() -> (Arc<TestRedis>, TestCluster) {
     let redis = TestRedis::shared().await;
     let toml = format!(
         "internal.listen = [\"127.0.0.1:0\"]\ninternal.token = \"{INTERNAL_TOKEN}\"\n{REVERB_APP}"
     );
     let cluster = TestCluster::with(&redis, 2, &toml).await;
+    (redis, cluster)
+}
+
+#[tokio::test]
+async fn channels_and_sockets_of_both_nodes_are_listed() {
+    if is_left_out() {
+        return;
+    }
+    let (_redis, cluster) = two_nodes().await;
     let (here, there) = (&cluster.nodes[0], &cluster.nodes[1]);
     let (mut ann, mut bob) = (here.connect().await, there.connect().await);
     ann.subscribe_signed("presence-room", Some(r#"{"user_id":"ann"}"#)).await;
@@ -63,11 +71,7 @@ async fn a_socket_is_closed_by_whichever_node_is_asked() {
     if is_left_out() {
         return;
     }
-    let redis = TestRedis::shared().await;
-    let toml = format!(
-        "internal.listen = [\"127.0.0.1:0\"]\ninternal.token = \"{INTERNAL_TOKEN}\"\n{REVERB_APP}"
-    );
-    let cluster = TestCluster::with(&redis, 2, &toml).await;
+    let (_redis, cluster) = two_nodes().await;
     let (here, there) = (&cluster.nodes[0], &cluster.nodes[1]);
     let mut socket = there.connect().await;
     let target = format!("/internal/v1/sockets/{}/terminate", socket.id);
