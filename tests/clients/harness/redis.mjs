@@ -9,7 +9,7 @@ import { endWithUs } from './process.mjs';
 import { freePort, HOST } from './server.mjs';
 import { until, within } from './until.mjs';
 
-const ANSWER_DEADLINE = 5_000;
+const ANSWER_DEADLINE = 30_000;
 const MISSING = 'redis-server is needed for this suite: install redis-server (Debian, Ubuntu), redis (Fedora, Alpine, macOS) or valkey';
 
 /** Starts a Redis; `kept`: its data survives a kill (AOF, written at every command). */

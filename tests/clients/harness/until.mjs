@@ -1,6 +1,7 @@
 // Owns waiting: every wait in these suites ends by an observation or by a deadline, never by a pause of fixed length.
 
-const DEADLINE = 10_000;
+// Only what never happens takes it; on a busy machine a browser alone may need ten seconds to show a page.
+const DEADLINE = 30_000;
 const POLL = 10;
 
 /** Resolves with the promise's value, or rejects naming `what` when the deadline passes first. */
