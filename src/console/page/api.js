@@ -11,6 +11,7 @@ import { token } from './session.js';
 const ROOT = new URL('../internal/v1', document.baseURI);
 const RETRY_FIRST_MS = 500;
 const RETRY_LAST_MS = 8000;
+const ASK_AGAIN_MS = 2000;
 
 /** What the listener refused, with its sentence; `status` 0: it could not be reached. */
 export class ApiError extends Error {
@@ -134,6 +135,24 @@ export function poll(everyMs, ask, failed) {
     ended.abort();
     clearTimeout(timer);
   };
+}
+
+/**
+ * Asks until there is an answer, and hands it on once; returns what ends it.
+ * @template Answer
+ * @param {(signal: AbortSignal) => Promise<Answer>} ask
+ * @param {(answer: Answer) => void} answered
+ * @param {(failure: ApiError) => void} failed Called for each attempt that failed.
+ * @returns {() => void}
+ */
+export function untilAnswered(ask, answered, failed) {
+  const stop = poll(ASK_AGAIN_MS, async (signal) => {
+    const answer = await ask(signal);
+    if (signal.aborted) return;
+    stop();
+    answered(answer);
+  }, failed);
+  return stop;
 }
 
 /**

@@ -10,7 +10,8 @@ import { field, notice, status } from './parts.js';
 const FRAMES_MAX = 200;
 
 /**
- * The form and the frames; `channel` is the field with the channel to subscribe to.
+ * The form and the frames; `channel` is the field with the channel to subscribe to. `enable` is called once there is an app:
+ * until then there is nothing to subscribe to.
  * @param {() => string | undefined} app
  * @param {HTMLInputElement} channel
  * @param {boolean} mayChange
@@ -19,9 +20,9 @@ export function clientView(app, channel, mayChange) {
   const user = h('input', { placeholder: '7', spellcheck: 'false', autocomplete: 'off' });
   const info = h('input', { placeholder: '{"name":"Ann"}', spellcheck: 'false', autocomplete: 'off' });
   const origin = h('input', { placeholder: 'https://app.example.com', spellcheck: 'false', autocomplete: 'off' });
-  const open = h('button', { type: 'submit', class: 'primary', disabled: !mayChange }, 'Subscribe');
+  const open = h('button', { type: 'submit', class: 'primary', disabled: true }, 'Subscribe');
   const close = h('button', { type: 'button', hidden: true, onclick: () => end(status('off', 'Closed')) }, 'Close');
-  const state = h('div', { role: 'status' });
+  const state = h('div', { role: 'status' }, mayChange && status('off', 'Waiting for the list of apps'));
   const frames = h('ol', { class: 'lines frames', tabindex: 0, 'aria-label': 'Frames' });
   let stop = () => {};
 
@@ -73,5 +74,10 @@ export function clientView(app, channel, mayChange) {
     h('div', { class: 'row' }, open, close, state),
   );
   if (!mayChange) fill(state, notice('info', 'This token only looks. Log in with internal.token to subscribe.'));
-  return { content: h('div', { class: 'stack' }, form, frames), stop: () => end(status('off', 'Closed')) };
+  const enable = () => {
+    if (!mayChange || !open.disabled) return;
+    open.disabled = false;
+    fill(state);
+  };
+  return { content: h('div', { class: 'stack' }, form, frames), enable, stop: () => close.hidden || end(status('off', 'Closed')) };
 }

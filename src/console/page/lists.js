@@ -2,7 +2,7 @@
 // What the pages Channels and Sockets share: a choice of the app, a list of facts, what happens now as lines, the end of a
 // socket or a user.
 
-import { get, post, stream } from './api.js';
+import { get, post, stream, untilAnswered } from './api.js';
 import { fill, h } from './dom.js';
 import { time } from './format.js';
 import { announce, confirmed, notice, status } from './parts.js';
@@ -45,21 +45,25 @@ export function figures(figures) {
 }
 
 /**
- * A choice of the app, where there are several: `all` is what stands for all of them.
- * @param {string | undefined} chosen
- * @param {string | null} all
- * @param {(app: string) => void} choose
+ * A choice of the app, where there are several. The list is asked for until it is there; what acts on an app waits for `listed`.
+ * @param {object} options
+ * @param {string | undefined} options.chosen The app of the address, where it names one.
+ * @param {string | null} options.all What stands for all of them, where that can be chosen.
+ * @param {(app: string) => void} options.choose Called when the reader chooses.
+ * @param {(app: string | undefined) => void} [options.listed] Called once, with the app that acts are for; with none where the server has none.
+ * @param {(failure: { message: string }) => void} [options.failed] Called for each attempt that failed.
+ * @returns {{ element: HTMLElement, stop: () => void }}
  */
-export function appChoice(chosen, all, choose) {
+export function appChoice({ chosen, all, choose, listed = () => {}, failed = () => {} }) {
   const select = h('select', { 'aria-label': 'App', onchange: () => choose(select.value) });
   const box = h('div', { class: 'app-choice', hidden: true }, select);
-  const ready = get('apps').then(({ apps }) => {
-    fill(select, all !== null && h('option', { value: '' }, all), apps.map((/** @type {string} */ app) => h('option', { value: app }, `App ${app}`)));
+  const show = (/** @type {{ apps: string[] }} */ { apps }) => {
+    fill(select, all !== null && h('option', { value: '' }, all), apps.map((app) => h('option', { value: app }, `App ${app}`)));
     select.value = chosen ?? (all === null ? apps[0] : '');
     box.hidden = apps.length < 2;
-    return /** @type {string[]} */ (apps);
-  });
-  return { element: box, ready };
+    listed(chosen ?? apps[0]);
+  };
+  return { element: box, stop: untilAnswered((signal) => get('apps', {}, { signal }), show, failed) };
 }
 
 /**

@@ -29,7 +29,8 @@ const addressOf = (app, channel) => `#/channels/${encodeURIComponent(app)}/${enc
  * @param {Context} context
  */
 function list(root, { parameters, about }) {
-  let app = parameters[0];
+  /** Known once the list of apps is there. @type {string | undefined} */
+  let app;
   let stop = () => {};
   const search = h('input', { type: 'search', placeholder: 'Name contains…', 'aria-label': 'Search channels', spellcheck: 'false' });
   const order = h('select', { 'aria-label': 'Which channels first' }, h('option', { value: 'name' }, 'By name'), h('option', { value: 'subscriptions' }, 'Most subscriptions'), h('option', { value: 'members' }, 'Most members'));
@@ -49,32 +50,36 @@ function list(root, { parameters, about }) {
     { title: 'Members', cell: (row) => number(row.members), sort: (row) => row.members ?? -1, numeric: true },
     { title: 'Last event', cell: (row) => cached(row.has_cached_event) },
   ];
-  const rows = table({ caption: 'Occupied channels', columns, key: (row) => row.channel, href: (row) => addressOf(app, row.channel), empty: none });
+  const rows = table({ caption: 'Occupied channels', columns, key: (row) => row.channel, href: (row) => addressOf(app ?? '', row.channel), empty: none });
+  let isOver = false;
   const start = () => {
     stop();
+    const of = app;
+    if (of === undefined || isOver) return;
     const ask = async (/** @type {AbortSignal} */ signal) => {
-      const found = await get(['apps', app, 'channels'], { search: search.value, sort: order.value, limit: 500 }, { signal });
+      const found = await get(['apps', of, 'channels'], { search: search.value, sort: order.value, limit: 500 }, { signal });
       showFailure(failed, null);
       write(count, counted(found.matched, 'channel'));
       rows.update(found.channels, found.more);
     };
     stop = poll(EVERY_MS, ask, (failure) => showFailure(failed, failure));
   };
-  const choice = appChoice(app, null, (chosen) => ((app = chosen), start()));
+  /** @param {string | undefined} first */
+  function listed(first) {
+    showFailure(failed, null);
+    app = first;
+    if (app === undefined) root.append(empty('This server has no app', 'Add one to the configuration; the page Apps shows how.', h('a', { class: 'button', href: '#/apps' }, 'Apps')));
+    start();
+  }
+  const choice = appChoice({ chosen: parameters[0], all: null, choose: (chosen) => ((app = chosen), start()), listed, failed: (failure) => showFailure(failed, failure) });
   search.addEventListener('input', settled(start));
   order.addEventListener('change', start);
   root.append(h('div', { class: 'filters' }, search, order, choice.element, count), failed, rows.element);
-  let isOver = false;
-  choice.ready.then(
-    (apps) => {
-      app ??= apps[0];
-      if (isOver) return;
-      if (app === undefined) root.append(empty('This server has no app', 'Add one to the configuration; the page Apps shows how.', h('a', { class: 'button', href: '#/apps' }, 'Apps')));
-      else start();
-    },
-    (failure) => showFailure(failed, failure),
-  );
-  return () => ((isOver = true), stop());
+  return () => {
+    isOver = true;
+    choice.stop();
+    stop();
+  };
 }
 
 /**

@@ -38,9 +38,14 @@ export const page = {
     const [failed, results] = [h('div', { role: 'alert' }), h('div', { class: 'stack' })];
     const url = h('input', { type: 'url', placeholder: 'https://ws.example.com', spellcheck: 'false', autocomplete: 'off' });
     const origin = h('input', { type: 'url', placeholder: 'https://example.com', spellcheck: 'false', autocomplete: 'off' });
-    const button = h('button', { type: 'submit', class: 'primary' }, 'Run the checks');
-    const choice = appChoice('', null, (chosen) => (app = chosen));
-    choice.ready.then(([first]) => (app = first ?? ''), () => {});
+    const button = h('button', { type: 'submit', class: 'primary', disabled: true }, 'Run the checks');
+    const listed = (/** @type {string | undefined} */ first) => {
+      showFailure(failed, null);
+      // Without an app the checks that need one say so.
+      app = first ?? '';
+      button.disabled = false;
+    };
+    const choice = appChoice({ chosen: undefined, all: null, choose: (chosen) => (app = chosen), listed, failed: (failure) => showFailure(failed, failure) });
     const ended = new AbortController();
     const run = async (/** @type {Event} */ event) => {
       event.preventDefault();
@@ -66,7 +71,10 @@ export const page = {
       h('div', { class: 'row end' }, choice.element, button));
     root.append(mayChange ? form : notice('info', 'This token looks and changes nothing. A run publishes events on channels of its own, so it needs internal.token; or run ', h('code', null, 'resound doctor'), ' on the machine of the server.'), failed, results);
     fill(results, mayChange ? nothingYet() : null);
-    return () => ended.abort();
+    return () => {
+      choice.stop();
+      ended.abort();
+    };
   },
 };
 

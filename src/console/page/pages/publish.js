@@ -3,7 +3,7 @@
 
 import { post } from '../api.js';
 import { fill, h, write } from '../dom.js';
-import { appChoice } from '../lists.js';
+import { appChoice, showFailure } from '../lists.js';
 import { announce, empty, field, notice, section, status } from '../parts.js';
 import { clientView } from '../client_view.js';
 
@@ -27,7 +27,9 @@ const namesOf = (text) => text.split(',').map((name) => name.trim()).filter(Bool
 export const page = {
   title: 'Publish',
   render(root, { query, mayChange }) {
-    let app = query.get('app') ?? undefined;
+    /** Known once the list of apps is there: what acts on it is disabled until then. @type {string | undefined} */
+    let app;
+    let isSending = false;
     /** @type {Event[]} */
     let batch = [];
     const channel = h('input', { value: query.get('channel') ?? KINDS[0].channel, required: true, spellcheck: 'false', autocomplete: 'off' });
@@ -35,7 +37,8 @@ export const page = {
     const data = h('textarea', { rows: 6, spellcheck: 'false' });
     data.value = '{\n  "id": 7\n}';
     const except = h('input', { placeholder: '1234.5678', pattern: '[0-9]+\\.[0-9]+', spellcheck: 'false', autocomplete: 'off' });
-    const [note, kindHint, result, queued] = [h('div'), h('small'), h('div', { class: 'results', role: 'status' }), h('ol', { class: 'lines' })];
+    const [failed, note, kindHint, result, queued] = [h('div'), h('div'), h('small'), h('div', { class: 'results', role: 'status' }), h('ol', { class: 'lines' })];
+    const state = h('span', { class: 'soft', role: 'status' });
     const send = h('button', { type: 'submit', class: 'primary' }, 'Publish');
     const add = h('button', { type: 'button' }, 'Add to a batch');
     const sendBatch = h('button', { type: 'button', class: 'primary', hidden: true }, 'Publish the batch');
@@ -54,21 +57,27 @@ export const page = {
       if (!mayChange) sentence = 'This token only looks. Log in with internal.token to publish.';
       else if (encrypted) sentence = `Events of ${encrypted} are encrypted by the back end, which alone has the key. Publish there: in Laravel, new EncryptedPrivateChannel(…).`;
       fill(note, sentence && notice(mayChange ? 'warn' : 'info', sentence));
-      for (const button of [send, add, sendBatch]) button.disabled = sentence !== null || app === undefined;
+      write(state, mayChange && app === undefined ? 'Waiting for the list of apps' : '');
+      for (const button of [send, add, sendBatch]) button.disabled = sentence !== null || app === undefined || isSending;
     }
 
-    /** @param {string} route @param {unknown} body @param {HTMLButtonElement} button */
-    async function publish(route, body, button) {
-      if (app === undefined) return;
-      button.disabled = true;
+    /** Whether it was accepted. @param {string} route @param {unknown} body */
+    async function publish(route, body) {
+      if (app === undefined || isSending) return false;
+      let isAccepted = false;
+      isSending = true;
+      check();
       try {
         const answer = await post(['apps', app, route], body);
+        isAccepted = true;
         fill(result, answer.nodes === 'this' && notice('warn', 'Redis is away, so the event reached the sockets of this node only.'), answer.verdicts.map(verdict));
         announce(answer.verdicts.map((/** @type {any} */ one) => one.sentence).join(' '));
       } catch (failure) {
         fill(result, notice('bad', failure instanceof Error ? failure.message : String(failure)));
       }
+      isSending = false;
       check();
+      return isAccepted;
     }
 
     function showBatch() {
@@ -82,7 +91,7 @@ export const page = {
       'form',
       {
         class: 'publish',
-        onsubmit: (/** @type {globalThis.Event} */ submitted) => (submitted.preventDefault(), publish('events', event(), send)),
+        onsubmit: (/** @type {globalThis.Event} */ submitted) => (submitted.preventDefault(), publish('events', event())),
       },
       h('div', { class: 'field', role: 'group', 'aria-label': 'Kind of channel' }, h('div', { class: 'row' }, kinds), kindHint),
       field('Channel', channel, 'Several with commas between. The name on the wire, with its prefix.'),
@@ -90,7 +99,7 @@ export const page = {
       field('Data', data, 'JSON, or any text. Clients get it as it is, in one line.'),
       field('Except socket', except, 'The socket that does not get it, as toOthers() excludes it. Empty for none.'),
       note,
-      h('div', { class: 'row' }, send, add, sendBatch),
+      h('div', { class: 'row' }, send, add, sendBatch, state),
       queued,
     );
     add.addEventListener('click', () => {
@@ -100,25 +109,35 @@ export const page = {
     });
     sendBatch.addEventListener('click', async () => {
       // An event of a batch has one channel.
-      const events = batch.flatMap(({ channels, ...one }) => channels.map((of) => ({ ...one, channel: of })));
-      batch = [];
+      const sent = batch;
+      const events = sent.flatMap(({ channels, ...one }) => channels.map((of) => ({ ...one, channel: of })));
+      if (!(await publish('batch_events', { batch: events }))) return;
+      batch = batch.filter((one) => !sent.includes(one));
       showBatch();
-      await publish('batch_events', { batch: events }, sendBatch);
     });
     channel.addEventListener('input', check);
     const client = clientView(() => app, channel, mayChange);
-    const choice = appChoice(app, null, (chosen) => ((app = chosen), client.stop()));
-    choice.ready.then(
-      (apps) => {
-        app ??= apps[0];
-        if (app === undefined) fill(root, empty('This server has no app', 'Add one to the configuration; the page Apps shows how.', h('a', { class: 'button', href: '#/apps' }, 'Apps')));
-        check();
-      },
-      (failure) => fill(note, notice('bad', failure.message)),
-    );
+    /** @param {string | undefined} first */
+    function listed(first) {
+      showFailure(failed, null);
+      app = first;
+      if (app === undefined) fill(root, empty('This server has no app', 'Add one to the configuration; the page Apps shows how.', h('a', { class: 'button', href: '#/apps' }, 'Apps')));
+      else client.enable();
+      check();
+    }
+    const choice = appChoice({
+      chosen: query.get('app') ?? undefined,
+      all: null,
+      choose: (chosen) => ((app = chosen), client.stop()),
+      listed,
+      failed: (failure) => showFailure(failed, failure),
+    });
     check();
-    root.append(choice.element, h('div', { class: 'columns' }, h('div', { class: 'stack' }, section('An event', form), result), section('As a client', client.content)));
-    return client.stop;
+    root.append(choice.element, failed, h('div', { class: 'columns' }, h('div', { class: 'stack' }, section('An event', form), result), section('As a client', client.content)));
+    return () => {
+      choice.stop();
+      client.stop();
+    };
   },
 };
 

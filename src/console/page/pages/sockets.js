@@ -37,6 +37,7 @@ function why({ by, code, reason }) {
 function list(root, { query, about }) {
   let app = query.get('app') ?? '';
   let isClosed = query.get('state') === 'closed';
+  let isOver = false;
   let stop = () => {};
   const search = h('input', { type: 'search', value: query.get('search') ?? '', placeholder: 'Id, user, address, channel or client…', 'aria-label': 'Search sockets', spellcheck: 'false' });
   const option = (/** @type {[string, string]} */ [value, text]) => h('option', { value }, text);
@@ -67,6 +68,7 @@ function list(root, { query, about }) {
 
   function start() {
     stop();
+    if (isOver) return;
     const ask = async (/** @type {AbortSignal} */ signal) => {
       const found = await get('sockets', { search: search.value, app, sort: order.value, state: isClosed ? 'closed' : 'open', limit: 100 }, { signal });
       showFailure(failed, null);
@@ -76,13 +78,16 @@ function list(root, { query, about }) {
     stop = poll(EVERY_MS, ask, (failure) => showFailure(failed, failure));
   }
 
-  const choice = appChoice(app, 'All apps', (chosen) => ((app = chosen), start()));
-  choice.ready.catch(() => {});
+  const choice = appChoice({ chosen: app, all: 'All apps', choose: (chosen) => ((app = chosen), start()) });
   search.addEventListener('input', settled(start));
   order.addEventListener('change', start);
   root.append(h('div', { class: 'filters' }, search, states, order, choice.element, count), failed, place);
   choose(isClosed);
-  return () => stop();
+  return () => {
+    isOver = true;
+    choice.stop();
+    stop();
+  };
 }
 
 /** @type {import('../table.js').Column<Socket>} */
