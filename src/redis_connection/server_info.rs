@@ -59,14 +59,17 @@ impl ServerInfo {
 
     /// Whether it is a sentinel, which accepts subscriptions and sends nothing that other programs publish.
     pub(crate) fn is_sentinel(&self) -> bool {
-        self.info.get::<String>("redis_mode").as_deref() == Some("sentinel")
+        self.mode().as_deref() == Some("sentinel")
     }
 
     /// Whether it is a node of a Redis Cluster.
     pub(crate) fn is_cluster(&self) -> bool {
-        let mode: Option<String> =
-            self.info.get("redis_mode").or_else(|| self.info.get("server_mode"));
-        mode.as_deref() == Some("cluster")
+        self.mode().as_deref() == Some("cluster")
+    }
+
+    /// Redis and Valkey have different names for it.
+    fn mode(&self) -> Option<String> {
+        self.info.get("redis_mode").or_else(|| self.info.get("server_mode"))
     }
 
     /// What the names of a cluster with this prefix are there.
@@ -145,8 +148,10 @@ mod tests {
 
     #[test]
     fn a_sentinel_is_no_redis() {
-        let info = "redis_version:7.0.15\r\nredis_mode:sentinel\r\n";
-        assert!(matches!(check(info), Err(LinkError::IsSentinel)));
+        for mode in ["redis_mode", "server_mode"] {
+            let info = format!("redis_version:7.2.4\r\n{mode}:sentinel\r\n");
+            assert!(matches!(check(&info), Err(LinkError::IsSentinel)), "{mode}");
+        }
     }
 
     #[test]
