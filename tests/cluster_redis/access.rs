@@ -16,12 +16,15 @@ fn documented_rights() -> &'static str {
     line.expect("config/README.md has the line of an ACL file")
 }
 
-/// The same in a Redis Cluster, for this prefix. Redis 7.0 has no `client|setinfo`.
-pub(crate) fn cluster_rights(prefix: &str) -> String {
+/// The same in a Redis Cluster, for this prefix.
+pub(crate) async fn cluster_rights(prefix: &str, redis: &TestRedis) -> String {
     let line =
         GUIDE.lines().find_map(|line| line.strip_prefix("In a Redis Cluster it also needs `"));
     let more = line.and_then(|line| line.split_once('`')).expect("the rights there").0;
-    let rights = documented_rights().replace("+client|setinfo ", "");
+    let mut rights = documented_rights().to_owned();
+    if is_unknown("client|setinfo", redis).await {
+        rights = rights.replace("+client|setinfo ", "");
+    }
     let rights = rights.replace("~resound", &format!("~{prefix}"));
     format!("{} {more}", rights.replace("&resound", &format!("&{prefix}")))
 }

@@ -22,7 +22,7 @@ const PORTS: Range<u16> = 10_000..32_000;
 /// The one that is shared by tests that need none of their own.
 static SHARED: Mutex<Weak<TestRedis>> = Mutex::const_new(Weak::new());
 
-/// A running `redis-server`.
+/// A running server of the [`program`].
 pub struct TestRedis {
     pub port: u16,
     /// Where it writes.
@@ -41,20 +41,30 @@ pub struct Process {
     log: UnboundedReceiver<String>,
 }
 
+/// The program that every test starts: that of `TEST_REDIS_SERVER`, such as `valkey-server`, or `redis-server`.
+pub fn program() -> String {
+    variable("TEST_REDIS_SERVER").unwrap_or_else(|| "redis-server".to_owned())
+}
+
+#[allow(clippy::disallowed_methods, reason = "no configuration: it selects what is tested")]
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
 /// Whether tests that need a Redis are left out, because there is none here. `tests/run` requires
 /// all suites (`TEST_SUITES=all`), and then they fail instead.
 pub fn is_left_out() -> bool {
-    let mut command = Command::new("redis-server");
+    let program = program();
+    let mut command = Command::new(&program);
     let found = command.arg("--version").stdout(Stdio::null()).status();
     if found.is_ok_and(|status| status.success()) {
         return false;
     }
-    #[allow(clippy::disallowed_methods, reason = "no configuration: it selects what is tested")]
-    let wanted = std::env::var("TEST_SUITES").unwrap_or_default();
-    assert_ne!(wanted, "all", "redis-server is missing: install the package redis-server");
+    let wanted = variable("TEST_SUITES").unwrap_or_default();
+    assert_ne!(wanted, "all", "{program} is missing: install the package {program}");
     let name = std::thread::current().name().unwrap_or_default().to_owned();
     // Past the test runner, which shows nothing of a test that passes.
-    let text = format!("LEFT OUT: {name} (redis-server is missing); tests/run installs it\n");
+    let text = format!("LEFT OUT: {name} ({program} is missing); tests/run installs it\n");
     let _ = std::io::stderr().write_all(text.as_bytes());
     true
 }
@@ -98,7 +108,7 @@ impl TestRedis {
                 return Self { port, folder, url, authority: None, arguments, process };
             }
         }
-        panic!("redis-server ends at once with the options {options:?}");
+        panic!("the server ends at once with the options {options:?}");
     }
 
     /// Ends it as a crash of its machine would.
@@ -173,7 +183,7 @@ impl TestRedis {
 impl Process {
     /// A server that has logged `ready`; `None` if it ends before.
     pub async fn start(arguments: &[String], ready: &str) -> Option<Self> {
-        let mut command = Command::new("redis-server");
+        let mut command = Command::new(program());
         command.args(arguments);
         Self::start_by(command, ready).await
     }
@@ -181,7 +191,7 @@ impl Process {
     /// The same of a command that starts the server, such as in a network namespace.
     pub async fn start_by(mut command: Command, ready: &str) -> Option<Self> {
         let started = command.stdin(Stdio::null()).stdout(Stdio::piped()).spawn();
-        let mut child = started.expect("redis-server, of the package redis-server, is installed");
+        let mut child = started.expect("the server of the tests is installed");
         let lines = BufReader::new(child.stdout.take().unwrap()).lines();
         let (line_read, log) = unbounded_channel();
         std::thread::spawn(move || {

@@ -86,7 +86,7 @@ async fn a_certificate_and_a_user_with_few_rights_are_enough() {
     let redis = TestRedisCluster::over_tls(options.as_flattened(), &files[2]).await;
     for transport in ["pubsub", "streams"] {
         let mut cluster = TestCluster::empty();
-        let rights = cluster_rights(&cluster.prefix);
+        let rights = cluster_rights(&cluster.prefix, &redis.nodes[0]).await;
         for node in &redis.nodes {
             let user = ["ACL", "SETUSER", "node", "reset", "on", ">opens"];
             let words: Vec<&str> = user.into_iter().chain(rights.split(' ')).collect();
