@@ -48,7 +48,7 @@ pub(crate) struct Cost {
 
 impl Cost {
     pub(crate) fn measure() -> anyhow::Result<Self> {
-        let redis = Redis::start()?;
+        let redis = Redis::start(&[])?;
         let runtime = runtime::Builder::new_current_thread().enable_all().build()?;
         let mut node = connect(&redis, &runtime, 1)?;
         let mut listeners = Vec::new();
@@ -78,7 +78,7 @@ impl Cost {
 
 /// A node with the settings as shipped, whose lease outlasts the measurement.
 fn connect(redis: &Redis, runtime: &Runtime, node: u64) -> anyhow::Result<RedisClient> {
-    let port = redis.url().rsplit(':').next().context("a port")?.parse()?;
+    let port = redis.port();
     let config = RedisConfig {
         address: RedisAddress::Tcp { host: "127.0.0.1".to_owned(), port, tls: false },
         username: None,

@@ -5,13 +5,16 @@
 //! slow reader? Every scenario runs against the real binary as a process of its own, over
 //! loopback, in rounds; medians are shown. The floor is the bare loop (`bare_loop.rs`), which is
 //! measured in the same rounds: one thread that writes one made frame to every socket. Of several
-//! nodes, two are measured on a real Redis, with both wires, beside one node that needs none.
+//! nodes, two are measured on a real Redis, with both wires, beside one node that needs none, and with
+//! channels that are spread over partitions.
 //!
 //! ```sh
 //! cargo bench --bench load                                  # all of it, about 25 minutes
 //! cargo bench --bench load -- --quick                       # shows that it works, in a minute
 //! cargo bench --bench load -- --only fan-out,api --rounds 3 --server target/release/resound
 //! cargo bench --bench load -- --only cluster                # what several nodes cost
+//! cargo bench --bench load -- --only partitions             # on one Redis, on a Redis Cluster
+//! cargo bench --bench load -- --only faults                 # slots that move, a master that dies
 //! cargo bench --bench load -- --only consoles --rounds 1 --long   # three open consoles, for five minutes
 //! cargo bench --bench load -- --peer soketi,4711,http://127.0.0.1:6001,app-id,app-key,app-secret
 //! ```
@@ -53,13 +56,16 @@ mod options;
 mod pool;
 mod process;
 mod redis;
+mod redis_servers;
 mod scenarios;
 mod sheet;
+mod slots;
 mod subject;
 mod table;
 mod tls_pool;
 mod traffic;
 mod viewer;
+mod watcher;
 
 fn main() -> ExitCode {
     let options = Options::parse();
@@ -121,7 +127,9 @@ fn verdict(options: &Options, table: &Table) -> ExitCode {
 }
 
 fn check_names(only: &[String]) -> anyhow::Result<()> {
-    let all = scenarios::ONE_SERVER.iter().chain(&scenarios::SEVERAL_NODES);
+    let several =
+        scenarios::SEVERAL_NODES.iter().chain(&scenarios::PARTITIONS).chain(&scenarios::FAULTS);
+    let all = scenarios::ONE_SERVER.iter().chain(several);
     let all: Vec<&str> = all.map(|scenario| scenario.name).collect();
     for chosen in only {
         let is_there = all.iter().any(|name| sheet::names(chosen, name));

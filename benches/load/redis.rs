@@ -20,10 +20,10 @@ pub(crate) struct Redis {
 }
 
 impl Redis {
-    pub(crate) fn start() -> anyhow::Result<Self> {
+    /// With further options; `$free` in one of them is a port without a listener.
+    pub(crate) fn start(options: &[&str]) -> anyhow::Result<Self> {
         for _ in 0..TRIES {
-            let free = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port();
-            if let Some(redis) = Self::at(free)? {
+            if let Some(redis) = Self::at(free_port()?, options)? {
                 return Ok(redis);
             }
         }
@@ -31,11 +31,14 @@ impl Redis {
     }
 
     /// `None` if it ends at once.
-    fn at(port: u16) -> anyhow::Result<Option<Self>> {
+    fn at(port: u16, options: &[&str]) -> anyhow::Result<Option<Self>> {
         let folder = Folder::new()?;
         let mut command = Command::new("redis-server");
         command.args(["--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]);
         command.arg("--port").arg(port.to_string()).arg("--dir").arg(folder.path());
+        for option in options {
+            command.arg(option.replace("$free", &free_port()?.to_string()));
+        }
         command.stdin(Stdio::null()).stdout(Stdio::piped());
         let missing = "redis-server cannot be started: install the package redis-server";
         let mut child = command.spawn().context(missing)?;
@@ -52,7 +55,15 @@ impl Redis {
         self.process.id()
     }
 
+    pub(crate) fn port(&self) -> u16 {
+        self.port
+    }
+
     pub(crate) fn url(&self) -> String {
         format!("redis://127.0.0.1:{}", self.port)
     }
+}
+
+fn free_port() -> anyhow::Result<u16> {
+    Ok(TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?.local_addr()?.port())
 }

@@ -14,11 +14,13 @@ mod cluster;
 mod connect;
 mod consoles;
 mod deflate;
+mod faults;
 mod fan_out;
 mod flood;
 mod idle;
 mod lanes;
 mod lists;
+mod partitions;
 mod presence;
 mod scrape;
 mod slow_reader;
@@ -47,6 +49,12 @@ pub(crate) const ONE_SERVER: [Scenario; 16] = [
 
 /// The scenarios of two nodes and their Redis.
 pub(crate) const SEVERAL_NODES: [Scenario; 3] = cluster::SCENARIOS;
+
+/// The same with several partitions, on each layout of Redis servers.
+pub(crate) const PARTITIONS: [Scenario; 2] = partitions::SCENARIOS;
+
+/// What becomes of events and members while a Redis Cluster changes.
+pub(crate) const FAULTS: [Scenario; 2] = faults::SCENARIOS;
 
 /// One situation of a server.
 pub(crate) struct Scenario {

@@ -5,8 +5,9 @@
 use std::path::Path;
 
 use crate::options::Options;
+use crate::redis_servers::Layout;
 use crate::scenarios::{self, Scenario};
-use crate::subject::{Kind, Wire};
+use crate::subject::{Kind, Spread, Wire};
 
 /// One table before it is measured.
 pub(crate) struct Sheet {
@@ -15,35 +16,75 @@ pub(crate) struct Sheet {
     pub(crate) headings: [&'static str; 2],
     /// What has to hold the bounds.
     pub(crate) ours: Kind,
-    pub(crate) beside: Kind,
+    pub(crate) beside: Option<Kind>,
     /// A column each, behind the verdict.
     pub(crate) rest: Vec<Kind>,
 }
 
 impl Sheet {
-    /// Both tables, with the chosen scenarios.
-    pub(crate) fn all(options: &Options, program: &Path) -> [Self; 2] {
+    /// All tables, with the chosen scenarios.
+    pub(crate) fn all(options: &Options, program: &Path) -> Vec<Self> {
         let program = program.to_owned();
         let server = Self {
             scenarios: chosen(&scenarios::ONE_SERVER, &options.only),
             headings: ["scenario", "reference"],
             ours: Kind::Server(program.clone()),
-            beside: Kind::BareLoop,
+            beside: Some(Kind::BareLoop),
             rest: options.peers.iter().cloned().map(Box::new).map(Kind::Peer).collect(),
         };
         let nodes = Self {
             scenarios: chosen(&scenarios::SEVERAL_NODES, &options.only),
             headings: ["two nodes and Redis", Wire::Streams.name()],
             ours: Kind::TwoNodes(program.clone(), Wire::Pubsub),
-            beside: Kind::TwoNodes(program.clone(), Wire::Streams),
-            rest: vec![Kind::OneNode(program)],
+            beside: Some(Kind::TwoNodes(program.clone(), Wire::Streams)),
+            rest: vec![Kind::OneNode(program.clone())],
         };
-        [server, nodes]
+        let layouts = [Layout::One, Layout::RedisCluster];
+        let spread = scenarios::PARTITIONS.iter().zip(layouts);
+        let spread = spread.map(|(scenario, layout)| {
+            let scenarios = chosen(std::slice::from_ref(scenario), &options.only);
+            Self::of_partitions(scenarios, layout, options.quick, &program)
+        });
+        let faults = chosen(&scenarios::FAULTS, &options.only);
+        let faults = Self::of_faults(faults, options.quick, &program);
+        [server, nodes].into_iter().chain(spread).chain([faults]).collect()
+    }
+
+    /// A column for each wire; streams lose nothing, and show that all works.
+    fn of_faults(scenarios: Vec<&'static Scenario>, quick: bool, program: &Path) -> Self {
+        let layout = Layout::WithReplicas;
+        let spread = |wire: Wire| {
+            let (program, heading) = (program.to_owned(), wire.name());
+            Kind::Spread(Box::new(Spread { program, heading, layout, wire, partitions: 1 }))
+        };
+        let headings = [layout.heading(), Wire::Pubsub.name()];
+        let beside = (!quick).then(|| spread(Wire::Pubsub));
+        Self { scenarios, headings, ours: spread(Wire::Streams), beside, rest: Vec::new() }
+    }
+
+    /// A column for each number of partitions; the largest shows that all works.
+    fn of_partitions(
+        scenarios: Vec<&'static Scenario>,
+        layout: Layout,
+        quick: bool,
+        program: &Path,
+    ) -> Self {
+        let spread = |(partitions, heading): (u32, &'static str)| {
+            let program = program.to_owned();
+            let wire = Wire::Pubsub;
+            Kind::Spread(Box::new(Spread { program, heading, layout, wire, partitions }))
+        };
+        let [one, four, sixteen] = [(1, "1 partition"), (4, "4 partitions"), (16, "16 partitions")];
+        let (ours, beside, rest) = match quick {
+            true => (spread(sixteen), None, Vec::new()),
+            false => (spread(one), Some(spread(four)), vec![spread(sixteen)]),
+        };
+        Self { scenarios, headings: [layout.heading(), four.1], ours, beside, rest }
     }
 
     /// The subjects of a scenario, in the order of each round.
     pub(crate) fn subjects(&self, scenario: &Scenario) -> Vec<&Kind> {
-        let beside = scenario.beside.then_some(&self.beside);
+        let beside = self.beside.as_ref().filter(|_| scenario.beside);
         [&self.ours].into_iter().chain(beside).chain(&self.rest).collect()
     }
 }

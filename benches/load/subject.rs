@@ -1,10 +1,11 @@
-//! The processes that are measured: this server, two nodes and their Redis, the bare loop, a peer
+//! The processes that are measured: this server, two nodes and their Redis servers, the bare loop, a peer
 //! that runs already.
 //!
 //! Owns how each is started and ended. What is measured is left to the scenarios.
 
 use std::fs;
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -14,6 +15,7 @@ use resound_load::{Credentials, Target, TlsTrust};
 use crate::options::Peer;
 use crate::process::{Folder, Process};
 use crate::redis::Redis;
+use crate::redis_servers::Layout;
 
 const ID: &str = "load";
 const KEY: &str = "load-key";
@@ -28,10 +30,22 @@ pub(crate) enum Kind {
     OneNode(PathBuf),
     /// Two of it and one Redis.
     TwoNodes(PathBuf, Wire),
+    /// Two of it and several Redis servers, or several partitions.
+    Spread(Box<Spread>),
     /// What the kernel allows.
     BareLoop,
     /// Another server.
     Peer(Box<Peer>),
+}
+
+/// Two nodes with channels that may be spread over partitions, and those over servers.
+#[derive(Debug, Clone)]
+pub(crate) struct Spread {
+    pub(crate) program: PathBuf,
+    pub(crate) heading: &'static str,
+    pub(crate) layout: Layout,
+    pub(crate) wire: Wire,
+    pub(crate) partitions: u32,
 }
 
 /// How events travel between nodes: a value of `cluster.transport`.
@@ -52,10 +66,10 @@ pub(crate) struct Subject {
     other: Option<Box<OtherNode>>,
 }
 
-/// The second node, and the Redis of both.
+/// The second node, and the Redis servers of both.
 struct OtherNode {
     node: Subject,
-    redis: Redis,
+    servers: Vec<Redis>,
 }
 
 impl Subject {
@@ -64,9 +78,23 @@ impl Subject {
         self.other.as_ref().map_or(self, |other| &other.node)
     }
 
-    /// The Redis of the nodes.
+    /// Whether this node has all its links to Redis.
+    pub(crate) fn is_linked(&self) -> anyhow::Result<bool> {
+        let mut stream = TcpStream::connect(self.target.resolve()?)?;
+        stream.write_all(b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        Ok(answer.contains(r#""cluster":"connected""#))
+    }
+
+    /// The Redis servers of the nodes; none of one node.
+    pub(crate) fn servers(&self) -> &[Redis] {
+        self.other.as_ref().map_or(&[], |other| &other.servers)
+    }
+
+    /// The first of them.
     pub(crate) fn redis(&self) -> Option<&Redis> {
-        self.other.as_ref().map(|other| &other.redis)
+        self.servers().first()
     }
 }
 
@@ -86,6 +114,7 @@ impl Kind {
             Self::Server(_) => "Resound",
             Self::OneNode(_) => "one node",
             Self::TwoNodes(_, wire) => wire.name(),
+            Self::Spread(spread) => spread.heading,
             Self::BareLoop => "bare loop",
             Self::Peer(peer) => &peer.name,
         }
@@ -95,7 +124,11 @@ impl Kind {
     pub(crate) fn start(&self, settings: &str) -> anyhow::Result<Subject> {
         match self {
             Self::Server(program) | Self::OneNode(program) => server(program, settings),
-            Self::TwoNodes(program, wire) => two_nodes(program, settings, *wire),
+            Self::TwoNodes(program, wire) => two_nodes(program, settings, Layout::One, *wire, 1),
+            Self::Spread(spread) => {
+                let Spread { program, layout, wire, partitions, .. } = &**spread;
+                two_nodes(program, settings, *layout, *wire, *partitions)
+            }
             Self::BareLoop => bare_loop(),
             Self::Peer(peer) => Ok(Subject {
                 pid: peer.pid,
@@ -140,15 +173,22 @@ fn server(program: &Path, settings: &str) -> anyhow::Result<Subject> {
 
 /// Two nodes of one thread each: more would take from each other what cores there are. A process
 /// that builds at the same time must not look like a Redis that is gone.
-fn two_nodes(program: &Path, settings: &str, wire: Wire) -> anyhow::Result<Subject> {
-    let redis = Redis::start()?;
-    let (url, wire) = (redis.url(), wire.name());
+fn two_nodes(
+    program: &Path,
+    settings: &str,
+    layout: Layout,
+    wire: Wire,
+    partitions: u32,
+) -> anyhow::Result<Subject> {
+    let servers = layout.start()?;
+    let (addresses, wire) = (layout.addresses(&servers), wire.name());
     let settings = format!(
         "{settings}\n[server]\nworkers = 1\n[cluster]\nenabled = true\nrequired = true\n\
-         url = \"{url}\"\ntransport = \"{wire}\"\ntimeout_ms = 4000\nlocal_delivery_after_ms = 2000"
+         {addresses}\npartitions = {partitions}\ntransport = \"{wire}\"\ntimeout_ms = 4000\n\
+         local_delivery_after_ms = 2000"
     );
     let (first, node) = (server(program, &settings)?, server(program, &settings)?);
-    Ok(Subject { other: Some(Box::new(OtherNode { node, redis })), ..first })
+    Ok(Subject { other: Some(Box::new(OtherNode { node, servers })), ..first })
 }
 
 fn bare_loop() -> anyhow::Result<Subject> {

@@ -7,6 +7,7 @@ use crate::bound::{Bound, Reference};
 use crate::figures::{Failure, Runs};
 use crate::scenarios::Row;
 use crate::sheet::Sheet;
+use crate::subject::Kind;
 
 /// What was measured: by scenario, then by subject.
 pub(crate) type Results = HashMap<&'static str, HashMap<String, Runs>>;
@@ -16,13 +17,13 @@ pub(crate) struct Table {
     pub(crate) text: String,
     /// Bounds that do not hold, and those that could not be looked at.
     pub(crate) missed: usize,
-    /// Figures of the first two columns that could not be measured.
+    /// Figures that could not be measured, but for those of peers.
     pub(crate) failed: usize,
 }
 
 /// One line per figure that is looked at.
 pub(crate) fn table(sheet: &Sheet, results: &Results) -> Table {
-    let (ours, beside) = (sheet.ours.name(), sheet.beside.name());
+    let (ours, beside) = (sheet.ours.name(), sheet.beside.as_ref().map(Kind::name));
     let rest: Vec<&str> = sheet.rest.iter().map(|kind| kind.name()).collect();
     let [what, second] = sheet.headings;
     let mut text = format!("| {what} | {ours} | {second} | bound | holds |");
@@ -38,12 +39,19 @@ pub(crate) fn table(sheet: &Sheet, results: &Results) -> Table {
             let figure = measured(ours, row.figure);
             // What a figure is not compared with is still worth seeing beside it.
             let otherwise = scenario.beside.then_some(Reference::BareLoop);
-            let reference = row.bound.reference().or(otherwise).map(|reference| match reference {
-                Reference::BareLoop => measured(beside, row.figure),
-                Reference::Own { figure, .. } => measured(ours, figure),
+            let reference = row.bound.reference().or(otherwise).and_then(|reference| {
+                Some(match reference {
+                    Reference::BareLoop => measured(beside?, row.figure),
+                    Reference::Own { figure, .. } => measured(ours, figure),
+                })
             });
-            let rest: Vec<_> = rest.iter().map(|name| measured(name, row.figure)).collect();
-            table.line(row, &figure, reference.as_ref(), &rest);
+            let others: Vec<_> = rest.iter().map(|name| measured(name, row.figure)).collect();
+            table.line(row, &figure, reference.as_ref(), &others);
+            let is_ours = |kind: &Kind| !matches!(kind, Kind::Peer(_));
+            let ours = sheet.rest.iter().zip(&others).filter(|(kind, _)| is_ours(kind));
+            // One node has no figures of Redis.
+            let is_error = |figure: &Figure| matches!(figure, Err(Failure::Error(_)));
+            table.failed += ours.filter(|(_, figure)| is_error(figure)).count();
         }
     }
     table

@@ -28,31 +28,43 @@ fn one_at_the_far_node(subject: &Subject, channel: &str) -> anyhow::Result<Clien
 }
 
 /// CPU of each process.
-struct Parts {
-    near: Cpu,
+pub(super) struct Parts {
+    pub(super) near: Cpu,
     far: Cpu,
-    redis: Cpu,
+    servers: Vec<Cpu>,
 }
 
 impl Parts {
-    fn nodes(&self) -> Cpu {
+    pub(super) fn nodes(&self) -> Cpu {
         self.near + self.far
+    }
+
+    /// All Redis servers together.
+    pub(super) fn redis(&self) -> Cpu {
+        self.servers.iter().fold(Cpu::default(), |sum, server| sum + *server)
+    }
+
+    pub(super) fn busiest_redis(&self) -> Cpu {
+        self.servers.iter().copied().max_by_key(|server| server.total).unwrap_or_default()
     }
 }
 
 /// Measures a phase whose requests all go to the near node.
-fn from_the_near_node(
+pub(super) fn from_the_near_node(
     subject: &Subject,
     pool: &mut ClientPool,
     phase: &Phase,
 ) -> anyhow::Result<(Measured, Parts)> {
     let phase = Phase { targets: vec![0], ..phase.clone() };
     let far = Some(subject.far().pid).filter(|pid| *pid != subject.pid);
-    let meter = |pid: Option<u32>| pid.map(Meter::read).transpose();
-    let (far, redis) = (meter(far)?, meter(subject.redis().map(|redis| redis.id()))?);
+    let far = far.map(Meter::read).transpose()?;
+    let servers = subject.servers().iter().map(|server| Meter::read(server.id()));
+    let servers: Vec<Meter> = servers.collect::<anyhow::Result<_>>()?;
     let measured = pool::run(subject, pool, &phase)?;
-    let used =
-        |meter: Option<Meter>| meter.map_or_else(|| Ok(Cpu::default()), |meter| meter.used());
-    let parts = Parts { near: measured.cpu, far: used(far)?, redis: used(redis)? };
+    let parts = Parts {
+        near: measured.cpu,
+        far: far.map_or_else(|| Ok(Cpu::default()), |far| far.used())?,
+        servers: servers.iter().map(Meter::used).collect::<anyhow::Result<_>>()?,
+    };
     Ok((measured, parts))
 }

@@ -68,7 +68,7 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     if let (Some(redis), Some(counters)) = (subject.redis(), &mut counters) {
         let each = counters.since()?.per(usize::try_from(events)?);
         figures.extend([
-            ("redis_us", parts.redis.us_per(events)?),
+            ("redis_us", parts.redis().us_per(events)?),
             ("commands", each.sent),
             ("calls", each.inside),
             ("in_bytes", each.in_bytes),

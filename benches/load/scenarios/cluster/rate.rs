@@ -73,7 +73,7 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
         ("lost", (eight.measures.lost() + sixteen.measures.lost()) as f64),
     ]);
     if subject.redis().is_some() {
-        figures.insert("redis_us", parts.redis.us_per(events)?);
+        figures.insert("redis_us", parts.redis().us_per(events)?);
     }
     Ok(figures)
 }
