@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use tracing::Dispatch;
-use tracing_subscriber::filter::EnvFilter;
+use tracing_subscriber::filter::Targets;
 use tracing_subscriber::layer::SubscriberExt;
 use tracing_subscriber::{Registry, reload};
 
@@ -38,7 +38,7 @@ const END_TIMEOUT: Duration = Duration::from_secs(1);
 /// within a second.
 pub struct LogGuard {
     lines: Arc<Lines<Arc<LineQueue>>>,
-    filter: reload::Handle<EnvFilter, Registry>,
+    filter: reload::Handle<Targets, Registry>,
 }
 
 /// Installs the log of the process. Fails if one is installed already.
@@ -85,17 +85,17 @@ impl LineSink for Arc<LineQueue> {
 fn dispatch<Q: LineSink>(
     config: &LogConfig,
     lines: &Arc<Lines<Q>>,
-) -> anyhow::Result<(Dispatch, reload::Handle<EnvFilter, Registry>)> {
+) -> anyhow::Result<(Dispatch, reload::Handle<Targets, Registry>)> {
     lines.show_details(config);
     let (filter, handle) = reload::Layer::new(filter(config)?);
     let subscriber = Registry::default().with(filter).with(LineLayer(lines.clone()));
     Ok((subscriber.into(), handle))
 }
 
-fn filter(config: &LogConfig) -> anyhow::Result<EnvFilter> {
+fn filter(config: &LogConfig) -> anyhow::Result<Targets> {
     Ok(match config.debug {
-        true => EnvFilter::try_new(format!("{},{DEBUG}", config.level))?,
-        false => EnvFilter::try_new(&config.level)?,
+        true => format!("{},{DEBUG}", config.level).parse()?,
+        false => config.level.parse()?,
     })
 }
 

@@ -1,7 +1,5 @@
 //! `[log]`: what is logged, and in which form.
 
-use tracing_subscriber::EnvFilter;
-
 use super::error::ConfigError;
 use super::values::{Setting, Values};
 
@@ -10,7 +8,7 @@ use super::values::{Setting, Values};
 pub struct LogConfig {
     /// The form of a line.
     pub format: LogFormat,
-    /// A filter directive that `tracing_subscriber::EnvFilter` accepts.
+    /// Levels by module, as `tracing_subscriber::filter::Targets` reads them.
     pub level: String,
     /// Whether every message is shown.
     pub debug: bool,
@@ -40,15 +38,24 @@ impl LogConfig {
 }
 
 /// A bare word must be a level: the filter itself would take `inof` for the name of a module, and
-/// nothing would be logged.
+/// nothing would be logged. The filter keeps spaces as parts of a name, so they are removed here.
 fn level(setting: &Setting<'_>) -> Result<String, ConfigError> {
     const LEVELS: [&str; 6] = ["error", "warn", "info", "debug", "trace", "off"];
     let allowed = "it must be error, warn, info, debug, trace or off, with target=level pairs after \
                    commas";
     let is_level = |word: &str| LEVELS.contains(&word.to_ascii_lowercase().as_str());
+    let directive = |part: &str| match part.split_once('=') {
+        Some((target, level)) => {
+            let (target, level) = (target.trim(), level.trim());
+            let is_name = !target.is_empty() && !target.contains(['[', '{']);
+            (is_name && is_level(level)).then(|| format!("{target}={level}"))
+        }
+        None => is_level(part).then(|| part.to_owned()),
+    };
     let parse = |text: &str| {
-        let known = text.split(',').all(|part| part.contains(['=', '[']) || is_level(part.trim()));
-        (known && EnvFilter::try_new(text).is_ok()).then(|| text.to_owned())
+        let parts = text.split(',').map(str::trim).filter(|part| !part.is_empty());
+        let directives = parts.map(directive).collect::<Option<Vec<_>>>()?.join(",");
+        (!directives.is_empty()).then_some(directives)
     };
     setting.parsed(parse, allowed)
 }

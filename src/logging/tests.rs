@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
+use tracing_subscriber::filter::Targets;
 
 use super::line::LINE_BYTES_MAX;
 use super::line_layer::{LineSink, Lines};
@@ -191,7 +192,7 @@ fn a_reload_changes_the_level() {
     let (dispatch, filter) = dispatch(&config(), &lines).unwrap();
     let log = || tracing::dispatcher::with_default(&dispatch, || tracing::debug!("details"));
     log();
-    filter.reload("debug").unwrap();
+    filter.reload("debug".parse::<Targets>().unwrap()).unwrap();
     log();
     assert_eq!(sink.0.lock().lines().count(), 1);
 }

@@ -79,6 +79,11 @@ fn log_and_metrics_keys_of_another_form_are_refused() {
              off, with target=level pairs after commas",
         ),
         (
+            "[log]\nlevel = \"info,hyper[{peer}]=warn\"",
+            "log.level is \"info,hyper[{peer}]=warn\"; it must be error, warn, info, debug, trace \
+             or off, with target=level pairs after commas",
+        ),
+        (
             "[metrics]\nlisten = \"9601\"",
             "metrics.listen is \"9601\"; it must be an address and a port such as \
              127.0.0.1:9601, or empty",

@@ -19,6 +19,13 @@ fn app(keys: &str) -> String {
 }
 
 #[test]
+fn spaces_of_log_levels_belong_to_no_name() {
+    let level = |text: &str| load(&format!("{APP}[log]\nlevel = \"{text}\""), &[]).unwrap().log.level;
+    assert_eq!(level("info, hyper = WARN ,resound::hub=debug,"), "info,hyper=WARN,resound::hub=debug");
+    assert_eq!(level(" off "), "off");
+}
+
+#[test]
 fn variables_stand_in_any_text_of_a_file() {
     let text = "[server]\npath = \"/${STAGE}\"\n[[apps]]\nid = \"${ID:-7}\"\nkey = \"k\"\n\
                 secret = \"${SECRET}\"\nallowed_origins = [\"${STAGE}.example\", \"b.example\"]\n\
