@@ -20,8 +20,12 @@ fn app(keys: &str) -> String {
 
 #[test]
 fn spaces_of_log_levels_belong_to_no_name() {
-    let level = |text: &str| load(&format!("{APP}[log]\nlevel = \"{text}\""), &[]).unwrap().log.level;
-    assert_eq!(level("info, hyper = WARN ,resound::hub=debug,"), "info,hyper=WARN,resound::hub=debug");
+    let level =
+        |text: &str| load(&format!("{APP}[log]\nlevel = \"{text}\""), &[]).unwrap().log.level;
+    assert_eq!(
+        level("info, hyper = WARN ,resound::hub=debug,"),
+        "info,hyper=WARN,resound::hub=debug"
+    );
     assert_eq!(level(" off "), "off");
 }
 
