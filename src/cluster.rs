@@ -88,6 +88,7 @@ impl Cluster {
         apply: Box<dyn Fn(Effect) + Send + Sync>,
     ) -> Self {
         metrics.process.condition.raise(Condition::RedisAway);
+        metrics.cluster.show_partition(partition.index, false);
         Self {
             app_ids: Arc::new(ArcSwap::from_pointee(
                 apps.iter().map(|app| app.id.clone()).collect(),
@@ -199,6 +200,26 @@ impl Cluster {
         self.link.facts()
     }
 
+    /// Its number, and how many there are.
+    pub fn partition(&self) -> &Partition {
+        &self.partition
+    }
+
+    /// Live nodes, as the last heartbeat counted them; 0 while the link is down.
+    pub fn live_nodes(&self) -> u32 {
+        self.core.lock().live_nodes()
+    }
+
+    /// Requests to Redis that are not answered yet.
+    pub fn pending_requests(&self) -> u64 {
+        self.pending_requests.load(Ordering::Relaxed)
+    }
+
+    /// Bytes that wait for Redis, or for its answer.
+    pub fn queue_bytes(&self) -> u64 {
+        self.queue_bytes.load(Ordering::Relaxed)
+    }
+
     /// When Redis confirmed the last heartbeat of this node.
     pub fn last_heartbeat(&self) -> Option<Instant> {
         *self.last_heartbeat.lock()
@@ -281,12 +302,13 @@ impl Cluster {
     fn connected(&self, redis: RedisIdentity) {
         self.act(|core| core.connected(redis, Instant::now()));
         self.metrics.process.condition.clear(Condition::RedisAway);
-        self.show_connected();
+        self.show_connected(true);
         self.attempted.cancel();
         self.admitted.cancel();
     }
 
-    fn show_connected(&self) {
+    fn show_connected(&self, is_connected: bool) {
+        self.metrics.cluster.show_partition(self.partition.index, is_connected);
         let is_away = self.metrics.process.condition.holds(Condition::RedisAway);
         self.metrics.cluster.connected.set(u64::from(!is_away));
     }
@@ -294,7 +316,7 @@ impl Cluster {
     fn disconnected(&self) {
         self.act(Core::disconnected);
         self.metrics.process.condition.raise(Condition::RedisAway);
-        self.show_connected();
+        self.show_connected(false);
         self.metrics.cluster.links_lost.inc();
     }
 
@@ -304,9 +326,7 @@ impl Cluster {
             (core.take_not_replicated(), core.live_nodes())
         });
         self.metrics.cluster.events_not_replicated.inc_by(not_replicated);
-        if self.partition.index == 0 {
-            self.metrics.cluster.nodes.set(live_nodes.into());
-        }
+        self.metrics.cluster.nodes.set(self.partition.index, live_nodes);
         self.queue_shrunk.notify_waiters();
     }
 

@@ -192,9 +192,9 @@ mod tests {
     fn a_reading_is_taken_before_each_scrape() {
         let metrics = Metrics::default();
         metrics.before_scrape(|metrics| {
-            metrics.cluster.nodes.inc();
+            metrics.cluster.disagreements.inc();
         });
-        assert!(metrics.text().contains("resound_cluster_nodes 1\n"));
-        assert!(metrics.text().contains("resound_cluster_nodes 2\n"));
+        assert!(metrics.text().contains("resound_cluster_disagreements 1\n"));
+        assert!(metrics.text().contains("resound_cluster_disagreements 2\n"));
     }
 }

@@ -15,7 +15,7 @@ use crate::explanation::{TriggerId, Verdict};
 use crate::hub::{EventCache, Hub, Shards};
 use crate::metrics::{Condition, Metrics};
 use crate::observation::Observation;
-use crate::partitions::Partitions;
+use crate::partitions::{Partitions, RedisAway};
 use crate::protocol::CloseCode;
 use crate::redis_input::{LaravelInput, ReverbInput};
 
@@ -126,8 +126,15 @@ pub enum ClusterStatus {
         /// The settings in which nodes differ from this one.
         disagreements: Vec<Disagreement>,
     },
-    /// Redis is away (of several partitions that of these): the node serves its own sockets.
-    Degraded(Vec<usize>),
+    /// A Redis is away: the node serves its own sockets, of several partitions those that are there.
+    Degraded {
+        /// How many partitions there are.
+        partitions: usize,
+        /// The links that are down.
+        away: Vec<RedisAway>,
+        /// The number of live nodes, as a partition counts them whose link is up.
+        nodes: Option<u32>,
+    },
 }
 
 /// Where the channels of each app report to, by the app's id; only apps that have webhooks.
@@ -358,7 +365,7 @@ impl Node {
     /// What operators ask all nodes; `None` without a cluster.
     pub fn inquiries(&self) -> Option<NodeInquiries> {
         let (cluster, local_apps) = self.cluster.as_ref()?;
-        Some(NodeInquiries::new(cluster.first().clone(), local_apps.inquiries().clone()))
+        Some(NodeInquiries::new(cluster.clone(), local_apps.inquiries().clone()))
     }
 
     /// The bound on the sockets of the process.
@@ -385,10 +392,14 @@ impl Node {
             None => ClusterStatus::Off,
             Some((cluster, _)) if cluster.is_connected() => {
                 // Before the first heartbeat is answered the core counts no node.
-                let nodes = cluster.first().act(|core| core.live_nodes()).max(1);
+                let nodes = cluster.live_nodes().max(1);
                 ClusterStatus::Connected { nodes, disagreements: cluster.disagreements() }
             }
-            Some((cluster, _)) => ClusterStatus::Degraded(cluster.away()),
+            Some((cluster, _)) => {
+                let (partitions, away) = (cluster.all().len(), cluster.away());
+                let nodes = Some(cluster.live_nodes()).filter(|nodes| *nodes > 0);
+                ClusterStatus::Degraded { partitions, away, nodes }
+            }
         }
     }
 

@@ -22,6 +22,15 @@ use placement::{partition_of, prefix};
 /// A link, for as long as it is to be kept up.
 pub type LinkTask = Pin<Box<dyn Future<Output = ()> + Send>>;
 
+/// A Redis without which some parts are served by each node alone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RedisAway {
+    /// Where the links lead to, without user and password.
+    pub address: String,
+    /// The numbers of the parts.
+    pub partitions: Vec<u32>,
+}
+
 /// All parts of an installation, as this node takes part in them. With one, nothing is looked up.
 pub struct Partitions {
     all: Box<[Arc<Cluster>]>,
@@ -84,9 +93,14 @@ impl Partitions {
         }
     }
 
-    /// The part that has what belongs to no app: what operators ask.
+    /// The part that has what is the same in all: settings, and the claims of the nodes.
     pub fn first(&self) -> &Arc<Cluster> {
         &self.all[0]
+    }
+
+    /// The part that carries what operators ask: the first one whose link is up.
+    pub fn reachable(&self) -> &Arc<Cluster> {
+        self.all.iter().find(|cluster| cluster.is_connected()).unwrap_or(self.first())
     }
 
     /// All of them.
@@ -114,13 +128,22 @@ impl Partitions {
         self.all.iter().all(|cluster| cluster.is_connected())
     }
 
-    /// The numbers of the parts whose link is down; a single part has none.
-    pub fn away(&self) -> Vec<usize> {
-        if self.all.len() == 1 {
-            return Vec::new();
+    /// Live nodes, of the part that counts most; the others may have no link.
+    pub fn live_nodes(&self) -> u32 {
+        self.all.iter().map(|cluster| cluster.live_nodes()).max().unwrap_or_default()
+    }
+
+    /// The parts whose link is down, by the address where each leads to.
+    pub fn away(&self) -> Vec<RedisAway> {
+        let mut all: Vec<RedisAway> = Vec::new();
+        for cluster in self.all.iter().filter(|cluster| !cluster.is_connected()) {
+            let (partition, address) = (cluster.partition().index, cluster.link_facts().address);
+            match all.iter_mut().find(|away| away.address == address) {
+                Some(away) => away.partitions.push(partition),
+                None => all.push(RedisAway { address, partitions: vec![partition] }),
+            }
         }
-        let numbered = self.all.iter().enumerate();
-        numbered.filter(|(_, cluster)| !cluster.is_connected()).map(|(index, _)| index).collect()
+        all
     }
 
     /// See [`Cluster::disagreements`].

@@ -53,7 +53,7 @@ impl Timeline {
         let mut past = self.0.lock();
         past.conditions.update(&metrics.process.condition, unix_time);
         if !metrics.process.condition.holds(Condition::RedisAway) {
-            past.nodes = metrics.cluster.nodes.get();
+            past.nodes = metrics.cluster.nodes.get().into();
         }
         let before = past.last.replace((unix_time, totals));
         let Some((then, before)) = before else { return };

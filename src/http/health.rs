@@ -11,6 +11,7 @@ use serde::Serialize;
 use super::json_response::{field_response, json_response};
 use crate::metrics::{Condition, Severity};
 use crate::node::{ClusterStatus, Node};
+use crate::partitions::RedisAway;
 
 #[derive(Serialize)]
 struct ReadyResponse<D> {
@@ -20,11 +21,20 @@ struct ReadyResponse<D> {
     nodes: Option<u32>,
     /// By number; only where there are several.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    partitions_away: Vec<usize>,
+    partitions_away: Vec<u32>,
+    /// Where the links of these lead to.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    redis_away: Vec<Away>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     disagreements: Vec<D>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     reasons: Vec<Reason>,
+}
+
+#[derive(Serialize)]
+struct Away {
+    address: String,
+    partitions: Vec<u32>,
 }
 
 /// Why a server is not ready, or ready and not whole.
@@ -59,17 +69,31 @@ pub(super) async fn live() -> Response {
 /// send new connections to other nodes.
 pub(super) fn ready(node: &Node) -> Response {
     node.check_descriptors(Instant::now());
-    let (cluster, nodes, disagreements, partitions_away) = match node.cluster_status() {
+    let (cluster, nodes, disagreements, redis_away) = match node.cluster_status() {
         ClusterStatus::Off => ("off", None, Vec::new(), Vec::new()),
-        ClusterStatus::Degraded(partitions_away) => ("degraded", None, Vec::new(), partitions_away),
+        ClusterStatus::Degraded { partitions: 1, .. } => ("degraded", None, Vec::new(), Vec::new()),
+        ClusterStatus::Degraded { away, nodes, .. } => ("degraded", nodes, Vec::new(), away),
         ClusterStatus::Connected { nodes, disagreements } => {
             ("connected", Some(nodes), disagreements, Vec::new())
         }
     };
+    let mut partitions_away: Vec<u32> =
+        redis_away.iter().flat_map(|away| away.partitions.clone()).collect();
+    partitions_away.sort_unstable();
+    let away = |RedisAway { address, partitions }| Away { address, partitions };
+    let redis_away = redis_away.into_iter().map(away).collect();
     let conditions: Vec<_> = node.metrics().process.condition.current().collect();
     let ready = !conditions.iter().any(|condition| condition.severity() == Severity::Unready);
     let reasons = conditions.into_iter().map(Reason::from).collect();
-    let response = ReadyResponse { ready, cluster, nodes, partitions_away, disagreements, reasons };
+    let response = ReadyResponse {
+        ready,
+        cluster,
+        nodes,
+        partitions_away,
+        redis_away,
+        disagreements,
+        reasons,
+    };
     let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
     (status, json_response(&response)).into_response()
 }

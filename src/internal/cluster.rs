@@ -46,7 +46,9 @@ struct NodeView {
     lease_ms: u64,
     /// Since Redis confirmed the last one.
     last_heartbeat_ago_ms: Option<u64>,
-    /// One for each connection of this node to Redis.
+    /// Over how many the channels are spread.
+    partitions: u32,
+    /// One for each partition, in their order.
     links: Vec<Link>,
     losses: Losses,
     disagreements: Vec<NamedDisagreement>,
@@ -54,6 +56,10 @@ struct NodeView {
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Link {
+    /// The number of the partition.
+    partition: u32,
+    /// Nodes that its directory counts; 0 while it is away.
+    live_nodes: u32,
     address: String,
     /// `connected` or `away`.
     state: String,
@@ -127,7 +133,7 @@ pub(super) async fn show(
     let state = if cluster.is_connected() { "connected" } else { "away" };
     let mut nodes = vec![api.node_view(cluster)];
     let (leases, (others, other_nodes)) = tokio::join!(
-        leases(cluster.first(), scope),
+        leases(cluster.reachable(), scope),
         other_nodes::ask::<OfOther>(&api, scope, &uri)
     );
     let mut others: Vec<_> = others.into_iter().flatten().flat_map(|other| other.nodes).collect();
@@ -169,6 +175,7 @@ impl InternalApi {
             transport: if settings.streams.is_some() { "streams" } else { "pubsub" }.to_owned(),
             lease_ms: whole_ms(settings.beat_holds()),
             last_heartbeat_ago_ms: cluster.last_heartbeat().map(|at| whole_ms(at.elapsed())),
+            partitions: cluster.partition().count,
             links: partitions.all().iter().map(|cluster| self.link(cluster)).collect(),
             losses: Losses {
                 events_missed: metrics.events_missed.get(),
@@ -182,12 +189,14 @@ impl InternalApi {
     }
 
     fn link(&self, cluster: &Cluster) -> Link {
-        let (facts, metrics) = (cluster.link_facts(), &self.node.metrics().cluster);
+        let facts = cluster.link_facts();
         let (software, version, role, replicas) = match facts.peer {
             None => (None, None, None, None),
             Some(peer) => (Some(peer.software), Some(peer.version), peer.role, Some(peer.replicas)),
         };
         Link {
+            partition: cluster.partition().index,
+            live_nodes: cluster.live_nodes(),
             address: facts.address,
             state: if facts.is_up { "connected" } else { "away" }.to_owned(),
             for_ms: whole_ms(facts.since.elapsed()),
@@ -199,8 +208,8 @@ impl InternalApi {
             replicas,
             round_trip_last_ms: facts.round_trip.map(|time| time.as_secs_f64() * 1e3),
             round_trip_p50_ms: self.timeline.last_minute().redis.quantile_ms(0.5),
-            pending_requests: metrics.pending_requests.get(),
-            queue_bytes: metrics.queue_bytes.get(),
+            pending_requests: cluster.pending_requests(),
+            queue_bytes: cluster.queue_bytes(),
         }
     }
 }

@@ -123,7 +123,7 @@ impl InternalApi {
         let redis = match self.node.cluster_status() {
             ClusterStatus::Off => "off",
             ClusterStatus::Connected { .. } => "connected",
-            ClusterStatus::Degraded(_) => "away",
+            ClusterStatus::Degraded { .. } => "away",
         };
         let figures = Figures {
             sockets: totals.sockets,

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use parking_lot::Mutex;
 use tokio::sync::mpsc;
 
-use crate::cluster::{Cluster, Inquiry, InquiryAnswer, NodeId};
+use crate::cluster::{Inquiry, InquiryAnswer, NodeId};
+use crate::partitions::Partitions;
 
 /// A longer inquiry is dropped: a path and a query of the internal API.
 const MAX_INQUIRY_BYTES: usize = 8 * 1024;
@@ -34,7 +35,7 @@ pub(super) struct Inquiries {
 
 /// The inquiries of a node, and the cluster that carries them.
 pub struct NodeInquiries {
-    cluster: Arc<Cluster>,
+    partitions: Arc<Partitions>,
     inquiries: Arc<Inquiries>,
 }
 
@@ -94,8 +95,8 @@ impl Inquiries {
 }
 
 impl NodeInquiries {
-    pub(super) fn new(cluster: Arc<Cluster>, inquiries: Arc<Inquiries>) -> Self {
-        Self { cluster, inquiries }
+    pub(super) fn new(partitions: Arc<Partitions>, inquiries: Arc<Inquiries>) -> Self {
+        Self { partitions, inquiries }
     }
 
     /// What other nodes ask, for the one task that answers.
@@ -115,7 +116,7 @@ impl NodeInquiries {
     /// Sends a part of an answer to the node that asks.
     pub fn answer(&self, asked: &AskedInquiry, part: &str, is_last: bool) {
         let answer = InquiryAnswer { id: asked.id, part, is_last };
-        self.cluster.act(|core| core.answer_inquiry(asked.from, &answer));
+        self.partitions.reachable().act(|core| core.answer_inquiry(asked.from, &answer));
     }
 }
 
@@ -130,13 +131,13 @@ impl OpenInquiry {
     /// Asks, or renews what was asked; false if Redis is away.
     pub fn ask(&self, text: &str) -> bool {
         let inquiry = Inquiry { id: self.id, text };
-        self.node.cluster.act(|core| core.inquire(&inquiry))
+        self.node.partitions.reachable().act(|core| core.inquire(&inquiry))
     }
 
     /// Other nodes that live; `None` while Redis is away.
     pub fn other_nodes(&self) -> Option<u32> {
         let (is_connected, nodes) =
-            self.node.cluster.act(|core| (core.is_connected(), core.live_nodes()));
+            self.node.partitions.reachable().act(|core| (core.is_connected(), core.live_nodes()));
         is_connected.then(|| nodes.saturating_sub(1))
     }
 

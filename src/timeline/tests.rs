@@ -82,10 +82,10 @@ fn a_condition_has_the_time_of_the_first_sample_that_shows_it() {
     let (timeline, metrics) = (Timeline::default(), Metrics::default());
     let conditions = &metrics.process.condition;
     timeline.sample(&metrics, at(0));
-    metrics.cluster.nodes.set(3);
+    metrics.cluster.nodes.set(0, 3);
     timeline.sample(&metrics, at(0));
     conditions.set(Condition::RedisAway, true);
-    metrics.cluster.nodes.set(1);
+    metrics.cluster.nodes.set(0, 1);
     timeline.sample(&metrics, at(1));
     timeline.sample(&metrics, at(9));
     let held = timeline.conditions();
