@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::redis::{TestRedis, is_left_out};
+use crate::harness::redis::{TestRedis, is_left_out, is_valkey};
 use crate::harness::server::REVERB_APP;
 use crate::harness::{TestCluster, TestServer, eventually};
 
@@ -53,8 +53,8 @@ async fn each_node_has_a_lease_and_a_link() {
         let link = &node["links"][0];
         assert_eq!(link["address"], json!(format!("redis://127.0.0.1:{}", redis.port)));
         let server = (&link["state"], &link["software"], &link["role"], &link["replicas"]);
-        let redis = (&json!("connected"), &json!("redis"), &json!("primary"), &json!(0));
-        assert_eq!(server, redis);
+        let software = json!(if is_valkey() { "valkey" } else { "redis" });
+        assert_eq!(server, (&json!("connected"), &software, &json!("primary"), &json!(0)));
         assert!(link["version"].as_str().unwrap().contains('.'), "{link}");
         assert!(link["round_trip_last_ms"].as_f64().unwrap() > 0.0, "{link}");
         assert_eq!((&link["reconnects"], &link["cause"]), (&json!(0), &Value::Null));

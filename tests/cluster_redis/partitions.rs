@@ -22,10 +22,7 @@ fn names() -> Vec<String> {
 
 /// Everything that a cluster promises, with channels of all partitions.
 async fn assert_works(url: &str) -> TestCluster {
-    let mut cluster = TestCluster::empty();
-    for _ in 0..2 {
-        cluster.join(url, &toml()).await;
-    }
+    let cluster = TestCluster::at(url, 2, &toml()).await;
     linked(&cluster, true).await;
     for name in names() {
         let mut sockets = members(&cluster, &name).await;
@@ -105,10 +102,7 @@ async fn a_master_that_dies_takes_no_other_partition_with_it() {
         return;
     }
     let mut redis = TestRedisCluster::start().await;
-    let mut cluster = TestCluster::empty();
-    for _ in 0..2 {
-        cluster.join(&redis.url(), &toml()).await;
-    }
+    let cluster = TestCluster::at(&redis.url(), 2, &toml()).await;
     linked(&cluster, true).await;
     let mut sockets = in_all(&cluster).await;
     let lost = |cluster: &TestCluster| -> f64 {

@@ -46,6 +46,11 @@ pub fn program() -> String {
     variable("TEST_REDIS_SERVER").unwrap_or_else(|| "redis-server".to_owned())
 }
 
+/// Whether that is Valkey, whose answers differ where Redis' are vague.
+pub fn is_valkey() -> bool {
+    program().contains("valkey")
+}
+
 #[allow(clippy::disallowed_methods, reason = "no configuration: it selects what is tested")]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok()

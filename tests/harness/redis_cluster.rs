@@ -193,7 +193,7 @@ async fn start(options: &[&str]) -> (u16, TestRedis) {
     let own = [
         ["--cluster-enabled", "yes"],
         ["--cluster-port", &port],
-        ["--cluster-node-timeout", "500"],
+        ["--cluster-node-timeout", "1000"],
         ["--cluster-replica-validity-factor", "0"],
         ["--repl-diskless-sync-delay", "0"],
     ];

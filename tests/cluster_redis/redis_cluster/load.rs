@@ -9,7 +9,7 @@ use crate::fixture::subscribers;
 use crate::harness::{Backend, TestCluster, TestSocket, eventually};
 
 /// Of each node before and behind what a test does to Redis.
-const SOME: u64 = 200;
+const SOME: u64 = 100;
 
 /// A back end for each node that triggers without a pause.
 pub(crate) struct Load {
