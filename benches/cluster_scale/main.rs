@@ -4,7 +4,8 @@
 //! nodes received one topic? The receivers are counted in a model: channels whose sizes follow
 //! Zipf's law, sockets at random on nodes. What a publish, a delivery and a beat cost is measured on a
 //! real Redis with the shipped scripts, or given on the command line. Network and nodes are left out: they
-//! are many, and Redis is one. Takes some seconds.
+//! are many, and Redis is one. A second table has partitions on several Redis servers; it fails where a bound of
+//! what one of them has to hold or to do is missed. Takes some seconds.
 //!
 //! ```sh
 //! cargo bench --bench cluster_scale
@@ -24,6 +25,7 @@ mod cost;
 mod process;
 #[path = "../load/redis.rs"]
 mod redis;
+mod spread;
 mod world;
 
 /// Counts what one Redis has to do for many nodes.
@@ -63,12 +65,13 @@ fn main() -> anyhow::Result<()> {
         }
         _ => Cost::measure()?,
     };
+    let worlds = NODES.map(|nodes| World::new(options.sockets, options.channels, nodes));
     println!(
         "| nodes | topics of a node | nodes that receive an event | Redis sends | with one topic for all | rows that beats read | events a second one Redis carries | with one topic for all |\n\
          |---|---|---|---|---|---|---|---|"
     );
-    for nodes in NODES {
-        println!("{}", line(&World::new(options.sockets, options.channels, nodes), cost));
+    for world in &worlds {
+        println!("{}", line(world, cost));
     }
     let Cost { publish_us, message_us, field_us } = cost;
     println!(
@@ -77,6 +80,13 @@ fn main() -> anyhow::Result<()> {
          {field_us:.2} µs\nfor each row that a beat reads.",
         options.sockets, options.channels
     );
+    println!(
+        "\n| nodes | partitions | Redis | connections of one Redis | topics of one | subscriptions of one | beats: its CPU | events a second all carry | messages that a node receives, over so many links |\n\
+         |---|---|---|---|---|---|---|---|---|"
+    );
+    for world in worlds.iter().filter(|world| spread::NODES.contains(&world.nodes)) {
+        spread::lines(world, cost)?.iter().for_each(|line| println!("{line}"));
+    }
     Ok(())
 }
 
