@@ -13,7 +13,9 @@ use super::{Row, Scale, Scenario};
 use crate::bound::{Bound, Unit};
 use crate::figures::Figures;
 use crate::pool;
+use crate::redis::Redis;
 use crate::subject::Subject;
+use crate::traffic;
 
 /// Four for each of 16 partitions.
 const CHANNELS: usize = 64;
@@ -29,7 +31,7 @@ const fn scenario(name: &'static str) -> Scenario {
     Scenario { name, settings: "", beside: true, measure, rows: &ROWS }
 }
 
-const ROWS: [Row; 8] = [
+const ROWS: [Row; 10] = [
     row(
         "one event at a time to sockets of the other node: p50",
         "serial_us",
@@ -42,6 +44,13 @@ const ROWS: [Row; 8] = [
     row("the same: CPU of both nodes", "nodes_us", Unit::Microseconds, Bound::Free),
     row("the same: CPU of all Redis servers", "redis_us", Unit::Microseconds, Bound::Free),
     row("the same: CPU of the busiest one", "busiest_us", Unit::Microseconds, Bound::Free),
+    row(
+        "the same: connections to the Redis that has most",
+        "connections",
+        Unit::Number,
+        Bound::Free,
+    ),
+    row("the same: topics of the Redis that has most", "topics", Unit::Number, Bound::Free),
     row("the same: events lost", "lost", Unit::Number, Bound::AtMost(0.0)),
 ];
 
@@ -57,6 +66,8 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     let (serial, _) = from_the_near_node(subject, &mut pool, &serial)?;
     let (many, parts) = from_the_near_node(subject, &mut pool, &Phase::closed(UNDER_WAY, long))?;
     let events = many.measures.published;
+    let held: Vec<Held> = subject.servers().iter().map(Held::by).collect::<anyhow::Result<_>>()?;
+    let most = |of: fn(&Held) -> usize| held.iter().map(of).max().unwrap_or_default() as f64;
     Ok(Figures::from([
         ("serial_us", serial.latency_ms(0.5) * 1e3),
         ("per_second", many.measures.rate()),
@@ -65,8 +76,30 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
         ("nodes_us", parts.nodes().us_per(events)?),
         ("redis_us", parts.redis().us_per(events)?),
         ("busiest_us", parts.busiest_redis().us_per(events)?),
+        ("connections", most(|held| held.connections)),
+        ("topics", most(|held| held.topics)),
         ("lost", (serial.measures.lost() + many.measures.lost()) as f64),
     ]))
+}
+
+/// What a Redis holds for the nodes.
+struct Held {
+    connections: usize,
+    topics: usize,
+}
+
+impl Held {
+    fn by(redis: &Redis) -> anyhow::Result<Self> {
+        let mut connection = traffic::connect(redis)?;
+        let clients: String =
+            ::redis::cmd("CLIENT").arg("LIST").arg("TYPE").arg("pubsub").query(&mut connection)?;
+        let mut topics = 0;
+        for kind in ["CHANNELS", "SHARDCHANNELS"] {
+            let named: Vec<String> = ::redis::cmd("PUBSUB").arg(kind).query(&mut connection)?;
+            topics += named.len();
+        }
+        Ok(Self { connections: clients.lines().count(), topics })
+    }
 }
 
 /// A socket at the far node for each channel.
