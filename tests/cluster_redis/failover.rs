@@ -1,5 +1,7 @@
 //! Sentinel makes a replica the primary, and the nodes go with it.
 
+use std::time::Instant;
+
 use crate::fixture::{assert_events_flow, linked, members, subscribers};
 use crate::harness::redis::is_left_out;
 use crate::harness::redis_access::Watched;
@@ -22,6 +24,7 @@ async fn nodes_follow_sentinel_to_another_redis() {
     assert_events_flow(&cluster, &mut orders, "orders").await;
 
     redis.fail_over().await;
+    let since = Instant::now();
     eventually("nobody to be without a link", async || {
         cluster.nodes.iter().all(|node| {
             node.metric("resound_cluster_links_lost_total") >= 1.0
@@ -29,6 +32,7 @@ async fn nodes_follow_sentinel_to_another_redis() {
         })
     })
     .await;
+    println!("linked {:?} after the failover of Sentinel", since.elapsed());
     cluster.settle().await;
     assert_events_flow(&cluster, &mut orders, "orders").await;
     for socket in &mut room {
