@@ -17,7 +17,7 @@ use crate::redis_connection::LinkError;
 
 mod placement;
 
-use placement::{partition_of, prefix};
+pub use placement::{home_of_app, part_of_channel, prefix};
 
 /// A link, for as long as it is to be kept up.
 pub type LinkTask = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -80,8 +80,7 @@ impl Partitions {
     pub fn of_channel(&self, app_id: &str, name: &ChannelName) -> &Arc<Cluster> {
         match self.all.len() {
             1 => &self.all[0],
-            _ if name.user_id().is_some() => self.home(app_id),
-            count => &self.all[partition_of(app_id, name.as_str(), count as u32)],
+            count => &self.all[part_of_channel(app_id, name, count as u32)],
         }
     }
 
@@ -89,7 +88,7 @@ impl Partitions {
     pub fn home(&self, app_id: &str) -> &Arc<Cluster> {
         match self.all.len() {
             1 => &self.all[0],
-            count => &self.all[partition_of(app_id, "", count as u32)],
+            count => &self.all[home_of_app(app_id, count as u32)],
         }
     }
 

@@ -27,8 +27,10 @@ use crate::redis_connection::{
 mod claims;
 mod client;
 mod commands;
+mod last_links;
 
 pub use client::RedisClient;
+pub use last_links::LastLinks;
 
 use claims::ClaimExchange;
 use client::Push;
@@ -49,8 +51,7 @@ pub(super) struct RedisLink {
     sharded: Arc<KeySpace>,
     time_limit: TimeLimit,
     outage_log: OutageLog,
-    /// The Redis process of the last link, and the link's number there.
-    last: Option<(String, u64)>,
+    last_links: LastLinks,
 }
 
 /// The node that a link serves.
@@ -175,7 +176,8 @@ impl RedisLink {
         owner.status().leads_to(connector.to_string());
         let time_limit = TimeLimit::new(timeout, node.settings.beat_holds());
         let outage_log = OutageLog::default();
-        Ok(Self { owner, node, connector, sharded, time_limit, outage_log, last: None })
+        let last_links = LastLinks::default();
+        Ok(Self { owner, node, connector, sharded, time_limit, outage_log, last_links })
     }
 
     /// Connects and serves, again and again.
@@ -278,9 +280,7 @@ impl RedisLink {
         let names = server.names(&settings.prefix);
         claims::agree_on_partitions(&mut connection, partition, &server).await?;
         let run = server.run();
-        // Requests that are still under way on the last connection must not be executed after those of this one:
-        // a state is absolute, so an old one would undo a new one.
-        if let Some((_, last)) = self.last.take().filter(|(before, _)| *before == run) {
+        if let Some(last) = self.last_links.replace(&run, id) {
             let mut kill = redis::cmd("CLIENT");
             kill.arg("KILL").arg("ID").arg(last);
             let killed: Result<Value, RedisError> = kill.query_async(&mut connection).await;
@@ -289,7 +289,6 @@ impl RedisLink {
                 tracing::debug!(%error, "the last connection to Redis could not be closed");
             });
         }
-        self.last = Some((run.clone(), id));
         let epoch = epoch(&mut connection, &names).await?;
         let commands = Arc::new(Commands::new(*node, names, app_ids.clone()));
         let client = RedisClient::new(connection, commands, settings).await?;

@@ -4,6 +4,8 @@
 
 use xxhash_rust::xxh3::{xxh3_64, xxh3_64_with_seed};
 
+use crate::protocol::ChannelName;
+
 /// Hash tags whose slots are spread evenly over a Redis Cluster: the 64 shares of its slots, beginning with that of
 /// `{0}`. A tag is the smallest number in its share.
 const TAGS: [u16; 64] = [
@@ -12,8 +14,20 @@ const TAGS: [u16; 64] = [
     119, 133, 23, 1, 9, 173, 63, 70, 78, 52, 142, 49, 41, 13, 103, 110, 118, 132, 22,
 ];
 
-/// The part of a channel of an app. An empty name stands for the app itself.
-pub(super) fn partition_of(app_id: &str, name: &str, count: u32) -> usize {
+/// The part of a channel. What belongs to a user is where the app is.
+pub fn part_of_channel(app_id: &str, name: &ChannelName, count: u32) -> usize {
+    match name.user_id() {
+        Some(_) => home_of_app(app_id, count),
+        None => partition_of(app_id, name.as_str(), count),
+    }
+}
+
+/// The part of what belongs to an app as a whole.
+pub fn home_of_app(app_id: &str, count: u32) -> usize {
+    partition_of(app_id, "", count)
+}
+
+fn partition_of(app_id: &str, name: &str, count: u32) -> usize {
     let hash = xxh3_64_with_seed(name.as_bytes(), xxh3_64(app_id.as_bytes()));
     // Rendezvous: each part draws a weight for the name, and the heaviest has it. Of 64, that costs 0.3 µs.
     let weight = |index: &u32| xxh3_64_with_seed(&index.to_le_bytes(), hash);
@@ -21,7 +35,7 @@ pub(super) fn partition_of(app_id: &str, name: &str, count: u32) -> usize {
 }
 
 /// What keys and topics of a part begin with. The number of parts is in it, so no two numbers share a key.
-pub(super) fn prefix(installation: &str, index: u32, count: u32) -> String {
+pub fn prefix(installation: &str, index: u32, count: u32) -> String {
     match count {
         0 | 1 => installation.to_owned(),
         _ => {
@@ -33,7 +47,8 @@ pub(super) fn prefix(installation: &str, index: u32, count: u32) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{TAGS, partition_of, prefix};
+    use super::{TAGS, home_of_app, part_of_channel, partition_of, prefix};
+    use crate::protocol::ChannelName;
 
     #[test]
     fn channels_are_placed_as_ever() {
@@ -42,6 +57,15 @@ mod tests {
         let all: Vec<usize> =
             ["", "orders", "presence-room", "private-chat.7"].map(placed).to_vec();
         assert_eq!(all, [14, 6, 7, 15]);
+    }
+
+    #[test]
+    fn the_channel_of_a_user_is_where_the_app_is() {
+        let placed = |name: &str| {
+            part_of_channel("123456", &ChannelName::parse(name, usize::MAX).unwrap(), 16)
+        };
+        assert_eq!((home_of_app("123456", 16), placed("#server-to-user-ann")), (14, 14));
+        assert_eq!(placed("orders"), 6);
     }
 
     #[test]

@@ -1,15 +1,17 @@
-//! One machine of the cluster: the core under test, where its link stands, and the least a node must
-//! have of a hub: who is seated where, what is kept, who watches whom.
+//! One machine of the cluster: of each partition the core under test and where its link stands, and the least a
+//! node must have of a hub: who is seated where, what is kept, who watches whom.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Instant;
 
 use resound::app::App;
+use resound::cluster::redis::LastLinks;
 use resound::cluster::{Core, NodeId, Reply};
 use resound::config::ClusterSettings;
 use resound::protocol::{Frame, SocketId};
 
+use crate::profile::Profile;
 use crate::server::{ConnectionId, Operation};
 
 /// The number of the first request of each process.
@@ -17,13 +19,12 @@ pub(crate) const FIRST_REQUEST: u64 = 1 << 40;
 
 /// A machine, on which one process after the other runs.
 pub(crate) struct Machine {
-    pub(crate) core: Core,
+    pub(crate) parts: Vec<Part>,
     /// Of the process that runs.
     pub(crate) id: u64,
     pub(crate) is_up: bool,
     /// It takes no more sockets: it will end soon.
     pub(crate) is_leaving: bool,
-    pub(crate) link: Link,
     pub(crate) hub: Hub,
     /// Events that this process delivered.
     pub(crate) delivered: BTreeSet<usize>,
@@ -33,10 +34,16 @@ pub(crate) struct Machine {
     pub(crate) in_doubt: BTreeSet<Arc<str>>,
     /// Channels in which it accepted a member while Redis was away.
     pub(crate) alone_in: BTreeSet<Arc<str>>,
-    /// Counted by this process: events that others did not get.
-    pub(crate) unshared: u64,
     /// Sockets of an app with a bound that hold a place.
     pub(crate) places: u32,
+}
+
+/// One partition, as a process takes part in it.
+pub(crate) struct Part {
+    pub(crate) core: Core,
+    pub(crate) link: Link,
+    /// Counted by this process: events that others did not get.
+    pub(crate) unshared: u64,
 }
 
 /// Where the link to Redis stands.
@@ -48,7 +55,12 @@ pub(crate) struct Link {
     /// Requests of the batch under way, and its number.
     pub(crate) asked: usize,
     pub(crate) batch: u32,
-    pub(crate) replies: Vec<(Reply, Operation)>,
+    /// `None` for a request that was refused, since the slot is on another server or on its way there.
+    pub(crate) replies: Vec<Option<(Reply, Operation)>>,
+    /// The server has ended the subscriptions by itself.
+    pub(crate) has_moved: bool,
+    /// The last link to each Redis process, as the nodes have it.
+    pub(crate) last: LastLinks,
     pub(crate) will_pump: bool,
     /// From when to when there was no link, each time.
     pub(crate) outages: Vec<(u64, u64)>,
@@ -66,21 +78,27 @@ pub(crate) struct Hub {
     pub(crate) watchers: BTreeMap<Arc<str>, BTreeSet<SocketId>>,
 }
 
+impl Part {
+    pub(crate) fn new(id: u64, settings: ClusterSettings, app: Arc<App>, now: Instant) -> Self {
+        let core = Core::new(NodeId(id), settings, &[app], FIRST_REQUEST, now);
+        Self { core, link: Link::default(), unshared: 0 }
+    }
+}
+
 impl Machine {
     /// A process that has just started.
-    pub(crate) fn start(id: u64, settings: ClusterSettings, app: Arc<App>, now: Instant) -> Self {
+    pub(crate) fn start(id: u64, profile: &Profile, app: &Arc<App>, now: Instant) -> Self {
+        let part = |part| Part::new(id, profile.settings(part), app.clone(), now);
         Self {
-            core: Core::new(NodeId(id), settings, &[app], FIRST_REQUEST, now),
+            parts: (0..profile.partitions).map(part).collect(),
             id,
             is_up: true,
             is_leaving: false,
-            link: Link::default(),
             hub: Hub::default(),
             delivered: BTreeSet::new(),
             missed: BTreeMap::new(),
             in_doubt: BTreeSet::new(),
             alone_in: BTreeSet::new(),
-            unshared: 0,
             places: 0,
         }
     }

@@ -6,6 +6,8 @@ use std::time::Duration;
 use resound::app::{App, Webhook, WebhookTarget};
 use resound::config::{ClusterSettings, StreamSettings};
 use resound::config::{Config, ConfigFile, Sources};
+use resound::partitions::{home_of_app, part_of_channel, prefix};
+use resound::protocol::ChannelName;
 
 use crate::directory::Rules;
 use crate::random::Random;
@@ -39,8 +41,10 @@ pub(crate) enum Faults {
 #[derive(Debug, Clone)]
 pub(crate) struct Profile {
     pub(crate) machines: usize,
+    pub(crate) partitions: usize,
     pub(crate) steps: usize,
-    pub(crate) faults: Faults,
+    /// Of each partition. Machines end where all have the same.
+    pub(crate) faults: Vec<Faults>,
     pub(crate) streams: bool,
     /// Microseconds of one way, least and most.
     pub(crate) latency: (u64, u64),
@@ -62,10 +66,21 @@ impl Profile {
         };
         let latencies = [(50, 500), (50, 500), (MILLI, 20 * MILLI), (50, 150 * MILLI)];
         let gaps = [(0, 2 * MILLI), (0, 50 * MILLI), (0, 300 * MILLI), (0, 1500 * MILLI)];
+        let partitions = match random.below(20) {
+            0..12 => 1,
+            12..17 => 2,
+            17..19 => 3,
+            _ => 4,
+        };
+        // Half of those with several: one has faults, and the others must not be affected.
+        let only = (partitions > 1 && random.percent(50)).then(|| random.below(partitions));
+        let is_hit = |part: u64| only.is_none_or(|only| only == part);
+        let each = (0..partitions).map(|part| if is_hit(part) { faults } else { Faults::None });
         Self {
             machines: random.between((2, 5)) as usize,
+            partitions: partitions as usize,
             steps,
-            faults,
+            faults: each.collect(),
             streams: random.percent(35),
             latency: latencies[random.below(4) as usize],
             gap: gaps[random.below(4) as usize],
@@ -75,10 +90,11 @@ impl Profile {
         }
     }
 
-    pub(crate) fn settings(&self) -> ClusterSettings {
+    /// Of one partition.
+    pub(crate) fn settings(&self, part: usize) -> ClusterSettings {
         ClusterSettings {
-            prefix: "resound".to_owned(),
-            partitions: 1,
+            prefix: self.prefix(part),
+            partitions: self.partitions as u32,
             lease: Duration::from_micros(LEASE),
             local_delivery_after: Duration::from_millis(250),
             queue_bytes: QUEUE_BYTES,
@@ -90,9 +106,28 @@ impl Profile {
         }
     }
 
-    pub(crate) fn rules(&self) -> Rules {
+    /// What keys and topics of a partition begin with.
+    pub(crate) fn prefix(&self, part: usize) -> String {
+        prefix("resound", part as u32, self.partitions as u32)
+    }
+
+    /// The partition of a channel.
+    pub(crate) fn part_of(&self, name: &str) -> usize {
+        if self.partitions == 1 {
+            return 0;
+        }
+        let name = ChannelName::parse(name, 200).unwrap();
+        part_of_channel("1", &name, self.partitions as u32)
+    }
+
+    /// The partition of what belongs to the app as a whole.
+    pub(crate) fn home(&self) -> usize {
+        home_of_app("1", self.partitions as u32)
+    }
+
+    pub(crate) fn rules(&self, part: usize) -> Rules {
         Rules {
-            prefix: "resound".to_owned(),
+            prefix: self.prefix(part),
             streams: self.streams.then_some((RETENTION / MILLI, 1000)),
             cache_ms: CACHE / MILLI,
             beat_holds_ms: LEASE * 8 / 10 / MILLI,

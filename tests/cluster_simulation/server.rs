@@ -1,10 +1,11 @@
-//! The Redis process of the simulation: connections, the subscribers of topics, and how it stands
-//! still, restarts and forgets. What requests mean is the [`Directory`]'s business.
+//! The Redis of one partition: connections, the subscribers of topics, and how it stands still, restarts, forgets
+//! and moves to another server. What requests mean is the [`Directory`]'s business.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
+use resound::cluster::redis::LastLinks;
 use resound::cluster::{RedisIdentity, Reply, Request};
 
 use crate::directory::{Decision, Directory, Done, Rules};
@@ -17,10 +18,14 @@ pub(crate) type ConnectionId = u32;
 pub(crate) enum Item {
     /// The handshake is done; this names the process.
     Welcome(RedisIdentity),
-    /// Nobody listens there.
+    /// Nobody listens there, or the slot is on its way to another server.
     Refused,
     /// The answer to a request.
     Reply(Reply, Operation),
+    /// The answer to a request that another server would have to carry out, or will soon.
+    Redirected,
+    /// A push: the topics are on another server now.
+    Unsubscribed,
     /// A push: this topic is received from now on.
     Subscribed(Arc<str>),
     /// A push: a message on a topic.
@@ -58,11 +63,18 @@ pub(crate) enum Data {
     Behind(Box<Directory>),
 }
 
-/// One Redis, its data, and what it has decided so far.
+/// One of the two servers between which the slot of a partition is moved.
+type Host = usize;
+
+/// The Redis of one partition, its data, and what it has decided so far.
 pub(crate) struct Server {
     pub(crate) directory: Directory,
-    /// Changes with every start.
-    run: u32,
+    /// The process of each host. Changes with every start.
+    runs: [u32; 2],
+    /// Which one has the slot.
+    owner: Host,
+    /// The slot is on its way to the other one: keys are on both, so no script runs.
+    pub(crate) is_moving: bool,
     /// Changes whenever data is lost.
     pub(crate) life: u32,
     /// Lives that began with what there had been a while before.
@@ -73,7 +85,8 @@ pub(crate) struct Server {
     pub(crate) slow: u64,
     pub(crate) busy_until: u64,
     pub(crate) inbox: VecDeque<(ConnectionId, Request)>,
-    connections: BTreeMap<ConnectionId, u64>,
+    /// The node and the host of each.
+    connections: BTreeMap<ConnectionId, (u64, Host)>,
     subscribers: BTreeMap<Arc<str>, BTreeSet<ConnectionId>>,
     operations: Operation,
     pub(crate) decided: Vec<Decided>,
@@ -82,7 +95,7 @@ pub(crate) struct Server {
     pub(crate) reaped: Vec<(u64, u64)>,
     /// On which connection a node reported when what it has in which channel.
     pub(crate) states: Vec<(ConnectionId, Arc<str>, u64)>,
-    /// When it started again.
+    /// When a process started that nodes had not met before, or the slot came to another one.
     pub(crate) starts: Vec<u64>,
 }
 
@@ -94,7 +107,9 @@ impl Server {
         let (inbox, connections, subscribers, decided, accepted, reaped) = Default::default();
         Self {
             directory: Directory::new(rules),
-            run: 1,
+            runs: [1, 1],
+            owner: 0,
+            is_moving: false,
             life: 1,
             behind: BTreeSet::new(),
             is_up: true,
@@ -118,19 +133,35 @@ impl Server {
         EPOCH + now
     }
 
-    /// A node connects. Whatever it sent before over another connection that is not carried out yet
-    /// never will be: a new link ends the one before.
-    pub(crate) fn connect(&mut self, connection: ConnectionId, node: u64, now: u64) -> Item {
-        if !self.is_up {
+    /// A node connects to the owner of the slot. What it sent before over its last connection to this process, and what
+    /// is not carried out yet, never will be: a new link ends that one.
+    pub(crate) fn connect(
+        &mut self,
+        connection: ConnectionId,
+        node: u64,
+        last: &mut LastLinks,
+        now: u64,
+    ) -> Item {
+        if !self.is_up || self.is_moving {
             return Item::Refused;
         }
-        let before = self.connections.iter().filter(|(_, of)| **of == node).map(|(&id, _)| id);
-        for stale in before.collect::<Vec<_>>() {
-            self.forget(stale);
+        let run = format!("run {} of {}", self.runs[self.owner], self.owner);
+        if let Some(stale) = last.replace(&run, connection.into()) {
+            self.forget(stale as ConnectionId);
         }
-        self.connections.insert(connection, node);
+        self.connections.insert(connection, (node, self.owner));
         let epoch = self.directory.epoch(node, now);
-        Item::Welcome(RedisIdentity { run: format!("run {}", self.run), epoch })
+        Item::Welcome(RedisIdentity { run, epoch })
+    }
+
+    /// The slot is on the other host now, with everything in it.
+    pub(crate) fn moved(&mut self, now: u64) -> Vec<(ConnectionId, Item)> {
+        self.is_moving = false;
+        self.owner = 1 - self.owner;
+        self.starts.push(now);
+        let topics = std::mem::take(&mut self.subscribers);
+        let receivers: BTreeSet<ConnectionId> = topics.into_values().flatten().collect();
+        receivers.into_iter().map(|receiver| (receiver, Item::Unsubscribed)).collect()
     }
 
     /// Whether the connection is open in the view of Redis.
@@ -147,16 +178,18 @@ impl Server {
 
     /// The process ends; returns the connections that end with it.
     pub(crate) fn stop(&mut self) -> Vec<ConnectionId> {
-        self.is_up = false;
-        self.inbox.clear();
-        self.subscribers.clear();
-        std::mem::take(&mut self.connections).into_keys().collect()
+        (self.is_up, self.is_moving) = (false, false);
+        let ended = self.connections.iter().filter(|(_, (_, host))| *host == self.owner);
+        let ended: Vec<ConnectionId> = ended.map(|(&connection, _)| connection).collect();
+        ended.iter().for_each(|&connection| self.forget(connection));
+        ended
     }
 
     /// A new process.
     pub(crate) fn start(&mut self, data: Data, now: u64) {
         self.starts.push(now);
-        (self.is_up, self.run) = (true, self.run + 1);
+        self.is_up = true;
+        self.runs[self.owner] += 1;
         self.directory = match data {
             Data::Whole => return,
             Data::Empty => Directory::new(self.directory.rules.clone()),
@@ -171,7 +204,15 @@ impl Server {
     /// Carries out the next request; returns what is written on which connections, in order.
     pub(crate) fn carry_out(&mut self, now: u64) -> Vec<(ConnectionId, Item)> {
         let Some((connection, request)) = self.inbox.pop_front() else { return Vec::new() };
-        let Some(&node) = self.connections.get(&connection) else { return Vec::new() };
+        let Some(&(node, host)) = self.connections.get(&connection) else { return Vec::new() };
+        // Topics are subscribed to, and messages published there, until the slot has moved.
+        let is_of_topics = matches!(
+            request,
+            Request::Subscribe(_) | Request::Unsubscribe(_) | Request::Broadcast(_)
+        );
+        if host != self.owner || self.is_moving && !is_of_topics {
+            return vec![(connection, Item::Redirected)];
+        }
         self.operations += 1;
         let operation = self.operations;
         let Done { reply, published, decided } =

@@ -8,11 +8,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::client::{Client, View};
+use crate::machine::Part;
 use crate::profile::Faults;
 use crate::server::Server;
 use crate::world::{CHANNELS, USERS, World};
 
 mod events;
+mod tampered;
 mod webhooks;
 
 /// Whether everything is as it must be. `Err` names what is not.
@@ -24,9 +26,13 @@ pub(crate) fn verdict(world: &mut World) -> Result<(), String> {
         all_know_the_same(world, name)?;
     }
     connections_are_counted(world)?;
-    nothing_is_left(world, &names)?;
+    for part in 0..world.profile.partitions {
+        nothing_is_left(world, part, &names)?;
+    }
     watchers_know(world)?;
     events::are_accounted_for(world)?;
+    lists_are_answered(world)?;
+    users_are_terminated(world)?;
     webhooks::alternate(world)
 }
 
@@ -36,14 +42,17 @@ fn ensure(is_so: bool, text: impl FnOnce() -> String) -> Result<(), String> {
 
 fn every_machine_is_connected(world: &World) -> Result<(), String> {
     for (at, machine) in world.machines.iter().enumerate() {
-        ensure(machine.is_up && machine.core.is_connected(), || format!("machine {at} is away"))?;
-        // A beat may be under way at any time.
-        let unsettled = machine.core.pending_requests();
-        ensure(unsettled <= 1, || format!("{unsettled} things are under way on machine {at}"))?;
-        let bytes = machine.core.queued_bytes();
-        ensure(bytes == 0, || format!("{bytes} bytes of events wait on machine {at}"))?;
-        let alive = machine.core.live_nodes() as usize;
-        ensure(alive == world.machines.len(), || format!("machine {at} sees {alive} nodes"))?;
+        for (part, Part { core, .. }) in machine.parts.iter().enumerate() {
+            let here = format!("machine {at} in partition {part}");
+            ensure(machine.is_up && core.is_connected(), || format!("{here} is away"))?;
+            // A beat may be under way at any time.
+            let unsettled = core.pending_requests();
+            ensure(unsettled <= 1, || format!("{unsettled} things are under way on {here}"))?;
+            let bytes = core.queued_bytes();
+            ensure(bytes == 0, || format!("{bytes} bytes of events wait on {here}"))?;
+            let alive = core.live_nodes() as usize;
+            ensure(alive == world.machines.len(), || format!("{here} sees {alive} nodes"))?;
+        }
     }
     Ok(())
 }
@@ -54,9 +63,10 @@ fn subscribed<'a>(world: &'a World, name: &'a str) -> impl Iterator<Item = (&'a 
 }
 
 pub(crate) fn all_know_the_same(world: &World, name: &str) -> Result<(), String> {
-    let topic = format!("resound{{1:{name}}}");
+    let (topic, part) = (world.topic_of(name), world.profile.part_of(name));
+    let directory = &world.servers[part].directory;
     let sockets = subscribed(world, name).count() as i64;
-    let there = world.server.directory.sockets(&topic);
+    let there = directory.sockets(&topic);
     ensure(there == sockets, || {
         format!("{name} has {sockets} sockets, the directory has {there}")
     })?;
@@ -66,11 +76,11 @@ pub(crate) fn all_know_the_same(world: &World, name: &str) -> Result<(), String>
         (_, true) => subscribed(world, name).map(|_| "").collect(),
         _ => BTreeSet::new(),
     };
-    let roster = world.server.directory.roster(&topic);
+    let roster = directory.roster(&topic);
     let known: BTreeSet<&str> = roster.iter().map(|user| &**user).collect();
     ensure(known == users, || format!("{name} has {users:?}, the directory says {roster:?}"))?;
     for (at, machine) in world.machines.iter().enumerate().filter(|(_, machine)| machine.is_up) {
-        let mirror = machine.core.channels().members(&world.spot_of(name));
+        let mirror = machine.parts[part].core.channels().members(&world.spot_of(name));
         let mirrored: BTreeSet<&str> = mirror.iter().map(|user| &**user).collect();
         let is_needed = world
             .clients
@@ -102,29 +112,33 @@ fn connections_are_counted(world: &World) -> Result<(), String> {
     if world.profile.bound.is_none() {
         return Ok(());
     }
+    let home = world.profile.home();
     for (at, machine) in world.machines.iter().enumerate() {
         let open = world.clients.values().filter(|client| client.machine == at).count();
-        let counted = machine.core.open_sockets(0) as usize;
+        let counted = machine.parts[home].core.open_sockets(0) as usize;
         ensure(open == counted, || format!("machine {at} has {open} sockets, counts {counted}"))?;
     }
-    let (open, counted) = (world.clients.len() as u32, world.server.directory.open("1"));
+    let (open, counted) = (world.clients.len() as u32, world.servers[home].directory.open("1"));
     ensure(open == counted, || format!("{open} sockets are open, the directory says {counted}"))
 }
 
-/// Of an empty channel there are no keys, of a node that is gone neither.
-fn nothing_is_left(world: &mut World, names: &[String]) -> Result<(), String> {
+/// Of an empty channel there are no keys, of a node that is gone neither. A partition has none of another one's.
+fn nothing_is_left(world: &mut World, part: usize, names: &[String]) -> Result<(), String> {
     let now = Server::clock(world.now);
+    let views = world.clients.values().flat_map(|client| client.views.keys().cloned());
     let occupied: BTreeSet<Arc<str>> =
-        world.clients.values().flat_map(|client| client.views.keys().cloned()).collect();
-    for topic in world.server.directory.topics() {
-        let name = topic.trim_start_matches("resound{1:").trim_end_matches('}');
-        let keys = world.server.directory.keys(&topic, now);
+        views.filter(|name| world.profile.part_of(name) == part).collect();
+    let head = format!("{}{{1:", world.profile.prefix(part));
+    for topic in world.servers[part].directory.topics() {
+        let name = topic.trim_start_matches(&*head).trim_end_matches('}');
+        let keys = world.servers[part].directory.keys(&topic, now);
         let is_known = names.iter().any(|known| known == name);
-        ensure(is_known && (keys.is_empty() || occupied.contains(name)), || {
+        let is_here = is_known && world.profile.part_of(name) == part;
+        ensure(is_here && (keys.is_empty() || occupied.contains(name)), || {
             format!("nobody is in {name}, and there is still {keys:?}")
         })?;
     }
-    let listed: BTreeSet<String> = world.server.directory.listed("1").into_iter().collect();
+    let listed: BTreeSet<String> = world.servers[part].directory.listed("1").into_iter().collect();
     let should: BTreeSet<String> = occupied
         .iter()
         .filter(|name| !name.starts_with('#'))
@@ -132,7 +146,7 @@ fn nothing_is_left(world: &mut World, names: &[String]) -> Result<(), String> {
         .collect();
     ensure(listed == should, || format!("listed are {listed:?}, occupied {should:?}"))?;
     let living: BTreeSet<u64> = world.machines.iter().map(|machine| machine.id).collect();
-    let remembered = world.server.directory.remembered_nodes();
+    let remembered = world.servers[part].directory.remembered_nodes();
     ensure(remembered.is_subset(&living), || {
         format!("nodes {living:?} live, the directory remembers {remembered:?}")
     })
@@ -168,7 +182,26 @@ fn watchers_know(world: &World) -> Result<(), String> {
     Ok(())
 }
 
-/// Nothing can have got lost on the way.
-fn nothing_broke(world: &World) -> bool {
-    world.profile.faults == Faults::None
+/// Each list was compared when its last answer came.
+fn lists_are_answered(world: &World) -> Result<(), String> {
+    let open = world.listings.len();
+    ensure(open == 0, || format!("{open} lists were never answered"))
+}
+
+/// Whoever was signed in when a back end ended the sockets of the user is gone, if no message of the partition of
+/// the app can have got lost.
+fn users_are_terminated(world: &World) -> Result<(), String> {
+    if !nothing_broke(world, world.profile.home()) {
+        return Ok(());
+    }
+    for terminated in &world.terminations {
+        let left = terminated.sockets.iter().find(|socket| world.clients.contains_key(socket));
+        ensure(left.is_none(), || format!("{left:?} of {} was to end", terminated.user))?;
+    }
+    Ok(())
+}
+
+/// In a partition nothing can have got lost on the way.
+fn nothing_broke(world: &World, part: usize) -> bool {
+    world.profile.faults[part] == Faults::None
 }

@@ -8,25 +8,29 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use resound::app::App;
-use resound::config::ClusterSettings;
 use resound::protocol::SocketId;
 use tokio::sync::oneshot;
 
 use crate::client::Client;
 use crate::directory::{Decision, Directory};
 use crate::events::Event;
-use crate::machine::Machine;
+use crate::machine::{Machine, Part};
 use crate::profile::{LEASE, MILLI, Profile, SECOND};
 use crate::random::Random;
 use crate::server::{ConnectionId, Data, Item, Operation, Server};
 
+mod asking;
 mod carrying;
 mod faults;
+mod forging;
 mod links;
+mod moves;
 mod steps;
 
+pub(crate) use asking::Tampering;
 pub(crate) use steps::{CHANNELS, USERS};
 
+use asking::{Listing, Termination};
 use links::Connection;
 
 /// How often a node looks at the time. The shipped link does it more often; what matters is that it
@@ -41,8 +45,8 @@ const SETTLES: u64 = 2 * LEASE + 5 * SECOND;
 pub(crate) enum Happening {
     Step,
     Tick(usize, u64),
-    Pump(usize, u64),
-    Connect(usize, u64),
+    Pump(Line, u64),
+    Connect(Line, u64),
     /// Redis has not answered the handshake, or this batch.
     TimedOut(ConnectionId, u32),
     ToRedis(ConnectionId, Vec<resound::cluster::Request>),
@@ -50,15 +54,20 @@ pub(crate) enum Happening {
     FromRedis(ConnectionId, Vec<Item>),
     /// All answers of a batch are there; they are read a little later.
     Answered(ConnectionId),
-    LinkHeals(usize),
-    RedisGoesOn,
-    /// With this data.
-    RedisStarts(Data),
+    LinkHeals(Line),
+    RedisGoesOn(usize),
+    /// That of a partition, with this data.
+    RedisStarts(usize, Data),
     /// A replica with this data takes the place of the Redis that has had this many lives.
-    FailOver(Box<Directory>, u32),
+    FailOver(usize, Box<Directory>, u32),
+    /// All keys of a partition are on the other server.
+    SlotMoved(usize),
     MachineStarts(usize),
     MachineEnds(usize, u64),
 }
+
+/// The link of a machine to the Redis of a partition.
+pub(crate) type Line = (usize, usize);
 
 /// The same with its time. Of two at one time that which was planned first comes first.
 struct Planned {
@@ -105,6 +114,7 @@ struct Absence {
 
 /// A webhook event, and the operation of the directory that decided it.
 pub(crate) struct Announcement {
+    pub(crate) part: usize,
     pub(crate) operation: Operation,
     pub(crate) decision: Decision,
 }
@@ -117,9 +127,9 @@ pub(crate) struct World {
     random: Random,
     agenda: BinaryHeap<Planned>,
     happened: u64,
-    settings: ClusterSettings,
     app: Arc<App>,
-    pub(crate) server: Server,
+    /// Of each partition.
+    pub(crate) servers: Vec<Server>,
     pub(crate) machines: Vec<Machine>,
     pub(crate) connections: Vec<Connection>,
     pub(crate) clients: BTreeMap<SocketId, Client>,
@@ -127,6 +137,8 @@ pub(crate) struct World {
     closing: Vec<SocketId>,
     pub(crate) events: Vec<Event>,
     unanswered: Vec<usize>,
+    pub(crate) listings: Vec<Listing>,
+    pub(crate) terminations: Vec<Termination>,
     pub(crate) announced: Vec<Announcement>,
     /// How many changes of rosters and watchlists the clients have received.
     pub(crate) changes_received: usize,
@@ -135,8 +147,10 @@ pub(crate) struct World {
     absences: BTreeMap<(Arc<str>, String), Vec<Absence>>,
     /// Processes that ended, and what they counted.
     pub(crate) ended: Vec<u64>,
-    /// What they had counted as not shared.
-    pub(crate) unshared: BTreeMap<u64, u64>,
+    /// What they had counted as not shared, by partition.
+    pub(crate) unshared: BTreeMap<(u64, usize), u64>,
+    /// What is done wrong on purpose.
+    pub(crate) tampering: Option<Tampering>,
     next_id: u64,
     next_socket: u32,
     steps_left: usize,
@@ -150,16 +164,16 @@ impl World {
         let mut random = Random::new(seed);
         let mut profile = Profile::draw(&mut random, steps);
         adjust(&mut profile);
-        let (settings, app, start) = (profile.settings(), profile.app(), Instant::now());
+        let (app, start) = (profile.app(), Instant::now());
+        let servers = (0..profile.partitions).map(|part| Server::new(profile.rules(part)));
         let mut world = Self {
             now: 0,
             start,
             random,
             agenda: BinaryHeap::new(),
             happened: 0,
-            settings,
             app,
-            server: Server::new(profile.rules()),
+            servers: servers.collect(),
             machines: Vec::new(),
             connections: Vec::new(),
             clients: BTreeMap::new(),
@@ -167,12 +181,15 @@ impl World {
             closing: Vec::new(),
             events: Vec::new(),
             unanswered: Vec::new(),
+            listings: Vec::new(),
+            terminations: Vec::new(),
             announced: Vec::new(),
             changes_received: 0,
             forged_in: BTreeSet::new(),
             absences: BTreeMap::new(),
             ended: Vec::new(),
             unshared: BTreeMap::new(),
+            tampering: None,
             next_id: 0,
             next_socket: 0,
             steps_left: profile.steps,
@@ -201,7 +218,9 @@ impl World {
     /// Everything works again, and time passes.
     pub(crate) fn come_to_rest(&mut self) -> Result<(), String> {
         self.heal();
-        self.settle(SETTLES)
+        self.settle(SETTLES)?;
+        self.everyone_lists();
+        self.settle(SECOND)
     }
 
     /// Lets time pass without a step.
@@ -220,17 +239,18 @@ impl World {
         match happening {
             Happening::Step => self.step(),
             Happening::Tick(at, id) => self.tick(at, id),
-            Happening::Pump(at, id) => self.pump(at, id),
-            Happening::Connect(at, id) => self.connect(at, id),
+            Happening::Pump(line, id) => self.pump(line, id),
+            Happening::Connect(line, id) => self.connect(line, id),
             Happening::TimedOut(connection, batch) => self.timed_out(connection, batch),
             Happening::ToRedis(connection, requests) => self.reached_redis(connection, requests),
             Happening::Hello(connection) => self.hello(connection),
             Happening::FromRedis(connection, items) => self.reached_node(connection, items),
             Happening::Answered(connection) => self.answered(connection),
-            Happening::LinkHeals(at) => self.link_heals(at),
-            Happening::RedisGoesOn => self.redis_works(),
-            Happening::RedisStarts(data) => self.redis_starts(data),
-            Happening::FailOver(behind, life) => self.fail_over(behind, life),
+            Happening::LinkHeals(line) => self.link_heals(line),
+            Happening::RedisGoesOn(part) => self.redis_works(part),
+            Happening::RedisStarts(part, data) => self.redis_starts(part, data),
+            Happening::FailOver(part, behind, life) => self.fail_over(part, behind, life),
+            Happening::SlotMoved(part) => self.slot_moved(part),
             Happening::MachineStarts(at) => self.machine_starts(at),
             Happening::MachineEnds(at, id) => self.machine_ends(at, id),
         }
@@ -246,6 +266,11 @@ impl World {
         self.agenda.push(Planned { at, number, happening });
     }
 
+    /// The topic of a channel.
+    pub(crate) fn topic_of(&self, name: &str) -> String {
+        format!("{}{{1:{name}}}", self.profile.prefix(self.profile.part_of(name)))
+    }
+
     pub(crate) fn instant(&self) -> Instant {
         self.start + Duration::from_micros(self.now)
     }
@@ -253,12 +278,14 @@ impl World {
     fn new_process(&mut self) -> Machine {
         self.next_id += 1;
         let now = self.instant();
-        Machine::start(self.next_id, self.settings.clone(), self.app.clone(), now)
+        Machine::start(self.next_id, &self.profile, &self.app, now)
     }
 
     fn started(&mut self, at: usize) {
         let id = self.machines[at].id;
-        self.plan(0, Happening::Connect(at, id));
+        for part in 0..self.profile.partitions {
+            self.plan(0, Happening::Connect((at, part), id));
+        }
         let first = self.random.below(TICK);
         self.plan(first, Happening::Tick(at, id));
     }
@@ -268,27 +295,35 @@ impl World {
             return;
         }
         let now = self.instant();
-        let machine = &mut self.machines[at];
-        machine.core.tick(now);
-        machine.unshared += machine.core.take_not_replicated();
-        let waiting = machine.core.queued_bytes();
-        // One event more may have been let in while there was room.
-        if waiting > crate::profile::QUEUE_BYTES + 1024 && !machine.core.is_connected() {
-            self.is_wrong(format!("{waiting} bytes wait on machine {at}"));
+        for part in 0..self.profile.partitions {
+            let Part { core, unshared, .. } = self.part((at, part));
+            core.tick(now);
+            *unshared += core.take_not_replicated();
+            let (waiting, is_connected) = (core.queued_bytes(), core.is_connected());
+            // One event more may have been let in while there was room.
+            if waiting > crate::profile::QUEUE_BYTES + 1024 && !is_connected {
+                self.is_wrong(format!("{waiting} bytes wait on machine {at}"));
+            }
+            self.after((at, part), crate::server::OUTSIDER);
+            self.lonely_ones_know_each_other((at, part));
         }
-        self.after(at, crate::server::OUTSIDER);
-        self.lonely_ones_know_each_other(at);
         self.plan(TICK, Happening::Tick(at, id));
     }
 
+    pub(crate) fn part(&mut self, (at, part): Line) -> &mut Part {
+        &mut self.machines[at].parts[part]
+    }
+
     /// Without Redis a node serves what it has: its own clients receive each other.
-    fn lonely_ones_know_each_other(&mut self, at: usize) {
-        if self.machines[at].link.is_connected {
+    fn lonely_ones_know_each_other(&mut self, (at, part): Line) {
+        if self.part((at, part)).link.is_connected {
             return;
         }
         let here = || self.clients.values().filter(|client| client.machine == at);
         let views = here().flat_map(|client| &client.views);
-        for (name, view) in views.filter(|(name, _)| name.starts_with("presence-")) {
+        let is_theirs =
+            |name: &str| name.starts_with("presence-") && self.profile.part_of(name) == part;
+        for (name, view) in views.filter(|(name, _)| is_theirs(name)) {
             let there = here().filter(|client| client.views.contains_key(name));
             let stranger =
                 there.map(|client| client.user).find(|user| !view.members.contains_key(*user));

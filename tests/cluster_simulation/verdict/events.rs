@@ -14,26 +14,54 @@ use crate::server::Accepted;
 use crate::world::World;
 
 pub(super) fn are_accounted_for(world: &World) -> Result<(), String> {
-    order_is_kept(world)?;
-    let lost = lost(world, |client, channel| client.views[channel].since);
-    if nothing_broke(world) {
-        ensure(lost.is_empty(), || format!("nothing broke, and was lost: {lost:?}"))?;
-        let missed: Vec<_> = world.machines.iter().map(|machine| &machine.missed).collect();
-        ensure(missed.iter().all(|missed| missed.is_empty()), || {
-            format!("nothing broke, and was counted as missed: {missed:?}")
-        })?;
-        let in_doubt: Vec<_> = world.machines.iter().map(|machine| &machine.in_doubt).collect();
-        return ensure(in_doubt.iter().all(|in_doubt| in_doubt.is_empty()), || {
-            format!("nothing broke, and there was doubt: {in_doubt:?}")
-        });
+    (0..world.profile.partitions).try_for_each(|part| {
+        let named = |why| format!("partition {part}: {why}");
+        are_accounted_for_in(world, part).map_err(named)
+    })
+}
+
+fn are_accounted_for_in(world: &World, part: usize) -> Result<(), String> {
+    order_is_kept(world, part)?;
+    let lost = lost(world, part, |client, channel| client.views[channel].since);
+    if nothing_broke(world, part) {
+        return nothing_was_lost(world, part, &lost);
     }
     if world.profile.streams {
-        kept_ones_arrived(world)?;
+        kept_ones_arrived(world, part)?;
     }
-    nothing_else_is_missed(world)?;
-    no_gap_is_suspected_without_a_reason(world)?;
-    numbered_ones_are_missed(world, &lost)?;
-    others_are_unshared(world, &lost)
+    nothing_else_is_missed(world, part)?;
+    no_gap_is_suspected_without_a_reason(world, part)?;
+    numbered_ones_are_missed(world, part, &lost)?;
+    others_are_unshared(world, part, &lost)
+}
+
+/// Whatever breaks in other partitions.
+fn nothing_was_lost(world: &World, part: usize, lost: &Lost) -> Result<(), String> {
+    ensure(lost.is_empty(), || format!("nothing broke, and was lost: {lost:?}"))?;
+    for machine in &world.machines {
+        let missed: Vec<_> = of_part(world, part, machine.missed.keys()).collect();
+        ensure(missed.is_empty(), || {
+            format!("nothing broke, and was counted as missed: {missed:?}")
+        })?;
+        let in_doubt: Vec<_> = of_part(world, part, &machine.in_doubt).collect();
+        ensure(in_doubt.is_empty(), || {
+            format!("nothing broke, and there was doubt: {in_doubt:?}")
+        })?;
+        let unshared = machine.parts[part].unshared;
+        ensure(unshared == 0, || format!("nothing broke, and {unshared} events were not shared"))?;
+        let outages = machine.parts[part].link.outages.len();
+        ensure(outages == 0, || format!("nothing broke, and a link ended {outages} times"))?;
+    }
+    Ok(())
+}
+
+/// The channels of a partition.
+fn of_part<'a>(
+    world: &'a World,
+    part: usize,
+    names: impl IntoIterator<Item = &'a Arc<str>>,
+) -> impl Iterator<Item = &'a Arc<str>> {
+    names.into_iter().filter(move |name| world.profile.part_of(name) == part)
 }
 
 /// How long a vacated channel counts on, in microseconds of the simulation.
@@ -43,9 +71,10 @@ const FORGOTTEN: u64 = 10_000_000;
 type Lost = BTreeSet<(usize, usize)>;
 
 /// What subscribers did not receive although it was published after `from`.
-fn lost(world: &World, from: impl Fn(&Client, &str) -> u64) -> Lost {
+fn lost(world: &World, part: usize, from: impl Fn(&Client, &str) -> u64) -> Lost {
     let mut lost = Lost::new();
-    for (number, event) in world.events.iter().enumerate() {
+    let all = world.events.iter().enumerate();
+    for (number, event) in all.filter(|(_, event)| world.profile.part_of(&event.channel) == part) {
         let missing = |socket: &&SocketId| {
             let Some(client) = world.clients.get(socket) else { return false };
             let Some(view) = client.views.get(&event.channel) else { return false };
@@ -59,26 +88,27 @@ fn lost(world: &World, from: impl Fn(&Client, &str) -> u64) -> Lost {
 }
 
 fn accepted(world: &World, event: usize) -> Option<&Accepted> {
-    world.server.accepted.iter().find(|accepted| accepted.event == event)
+    let part = world.profile.part_of(&world.events[event].channel);
+    world.servers[part].accepted.iter().find(|accepted| accepted.event == event)
 }
 
 /// Where events are kept, those that Redis had and did not lose with its data come late rather than
 /// never, but to a channel whose node began it without Redis, and cannot compute since when.
-fn kept_ones_arrived(world: &World) -> Result<(), String> {
-    if world.server.life > 1 {
+fn kept_ones_arrived(world: &World, part: usize) -> Result<(), String> {
+    if world.servers[part].life > 1 {
         return Ok(());
     }
-    let mut lost = lost(world, |client, channel| world.known_from(client, channel));
+    let mut lost = lost(world, part, |client, channel| world.known_from(client, channel));
     lost.retain(|(event, _)| accepted(world, *event).is_some());
     ensure(lost.is_empty(), || format!("events are kept, and were lost: {lost:?}"))
 }
 
 /// An event that Redis had is counted, or reported as a possible gap, where it did not arrive. If Redis lost it with its
 /// data, its publisher has to be alive to report it.
-fn numbered_ones_are_missed(world: &World, lost: &Lost) -> Result<(), String> {
+fn numbered_ones_are_missed(world: &World, part: usize, lost: &Lost) -> Result<(), String> {
     let mut holes: BTreeMap<(usize, &Arc<str>), Vec<usize>> = BTreeMap::new();
     let is_forgotten = |event: usize| {
-        !world.server.behind.is_empty() && world.ended.contains(&world.events[event].origin)
+        !world.servers[part].behind.is_empty() && world.ended.contains(&world.events[event].origin)
     };
     let known =
         |(event, _): &&(usize, usize)| accepted(world, *event).is_some() && !is_forgotten(*event);
@@ -97,15 +127,15 @@ fn numbered_ones_are_missed(world: &World, lost: &Lost) -> Result<(), String> {
 
 /// A machine that reports a possible gap has accepted a member without Redis, or Redis has lost its
 /// count: with its data, or because the channel was empty for so long that the count expired.
-fn no_gap_is_suspected_without_a_reason(world: &World) -> Result<(), String> {
+fn no_gap_is_suspected_without_a_reason(world: &World, part: usize) -> Result<(), String> {
     for (at, machine) in world.machines.iter().enumerate() {
-        let was_long_away = machine.link.outages.iter().any(|(from, to)| to - from > FORGOTTEN);
-        if world.server.life > 1 || was_long_away {
+        let mut outages = machine.parts[part].link.outages.iter();
+        if world.servers[part].life > 1 || outages.any(|(from, to)| to - from > FORGOTTEN) {
             continue;
         }
-        let mut without = machine.in_doubt.difference(&machine.alone_in);
+        let without = machine.in_doubt.difference(&machine.alone_in);
         let text = || format!("machine {at} doubts {:?} without a reason", machine.in_doubt);
-        ensure(without.next().is_none(), text)?;
+        ensure(of_part(world, part, without).next().is_none(), text)?;
     }
     Ok(())
 }
@@ -113,19 +143,20 @@ fn no_gap_is_suspected_without_a_reason(world: &World) -> Result<(), String> {
 /// Nothing is counted as missed but events of others that Redis had and this node did not deliver, and
 /// its own of which it has given up knowing. After Redis has lost its data it is unknown what it
 /// had.
-fn nothing_else_is_missed(world: &World) -> Result<(), String> {
-    if world.server.life > 1 {
+fn nothing_else_is_missed(world: &World, part: usize) -> Result<(), String> {
+    if world.servers[part].life > 1 {
         return Ok(());
     }
     for (at, machine) in world.machines.iter().enumerate() {
-        for (channel, &missed) in &machine.missed {
+        for channel in of_part(world, part, machine.missed.keys()) {
+            let missed = machine.missed[channel];
             let may_be_missed = |accepted: &&Accepted| {
                 let event = &world.events[accepted.event];
                 let is_of_others =
                     event.origin != machine.id && !machine.delivered.contains(&accepted.event);
-                event.channel == *channel && (is_of_others || machine.unshared > 0)
+                event.channel == *channel && (is_of_others || machine.parts[part].unshared > 0)
             };
-            let most = world.server.accepted.iter().filter(may_be_missed).count() as u64;
+            let most = world.servers[part].accepted.iter().filter(may_be_missed).count() as u64;
             ensure(missed <= most, || {
                 format!("machine {at} counts {missed} of {channel} as missed, {most} may be")
             })?;
@@ -135,7 +166,7 @@ fn nothing_else_is_missed(world: &World) -> Result<(), String> {
 }
 
 /// What never reached Redis is counted where it came from.
-fn others_are_unshared(world: &World, lost: &Lost) -> Result<(), String> {
+fn others_are_unshared(world: &World, part: usize, lost: &Lost) -> Result<(), String> {
     let mut kept_back: BTreeMap<u64, BTreeSet<usize>> = BTreeMap::new();
     for &(event, _) in lost {
         // Its publisher received no answer, or one of a delivery on its own node only, if its node ended.
@@ -146,8 +177,9 @@ fn others_are_unshared(world: &World, lost: &Lost) -> Result<(), String> {
     }
     for (origin, events) in kept_back {
         let machine = world.machines.iter().find(|machine| machine.id == origin);
-        let unshared = machine.map(|machine| machine.unshared);
-        let unshared = unshared.or(world.unshared.get(&origin).copied()).unwrap_or_default();
+        let unshared = machine.map(|machine| machine.parts[part].unshared);
+        let ended = || world.unshared.get(&(origin, part)).copied();
+        let unshared = unshared.or_else(ended).unwrap_or_default();
         ensure(unshared >= events.len() as u64, || {
             format!("node {origin} shared {events:?} with nobody, and counted {unshared}")
         })?;
@@ -160,12 +192,13 @@ fn others_are_unshared(world: &World, lost: &Lost) -> Result<(), String> {
 
 /// Whoever publishes after an answer is received after what was answered, wherever. That is so for what
 /// went through Redis; what a node gave its own sockets alone was received there at once.
-fn order_is_kept(world: &World) -> Result<(), String> {
-    if world.profile.faults == Faults::All {
+fn order_is_kept(world: &World, part: usize) -> Result<(), String> {
+    if world.profile.faults[part] == Faults::All {
         return Ok(());
     }
     for (socket, client) in &world.clients {
-        for (channel, view) in &client.views {
+        for channel in of_part(world, part, client.views.keys()) {
+            let view = &client.views[channel];
             let mut latest: Option<(u64, usize)> = None;
             for &event in &view.received {
                 let Some(answered) = world.was_shared(event) else { continue };

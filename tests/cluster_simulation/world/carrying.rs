@@ -7,10 +7,11 @@ use resound::channel_rules::{WebhookEvent, WebhookPayload};
 use resound::cluster::{CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents, PublishScope};
 use resound::protocol::{Frame, SocketId};
 
-use super::{Absence, Announcement, Happening, World};
+use super::{Absence, Announcement, Happening, Line, World};
 use crate::client::{Client, Received};
 use crate::directory::Decision;
 use crate::events::Event;
+use crate::machine::Part;
 use crate::profile::{LEASE, TIMEOUT};
 use crate::server::{ConnectionId, Operation};
 
@@ -18,32 +19,35 @@ use crate::server::{ConnectionId, Operation};
 const UNDER_WAY: u64 = 2 * LEASE;
 
 impl World {
-    /// After whatever was done with the core of a machine.
-    pub(super) fn after(&mut self, at: usize, operation: Operation) {
-        let effects = self.machines[at].core.take_effects();
+    /// After whatever was done with a core of a machine.
+    pub(super) fn after(&mut self, (at, part): Line, operation: Operation) {
+        let effects = self.part((at, part)).core.take_effects();
         for effect in effects {
-            self.carry_out(at, effect, operation);
+            self.carry_out((at, part), effect, operation);
         }
         self.receive_answers();
         for socket in std::mem::take(&mut self.closing) {
             self.close(socket);
         }
-        let machine = &mut self.machines[at];
-        if machine.core.has_requests() && !machine.link.will_pump {
-            machine.link.will_pump = true;
-            let (id, later) = (machine.id, self.random.below(300));
-            self.plan(later, Happening::Pump(at, id));
+        let Part { core, link, .. } = self.part((at, part));
+        if core.has_requests() && !link.will_pump {
+            link.will_pump = true;
+            let (id, later) = (self.machines[at].id, self.random.below(300));
+            self.plan(later, Happening::Pump((at, part), id));
         }
     }
 
-    fn carry_out(&mut self, at: usize, effect: Effect, operation: Operation) {
+    fn carry_out(&mut self, (at, part): Line, effect: Effect, operation: Operation) {
         self.note(|| format!("machine {at}: {effect:?}"));
         match effect {
             Effect::Channel { channel, action, .. } => {
                 let channel: Arc<str> = channel.as_str().into();
-                self.on_channel(at, &channel, action);
+                if self.profile.part_of(&channel) != part {
+                    self.is_wrong(format!("partition {part} decides on {channel}"));
+                }
+                self.on_channel((at, part), &channel, action);
             }
-            Effect::Webhook { event, .. } => self.report(event, operation),
+            Effect::Webhook { event, .. } => self.report(event, (part, operation)),
             Effect::Watchers { user_id, online, .. } => {
                 let watchers = self.machines[at].hub.watchers.get(&user_id).cloned();
                 for socket in watchers.unwrap_or_default() {
@@ -57,11 +61,7 @@ impl World {
                 }
             }
             Effect::Terminate { user_id, .. } => {
-                let is_theirs = |client: &Client| {
-                    client.machine == at && client.is_signed_in && *client.user == *user_id
-                };
-                let theirs = self.clients.iter().filter(|(_, client)| is_theirs(client));
-                let theirs: Vec<SocketId> = theirs.map(|(&socket, _)| socket).collect();
+                let theirs = self.signed_in(&user_id, Some(at));
                 self.closing.extend(theirs);
             }
             Effect::Published(waiter, shared) => drop(waiter.send(shared)),
@@ -73,9 +73,11 @@ impl World {
         }
     }
 
-    fn on_channel(&mut self, at: usize, name: &Arc<str>, action: ChannelEffect) {
+    fn on_channel(&mut self, (at, part): Line, name: &Arc<str>, action: ChannelEffect) {
         match action {
-            ChannelEffect::AddSubscriber(socket, newcomer) => self.seat(at, name, socket, newcomer),
+            ChannelEffect::AddSubscriber(socket, newcomer) => {
+                self.seat((at, part), name, socket, newcomer);
+            }
             ChannelEffect::Answer(socket, newcomer) => {
                 // A subscription that was given up is answered too; its client does not listen.
                 let is_seated = self.machines[at].is_seated(name, socket);
@@ -113,7 +115,7 @@ impl World {
         }
     }
 
-    fn seat(&mut self, at: usize, name: &Arc<str>, socket: SocketId, newcomer: JoinReply) {
+    fn seat(&mut self, (at, part): Line, name: &Arc<str>, socket: SocketId, newcomer: JoinReply) {
         let client = self.clients.get(&socket).filter(|client| client.machine == at);
         if !client.is_some_and(|client| client.views.contains_key(name)) {
             return self.is_wrong(format!("{socket} is seated in {name}, where it is not"));
@@ -122,7 +124,7 @@ impl World {
             return self.is_wrong(format!("{socket} is seated in {name} for the second time"));
         }
         let now = self.now;
-        if !self.machines[at].link.is_connected {
+        if !self.part((at, part)).link.is_connected {
             let view = self.clients.get_mut(&socket).and_then(|client| client.views.get_mut(name));
             view.into_iter().for_each(|view| view.seated_alone = Some(now));
             self.machines[at].alone_in.insert(name.clone());
@@ -185,7 +187,7 @@ impl World {
     fn event_is_for(&mut self, socket: SocketId, name: &Arc<str>, event: usize) {
         let has = |client: &Client| client.received.contains(&event);
         let is_known = self.clients.get(&socket).is_some_and(has);
-        let is_news = !is_known || !self.server.behind.is_empty();
+        let is_news = !is_known || !self.servers[self.profile.part_of(name)].behind.is_empty();
         let Event { channel, except, .. } = &self.events[event];
         if !is_news || channel != name || *except == Some(socket) {
             self.is_wrong(format!("{socket} receives event {event} in {name}: is news {is_news}"));
@@ -195,16 +197,16 @@ impl World {
     /// A member that is reported as gone was gone, or its node was. A node without Redis goes by
     /// its own sockets: a user who left here may be on another node, which it cannot see.
     fn removal_has_a_reason(&mut self, socket: SocketId, name: &Arc<str>, user: &str) {
-        let at = self.clients[&socket].machine;
-        let earliest = self.earliest_under_way(at);
-        let is_alone = !self.machines[at].link.is_connected;
+        let (at, part) = (self.clients[&socket].machine, self.profile.part_of(name));
+        let earliest = self.earliest_under_way((at, part));
+        let is_alone = !self.part((at, part)).link.is_connected;
         let counts = |absence: &Absence| {
             absence.at >= earliest && (absence.is_everywhere || is_alone && absence.machine == at)
         };
         let absences = self.absences.get(&(name.clone(), user.to_owned()));
         let was_absent = absences.is_some_and(|all| all.iter().any(counts));
-        let was_reaped =
-            self.server.reaped.iter().any(|reaped| self.back_from(*reaped) >= earliest);
+        let mut reaped = self.servers[part].reaped.iter();
+        let was_reaped = reaped.any(|reaped| self.back_from(*reaped, part) >= earliest);
         let was_forged = self.forged_in.contains(&**name);
         if !was_absent
             && !was_reaped
@@ -219,30 +221,29 @@ impl World {
 
     /// Redis has lost its data, and the node of the user could not report it again for a lease.
     fn missed_the_change(&self, name: &Arc<str>, user: &str, earliest: u64) -> bool {
+        let part = self.profile.part_of(name);
         let is_there = |client: &&Client| client.user == user && client.views.contains_key(name);
-        let mut outages = self
-            .clients
-            .values()
-            .filter(is_there)
-            .flat_map(|client| self.machines[client.machine].link.outages.iter());
+        let link = |client: &Client| &self.machines[client.machine].parts[part].link;
+        let there = self.clients.values().filter(is_there);
+        let mut outages = there.flat_map(|client| link(client).outages.iter());
         let was_long_away = |(from, to): &(u64, u64)| {
             (*to).min(self.now).saturating_sub(*from) >= LEASE && *to >= earliest
         };
-        self.server.life > 1 && outages.any(was_long_away)
+        self.servers[part].life > 1 && outages.any(was_long_away)
     }
 
     /// Until when those of a node that was given up are not there: until it is back.
-    fn back_from(&self, (node, at): (u64, u64)) -> u64 {
+    fn back_from(&self, (node, at): (u64, u64), part: usize) -> u64 {
         let machine = self.machines.iter().find(|machine| machine.id == node);
-        let outage = machine.and_then(|machine| machine.link.outages.last());
+        let outage = machine.and_then(|machine| machine.parts[part].link.outages.last());
         outage.map_or(at, |(_, until)| at.max(*until))
     }
 
     /// Since when a leave may be under way to a machine. While its link is gone it receives none, and
     /// after each start of Redis leaves are doubted for a lease, since not every node may have spoken.
-    fn earliest_under_way(&self, at: usize) -> u64 {
-        let starts = self.server.starts.iter().map(|start| (*start, start + LEASE));
-        let outages = self.machines[at].link.outages.iter().copied();
+    fn earliest_under_way(&self, (at, part): Line) -> u64 {
+        let starts = self.servers[part].starts.iter().map(|start| (*start, start + LEASE));
+        let outages = self.machines[at].parts[part].link.outages.iter().copied();
         let mut delays: Vec<(u64, u64)> = starts.chain(outages).collect();
         delays.sort_unstable();
         let mut earliest = self.now.saturating_sub(UNDER_WAY);
@@ -268,7 +269,7 @@ impl World {
         }
     }
 
-    fn report(&mut self, event: WebhookEvent, operation: Operation) {
+    fn report(&mut self, event: WebhookEvent, (part, operation): (usize, Operation)) {
         let (user, came) = match event.payload {
             WebhookPayload::ChannelOccupied => (None, true),
             WebhookPayload::ChannelVacated => (None, false),
@@ -279,8 +280,8 @@ impl World {
             | WebhookPayload::SubscriptionCount(_) => return,
         };
         let (app_id, channel) = ("1".to_owned(), event.channel.to_string());
-        self.announced
-            .push(Announcement { operation, decision: Decision { app_id, channel, user, came } });
+        let decision = Decision { app_id, channel, user, came };
+        self.announced.push(Announcement { part, operation, decision });
     }
 
     /// Publishers and those who wait for a place go on.
@@ -292,6 +293,7 @@ impl World {
             event.answer = Some((shared, now));
             false
         });
+        self.receive_lists();
         let mut asking = std::mem::take(&mut self.asking);
         asking.retain_mut(|asking| match asking.place.try_recv() {
             Ok(is_taken) => {
@@ -327,14 +329,15 @@ impl World {
     pub(crate) fn known_from(&self, client: &Client, name: &str) -> u64 {
         let view = &client.views[name];
         let Some(seated) = view.seated_alone else { return view.since };
-        let (node, topic) = (self.machines[client.machine].id, format!("resound{{1:{name}}}"));
+        let (node, topic) = (self.machines[client.machine].id, self.topic_of(name));
         let is_first = |(connection, on, at): &&(ConnectionId, Arc<str>, u64)| {
             let connection = &self.connections[*connection as usize];
             // The answer to what was sent on a link that ended never came.
             let is_answered = connection.closed_at.is_none_or(|closed| closed > at + TIMEOUT);
             connection.node == node && is_answered && **on == *topic && *at > seated
         };
-        self.server.states.iter().find(is_first).map_or(u64::MAX, |(.., at)| *at)
+        let states = &self.servers[self.profile.part_of(name)].states;
+        states.iter().find(is_first).map_or(u64::MAX, |(.., at)| *at)
     }
 
     /// Whether an event reached Redis in the view of its publisher.

@@ -4,18 +4,20 @@
 //! What a node's link does is modelled here, in the simulation's terms: one batch under way,
 //! answers read when all are there, an end after a time without them, and beginning again.
 
-use resound::cluster::{Request, TopicMessage};
+use resound::cluster::redis::LastLinks;
+use resound::cluster::{Reply, Request, TopicMessage};
 
-use super::{Happening, World};
+use super::{Happening, Line, Tampering, World};
+use crate::machine::Part;
 use crate::profile::{MILLI, TIMEOUT};
-use crate::server::{ConnectionId, Item, OUTSIDER};
+use crate::server::{ConnectionId, Item, OUTSIDER, Operation};
 
 /// Between two attempts to connect.
 const AGAIN: u64 = 200 * MILLI;
 
-/// One connection, from a node to Redis.
+/// One connection, from a node to the Redis of a partition.
 pub(crate) struct Connection {
-    pub(crate) machine: usize,
+    pub(crate) line: Line,
     /// The node's id.
     pub(crate) node: u64,
     /// The node still listens.
@@ -24,6 +26,8 @@ pub(crate) struct Connection {
     pub(crate) closed_at: Option<u64>,
     /// Whatever is sent on it gets lost.
     pub(crate) is_cut: bool,
+    /// Nothing gets through until then; it arrives late.
+    pub(crate) held_until: u64,
     /// When the last thing under way arrives, in each direction.
     up_at: u64,
     down_at: u64,
@@ -31,24 +35,31 @@ pub(crate) struct Connection {
     held: Vec<Happening>,
 }
 
+impl Connection {
+    fn part(&self) -> usize {
+        self.line.1
+    }
+}
+
 impl World {
-    pub(super) fn connect(&mut self, at: usize, id: u64) {
-        if !self.is_running(at, id) || self.machines[at].link.connection.is_some() {
+    pub(super) fn connect(&mut self, line: Line, id: u64) {
+        if !self.is_running(line.0, id) || self.part(line).link.connection.is_some() {
             return;
         }
         let connection = self.connections.len() as ConnectionId;
-        let is_cut = self.machines[at].link.lost_until > self.now;
+        let is_cut = self.part(line).link.lost_until > self.now;
         self.connections.push(Connection {
-            machine: at,
+            line,
             node: id,
             is_open: true,
             closed_at: None,
             is_cut,
+            held_until: 0,
             up_at: 0,
             down_at: 0,
             held: Vec::new(),
         });
-        self.machines[at].link.connection = Some(connection);
+        self.part(line).link.connection = Some(connection);
         // Three round trips: the handshake, what Redis it is, its scripts.
         let round_trips = 2 * (self.latency() + self.latency());
         let arrives = self.arrives_up(connection, round_trips);
@@ -61,38 +72,44 @@ impl World {
             return;
         }
         // A stopped Redis accepts no connection.
-        if self.server.paused_until > self.now {
-            let later = self.server.paused_until - self.now;
+        let Connection { line: (at, part), node, is_open, .. } =
+            self.connections[connection as usize];
+        if self.servers[part].paused_until > self.now {
+            let later = self.servers[part].paused_until - self.now;
             return self.plan(later + 1, Happening::Hello(connection));
         }
-        if !self.connections[connection as usize].is_open {
+        if !is_open {
             return;
         }
-        let node = self.connections[connection as usize].node;
-        let item = self.server.connect(connection, node, self.now);
+        let mut unknown = LastLinks::default();
+        let last = match self.tampering {
+            Some(Tampering::OldLinkIsKept) => &mut unknown,
+            _ => &mut self.machines[at].parts[part].link.last,
+        };
+        let item = self.servers[part].connect(connection, node, last, self.now);
         self.send_down(vec![(connection, item)]);
     }
 
     /// Sends the next batch, if none is under way.
-    pub(super) fn pump(&mut self, at: usize, id: u64) {
-        if !self.is_running(at, id) {
+    pub(super) fn pump(&mut self, line: Line, id: u64) {
+        if !self.is_running(line.0, id) {
             return;
         }
-        let machine = &mut self.machines[at];
-        machine.link.will_pump = false;
-        let Some(connection) = machine.link.connection.filter(|_| machine.link.is_connected) else {
+        let Part { core, link, .. } = self.part(line);
+        link.will_pump = false;
+        let Some(connection) = link.connection.filter(|_| link.is_connected) else {
             return;
         };
-        if machine.link.asked > 0 {
+        if link.asked > 0 {
             return;
         }
-        let requests = machine.core.take_requests();
+        let requests = core.take_requests();
         if requests.is_empty() {
             return;
         }
-        machine.link.asked = requests.len();
-        machine.link.batch += 1;
-        let batch = machine.link.batch;
+        link.asked = requests.len();
+        link.batch += 1;
+        let batch = link.batch;
         self.plan(TIMEOUT, Happening::TimedOut(connection, batch));
         // A write may arrive in parts, with those of others between them.
         let mut rest = requests;
@@ -111,29 +128,34 @@ impl World {
             return;
         }
         let Happening::ToRedis(_, requests) = arrival else { unreachable!() };
-        if self.server.has(connection) {
-            self.server.inbox.extend(requests.into_iter().map(|request| (connection, request)));
-            self.redis_works();
+        let part = self.connections[connection as usize].part();
+        let server = &mut self.servers[part];
+        if server.has(connection) {
+            server.inbox.extend(requests.into_iter().map(|request| (connection, request)));
+            self.redis_works(part);
         }
     }
 
     /// Redis carries out what it has, if it does not stand still.
-    pub(super) fn redis_works(&mut self) {
-        while !self.server.inbox.is_empty() && self.server.is_up {
-            let free = self.server.paused_until.max(self.server.busy_until);
+    pub(super) fn redis_works(&mut self, part: usize) {
+        loop {
+            let server = &mut self.servers[part];
+            let Some((connection, request)) = server.inbox.front().filter(|_| server.is_up) else {
+                return;
+            };
+            let free = server.paused_until.max(server.busy_until);
             if free > self.now {
-                return self.plan(free - self.now, Happening::RedisGoesOn);
-            }
-            if self.server.slow > 0 {
-                self.server.busy_until = self.now + self.random.below(self.server.slow);
+                return self.plan(free - self.now, Happening::RedisGoesOn(part));
             }
             if self.verbose {
-                let (connection, request) = self.server.inbox.front().unwrap();
-                let at = self.connections[*connection as usize].machine;
-                let text = format!("Redis, of machine {at}: {request:?}");
-                self.note(|| text);
+                let (at, part) = self.connections[*connection as usize].line;
+                let text = format!("Redis {part}, of machine {at}: {request:?}");
+                self.trace.push(format!("{:>10}     {text}", self.now));
             }
-            let written = self.server.carry_out(self.now);
+            if server.slow > 0 {
+                server.busy_until = self.now + self.random.below(server.slow);
+            }
+            let written = server.carry_out(self.now);
             self.send_down(written);
         }
     }
@@ -169,59 +191,84 @@ impl World {
     }
 
     fn takes(&mut self, connection: ConnectionId, item: Item) {
-        let at = self.connections[connection as usize].machine;
-        let now = self.instant();
-        let machine = &mut self.machines[at];
+        let line = self.connections[connection as usize].line;
+        let (now, at) = (self.instant(), self.now);
+        let Part { core, link, .. } = self.part(line);
         match item {
             Item::Welcome(identity) => {
-                machine.link.is_connected = true;
-                if let Some(outage) = machine.link.outages.last_mut() {
-                    outage.1 = self.now;
+                link.is_connected = true;
+                if let Some(outage) = link.outages.last_mut() {
+                    outage.1 = at;
                 }
-                let text = format!("machine {at} is connected to {identity:?}");
-                machine.core.connected(identity, now);
+                let text = format!("machine {} is connected to {identity:?}", line.0);
+                core.connected(identity, now);
                 self.note(|| text);
-                self.after(at, OUTSIDER);
+                self.after(line, OUTSIDER);
             }
             Item::Refused | Item::Gone => self.disconnect(connection),
-            Item::Subscribed(topic) => machine.core.subscribed(&topic),
+            Item::Unsubscribed => {
+                link.has_moved = true;
+                // What is under way is waited for; no answer of it counts.
+                if link.asked == 0 {
+                    self.link_has_moved(connection);
+                }
+            }
+            Item::Subscribed(topic) => core.subscribed(&topic),
             Item::Message(topic, payload, operation) => {
-                let is_ours = machine.core.message(&topic, &payload, now).is_ok();
+                if self.is_lost_on_purpose() {
+                    return;
+                }
+                let is_ours = self.part(line).core.message(&topic, &payload, now).is_ok();
                 if operation == OUTSIDER && is_ours && TopicMessage::read(&payload).is_none() {
                     self.is_wrong(format!("rubbish was taken for a message: {payload:?}"));
                 }
-                self.after(at, operation);
+                self.after(line, operation);
             }
-            Item::Reply(reply, operation) => {
-                machine.link.replies.push((reply, operation));
-                if machine.link.replies.len() == machine.link.asked {
-                    let later =
-                        if self.random.percent(80) { 0 } else { self.random.below(5 * MILLI) };
-                    self.plan(later, Happening::Answered(connection));
-                }
-            }
+            Item::Reply(reply, operation) => self.replied(connection, Some((reply, operation))),
+            Item::Redirected => self.replied(connection, None),
+        }
+    }
+
+    fn replied(&mut self, connection: ConnectionId, reply: Option<(Reply, Operation)>) {
+        let link = &mut self.part(self.connections[connection as usize].line).link;
+        link.replies.push(reply);
+        if link.replies.len() == link.asked {
+            let later = if self.random.percent(80) { 0 } else { self.random.below(5 * MILLI) };
+            self.plan(later, Happening::Answered(connection));
         }
     }
 
     pub(super) fn answered(&mut self, connection: ConnectionId) {
-        let Connection { machine: at, is_open, .. } = self.connections[connection as usize];
+        let Connection { line, is_open, .. } = self.connections[connection as usize];
         if !is_open {
             return;
         }
-        let link = &mut self.machines[at].link;
+        let ignores = self.tampering == Some(Tampering::RedirectionIsIgnored);
+        let link = &mut self.part(line).link;
         link.asked = 0;
-        for (reply, operation) in std::mem::take(&mut link.replies) {
-            let now = self.instant();
-            self.machines[at].core.replied(reply, now);
-            self.after(at, operation);
+        let replies = std::mem::take(&mut link.replies);
+        if (link.has_moved || replies.iter().any(Option::is_none)) && !ignores {
+            return self.link_has_moved(connection);
         }
-        let id = self.machines[at].id;
-        self.pump(at, id);
+        for (reply, operation) in replies.into_iter().flatten() {
+            let now = self.instant();
+            self.part(line).core.replied(reply, now);
+            self.after(line, operation);
+        }
+        let id = self.machines[line.0].id;
+        self.pump(line, id);
+    }
+
+    /// The slot is on another server, or on its way there: the next link begins at its owner.
+    fn link_has_moved(&mut self, connection: ConnectionId) {
+        if self.tampering != Some(Tampering::StaleOwner) {
+            self.disconnect(connection);
+        }
     }
 
     pub(super) fn timed_out(&mut self, connection: ConnectionId, batch: u32) {
-        let Connection { machine: at, is_open, .. } = self.connections[connection as usize];
-        let link = &self.machines[at].link;
+        let Connection { line, is_open, .. } = self.connections[connection as usize];
+        let link = &self.part(line).link;
         let waits = match batch {
             0 => !link.is_connected,
             batch => link.batch == batch && link.asked > 0,
@@ -233,20 +280,24 @@ impl World {
 
     /// The node gives its link up and tries again after a while.
     pub(super) fn disconnect(&mut self, connection: ConnectionId) {
-        let Connection { machine: at, node, .. } = self.connections[connection as usize];
+        let Connection { line, node, .. } = self.connections[connection as usize];
         self.connections[connection as usize].is_open = false;
         self.connections[connection as usize].closed_at = Some(self.now);
-        let link = &mut self.machines[at].link;
+        let now = self.now;
+        let Part { core, link, .. } = self.part(line);
         let was_connected = std::mem::take(&mut link.is_connected);
-        (link.connection, link.asked) = (None, 0);
+        (link.connection, link.asked, link.has_moved) = (None, 0, false);
         link.replies.clear();
         if was_connected {
-            self.machines[at].link.outages.push((self.now, u64::MAX));
-            self.machines[at].core.disconnected();
-            self.note(|| format!("machine {at} is disconnected"));
-            self.after(at, OUTSIDER);
+            link.outages.push((now, u64::MAX));
+            core.disconnected();
+            self.note(|| format!("machine {} is disconnected", line.0));
+            self.after(line, OUTSIDER);
         }
-        self.plan(AGAIN, Happening::Connect(at, node));
+        let is_last = line.1 + 1 == self.profile.partitions;
+        if self.tampering != Some(Tampering::NoNewLink) || !is_last {
+            self.plan(AGAIN, Happening::Connect(line, node));
+        }
     }
 
     /// Keeps what arrives while the link is held up. What is lost is gone.
@@ -255,7 +306,9 @@ impl World {
         if link.is_cut {
             return true;
         }
-        let is_held = self.machines[link.machine].link.held_until > self.now;
+        let (at, part) = link.line;
+        let held_until = self.machines[at].parts[part].link.held_until.max(link.held_until);
+        let is_held = held_until > self.now;
         if is_held {
             link.held.push(match arrival {
                 Happening::Hello(connection) => Happening::Hello(*connection),
@@ -272,14 +325,14 @@ impl World {
     }
 
     /// Everything that was held up arrives.
-    pub(super) fn link_heals(&mut self, at: usize) {
-        let link = &mut self.machines[at].link;
-        if link.held_until > self.now {
+    pub(super) fn link_heals(&mut self, line: Line) {
+        if self.part(line).link.held_until > self.now {
             return;
         }
         for connection in 0..self.connections.len() {
-            if self.connections[connection].machine == at {
-                for arrival in std::mem::take(&mut self.connections[connection].held) {
+            let link = &mut self.connections[connection];
+            if link.line == line && link.held_until <= self.now {
+                for arrival in std::mem::take(&mut link.held) {
                     self.plan(0, arrival);
                 }
             }

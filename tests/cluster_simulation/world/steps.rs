@@ -44,7 +44,8 @@ impl World {
             64..80 => self.back_end_publishes(),
             80..84 => self.send_a_client_event(),
             84..86 => self.back_end_terminates(),
-            86..90 => self.page_changes(),
+            86..89 => self.page_changes(),
+            89 => self.back_end_lists(),
             90..92 => self.subscribe_again(),
             _ => self.something_breaks(),
         }
@@ -59,7 +60,7 @@ impl World {
         ChannelKey::channel(0, &ChannelName::parse(name, 200).unwrap())
     }
 
-    fn some_machine(&mut self) -> Option<usize> {
+    pub(super) fn some_machine(&mut self) -> Option<usize> {
         let all = 0..self.machines.len();
         let up: Vec<usize> = all.filter(|&at| self.machines[at].takes_sockets()).collect();
         self.random.pick(&up)
@@ -77,7 +78,8 @@ impl World {
         if self.profile.bound.is_none() {
             return self.opens(at, false);
         }
-        let place = self.machines[at].core.request_permit(0);
+        let home = self.profile.home();
+        let place = self.part((at, home)).core.request_permit(0);
         match place {
             PermitDecision::Granted => self.place_taken(at),
             PermitDecision::Refused => self.write_down(&format!("machine {at} refuses a socket")),
@@ -90,13 +92,14 @@ impl World {
                 self.write_down(&format!("a socket asks machine {at}, and goes"))
             }
         }
-        self.after(at, OUTSIDER);
+        self.after((at, home), OUTSIDER);
     }
 
     pub(super) fn place_taken(&mut self, at: usize) {
         self.machines[at].places += 1;
         let open: u32 = self.machines.iter().map(|machine| machine.places).sum();
-        let is_alone = self.profile.faults != crate::profile::Faults::None;
+        let home = self.profile.home();
+        let is_alone = self.profile.faults[home] != crate::profile::Faults::None;
         if let Some(most) = self.profile.bound.filter(|most| !is_alone && open > *most) {
             self.is_wrong(format!("{open} sockets are open, {most} may be"));
         }
@@ -109,8 +112,9 @@ impl World {
 
     fn place_left(&mut self, at: usize) {
         self.machines[at].places -= 1;
-        self.machines[at].core.release_permit(0);
-        self.after(at, OUTSIDER);
+        let home = (at, self.profile.home());
+        self.part(home).core.release_permit(0);
+        self.after(home, OUTSIDER);
     }
 
     fn opens(&mut self, at: usize, has_place: bool) {
@@ -140,8 +144,9 @@ impl World {
         client.views.insert(name.into(), View { since, ..View::default() });
         let spot = self.spot_of(name);
         let member = name.starts_with("presence-").then(|| member(user));
-        self.machines[at].core.join(&spot, socket, member.as_ref());
-        self.after(at, OUTSIDER);
+        let line = (at, self.profile.part_of(name));
+        self.part(line).core.join(&spot, socket, member.as_ref());
+        self.after(line, OUTSIDER);
     }
 
     fn leave_a_channel(&mut self) {
@@ -165,8 +170,9 @@ impl World {
         self.absent(name, socket);
         let spot = self.spot_of(name);
         let user = name.starts_with("presence-").then_some(user);
-        self.machines[at].core.leave(&spot, socket, user);
-        self.after(at, OUTSIDER);
+        let line = (at, self.profile.part_of(name));
+        self.part(line).core.leave(&spot, socket, user);
+        self.after(line, OUTSIDER);
     }
 
     /// A client subscribes again to a channel it is in.
@@ -177,8 +183,9 @@ impl World {
         let (Some(name), at) = (name, client.machine) else { return };
         self.write_down(&format!("{socket} joins {name} again"));
         let spot = self.spot_of(&name);
-        self.machines[at].core.confirm(&spot, socket);
-        self.after(at, OUTSIDER);
+        let line = (at, self.profile.part_of(&name));
+        self.part(line).core.confirm(&spot, socket);
+        self.after(line, OUTSIDER);
     }
 
     fn sign_a_client_in(&mut self) {
@@ -196,8 +203,25 @@ impl World {
             let watchers = &mut self.machines[at].hub.watchers;
             watchers.entry(watched.clone()).or_default().insert(socket);
         }
-        self.machines[at].core.sign_in(0, socket, &user);
-        self.after(at, OUTSIDER);
+        let home = (at, self.profile.home());
+        self.part(home).core.sign_in(0, socket, &user);
+        self.after(home, OUTSIDER);
+    }
+
+    /// One of a machine: it joins a presence channel, or leaves one.
+    pub(crate) fn client_comes_or_goes(&mut self, at: usize) {
+        let here = self.clients.iter().filter(|(_, client)| client.machine == at);
+        let here: Vec<SocketId> = here.map(|(&socket, _)| socket).collect();
+        let presence = CHANNELS.into_iter().filter(|name| name.starts_with("presence-"));
+        let presence: Vec<&str> = presence.collect();
+        let (Some(socket), Some(name)) = (self.random.pick(&here), self.random.pick(&presence))
+        else {
+            return;
+        };
+        match self.clients[&socket].views.contains_key(name) {
+            true => self.leave(socket, &name.into()),
+            false => self.join(socket, name),
+        }
     }
 
     fn close_a_client(&mut self) {
@@ -220,8 +244,9 @@ impl World {
                 watchers.remove(&socket);
             }
             let now = self.instant();
-            self.machines[at].core.sign_out(0, socket, &user, now);
-            self.after(at, OUTSIDER);
+            let home = (at, self.profile.home());
+            self.part(home).core.sign_out(0, socket, &user, now);
+            self.after(home, OUTSIDER);
         }
         let names: Vec<Arc<str>> = self.clients[&socket].views.keys().cloned().collect();
         names.iter().for_each(|name| self.leave(socket, name));
@@ -238,9 +263,10 @@ impl World {
             false => own_channel(self.random.pick(&USERS).unwrap()),
         };
         let except = if self.random.percent(30) { self.some_client() } else { None };
+        let line = (at, self.profile.part_of(&name));
         for _ in 0..self.random.between((1, 3)) {
             // The HTTP API waits for room.
-            if self.machines[at].core.queued_bytes() <= QUEUE_BYTES {
+            if self.part(line).core.queued_bytes() <= QUEUE_BYTES {
                 self.publish(at, &name, except, By::BackEnd);
             }
         }
@@ -271,8 +297,9 @@ impl World {
         });
         self.unanswered.extend(waiter.is_some().then_some(event));
         let spot = self.spot_of(name);
-        self.machines[at].core.publish(spot, frame, except, waiter, now);
-        self.after(at, OUTSIDER);
+        let line = (at, self.publishing_part(name));
+        self.part(line).core.publish(spot, frame, except, waiter, now);
+        self.after(line, OUTSIDER);
     }
 
     fn send_a_client_event(&mut self) {
@@ -285,19 +312,10 @@ impl World {
         else {
             return;
         };
-        if self.machines[at].core.queued_bytes() <= QUEUE_BYTES {
+        let line = (at, self.profile.part_of(&name));
+        if self.part(line).core.queued_bytes() <= QUEUE_BYTES {
             self.publish(at, &name, Some(socket), By::Client);
         }
-    }
-
-    fn back_end_terminates(&mut self) {
-        let (Some(at), Some(user)) = (self.some_machine(), self.random.pick(&USERS)) else {
-            return;
-        };
-        self.write_down(&format!("machine {at} terminates {user}"));
-        let (waiter, _) = oneshot::channel();
-        self.machines[at].core.terminate(0, user, waiter);
-        self.after(at, OUTSIDER);
     }
 
     /// Everybody on one machine leaves everything and comes back, some as they leave.
