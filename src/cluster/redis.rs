@@ -21,16 +21,15 @@ use super::directory::request::Request;
 use super::directory::{NodeId, Partition, RedisIdentity};
 use crate::config::{ClusterSettings, RedisConfig};
 use crate::redis_connection::{
-    Connector, KeySpace, LinkError, LinkPhase, LinkStatus, OutageLog, ServerInfo, TimeLimit,
+    Connector, KeySpace, LastLinks, LinkError, LinkPhase, LinkStatus, OutageLog, ServerInfo,
+    TimeLimit,
 };
 
 mod claims;
 mod client;
 mod commands;
-mod last_links;
 
 pub use client::RedisClient;
-pub use last_links::LastLinks;
 
 use claims::ClaimExchange;
 use client::Push;

@@ -6,10 +6,10 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use resound::app::App;
-use resound::cluster::redis::LastLinks;
 use resound::cluster::{Core, NodeId, Reply};
 use resound::config::ClusterSettings;
 use resound::protocol::{Frame, SocketId};
+use resound::redis_connection::LastLinks;
 
 use crate::profile::Profile;
 use crate::server::{ConnectionId, Operation};

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::rc::Rc;
 use std::sync::Arc;
 
-use resound::cluster::redis::LastLinks;
 use resound::cluster::{RedisIdentity, Reply, Request};
+use resound::redis_connection::LastLinks;
 
 use crate::directory::{Decision, Directory, Done, Rules};
 

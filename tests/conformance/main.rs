@@ -1,7 +1,7 @@
 //! The Pusher protocol of this server, as transcripts of the messages both sides send.
 //!
-//! Every file under `transcripts/` is played three times (and some of them on a Redis Cluster): on the rules alone ([`pure`], simulated
-//! time), against a whole server, and against three nodes that share a Redis ([`port`]).
+//! Every file under `transcripts/` is played four times: on the rules alone ([`pure`], simulated time), against a whole
+//! server, and against three nodes that share a Redis or a Redis Cluster ([`port`]); some with several partitions too.
 //! `CONFORMANCE_TARGET=127.0.0.1:8080` plays them against any other server as well and prints where
 //! it differs. The language is described in [`transcript`]; README.md names the decision that each file
 //! stands for.
@@ -96,7 +96,7 @@ async fn the_rules_follow_every_transcript() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_server_follows_every_transcript() {
-    play_all(Mode::Port, SERVERS, None, 1).await;
+    play_all(Mode::Port, SERVERS, None).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -105,13 +105,13 @@ async fn three_nodes_follow_every_transcript() {
         return;
     }
     let redis = TestRedis::start().await;
-    play_all(Mode::Cluster, CLUSTERS, Some((&redis.url, "")), 1).await;
+    play_all(Mode::Cluster, CLUSTERS, Some(Nodes::on(&redis.url))).await;
 }
 
-/// What differs there is the link, and where a channel is; so every fourth one is enough. `CONFORMANCE_EVERY=1` plays
-/// all, `CONFORMANCE_PARTITIONS=1` with one partition.
+/// All with one partition. With three, what differs is where a channel is, so every fourth one is enough;
+/// `CONFORMANCE_EVERY=1` plays all, `CONFORMANCE_PARTITIONS=5` with another number.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn three_nodes_with_partitions_on_a_redis_cluster_follow_transcripts() {
+async fn three_nodes_on_a_redis_cluster_follow_transcripts() {
     if harness::redis::is_left_out() {
         return;
     }
@@ -120,30 +120,57 @@ async fn three_nodes_with_partitions_on_a_redis_cluster_follow_transcripts() {
     let number = |name: &str, default: usize| {
         std::env::var(name).map_or(default, |number| number.parse().unwrap())
     };
-    let keys = format!("cluster.partitions = {}\n", number("CONFORMANCE_PARTITIONS", 3));
-    let every = number("CONFORMANCE_EVERY", 4);
-    play_all(Mode::Cluster, CLUSTERS, Some((&redis.url(), &keys)), every).await;
+    let one = Nodes::on(&redis.url());
+    let several = Nodes {
+        partitions: number("CONFORMANCE_PARTITIONS", 3),
+        every: number("CONFORMANCE_EVERY", 4),
+        ..one.clone()
+    };
+    play_all(Mode::Cluster, CLUSTERS, Some(one)).await;
+    play_all(Mode::Cluster, CLUSTERS, Some(several)).await;
+}
+
+/// The nodes that transcripts are played on.
+#[derive(Clone)]
+struct Nodes {
+    redis: String,
+    partitions: usize,
+    /// Of all transcripts every first, second or further one.
+    every: usize,
+}
+
+impl Nodes {
+    /// For all transcripts, with one partition.
+    fn on(redis: &str) -> Self {
+        Self { redis: redis.to_owned(), partitions: 1, every: 1 }
+    }
+
+    fn play(&self, transcript: &Transcript) -> bool {
+        self.partitions == 1 || !ACROSS_CHANNELS.contains(&&*transcript.name)
+    }
 }
 
 /// Plays so many at once, since one that differs may wait until its deadline; with a Redis on several
-/// nodes each. Of all, every first, second or further one.
-async fn play_all(mode: Mode, at_once: usize, redis: Option<(&str, &str)>, every: usize) {
-    let has_partitions = redis.is_some_and(|(_, keys)| !keys.is_empty());
+/// nodes each.
+async fn play_all(mode: Mode, at_once: usize, nodes: Option<Nodes>) {
     let all = transcripts().into_iter().filter(|transcript| {
-        let is_across = ACROSS_CHANNELS.contains(&&*transcript.name);
-        transcript.plays(mode) && !(has_partitions && is_across)
+        transcript.plays(mode) && nodes.as_ref().is_none_or(|nodes| nodes.play(transcript))
     });
+    let every = nodes.as_ref().map_or(1, |nodes| nodes.every);
     let all: Vec<Transcript> = all.step_by(every).collect();
     let (count, permits) = (all.len(), Arc::new(Semaphore::new(at_once)));
     let mut plays = JoinSet::new();
     for transcript in all {
         let permits = permits.clone();
-        let redis = redis.map(|(url, keys)| (url.to_owned(), keys.to_owned()));
+        let nodes = nodes.clone();
         plays.spawn(async move {
             let _permit = permits.acquire_owned().await;
-            let mut subject = match &redis {
+            let mut subject = match &nodes {
                 None => Port::of_our_own(&transcript).await,
-                Some((url, keys)) => Port::of_a_cluster(&transcript, (url, keys)).await,
+                Some(Nodes { redis, partitions, .. }) => {
+                    let keys = format!("cluster.partitions = {partitions}\n");
+                    Port::of_a_cluster(&transcript, (redis, &keys)).await
+                }
             };
             play(&mut subject, &transcript).await.err()
         });

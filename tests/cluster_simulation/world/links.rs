@@ -4,8 +4,8 @@
 //! What a node's link does is modelled here, in the simulation's terms: one batch under way,
 //! answers read when all are there, an end after a time without them, and beginning again.
 
-use resound::cluster::redis::LastLinks;
 use resound::cluster::{Reply, Request, TopicMessage};
+use resound::redis_connection::LastLinks;
 
 use super::{Happening, Line, Tampering, World};
 use crate::machine::Part;
