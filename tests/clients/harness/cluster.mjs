@@ -7,6 +7,7 @@ import { channelInfo, sdk, startBackend } from './backend.mjs';
 import { layCable } from './cable.mjs';
 import { subscribed } from './clients.mjs';
 import { startRedis } from './redis.mjs';
+import { startRedisCluster } from './redis-cluster.mjs';
 import { APP, freePort, HOST, startServer } from './server.mjs';
 import { Inbox, until } from './until.mjs';
 
@@ -16,14 +17,17 @@ const PREFIX = 'resound';
  * Starts Redis and `nodes` servers that share it.
  *
  * `app`: settings of the app, or a function that returns them; `cluster`: keys of [cluster]; `websocket`, `server`: those of the sections;
- * `redis`: how Redis is started, or `false`: its port is known and nothing listens there; `cables`: each node reaches Redis
+ * `redis`: how Redis is started, or `false`: its port is known and nothing listens there; `redisCluster`: a Redis Cluster takes
+ * its place; `cables`: each node reaches Redis
  * through a cable of its own; `hosts`: where the nodes listen, all on one port.
  */
-export async function startCluster({ nodes = 3, app, cluster = {}, websocket = {}, server = {}, redis = {}, cables = false, hosts } = {}) {
+export async function startCluster({ nodes = 3, app, cluster = {}, websocket = {}, server = {}, redis = {}, redisCluster = false, cables = false, hosts } = {}) {
   const made = new Cluster(nodes, typeof app === 'function' ? app() : app, { cluster, websocket, server });
   if (hosts) made.places = await samePort(hosts);
   try {
-    await made.start(redis, cables);
+    made.redis = redisCluster ? await startRedisCluster() : await startRedis(redis || {});
+    if (!redis) await made.redis.kill();
+    await made.start(cables);
   } catch (failure) {
     await made.dispose();
     throw failure;
@@ -62,9 +66,7 @@ export class Cluster {
     this.sections = sections;
   }
 
-  async start(redis, cables) {
-    this.redis = await startRedis(redis || {});
-    if (!redis) await this.redis.kill();
+  async start(cables) {
     this.backend = await startBackend({ host: HOST, port: 1 });
     const starts = Array.from({ length: this.#wanted }, (_, at) => this.#startNode(cables, this.places[at]));
     const outcomes = await Promise.allSettled(starts);
@@ -76,9 +78,10 @@ export class Cluster {
   async #startNode(cables, place) {
     const cable = cables ? await layCable(this.redis) : null;
     const metrics = await freePort();
+    const { url, port } = cable ?? this.redis;
     const sections = {
       ...this.sections,
-      cluster: { enabled: true, port: (cable ?? this.redis).port, ...this.sections.cluster },
+      cluster: { enabled: true, ...(url ? { url } : { port }), ...this.sections.cluster },
       metrics: { listen: `${HOST}:${metrics}` },
     };
     try {

@@ -25,15 +25,17 @@ export class Redis {
   #child = null;
   #log = '';
 
-  constructor(port, kept) {
+  constructor(port, kept, options = []) {
     this.port = port;
     this.kept = kept;
+    this.options = options;
   }
 
   /** Starts the process, the first time or again on the same port. */
   async start() {
     const keeping = this.kept ? ['--appendonly', 'yes', '--appendfsync', 'always'] : ['--appendonly', 'no'];
-    const options = ['--port', String(this.port), '--bind', HOST, '--dir', this.#folder, '--save', '', ...keeping];
+    const own = ['--port', String(this.port), '--bind', HOST, '--dir', this.#folder, '--save', ''];
+    const options = [...own, ...keeping, ...this.options];
     const child = endWithUs(spawn('redis-server', options, { stdio: ['ignore', 'pipe', 'pipe'] }));
     for (const stream of [child.stdout, child.stderr]) stream.on('data', (bytes) => (this.#log += bytes));
     let failure = null;
@@ -68,6 +70,10 @@ export class Redis {
 
   get log() {
     return this.#log;
+  }
+
+  get isRunning() {
+    return this.#child !== null;
   }
 
   /** The answer to one command: a text, a number, null, or a list of them. */
