@@ -57,7 +57,7 @@ impl Watcher {
         Ok(Self(thread::spawn(move || read(client, count))))
     }
 
-    /// Tells all watchers that nothing more comes.
+    /// Publishes the event behind which nothing comes, on all channels.
     pub(crate) fn end(mut backend: Backend, channels: &[String]) -> anyhow::Result<()> {
         let body = serde_json::json!({ "name": END, "data": "", "channels": channels });
         let answer = backend.post("events", &body.to_string())?;

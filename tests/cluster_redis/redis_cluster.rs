@@ -76,17 +76,19 @@ impl Loaded {
     }
 
     /// Asserts that each subscriber received each event once, and those of one node in order, but for as many as
-    /// the nodes have counted.
+    /// the nodes have counted, and unless they report that events may be lost.
     async fn assert_counted(&mut self) {
         let Self { transport, served, load } = self;
         let tally = load.take().unwrap().end(&served.cluster).await;
         let missed = served.sum("resound_cluster_events_missed_total");
         let possible = served.sum("resound_cluster_possible_gaps_total");
         let text = format!("{transport}: {tally:?}, {missed} missed, {possible} possible gaps");
-        assert_eq!((tally.repeated, tally.out_of_order), (0, 0), "{text}");
-        match *transport {
-            "streams" => assert_eq!(tally.lost, 0, "{text}"),
-            _ => assert!(tally.lost as f64 <= missed || possible > 0.0, "{text}"),
+        println!("{text}");
+        // A master may die before its replica has what it sent last; the nodes notice that.
+        if possible == 0.0 {
+            assert_eq!((tally.repeated, tally.out_of_order), (0, 0), "{text}");
+            let counted = if *transport == "streams" { 0.0 } else { missed };
+            assert!(tally.lost as f64 <= counted, "{text}");
         }
         served.assert_unharmed().await;
     }

@@ -3,7 +3,7 @@
 //! that of the nodes, or its master dies.
 //!
 //! A watcher at each node is in all channels, and reads every message: members that leave, which none does, events,
-//! and how many events its node reports as missed.
+//! and how many events its node reports as missed. What must never happen fails the scenario; times are bounds.
 
 use std::thread;
 use std::time::Duration;
@@ -39,7 +39,7 @@ pub(super) const SCENARIOS: [Scenario; 2] = [
         measure: slots_move,
         rows: &[
             lost("1 000 members, 2 000 events/s, 1 000 slots move: events lost"),
-            LOST_UNCOUNTED,
+            UNANNOUNCED,
             DISORDERED,
             LEFT,
             WHOLE,
@@ -54,7 +54,7 @@ pub(super) const SCENARIOS: [Scenario; 2] = [
         measure: master_dies,
         rows: &[
             lost("1 000 members, 2 000 events/s, the master of the nodes dies: events lost"),
-            LOST_UNCOUNTED,
+            UNANNOUNCED,
             DISORDERED,
             LEFT,
             WHOLE,
@@ -76,7 +76,7 @@ const SETTINGS: &str = "gap_event = \"gap\"";
 const fn lost(what: &'static str) -> Row {
     row(what, "lost", Unit::Number, Bound::AtMost(0.0))
 }
-const LOST_UNCOUNTED: Row =
+const UNANNOUNCED: Row =
     row("the same: lost and not announced", "unannounced", Unit::Number, Bound::Exactly(0.0));
 const DISORDERED: Row =
     row("the same: doubled, or out of order", "disordered", Unit::Number, Bound::Exactly(0.0));
@@ -102,6 +102,8 @@ fn slots_move(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     let figures = under_load(subject, scale, || slots::move_slots(first..first + SLOTS, from, to))?;
     let owner = Owner::find(servers)?.at;
     ensure!(owner != at, "the slot of the nodes has not moved");
+    // Of a master that dies before its replica has what it sent, an event may come again.
+    ensure!(figures["disordered"] == 0.0, "events came twice or out of order");
     Ok(figures)
 }
 
@@ -140,18 +142,15 @@ fn under_load(
         watchers.into_iter().map(Watcher::watched).collect::<anyhow::Result<_>>()?;
     let left: u64 = watched.iter().map(|watched| watched.left).sum();
     let unannounced: u64 = watched.iter().map(|it| it.unannounced(measures.published)).sum();
-    let disordered = measures.disordered;
     ensure!(
-        (left, unannounced, disordered) == (0, 0, 0),
-        "{left} members left, {unannounced} events were lost and not announced, \
-         {disordered} came twice or out of order"
+        (left, unannounced) == (0, 0),
+        "{left} members left, {unannounced} events were lost and not announced"
     );
-    ensure!(whole <= WHOLE_WITHIN, "the nodes were linked again only after {whole:?}");
     Ok(Figures::from([
         ("lost", measures.lost() as f64),
         ("announced", watched.iter().map(|watched| watched.missed).sum::<u64>() as f64),
         ("unannounced", unannounced as f64),
-        ("disordered", disordered as f64),
+        ("disordered", measures.disordered as f64),
         ("left", left as f64),
         ("whole_ms", whole.as_secs_f64() * 1e3),
         ("longest_ms", measures.latency.max() as f64 / 1e6),
