@@ -61,7 +61,7 @@ pub use error::ConfigError;
 pub use file::ConfigFile;
 pub use inputs::{BesideReverbConfig, LaravelRedisConfig};
 pub use internal::{InternalConfig, PayloadView};
-pub use limits::{CacheConfig, HttpConfig, WebSocketConfig, WebhooksConfig};
+pub use limits::{CacheConfig, HttpConfig, LimitsConfig, WebSocketConfig, WebhooksConfig};
 pub use listen::{ListenAddress, ListenConfig};
 pub use log::{LogConfig, LogFormat};
 pub use metrics::MetricsConfig;
@@ -93,6 +93,8 @@ pub struct Config {
     pub proxies: ProxiesConfig,
     /// Limits of handshakes.
     pub admission: AdmissionConfig,
+    /// Bounds on the process as a whole.
+    pub limits: LimitsConfig,
     /// Limits of requests.
     pub http: HttpConfig,
     /// Limits of sockets.
@@ -209,7 +211,8 @@ impl Config {
     }
 
     /// Merges and checks the layers. The same sources give the same result, apart from `workers`,
-    /// which 0 makes the number of cores less one, and the files that `cluster.ca_file` and `[tls]` name.
+    /// which 0 makes the number of cores less one, the memory that the kernel allows, and the files that `cluster.ca_file`
+    /// and `[tls]` name.
     pub fn new(sources: &Sources) -> Result<Self, ConfigError> {
         let schema = Schema::new();
         let injected = injected::injected(&sources.environment);
@@ -262,6 +265,7 @@ impl Config {
             listen,
             proxies: ProxiesConfig::read(values)?,
             admission: AdmissionConfig::read(values)?,
+            limits: LimitsConfig::read(values)?,
             http: HttpConfig::read(values)?,
             websocket,
             cache: CacheConfig::read(values)?,

@@ -10,6 +10,7 @@ pub mod metrics;
 pub mod timeline;
 pub mod tls;
 pub mod stream;
+pub mod memory;
 pub mod text_cursor;
 pub mod dotenv;
 pub mod php_config;

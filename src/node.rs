@@ -13,7 +13,7 @@ use crate::cluster::{Disagreement, InvalidTopicMessage, NodeId};
 use crate::config::{ClusterSettings, PayloadView};
 use crate::explanation::{TriggerId, Verdict};
 use crate::hub::{EventCache, Hub, Shards};
-use crate::metrics::{Condition, Metrics};
+use crate::metrics::Metrics;
 use crate::observation::Observation;
 use crate::partitions::{Partitions, RedisAway};
 use crate::protocol::CloseCode;
@@ -43,6 +43,7 @@ mod recent_deliveries;
 mod recent_triggers;
 mod refusal_reason;
 mod served_apps;
+mod shortage;
 mod single_node;
 mod socket;
 mod socket_capacity;
@@ -371,19 +372,6 @@ impl Node {
     /// The bound on the sockets of the process.
     pub fn capacity(&self) -> &SocketCapacity {
         &self.capacity
-    }
-
-    /// What is left for further sockets.
-    pub fn availability(&self, now: Instant) -> Availability {
-        self.capacity.availability(self.shards.socket_count(), now)
-    }
-
-    /// Records whether descriptors for further sockets are short.
-    pub fn check_descriptors(&self, now: Instant) {
-        let (availability, conditions) = (self.availability(now), &self.metrics.process.condition);
-        let is_exhausted = availability == Availability::Exhausted;
-        conditions.set(Condition::DescriptorsExhausted, is_exhausted);
-        conditions.set(Condition::DescriptorsLow, availability == Availability::Low);
     }
 
     /// The node's relation to other nodes.

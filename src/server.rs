@@ -43,6 +43,7 @@ mod input_tasks;
 mod lingering_close;
 mod listen;
 mod listener_close;
+mod memory_watch;
 mod operator_thread;
 mod pacing_task;
 mod parse_error;
@@ -138,6 +139,8 @@ impl Server {
             .for_operators(&addresses, &webhooks, config);
         input_tasks::start(&inputs, &mut background)?;
         start_tasks(&node, &acceptors, &mut background);
+        let memory = config.limits.memory.clone();
+        memory.map(|bound| background.spawn(memory_watch::run(bound, node.clone())));
         let workers = listeners.into_iter().zip(all_shards).enumerate();
         let workers = workers.map(|(index, (listeners, shard))| Worker {
             index,

@@ -20,8 +20,19 @@ const FOLDERS: [&str; 7] =
     [".cargo/", ".github/", "benches/", "config/", "docker/", "src/", "tests/"];
 
 /// What users read.
-const GUIDES: [&str; 5] =
-    ["README.md", "config/README.md", "config/doctor.md", "docker/README.md", "benches/README.md"];
+const GUIDES: [&str; 8] = [
+    "README.md",
+    "config/README.md",
+    "config/doctor.md",
+    "config/memory.md",
+    "config/promises.md",
+    "config/threat-model.md",
+    "docker/README.md",
+    "benches/README.md",
+];
+
+/// Those that name the test of each line.
+const PROVEN: [&str; 2] = ["config/promises.md", "config/threat-model.md"];
 
 /// Files that documents name and the reader creates.
 const FILES_OF_READERS: [&str; 1] = ["config/reverb.php"];
@@ -202,4 +213,145 @@ fn keys_in_the_guides_have_the_names_of_the_code() {
 fn the_changelog_has_a_section_for_what_is_not_released() {
     let changelog = document("CHANGELOG.md").text;
     assert!(changelog.contains("\n## [Unreleased]\n"), "new entries need a section Unreleased");
+}
+
+/// What stands between backticks in the prose of a document.
+fn quoted(prose: &str) -> impl Iterator<Item = &str> {
+    prose.split('`').skip(1).step_by(2)
+}
+
+#[test]
+fn each_test_that_a_paper_names_exists() {
+    let mut problems = Vec::new();
+    for path in PROVEN {
+        let (prose, _) = document(path).prose_and_code();
+        let named: Vec<&str> = quoted(&prose).filter(|name| name.starts_with("tests/")).collect();
+        assert!(named.len() > 20, "{path} names tests");
+        for name in named {
+            let (file, test) = name.split_once("::").unwrap_or((name, ""));
+            let text = fs::read_to_string(file).unwrap_or_default();
+            let definition = if file.ends_with(".py") { "def" } else { "fn" };
+            let is_there = match test {
+                // A suite of clients, whose tests have sentences for names, or a program.
+                "" => !file.ends_with(".rs") && !text.is_empty(),
+                _ => text.contains(&format!("{definition} {test}(")),
+            };
+            if !is_there {
+                problems.push(format!("{path}: {name}: no such test"));
+            }
+        }
+        // Each row of a table has one, but for its head.
+        for row in prose.lines().filter(|line| line.starts_with("| ") && !line.contains("|---")) {
+            let is_head = row.ends_with("Test |") || row.ends_with("Last run |");
+            if !is_head && !row.contains("`tests/") && !row.contains("`docker/reproducible`") {
+                problems.push(format!("{path}: no test in: {row}"));
+            }
+        }
+    }
+    assert_none(&problems);
+}
+
+/// The number that a constant of the source is set to, which may be a product.
+fn constant(path: &str, name: &str) -> u64 {
+    let text = fs::read_to_string(path).unwrap();
+    let line = text.lines().find(|line| line.contains(&format!("const {name}:")));
+    let line = line.unwrap_or_else(|| panic!("{path} has no constant {name}"));
+    let value = line.split_once(" = ").unwrap().1.trim_end_matches(';').replace('_', "");
+    value.split('*').map(|factor| factor.trim().parse::<u64>().unwrap()).product()
+}
+
+#[test]
+fn the_numbers_of_the_formula_are_those_of_the_source() {
+    let memory = document("config/memory.md").text;
+    let given_up = constant("src/webhook/given_up.rs", "BYTES_MAX") + 30 * 1024;
+    for (sentence, number) in [
+        (
+            "each frame counts with {} bytes more",
+            constant("src/hub/outbox.rs", "FRAME_OVERHEAD_BYTES"),
+        ),
+        ("own messages | {}, one answer", constant("src/hub/outbox.rs", "ANSWER_BYTES_MAX")),
+        ("with one subscription | {} |", constant("src/node/shortage.rs", "SOCKET_BYTES")),
+        ("is {} % of the lowest limit", constant("src/memory/limit.rs", "SHARE_PERCENT")),
+        (
+            "as free, up to {} % of the bound,",
+            constant("src/memory/pressure.rs", "CEILING_PERCENT"),
+        ),
+        ("most waits first, until {} % of the", constant("src/memory/pressure.rs", "GOAL_PERCENT")),
+        ("and {} for each viewer", constant("src/observation/tap.rs", "RING_BYTES")),
+        ("28672 and {} |", given_up),
+    ] {
+        let sentence = sentence.replace("{}", &number.to_string());
+        assert!(memory.replace('\n', " ").contains(&sentence), "config/memory.md: {sentence}");
+    }
+}
+
+#[test]
+fn the_example_of_the_formula_adds_up() {
+    let memory = document("config/memory.md").text;
+    let number = |row: &str| {
+        let last = row.trim_end_matches(" |").rsplit("| ").next().unwrap().replace(['*', ' '], "");
+        last.parse::<u64>().ok()
+    };
+    let example = memory.split_once("## An example").unwrap().1;
+    let rows: Vec<u64> = example.lines().filter_map(number).collect();
+    let (total, parts) = rows.split_last().unwrap();
+    assert!(parts.len() >= 6, "the example has rows");
+    assert_eq!(parts.iter().sum::<u64>(), *total);
+    assert_eq!(20_000 * constant("src/node/shortage.rs", "SOCKET_BYTES"), parts[0]);
+}
+
+/// The lines of every script, workflow and command in a guide that install or build something.
+fn cargo_commands() -> Vec<String> {
+    let scripts = [
+        "tests/run",
+        "tests/install",
+        "tests/dependencies",
+        "tests/steps.sh",
+        "tests/clients/run",
+        "tests/deployment/run",
+        "tests/deployment/install",
+        "docker/static-toolchain",
+        "docker/reproducible",
+        "docker/sbom",
+        "docker/debian/package",
+        "docker/Dockerfile",
+        ".ci/run",
+        ".github/workflows/ci.yml",
+        ".github/workflows/release.yml",
+        "README.md",
+        "docker/README.md",
+    ];
+    let mut commands = Vec::new();
+    for script in scripts {
+        for line in document(script).text.lines() {
+            let is_comment = line.trim_start().starts_with('#');
+            let builds =
+                ["build", "run", "test", "bench", "install", "clippy", "doc", "tree", "metadata"]
+                    .iter()
+                    .any(|command| {
+                        line.contains(&format!("cargo {command} "))
+                            || line.contains(&format!("\"cargo\", \"{command}\""))
+                    });
+            if builds && !is_comment {
+                commands.push(format!("{script}: {}", line.trim()));
+            }
+        }
+    }
+    commands
+}
+
+#[test]
+fn every_build_takes_the_versions_of_the_lock_file() {
+    let commands = cargo_commands();
+    assert!(commands.len() > 12, "the commands were not found: {commands:#?}");
+    let problems: Vec<String> =
+        commands.into_iter().filter(|command| !command.contains("--locked")).collect();
+    assert_none(&problems);
+}
+
+#[test]
+fn the_guide_states_how_many_packages_the_lock_file_has() {
+    let count = document("Cargo.lock").text.matches("\n[[package]]\n").count();
+    let sentence = format!("{count} packages in Cargo.lock, ");
+    assert!(document("docker/README.md").text.contains(&sentence), "docker/README.md: {sentence}");
 }

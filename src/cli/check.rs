@@ -52,11 +52,12 @@ fn summary(config: &Config, shown: Shown) -> String {
     let cluster = config.cluster.as_ref().map(cluster).unwrap_or_default();
     let env_file = config.env_file.as_ref().map(env_file).unwrap_or_default();
     let inputs = inputs(config);
+    let memory = memory(config);
     let injected = injected(&config.injected);
     let notes: String = config.notes.iter().map(|note| format!("warning: {note}\n")).collect();
     let keys = config.resolved.keys().filter(|key| shown == Shown::All || !key.is_default);
     let keys: String = keys.map(resolved).collect();
-    format!("{lines}{development}{cluster}{inputs}{env_file}{injected}{notes}{keys}ok\n")
+    format!("{lines}{development}{cluster}{inputs}{memory}{env_file}{injected}{notes}{keys}ok\n")
 }
 
 /// As it would stand in a file, with what set it behind.
@@ -84,6 +85,14 @@ fn cluster(cluster: &ClusterConfig) -> String {
     let transport = if cluster.settings.streams.is_some() { "streams" } else { "pubsub" };
     let prefix = &cluster.prefix;
     format!("cluster: {address}, database {database}, prefix {prefix}, transport {transport}\n")
+}
+
+/// How much memory the process may use here, and why.
+fn memory(config: &Config) -> String {
+    match &config.limits.memory {
+        Some(bound) => format!("memory: at most {} bytes, {}\n", bound.bytes, bound.source),
+        None => "memory: no bound\n".to_owned(),
+    }
 }
 
 /// What other programs publish in Redis.

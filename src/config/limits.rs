@@ -1,18 +1,52 @@
-//! `[http]`, `[websocket]`, `[cache]` and `[webhooks]`: limits that are numbers and nothing else.
+//! `[limits]`, `[http]`, `[websocket]`, `[cache]` and `[webhooks]`: limits that are numbers and nothing else.
 //!
 //! Each limit is a field here, one line that reads it with its range, and a key of
 //! `config/defaults.toml`; the code that applies it takes the struct as it is.
 
+use std::path::Path;
 use std::time::Duration;
 
 use super::error::ConfigError;
 use super::values::Values;
+use crate::memory::{MemoryBound, MemorySource};
 
 /// hyper refuses a smaller buffer for the request line and headers.
 const SMALLEST_HEADER_BYTES: u64 = 8192;
 /// Beyond it `max_header_bytes` is the limit that counts.
 const MOST_HEADERS: u64 = 1000;
 const MOST_CONNECTIONS: u64 = 10_000_000;
+
+/// The least bound on the memory of the process: it uses some 10 MB of it before the first socket.
+const SMALLEST_MEMORY_BYTES: u64 = 16 << 20;
+/// 1 PiB: more is a wrong unit.
+const MOST_MEMORY_BYTES: u64 = 1 << 50;
+
+/// `[limits]`: bounds on the process as a whole.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LimitsConfig {
+    /// The memory it may use; `None` is no bound.
+    pub memory: Option<MemoryBound>,
+}
+
+impl LimitsConfig {
+    pub(super) fn read(values: Values<'_>) -> Result<Self, ConfigError> {
+        let setting = values.at("limits.memory_bytes");
+        if setting.text() == "auto" {
+            return Ok(Self { memory: MemoryBound::of_system(Path::new("/")) });
+        }
+        let is_allowed = |bytes: &u64| {
+            *bytes == 0 || (SMALLEST_MEMORY_BYTES..=MOST_MEMORY_BYTES).contains(bytes)
+        };
+        let bytes = setting.parsed(
+            |text| text.parse().ok().filter(is_allowed),
+            format_args!(
+                "it must be \"auto\", 0 for no bound, or a number from {SMALLEST_MEMORY_BYTES} to {MOST_MEMORY_BYTES}"
+            ),
+        )?;
+        let bound = MemoryBound { bytes, source: MemorySource::Configured };
+        Ok(Self { memory: (bytes > 0).then_some(bound) })
+    }
+}
 
 /// `[http]`: limits of requests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -36,7 +36,8 @@ pub(super) const PREVIOUS_SECRET: &str = "previous_secret";
 pub(super) const OLD_ID: &str = "app_id";
 
 /// Texts that may stand in a file as numbers, if they are of digits alone.
-const NUMBERS_TOO: [&str; 7] = [
+const NUMBERS_TOO: [&str; 8] = [
+    "limits.memory_bytes",
     "apps.id",
     "cluster.password",
     "cluster.sentinel_password",

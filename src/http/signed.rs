@@ -8,6 +8,7 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use axum::body::{Body, Bytes};
 use axum::extract::{FromRequest, FromRequestParts, RawPathParams};
 use axum::http::{Request, StatusCode, header};
+use hyper::body::Body as _;
 use percent_encoding::percent_decode_str;
 
 use super::api::Api;
@@ -19,6 +20,9 @@ use crate::protocol::channel_name::InvalidChannelName;
 use crate::protocol::signature::{self, SignedQuery};
 use crate::protocol::{ChannelName, RefusalCause};
 use crate::telemetry::TriggerTrace;
+
+/// Bytes of a body that are taken while memory is short: an event of the size that hosted Pusher takes, in each case.
+const SHORT_OF_MEMORY_BYTES: u64 = 16_384;
 
 /// The path of a request as it was sent; an extension of requests that are routed by another spelling.
 #[derive(Debug, Clone)]
@@ -70,6 +74,7 @@ impl FromRequest<Arc<Api>> for SignedRequest {
         let checked = check_head(api, app_id, method, (path, sent), query);
         let checked =
             checked.and_then(|checked| encoding::check(&parts.headers, &body).map(|()| checked));
+        let checked = checked.and_then(|checked| check_memory(api, &body).map(|()| checked));
         match checked {
             Ok((channels, query)) => {
                 let body = body::read(body, api.limits).await?;
@@ -95,6 +100,18 @@ impl FromRequest<Arc<Api>> for SignedRequest {
 
 fn parameter<'p>(parameters: &'p RawPathParams, name: &str) -> &'p str {
     parameters.iter().find(|(key, _)| *key == name).map_or("", |(_, value)| value)
+}
+
+/// Refuses a large body, or one that does not say how large it is, while memory is short.
+fn check_memory(api: &Api, body: &Body) -> Result<(), ApiError> {
+    let is_small = body.size_hint().upper().is_some_and(|bytes| bytes <= SHORT_OF_MEMORY_BYTES);
+    if is_small || !api.node.is_short_of_memory() {
+        return Ok(());
+    }
+    let text = format!(
+        "The server is short of memory (limits.memory_bytes) and takes bodies of {SHORT_OF_MEMORY_BYTES} bytes at most now: send this one again later"
+    );
+    Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, text).beyond("limits.memory_bytes"))
 }
 
 /// Checks everything before the body: the app, then the signature.

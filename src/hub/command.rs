@@ -38,6 +38,8 @@ pub(super) enum ShardCommand {
     Finish { socket: SocketId, code: Option<u16> },
     /// Close this many sockets, of one hub or of all: one step of a paced drain.
     EndSome { of: Option<HubId>, count: usize, code: CloseCode },
+    /// Close the sockets for which most waits, until so much of what waits on this shard is freed: `bytes` of `of`.
+    EndSlowest { bytes: u64, of: u64 },
     /// Drop a socket whose transport is gone.
     Forget { socket: SocketId },
     /// Answer whether a socket is in a channel.

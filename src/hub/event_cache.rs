@@ -102,6 +102,11 @@ impl EventCache {
         None
     }
 
+    /// The bytes of all events.
+    pub fn bytes(&self) -> usize {
+        self.entries.lock().bytes
+    }
+
     /// Whether a channel has an event, which stays as old as it is.
     pub(super) fn has(&self, app_id: &str, channel: &ChannelName, now: Instant) -> bool {
         let entries = self.entries.lock();

@@ -22,6 +22,7 @@ use crate::protocol::deflate::Deflater;
 use crate::protocol::{Broadcast, CloseCode, Frame, SocketId, server_message};
 
 mod looking;
+mod shedding;
 mod socket_state;
 
 use socket_state::{Lane, SocketState};
@@ -134,6 +135,7 @@ impl Shard {
             }
             ShardCommand::Finish { socket, code } => sockets.finish(socket, code),
             ShardCommand::EndSome { of, count, code } => sockets.end_some(of, count, code),
+            ShardCommand::EndSlowest { bytes, of } => sockets.end_slowest(bytes, of),
             ShardCommand::Forget { socket } => sockets.forget(socket),
             ShardCommand::Find { socket, channel, answer } => {
                 let found = Membership::of(sockets.slot(socket), self.channels.get(&channel));

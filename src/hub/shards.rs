@@ -197,6 +197,14 @@ impl Shards {
         }
     }
 
+    /// Frees so much of what waits for slow readers: closes those for which most waits, on each shard its share.
+    pub fn end_slowest(&self, bytes: u64) {
+        let of = self.metrics.delivery.outbox_bytes.sum();
+        for shard in 0..self.count() {
+            self.push(shard, ShardCommand::EndSlowest { bytes, of });
+        }
+    }
+
     /// The transport of a socket that was opened is gone; once.
     pub fn forget(&self, socket: SocketId) {
         let shard = self.of(socket);

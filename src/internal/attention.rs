@@ -91,7 +91,9 @@ fn of_condition(held: &ConditionSince, facts: &AttentionFacts) -> Attention {
 
 fn page_of(condition: Condition) -> Option<&'static str> {
     match condition {
-        Condition::DescriptorsExhausted | Condition::DescriptorsLow => Some("sockets"),
+        Condition::DescriptorsExhausted | Condition::DescriptorsLow | Condition::MemoryShort => {
+            Some("sockets")
+        }
         Condition::WebhookQueueFull => Some("webhooks"),
         Condition::RedisAway | Condition::ClusterDisagreements => Some("cluster"),
         Condition::Starting

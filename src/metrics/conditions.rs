@@ -30,6 +30,8 @@ pub enum Condition {
     DescriptorsExhausted,
     /// At most a tenth of the descriptors for sockets is left.
     DescriptorsLow,
+    /// The process uses as much memory as it may.
+    MemoryShort,
     /// The link to Redis is down.
     RedisAway,
     /// Other nodes on this Redis have other settings.
@@ -50,11 +52,12 @@ pub enum Condition {
 
 impl Condition {
     /// All of them, in the order of their declaration.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::Starting,
         Self::Draining,
         Self::DescriptorsExhausted,
         Self::DescriptorsLow,
+        Self::MemoryShort,
         Self::RedisAway,
         Self::ClusterDisagreements,
         Self::RedisInputAway,
@@ -72,6 +75,7 @@ impl Condition {
             Self::Draining => "draining",
             Self::DescriptorsExhausted => "descriptors_exhausted",
             Self::DescriptorsLow => "descriptors_low",
+            Self::MemoryShort => "memory_short",
             Self::RedisAway => "redis_away",
             Self::ClusterDisagreements => "cluster_disagreements",
             Self::RedisInputAway => "redis_input_away",
@@ -88,6 +92,7 @@ impl Condition {
         match self {
             Self::Starting | Self::Draining | Self::DescriptorsExhausted => Severity::Unready,
             Self::DescriptorsLow
+            | Self::MemoryShort
             | Self::RedisAway
             | Self::ClusterDisagreements
             | Self::RedisInputAway
@@ -109,6 +114,9 @@ impl Condition {
             }
             Self::DescriptorsLow => {
                 "few file descriptors are left for more sockets: raise the limit of open files"
+            }
+            Self::MemoryShort => {
+                "the process uses as much memory as limits.memory_bytes allows: new sockets are refused and the slowest are closed; give it more memory, or add a node"
             }
             Self::RedisAway => {
                 "Redis is away: events reach the sockets of this node only; the log names the cause"

@@ -25,7 +25,7 @@ metrics! {
         /// Bytes of the text messages read from sockets, after inflating
         received_uncompressed_bytes: PerWorker<Counter>,
         /// Bytes of memory that wait in outboxes for sockets to take them
-        outbox_bytes: PerWorker<Gauge>,
+        pub outbox_bytes: PerWorker<Gauge>,
         /// Sockets whose peer was gone while writing
         pub write_failures: PerWorker<Counter>,
         /// The time from a trigger's arrival until a worker has offered its event to the last of its

@@ -33,6 +33,13 @@ impl PerWorker<Counter> {
     }
 }
 
+impl PerWorker<Gauge> {
+    /// The sum of the parts.
+    pub fn sum(&self) -> u64 {
+        self.0.lock().iter().map(|part| part.get()).sum()
+    }
+}
+
 impl PerWorker<Histogram> {
     /// What all parts have counted so far.
     pub fn counts(&self) -> HistogramCounts {

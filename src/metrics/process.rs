@@ -16,7 +16,7 @@ use prometheus_client::registry::Unit;
 use tokio::runtime::RuntimeMetrics;
 
 use super::conditions::Conditions;
-use super::declare::metrics;
+use super::declare::{Gauge, metrics};
 use crate::build_info;
 
 metrics! {
@@ -27,6 +27,10 @@ metrics! {
         /// Seconds in which a worker was not waiting; its rate is the share of a core that the worker
         /// uses
         pub worker_busy_seconds: BusyWorkers,
+        /// The memory that the process may use, as limits.memory_bytes says; 0 is no limit
+        pub memory_limit_bytes: Gauge,
+        /// What is used of it, as it is compared with that limit
+        pub memory_used_bytes: Gauge,
         /// Log lines that were lost: the disk of the log was full, or stderr was read too slowly
         pub log_lines_dropped: Counter,
         /// 1 while something keeps the server from being ready or whole, by condition, as in GET /ready

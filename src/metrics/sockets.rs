@@ -214,6 +214,7 @@ fn limit_of(code: CloseCode) -> Option<&'static str> {
     match code {
         CloseCode::MessageTooBig => Some("max_message_size"),
         CloseCode::OverConnectionLimit => Some("max_connections"),
+        CloseCode::OverMemoryLimit => Some("limits.memory_bytes"),
         CloseCode::RateLimited => Some("rate_limiting"),
         _ => None,
     }

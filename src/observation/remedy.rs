@@ -45,6 +45,9 @@ fn of_handshake(reason: &str) -> Option<&'static str> {
         "over_server_limit" => {
             "The process has no file descriptor for another socket: raise its limit of open files (LimitNOFILE=, ulimit -n), or add a node."
         }
+        "over_memory_limit" => {
+            "The process uses as much memory as limits.memory_bytes allows: give it more memory, lower websocket.outbox_bytes if slow readers take it, or add a node."
+        }
         "over_handshake_rate" => {
             "More clients connect than may wait: raise server.max_handshakes_per_second or server.max_handshake_wait_seconds, or add a node."
         }

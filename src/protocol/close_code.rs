@@ -38,6 +38,8 @@ pub enum CloseCode {
     OverConnectionLimit,
     /// The server has no file descriptor for another socket. The client reconnects in a second.
     OverServerLimit,
+    /// The process uses as much memory as it may. The client reconnects in a second.
+    OverMemoryLimit,
     /// More clients connect at once than may wait. The client reconnects in a second.
     OverHandshakeRate,
     /// The client's address has as many sockets as it may have. The client reconnects in a second.
@@ -60,7 +62,7 @@ pub enum CloseCode {
 
 impl CloseCode {
     /// All of them.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::FrameError,
         Self::InvalidUtf8,
         Self::MessageTooBig,
@@ -77,6 +79,7 @@ impl CloseCode {
         Self::NotAuthorizedInTime,
         Self::OverConnectionLimit,
         Self::OverServerLimit,
+        Self::OverMemoryLimit,
         Self::OverHandshakeRate,
         Self::OverAddressLimit,
         Self::AddressTooFast,
@@ -107,6 +110,7 @@ impl CloseCode {
             | Self::NotAuthorizedInTime => 4009,
             Self::OverConnectionLimit
             | Self::OverServerLimit
+            | Self::OverMemoryLimit
             | Self::OverHandshakeRate
             | Self::OverAddressLimit
             | Self::AddressTooFast
@@ -138,6 +142,7 @@ impl CloseCode {
             Self::NotAuthorizedInTime => "not_authorized_in_time",
             Self::OverConnectionLimit => "over_connection_limit",
             Self::OverServerLimit => "over_server_limit",
+            Self::OverMemoryLimit => "over_memory_limit",
             Self::OverHandshakeRate => "over_handshake_rate",
             Self::OverAddressLimit => "over_address_limit",
             Self::AddressTooFast => "address_too_fast",
@@ -169,6 +174,7 @@ impl CloseCode {
             Self::NotAuthorizedInTime => "Connection not authorized within timeout",
             Self::OverConnectionLimit => "Application is over connection quota",
             Self::OverServerLimit => "Server is over its limit of connections",
+            Self::OverMemoryLimit => "Server is short of memory, try again",
             Self::OverHandshakeRate => "Server is opening too many connections, try again",
             Self::OverAddressLimit => "Too many connections from this address",
             Self::AddressTooFast => "Too many connections a second from this address",

@@ -26,7 +26,7 @@ use super::refused_handshake::RefusedHandshake;
 use super::stream_transport::StreamTransport;
 use crate::config::WebSocketConfig;
 use crate::hub::ClientProfile;
-use crate::node::{Availability, Channels, ConnectionPermit, Node};
+use crate::node::{Channels, ConnectionPermit, Node};
 use crate::protocol::admission::admit;
 use crate::protocol::deflate;
 use crate::protocol::{ClientLibrary, CloseCode, Frame};
@@ -172,8 +172,11 @@ impl WebSocketEndpoint {
         channels: Arc<Channels>,
         client: Option<IpAddr>,
     ) -> Result<Admitted, CloseCode> {
-        let address = self.admission.open(client)?;
         let (node, now) = (&self.context.node, Instant::now());
+        if node.is_short_of_memory() {
+            return Err(CloseCode::OverMemoryLimit);
+        }
+        let address = self.admission.open(client)?;
         let start = self.admission.take_start(now);
         match start {
             Start::Now => {}
@@ -181,9 +184,7 @@ impl WebSocketEndpoint {
                 // Each that waits has a descriptor, as the open ones have.
                 let waiting = node.metrics().sockets.handshakes_waiting.get() as usize;
                 let sockets = node.shards().socket_count() + waiting;
-                if node.capacity().availability(sockets, now) == Availability::Exhausted {
-                    return Err(CloseCode::OverServerLimit);
-                }
+                node.refusal(sockets, now).map_or(Ok(()), Err)?;
             }
             Start::Never => return Err(CloseCode::OverHandshakeRate),
         }
@@ -258,9 +259,8 @@ impl WebSocketEndpoint {
             Err(code) => (Err(code), None, None),
         };
         // Checked last: nothing below waits before the socket is counted.
-        let is_full = context.node.availability(Instant::now()) == Availability::Exhausted;
-        let verdict = verdict
-            .and_then(|permit| if is_full { Err(CloseCode::OverServerLimit) } else { Ok(permit) });
+        let refusal = context.node.refusal(context.node.shards().socket_count(), Instant::now());
+        let verdict = verdict.and_then(|permit| refusal.map_or(Ok(permit), Err));
         if let (Some(channels), Err(code)) = (channels, &verdict) {
             let (client, prefix) = (upgrade.client, &*self.prefix);
             let (path, origin) = (None, None);

@@ -46,6 +46,29 @@ fn server_and_http_keys_out_of_range_are_refused() {
 }
 
 #[test]
+fn the_bound_of_memory_is_auto_or_zero_or_more_than_the_process_needs() {
+    let allowed =
+        "it must be \"auto\", 0 for no bound, or a number from 16777216 to 1125899906842624";
+    for value in ["16777215", "1125899906842625", "\"80%\"", "\"Auto\""] {
+        let shown = value.trim_matches('"');
+        let message = format!("limits.memory_bytes is {shown:?}; {allowed}");
+        check_keys(&[(&format!("[limits]\nmemory_bytes = {value}"), &message)]);
+    }
+    let bound = |value: &str| {
+        load(&format!("{APP}[limits]\nmemory_bytes = {value}"), &[]).unwrap().limits.memory
+    };
+    assert_eq!(bound("0"), None);
+    assert_eq!(bound("\"0\""), None);
+    let configured = bound("16777216").expect("a bound");
+    assert_eq!(
+        (configured.bytes, &*configured.source.to_string()),
+        (16_777_216, "limits.memory_bytes")
+    );
+    let of_system = bound("\"auto\"").expect("this machine says how much memory it has");
+    assert!(of_system.source.to_string().starts_with("85 % of the "), "{}", of_system.source);
+}
+
+#[test]
 fn limits_of_webhooks_out_of_range_are_refused() {
     check_keys(&[
         ("[webhooks]\nqueue_events = 0", "webhooks.queue_events is 0; allowed are 1 to 1073741824"),

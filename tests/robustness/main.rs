@@ -27,6 +27,7 @@ mod log_flood;
 mod log_lines;
 mod malformed_frames;
 mod malformed_http;
+mod memory;
 mod order;
 mod pacing;
 mod races;

@@ -45,10 +45,7 @@ const MISSING: [(&str, &str); 27] = [
         "DEFAULT_APP_WEBHOOKS",
         "its endpoints with lambda_function are left out, since AWS Lambda is not called",
     ),
-    (
-        "HTTP_ACCEPT_TRAFFIC_MEMORY_THRESHOLD",
-        "memory is bounded by the limits of [websocket] and [cache]",
-    ),
+    ("HTTP_ACCEPT_TRAFFIC_MEMORY_THRESHOLD", "memory is bounded by limits.memory_bytes"),
     ("METRICS_DRIVER", "metrics are those of Prometheus"),
     ("METRICS_PROMETHEUS_PREFIX", "the names of metrics begin with resound_"),
     ("MODE", "one process serves sockets and sends webhooks"),
