@@ -120,7 +120,7 @@ fn line(app: &App) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{Shown, summary};
+    use super::{Shown, memory, summary};
     use resound::config::{Config, ConfigFile, Sources};
 
     #[test]
@@ -130,7 +130,7 @@ mod tests {
         let file = Some(ConfigFile { name: "a.toml".to_owned(), text: text.to_owned() });
         let config = Config::new(&Sources { file, ..Sources::default() }).unwrap();
         assert_eq!(
-            summary(&config, Shown::Set),
+            summary(&config, Shown::Set).replace(&memory(&config), ""),
             "app 1: key ka, at most 5 connections, messages up to 10000 bytes\n\
              app b: key kb, any number of connections, messages up to 10000 bytes, disabled\n\
              apps[0].enabled = false  # a.toml:1\n\
@@ -164,7 +164,7 @@ mod tests {
         let text = format!("[cluster]\nenabled = true\nurl = \"{url}\"\ntransport = \"streams\"\n");
         let file = Some(ConfigFile { name: "a.toml".to_owned(), text });
         let config = Config::new(&Sources { file, ..Sources::default() }).unwrap();
-        let summary = summary(&config, Shown::Set);
+        let summary = summary(&config, Shown::Set).replace(&memory(&config), "");
         let line =
             "cluster: rediss://redis.example:6379, database 2, prefix resound, transport streams\n";
         let keys = "cluster.enabled = true  # a.toml:2\n\
@@ -180,10 +180,25 @@ mod tests {
         let url = |name: &str| (name.to_owned(), "tcp://10.0.0.1:8080".to_owned());
         let environment = injected.map(url).into();
         let config = Config::new(&Sources { environment, ..Sources::default() }).unwrap();
-        let summary = summary(&config, Shown::Set);
+        let summary = summary(&config, Shown::Set).replace(&memory(&config), "");
         let line = "ignored, set by Kubernetes or Docker: RESOUND_PORT, REVERB_SERVER_PORT\n";
         assert!(summary.ends_with(&format!("{line}ok\n")), "{summary}");
     }
+
+    #[test]
+    fn the_bound_of_memory_is_shown_with_its_source() {
+        let text = |value: &str| {
+            let text = format!("[limits]\nmemory_bytes = {value}\n");
+            let file = Some(ConfigFile { name: "a.toml".to_owned(), text });
+            summary(&Config::new(&Sources { file, ..Sources::default() }).unwrap(), Shown::Set)
+        };
+        let configured = "memory: at most 33554432 bytes, limits.memory_bytes\n";
+        assert!(text("33554432").contains(configured), "{}", text("33554432"));
+        assert!(text("0").contains("memory: no bound\n"));
+        let of_system = text("\"auto\"");
+        assert!(of_system.contains(" bytes, 85 % of the "), "{of_system}");
+    }
+
     #[test]
     fn every_key_is_shown_on_request() {
         let config = Config::new(&Sources::default()).unwrap();

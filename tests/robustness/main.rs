@@ -28,6 +28,7 @@ mod log_lines;
 mod malformed_frames;
 mod malformed_http;
 mod memory;
+mod memory_formula;
 mod order;
 mod pacing;
 mod races;

@@ -20,7 +20,7 @@ const SHORT: &str = "The server is short of memory (limits.memory_bytes) and tak
 const HEAVY: usize = 100_000;
 
 /// Beside what a build without optimisation has resident at its start, which is mostly its own code.
-const ROOM: u64 = 64 << 20;
+const ROOM: u64 = 40 << 20;
 
 /// What one pause between two looks, and the rest of an event under way, may add to the bound on a busy machine.
 const OVERSHOOT: u64 = 24 << 20;
