@@ -214,9 +214,8 @@ impl Config {
     /// which 0 makes the number of cores less one, the memory that the kernel allows, and the files that `cluster.ca_file`
     /// and `[tls]` name.
     pub fn new(sources: &Sources) -> Result<Self, ConfigError> {
-        let schema = Schema::new();
+        let (schema, mut variables) = (Schema::new(), sources.environment.clone());
         let injected = injected::injected(&sources.environment);
-        let mut variables = sources.environment.clone();
         variables.retain(|name, _| !injected.contains(name));
         let env_file = sources.env_file.as_ref();
         let variables = Environment::read(variables, env_file, &schema)?;
@@ -248,8 +247,8 @@ impl Config {
         let mut notes = unused::variables(&variables, &schema);
         notes.extend(soketi::notes(&variables, !values.at("server.port").origin.is_default()));
         notes.extend(sources.file.as_ref().and_then(unused::file));
-        let incomplete = || app_variables::incomplete_pusher(&variables);
-        notes.extend(serves_development.then(incomplete).flatten());
+        let incomplete = app_variables::incomplete_pusher(&variables);
+        notes.extend(incomplete.filter(|_| serves_development));
         notes.extend(env_file.map(|file| file.notes(&sources.environment)).unwrap_or_default());
         notes.extend(listen::unused(values, &listen));
         notes.extend(unused::all_keys(&schema, &merged, &tables));

@@ -139,8 +139,7 @@ impl Server {
             .for_operators(&addresses, &webhooks, config);
         input_tasks::start(&inputs, &mut background)?;
         start_tasks(&node, &acceptors, &mut background);
-        let memory = config.limits.memory.clone();
-        memory.map(|bound| background.spawn(memory_watch::run(bound, node.clone())));
+        background.spawn(memory_watch::run(config.limits.memory.clone(), node.clone()));
         let workers = listeners.into_iter().zip(all_shards).enumerate();
         let workers = workers.map(|(index, (listeners, shard))| Worker {
             index,

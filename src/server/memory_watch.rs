@@ -21,8 +21,9 @@ const SHORT_PAUSE: Duration = Duration::from_millis(25);
 /// Outboxes that have less than this part of the bound are left alone: closing their sockets would free nothing that helps.
 const OUTBOXES_PART: u64 = 32;
 
-/// Looks for as long as the server runs.
-pub(super) async fn run(bound: MemoryBound, node: Arc<Node>) {
+/// Looks for as long as the server runs, if there is a bound.
+pub(super) async fn run(bound: Option<MemoryBound>, node: Arc<Node>) {
+    let Some(bound) = bound else { return };
     node.metrics().process.memory_limit_bytes.set(bound.bytes);
     let mut pressure = MemoryPressure::new(bound.bytes);
     loop {
