@@ -22,6 +22,34 @@ async fn two_nodes() -> (Arc<TestRedis>, TestCluster) {
     (redis, cluster)
 }
 
+/// They are read from Redis in steps of 512.
+#[tokio::test]
+async fn a_list_of_many_channels_is_complete_and_in_order() {
+    if is_left_out() {
+        return;
+    }
+    let (_redis, cluster) = two_nodes().await;
+    let (here, there) = (&cluster.nodes[0], &cluster.nodes[1]);
+    // Two whole steps: the list ends with an empty one.
+    let names: Vec<String> = (0..1024).map(|number| format!("many-{number:04}")).collect();
+    let mut sockets = Vec::new();
+    for some in names.chunks(64) {
+        let mut socket = there.connect().await;
+        for name in some {
+            socket.subscribe(name).await;
+        }
+        sockets.push(socket);
+    }
+    cluster.settle().await;
+    let listed = get(here, "/apps/123456/channels?search=many-&limit=500").await;
+    assert_eq!((&listed["matched"], &listed["more"]), (&json!(1024), &json!(true)));
+    assert_eq!(listed["channels"][499]["channel"], "many-0499");
+    let answer = here.backend().get("/channels", &[("filter_by_prefix", "many-")]).await;
+    let all: Value = serde_json::from_str(&answer.body).unwrap();
+    let all: Vec<&String> = all["channels"].as_object().unwrap().keys().collect();
+    assert_eq!(all, names.iter().collect::<Vec<_>>());
+}
+
 #[tokio::test]
 async fn channels_and_sockets_of_both_nodes_are_listed() {
     if is_left_out() {

@@ -256,9 +256,10 @@ impl Directory {
         self.channels.values_mut().for_each(|channel| channel.expire(now / 1000));
         match query {
             DirectoryQuery::Channel(topic) => QueryAnswer::Channel(self.look(topic, now)),
-            DirectoryQuery::Occupied { app_id, prefix } => {
+            DirectoryQuery::Occupied { app_id, prefix, after, most } => {
                 let names = self.occupied.get(app_id).into_iter().flatten();
-                let names = names.filter(|name| name.starts_with(prefix));
+                let names = names.filter(|name| name.starts_with(prefix) && *name > after);
+                let names = names.take(*most);
                 let one = |name: &String| {
                     let look = self.look(&self.topic(app_id, name), now);
                     (name.clone(), look.sockets, look.users)

@@ -194,12 +194,16 @@ pub struct StateFlags {
 pub enum DirectoryQuery {
     /// Sockets, users and cached event of the channel with this topic.
     Channel(Arc<str>),
-    /// The occupied channels of an app whose names have this prefix.
+    /// Occupied channels of an app whose names have this prefix, in order of name.
     Occupied {
         /// The app's id.
         app_id: String,
         /// The prefix.
         prefix: String,
+        /// The name behind which the list begins; empty for its beginning.
+        after: String,
+        /// The bound of the list.
+        most: usize,
     },
     /// The members of the channel with this topic.
     Members(Arc<str>),

@@ -245,10 +245,11 @@ impl Commands {
             DirectoryQuery::Channel(topic) => {
                 script(&scripts.channel_info, &[&*self.names.stored(topic)])
             }
-            DirectoryQuery::Occupied { app_id, prefix } => {
+            DirectoryQuery::Occupied { app_id, prefix, after, most } => {
                 let mut cmd = self
                     .guarded(&scripts.occupied_channels, &[&occupied(self.names.prefix(), app_id)]);
-                cmd.arg(format!("{}{{{app_id}:", self.names.prefix())).arg(prefix);
+                let keys = format!("{}{{{app_id}:", self.names.prefix());
+                cmd.arg(keys).arg(prefix).arg(after).arg(*most);
                 cmd
             }
             DirectoryQuery::Members(topic) => {

@@ -145,7 +145,12 @@ impl Draw {
             0 => DirectoryQuery::Channel(self.topic(name)),
             1 => {
                 let prefix = random.pick(&prefixes).unwrap().to_owned();
-                DirectoryQuery::Occupied { app_id: "1".to_owned(), prefix }
+                let after = match random.below(2) {
+                    0 => String::new(),
+                    _ => format!("{prefix}c"),
+                };
+                let most = 1 + random.below(4) as usize;
+                DirectoryQuery::Occupied { app_id: "1".to_owned(), prefix, after, most }
             }
             2 => DirectoryQuery::Members(self.topic(name)),
             3 => {

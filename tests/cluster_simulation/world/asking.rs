@@ -92,7 +92,8 @@ impl World {
         for part in 0..parts {
             let (app_id, prefix) = ("1".to_owned(), String::new());
             let (waiter, answer) = oneshot::channel();
-            let query = DirectoryQuery::Occupied { app_id, prefix };
+            let (after, most) = (String::new(), usize::MAX);
+            let query = DirectoryQuery::Occupied { app_id, prefix, after, most };
             match self.part((at, part)).core.query(query, waiter) {
                 true => waiting.push((part, answer)),
                 false => answered.push((part, self.of_this_node(at, part))),
