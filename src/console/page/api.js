@@ -91,7 +91,8 @@ async function request(url, init) {
     throw new ApiError(0, 'The server cannot be reached.');
   }
   if (answer.ok) return answer;
-  if (answer.status === 401) unauthorized();
+  // Of several requests with a token that is not accepted, the first one ends the session, and a later one must not disturb the login.
+  if (answer.status === 401 && held === token()) unauthorized();
   throw new ApiError(answer.status, await sentence(answer));
 }
 

@@ -55,6 +55,8 @@ async function begin() {
 }
 
 function end() {
+  // A page that is still being loaded must not begin.
+  turn += 1;
   stop();
   stop = () => {};
   session = null;
@@ -121,6 +123,7 @@ async function route() {
   const mine = (turn += 1);
   stop();
   stop = () => {};
+  document.querySelector('dialog')?.close();
   const entry = Object.hasOwn(PAGES, name) ? PAGES[name] : null;
   for (const [other, link] of shell.links) set(link, { 'aria-current': other === name ? 'page' : null });
   shell.links.get(name)?.scrollIntoView({ block: 'nearest', inline: 'center' });

@@ -4,6 +4,9 @@
 /** @typedef {Node | string | number | null | undefined | false} Child */
 /** @typedef {Record<string, string | number | boolean | null | undefined | ((event: any) => void)>} Attributes */
 
+/** Attributes that an element has by what its reader did. */
+const OWN_STATE = ['open', 'disabled'];
+
 /**
  * An element. `onclick` and its like take a function; false, null and undefined leave an attribute out, true sets it empty.
  * @template {keyof HTMLElementTagNameMap} K
@@ -93,6 +96,58 @@ export function keyed(parent, items, keyOf, make, update) {
     else parent.insertBefore(element, place);
   }
   for (const element of known.values()) element.remove();
+}
+
+/**
+ * Puts other children into an element and keeps those that are the same apart from texts and attributes, so that a click that is
+ * under way, the focus, a selection and what is open or scrolled stay. An element with `data-key` is kept for an equal one only;
+ * one that is kept keeps its listeners, which therefore depend on nothing but that key.
+ * @param {Element} element
+ * @param {...(Child | Child[])} children
+ */
+export function merge(element, ...children) {
+  const wanted = document.createElement('div');
+  append(wanted, children.flat());
+  mergeChildren(element, wanted);
+}
+
+/**
+ * @param {Element} element
+ * @param {Element} wanted Loses its children.
+ */
+function mergeChildren(element, wanted) {
+  const byKey = new Map([...element.childNodes].map((child) => [keyOf(child), child]));
+  const shown = new Set();
+  let place = element.firstChild;
+  for (const next of [...wanted.childNodes]) {
+    const key = keyOf(next);
+    const known = key === undefined ? place : byKey.get(key);
+    if (!known || known.nodeName !== next.nodeName || keyOf(known) !== key) {
+      shown.add(element.insertBefore(next, place));
+      continue;
+    }
+    if (known === place) place = place.nextSibling;
+    else element.insertBefore(known, place);
+    shown.add(known);
+    if (known instanceof Element && next instanceof Element) mergeElement(known, next);
+    else if (known.nodeValue !== next.nodeValue) known.nodeValue = next.nodeValue;
+  }
+  for (const child of [...element.childNodes]) if (!shown.has(child)) child.remove();
+}
+
+/** @param {Node} node */
+function keyOf(node) {
+  return node instanceof HTMLElement ? node.dataset.key : undefined;
+}
+
+/**
+ * @param {Element} known
+ * @param {Element} next
+ */
+function mergeElement(known, next) {
+  for (const { name } of [...known.attributes]) if (!OWN_STATE.includes(name) && !next.hasAttribute(name)) known.removeAttribute(name);
+  for (const { name, value } of [...next.attributes]) if (known.getAttribute(name) !== value) known.setAttribute(name, value);
+  mergeChildren(known, next);
 }
 
 /**

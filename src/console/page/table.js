@@ -2,7 +2,7 @@
 // Tables: sorted by a click on a heading, at most 500 rows, a row opens by its first cell. On narrow screens each row is a
 // small list. Where the rows come from is left to the pages.
 
-import { fill, h, set, write } from './dom.js';
+import { fill, h, merge, set, write } from './dom.js';
 
 /** @typedef {import('./dom.js').Child} Child */
 /**
@@ -71,7 +71,8 @@ export function table({ caption, columns, key, href, empty, sorted, resort }) {
       let known = lines.get(name);
       if (!known || known.text !== text) {
         const line = known?.line ?? h('tr', { 'data-key': name });
-        fill(line, columns.map((column, at) => cell(column, row, at === 0 ? href : undefined)));
+        // A cell that changes must not take its link away from under a click.
+        merge(line, columns.map((column, at) => cell(column, row, at === 0 ? href : undefined)));
         known = { line, text };
       }
       now.set(name, known);
@@ -79,8 +80,10 @@ export function table({ caption, columns, key, href, empty, sorted, resort }) {
     lines = now;
     arrange(body, [...now.values()].map(({ line }) => line));
     write(more, hasMore || rows.length > ROWS_MAX ? `The first ${shown.length} are shown: search to see others.` : '');
-    const wanted = rows.length > 0 ? [box, more] : [empty()];
-    if (element.firstChild !== wanted[0]) fill(element, wanted);
+    if (rows.length === 0) {
+      if (element.firstChild === box) fill(element);
+      merge(element, empty());
+    } else if (element.firstChild !== box) fill(element, box, more);
   }
 
   return {

@@ -13,7 +13,7 @@ import { until } from '../harness/until.mjs';
 const MARKUP = '"><img/src=x/onerror=hacked=1><svg/onload=hacked=1><script>hacked=1</script>';
 
 /** Fields by which a page decides what it shows; the server chooses them from a list of its own. */
-const KEPT = ['kind', 'rights', 'payloads'];
+const KEPT = ['kind', 'rights', 'payloads', 'outcome'];
 
 /** Runs in the page: spoils each text that is read from an answer, and takes the markup out of what is sent. */
 function spoil({ markup, kept }) {
@@ -24,7 +24,8 @@ function spoil({ markup, kept }) {
     return Object.fromEntries(Object.entries(value).map(([key, one]) => [key, spoiled(one, key)]));
   };
   const clean = (text) => {
-    const marks = [markup, encodeURIComponent(markup), JSON.stringify(markup).slice(1, -1)];
+    // The form in JSON first: the plain one is a part of it.
+    const marks = [JSON.stringify(markup).slice(1, -1), markup, encodeURIComponent(markup)];
     return marks.reduce((rest, mark) => rest.split(mark).map((part, at) => (at ? part.replace(/^\w+/, '') : part)).join(''), text);
   };
   const { fetch, JSON: json } = window;
@@ -132,6 +133,26 @@ describe('hostile texts', () => {
     await tab.page.getByLabel('Channel', { exact: true }).fill('not a channel');
     await publish.click();
     await shows(tab, ['error']);
+  });
+
+  test('are text in what the doctor finds and prints', async (t) => {
+    const tab = await spoiledTab(t, 'doctor');
+    const run = tab.page.getByRole('button', { name: 'Run the checks' });
+    // Nothing listens at the port of the first one, and the second one is no origin of this app.
+    await tab.page.getByLabel('Public URL').fill('http://127.0.0.1:9');
+    await run.click();
+    await shows(tab, ['id', 'title', 'summary', 'says', 'seen', 'text']);
+    // No spoiled answer, but what the server itself makes of hostile values.
+    const plain = await world.open(t, { page: 'doctor', tolerated: [/status of 400/] });
+    await plain.page.evaluate(() => document.querySelector('form').setAttribute('novalidate', ''));
+    await plain.page.evaluate(() => (window.violations = []));
+    for (const [label, value] of [['Public URL', `https://${MARKUP}.example`], ['Origin of the pages', `https://${MARKUP}`]]) {
+      await plain.page.getByLabel(label).fill(value);
+      await plain.page.getByRole('button', { name: 'Run the checks' }).click();
+      await plain.page.locator('.notice.bad, .checkup-head').first().waitFor();
+      await shows(plain, []);
+      await plain.page.getByLabel(label).fill('');
+    }
   });
 
   test('are text where an operator types them', async (t) => {

@@ -52,7 +52,7 @@ describe('the page Refused', () => {
     await tab.screenshots('refused-examples');
     // It stays open while the numbers change.
     await handshake('http://other.example');
-    await until(async () => (await group('origin_not_allowed').locator('.refused-count').innerText()) === '3', 'the third refusal', 15_000);
+    await until(async () => (await group('origin_not_allowed').locator('.refused-count').innerText()) === '3', 'the third refusal', 60_000);
     assert.ok(await group('origin_not_allowed').evaluate((one) => one.open));
   });
 });

@@ -26,7 +26,7 @@ describe('the page Webhooks', () => {
     await tab.checkAxe();
     const client = await connectPusher(t, { server: node.server, backend }, 'ann');
     await subscribed(client.subscribe('orders'));
-    await endpoint.calls.until((calls) => calls.length >= 4, 15_000);
+    await endpoint.calls.until((calls) => calls.length >= 4, 60_000);
     await tab.untilText('it answered 500 Internal Server Error');
     await tab.checkAxe();
     await tab.checkNarrow();
@@ -90,10 +90,10 @@ describe('the page Webhooks of two nodes', () => {
     t.after(() => backend.stop());
     const occupy = async (server, channel) => subscribed((await connectPusher(t, { server, backend }, 'ann')).subscribe(channel));
     await occupy(here.server, 'of-the-first');
-    await endpoint.calls.until((calls) => calls.length === 1, 15_000);
+    await endpoint.calls.until((calls) => calls.length === 1, 60_000);
     endpoint.answers = Array(20).fill(500);
     await occupy(there.server, 'of-the-second');
-    await endpoint.calls.until((calls) => calls.length >= 5, 15_000);
+    await endpoint.calls.until((calls) => calls.length >= 5, 60_000);
     const tab = await openTab(t, world.browser, { url: here.url, page: 'webhooks' });
     await tab.untilText('The calls of 2 nodes.');
     for (const name of names) await tab.untilText(name);
@@ -122,7 +122,7 @@ describe('the page Webhooks of two nodes, with a call that the other one gave up
     const client = await connectPusher(t, { server: there.server, backend }, 'ann');
     await subscribed(client.subscribe('orders'));
     const tab = await openTab(t, world.browser, { url: here.url, page: 'webhooks' });
-    await tab.untilText('These calls were given up', 15_000);
+    await tab.untilText('These calls were given up', 60_000);
     endpoint.answers = [];
     const path = '/apps/123456/webhooks/0/given_up';
     const refused = await here.api(`${path}/0123456789abcdef/resend`, { method: 'POST' });

@@ -7,6 +7,7 @@ import { after, before } from 'node:test';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import { APP } from './server.mjs';
+import { slowDown } from './slow.mjs';
 import { world } from './suite.mjs';
 import { within } from './until.mjs';
 
@@ -81,6 +82,7 @@ export function browserWorld({ app, apps } = {}) {
   shared.tab = async (t, { user } = {}) => {
     const { context, idle } = await profileOf(user);
     const page = idle.pop() ?? (await context.newPage());
+    await slowDown(page);
     const tab = new Tab(page, shared);
     t.after(async () => {
       if (page.isClosed()) return;

@@ -10,6 +10,7 @@ import { sdk } from './backend.mjs';
 import { findChromium, QUIET } from './browser.mjs';
 import { startRedis } from './redis.mjs';
 import { APP, freePort, HOST, startServer } from './server.mjs';
+import { slowDown } from './slow.mjs';
 import { until } from './until.mjs';
 
 export const TOKEN = 'token-of-the-console-0123456789';
@@ -21,18 +22,19 @@ const AXE = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.mi
 const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 
 /**
- * Starts `count` servers with a console; two and more share a Redis. `internal`: keys of its section, such as
+ * Starts `count` servers with a console; two and more share a Redis, or what `startShared` starts in its place. `internal`: keys of its section, such as
  * `{ payloads: 'full' }`; `app` (or what returns it once the hooks before have run), `apps`, `sections`: as `startServer` takes them.
  */
-export async function startConsole({ count = 1, internal = {}, app, apps, sections = {} } = {}) {
+export async function startConsole({ count = 1, internal = {}, app, apps, sections = {}, startShared = startRedis } = {}) {
   const made = { nodes: [], redis: null };
   made.dispose = async () => {
     await Promise.all(made.nodes.map(({ server }) => server.dispose()));
     await made.redis?.dispose();
   };
   try {
-    if (count > 1) made.redis = await startRedis();
-    const cluster = made.redis ? { cluster: { enabled: true, port: made.redis.port, ...sections.cluster } } : {};
+    if (count > 1) made.redis = await startShared();
+    const { url, port } = made.redis ?? {};
+    const cluster = made.redis ? { cluster: { enabled: true, ...(url ? { url } : { port }), ...sections.cluster } } : {};
     for (let at = 0; at < count; at += 1) {
       const listen = `${HOST}:${await freePort()}`;
       const keys = { token: TOKEN, read_only_token: READ_ONLY_TOKEN, ...internal, listen: [listen] };
@@ -101,6 +103,7 @@ export async function openTab(t, browser, { url, page = 'overview', token = TOKE
   if (['127.0.0.1', 'localhost'].includes(new URL(url).hostname)) await context.grantPermissions(['clipboard-read', 'clipboard-write'], { origin: new URL(url).origin });
   if (script) await context.addInitScript(...script);
   const tab = new ConsoleTab(await context.newPage(), url);
+  await slowDown(tab.page);
   t.after(async () => {
     await context.close();
     const isTolerated = (error) => tolerated.some((one) => (one instanceof RegExp ? one.test(error) : error.includes(one)));

@@ -1,7 +1,7 @@
 // @ts-check
 // The page Apps: what each app may do, and the block for the `.env` of its Laravel app, whose secret is shown on request only.
 
-import { get, post } from '../api.js';
+import { get, post, untilAnswered } from '../api.js';
 import { fill, h } from '../dom.js';
 import { bytes, number } from '../format.js';
 import { facts, showFailure } from '../lists.js';
@@ -29,15 +29,16 @@ export const page = {
   render(root, { mayChange }) {
     const failed = h('div');
     const list = h('div', { class: 'apps' });
-    const ended = new AbortController();
-    const load = async () => {
-      const { apps } = await get('apps', {}, { signal: ended.signal });
-      const all = await Promise.all(apps.map((/** @type {string} */ id) => get(['apps', id], {}, { signal: ended.signal })));
+    const ask = async (/** @type {AbortSignal} */ signal) => {
+      const { apps } = await get('apps', {}, { signal });
+      return Promise.all(apps.map((/** @type {string} */ id) => get(['apps', id], {}, { signal })));
+    };
+    const show = (/** @type {any[]} */ all) => {
+      showFailure(failed, null);
       fill(list, all.length > 0 ? all.map((app) => one(app, mayChange)) : none());
     };
-    load().catch((failure) => !ended.signal.aborted && showFailure(failed, failure));
     root.append(failed, list);
-    return () => ended.abort();
+    return untilAnswered(ask, show, (failure) => showFailure(failed, failure));
   },
 };
 

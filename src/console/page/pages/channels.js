@@ -3,7 +3,7 @@
 // what happened of late.
 
 import { get, poll } from '../api.js';
-import { fill, h, write } from '../dom.js';
+import { h, merge, write } from '../dom.js';
 import { bytes, counted, duration, number } from '../format.js';
 import { appChoice, endUserButton, facts, figures, happenings, settled, showFailure } from '../lists.js';
 import { empty, section, status } from '../parts.js';
@@ -117,7 +117,7 @@ function one(root, context) {
     const shown = await get(['apps', app, 'channels', name], {}, { signal });
     const explained = await get(['apps', app, 'explain'], { channel: name }, { signal });
     showFailure(failed, null);
-    fill(head, summary(shown));
+    merge(head, summary(shown));
     members.update(shown.member_list);
     subscribers.update(shown.subscribers, shown.on_this_node > shown.subscribers.length);
     showPast(past, explained);
@@ -148,7 +148,7 @@ function summary(shown) {
 function showPast(place, explained) {
   const now = h('li', null, h('div', { class: 'row' }, h('span', { class: 'soft' }, 'now'), explained.now.sentence));
   const before = explained.past.map((/** @type {any} */ row) => h('li', null, h('div', { class: 'row' }, h('span', { class: 'soft' }, `${duration(row.ago_ms)} ago`), row.sentence)));
-  fill(place, now, before);
+  merge(place, now, before);
 }
 
 /** @type {import('../app.js').Page} */

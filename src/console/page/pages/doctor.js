@@ -39,11 +39,13 @@ export const page = {
     const url = h('input', { type: 'url', placeholder: 'https://ws.example.com', spellcheck: 'false', autocomplete: 'off' });
     const origin = h('input', { type: 'url', placeholder: 'https://example.com', spellcheck: 'false', autocomplete: 'off' });
     const button = h('button', { type: 'submit', class: 'primary', disabled: true }, 'Run the checks');
+    const state = h('span', { class: 'soft', role: 'status' }, 'Waiting for the list of apps');
     const listed = (/** @type {string | undefined} */ first) => {
       showFailure(failed, null);
       // Without an app the checks that need one say so.
       app = first ?? '';
       button.disabled = false;
+      fill(state);
     };
     const choice = appChoice({ chosen: undefined, all: null, choose: (chosen) => (app = chosen), listed, failed: (failure) => showFailure(failed, failure) });
     const ended = new AbortController();
@@ -68,7 +70,7 @@ export const page = {
     const form = h('form', { class: 'card checkup', onsubmit: run },
       field('Public URL', url, 'Where browsers reach this server. Empty: DNS, proxy and certificate are left out.'),
       field('Origin of the pages', origin, 'Is it in allowed_origins? Empty: left out.'),
-      h('div', { class: 'row end' }, choice.element, button));
+      h('div', { class: 'row end' }, state, choice.element, button));
     root.append(mayChange ? form : notice('info', 'This token looks and changes nothing. A run publishes events on channels of its own, so it needs internal.token; or run ', h('code', null, 'resound doctor'), ' on the machine of the server.'), failed, results);
     fill(results, mayChange ? nothingYet() : null);
     return () => {

@@ -1,7 +1,7 @@
 // @ts-check
 // The page Live: the stream of what happens, its filters, and the explanation of each row.
 
-import { get, stream } from '../api.js';
+import { get, stream, untilAnswered } from '../api.js';
 import { fill, h, set, write } from '../dom.js';
 import { counted } from '../format.js';
 import { filterBar, filtersOf, parametersOf, queryOf, shownByDefault } from '../live/filters.js';
@@ -23,7 +23,6 @@ function render(root, { query, about, actions }) {
   let filters = filtersOf(query);
   let isPaused = false;
   let stopStream = () => {};
-  let isStopped = false;
   const state = h('span', { class: 'soft live-state', role: 'status' }, 'Connecting …');
   const held = h('button', { type: 'button', class: 'held', hidden: true, onclick: () => pause(false) });
   const pauseButton = h('button', { type: 'button', 'aria-pressed': 'false', onclick: () => pause(!isPaused) }, 'Pause');
@@ -89,13 +88,15 @@ function render(root, { query, about, actions }) {
     connect();
   }
 
-  get('apps').then(({ apps }) => {
-    if (!isStopped) fill(bar, filterBar(filters, { apps, payloads: about.payloads }, changed));
-  }, () => {});
+  const stopAsking = untilAnswered(
+    (signal) => get('apps', {}, { signal }),
+    ({ apps }) => fill(bar, filterBar(filters, { apps, payloads: about.payloads }, changed)),
+    (failure) => fill(bar, notice('bad', failure.message)),
+  );
   emptied();
   connect();
   return () => {
-    isStopped = true;
+    stopAsking();
     stopStream();
     list.stop();
   };

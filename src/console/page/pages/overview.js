@@ -3,7 +3,7 @@
 
 import { get, poll } from '../api.js';
 import { sparkline } from '../chart.js';
-import { fill, h, keyed, set, write } from '../dom.js';
+import { fill, h, keyed, merge, set, write } from '../dom.js';
 import { bytes, counted, date, duration, milliseconds, number, percent, rate } from '../format.js';
 import { notice, section, status } from '../parts.js';
 import { table } from '../table.js';
@@ -74,7 +74,7 @@ export const page = {
       nodeSection.hidden = !isCluster;
       nodes.update(overview.nodes);
       write(missing, missingNodes(overview));
-      fill(hint, figures.sockets === 0 && figures.events_in_per_second === 0 ? firstSteps() : null);
+      merge(hint, figures.sockets === 0 && figures.events_in_per_second === 0 ? firstSteps() : null);
     }
 
     /** @param {Timeline} timeline */

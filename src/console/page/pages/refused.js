@@ -2,7 +2,7 @@
 // The page Refused: what was refused since the server started, by cause, with the remedy and the last examples.
 
 import { get, poll } from '../api.js';
-import { fill, h, keyed, set, write } from '../dom.js';
+import { fill, h, keyed, merge, set, write } from '../dom.js';
 import { ago, counted, date, number } from '../format.js';
 import { partName } from '../live/row_text.js';
 import { withCode } from '../live/sentence.js';
@@ -34,7 +34,7 @@ function render(root) {
       list.querySelector('.empty')?.remove();
       keyed(list, groups, keyOf, made, update);
     } else {
-      fill(list, empty('Nothing was refused since the server started', 'Handshakes, subscriptions, API calls and messages that are refused come up here, with what to change.'));
+      merge(list, empty('Nothing was refused since the server started', 'Handshakes, subscriptions, API calls and messages that are refused come up here, with what to change.'));
     }
   }, (failure) => fill(note, notice('bad', failure.message)));
   return stop;
@@ -63,9 +63,9 @@ function update(element, group) {
   write(at('count'), number(group.count));
   write(at('last'), ago(group.last_at_ms));
   set(at('last'), { title: date(group.last_at_ms) });
-  fill(at('remedy'), withCode(group.remedy ?? group.example?.cause ?? ''));
+  merge(at('remedy'), withCode(group.remedy ?? group.example?.cause ?? ''));
   const shown = COLUMNS.filter((column) => group.rows.some((row) => row[column] !== undefined));
   const heads = ['time', ...shown].map((name) => h('th', { scope: 'col' }, name[0].toUpperCase() + name.slice(1)));
   const rows = group.rows.map((row) => h('tr', null, h('td', { 'data-label': 'time' }, date(row.at_ms)), shown.map((column) => h('td', { class: `refused-${column}`, 'data-label': column }, row[column] ?? ''))));
-  fill(at('examples'), h('table', null, h('thead', null, h('tr', null, heads)), h('tbody', null, rows)));
+  merge(at('examples'), h('table', null, h('thead', null, h('tr', null, heads)), h('tbody', null, rows)));
 }

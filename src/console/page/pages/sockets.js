@@ -3,7 +3,7 @@
 // channels, and what happens to it.
 
 import { get, poll } from '../api.js';
-import { fill, h, write } from '../dom.js';
+import { fill, h, merge, write } from '../dom.js';
 import { bytes, counted, date, duration, number } from '../format.js';
 import { appChoice, endButton, endUserButton, facts, figures, happenings, settled, showFailure } from '../lists.js';
 import { empty, section, status } from '../parts.js';
@@ -146,7 +146,7 @@ function one(root, context) {
   /** @param {Socket} socket */
   function show(socket) {
     known = socket;
-    fill(head, summary(socket));
+    merge(head, summary(socket));
     if (!live) {
       live = happenings({ app: socket.app ?? '' }, concerns, 'What reaches this socket, and what it does, appears as it happens. Nothing of it is kept.');
       place.append(section('What happens now', live.content), section('Channels', channels.element));

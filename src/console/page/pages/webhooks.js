@@ -3,7 +3,7 @@
 // calls that were given up, each of which can be sent again.
 
 import { get, poll, post } from '../api.js';
-import { fill, h } from '../dom.js';
+import { fill, h, merge } from '../dom.js';
 import { bytes, counted, date, duration, milliseconds, number, time } from '../format.js';
 import { copyButton, empty, notice, section, status } from '../parts.js';
 
@@ -23,20 +23,13 @@ export const page = {
   title: 'Webhooks',
   render(root, { mayChange }) {
     const [note, done, list] = [h('div'), h('div', { role: 'status' }), h('div', { class: 'webhooks' })];
-    let shown = '';
     const look = async (/** @type {AbortSignal | undefined} */ signal) => {
       const { apps } = await get('apps', {}, { signal });
       /** @type {AppEndpoints[]} */
       const all = await Promise.all(apps.map((/** @type {string} */ app) => get(['apps', app, 'webhooks'], {}, { signal })));
       const some = all.filter(({ endpoints }) => endpoints.length > 0);
       fill(note);
-      // What did not change stays, with the focus in it.
-      const now = JSON.stringify(some);
-      if (now === shown && list.firstChild) return;
-      shown = now;
-      const focused = /** @type {HTMLElement | null} */ (document.activeElement)?.dataset.focus;
-      fill(list, some.length > 0 ? some.map((app) => ofApp(app, mayChange ? resend : null)) : none());
-      if (focused) [.../** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll('[data-focus]'))].find((one) => one.dataset.focus === focused)?.focus();
+      merge(list, some.length > 0 ? some.map((app) => ofApp(app, mayChange ? resend : null)) : none());
     };
     const resend = async (/** @type {string} */ app, /** @type {number} */ at, /** @type {string | undefined} */ batch) => {
       try {
@@ -86,7 +79,7 @@ function one(endpoint, key, resend) {
   const last = calls[0];
   const state = !last ? status('off', 'Not called yet') : last.result === 'taken' ? status('good', 'Takes calls') : status('bad', 'Fails');
   const backlog = `${counted(waiting, 'event')} waiting${oldest === null ? '' : `; the oldest, waiting or being sent, is ${duration(oldest)} old`}`;
-  const again = retry !== null && h('div', { class: 'row' }, h('span', null, `The next try is in ${duration(retry)}.`), resend && h('button', { type: 'button', 'data-focus': `${key} resend`, onclick: () => resend() }, 'Resend now'));
+  const again = retry !== null && h('div', { class: 'row' }, h('span', null, `The next try is in ${duration(retry)}.`), resend && h('button', { type: 'button', 'data-key': `${key} resend`, onclick: () => resend() }, 'Resend now'));
   const head = h('div', { class: 'row' }, h('strong', { class: 'webhook-url' }, url), state);
   const facts = h('p', { class: 'soft' }, `${events.length > 0 ? events.join(', ') : 'All events'} · ${backlog}`);
   const counts = Object.entries(results).filter(([, count]) => count > 0).map(([result, count]) => `${result.replaceAll('_', ' ')} ${number(count)}`);
@@ -108,7 +101,7 @@ function list(url, calls, key) {
     return h('tr', null, cells.map((cell, at) => h('td', { 'data-label': heads[at], title: at === 1 ? call.cause : null }, cell)));
   });
   const table = h('table', null, h('thead', null, h('tr', null, heads.map((name) => h('th', { scope: 'col' }, name)))), h('tbody', null, rows));
-  return h('div', { class: 'table', tabindex: 0, role: 'region', 'data-focus': `${key} calls`, 'aria-label': `The last calls of ${url}` }, table);
+  return h('div', { class: 'table', tabindex: 0, role: 'region', 'data-key': `${key} calls`, 'aria-label': `The last calls of ${url}` }, table);
 }
 
 /**
@@ -122,7 +115,7 @@ function listGivenUp(url, calls, key, resend) {
   const isOfNodes = calls.some(({ node }) => node !== undefined);
   const heads = ['Given up', 'Events', 'Kinds', 'Size', 'Tries', 'Why', ...(isOfNodes ? ['Node'] : []), 'Now'];
   const rows = calls.map((call) => {
-    const again = (/** @type {GivenUp} */ { batch }) => resend && h('button', { type: 'button', 'data-focus': `${key} ${batch}`, 'aria-label': `Send again what was given up at ${time(call.at_ms)}`, onclick: () => resend(batch) }, 'Send again');
+    const again = (/** @type {GivenUp} */ { batch }) => resend && h('button', { type: 'button', 'data-key': `${key} ${batch}`, 'aria-label': `Send again what was given up at ${time(call.at_ms)}`, onclick: () => resend(batch) }, 'Send again');
     const now = {
       kept: () => again(call) || status('bad', 'Not delivered'),
       too_large: () => status('bad', 'Too large to be kept'),
@@ -130,9 +123,9 @@ function listGivenUp(url, calls, key, resend) {
       taken: () => status('good', 'Sent again, taken'),
     }[call.state];
     const cells = [h('span', { title: date(call.at_ms) }, time(call.at_ms)), number(call.events), call.kinds.join(', '), bytes(call.bytes), number(call.tries), call.cause, ...(isOfNodes ? [h('span', { class: 'mono' }, call.node)] : []), now?.()];
-    return h('tr', null, cells.map((cell, at) => h('td', { 'data-label': heads[at] }, cell)));
+    return h('tr', { 'data-key': call.batch }, cells.map((cell, at) => h('td', { 'data-label': heads[at] }, cell)));
   });
   const table = h('table', null, h('thead', null, h('tr', null, heads.map((name) => h('th', { scope: 'col' }, name)))), h('tbody', null, rows));
   const what = h('p', { class: 'soft' }, 'These calls were given up, and their events are lost to the endpoint until they are sent again: the same body, marked by the header resound-resent.');
-  return h('div', { class: 'webhook-given-up' }, h('h3', null, 'Given up'), what, h('div', { class: 'table', tabindex: 0, role: 'region', 'data-focus': `${key} given up`, 'aria-label': `Calls of ${url} that were given up` }, table));
+  return h('div', { class: 'webhook-given-up' }, h('h3', null, 'Given up'), what, h('div', { class: 'table', tabindex: 0, role: 'region', 'data-key': `${key} given up`, 'aria-label': `Calls of ${url} that were given up` }, table));
 }
