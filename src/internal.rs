@@ -40,6 +40,7 @@ mod parameters;
 mod publishing;
 mod receivers;
 mod recorded_events;
+mod redis_inputs;
 mod refusal_causes;
 mod refusals;
 mod triggers;
@@ -77,6 +78,7 @@ pub fn router(api: &Arc<InternalApi>, entrance: Entrance) -> Router {
         .route("/internal/v1/overview", get(overview::show))
         .route("/internal/v1/timeline", get(timeline_points::show))
         .route("/internal/v1/cluster", get(cluster::show))
+        .route("/internal/v1/inputs", get(redis_inputs::list))
         .route("/internal/v1/doctor", post(doctor::run))
         .route("/internal/v1/apps", get(apps::show))
         .route("/internal/v1/apps/{app}/channels", get(channels::list))

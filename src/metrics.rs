@@ -43,7 +43,7 @@ pub use histogram::{Histogram, HistogramCounts};
 pub use pacing::PacingMetrics;
 pub use per_worker::{PerWorker, Summed};
 pub use process::{BusyWorkers, ProcessMetrics, ProcessUsage, open_descriptors};
-pub use redis_input::{InputFamilies, InputMetrics};
+pub use redis_input::{InputFamilies, InputMetrics, RefusedMessages};
 pub use sockets::{ClosedBy, SocketMetrics};
 pub use telemetry::TelemetryMetrics;
 pub use tls::TlsMetrics;

@@ -9,15 +9,15 @@ use std::time::Instant;
 
 use crate::app::{App, Apps};
 use crate::channel_rules::WebhookSink;
-use crate::cluster::{Disagreement, InvalidTopicMessage, NodeId};
+use crate::cluster::{InvalidTopicMessage, NodeId};
 use crate::config::{ClusterSettings, PayloadView};
 use crate::explanation::{TriggerId, Verdict};
 use crate::hub::{EventCache, Hub, Shards};
 use crate::metrics::Metrics;
 use crate::observation::Observation;
-use crate::partitions::{Partitions, RedisAway};
+use crate::partitions::Partitions;
 use crate::protocol::CloseCode;
-use crate::redis_input::{LaravelInput, ReverbInput};
+use crate::redis_input::InputFacts;
 
 mod activity;
 mod app_registry;
@@ -25,6 +25,7 @@ mod beside_reverb;
 mod channel_list;
 mod channels;
 mod cluster_node;
+mod cluster_status;
 mod connection_permit;
 mod coordinator;
 mod decisions;
@@ -32,6 +33,7 @@ mod explaining;
 mod explanation_budget;
 mod fed_node;
 mod gentle_work;
+mod inputs;
 mod inquiries;
 mod local_apps;
 mod message_log;
@@ -55,10 +57,12 @@ mod socket_row;
 pub use activity::{AcceptedEvent, Activity};
 pub use channel_list::{ChannelFacts, ChannelList, ChannelOrder, ChannelQuery, ChannelRow};
 pub use channels::Channels;
+pub use cluster_status::ClusterStatus;
 pub use connection_permit::ConnectionPermit;
 pub use coordinator::{LastEvent, TriggerEnd, Triggered};
 pub use explaining::{ChannelExplanation, ExplainedEvent};
 pub use gentle_work::gently;
+pub use inputs::Inputs;
 pub use inquiries::{AnswerPart, AskedInquiry, MAX_PART_BYTES, NodeInquiries, OpenInquiry};
 pub use message_log::readable;
 pub use peer_log::PeerLog;
@@ -98,44 +102,12 @@ pub struct Node {
     inputs: OnceLock<Inputs>,
 }
 
-/// What reaches the apps beside the HTTP API.
-#[derive(Default, Clone)]
-pub struct Inputs {
-    /// What Laravel publishes in Redis.
-    pub laravel: Vec<Arc<LaravelInput>>,
-    /// Reverb's servers.
-    pub reverb: Option<Arc<ReverbInput>>,
-}
-
 /// An app whose sockets have to be closed after a change of the configuration.
 pub struct ClosedApp {
     /// Its channels.
     pub channels: Arc<Channels>,
     /// The code for its sockets.
     pub code: CloseCode,
-}
-
-/// The node's relation to other nodes.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum ClusterStatus {
-    /// No cluster is configured.
-    Off,
-    /// Redis is connected.
-    Connected {
-        /// The number of live nodes, this one included.
-        nodes: u32,
-        /// The settings in which nodes differ from this one.
-        disagreements: Vec<Disagreement>,
-    },
-    /// A Redis is away: the node serves its own sockets, of several partitions those that are there.
-    Degraded {
-        /// How many partitions there are.
-        partitions: usize,
-        /// The links that are down.
-        away: Vec<RedisAway>,
-        /// The number of live nodes, as a partition counts them whose link is up.
-        nodes: Option<u32>,
-    },
 }
 
 /// Where the channels of each app report to, by the app's id; only apps that have webhooks.
@@ -193,6 +165,11 @@ impl Node {
             looks,
             inputs,
         }
+    }
+
+    /// The inputs as they are now, in the order of the configuration.
+    pub fn input_facts(&self) -> Vec<InputFacts> {
+        self.inputs.get().map(Inputs::facts).unwrap_or_default()
     }
 
     /// Feeds apps that are served from now on with these inputs. To be called once.

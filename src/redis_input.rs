@@ -5,6 +5,7 @@
 //! receives every message itself.
 
 mod held_join;
+mod input_facts;
 mod laravel;
 mod laravel_event;
 mod link;
@@ -17,6 +18,7 @@ mod reverb_metrics;
 mod topics;
 
 pub use held_join::HeldJoin;
+pub use input_facts::InputFacts;
 pub use laravel::{LaravelInput, LaravelOwner};
 pub use laravel_event::{LaravelEvent, RefusedEvent};
 pub use php_value::{SerializedError, SerializedValue};

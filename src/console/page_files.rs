@@ -45,6 +45,7 @@ const FILES: &[(&str, &str)] = &embedded![
     "table.js",
     "lists.js",
     "client_view.js",
+    "redis_inputs.js",
     "chart.js",
     "session.js",
     "live/copy.js",

@@ -26,6 +26,8 @@ pub(super) struct AttentionFacts {
     pub(super) minute: LastMinute,
     /// Nodes with a heartbeat, as far as this one has heard of late; 0 without a cluster.
     pub(super) nodes: u64,
+    /// Partitions whose Redis is away, and all of them; none without a cluster.
+    pub(super) partitions: (usize, usize),
     /// When the first certificate ends, in Unix time; 0 without TLS.
     pub(super) certificate_ends_seconds: u64,
 }
@@ -68,12 +70,21 @@ fn of_condition(held: &ConditionSince, facts: &AttentionFacts) -> Attention {
         long => ago(long),
     };
     let sentence = match (condition, facts.nodes) {
+        (Condition::RedisAway, _) if is_partly_away(facts.partitions) => {
+            let (away, all) = facts.partitions;
+            format!(
+                "Redis of {away} of {all} partitions is away since {span}: in their channels each node serves its own sockets"
+            )
+        }
         (Condition::RedisAway, 2..) => {
             format!("Redis is away since {span}: {} nodes serve their own sockets", facts.nodes)
         }
         (Condition::RedisAway, _) => {
             format!("Redis is away since {span}: this node serves its own sockets")
         }
+        (Condition::RedisInputAway, _) => format!(
+            "A Redis that Laravel or Reverb publishes to is away since {span}: its events do not arrive"
+        ),
         _ => capitalised(condition.text()),
     };
     let severity = match condition.severity() {
@@ -89,17 +100,20 @@ fn of_condition(held: &ConditionSince, facts: &AttentionFacts) -> Attention {
     }
 }
 
+fn is_partly_away((away, all): (usize, usize)) -> bool {
+    (1..all).contains(&away)
+}
+
 fn page_of(condition: Condition) -> Option<&'static str> {
     match condition {
         Condition::DescriptorsExhausted | Condition::DescriptorsLow | Condition::MemoryShort => {
             Some("sockets")
         }
         Condition::WebhookQueueFull => Some("webhooks"),
-        Condition::RedisAway | Condition::ClusterDisagreements => Some("cluster"),
-        Condition::Starting
-        | Condition::Draining
-        | Condition::LogLinesDropped
-        | Condition::RedisInputAway => None,
+        Condition::RedisAway | Condition::RedisInputAway | Condition::ClusterDisagreements => {
+            Some("cluster")
+        }
+        Condition::Starting | Condition::Draining | Condition::LogLinesDropped => None,
         Condition::CertificatesRefused
         | Condition::CertificateExpired
         | Condition::ConfigurationRefused => Some("doctor"),
@@ -178,6 +192,7 @@ mod tests {
             conditions: Vec::new(),
             minute: LastMinute::default(),
             nodes: 0,
+            partitions: (0, 0),
             certificate_ends_seconds: 0,
         }
     }
@@ -205,6 +220,37 @@ mod tests {
         assert_eq!(all[0].since_ms, Some(1_699_999_988_000));
         assert_eq!(all[1].code, "log_lines_dropped");
         assert!(all[1].sentence.starts_with("Log lines were lost"), "{}", all[1].sentence);
+    }
+
+    #[test]
+    fn partitions_that_are_away_are_counted_while_others_are_there() {
+        let sentence = |partitions| {
+            let conditions = vec![since(Condition::RedisAway, 5)];
+            let facts = AttentionFacts { nodes: 2, partitions, conditions, ..facts() };
+            attention(&facts)[0].sentence.clone()
+        };
+        assert_eq!(
+            sentence((1, 3)),
+            "Redis of 1 of 3 partitions is away since 5 s: in their channels each node serves its own sockets"
+        );
+        for all in [(3, 3), (1, 1)] {
+            assert_eq!(
+                sentence(all),
+                "Redis is away since 5 s: 2 nodes serve their own sockets",
+                "{all:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn an_input_that_is_away_leads_to_the_page_with_its_cause() {
+        let conditions = vec![since(Condition::RedisInputAway, 30)];
+        let all = attention(&AttentionFacts { conditions, ..facts() });
+        assert_eq!(
+            all[0].sentence,
+            "A Redis that Laravel or Reverb publishes to is away since 30 s: its events do not arrive"
+        );
+        assert_eq!((all[0].severity, all[0].page.as_deref()), (Urgency::Warn, Some("cluster")));
     }
 
     #[test]

@@ -20,8 +20,8 @@ use super::api::InternalApi;
 use super::lent_taps::LentTaps;
 use super::other_nodes::{CHANGE, MAX_ANSWER_BYTES};
 use super::{
-    cluster, explanation, live_stream, overview, receivers, recorded_events, refusals, sockets,
-    termination, timeline_points, triggers, webhook_calls,
+    cluster, explanation, live_stream, overview, receivers, recorded_events, redis_inputs,
+    refusals, sockets, termination, timeline_points, triggers, webhook_calls,
 };
 use crate::node::{AskedInquiry, MAX_PART_BYTES, NodeInquiries};
 
@@ -44,6 +44,7 @@ pub async fn answer_inquiries(api: Arc<InternalApi>) {
         .route("/internal/v1/overview", get(overview::show))
         .route("/internal/v1/timeline", get(timeline_points::show))
         .route("/internal/v1/cluster", get(cluster::show))
+        .route("/internal/v1/inputs", get(redis_inputs::list))
         .route("/internal/v1/apps/{app}/webhooks", get(webhook_calls::show))
         .route("/internal/v1/apps/{app}/webhooks/{endpoint}/resend", post(webhook_calls::resend))
         .route(

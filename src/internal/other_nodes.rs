@@ -31,6 +31,13 @@ pub(super) struct OtherNodes {
     missing: Option<u32>,
 }
 
+impl OtherNodes {
+    /// Whether some have not answered, as far as that is known.
+    pub(super) fn are_missing(self) -> bool {
+        self.missing != Some(0)
+    }
+}
+
 /// Asks the other nodes the request with this path and query. Returns their answers (`None` for an error), and how
 /// many there are, if there is a cluster and all of it is asked for.
 pub(super) async fn ask<T: DeserializeOwned>(

@@ -141,11 +141,14 @@ impl InternalApi {
             cpu_cores: self.timeline.recent(Series::Cpu, RATE_SECONDS),
             redis_p50_ms: minute.redis.quantile_ms(0.5),
         };
+        let partitions = self.node.cluster().map(|all| all.all()).unwrap_or_default();
+        let away = partitions.iter().filter(|cluster| !cluster.is_connected()).count();
         let attention = attention(&AttentionFacts {
             unix_time: now,
             conditions: self.timeline.conditions(),
             minute,
             nodes: self.timeline.nodes(),
+            partitions: (away, partitions.len()),
             certificate_ends_seconds: metrics.tls.certificate_expiry_timestamp_seconds.get(),
         });
         NodeOverview {

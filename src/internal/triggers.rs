@@ -13,6 +13,7 @@ use serde_json::value::RawValue;
 use super::answer::{InternalError, json};
 use super::api::InternalApi;
 use super::node_scope::{NodeScope, take_scope};
+use super::other_nodes::OtherNodes;
 use super::{other_nodes, parameters};
 use crate::config::PayloadView;
 use crate::explanation::TriggerId;
@@ -42,9 +43,13 @@ pub(super) async fn show(
     if let Some(explanation) = api.node.explain_trigger(&channels, id, view).await {
         return Ok(json(&explanation));
     }
-    let (others, _) = other_nodes::ask::<Box<RawValue>>(&api, scope, &uri).await;
+    let (others, other_nodes) = other_nodes::ask::<Box<RawValue>>(&api, scope, &uri).await;
     let found = others.into_iter().flatten().find(|answer| is_explanation(answer));
     let found = found.ok_or_else(|| {
+        if other_nodes.is_some_and(OtherNodes::are_missing) {
+            let text = "a node did not answer in time that may keep this trigger; ask again";
+            return InternalError::new(StatusCode::SERVICE_UNAVAILABLE, text);
+        }
         let text = "this trigger is not kept: the last ones are, from the time when a viewer was shown them on \
                     this node; ask /explain of the app about its channel";
         InternalError::new(StatusCode::NOT_FOUND, text)

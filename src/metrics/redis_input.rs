@@ -3,6 +3,7 @@
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
+use serde::{Deserialize, Serialize};
 
 use super::declare::{Gauge, Label, metrics};
 
@@ -32,23 +33,58 @@ struct RefusalLabels {
     reason: &'static str,
 }
 
-/// The series of one kind of input.
+/// A counter of one input, which counts for its kind too.
+#[derive(Debug, Clone, Default)]
+pub struct InputCounter {
+    of_kind: Counter,
+    own: Counter,
+}
+
+impl InputCounter {
+    fn new(of_kind: Counter) -> Self {
+        Self { of_kind, own: Counter::default() }
+    }
+
+    /// Counts one.
+    pub fn inc(&self) {
+        self.of_kind.inc();
+        self.own.inc();
+    }
+
+    /// What this input has counted.
+    pub fn get(&self) -> u64 {
+        self.own.get()
+    }
+}
+
+/// Messages of one input that were not delivered, by reason.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefusedMessages {
+    /// As the label of the metric has it.
+    pub reason: String,
+    /// How many.
+    pub count: u64,
+}
+
+/// What is counted of one input, with the series of its kind.
 #[derive(Debug, Clone)]
 pub struct InputMetrics {
     input: &'static str,
+    reasons: Vec<&'static str>,
     /// Links that are up.
     pub links: Gauge,
     /// Links that were lost.
-    pub links_lost: Counter,
+    pub links_lost: InputCounter,
     /// Topics that are subscribed to.
     pub topics: Gauge,
     /// Messages that arrived.
-    pub messages: Counter,
+    pub messages: InputCounter,
     /// Channels that may have lost events.
-    pub possible_gaps: Counter,
+    pub possible_gaps: InputCounter,
     /// Events that were published for others.
-    pub messages_published: Counter,
+    pub messages_published: InputCounter,
     refused: Family<RefusalLabels, Counter>,
+    own_refused: Family<RefusalLabels, Counter>,
 }
 
 /// All inputs.
@@ -68,7 +104,7 @@ impl InputFamilies {
         }
     }
 
-    /// The series of a kind of input, which are exposed from now on with each reason.
+    /// What counts an input of a kind, whose series are exposed from now on with each reason.
     pub fn of(&self, input: &'static str, reasons: &[&'static str]) -> InputMetrics {
         let label = [("input", input)];
         for &reason in reasons {
@@ -76,13 +112,17 @@ impl InputFamilies {
         }
         InputMetrics {
             input,
+            reasons: reasons.to_vec(),
             links: self.links.get_or_create_owned(&label),
-            links_lost: self.links_lost.get_or_create_owned(&label),
+            links_lost: InputCounter::new(self.links_lost.get_or_create_owned(&label)),
             topics: self.topics.get_or_create_owned(&label),
-            messages: self.messages.get_or_create_owned(&label),
-            possible_gaps: self.possible_gaps.get_or_create_owned(&label),
-            messages_published: self.messages_published.get_or_create_owned(&label),
+            messages: InputCounter::new(self.messages.get_or_create_owned(&label)),
+            possible_gaps: InputCounter::new(self.possible_gaps.get_or_create_owned(&label)),
+            messages_published: InputCounter::new(
+                self.messages_published.get_or_create_owned(&label),
+            ),
             refused: self.messages_refused.clone(),
+            own_refused: Family::default(),
         }
     }
 }
@@ -91,6 +131,18 @@ impl InputMetrics {
     /// Counts messages that are not delivered.
     pub fn refused(&self, reason: &'static str, count: u64) {
         let input = self.input;
-        self.refused.get_or_create(&RefusalLabels { input, reason }).inc_by(count);
+        for refused in [&self.refused, &self.own_refused] {
+            refused.get_or_create(&RefusalLabels { input, reason }).inc_by(count);
+        }
+    }
+
+    /// What this input did not deliver, for each reason that occurred.
+    pub fn refused_messages(&self) -> Vec<RefusedMessages> {
+        let input = self.input;
+        let of = |&reason: &&'static str| RefusedMessages {
+            reason: reason.to_owned(),
+            count: self.own_refused.get_or_create(&RefusalLabels { input, reason }).get(),
+        };
+        self.reasons.iter().map(of).filter(|refused| refused.count > 0).collect()
     }
 }

@@ -57,11 +57,16 @@ impl LinkStatus {
         self.facts.lock().address = address;
     }
 
-    /// The link is up, and this server is at its end.
-    pub(crate) fn connected(&self, address: String, peer: RedisPeer, now: Instant) {
+    /// The link is up, and this server is at its end, as far as it may be asked.
+    pub(crate) fn connected(
+        &self,
+        address: String,
+        peer: impl Into<Option<RedisPeer>>,
+        now: Instant,
+    ) {
         let mut facts = self.facts.lock();
         let connects = facts.connects + 1;
-        let (peer, cause, round_trip) = (Some(peer), None, None);
+        let (peer, cause, round_trip) = (peer.into(), None, None);
         *facts = LinkFacts { address, is_up: true, since: now, connects, peer, cause, round_trip };
     }
 

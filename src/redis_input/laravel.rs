@@ -15,6 +15,7 @@ use tokio::sync::{Notify, watch};
 use tokio_util::sync::CancellationToken;
 
 use super::held_join::HeldJoin;
+use super::input_facts::InputFacts;
 use super::laravel_event::{LaravelEvent, RefusedEvent};
 use super::link::{
     InputLink, InputLinkEvent, InputLinkOwner, LinkSettings, QUEUE_FULL, dropped_messages,
@@ -26,7 +27,7 @@ use crate::metrics::{InputMetrics, Metrics};
 use crate::observation::{Observation, Refusal, RefusedPart};
 use crate::protocol::session::Relay;
 use crate::protocol::{ChannelName, SocketId};
-use crate::redis_connection::KeyNames;
+use crate::redis_connection::{KeyNames, LinkStatus};
 
 /// Commands of one batch: 10 000 topics after a lost link are subscribed to in 20 of them.
 const BATCH: usize = 512;
@@ -62,6 +63,7 @@ pub struct LaravelInput {
     counted: AtomicU64,
     metrics: Arc<Metrics>,
     observation: Arc<Observation>,
+    status: Arc<LinkStatus>,
 }
 
 impl LaravelInput {
@@ -86,6 +88,7 @@ impl LaravelInput {
             counted: AtomicU64::new(0),
             metrics: metrics.clone(),
             observation: observation.clone(),
+            status: Arc::new(LinkStatus::new(Instant::now())),
         }
     }
 
@@ -108,9 +111,22 @@ impl LaravelInput {
             queue_bytes: self.config.queue_bytes,
             counts: self.counts.clone(),
             metrics: self.metrics.clone(),
+            status: self.status.clone(),
         };
         let (redis, prefix) = (&self.config.redis, &self.config.prefix);
         Ok(InputLink::new(self.clone(), redis, prefix, settings)?.run())
+    }
+
+    /// The input as operators see it.
+    pub fn facts(&self) -> InputFacts {
+        InputFacts {
+            input: "laravel",
+            section: self.section.clone(),
+            app: Some(self.config.app.clone()),
+            link: self.status.facts(),
+            topics: self.topics.lock().len() as u64,
+            counts: self.counts.clone(),
+        }
     }
 
     /// Resolves once the first attempt to connect has succeeded or failed.

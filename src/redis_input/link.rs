@@ -18,7 +18,8 @@ use crate::config::RedisConfig;
 use crate::metrics::{Condition, InputMetrics, Metrics};
 use crate::observation::{Refusal, RefusedPart};
 use crate::redis_connection::{
-    Connector, KeyNames, LinkError, LinkPhase, OutageLog, ServerInfo, TimeLimit,
+    Connector, KeyNames, LinkError, LinkPhase, LinkStatus, OutageLog, RedisPeer, ServerInfo,
+    TimeLimit,
 };
 
 /// What messages are counted as that came faster than they could be delivered.
@@ -82,6 +83,7 @@ pub(super) struct LinkSettings {
     pub(super) queue_bytes: usize,
     pub(super) counts: InputMetrics,
     pub(super) metrics: Arc<Metrics>,
+    pub(super) status: Arc<LinkStatus>,
 }
 
 impl InputLink {
@@ -96,19 +98,21 @@ impl InputLink {
         // A time-out doubles at most once: a socket that joins waits for it.
         let time_limit = TimeLimit::new(settings.timeout, 2 * settings.timeout);
         settings.metrics.process.condition.raise(Condition::RedisInputAway);
+        settings.status.leads_to(connector.to_string());
         Ok(Self { owner, connector, settings, time_limit, outage_log: OutageLog::default() })
     }
 
     /// Connects and serves, again and again.
     pub(super) async fn run(mut self) {
-        let LinkSettings { counts, metrics, queue_bytes, section, .. } = &self.settings;
+        let LinkSettings { counts, metrics, queue_bytes, section, status, .. } = &self.settings;
         let conditions = &metrics.process.condition;
         loop {
             let pushes = Arc::new(PushQueue::new(*queue_bytes));
             let connected =
                 introduce(&mut self.connector, self.time_limit.current(), &pushes).await;
             let (error, phase) = match connected {
-                Ok(connection) => {
+                Ok((connection, peer)) => {
+                    status.connected(self.connector.to_string(), peer, Instant::now());
                     self.owner.link_event(InputLinkEvent::Connected);
                     self.owner.link_event(InputLinkEvent::Attempted);
                     conditions.clear(Condition::RedisInputAway);
@@ -132,6 +136,7 @@ impl InputLink {
                 }
             };
             let cause = of_section(&self.connector.explain(&error, phase), section);
+            status.away(&cause, Instant::now());
             if self.outage_log.admit_failure(&cause, Instant::now()) {
                 tracing::error!(input = section, redis = %self.connector, reason = cause, "Redis is away: what is published there is not delivered until it is back");
             }
@@ -146,7 +151,7 @@ async fn introduce(
     connector: &mut Connector,
     timeout: Duration,
     pushes: &Arc<PushQueue>,
-) -> Result<MultiplexedConnection, LinkError> {
+) -> Result<(MultiplexedConnection, Option<RedisPeer>), LinkError> {
     let pushes = pushes.clone();
     let sender = move |push| {
         pushes.push(push);
@@ -155,19 +160,23 @@ async fn introduce(
     let mut connection = connector.connect(timeout, sender).await?;
     let mut ask = redis::cmd("INFO");
     let info: RedisResult<InfoDict> = ask.arg("server").query_async(&mut connection).await;
-    match info {
+    let peer = match info {
         Ok(info) => {
             let server = ServerInfo::new(info);
             if server.is_sentinel() {
                 return Err(LinkError::IsSentinel);
             }
             connector.check_seeds(&server)?;
+            let mut ask = redis::cmd("INFO");
+            let replication: RedisResult<InfoDict> =
+                ask.arg("replication").query_async(&mut connection).await;
+            replication.ok().map(|replication| server.peer(&replication))
         }
         // An ACL may forbid it.
-        Err(error) if error.code() == Some("NOPERM") => {}
+        Err(error) if error.code() == Some("NOPERM") => None,
         Err(error) => return Err(error.into()),
-    }
-    Ok(connection)
+    };
+    Ok((connection, peer))
 }
 
 /// Serves until the link breaks; returns why.

@@ -7,6 +7,7 @@
 use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::{Arc, OnceLock, Weak};
+use std::time::Instant;
 
 use parking_lot::Mutex;
 use redis::{Cmd, RedisError};
@@ -14,6 +15,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+use super::input_facts::InputFacts;
 use super::link::{
     InputLink, InputLinkEvent, InputLinkOwner, LinkSettings, QUEUE_FULL, dropped_messages,
 };
@@ -23,7 +25,7 @@ use super::reverb_metrics::ReverbLookup;
 use crate::config::BesideReverbConfig;
 use crate::metrics::{InputMetrics, Metrics};
 use crate::observation::{Observation, Refusal, RefusedPart};
-use crate::redis_connection::KeyNames;
+use crate::redis_connection::{KeyNames, LinkStatus};
 
 /// The section of the configuration, as logs name it.
 const SECTION: &str = "beside_reverb";
@@ -63,6 +65,7 @@ pub struct ReverbInput {
     counts: InputMetrics,
     metrics: Arc<Metrics>,
     observation: Arc<Observation>,
+    status: Arc<LinkStatus>,
 }
 
 #[derive(Default)]
@@ -94,6 +97,7 @@ impl ReverbInput {
             counts: metrics.redis_input.of("reverb", &REASONS),
             metrics: metrics.clone(),
             observation: observation.clone(),
+            status: Arc::new(LinkStatus::new(Instant::now())),
         }
     }
 
@@ -111,9 +115,18 @@ impl ReverbInput {
             queue_bytes: self.config.queue_bytes,
             counts: self.counts.clone(),
             metrics: self.metrics.clone(),
+            status: self.status.clone(),
         };
         let (redis, channel) = (&self.config.redis, &self.config.channel);
         Ok(InputLink::new(self.clone(), redis, channel, settings)?.run())
+    }
+
+    /// The input as operators see it.
+    pub fn facts(&self) -> InputFacts {
+        let link = self.status.facts();
+        let topics = link.is_up.into();
+        let (section, counts) = (SECTION.to_owned(), self.counts.clone());
+        InputFacts { input: "reverb", section, app: None, link, topics, counts }
     }
 
     /// Resolves once the first attempt to connect has succeeded or failed.

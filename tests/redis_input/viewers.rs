@@ -28,6 +28,51 @@ async fn an_event_of_laravel_is_shown_with_its_source_and_its_subscribers() {
 }
 
 #[tokio::test]
+async fn each_input_is_listed_with_its_state_and_what_it_counted() {
+    if is_left_out() {
+        return;
+    }
+    let mut redis = TestRedis::start().await;
+    let toml = laravel_toml(&redis.url, "");
+    let second = format!(
+        "[[laravel_redis]]\nprefix = \"other-\"\nurl = \"{}\"\napp = \"123456\"\n",
+        redis.url
+    );
+    let server = TestServer::with(&format!("{INTERNAL}{toml}{second}")).await;
+    let mut socket = server.connect().await;
+    socket.subscribe("orders").await;
+    publish(&redis, "orders", "7").await;
+    publish(&redis, "orders", &message("new", &json!({ "n": 1 }), None)).await;
+    assert_event(&mut socket, "orders", "new", r#"{"n":1}"#).await;
+    let inputs = server.internal("/internal/v1/inputs").await.json();
+    assert!(inputs.get("other_nodes").is_none(), "{inputs}");
+    let [first, second] = &inputs["inputs"].as_array().unwrap()[..] else { panic!("{inputs}") };
+    assert_eq!(
+        [&first["input"], &first["section"], &first["app"], &first["state"]],
+        ["laravel", "laravel_redis[0]", "123456", "connected"]
+    );
+    assert_eq!(first["address"], redis.url);
+    let refused = json!([{ "reason": "malformed", "count": 1 }]);
+    assert_eq!((&first["messages"], &first["messages_refused"]), (&json!(2), &refused));
+    assert_eq!((&first["topics"], &second["topics"]), (&json!(1), &json!(1)));
+    assert_eq!((&second["messages"], &second["messages_refused"]), (&json!(0), &json!([])));
+
+    redis.kill();
+    eventually("both inputs to be away", async || {
+        let inputs = server.internal("/internal/v1/inputs").await.json();
+        let is_away = |at: usize| {
+            let input = &inputs["inputs"][at];
+            let names_key = |cause: &str| cause.contains(&format!("laravel_redis[{at}].url"));
+            input["state"] == "away" && input["cause"].as_str().is_some_and(names_key)
+        };
+        is_away(0) && is_away(1)
+    })
+    .await;
+    let inputs = server.internal("/internal/v1/inputs").await.json();
+    assert_eq!(inputs["inputs"][0]["links_lost"], 1);
+}
+
+#[tokio::test]
 async fn what_laravel_published_and_no_client_gets_is_shown_as_refused() {
     if is_left_out() {
         return;

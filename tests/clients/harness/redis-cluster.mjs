@@ -1,4 +1,4 @@
-// Owns a real Redis Cluster: three masters with a replica each, on free ports; killing a master, and which node owns a key.
+// Owns a real Redis Cluster: three masters with a replica each or with none, on free ports; killing a master, and which node owns a key.
 
 import { Redis } from './redis.mjs';
 import { freePort, HOST } from './server.mjs';
@@ -9,9 +9,9 @@ const SLOTS = 16_384;
 // A node that does not answer for so long is replaced by its replica.
 const NODE_TIMEOUT_MS = 1_000;
 
-/** Starts six nodes and waits until each says that all slots are served. */
-export async function startRedisCluster() {
-  const cluster = new RedisCluster();
+/** Starts its nodes and waits until each says that all slots are served. Without replicas, the others go on where a master is gone. */
+export async function startRedisCluster({ hasReplicas = true } = {}) {
+  const cluster = new RedisCluster(hasReplicas);
   try {
     await cluster.start();
   } catch (failure) {
@@ -22,14 +22,18 @@ export async function startRedisCluster() {
 }
 
 export class RedisCluster {
-  /** The last three are the replicas of the first three. */
+  /** The last three are the replicas of the first three, where it has replicas. */
   nodes = [];
 
+  constructor(hasReplicas) {
+    this.hasReplicas = hasReplicas;
+  }
+
   async start() {
-    const started = Array.from({ length: 2 * MASTERS }, async () => {
+    const started = Array.from({ length: this.hasReplicas ? 2 * MASTERS : MASTERS }, async () => {
       const bus = await freePort();
       const options = ['--cluster-enabled', 'yes', '--cluster-port', bus, '--cluster-node-timeout', NODE_TIMEOUT_MS];
-      const own = [...options, '--cluster-replica-validity-factor', 0, '--repl-diskless-sync-delay', 0];
+      const own = [...options, '--cluster-replica-validity-factor', 0, '--repl-diskless-sync-delay', 0, ...(this.hasReplicas ? [] : ['--cluster-require-full-coverage', 'no'])];
       const node = new Redis(await freePort(), false, own.map(String));
       this.nodes.push(node);
       await node.start();
@@ -49,7 +53,7 @@ export class RedisCluster {
     for (const node of this.nodes) {
       for (const other of this.nodes) await node.ask('CLUSTER', 'MEET', HOST, other.port, other.bus);
     }
-    for (let at = 0; at < MASTERS; at += 1) {
+    for (let at = 0; this.hasReplicas && at < MASTERS; at += 1) {
       const master = await this.nodes[at].ask('CLUSTER', 'MYID');
       const replica = this.nodes[at + MASTERS];
       const accepted = () => replica.ask('CLUSTER', 'REPLICATE', master).then(() => true, () => false);
@@ -75,7 +79,7 @@ export class RedisCluster {
 
   /** Addresses of some nodes, as a server is configured. */
   get url() {
-    return `redis://${[0, 1, 5].map((at) => `${HOST}:${this.nodes[at].port}`).join(',')}`;
+    return `redis://${[0, 1, this.nodes.length - 1].map((at) => `${HOST}:${this.nodes[at].port}`).join(',')}`;
   }
 
   /** The node that has the slot of a key. */

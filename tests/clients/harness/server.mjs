@@ -173,7 +173,8 @@ export function plainEnvironment() {
 
 function toml(host, port, apps, sections) {
   const named = Object.entries({ app: { activity_timeout: 30 }, ...sections, server: { host, port, ...sections.server } });
-  return [...named.map(([name, entries]) => table(`[${name}]`, name, entries)), ...apps.map((app) => table('[[apps]]', 'apps', app))].join('\n');
+  const section = ([name, entries]) => (Array.isArray(entries) ? entries.map((one) => table(`[[${name}]]`, name, one)) : [table(`[${name}]`, name, entries)]);
+  return [...named.flatMap(section), ...apps.map((app) => table('[[apps]]', 'apps', app))].join('\n');
 }
 
 // A list of objects becomes tables of their own, which must stand after the plain values.

@@ -20,6 +20,9 @@ import { withCode } from './sentence.js';
  *   other_nodes?: { answered: number, missing: number | null },
  * }} OnNodes */
 
+/** Each of them waits half a second for the other nodes. */
+const TRIES_MAX = 3;
+
 const WORDS = /** @type {Record<string, string>} */ ({
   excepted: 'Excepted',
   near_miss: 'Near name',
@@ -38,7 +41,7 @@ export async function explainedEvent(row, payloads, here) {
   const app = row.app ?? '';
   const nodes = here === undefined ? [] : await byNode(row);
   if (row.id !== undefined) {
-    const kept = await get(['apps', app, 'triggers', row.id], { payloads }).catch(unlessGone);
+    const kept = await keptTrigger(app, row.id, payloads);
     if (kept) return keptEvent(row, kept, nodes);
   }
   const asked = channelsOf(row).slice(0, 10).map((channel) => get(['apps', app, 'explain'], { channel, event: row.event }));
@@ -54,10 +57,20 @@ export async function explainedEvent(row, payloads, here) {
   ];
 }
 
-/** @param {unknown} failure */
-function unlessGone(failure) {
-  if (failure instanceof ApiError && failure.status === 404) return null;
-  throw failure;
+/** What the node that published the event keeps of it, or null where that is gone. A node that is busy is asked again.
+ * @param {string} app
+ * @param {string} id
+ * @param {string} payloads
+ * @returns {Promise<any>} */
+async function keptTrigger(app, id, payloads) {
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await get(['apps', app, 'triggers', id], { payloads });
+    } catch (failure) {
+      if (failure instanceof ApiError && failure.status === 404) return null;
+      if (!(failure instanceof ApiError && failure.status === 503 && tries < TRIES_MAX)) throw failure;
+    }
+  }
 }
 
 /** Who received an event on each node, for each of its first channels.
@@ -65,7 +78,19 @@ function unlessGone(failure) {
  * @returns {Promise<OnNodes[]>} */
 function byNode(row) {
   const { event, bytes, except, at_ms: at } = row;
-  return Promise.all(channelsOf(row).slice(0, 10).map((channel) => get(['apps', row.app ?? '', 'receivers'], { channel, event, bytes, except, at_ms: at })));
+  return Promise.all(channelsOf(row).slice(0, 10).map((channel) => receiversOf(row.app ?? '', { channel, event, bytes, except, at_ms: at })));
+}
+
+/** A node that is busy is asked again.
+ * @param {string} app
+ * @param {import('../api.js').Parameters} event
+ * @returns {Promise<OnNodes>} */
+async function receiversOf(app, event) {
+  for (let tries = 1; ; tries += 1) {
+    /** @type {OnNodes} */
+    const answer = await get(['apps', app, 'receivers'], event);
+    if (!answer.other_nodes?.missing || tries === TRIES_MAX) return answer;
+  }
 }
 
 /** @param {Row} row

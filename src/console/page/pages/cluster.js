@@ -1,19 +1,21 @@
 // @ts-check
-// The page Cluster: the nodes with their leases, the link of each to Redis, where they disagree, and what was lost.
+// The page Cluster: the nodes with their leases, the links of each to Redis, where they disagree, what was lost, and the inputs.
 
 import { get, poll } from '../api.js';
-import { fill, h, keyed, write } from '../dom.js';
+import { fill, h, keyed, merge, write } from '../dom.js';
 import { bytes, counted, date, duration, milliseconds, number } from '../format.js';
 import { figures, showFailure } from '../lists.js';
 import { copyButton, empty, notice, section, status } from '../parts.js';
+import { redisInputs } from '../redis_inputs.js';
 import { table } from '../table.js';
 
 /** @typedef {{ node: string, ends_in_ms: number, held_for_ms: number }} Lease */
 /**
- * @typedef {{ address: string, state: 'connected' | 'away', for_ms: number, reconnects: number, cause: string | null,
+ * @typedef {{ partition?: number, address: string, state: 'connected' | 'away', for_ms: number, reconnects: number, cause: string | null,
  *   software: string | null, version: string | null, role: string | null, replicas: number | null,
  *   round_trip_last_ms: number | null, round_trip_p50_ms: number | null, pending_requests: number, queue_bytes: number }} Link
  */
+/** @typedef {Link & { node: string, partition: number, of: number }} LinkRow */
 /** @typedef {{ about: string, app?: string, nodes: string[], sentence: string }} Disagreement */
 /** @typedef {{ reason: string, count: number, sentence: string }} Dropped */
 /** @typedef {{ events_missed: number, possible_gaps: number, events_not_replicated: number, links_lost: number, invalid_messages: Dropped[] }} Losses */
@@ -43,10 +45,13 @@ export const page = {
   title: 'Cluster',
   render(root) {
     const [failed, causes, head, body] = [h('div', { role: 'alert' }), h('div', { class: 'stack' }), h('div'), h('div', { class: 'stack' })];
-    const [nodes, links, losses] = [nodeTable(), linkTable(), lossTable()];
+    const [nodes, losses, inputs] = [nodeTable(), lossTable(), redisInputs()];
+    const linkBox = h('div');
+    /** @type {ReturnType<typeof linkTable> | null} */
+    let links = null;
     const disagreements = h('ul', { class: 'disagreements' });
     const missing = h('p', { class: 'soft' });
-    const parts = [section('Nodes', nodes.element, missing), section('Redis', links.element), section('Agreement', disagreements), section('Losses', h('p', { class: 'soft' }, 'Since the start of each node.'), losses.element)];
+    const parts = [section('Nodes', nodes.element, missing), section('Redis', linkBox), section('Agreement', disagreements), section('Losses', h('p', { class: 'soft' }, 'Since the start of each node.'), losses.element)];
     /** What each node reported last, for while it cannot be asked. @type {Map<string, NodeView>} */
     const known = new Map();
     let isShown = false;
@@ -55,23 +60,32 @@ export const page = {
     function show(view) {
       showFailure(failed, null);
       if (view.state === 'off') {
-        fill(body, alone());
+        merge(body, alone());
         return;
       }
       if (!isShown) fill(body, parts);
       isShown = true;
       const rows = nodeRows(view, known);
-      fill(head, summary(view, rows));
-      keyed(causes, awayLinks(view.nodes), ({ key }) => key, ({ sentence }) => notice('bad', sentence), (element, { sentence }) => write(element, sentence));
+      merge(head, summary(view, rows));
+      const all = linkRows(view.nodes);
+      keyed(causes, all.filter(({ state }) => state === 'away'), linkKey, (link) => notice('bad', awaySentence(link)), (element, link) => write(element, awaySentence(link)));
       nodes.update(rows);
       write(missing, notAsked(view));
-      links.update(view.nodes.flatMap((node) => node.links.map((link, at) => ({ node: node.node, partition: at, ...link }))));
+      if (!links) {
+        links = linkTable(all.some(({ of }) => of > 1));
+        linkBox.append(links.element);
+      }
+      links.update(all);
       showDisagreements(disagreements, view);
       losses.update(lossRows(view.nodes));
     }
 
-    root.append(failed, causes, head, body);
-    return poll(EVERY_MS, async (signal) => show(await get('cluster', {}, { signal })), (failure) => showFailure(failed, failure));
+    root.append(failed, causes, inputs.causes, head, body, inputs.element);
+    const stop = poll(EVERY_MS, async (signal) => show(await get('cluster', {}, { signal })), (failure) => showFailure(failed, failure));
+    return () => {
+      inputs.stop();
+      stop();
+    };
   },
 };
 
@@ -99,22 +113,39 @@ function nodeRows({ nodes, leases, other_nodes: others }, known) {
  * @param {ClusterView} view
  * @param {NodeRow[]} rows
  */
-function summary({ nodes, state }, rows) {
+function summary({ nodes }, rows) {
   const [own] = nodes;
+  const away = own.links.filter(({ state }) => state === 'away').length;
   const connected = nodes.filter(({ links }) => links.every((link) => link.state === 'connected')).length;
+  /** @type {[string, string][]} */
+  const partitions = own.links.length > 1 ? [['Partitions', away > 0 ? `${number(own.links.length)}, ${number(away)} away` : number(own.links.length)]] : [];
   return figures([
     ['Nodes', number(rows.length)],
-    ['Connected to Redis', state === 'away' ? 'not this node' : `${connected} of ${rows.length}`],
+    ['Connected to Redis', away === own.links.length ? 'not this node' : away > 0 ? 'in part' : `${connected} of ${rows.length}`],
+    ...partitions,
     ['Transport', own.transport === 'streams' ? 'streams' : 'pub/sub'],
     ['Lease', duration(own.lease_ms)],
-    ['Prefix', own.prefix],
+    ['Prefix', own.prefix.replace(/:\d+:\{\d+\}$/, '')],
   ]);
 }
 
-/** @param {NodeView[]} nodes */
-function awayLinks(nodes) {
-  const away = nodes.flatMap(({ node, links }) => links.map((link, at) => ({ node, link, key: `${node} ${at}` })).filter(({ link }) => link.state === 'away'));
-  return away.map(({ node, link, key }) => ({ key, sentence: `Redis is away from node ${node} since ${duration(link.for_ms)}${link.cause ? `: ${link.cause}` : ''}. The node serves its own sockets.` }));
+/**
+ * The links of all nodes, those of the same partition beside each other.
+ * @param {NodeView[]} nodes
+ * @returns {LinkRow[]}
+ */
+function linkRows(nodes) {
+  const all = nodes.flatMap(({ node, links }) => links.map((link, at) => ({ ...link, node, partition: link.partition ?? at, of: links.length })));
+  return all.sort((one, other) => one.partition - other.partition);
+}
+
+/** @param {LinkRow} link */
+const linkKey = ({ node, partition }) => `${node} ${partition}`;
+
+/** @param {LinkRow} link */
+function awaySentence(link) {
+  const [away, whose] = link.of > 1 ? [`Redis of partition ${link.partition} is away`, 'its own sockets in the channels of this partition'] : ['Redis is away', 'its own sockets'];
+  return `${away} from node ${link.node} since ${duration(link.for_ms)}${link.cause ? `: ${link.cause}` : ''}. The node serves ${whose}.`;
 }
 
 /** @param {ClusterView} view */
@@ -126,7 +157,11 @@ function notAsked({ other_nodes: others }) {
 
 /** @param {NodeRow} row */
 function nodeStatus({ view, lease, isAnswered, isAsked }) {
-  if (isAnswered) return view?.links.some(({ state }) => state === 'away') ? status('bad', 'Redis away') : status('good', 'Well');
+  if (isAnswered && view) {
+    const away = view.links.filter(({ state }) => state === 'away').length;
+    if (away === 0) return status('good', 'Well');
+    return away === view.links.length ? status('bad', 'Redis away') : status('bad', `${counted(away, 'partition')} of ${view.links.length} away`);
+  }
   if (!isAsked) return status('off', 'Cannot be asked');
   return lease && lease.ends_in_ms <= 0 ? status('bad', 'Lease has ended') : status('warn', 'Does not answer');
 }
@@ -161,20 +196,31 @@ function leaseEnd({ ends_in_ms: end, held_for_ms: held }) {
   return h('span', { title: `held without a break for ${duration(held)}` }, end > 0 ? milliseconds(end) : `ended ${milliseconds(-end)} ago`);
 }
 
-function linkTable() {
-  /** @typedef {Link & { node: string, partition: number }} LinkRow */
+/** Of several addresses that are configured, and of sentinels: the one at the end of the link. @param {string} address */
+const serverOf = (address) => /\(at (.+)\)$/.exec(address)?.[1] ?? address;
+
+/** @param {LinkRow} link */
+function serverFacts({ software, version, role, replicas }) {
+  const parts = [software && `${software} ${version ?? ''}`.trim(), role, replicas ? counted(replicas, 'replica') : null].filter(Boolean);
+  return parts.length > 0 ? parts.join(', ') : '–';
+}
+
+/** @param {boolean} hasPartitions */
+function linkTable(hasPartitions) {
+  /** @type {import('../table.js').Column<LinkRow>[]} */
+  const partition = hasPartitions ? [{ title: 'Partition', cell: ({ partition }) => String(partition), numeric: true, sort: ({ partition }) => partition }] : [];
   /** @type {import('../table.js').TableOptions<LinkRow>} */
   const options = {
     caption: 'The links to Redis',
-    key: ({ node, partition }) => `${node} ${partition}`,
+    key: linkKey,
     empty: () => h('p', null, 'No node has answered.'),
     columns: [
       { title: 'Node', cell: ({ node }) => node, sort: ({ node }) => node, mono: true },
+      ...partition,
       { title: 'State', cell: ({ state }) => (state === 'connected' ? status('good', 'Connected') : status('bad', 'Away')) },
       { title: 'For', cell: ({ for_ms: ms }) => h('span', { title: `since ${date(Date.now() - ms)}` }, duration(ms)), sort: ({ for_ms: ms }) => ms, numeric: true },
-      { title: 'Address', cell: ({ address }) => address, sort: ({ address }) => address, mono: true },
-      { title: 'Server', cell: ({ software, version }) => (software ? `${software} ${version ?? ''}` : '–') },
-      { title: 'Role', cell: ({ role, replicas }) => (role ? `${role}${replicas ? `, ${counted(replicas, 'replica')}` : ''}` : '–') },
+      { title: 'Address', cell: ({ address }) => h('span', { title: address }, serverOf(address)), sort: ({ address }) => serverOf(address), mono: true },
+      { title: 'Server', cell: serverFacts },
       { title: 'Round trip', cell: ({ round_trip_last_ms: last, state }) => (state === 'connected' ? milliseconds(last) : '–'), sort: ({ round_trip_last_ms: last }) => last ?? -1, numeric: true },
       { title: 'p50', cell: ({ round_trip_p50_ms: half }) => milliseconds(half), sort: ({ round_trip_p50_ms: half }) => half ?? -1, numeric: true },
       { title: 'Waiting', cell: ({ queue_bytes: waiting }) => bytes(waiting), sort: ({ queue_bytes: waiting }) => waiting, numeric: true },
