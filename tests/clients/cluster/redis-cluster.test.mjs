@@ -79,8 +79,12 @@ describe('two nodes on a Redis Cluster with four partitions', () => {
   test('a master is killed: no member leaves who did not, and afterwards all is as before', async (t) => {
     const visitors = await Promise.all(['ann', 'bob', 'eve', 'joe'].map((user, at) => visitor(t, at % 2, user, ROOMS)));
     await rosters(visitors, ROOMS, ['ann', 'bob', 'eve', 'joe']);
+    const linksLost = () => Promise.all(shared.nodes.map((node) => node.metric('links_lost_total')));
+    const before = await linksLost();
+    // It has the slot of the second partition.
     await shared.cluster.redis.killMaster(0);
     await shared.cluster.untilJoined(2);
+    for (const [at, lost] of (await linksLost()).entries()) assert.ok(lost > before[at], `node ${at} lost no link`);
     const late = await visitor(t, 1, 'late', ROOMS);
     await rosters([...visitors, late], ROOMS, ['ann', 'bob', 'eve', 'joe', 'late']);
     for (const [at, room] of ROOMS.entries()) {
