@@ -1,8 +1,8 @@
 //! The cluster in a simulation, and the simulated Redis held against the real one.
 //!
-//! Nodes with the real core, a network, a Redis and a clock of the test's own: random schedules with
-//! random faults ([`simulation`]), single faults ([`scenarios`]). What must be so at the end of each
-//! is written in [`verdict`]. [`scripts`] gives the same requests to the simulated Redis and to a real
+//! Nodes with the real core of each partition, a network, a Redis for each and a clock of the test's own: random
+//! schedules with random faults ([`simulation`]), single faults ([`scenarios`]). What must be so at the end of each
+//! is written in [`verdict`], which is tested with mistakes that are made on purpose. [`scripts`] gives the same requests to the simulated Redis and to a real
 //! one.
 //!
 //! A schedule that fails is printed with its seed, cut down to the steps it needs:

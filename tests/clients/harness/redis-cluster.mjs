@@ -1,4 +1,4 @@
-// Owns a real Redis Cluster: three masters with a replica each or with none, on free ports; killing a master, and which node owns a key.
+// Owns a real Redis Cluster: three masters with a replica each or with none, on free ports; killing a master.
 
 import { Redis } from './redis.mjs';
 import { freePort, HOST } from './server.mjs';
@@ -81,15 +81,6 @@ export class RedisCluster {
   /** Addresses of some nodes, as a server is configured. */
   get url() {
     return `redis://${[0, 1, this.nodes.length - 1].map((at) => `${HOST}:${this.nodes[at].port}`).join(',')}`;
-  }
-
-  /** The node that has the slot of a key. */
-  async ownerOf(key) {
-    for (const node of this.running) {
-      const answered = await node.ask('EXISTS', key).then(() => true, () => false);
-      if (answered) return node;
-    }
-    throw new Error(`no node has the slot of ${key}`);
   }
 
   /** Ends a master without any warning, and waits until its replica is the master. */
