@@ -62,11 +62,11 @@ impl GroupVersion {
         }
     }
 
-    /// Memory of files that the kernel takes back before it ends a process.
-    fn reclaimable(self) -> &'static str {
+    /// Memory of files that the kernel takes back before it ends a process, of both its lists.
+    fn reclaimable(self) -> [&'static str; 2] {
         match self {
-            Self::V1 => "total_inactive_file ",
-            Self::V2 => "inactive_file ",
+            Self::V1 => ["total_inactive_file ", "total_active_file "],
+            Self::V2 => ["inactive_file ", "active_file "],
         }
     }
 }
@@ -108,9 +108,12 @@ impl ControlGroup {
     fn used(&self) -> Option<u64> {
         let used = number(&self.folder.join(self.version.used()))?;
         let stat = fs::read_to_string(self.folder.join("memory.stat")).ok()?;
-        let mut lines = stat.lines();
-        let reclaimable = lines.find_map(|line| line.strip_prefix(self.version.reclaimable()))?;
-        Some(used.saturating_sub(reclaimable.trim().parse().ok()?))
+        let of_list = |name| {
+            let bytes = stat.lines().find_map(|line| line.strip_prefix(name))?;
+            bytes.trim().parse::<u64>().ok()
+        };
+        let reclaimable = self.version.reclaimable().into_iter().filter_map(of_list).sum();
+        Some(used.saturating_sub(reclaimable))
     }
 }
 
@@ -229,7 +232,7 @@ mod tests {
             ("sys/fs/cgroup/pods/memory.max", "200000\n"),
             ("sys/fs/cgroup/pods/node/memory.max", "500000\n"),
             ("sys/fs/cgroup/pods/memory.current", "150000\n"),
-            ("sys/fs/cgroup/pods/memory.stat", "anon 7\ninactive_file 30000\nactive_file 1\n"),
+            ("sys/fs/cgroup/pods/memory.stat", "anon 7\ninactive_file 20000\nactive_file 10000\n"),
         ]);
         let expected = "170000: 85 % of the 200000 bytes of the control group /sys/fs/cgroup/pods";
         assert_eq!(v2.source(), expected);
@@ -240,7 +243,10 @@ mod tests {
             ("proc/self/cgroup", "5:cpu,memory:/docker/abc\n0::/\n"),
             ("sys/fs/cgroup/memory/memory.limit_in_bytes", "100000\n"),
             ("sys/fs/cgroup/memory/memory.usage_in_bytes", "70000\n"),
-            ("sys/fs/cgroup/memory/memory.stat", "cache 7\ntotal_inactive_file 1000\n"),
+            (
+                "sys/fs/cgroup/memory/memory.stat",
+                "cache 7\ntotal_inactive_file 900\ntotal_active_file 100\n",
+            ),
         ]);
         let expected =
             "85000: 85 % of the 100000 bytes of the control group /sys/fs/cgroup/memory/";
