@@ -19,5 +19,7 @@ mod turn_budget;
 
 pub use admission::Admission;
 pub use context::Stopping;
+pub use decoder::{Decoder, Inbound, Unfinished};
 pub use endpoint::{EndpointLimits, Upgrade, UpgradedStream, WebSocketEndpoint};
-pub use handshake::{HandshakeError, is_upgrade, was_handshake};
+pub use handshake::{HandshakeError, accept_key, is_upgrade, was_handshake};
+pub use turn_budget::TurnBudget;

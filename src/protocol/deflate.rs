@@ -7,9 +7,11 @@ use std::cell::RefCell;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
-/// The extension header of the answer to an offer that [`is_acceptable`].
-pub const ACCEPTED: &str =
-    "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+/// The answer to an offer that is accepted.
+const ACCEPTED: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+
+/// The answer to one that asks for the server's largest window, which has to be confirmed (RFC 7692, 7.1.2.1).
+const ACCEPTED_WITH_WINDOW: &str = "permessage-deflate; server_no_context_takeover; client_no_context_takeover; server_max_window_bits=15";
 
 /// The end of every deflated message, which is not sent (RFC 7692, 7.2.1).
 const TAIL: [u8; 4] = [0, 0, 0xff, 0xff];
@@ -25,25 +27,38 @@ thread_local! {
     static INFLATER: RefCell<Decompress> = RefCell::new(Decompress::new(false));
 }
 
-/// Whether one of the offers in a `Sec-WebSocket-Extensions` header can be answered with [`ACCEPTED`].
-/// An offer that limits the server's window cannot, since all sockets get the same bytes.
-pub fn is_acceptable(offers: &str) -> bool {
-    offers.split(',').any(|offer| {
+/// The answer to the first of the offers in a `Sec-WebSocket-Extensions` header that can be accepted. An offer
+/// that limits the server's window cannot, since all sockets get the same bytes.
+pub fn accept(offers: &str) -> Option<&'static str> {
+    offers.split(',').find_map(|offer| {
         let mut parts = offer.split(';').map(str::trim);
-        parts.next() == Some("permessage-deflate") && parts.all(is_supported)
+        if parts.next() != Some("permessage-deflate") {
+            return None;
+        }
+        let (mut seen, mut answer) = (Vec::new(), ACCEPTED);
+        for parameter in parts {
+            let (name, value) = match parameter.split_once('=') {
+                Some((name, value)) => (name.trim(), Some(value.trim().trim_matches('"'))),
+                None => (parameter, None),
+            };
+            if !is_supported(name, value) || seen.contains(&name) {
+                return None;
+            }
+            seen.push(name);
+            if name == "server_max_window_bits" {
+                answer = ACCEPTED_WITH_WINDOW;
+            }
+        }
+        Some(answer)
     })
 }
 
-fn is_supported(parameter: &str) -> bool {
-    let (name, value) = match parameter.split_once('=') {
-        Some((name, value)) => (name.trim(), Some(value.trim().trim_matches('"'))),
-        None => (parameter, None),
-    };
-    let bits = value.and_then(|value| value.parse::<u8>().ok());
+fn is_supported(name: &str, value: Option<&str>) -> bool {
     match name {
         "server_no_context_takeover" | "client_no_context_takeover" => value.is_none(),
-        "server_max_window_bits" => bits == Some(15),
-        "client_max_window_bits" => value.is_none() || bits.is_some_and(|b| (8..=15).contains(&b)),
+        "server_max_window_bits" => value == Some("15"),
+        "client_max_window_bits" => value
+            .is_none_or(|bits| matches!(bits, "8" | "9" | "10" | "11" | "12" | "13" | "14" | "15")),
         _ => false,
     }
 }
@@ -134,7 +149,7 @@ mod tests {
     use proptest::prelude::*;
     use rand::RngExt;
 
-    use super::{Deflater, InflateError, inflate, is_acceptable};
+    use super::{ACCEPTED, ACCEPTED_WITH_WINDOW, Deflater, InflateError, accept, inflate};
 
     #[test]
     fn offers_of_browsers_are_accepted() {
@@ -144,9 +159,14 @@ mod tests {
             "permessage-deflate; server_no_context_takeover; client_no_context_takeover",
             "x-webkit-deflate-frame, permessage-deflate; client_max_window_bits=\"10\"",
             "permessage-deflate; server_max_window_bits=10, permessage-deflate",
-            "permessage-deflate; server_max_window_bits = 15",
         ] {
-            assert!(is_acceptable(offers), "{offers}");
+            assert_eq!(accept(offers), Some(ACCEPTED), "{offers}");
+        }
+        for offers in [
+            "permessage-deflate; server_max_window_bits = 15",
+            "permessage-deflate; server_max_window_bits=10, permessage-deflate;server_max_window_bits=\"15\"",
+        ] {
+            assert_eq!(accept(offers), Some(ACCEPTED_WITH_WINDOW), "{offers}");
         }
         for offers in [
             "",
@@ -155,8 +175,13 @@ mod tests {
             "permessage-deflate; client_max_window_bits=7",
             "permessage-deflate; server_no_context_takeover=1",
             "permessage-deflate; something_new",
+            "permessage-deflate; server_max_window_bits",
+            "permessage-deflate; client_max_window_bits=09",
+            "permessage-deflate; client_max_window_bits=+9",
+            "permessage-deflate; client_max_window_bits; client_max_window_bits=9",
+            "permessage-deflate;",
         ] {
-            assert!(!is_acceptable(offers), "{offers}");
+            assert_eq!(accept(offers), None, "{offers}");
         }
     }
 

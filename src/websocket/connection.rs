@@ -88,7 +88,7 @@ pub(super) fn open(
         transport,
         context,
         decoder,
-        budget: TurnBudget::new(),
+        budget: TurnBudget::default(),
         incomplete_since: None,
         full_since: None,
         joins: None,
@@ -198,6 +198,12 @@ impl Connection {
             Inbound::Text(text) => {
                 text_bytes += text.len();
                 budget.spend_answers(socket.receive(text, now));
+            }
+            // Read as text, as in Reverb, with replacement characters for what is not UTF-8.
+            Inbound::Binary(bytes) => {
+                let text = String::from_utf8_lossy(bytes);
+                text_bytes += text.len();
+                budget.spend_answers(socket.receive(&text, now));
             }
             Inbound::Ping(payload) => {
                 socket.control_frame(now);

@@ -17,10 +17,11 @@ use crate::protocol::deflate::{InflateError, inflate};
 
 /// What a client sent.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Inbound<'a> {
-    /// A complete message. A binary one is read as text, as in Reverb, with replacement characters for
-    /// what is not UTF-8.
+pub enum Inbound<'a> {
+    /// A complete text message.
     Text(&'a str),
+    /// A complete binary message.
+    Binary(&'a [u8]),
     /// A ping frame, to be answered with its payload.
     Ping(&'a [u8]),
     /// A pong frame.
@@ -31,7 +32,7 @@ pub(super) enum Inbound<'a> {
 
 /// The state of one connection's inbound stream.
 #[derive(Debug)]
-pub(super) struct Decoder {
+pub struct Decoder {
     message_bytes_max: usize,
     fragments_max: usize,
     /// Frames that are left for the next turn, or an incomplete frame.
@@ -49,7 +50,7 @@ pub(super) struct Decoder {
 
 /// What a call of [`Decoder::feed`] leaves incomplete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Unfinished {
+pub enum Unfinished {
     /// Nothing: the bytes end with a message, or complete frames are left for the next turn.
     Nothing,
     /// A message or frame that began in this call.
@@ -83,7 +84,9 @@ struct ParsedFrame {
 }
 
 impl Decoder {
-    pub(super) fn new(message_bytes_max: usize, fragments_max: usize, has_deflate: bool) -> Self {
+    /// A decoder of messages with at most so many bytes and fragments; `has_deflate` is whether
+    /// permessage-deflate was negotiated.
+    pub fn new(message_bytes_max: usize, fragments_max: usize, has_deflate: bool) -> Self {
         Self {
             message_bytes_max,
             fragments_max,
@@ -97,13 +100,13 @@ impl Decoder {
     }
 
     /// Whether frames are left for the next turn, so that [`feed`](Self::feed) has work without new bytes.
-    pub(super) fn has_backlog(&self) -> bool {
+    pub fn has_backlog(&self) -> bool {
         self.has_backlog
     }
 
     /// Decodes `input`, which it unmasks in place, and passes each message to `on`; stops when `budget` is
     /// spent.
-    pub(super) fn feed(
+    pub fn feed(
         &mut self,
         input: &mut [u8],
         budget: &TurnBudget,
@@ -217,11 +220,25 @@ impl Decoder {
         }
         let so_far = self.fragments.as_ref().map_or(0, |fragments| fragments.bytes.len());
         let announced = usize::try_from(announced).map_err(|_| CloseCode::MessageTooBig)?;
-        let is_control = matches!(header.opcode, OpCode::Control(_));
-        if !is_control && announced > self.message_bytes_max.saturating_sub(so_far) {
-            return Err(CloseCode::MessageTooBig);
+        if let OpCode::Data(kind) = header.opcode {
+            self.check_order(kind)?;
+            if announced > self.message_bytes_max.saturating_sub(so_far) {
+                return Err(CloseCode::MessageTooBig);
+            }
         }
         Ok(Some(ParsedFrame { header, payload: start..start + announced }))
+    }
+
+    /// Whether a data frame of this kind may be next: a message in fragments is not interrupted by another
+    /// one, and has a bounded number of them.
+    fn check_order(&self, kind: Data) -> Result<(), CloseCode> {
+        match (kind, &self.fragments) {
+            (Data::Continue, Some(begun)) if begun.count == self.fragments_max => {
+                Err(CloseCode::MessageTooBig)
+            }
+            (Data::Continue, Some(_)) | (Data::Text | Data::Binary, None) => Ok(()),
+            _ => Err(CloseCode::FrameError),
+        }
     }
 
     fn control(
@@ -250,25 +267,19 @@ impl Decoder {
         payload: &[u8],
         on: &mut impl FnMut(Inbound<'_>),
     ) -> Result<(), CloseCode> {
-        match (kind, self.fragments.is_some()) {
-            (Data::Reserved(_), _) | (Data::Continue, false) => return Err(CloseCode::FrameError),
-            (Data::Text | Data::Binary, true) => return Err(CloseCode::FrameError),
-            (Data::Text | Data::Binary, false) if header.is_final => {
-                return self.complete(kind, header.rsv1, payload, on);
-            }
-            (Data::Text | Data::Binary, false) => {
-                let (is_deflated, bytes) = (header.rsv1, Vec::new());
-                let empty = Fragments { kind, is_deflated, bytes, count: 0, valid: 0 };
-                self.fragments = Some(Box::new(empty));
-            }
-            (Data::Continue, true) => {}
+        let is_whole = header.is_final && self.fragments.is_none();
+        if is_whole {
+            return self.complete(kind, header.rsv1, payload, on);
         }
-        let Some(fragments) = &mut self.fragments else { return Err(CloseCode::FrameError) };
-        fragments.append(payload, self.fragments_max)?;
+        let mut fragments = self.fragments.take().unwrap_or_else(|| {
+            let (is_deflated, bytes) = (header.rsv1, Vec::new());
+            Box::new(Fragments { kind, is_deflated, bytes, count: 0, valid: 0 })
+        });
+        fragments.append(payload)?;
         if header.is_final {
-            let whole = self.fragments.take().ok_or(CloseCode::FrameError)?;
-            self.complete(whole.kind, whole.is_deflated, &whole.bytes, on)?;
+            return self.complete(fragments.kind, fragments.is_deflated, &fragments.bytes, on);
         }
+        self.fragments = Some(fragments);
         Ok(())
     }
 
@@ -295,11 +306,8 @@ impl Fragments {
         self.kind == Data::Text && !self.is_deflated
     }
 
-    fn append(&mut self, payload: &[u8], fragments_max: usize) -> Result<(), CloseCode> {
+    fn append(&mut self, payload: &[u8]) -> Result<(), CloseCode> {
         self.count += 1;
-        if self.count > fragments_max {
-            return Err(CloseCode::MessageTooBig);
-        }
         self.bytes.extend_from_slice(payload);
         if self.is_plain_text() {
             // Refused at the first invalid byte, not at the end of the message. The last character may
@@ -315,11 +323,10 @@ impl Fragments {
 }
 
 fn pass_on(kind: Data, bytes: &[u8], on: &mut impl FnMut(Inbound<'_>)) -> Result<(), CloseCode> {
-    match std::str::from_utf8(bytes) {
-        Ok(text) => on(Inbound::Text(text)),
-        Err(_) if kind == Data::Text => return Err(CloseCode::InvalidUtf8),
-        Err(_) => on(Inbound::Text(&String::from_utf8_lossy(bytes))),
-    }
+    on(match kind {
+        Data::Text => Inbound::Text(str::from_utf8(bytes).map_err(|_| CloseCode::InvalidUtf8)?),
+        _ => Inbound::Binary(bytes),
+    });
     Ok(())
 }
 

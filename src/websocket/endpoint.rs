@@ -131,19 +131,22 @@ impl WebSocketEndpoint {
         let is_admitted = verdict.is_ok();
         let profile = is_admitted.then(|| self.profiles.of(request)).flatten();
         let mut offers = text_values(request.headers(), &SEC_WEBSOCKET_EXTENSIONS);
-        let has_deflate = self.context.limits.deflate && offers.any(deflate::is_acceptable);
+        let accepted = offers.find_map(deflate::accept).filter(|_| self.context.limits.deflate);
         let mut response = Response::builder()
             .status(StatusCode::SWITCHING_PROTOCOLS)
             .header(UPGRADE, "websocket")
             .header(CONNECTION, "Upgrade")
             .header(SEC_WEBSOCKET_ACCEPT, accept)
             .header("X-Powered-By", "Resound");
-        if has_deflate {
-            response = response.header(SEC_WEBSOCKET_EXTENSIONS, deflate::ACCEPTED);
+        if let Some(accepted) = accepted {
+            response = response.header(SEC_WEBSOCKET_EXTENSIONS, accepted);
         }
         let response =
             response.body(Body::empty()).expect("the parts of this response are constant");
-        Ok((response, Upgrade { verdict, client, library, profile, has_deflate }))
+        Ok((
+            response,
+            Upgrade { verdict, client, library, profile, has_deflate: accepted.is_some() },
+        ))
     }
 
     /// The app that the socket is for, or the code to close it with.

@@ -72,7 +72,7 @@ impl HandshakeError {
 }
 
 /// The `Sec-WebSocket-Accept` value of a well-formed handshake (RFC 6455, 4.2.1).
-pub(super) fn accept_key<B>(request: &Request<B>) -> Result<String, HandshakeError> {
+pub fn accept_key<B>(request: &Request<B>) -> Result<String, HandshakeError> {
     let headers = request.headers();
     if request.method() != Method::GET {
         return Err(HandshakeError::Method);

@@ -18,21 +18,24 @@ const ANSWER_BYTES: u32 = 64 * 1024;
 
 /// What is left of one turn. The decoder spends frames; the receiver of its messages spends answers.
 #[derive(Debug)]
-pub(super) struct TurnBudget {
+pub struct TurnBudget {
     frames: Cell<u32>,
     read_bytes: Cell<u32>,
     answer_bytes: Cell<u32>,
 }
 
-impl TurnBudget {
-    pub(super) fn new() -> Self {
+impl Default for TurnBudget {
+    /// The budget of a whole turn.
+    fn default() -> Self {
         Self {
             frames: Cell::new(FRAMES),
             read_bytes: Cell::new(READ_BYTES as u32),
             answer_bytes: Cell::new(ANSWER_BYTES),
         }
     }
+}
 
+impl TurnBudget {
     /// Whether no further frame may be decoded in this turn.
     pub(super) fn is_spent(&self) -> bool {
         self.frames.get() == 0 || self.answer_bytes.get() == 0
@@ -56,8 +59,8 @@ impl TurnBudget {
     }
 
     /// Begins the next turn.
-    pub(super) fn renew(&self) {
-        let Self { frames, read_bytes, answer_bytes } = Self::new();
+    pub fn renew(&self) {
+        let Self { frames, read_bytes, answer_bytes } = Self::default();
         self.frames.set(frames.get());
         self.read_bytes.set(read_bytes.get());
         self.answer_bytes.set(answer_bytes.get());
@@ -74,7 +77,7 @@ mod tests {
 
     #[test]
     fn frames_answers_and_bytes_end_a_turn() {
-        let budget = TurnBudget::new();
+        let budget = TurnBudget::default();
         (0..FRAMES).for_each(|_| {
             assert!(!budget.is_spent());
             budget.spend_frame();

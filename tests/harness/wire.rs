@@ -228,8 +228,9 @@ impl Wire {
             short @ 0..126 => short.into(),
             masked => panic!("a masked frame of the server: {masked:#x}"),
         };
-        // With RSV1 if it is deflated.
-        let known = [TEXT, CLOSE, PING, PONG, TEXT | 0x40].contains(&start[0]);
+        // With RSV1 if it is deflated; binary ones are those of the echo server.
+        let known = [TEXT, BINARY, CLOSE, PING, PONG, TEXT | 0x40, BINARY | 0x40];
+        let known = known.contains(&start[0]);
         assert!(known, "a frame begins with {start:x?}");
         Some((start[0], self.take(announced as usize).await))
     }

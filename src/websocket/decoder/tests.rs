@@ -34,7 +34,7 @@ fn decode(pieces: &[&[u8]]) -> (Vec<String>, Result<(), CloseCode>) {
         let mut piece = piece.to_vec();
         loop {
             let on = |inbound: Inbound<'_>| decoded.push(format!("{inbound:?}"));
-            if let Err(code) = decoder.feed(&mut piece, &TurnBudget::new(), on) {
+            if let Err(code) = decoder.feed(&mut piece, &TurnBudget::default(), on) {
                 return (decoded, Err(code));
             }
             if !decoder.has_backlog() {
@@ -50,7 +50,7 @@ fn decode(pieces: &[&[u8]]) -> (Vec<String>, Result<(), CloseCode>) {
 fn unfinished(pieces: &[Vec<u8>]) -> Vec<Unfinished> {
     let mut decoder = Decoder::new(100_000, 4, false);
     let feed =
-        |piece: &Vec<u8>| decoder.feed(&mut piece.clone(), &TurnBudget::new(), |_| {}).unwrap();
+        |piece: &Vec<u8>| decoder.feed(&mut piece.clone(), &TurnBudget::default(), |_| {}).unwrap();
     pieces.iter().map(feed).collect()
 }
 
@@ -65,7 +65,7 @@ fn check_refused(stream: &[u8], code: CloseCode) {
 #[test]
 fn complete_messages_and_control_frames_are_decoded() {
     check(&frame(0x81, b"hi"), &[r#"Text("hi")"#]);
-    check(&frame(0x82, b"hi"), &[r#"Text("hi")"#]);
+    check(&frame(0x82, b"hi"), &["Binary([104, 105])"]);
     check(&frame(0x81, b""), &[r#"Text("")"#]);
     check(&frame(0x89, b"p"), &["Ping([112])"]);
     check(&frame(0x8a, b""), &["Pong"]);
@@ -122,8 +122,20 @@ fn each_violation_is_refused_with_its_code() {
 }
 
 #[test]
-fn invalid_utf8_in_a_binary_message_is_replaced() {
-    check(&frame(0x82, b"\xff"), &["Text(\"\u{fffd}\")"]);
+fn a_binary_message_need_not_be_utf8() {
+    check(&frame(0x82, b"\xff"), &["Binary([255])"]);
+    let fragments = [frame(0x02, b"\xff"), frame(0x80, b"\xfe")].concat();
+    check(&fragments, &["Binary([255, 254])"]);
+}
+
+#[test]
+fn a_frame_out_of_order_is_refused_at_its_header() {
+    let header = |first: u8| frame(first, b"hello")[..6].to_vec();
+    check_refused(&header(0x80), CloseCode::FrameError);
+    check_refused(&[frame(0x01, b"a"), header(0x81)].concat(), CloseCode::FrameError);
+    check_refused(&header(0x83), CloseCode::FrameError);
+    let four = [frame(0x01, b"a"), frame(0x00, b"b").repeat(3)].concat();
+    check_refused(&[four, header(0x80)].concat(), CloseCode::MessageTooBig);
 }
 
 #[test]
@@ -131,9 +143,9 @@ fn no_memory_is_kept_between_messages() {
     let mut decoder = Decoder::new(100_000, 4, false);
     let stream = frame(0x81, &[b'x'; 5_000]);
     let (first, second) = stream.split_at(4_000);
-    decoder.feed(&mut first.to_vec(), &TurnBudget::new(), |_| {}).unwrap();
+    decoder.feed(&mut first.to_vec(), &TurnBudget::default(), |_| {}).unwrap();
     assert!(decoder.is_incomplete());
-    decoder.feed(&mut second.to_vec(), &TurnBudget::new(), |_| {}).unwrap();
+    decoder.feed(&mut second.to_vec(), &TurnBudget::default(), |_| {}).unwrap();
     assert!(!decoder.is_incomplete());
     assert_eq!(decoder.partial.capacity(), 0);
 }
@@ -143,7 +155,7 @@ fn a_turn_decodes_16_frames_and_leaves_the_others() {
     let mut decoder = Decoder::new(100_000, 4, false);
     let mut stream = frame(0x81, b"hi").repeat(20);
     stream.extend(&frame(0x81, b"cut")[..4]);
-    let (budget, mut count) = (TurnBudget::new(), 0);
+    let (budget, mut count) = (TurnBudget::default(), 0);
     let fed = decoder.feed(&mut stream, &budget, |_| count += 1);
     assert_eq!((fed, count, decoder.has_backlog()), (Ok(Unfinished::Nothing), 16, true));
     let fed = decoder.feed(&mut [], &budget, |_| count += 1);
@@ -181,7 +193,7 @@ fn invalid_utf8_is_refused_when_it_arrives() {
     let arrives = |pieces: &[Vec<u8>]| {
         let mut decoder = Decoder::new(100_000, 4, false);
         let refused = pieces.iter().position(|piece| {
-            decoder.feed(&mut piece.clone(), &TurnBudget::new(), |_| {})
+            decoder.feed(&mut piece.clone(), &TurnBudget::default(), |_| {})
                 == Err(CloseCode::InvalidUtf8)
         });
         refused.expect("refused")
