@@ -32,6 +32,8 @@ async fn exposition() -> String {
                 [apps.auth]\nmode = \"ask\"\n[apps.auth.ask]\nurl = \"http://127.0.0.1:9/\"";
     let server = TestServer::with_app(keys).await;
     server.backend().trigger("orders", "news", "{}").await;
+    // A node of a cluster shows it for each of its partitions.
+    server.metrics.cluster.show_partition(0, true);
     server.metrics.text()
 }
 
