@@ -27,6 +27,9 @@ fn dropped(node: &TestServer) -> f64 {
     node.metric("resound_cluster_invalid_messages_total")
 }
 
+/// Changes, outcomes, events and terminations.
+const KINDS: [u8; 4] = *b"COET";
+
 /// Messages of the cluster itself, one of each kind, as they were received on its topics.
 async fn real_messages(redis: &TestRedis, cluster: &TestCluster) -> Vec<Vec<u8>> {
     let client = redis::Client::open(&*redis.url).unwrap();
@@ -37,20 +40,20 @@ async fn real_messages(redis: &TestRedis, cluster: &TestCluster) -> Vec<Vec<u8>>
     let mut backend = cluster.nodes[0].backend();
     backend.trigger("presence-other", "news", "{}").await;
     backend.post("/users/nobody/terminate_connections", "{}").await;
-    let mut messages = Vec::new();
+    // One of each kind, in whatever order they come: what is sent while a batch is under way goes with the next.
+    let mut messages: BTreeMap<u8, Vec<u8>> = BTreeMap::new();
     let mut stream = received.on_message();
-    for kind in *b"COET" {
-        let found = async {
-            loop {
-                let message = stream.next().await.expect("Redis goes on");
-                if message.get_payload_bytes()[2] == kind {
-                    return message.get_payload_bytes().to_vec();
-                }
+    let all = async {
+        while messages.len() < KINDS.len() {
+            let message = stream.next().await.expect("Redis goes on");
+            let bytes = message.get_payload_bytes();
+            if let Some(kind) = bytes.get(2).filter(|kind| KINDS.contains(kind)) {
+                messages.entry(*kind).or_insert_with(|| bytes.to_vec());
             }
-        };
-        messages.push(within("a message of each kind", found).await);
-    }
-    messages
+        }
+    };
+    within("a message of each kind", all).await;
+    messages.into_values().collect()
 }
 
 /// Nothing of which is a message of this version.

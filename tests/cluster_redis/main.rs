@@ -1,7 +1,11 @@
 //! Several nodes on a real Redis: how they reach it, what is on it, what becomes of them when it is
 //! hostile, empty or gone.
 
-#![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "all of this crate is a test, the functions around it too"
+)]
 
 #[path = "../harness/mod.rs"]
 mod harness;
