@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Apps};
@@ -38,7 +38,7 @@ pub use directory::request::{
     ChannelRecord, ChannelState, ChannelTraits, DataProof, DirectoryQuery, PublishRequest, Request,
     StateFlags, StateRow,
 };
-pub use directory::{NodeId, Partition, RedisIdentity};
+pub use directory::{NodeId, Partition, PartitionPlace, RedisIdentity};
 pub use state::{
     CachedReply, ChannelEffect, ChannelTable, Core, Effect, JoinReply, MissedEvents,
     PermitDecision, PublishScope,
@@ -60,8 +60,6 @@ pub struct Cluster {
     queue_shrunk: Notify,
     /// The first attempt to connect is over.
     attempted: CancellationToken,
-    /// The link was up once.
-    admitted: CancellationToken,
     /// The part of this partition in the gauges.
     pending_requests: AtomicU64,
     queue_bytes: AtomicU64,
@@ -112,17 +110,17 @@ impl Cluster {
             requests_ready: Notify::new(),
             queue_shrunk: Notify::new(),
             attempted: CancellationToken::new(),
-            admitted: CancellationToken::new(),
             pending_requests: AtomicU64::new(0),
             queue_bytes: AtomicU64::new(0),
             metrics,
         }
     }
 
-    /// Connects to Redis and stays connected, for as long as the future lives.
+    /// Connects to the Redis of its place and stays connected, for as long as the future lives.
     pub fn link(
         self: &Arc<Self>,
-        redis: &RedisConfig,
+        servers: &[RedisConfig],
+        places: watch::Receiver<PartitionPlace>,
         timeout: Duration,
     ) -> Result<impl Future<Output = ()> + Send + use<>, LinkError> {
         let node = NodeDescription {
@@ -130,8 +128,9 @@ impl Cluster {
             partition: self.partition.clone(),
             settings: self.settings.clone(),
             app_ids: self.app_ids.clone(),
+            places,
         };
-        Ok(RedisLink::new(self.clone(), node, redis, timeout)?.run())
+        Ok(RedisLink::new(self.clone(), node, servers, timeout)?.run())
     }
 
     /// An app is added at the next slot, or the app of a slot has new settings. The app of a slot keeps
@@ -235,11 +234,6 @@ impl Cluster {
         self.core.lock().is_connected()
     }
 
-    /// Resolves once the link was up.
-    pub async fn admitted(&self) {
-        self.admitted.cancelled().await;
-    }
-
     /// Resolves once the first attempt to connect has succeeded or failed.
     pub async fn attempted(&self) {
         self.attempted.cancelled().await;
@@ -304,7 +298,6 @@ impl Cluster {
         self.metrics.process.condition.clear(Condition::RedisAway);
         self.show_connected(true);
         self.attempted.cancel();
-        self.admitted.cancel();
     }
 
     fn show_connected(&self, is_connected: bool) {

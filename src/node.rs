@@ -75,6 +75,8 @@ pub use socket_query::{SocketOrder, SocketQuery};
 pub use socket_row::{JoinedChannel, SocketEnd, SocketList, SocketRow};
 pub use trigger_explanation::TriggerExplanation;
 
+pub use crate::partitions::RedisAway;
+
 use app_registry::AppRegistry;
 use cluster_node::ClusterNode;
 use coordinator::Coordinator;

@@ -5,18 +5,24 @@
 //! within one is left to [`cluster`](crate::cluster).
 
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use crate::app::{App, Apps};
-use crate::cluster::{Cluster, Core, Disagreement, Effect, NodeId, Partition};
+use crate::cluster::{Cluster, Core, Disagreement, Effect, NodeId, Partition, PartitionPlace};
 use crate::config::{ClusterSettings, RedisConfig};
 use crate::metrics::Metrics;
 use crate::protocol::ChannelName;
 use crate::redis_connection::LinkError;
 
+mod board;
+mod keeper;
 mod placement;
 
+use board::Board;
+use keeper::{Installation, Keeper};
 pub use placement::{home_of_app, part_of_channel, prefix};
 
 /// A link, for as long as it is to be kept up.
@@ -34,6 +40,8 @@ pub struct RedisAway {
 /// All parts of an installation, as this node takes part in them. With one, nothing is looked up.
 pub struct Partitions {
     all: Box<[Arc<Cluster>]>,
+    /// Where several are; set when they are connected.
+    board: OnceLock<Arc<Board>>,
 }
 
 impl Partitions {
@@ -54,26 +62,49 @@ impl Partitions {
             let apply = Box::new(apply.clone());
             Arc::new(Cluster::new((node, partition), own, apps, metrics.clone(), apply))
         };
-        Self { all: (0..count.max(1)).map(one).collect() }
+        Self { all: (0..count.max(1)).map(one).collect(), board: OnceLock::new() }
     }
 
-    /// Connects each part to Redis. All others wait for the first, which knows whether this node may take part.
+    /// Connects each part to the Redis that has it. Of several parts each waits until the nodes of that Redis let this
+    /// node take part, and for no other Redis longer than `timeout`.
     pub fn links(
         &self,
-        redis: &RedisConfig,
+        servers: &[RedisConfig],
         timeout: Duration,
     ) -> Result<Vec<LinkTask>, LinkError> {
-        let link = |cluster: &Arc<Cluster>| -> Result<LinkTask, LinkError> {
-            let (link, first) = (cluster.link(redis, timeout)?, self.first().clone());
-            let is_first = Arc::ptr_eq(cluster, &first);
-            Ok(Box::pin(async move {
-                if !is_first {
-                    first.admitted().await;
-                }
-                link.await;
-            }))
+        if let [cluster] = &*self.all {
+            // Nothing decides about a single one.
+            let (_, places) = watch::channel(PartitionPlace::At(0));
+            return Ok(vec![Box::pin(cluster.link(servers, places, timeout)?)]);
+        }
+        let first = self.first();
+        let of = Installation {
+            node: self.node(),
+            prefix: first.partition().installation.clone(),
+            partitions: first.partition().count,
+            urls: u32::try_from(servers.len()).unwrap_or(u32::MAX),
+            timeout,
+            lease: first.settings().lease,
         };
-        self.all.iter().map(link).collect()
+        let board = Arc::new(Board::new(of.partitions, of.urls));
+        let board = self.board.get_or_init(|| board);
+        let mut tasks: Vec<LinkTask> = Vec::new();
+        for (url, redis) in servers.iter().enumerate() {
+            let keeper = Keeper::new(url, redis, &of, board.clone())?;
+            tasks.push(Box::pin(keeper.run()));
+        }
+        for (index, cluster) in self.all.iter().enumerate() {
+            tasks.push(Box::pin(cluster.link(servers, board.place_of(index), timeout)?));
+        }
+        Ok(tasks)
+    }
+
+    /// How many Redis the parts are dealt out over now; `None` before one has answered.
+    pub fn used_urls(&self) -> Option<u32> {
+        match self.board.get() {
+            Some(board) => board.used(),
+            None => Some(1),
+        }
     }
 
     /// The part that has a channel. What belongs to a user is where the app is.
@@ -150,13 +181,8 @@ impl Partitions {
         self.first().disagreements()
     }
 
-    /// Resolves once the first attempt of each link has succeeded or failed. Without the first link, the others make
-    /// none.
+    /// Resolves once the first attempt of each link has succeeded or failed.
     pub async fn attempted(&self) {
-        self.first().attempted().await;
-        if !self.first().is_connected() {
-            return;
-        }
         for cluster in &self.all {
             cluster.attempted().await;
         }

@@ -81,10 +81,14 @@ fn injected(variables: &[String]) -> String {
 }
 
 fn cluster(cluster: &ClusterConfig) -> String {
-    let (address, database) = (&cluster.redis.address, cluster.redis.database);
     let transport = if cluster.settings.streams.is_some() { "streams" } else { "pubsub" };
     let prefix = &cluster.prefix;
-    format!("cluster: {address}, database {database}, prefix {prefix}, transport {transport}\n")
+    let places = cluster.servers().into_iter().map(|redis| {
+        let (address, database) = (redis.address, redis.database);
+        format!("{address}, database {database}, ")
+    });
+    let places: String = places.collect();
+    format!("cluster: {places}prefix {prefix}, transport {transport}\n")
 }
 
 /// How much memory the process may use here, and why.

@@ -5,6 +5,7 @@
 
 use std::fmt;
 use std::num::NonZeroU64;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize};
 
@@ -73,6 +74,29 @@ impl Partition {
     /// Its number for the log; `None` where there is one.
     pub(super) fn shown(&self) -> Option<u32> {
         (self.count > 1).then_some(self.index)
+    }
+}
+
+/// Which of several Redis has a partition, by its place in `cluster.urls`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum PartitionPlace {
+    /// There, and this node takes part.
+    At(usize),
+    /// Probably there, and the link waits.
+    Closed {
+        /// The place.
+        url: usize,
+        /// Why it waits; `None` before the Redis was asked.
+        cause: Option<Arc<str>>,
+    },
+}
+
+impl PartitionPlace {
+    /// The place of the Redis.
+    pub fn url(&self) -> usize {
+        match self {
+            Self::At(url) | Self::Closed { url, .. } => *url,
+        }
     }
 }
 

@@ -5,35 +5,33 @@
 //! gets everything that arrives.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
 use redis::aio::MultiplexedConnection;
 use redis::{InfoDict, PushInfo, RedisError, Value};
-use tokio::sync::Notify;
-use tokio_util::sync::CancellationToken;
+use tokio::sync::watch;
 
-use super::directory::agreement::Claim;
 use super::directory::key::epoch as epoch_key;
-use super::directory::reply::Reply;
-use super::directory::request::Request;
-use super::directory::{NodeId, Partition, RedisIdentity};
+use super::directory::{NodeId, Partition, PartitionPlace, RedisIdentity};
 use crate::config::{ClusterSettings, RedisConfig};
 use crate::redis_connection::{
-    Connector, KeySpace, LastLinks, LinkError, LinkPhase, LinkStatus, OutageLog, ServerInfo,
-    TimeLimit,
+    Connector, KeySpace, LastLinks, LinkError, LinkPhase, OutageLog, TimeLimit,
 };
 
 mod claims;
 mod client;
 mod commands;
+mod link_events;
 
+pub(crate) use claims::number_key;
 pub use client::RedisClient;
+pub(super) use link_events::{LinkEvent, LinkOwner};
 
 use claims::ClaimExchange;
-use client::Push;
 use commands::Commands;
+use link_events::PushGate;
 
 /// The interval of ticks, which drive local delivery, heartbeats and the end of unused topics.
 const TICK: Duration = Duration::from_millis(25);
@@ -45,7 +43,10 @@ const AGAIN: Duration = Duration::from_millis(200);
 pub(super) struct RedisLink {
     owner: Arc<dyn LinkOwner>,
     node: NodeDescription,
-    connector: Connector,
+    /// One for each url; the link is made with that of its place.
+    connectors: Vec<Connector>,
+    url: usize,
+    places: watch::Receiver<PartitionPlace>,
     /// What names would begin with in a Redis Cluster.
     sharded: Arc<KeySpace>,
     time_limit: TimeLimit,
@@ -59,129 +60,43 @@ pub(super) struct NodeDescription {
     pub(super) partition: Partition,
     pub(super) settings: ClusterSettings,
     pub(super) app_ids: Arc<ArcSwap<Vec<String>>>,
-}
-
-/// Has the requests of a node, and gets what happens on its link.
-pub(super) trait LinkOwner: Send + Sync {
-    /// Takes the next requests; none if there are none.
-    fn take_requests(&self) -> Vec<Request>;
-    /// Notified when there are requests.
-    fn requests_ready(&self) -> &Notify;
-    /// What this node is configured with, for comparison.
-    fn claim(&self) -> Claim;
-    /// Where the state of the link is noted for operators.
-    fn status(&self) -> &LinkStatus;
-    /// Something happened on the link.
-    fn link_event(&self, event: LinkEvent<'_>);
-}
-
-/// What happens on a link.
-pub(super) enum LinkEvent<'a> {
-    Connected(RedisIdentity),
-    /// An attempt to connect failed.
-    ConnectFailed,
-    Disconnected,
-    Subscribed {
-        topic: &'a str,
-    },
-    Message {
-        topic: &'a str,
-        payload: &'a [u8],
-    },
-    Replied(Reply),
-    /// The claims of the other nodes that are alive.
-    Claims(&'a [(NodeId, Option<Claim>)]),
-    /// Redis answered a batch of requests after this time.
-    RoundTrip(Duration),
-    /// Time has passed.
-    Tick,
-}
-
-/// Passes the pushes of one connection on, until the link gives it up.
-struct PushGate {
-    sharded: Arc<KeySpace>,
-    is_closed: AtomicBool,
-    /// Unsubscriptions that were sent and are not confirmed.
-    unsubscribing: AtomicUsize,
-    /// The server has ended a subscription by itself: the slot of the topics is on another one now. The library takes
-    /// this push for the answer to the command that waits longest, so no answer counts any more.
-    has_moved: AtomicBool,
-    /// The connection cannot be used any more.
-    gone: CancellationToken,
-}
-
-impl PushGate {
-    fn new(sharded: Arc<KeySpace>) -> Self {
-        Self {
-            sharded,
-            is_closed: AtomicBool::new(false),
-            unsubscribing: AtomicUsize::new(0),
-            has_moved: AtomicBool::new(false),
-            gone: CancellationToken::new(),
-        }
-    }
-
-    /// A batch is about to be sent.
-    fn announce(&self, batch: &[Request]) {
-        let count = batch.iter().filter(|it| matches!(it, Request::Unsubscribe(_))).count();
-        if count > 0 {
-            self.unsubscribing.fetch_add(count, Ordering::Relaxed);
-        }
-    }
-
-    /// Why the connection cannot be used.
-    fn end(&self) -> LinkError {
-        match self.has_moved.load(Ordering::Relaxed) {
-            true => LinkError::SlotMoved,
-            false => LinkError::Redis(closed()),
-        }
-    }
-
-    fn pass(&self, push: &PushInfo, owner: &dyn LinkOwner) {
-        if self.is_closed.load(Ordering::Relaxed) {
-            return;
-        }
-        match Push::read(push, &self.sharded) {
-            Push::Message { topic, payload } => {
-                owner.link_event(LinkEvent::Message { topic: &topic, payload });
-            }
-            Push::Subscribed { topic } => {
-                owner.link_event(LinkEvent::Subscribed { topic: &topic });
-            }
-            Push::Unsubscribed => {
-                let one_less = |count: usize| count.checked_sub(1);
-                let (relaxed, count) = (Ordering::Relaxed, &self.unsubscribing);
-                if count.fetch_update(relaxed, relaxed, one_less).is_err() {
-                    self.has_moved.store(true, Ordering::Relaxed);
-                    self.gone.cancel();
-                }
-            }
-            Push::Gone => self.gone.cancel(),
-            Push::Other => {}
-        }
-    }
+    /// Which of the Redis has the partition.
+    pub(super) places: watch::Receiver<PartitionPlace>,
 }
 
 impl RedisLink {
     pub(super) fn new(
         owner: Arc<dyn LinkOwner>,
         node: NodeDescription,
-        redis: &RedisConfig,
+        servers: &[RedisConfig],
         timeout: Duration,
     ) -> Result<Self, LinkError> {
         let prefix = &node.settings.prefix;
-        let connector = Connector::new(redis, prefix)?;
+        let connectors = servers.iter().map(|redis| Connector::new(redis, prefix));
+        let connectors = connectors.collect::<Result<Vec<_>, _>>()?;
         let sharded = Arc::new(KeySpace::of_redis_cluster(prefix));
-        owner.status().leads_to(connector.to_string());
+        let (places, url) = (node.places.clone(), node.places.borrow().url());
+        owner.status().leads_to(url, connectors[url].to_string());
         let time_limit = TimeLimit::new(timeout, node.settings.beat_holds());
         let outage_log = OutageLog::default();
         let last_links = LastLinks::default();
-        Ok(Self { owner, node, connector, sharded, time_limit, outage_log, last_links })
+        Ok(Self {
+            owner,
+            node,
+            connectors,
+            url,
+            places,
+            sharded,
+            time_limit,
+            outage_log,
+            last_links,
+        })
     }
 
     /// Connects and serves, again and again.
     pub(super) async fn run(mut self) {
         loop {
+            self.find_place().await;
             let (error, phase) = match self.connect().await {
                 Ok((client, identity, gate)) => {
                     self.owner.link_event(LinkEvent::Connected(identity));
@@ -198,13 +113,43 @@ impl RedisLink {
                 }
             };
             let partition = self.node.partition.shown();
-            let cause = self.connector.explain(&error, phase);
+            if let LinkError::PartitionMoved = error {
+                continue;
+            }
+            let cause = self.connectors[self.url].explain(&error, phase);
             self.owner.status().away(&cause, Instant::now());
             if self.outage_log.admit_failure(&cause, Instant::now()) {
                 // Each cause is a kind of line; the outage log bounds how many there are.
-                tracing::error!(redis = %self.connector, partition, reason = cause, "Redis is away: this node serves its own sockets, and tries again");
+                tracing::error!(redis = %self.connectors[self.url], partition, reason = cause, "Redis is away: this node serves its own sockets, and tries again");
             }
             self.pause().await;
+        }
+    }
+
+    /// Waits until it is known which Redis has the partition, and this node takes part there. Ticks continue.
+    async fn find_place(&mut self) {
+        let mut ticks = tokio::time::interval(TICK);
+        loop {
+            let place = self.places.borrow_and_update().clone();
+            if place.url() != self.url {
+                self.url = place.url();
+                let address = self.connectors[self.url].to_string();
+                self.owner.status().leads_to(self.url, address);
+            }
+            match place {
+                PartitionPlace::At(_) => return,
+                PartitionPlace::Closed { cause: Some(cause), .. } => {
+                    self.owner.status().away(&cause, Instant::now());
+                    self.owner.link_event(LinkEvent::ConnectFailed);
+                }
+                PartitionPlace::Closed { cause: None, .. } => {}
+            }
+            loop {
+                tokio::select! {
+                    Ok(()) = self.places.changed() => break,
+                    _ = ticks.tick() => self.owner.link_event(LinkEvent::Tick),
+                }
+            }
         }
     }
 
@@ -218,9 +163,11 @@ impl RedisLink {
         let claims = claims.run(client.connection(), move |others| {
             owner.link_event(LinkEvent::Claims(others));
         });
+        let left = left(self.places.clone(), self.url);
         tokio::select! {
             error = self.serve(client, gate) => error,
-            never = claims => match never {},
+            refused = claims => refused,
+            () = left => LinkError::PartitionMoved,
         }
     }
 
@@ -264,20 +211,28 @@ impl RedisLink {
             }
         };
         let (guard, timeout) = (self.sharded.guard(), self.time_limit.current());
-        let mut connection = self.connector.connect_to_owner(&guard, timeout, pushes).await?;
+        let connector = &mut self.connectors[self.url];
+        let (mut connection, server) =
+            connector.connect_introduced(&guard, timeout, pushes).await?;
+        connector.check(&server)?;
+        let NodeDescription { node, partition, settings, app_ids, .. } = &self.node;
         let mut hello = redis::pipe();
-        // One section for each: a list of sections came with 7.0.
-        hello.cmd("INFO").arg("server").cmd("CLIENT").arg("ID").cmd("INFO").arg("replication");
-        let (info, id, replication): (InfoDict, u64, InfoDict) =
-            hello.query_async(&mut connection).await?;
-        let server = ServerInfo::new(info);
-        self.connector.check(&server)?;
-        let NodeDescription { node, partition, settings, app_ids } = &self.node;
+        hello.cmd("CLIENT").arg("ID").cmd("INFO").arg("replication");
+        let (id, replication): (u64, InfoDict) = match partition.count {
+            1 => {
+                claims::claim_one(&mut hello, &number_key(&partition.installation));
+                let (id, replication, found): (u64, InfoDict, Value) =
+                    hello.query_async(&mut connection).await?;
+                claims::check_one(&found)?;
+                (id, replication)
+            }
+            // Whether this node takes part there is known before.
+            _ => hello.query_async(&mut connection).await?,
+        };
         if server.is_cluster() {
-            self.connector.learn_nodes(&mut connection).await;
+            connector.learn_nodes(&mut connection).await;
         }
         let names = server.names(&settings.prefix);
-        claims::agree_on_partitions(&mut connection, partition, &server).await?;
         let run = server.run();
         if let Some(last) = self.last_links.replace(&run, id) {
             let mut kill = redis::cmd("CLIENT");
@@ -291,7 +246,7 @@ impl RedisLink {
         let epoch = epoch(&mut connection, &names).await?;
         let commands = Arc::new(Commands::new(*node, names, app_ids.clone()));
         let client = RedisClient::new(connection, commands, settings).await?;
-        let (address, peer) = (self.connector.to_string(), server.peer(&replication));
+        let (address, peer) = (self.connectors[self.url].to_string(), server.peer(&replication));
         self.owner.status().connected(address, peer, Instant::now());
         Ok((client, RedisIdentity { run, epoch }, gate))
     }
@@ -329,7 +284,8 @@ impl RedisLink {
                     self.owner.link_event(LinkEvent::RoundTrip(sent.elapsed()));
                     if self.outage_log.admit_recovery() {
                         let partition = self.node.partition.shown();
-                        tracing::info!(redis = %self.connector, partition, "connected to Redis");
+                        let redis = &self.connectors[self.url];
+                        tracing::info!(%redis, partition, "connected to Redis");
                     }
                     for reply in answers {
                         self.owner.link_event(LinkEvent::Replied(reply));
@@ -358,6 +314,9 @@ async fn epoch(
     Ok(epoch)
 }
 
-fn closed() -> RedisError {
-    std::io::Error::from(std::io::ErrorKind::ConnectionReset).into()
+/// Resolves when a partition is no longer at a Redis. Where nothing decides about places, it never is.
+async fn left(mut places: watch::Receiver<PartitionPlace>, url: usize) {
+    if places.wait_for(|place| *place != PartitionPlace::At(url)).await.is_err() {
+        std::future::pending::<()>().await;
+    }
 }

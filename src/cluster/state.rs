@@ -289,6 +289,7 @@ impl Core {
         if !self.exchange.is_up() {
             return;
         }
+        self.exchange.requests.allow_backlog(self.heartbeat.live_nodes, now);
         if self.heartbeat.is_due(now) {
             self.send_heartbeat(None, now);
         }
@@ -317,7 +318,7 @@ impl Core {
 
     /// Whether requests wait to be taken.
     pub fn has_requests(&self) -> bool {
-        !self.exchange.requests.is_empty()
+        self.exchange.requests.has_due()
     }
 
     // What this node knows, which is all there is while Redis is away.

@@ -28,8 +28,10 @@ const MAX_STREAM_EVENTS: u64 = 1_000_000;
 /// `[cluster]`: several nodes that share messages through one Redis or Valkey, or a Redis Cluster.
 #[derive(Debug, Clone)]
 pub struct ClusterConfig {
-    /// Where Redis is.
+    /// Where Redis is; of several the first.
     pub redis: RedisConfig,
+    /// The others of `cluster.urls`, in their order.
+    pub other_redis: Vec<RedisConfig>,
     /// Whether the node refuses to start without Redis.
     pub required: bool,
     /// After which a Redis that does not answer counts as away: not below
@@ -82,14 +84,21 @@ impl ClusterConfig {
         let prefix = prefix(&values.at("cluster.prefix"))?;
         let queue_bytes = values.at("cluster.queue_bytes").bytes()?;
         let streams = streams(values)?;
-        let partitions = values.at("cluster.partitions").number(PARTITIONS)?;
+        let partitions: u32 = values.at("cluster.partitions").number(PARTITIONS)?;
         let node_addresses = node_addresses(&values.at("cluster.node_addresses"))?;
         if !is_on(values) {
             return Ok(None);
         }
         let section = "cluster";
-        let redis = RedisConfig::read(RedisKeys { values, layers, path: "cluster.", section })?;
-        let redis = RedisConfig { node_addresses, ..redis };
+        let keys = RedisKeys { values, layers, path: "cluster.", section };
+        let listed = RedisConfig::read_list(keys)?;
+        let mut all = match listed {
+            Some(all) => all,
+            None => vec![RedisConfig::read(keys)?],
+        };
+        all.iter_mut().for_each(|redis| redis.node_addresses.clone_from(&node_addresses));
+        let partitions = for_urls(&values.at("cluster.partitions"), partitions, all.len())?;
+        let redis = all.remove(0);
         let settings = ClusterSettings {
             prefix: match redis.database {
                 0 => prefix.clone(),
@@ -105,11 +114,34 @@ impl ClusterConfig {
         };
         Ok(Some(Self {
             redis,
+            other_redis: all,
             required: values.at("cluster.required").truth(),
             timeout,
             prefix,
             settings,
         }))
+    }
+}
+
+impl ClusterConfig {
+    /// All Redis, by their place in `cluster.urls`.
+    pub fn servers(&self) -> Vec<RedisConfig> {
+        std::iter::once(&self.redis).chain(&self.other_redis).cloned().collect()
+    }
+}
+
+/// The number of partitions over so many Redis: at least one for each, which is the default.
+fn for_urls(setting: &Setting<'_>, partitions: u32, urls: usize) -> Result<u32, ConfigError> {
+    let least = u32::try_from(urls).unwrap_or(u32::MAX);
+    match partitions >= least {
+        true => Ok(partitions),
+        false if setting.origin.is_default() => Ok(least),
+        false => Err(setting.refuse(
+            partitions,
+            format_args!(
+                "it must not be less than the number of cluster.urls, which is {urls}: each Redis has at least one partition"
+            ),
+        )),
     }
 }
 

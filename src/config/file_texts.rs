@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use super::environment::Environment;
 use super::error::ConfigError;
+use super::list;
 use super::schema::join;
 use super::secret::{FILE_KEY, is_secret, read_file};
 use super::substitution::substitute;
@@ -23,6 +24,13 @@ pub(super) struct FileTexts<'a> {
 struct Place<'a> {
     path: &'a str,
     kind: &'a str,
+}
+
+/// The only secret that is a list.
+const URLS: &str = "cluster.urls";
+
+fn kind_of(place: Place<'_>, secret: &str) -> String {
+    join(place.kind, secret)
 }
 
 impl FileTexts<'_> {
@@ -72,7 +80,7 @@ impl FileTexts<'_> {
         for name in table.keys().cloned().collect::<Vec<_>>() {
             let (key, kind) = (join(place.path, &name), join(place.kind, &name));
             if let Some(secret) = name.strip_suffix(FILE_KEY)
-                && is_secret(&join(place.kind, secret))
+                && is_secret(&kind_of(place, secret))
             {
                 if table.contains_key(secret) {
                     return Err(
@@ -82,7 +90,8 @@ impl FileTexts<'_> {
                 let file = table.remove(&name);
                 let file = file.as_ref().and_then(toml::Value::as_str).unwrap_or_default();
                 let text = read_file(file).map_err(|flaw| self.refuse(&key, &flaw))?;
-                table.insert(secret.to_owned(), text.into());
+                let value = self.secret_value(&kind_of(place, secret), text)?;
+                table.insert(secret.to_owned(), value);
                 files.insert(join(place.path, secret), file.to_owned());
                 continue;
             }
@@ -102,6 +111,18 @@ impl FileTexts<'_> {
             }
         }
         Ok(())
+    }
+
+    /// The text of a file as the type of its key.
+    fn secret_value(&self, key: &str, text: String) -> Result<toml::Value, ConfigError> {
+        if key != URLS {
+            return Ok(text.into());
+        }
+        let items = list::items(&text);
+        let items = items.ok_or_else(|| {
+            self.refuse(&format!("{key}{FILE_KEY}"), "names a file that has no list")
+        })?;
+        Ok(toml::Value::Array(items.into_iter().map(toml::Value::from).collect()))
     }
 
     fn refuse(&self, key: &str, flaw: &str) -> ConfigError {

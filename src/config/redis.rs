@@ -16,6 +16,7 @@ use crate::app::{NodeAddresses, RedisAddress, RedisConfig, Secret};
 
 mod address;
 mod node_addresses;
+mod several;
 mod url;
 
 use address::{LARGEST_DATABASE, host};
@@ -25,6 +26,9 @@ pub(super) use url::RedisUrl;
 const HOST: &str = "it must be a host name or an IP address, tls:// and one of them, or the path \
                     of a unix socket";
 const WITH_TLS: &str = "begin the url with rediss:// or the host with tls://";
+
+/// The keys that name one Redis.
+const HOST_KEYS: [&str; 2] = ["url", "host"];
 
 /// The address keys of one section.
 #[derive(Clone, Copy)]

@@ -204,9 +204,9 @@ impl Schema {
                 _ => Err(origin.refuse(format_args!("{text:?}"), "it must be true or false")),
             },
             ValueType::Texts => {
-                let items = list::items(text).ok_or_else(|| {
-                    let allowed = "it must be a list such as a,b or [\"a\",\"b\"]";
-                    origin.refuse(format_args!("{text:?}"), allowed)
+                let items = list::items(text).ok_or_else(|| match is_secret(key) {
+                    true => origin.flaw(format_args!("is no list; {LIST_AS_TEXT}")),
+                    false => origin.refuse(format_args!("{text:?}"), LIST_AS_TEXT),
                 })?;
                 let value = |item: String| Value::new(Some(&origin.to_string()), item);
                 Ok(ValueKind::Array(items.into_iter().map(value).collect()))
@@ -318,6 +318,7 @@ fn check_value(value: &Spanned<DeValue<'_>>, shape: &Shape, path: &str) -> Resul
     }
 }
 
+const LIST_AS_TEXT: &str = "it must be a list such as a,b or [\"a\",\"b\"]";
 const LIST: &str = "it must be a list in brackets, as in [\"a\", \"b\"]";
 const LIST_OF_TABLES: &str = "it must be a list: a table in it has two brackets, as in [[apps]]";
 

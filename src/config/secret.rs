@@ -10,7 +10,7 @@ pub(super) const FILE_KEY: &str = "_file";
 pub(super) const FILE_VARIABLE: &str = "_FILE";
 
 /// The keys of URLs that may have a password in them.
-const URLS: [&str; 3] = ["cluster.url", "laravel_redis.url", "beside_reverb.url"];
+const URLS: [&str; 4] = ["cluster.url", "cluster.urls", "laravel_redis.url", "beside_reverb.url"];
 
 /// No secret is longer; a larger file is the wrong one.
 const MAX_FILE_BYTES: u64 = 64 * 1024;

@@ -5,7 +5,7 @@
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use crate::app::{App, Secret};
-use crate::config::{Config, ListenAddress, RedisConfig};
+use crate::config::{ClusterConfig, Config, ListenAddress, RedisConfig};
 use crate::probe::ServerUrl;
 
 /// An address, and what named it.
@@ -58,8 +58,8 @@ pub struct Destinations {
     pub served: Option<AppCredentials>,
     /// The origin of the application's pages.
     pub origin: Option<String>,
-    /// The Redis of the cluster.
-    pub cluster: Option<RedisDestination>,
+    /// Each Redis of the cluster, in the order of `cluster.urls`.
+    pub cluster: Vec<RedisDestination>,
     /// The Redis of Laravel.
     pub laravel_redis: Option<RedisDestination>,
     /// Where `/ready` is answered beside the server's own address, the best first.
@@ -90,10 +90,12 @@ impl Destinations {
             ips(&config.internal.listen).map(|address| plain(address, "internal.listen"));
         let health = metrics.into_iter().chain(internal).collect();
         let served = one(config).map(|app| credentials(app, "the configuration of Resound"));
-        let cluster = config.cluster.as_ref().map(|cluster| RedisDestination {
-            redis: cluster.redis.clone(),
-            prefix: Some(cluster.settings.prefix.clone()),
-        });
+        let of_cluster = |cluster: &ClusterConfig| {
+            let prefix = Some(cluster.settings.prefix.clone());
+            let servers = cluster.servers().into_iter();
+            servers.map(move |redis| RedisDestination { redis, prefix: prefix.clone() })
+        };
+        let cluster = config.cluster.iter().flat_map(of_cluster).collect();
         Self {
             // Without a port in the configuration, no address leads to the server.
             server: server.filter(|server| server.url.port > 0),

@@ -151,7 +151,7 @@ mod tests {
         assert_eq!(shown(found.back_end).as_deref(), Some("http://127.0.0.1:8080/ws"));
         assert_eq!(found.origin.as_deref(), Some("https://shop.example"));
         assert_eq!(found.app.unwrap().id, "1");
-        assert!(found.cluster.is_none() && found.laravel_redis.is_none());
+        assert!(found.cluster.is_empty() && found.laravel_redis.is_none());
     }
 
     #[test]
@@ -172,7 +172,7 @@ mod tests {
         let queue = complete(&format!("{APP}{redis}QUEUE_CONNECTION=redis"));
         assert_eq!(queue.laravel_redis.unwrap().redis.address.to_string(), "redis://10.0.0.9:6379");
         let cluster = complete(&format!("{APP}{redis}REVERB_SCALING_ENABLED=true"));
-        assert_eq!(cluster.cluster.unwrap().prefix.as_deref(), Some("resound"));
+        assert_eq!(cluster.cluster[0].prefix.as_deref(), Some("resound"));
     }
 
     #[test]

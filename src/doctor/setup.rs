@@ -209,11 +209,10 @@ fn destinations(
 /// The secrets of every app, and of Redis.
 fn secrets(config: &Config) -> Vec<String> {
     let of_apps = config.apps.iter().flat_map(|app| app.secrets());
-    let redis = config
-        .cluster
-        .iter()
-        .flat_map(|cluster| cluster.redis.password.iter().chain(&cluster.redis.sentinel_password));
-    of_apps.chain(redis).map(|secret| secret.reveal().to_owned()).collect()
+    let redis = config.cluster.iter().flat_map(|cluster| cluster.servers());
+    let redis: Vec<_> =
+        redis.flat_map(|redis| redis.password.into_iter().chain(redis.sentinel_password)).collect();
+    of_apps.chain(&redis).map(|secret| secret.reveal().to_owned()).collect()
 }
 
 /// Those of `.env`, and of what is cached of it.

@@ -27,6 +27,8 @@ pub struct Situation<'a> {
     pub except: Exclusion,
     /// Its subscribers.
     pub reach: Subscribers,
+    /// The partition whose Redis is away and that Redis, where there are several.
+    pub away: Option<String>,
     /// Occupied channels with near names, in order.
     pub near_misses: Vec<NearMiss>,
     /// Why they were not looked for, if they were not.
@@ -214,7 +216,8 @@ fn delivered(situation: &Situation<'_>, sockets: usize) -> (VerdictCode, String)
     }
     if reach.is_partial {
         let sentence = format!(
-            "Redis is away: delivered to {sockets} of this node only, {excluded}{received}"
+            "{}: delivered to {sockets} of this node only, {excluded}{received}",
+            redis_away(situation)
         );
         return (VerdictCode::DeliveredOnThisNode, sentence);
     }
@@ -271,7 +274,10 @@ fn unreceived(situation: &Situation<'_>) -> (VerdictCode, String) {
     }
     let code = causes.first().map_or(VerdictCode::NoSubscriber, |(code, _)| *code);
     let reasons: Vec<&str> = causes.iter().map(|(_, text)| &**text).collect();
-    let partial = if situation.reach.is_partial { " (of this node: Redis is away)" } else { "" };
+    let partial = match situation.reach.is_partial {
+        true => format!(" (of this node: {})", redis_away(situation)),
+        false => String::new(),
+    };
     let sentence = if reasons.is_empty() {
         format!(
             "0 on `{channel}`{partial}: no socket is subscribed, and no channel has a near name"
@@ -280,6 +286,13 @@ fn unreceived(situation: &Situation<'_>) -> (VerdictCode, String) {
         format!("0 on `{channel}`{partial}; {}", reasons.join("; "))
     };
     (code, sentence)
+}
+
+fn redis_away(situation: &Situation<'_>) -> String {
+    match &situation.away {
+        Some(away) => format!("Redis ({away}) is away"),
+        None => "Redis is away".to_owned(),
+    }
 }
 
 /// Where nothing is known but that no socket is there: since when, and what keeps pages from asking.

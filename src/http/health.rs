@@ -10,8 +10,7 @@ use serde::Serialize;
 
 use super::json_response::{field_response, json_response};
 use crate::metrics::{Condition, Severity};
-use crate::node::{ClusterStatus, Node};
-use crate::partitions::RedisAway;
+use crate::node::{ClusterStatus, Node, RedisAway};
 
 #[derive(Serialize)]
 struct ReadyResponse<D> {

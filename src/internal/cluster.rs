@@ -48,6 +48,8 @@ struct NodeView {
     last_heartbeat_ago_ms: Option<u64>,
     /// Over how many the channels are spread.
     partitions: u32,
+    /// Over how many Redis of `cluster.urls` they are dealt out now.
+    used_urls: Option<u32>,
     /// One for each partition, in their order.
     links: Vec<Link>,
     losses: Losses,
@@ -58,6 +60,8 @@ struct NodeView {
 struct Link {
     /// The number of the partition.
     partition: u32,
+    /// The place of its Redis in `cluster.urls`.
+    url: usize,
     /// Nodes that its directory counts; 0 while it is away.
     live_nodes: u32,
     address: String,
@@ -176,6 +180,7 @@ impl InternalApi {
             lease_ms: whole_ms(settings.beat_holds()),
             last_heartbeat_ago_ms: cluster.last_heartbeat().map(|at| whole_ms(at.elapsed())),
             partitions: cluster.partition().count,
+            used_urls: partitions.used_urls(),
             links: partitions.all().iter().map(|cluster| self.link(cluster)).collect(),
             losses: Losses {
                 events_missed: metrics.events_missed.get(),
@@ -196,6 +201,7 @@ impl InternalApi {
         };
         Link {
             partition: cluster.partition().index,
+            url: facts.url,
             live_nodes: cluster.live_nodes(),
             address: facts.address,
             state: if facts.is_up { "connected" } else { "away" }.to_owned(),

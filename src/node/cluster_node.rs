@@ -315,6 +315,15 @@ impl Evidence for ClusterNode {
         })
     }
 
+    fn away(&self, name: &ChannelName) -> Option<String> {
+        let cluster = self.of_channel(name);
+        if self.partitions.all().len() == 1 || cluster.is_connected() {
+            return None;
+        }
+        let (index, address) = (cluster.partition().index, cluster.link_facts().address);
+        Some(format!("partition {index} at {address}"))
+    }
+
     fn has_other_nodes(&self) -> bool {
         true
     }

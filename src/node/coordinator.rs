@@ -114,6 +114,9 @@ pub(super) trait Evidence: Send + Sync {
     /// Names of occupied channels that begin with one of `prefixes`, so many of each at most.
     fn names<'a>(&'a self, prefixes: &'a [String], most: usize) -> Deferred<'a, Vec<ChannelName>>;
 
+    /// The partition of a channel and its Redis, where there are several and its link is down.
+    fn away(&self, name: &ChannelName) -> Option<String>;
+
     /// Whether there may be other nodes, of whose past this one has no memory.
     fn has_other_nodes(&self) -> bool;
 }

@@ -137,11 +137,15 @@ pub(super) async fn situation<'a>(
         reach: reach.reach,
         ..Situation::default()
     };
+    let bytes_max = channels.app().limits.channel_name_bytes;
+    let name = ChannelName::parse(channel, bytes_max);
+    if let (Ok(name), true) = (&name, reach.reach.is_partial) {
+        situation.away = channels.coordinator().away(name);
+    }
     if reach.reach.sockets > 0 {
         return situation;
     }
-    let bytes_max = channels.app().limits.channel_name_bytes;
-    match ChannelName::parse(channel, bytes_max) {
+    match name {
         Err(why) => situation.invalid_name = Some(why.to_string()),
         Ok(_) => situation.past = past(channels, channel, &reach, at),
     }

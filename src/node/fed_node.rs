@@ -246,6 +246,10 @@ impl Evidence for FedNode {
         self.app.inner.names(prefixes, most)
     }
 
+    fn away(&self, name: &ChannelName) -> Option<String> {
+        self.app.inner.away(name)
+    }
+
     fn has_other_nodes(&self) -> bool {
         self.app.inner.has_other_nodes()
     }

@@ -132,6 +132,10 @@ impl Evidence for SingleNode {
         Box::pin(ready(self.hub.names(prefixes, most)))
     }
 
+    fn away(&self, _name: &ChannelName) -> Option<String> {
+        None
+    }
+
     fn has_other_nodes(&self) -> bool {
         false
     }

@@ -1,4 +1,4 @@
-//! Which part of an installation a channel belongs to, and what the keys of a part begin with.
+//! Which part of an installation a channel belongs to, what the keys of a part begin with, and which Redis has a part.
 //!
 //! Pure, and the same on every node and in every version: nodes that place a channel differently share nothing of it.
 
@@ -45,10 +45,52 @@ pub fn prefix(installation: &str, index: u32, count: u32) -> String {
     }
 }
 
+/// Which of so many Redis has each part, by the number of the part. Each further Redis takes its share of the parts one
+/// by one, the last part of the Redis that has most; all others stay where they are.
+pub(super) fn dealt_out(count: u32, urls: u32) -> Vec<usize> {
+    let mut of = vec![0; count as usize];
+    for added in 1..urls as usize {
+        for _ in 0..count as usize / (added + 1) {
+            let has = |url: &usize| of.iter().filter(|at| *at == url).count();
+            // Of several that have as many, the first.
+            let most = (0..added).rev().max_by_key(has).unwrap_or_default();
+            if let Some(last) = of.iter().rposition(|at| *at == most) {
+                of[last] = added;
+            }
+        }
+    }
+    of
+}
+
 #[cfg(test)]
 mod tests {
-    use super::{TAGS, home_of_app, part_of_channel, partition_of, prefix};
+    use super::{TAGS, dealt_out, home_of_app, part_of_channel, partition_of, prefix};
     use crate::protocol::ChannelName;
+
+    #[test]
+    fn parts_are_dealt_out_as_ever() {
+        // Another result would part nodes of two versions.
+        assert_eq!(dealt_out(3, 3), [0, 2, 1]);
+        assert_eq!(dealt_out(4, 1), [0, 0, 0, 0]);
+        assert_eq!(dealt_out(8, 2), [0, 0, 0, 0, 1, 1, 1, 1]);
+        assert_eq!(dealt_out(8, 3), [0, 0, 0, 2, 1, 1, 1, 2]);
+    }
+
+    #[test]
+    fn a_further_redis_takes_its_share_and_nothing_else_moves() {
+        for count in 1..=64 {
+            for urls in 1..count {
+                let (before, after) = (dealt_out(count, urls), dealt_out(count, urls + 1));
+                let has = |url: usize| after.iter().filter(|at| **at == url).count();
+                let moved = before.iter().zip(&after).filter(|(before, after)| before != after);
+                assert!(moved.clone().all(|(_, after)| *after == urls as usize));
+                assert_eq!(moved.count(), (count / (urls + 1)) as usize);
+                let all: Vec<usize> = (0..=urls as usize).map(has).collect();
+                let (least, most) = (all.iter().min().unwrap(), all.iter().max().unwrap());
+                assert!(*least > 0 && most - least <= 1, "{count} over {urls}: {all:?}");
+            }
+        }
+    }
 
     #[test]
     fn channels_are_placed_as_ever() {

@@ -113,6 +113,30 @@ impl Connector {
         followed
     }
 
+    /// The same, with what the server reports of itself. Only the nodes of a Redis Cluster are asked for the slot.
+    pub(crate) async fn connect_introduced<P>(
+        &mut self,
+        key: &str,
+        timeout: Duration,
+        mut pushes: impl FnMut() -> P,
+    ) -> Result<(MultiplexedConnection, ServerInfo), LinkError>
+    where
+        P: Fn(PushInfo) -> Result<(), ()> + Send + Sync + 'static,
+    {
+        let mut connection = self.connect(timeout, pushes()).await?;
+        let server = ServerInfo::ask(&mut connection).await?;
+        if !server.is_cluster() {
+            return Ok((connection, server));
+        }
+        let followed = self.follow(connection, key, timeout, pushes).await;
+        if followed.is_err() {
+            self.nodes.first_was_no_help();
+        }
+        let mut connection = followed?;
+        let server = ServerInfo::ask(&mut connection).await?;
+        Ok((connection, server))
+    }
+
     async fn follow<P>(
         &mut self,
         mut connection: MultiplexedConnection,

@@ -47,6 +47,29 @@ pub enum LinkError {
         /// The number of this node.
         own: u32,
     },
+    /// Other nodes have fewer or more Redis to spread channels over.
+    #[error(
+        "nodes of this installation use {found} Redis of cluster.urls, and this one has {own}: give it the same list; to use fewer, stop all nodes for 15 seconds"
+    )]
+    OtherUrls {
+        /// How many they use, or are about to use.
+        found: u32,
+        /// How many this node has.
+        own: u32,
+    },
+    /// Other nodes find another Redis at the same place of their list.
+    #[error(
+        "other nodes ({nodes}) reach another Redis at place {place} of cluster.urls than this one: write the same urls in the same order on all nodes"
+    )]
+    OtherRedis {
+        /// The place in the list, from 0.
+        place: usize,
+        /// The names of these nodes.
+        nodes: String,
+    },
+    /// The partition of the link is at another Redis now.
+    #[error("the partition is at another Redis of cluster.urls now")]
+    PartitionMoved,
     /// Several servers are configured, and this one is alone.
     #[error(
         "{0} is no node of a Redis Cluster, and cluster.url names several servers: name one Redis, its sentinels (redis+sentinel://), or nodes of one Redis Cluster"

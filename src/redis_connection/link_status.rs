@@ -21,6 +21,8 @@ pub(crate) struct LinkStatus {
 /// A link to Redis as it is now.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LinkFacts {
+    /// The place of the Redis in `cluster.urls`.
+    pub url: usize,
     /// The configured address without its credentials, and the primary that a sentinel has named.
     pub address: String,
     /// Whether the link is up.
@@ -41,6 +43,7 @@ impl LinkStatus {
     /// A link that is not made yet.
     pub(crate) fn new(now: Instant) -> Self {
         let facts = LinkFacts {
+            url: 0,
             address: String::new(),
             is_up: false,
             since: now,
@@ -53,8 +56,9 @@ impl LinkStatus {
     }
 
     /// The link will lead there.
-    pub(crate) fn leads_to(&self, address: String) {
-        self.facts.lock().address = address;
+    pub(crate) fn leads_to(&self, url: usize, address: String) {
+        let mut facts = self.facts.lock();
+        (facts.url, facts.address) = (url, address);
     }
 
     /// The link is up, and this server is at its end, as far as it may be asked.
@@ -66,8 +70,9 @@ impl LinkStatus {
     ) {
         let mut facts = self.facts.lock();
         let connects = facts.connects + 1;
-        let (peer, cause, round_trip) = (peer.into(), None, None);
-        *facts = LinkFacts { address, is_up: true, since: now, connects, peer, cause, round_trip };
+        let (url, peer, cause, round_trip) = (facts.url, peer.into(), None, None);
+        let since = now;
+        *facts = LinkFacts { url, address, is_up: true, since, connects, peer, cause, round_trip };
     }
 
     /// The link is lost, or could not be made.
@@ -107,7 +112,7 @@ mod tests {
         let start = Instant::now();
         let at = |seconds| start + Duration::from_secs(seconds);
         let status = LinkStatus::new(at(1));
-        status.leads_to("redis://127.0.0.1:6379".to_owned());
+        status.leads_to(0, "redis://127.0.0.1:6379".to_owned());
         status.away("connection refused", at(2));
         let facts = status.facts();
         assert_eq!((facts.is_up, facts.since, facts.connects), (false, at(1), 0));

@@ -1,7 +1,8 @@
 //! What a server reports of itself in the sections `server` and `replication` of INFO: its process, its version and
 //! role, and whether a cluster can use it. Valkey has names of its own for some of it.
 
-use redis::InfoDict;
+use redis::aio::MultiplexedConnection;
+use redis::{InfoDict, RedisError};
 
 use super::failure::LinkError;
 use super::key_space::KeySpace;
@@ -34,6 +35,11 @@ impl ServerInfo {
     /// The answer to INFO.
     pub(crate) fn new(info: InfoDict) -> Self {
         Self { info }
+    }
+
+    /// Asks the server at the end of a connection.
+    pub(crate) async fn ask(connection: &mut MultiplexedConnection) -> Result<Self, RedisError> {
+        Ok(Self::new(redis::cmd("INFO").arg("server").query_async(connection).await?))
     }
 
     /// Identifies the process: changes with each start.

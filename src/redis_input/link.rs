@@ -98,7 +98,7 @@ impl InputLink {
         // A time-out doubles at most once: a socket that joins waits for it.
         let time_limit = TimeLimit::new(settings.timeout, 2 * settings.timeout);
         settings.metrics.process.condition.raise(Condition::RedisInputAway);
-        settings.status.leads_to(connector.to_string());
+        settings.status.leads_to(0, connector.to_string());
         Ok(Self { owner, connector, settings, time_limit, outage_log: OutageLog::default() })
     }
 

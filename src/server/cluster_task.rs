@@ -24,7 +24,7 @@ pub(super) fn tasks(node: &Node, config: &Config) -> anyhow::Result<Vec<LinkTask
     let Some((cluster, config)) = node.cluster().zip(config.cluster.as_ref()) else {
         return Ok(Vec::new());
     };
-    Ok(cluster.links(&config.redis, config.timeout)?)
+    Ok(cluster.links(&config.servers(), config.timeout)?)
 }
 
 /// Deals the tasks out over so many workers.
@@ -41,7 +41,7 @@ pub(super) fn deal(tasks: Vec<LinkTask>, workers: usize) -> Vec<Vec<LinkTask>> {
 pub(super) fn ensure_connected(cluster: &Partitions) -> anyhow::Result<()> {
     if !cluster.is_connected() {
         bail!(
-            "Redis cannot be used (the log says why), and cluster.required is true: start it, or correct cluster.url"
+            "Redis cannot be used (the log says why), and cluster.required is true: start it, or correct cluster.url or cluster.urls"
         );
     }
     Ok(())

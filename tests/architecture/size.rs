@@ -5,7 +5,7 @@ use crate::source::sources;
 
 /// Lines of one file, its unit tests included.
 const LINES_MAX: usize = 400;
-const CLUSTER_FILES_MAX: usize = 26;
+const CLUSTER_FILES_MAX: usize = 27;
 
 #[test]
 fn files_are_short_and_begin_with_their_purpose() {

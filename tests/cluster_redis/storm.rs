@@ -126,7 +126,8 @@ impl StormNode {
         let identity = (NodeId::from_random(rand::random()), cluster.settings.clone());
         let inner =
             Node::in_cluster(&config.apps, &shards, cache, metrics, &HashMap::new(), identity);
-        let mut links = inner.cluster().unwrap().links(&cluster.redis, cluster.timeout).unwrap();
+        let mut links =
+            inner.cluster().unwrap().links(&cluster.servers(), cluster.timeout).unwrap();
         let link = links.remove(0);
         Self { inner, shards: Mutex::new(turned), link: tokio::spawn(link) }
     }

@@ -27,6 +27,7 @@ mod telemetry;
 mod texts;
 mod tls;
 mod unused;
+mod urls;
 mod webhooks;
 
 /// The name every test file has.

@@ -163,6 +163,7 @@ fn other_value(key: &str) -> &'static str {
         "app.auth.ask.url" | "app.auth.ask.user_url" => "http://other.example",
         "app.auth.ask.timeout_seconds" => "7",
         "app.auth.ask.remember_seconds" | "app.auth.ask.remember_refusals_seconds" => "77",
+        "cluster.urls" => "rediss://other.example",
         "tls.reload_seconds" => "0",
         _ => "9999",
     }

@@ -1,23 +1,22 @@
-//! Writes this node's claim into the directory, and reads those of the nodes that live; keeps nodes apart that spread
-//! channels over another number of partitions.
+//! Writes this node's claim into the directory, and reads those of the nodes that live; keeps a node with one partition
+//! apart from nodes that have several. How these agree is left to `partitions`.
 //!
-//! Beside the requests of the core, on the same connection: three commands every five seconds.
+//! Beside the requests of the core, on the same connection: three commands every five seconds, with one partition six.
 
-use std::convert::Infallible;
 use std::time::Duration;
 
 use redis::aio::MultiplexedConnection;
-use redis::{FromRedisValue, RedisError, Value};
+use redis::{FromRedisValue, Pipeline, RedisError, Value};
 
 use crate::cluster::directory::agreement::Claim;
 use crate::cluster::directory::{NodeId, Partition};
-use crate::redis_connection::{KeySpace, LinkError, ServerInfo};
+use crate::redis_connection::{KeySpace, LinkError};
 
 /// A running node notices one that disagrees within this time.
 const INTERVAL: Duration = Duration::from_secs(5);
 
 /// How long the number of partitions is kept: longer than between two exchanges.
-const COUNT_KEPT: Duration = Duration::from_secs(15);
+const NUMBER_KEPT: Duration = Duration::from_secs(15);
 
 /// Field and value of a hash.
 type Pair = (Vec<u8>, Vec<u8>);
@@ -28,36 +27,35 @@ pub(super) struct ClaimExchange<F> {
     /// The keys of the claims and of the nodes.
     claims: String,
     nodes: String,
-    /// The key of the number of partitions, and the number, if this is the link that keeps it.
-    count: Option<(String, u32)>,
+    /// The key of the number of partitions, if there is one.
+    number: Option<String>,
     /// What this node is configured with now.
     own: F,
 }
 
 impl<F: Fn() -> Claim> ClaimExchange<F> {
     pub(super) fn new(node: NodeId, (prefix, partition): (&str, &Partition), own: F) -> Self {
-        let is_kept = partition.count > 1 && partition.index == 0;
         Self {
             node,
             claims: format!("{prefix}:claims"),
             nodes: format!("{prefix}:nodes"),
-            count: is_kept.then(|| (count_key(partition), partition.count)),
+            number: (partition.count == 1).then(|| number_key(&partition.installation)),
             own,
         }
     }
 
-    /// Keeps the claim in the directory, and reports the claims of the other nodes, as long as the future
-    /// lives.
+    /// Keeps the claim in the directory, and reports the claims of the other nodes, until this node must not take part.
     pub(super) async fn run(
         self,
         mut connection: MultiplexedConnection,
         report: impl Fn(&[(NodeId, Option<Claim>)]),
-    ) -> Infallible {
+    ) -> LinkError {
         let mut ticks = tokio::time::interval(INTERVAL);
         loop {
             ticks.tick().await;
             match self.exchange(&mut connection).await {
-                Ok(others) => report(&others),
+                Ok(Ok(others)) => report(&others),
+                Ok(Err(refused)) => return refused,
                 // The link notices by itself if the connection is broken; an ACL that forbids a command
                 // forbids others, too.
                 Err(error) => tracing::debug!(%error, "the claims of other nodes cannot be read"),
@@ -70,17 +68,20 @@ impl<F: Fn() -> Claim> ClaimExchange<F> {
     async fn exchange(
         &self,
         connection: &mut MultiplexedConnection,
-    ) -> Result<Vec<(NodeId, Option<Claim>)>, RedisError> {
+    ) -> Result<Result<Vec<(NodeId, Option<Claim>)>, LinkError>, RedisError> {
         let own = serde_json::to_string(&(self.own)()).expect("a claim is a map with text keys");
-        let mut ask = redis::pipe();
-        if let Some((key, count)) = &self.count {
-            ask.cmd("SET")
-                .arg(key)
-                .arg(*count)
-                .arg("PX")
-                .arg(COUNT_KEPT.as_millis() as u64)
-                .ignore();
+        if let Some(key) = &self.number {
+            let mut ask = redis::pipe();
+            claim_one(&mut ask, key);
+            let (found,): (Value,) = ask.query_async(connection).await?;
+            if let Err(refused) = check_one(&found) {
+                return Ok(Err(refused));
+            }
+            let mut renew = redis::cmd("PEXPIRE");
+            renew.arg(key).arg(NUMBER_KEPT.as_millis() as u64);
+            let _: Value = renew.query_async(connection).await?;
         }
+        let mut ask = redis::pipe();
         ask.cmd("HSET").arg(&self.claims).arg(&self.node.to_bytes()[..]).arg(own).ignore();
         ask.cmd("HGETALL").arg(&self.claims).cmd("HGETALL").arg(&self.nodes);
         let (all, alive): (Value, Value) = ask.query_async(connection).await?;
@@ -103,43 +104,29 @@ impl<F: Fn() -> Claim> ClaimExchange<F> {
         if any_gone {
             let _: u64 = gone.query_async(connection).await?;
         }
-        Ok(others)
+        Ok(Ok(others))
     }
 }
 
-/// Where the number of partitions is, if there are several: in the slot of the first.
-fn count_key(partition: &Partition) -> String {
-    format!("{}:partitions", KeySpace::of_redis_cluster(&partition.installation).prefix())
+/// Where the number of partitions is: in a slot that each Redis has, whatever the number.
+pub(crate) fn number_key(installation: &str) -> String {
+    format!("{}:partitions", KeySpace::of_redis_cluster(installation).prefix())
 }
 
-/// Fails where nodes run that spread channels over another number of partitions: nothing would be shared with them.
-/// The first link of a node asks; with one partition nothing is written.
-pub(super) async fn agree_on_partitions(
-    connection: &mut MultiplexedConnection,
-    partition: &Partition,
-    server: &ServerInfo,
-) -> Result<(), LinkError> {
-    let (own, key) = (partition.count, count_key(partition));
-    if partition.index > 0 {
-        return Ok(());
-    }
-    let mut ask = redis::pipe();
-    if own > 1 {
-        let others = format!("{}:nodes", server.names(&partition.installation).prefix());
-        let (time, leases): ((u64, u64), Vec<Vec<u8>>) =
-            redis::pipe().cmd("TIME").cmd("HVALS").arg(others).query_async(connection).await?;
-        let now = time.0 * 1000;
-        let ends = leases.iter().filter_map(|lease| lease.first_chunk().copied());
-        if ends.map(u64::from_be_bytes).any(|end| end >= now) {
-            return Err(LinkError::OtherPartitions { found: 1, own });
-        }
-        let kept = COUNT_KEPT.as_millis() as u64;
-        ask.cmd("SET").arg(&key).arg(own).arg("NX").arg("PX").arg(kept).ignore();
-    }
-    let (found,): (Value,) = ask.cmd("GET").arg(&key).query_async(connection).await?;
-    match u32::from_redis_value(found) {
-        Ok(found) if found != own => Err(LinkError::OtherPartitions { found, own }),
-        // Without the key, or with something else in it, there is no number to differ from.
+/// Claims that there is one partition, for as long as [`NUMBER_KEPT`]. Of two nodes that start at the same time, one
+/// finds the number of the other.
+pub(super) fn claim_one(ask: &mut Pipeline, key: &str) {
+    let kept = NUMBER_KEPT.as_millis() as u64;
+    ask.cmd("SET").arg(key).arg(1).arg("NX").arg("PX").arg(kept).ignore();
+    ask.cmd("GET").arg(key);
+}
+
+/// Fails where nodes run that spread channels over several partitions: nothing would be shared with them.
+pub(super) fn check_one(found: &Value) -> Result<(), LinkError> {
+    // The number of Redis may follow. Without a text there is no number to differ from.
+    let text = String::from_redis_value(found.clone()).unwrap_or_default();
+    match text.split('/').next().and_then(|number| number.parse().ok()) {
+        Some(found) if found != 1 => Err(LinkError::OtherPartitions { found, own: 1 }),
         _ => Ok(()),
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
@@ -19,6 +20,16 @@ const BATCH_REQUESTS: usize = 512;
 /// Bytes that the answers to one batch may have, estimated. Redis disconnects a subscriber for whom 32 MB
 /// wait, and some may wait already.
 const BATCH_REPLY_BYTES: usize = 4 << 20;
+
+/// Channels a second that all nodes together send again when Redis is back, each its share: a Redis that runs the
+/// scripts of 40 000 events a second has time for events then, however many nodes come back at once.
+const RESUMED_PER_SECOND: u32 = 25_000;
+
+/// The share of a node at least: 10 000 channels take ten seconds then.
+const RESUMED_PER_SECOND_MIN: u32 = 1_000;
+
+/// Channels that are sent again at once.
+const RESUMED_AT_ONCE: u32 = 512;
 
 /// A request that waits for a batch.
 pub(super) enum QueuedRequest {
@@ -56,6 +67,10 @@ pub(super) struct RequestQueue {
     queue: VecDeque<QueuedRequest>,
     /// Channels whose whole state is sent again after the link was lost.
     backlog: VecDeque<Arc<str>>,
+    /// So many of them may be sent now.
+    allowance: u32,
+    /// Since when no further ones were allowed.
+    allowed_at: Option<Instant>,
     sent: VecDeque<SentRequest>,
     /// The topics of sent states, by the number of the request. Their outcomes arrive on this node's topic.
     states: HashMap<u64, Arc<str>>,
@@ -73,7 +88,15 @@ impl RequestQueue {
     /// An empty queue. `first_state` is the number of the first state.
     pub(super) fn new(first_state: u64) -> Self {
         let (queue, backlog, sent, states) = Default::default();
-        Self { queue, backlog, sent, states, next_state: first_state }
+        Self {
+            queue,
+            backlog,
+            allowance: RESUMED_AT_ONCE,
+            allowed_at: None,
+            sent,
+            states,
+            next_state: first_state,
+        }
     }
 
     pub(super) fn push(&mut self, request: QueuedRequest) {
@@ -120,12 +143,26 @@ impl RequestQueue {
         if batch.is_full() {
             return None;
         }
-        let backlog = |queue: &mut Self| queue.backlog.pop_front().map(QueuedRequest::State);
+        let backlog = |queue: &mut Self| {
+            queue.allowance = queue.allowance.checked_sub(1)?;
+            queue.backlog.pop_front().map(QueuedRequest::State)
+        };
         if batch.requests.len() < BATCH_REQUESTS / 2 {
             self.queue.pop_front().or_else(|| backlog(self))
         } else {
             backlog(self).or_else(|| self.queue.pop_front())
         }
+    }
+
+    /// Allows the share of the backlog that the time since the last call has for one of so many nodes.
+    pub(super) fn allow_backlog(&mut self, nodes: u32, now: Instant) {
+        let since = self.allowed_at.replace(now);
+        let elapsed = since.map_or(Duration::ZERO, |since| now.saturating_duration_since(since));
+        let share = (RESUMED_PER_SECOND / nodes.max(1)).max(RESUMED_PER_SECOND_MIN);
+        let millis = u32::try_from(elapsed.as_millis()).unwrap_or(u32::MAX).min(1000);
+        // At most a batch more than what one tick has: a node that stood still sends no herd.
+        let most = RESUMED_AT_ONCE.max(share / 20);
+        self.allowance = (self.allowance + share * millis / 1000).min(most);
     }
 
     /// Adds a request to a batch. Answers come in the order of the requests.
@@ -152,9 +189,9 @@ impl RequestQueue {
         self.states.remove(&number)
     }
 
-    /// Whether no request waits for a batch.
-    pub(super) fn is_empty(&self) -> bool {
-        self.queue.is_empty() && self.backlog.is_empty()
+    /// Whether a request may be sent now.
+    pub(super) fn has_due(&self) -> bool {
+        !self.queue.is_empty() || (self.allowance > 0 && !self.backlog.is_empty())
     }
 
     /// Requests that wait or whose answer is due.
@@ -165,6 +202,7 @@ impl RequestQueue {
     /// Drops everything: the link is lost.
     pub(super) fn clear(&mut self) {
         self.queue.clear();
+        self.allowance = RESUMED_AT_ONCE;
         self.backlog.clear();
         self.sent.clear();
         self.states.clear();
@@ -181,7 +219,15 @@ impl Batch {
         self.reply_bytes += bytes;
     }
 
-    pub(super) fn into_requests(self) -> Vec<Request> {
+    /// The requests in their order, but that subscriptions come before the states that stand beside them: one command
+    /// subscribes to all of these topics. Nothing else is between them, so each still comes before its own state.
+    pub(super) fn into_requests(mut self) -> Vec<Request> {
+        let is_of_state = |it: &Request| matches!(it, Request::Subscribe(_) | Request::State(_));
+        for run in self.requests.chunk_by_mut(|a, b| is_of_state(a) == is_of_state(b)) {
+            if is_of_state(&run[0]) {
+                run.sort_by_key(|it| matches!(it, Request::State(_)));
+            }
+        }
         self.requests
     }
 }
@@ -189,9 +235,10 @@ impl Batch {
 #[cfg(test)]
 mod tests {
     use super::{
-        BATCH_REPLY_BYTES, BATCH_REQUESTS, Batch, QueuedRequest, RequestQueue, SentRequest,
+        BATCH_REPLY_BYTES, BATCH_REQUESTS, Batch, Duration, Instant, QueuedRequest, RequestQueue,
+        SentRequest,
     };
-    use crate::cluster::directory::request::Request;
+    use crate::cluster::directory::request::{ChannelState, Request};
 
     fn fill(queue: &mut RequestQueue) -> Vec<&'static str> {
         let mut batch = Batch::default();
@@ -226,7 +273,74 @@ mod tests {
         queue.push_plain(Request::ListChannels);
         batch.expect_bytes(BATCH_REPLY_BYTES);
         assert!(queue.pop_for(&batch).is_none());
-        assert!(!queue.is_empty());
+        assert!(queue.has_due());
+    }
+
+    #[test]
+    fn channels_are_sent_again_at_a_bounded_rate_and_events_do_not_wait() {
+        let (mut queue, mut now) = (RequestQueue::new(0), Instant::now());
+        (0..10_000).for_each(|_| queue.push_backlog("topic".into()));
+        queue.allow_backlog(2, now);
+        let (mut batches, mut millis, mut most) = (0, 0, 0);
+        while queue.len() > 0 {
+            while queue.has_due() {
+                queue.push_plain(Request::ListChannels);
+                let kinds = fill(&mut queue);
+                queue.sent.clear();
+                assert_eq!(
+                    kinds[0], "queue",
+                    "what comes meanwhile is the first of the next batch"
+                );
+                (batches, most) = (batches + 1, most.max(kinds.len()));
+            }
+            (now, millis) = (now + Duration::from_millis(25), millis + 25);
+            queue.allow_backlog(2, now);
+        }
+        assert!((725..=825).contains(&millis), "{millis} ms with the share of two nodes");
+        assert!(batches < 80 && most <= BATCH_REQUESTS, "{batches} batches, {most} requests");
+        // A share has a lower bound.
+        (0..10_000).for_each(|_| queue.push_backlog("topic".into()));
+        queue.allowance = 0;
+        queue.allow_backlog(1_000, now + Duration::from_millis(25));
+        assert_eq!(fill(&mut queue).len(), 25);
+        assert!(!queue.has_due() && queue.len() > 0);
+    }
+
+    #[test]
+    fn subscriptions_come_before_the_states_beside_them() {
+        let mut batch = Batch::default();
+        let subscribe = |name: &str| Request::Subscribe(name.into());
+        let state = || {
+            let (traits, flags, rows) = Default::default();
+            let (request, count, members_max, known, app_id) = Default::default();
+            let (topic, name) = ("t".into(), "t".into());
+            let state = ChannelState {
+                request,
+                topic,
+                app_id,
+                name,
+                count,
+                traits,
+                flags,
+                members_max,
+                known,
+                rows,
+            };
+            Request::State(Box::new(state))
+        };
+        batch.requests = vec![
+            subscribe("a"),
+            state(),
+            subscribe("b"),
+            state(),
+            Request::ListChannels,
+            state(),
+            subscribe("c"),
+        ];
+        let names = batch.into_requests();
+        let names: Vec<&str> = names.iter().map(Request::name).collect();
+        let (of, with) = (subscribe("a").name(), state().name());
+        assert_eq!(names, [of, of, with, with, Request::ListChannels.name(), of, with]);
     }
 
     #[test]

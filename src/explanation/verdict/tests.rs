@@ -59,6 +59,18 @@ fn what_is_delivered_says_where_and_without_whom() {
         VerdictCode::DeliveredOnThisNode,
         "Redis is away: delivered to 1 socket of this node only, no socket excluded",
     );
+    let away = Some("partition 3 at redis://10.0.0.5:6379".to_owned());
+    check(
+        &Situation { away: away.clone(), ..partial.clone() },
+        VerdictCode::DeliveredOnThisNode,
+        "Redis (partition 3 at redis://10.0.0.5:6379) is away: delivered to 1 socket of this node only, no socket excluded",
+    );
+    let reach = Subscribers { is_partial: true, ..on(0, 0) };
+    check(
+        &Situation { away, reach, ..partial },
+        VerdictCode::NoSubscriber,
+        "0 on `orders` (of this node: Redis (partition 3 at redis://10.0.0.5:6379) is away): no socket is subscribed, and no channel has a near name",
+    );
 }
 
 #[test]

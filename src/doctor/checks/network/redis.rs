@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use futures_util::future::join_all;
+
 use crate::doctor::check::{Method, SetupCheck};
 use crate::doctor::destinations::RedisDestination;
 use crate::doctor::finding::{CheckOutcome, Finding, Remedy};
@@ -29,7 +31,9 @@ pub(super) const CHECKS: [SetupCheck; 2] = [
         needs: &["R001"],
         method: Method::Ask(|setup| {
             Box::pin(async move {
-                ask(setup.network.destinations.cluster.as_ref(), "no cluster is configured").await
+                let all = &setup.network.destinations.cluster;
+                let asked = all.iter().map(|one| ask(Some(one), NO_CLUSTER));
+                combined(all, join_all(asked).await)
             })
         }),
     },
@@ -54,6 +58,28 @@ pub(super) const CHECKS: [SetupCheck; 2] = [
         }),
     },
 ];
+
+const NO_CLUSTER: &str = "no cluster is configured";
+
+/// What was found of all Redis. Of several, each finding has the address of its own.
+fn combined(all: &[RedisDestination], outcomes: Vec<CheckOutcome>) -> CheckOutcome {
+    let (mut findings, mut seen) = (Vec::new(), Vec::new());
+    for (RedisDestination { redis, .. }, outcome) in all.iter().zip(outcomes) {
+        match outcome {
+            CheckOutcome::Found(found) if all.len() > 1 => {
+                let address = redis.address.to_string();
+                findings.extend(found.into_iter().map(|one| one.seen(format!("of {address}"))));
+            }
+            CheckOutcome::Found(found) => findings.extend(found),
+            CheckOutcome::Passed(facts) => seen.extend(facts),
+            other => return other,
+        }
+    }
+    match all.is_empty() {
+        true => CheckOutcome::Inapplicable(NO_CLUSTER.to_owned()),
+        false => CheckOutcome::of(findings, seen),
+    }
+}
 
 async fn ask(destination: Option<&RedisDestination>, none: &str) -> CheckOutcome {
     let Some(RedisDestination { redis, prefix }) = destination else {
