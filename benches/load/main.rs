@@ -13,7 +13,7 @@
 //! cargo bench --bench load -- --quick                       # shows that it works, in a minute
 //! cargo bench --bench load -- --only fan-out,api --rounds 3 --server target/release/resound
 //! cargo bench --bench load -- --only cluster                # what several nodes cost
-//! cargo bench --bench load -- --only partitions             # on one Redis, on a Redis Cluster
+//! cargo bench --bench load -- --only partitions             # on one Redis, a Redis Cluster, three Redis
 //! cargo bench --bench load -- --only faults                 # slots that move, a master that dies
 //! cargo bench --bench load -- --only consoles --rounds 1 --long   # three open consoles, for five minutes
 //! cargo bench --bench load -- --peer soketi,4711,http://127.0.0.1:6001,app-id,app-key,app-secret

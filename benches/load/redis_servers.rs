@@ -1,4 +1,4 @@
-//! The Redis servers that two nodes have in common: one, or the nodes of a Redis Cluster.
+//! The Redis servers that two nodes have in common: one, several side by side, or the nodes of a Redis Cluster.
 //!
 //! Owns how they are started and put together, and what a node is configured with to reach them.
 
@@ -18,6 +18,8 @@ pub(crate) enum Layout {
     RedisCluster,
     /// The same, and behind them a replica of each.
     WithReplicas,
+    /// As many, which know nothing of each other.
+    SideBySide,
 }
 
 pub(crate) const MASTERS: usize = 3;
@@ -35,6 +37,7 @@ impl Layout {
             Self::One => "two nodes and one Redis",
             Self::RedisCluster => "two nodes and a Redis Cluster of three masters",
             Self::WithReplicas => "two nodes and a Redis Cluster of six",
+            Self::SideBySide => "two nodes and three Redis side by side",
         }
     }
 
@@ -43,12 +46,25 @@ impl Layout {
             Self::One => Ok(vec![Redis::start(&[])?]),
             Self::RedisCluster => redis_cluster(MASTERS),
             Self::WithReplicas => redis_cluster(2 * MASTERS),
+            Self::SideBySide => (0..MASTERS).map(|_| Redis::start(&[])).collect(),
+        }
+    }
+
+    /// With as many partitions each of them has one.
+    pub(crate) fn least_partitions(self) -> (u32, &'static str) {
+        match self {
+            Self::One | Self::RedisCluster | Self::WithReplicas => (1, "1 partition"),
+            Self::SideBySide => (3, "3 partitions"),
         }
     }
 
     /// The line of `[cluster]` that names them.
     pub(crate) fn addresses(self, servers: &[Redis]) -> String {
         match self {
+            Self::SideBySide => {
+                let urls: Vec<String> = servers.iter().map(Redis::url).collect();
+                format!("urls = {urls:?}")
+            }
             // Of a Redis Cluster one node leads to the others.
             Self::One | Self::RedisCluster | Self::WithReplicas => {
                 format!("url = \"{}\"", servers[0].url())

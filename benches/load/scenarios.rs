@@ -51,7 +51,7 @@ pub(crate) const ONE_SERVER: [Scenario; 16] = [
 pub(crate) const SEVERAL_NODES: [Scenario; 3] = cluster::SCENARIOS;
 
 /// The same with several partitions, on each layout of Redis servers.
-pub(crate) const PARTITIONS: [Scenario; 2] = partitions::SCENARIOS;
+pub(crate) const PARTITIONS: [Scenario; 3] = partitions::SCENARIOS;
 
 /// What becomes of events and members while a Redis Cluster changes.
 pub(crate) const FAULTS: [Scenario; 2] = faults::SCENARIOS;

@@ -39,7 +39,7 @@ impl Sheet {
             beside: Some(Kind::TwoNodes(program.clone(), Wire::Streams)),
             rest: vec![Kind::OneNode(program.clone())],
         };
-        let layouts = [Layout::One, Layout::RedisCluster];
+        let layouts = [Layout::One, Layout::RedisCluster, Layout::SideBySide];
         let spread = scenarios::PARTITIONS.iter().zip(layouts);
         let spread = spread.map(|(scenario, layout)| {
             let scenarios = chosen(std::slice::from_ref(scenario), &options.only);
@@ -74,10 +74,11 @@ impl Sheet {
             let wire = Wire::Pubsub;
             Kind::Spread(Box::new(Spread { program, heading, layout, wire, partitions }))
         };
-        let [one, four, sixteen] = [(1, "1 partition"), (4, "4 partitions"), (16, "16 partitions")];
+        let least = layout.least_partitions();
+        let (four, sixteen) = ((4, "4 partitions"), (16, "16 partitions"));
         let (ours, beside, rest) = match quick {
             true => (spread(sixteen), None, Vec::new()),
-            false => (spread(one), Some(spread(four)), vec![spread(sixteen)]),
+            false => (spread(least), Some(spread(four)), vec![spread(sixteen)]),
         };
         Self { scenarios, headings: [layout.heading(), four.1], ours, beside, rest }
     }

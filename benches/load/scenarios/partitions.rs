@@ -24,8 +24,11 @@ const CHANNELS: usize = 64;
 const UNDER_WAY: usize = 64;
 
 /// One for each layout.
-pub(super) const SCENARIOS: [Scenario; 2] =
-    [scenario("partitions-one-redis"), scenario("partitions-redis-cluster")];
+pub(super) const SCENARIOS: [Scenario; 3] = [
+    scenario("partitions-one-redis"),
+    scenario("partitions-redis-cluster"),
+    scenario("partitions-three-redis"),
+];
 
 const fn scenario(name: &'static str) -> Scenario {
     Scenario { name, settings: "", beside: true, measure, rows: &ROWS }
