@@ -1,15 +1,15 @@
 //! Fragmentation in every legal and illegal order.
 
-use crate::case::{Answer, Case, binary, pong, text};
+use crate::case::{Case, binary, pong, text};
 use crate::play::{Peer, check};
 use crate::wire::{BINARY, BINARY_BEGINS, GOES_ON, GOES_ON_LAST, PING, TEXT, TEXT_BEGINS, frame};
 
 #[tokio::test]
 async fn fragments_are_joined() {
     let mut cases = Vec::new();
-    let begins: [(u8, fn(&str) -> Answer); 2] =
-        [(TEXT_BEGINS, |payload| text(payload)), (BINARY_BEGINS, |payload| binary(payload))];
-    for (first, answer) in begins {
+    for first in [TEXT_BEGINS, BINARY_BEGINS] {
+        let answer =
+            |payload: &str| if first == TEXT_BEGINS { text(payload) } else { binary(payload) };
         let parts = |parts: &[&str]| {
             let last = parts.len() - 1;
             let frames = parts.iter().enumerate().map(|(at, part)| {
@@ -85,10 +85,9 @@ fn judged(kinds: &[u8]) -> Case {
             (true, (_, whole)) => answers.push(binary(whole)),
         }
     }
-    if begun.is_some() {
+    if let Some((opcode, whole)) = begun {
         // A ping is answered before the end of the message; the message ends behind it.
         bytes.extend(frame(GOES_ON_LAST, ""));
-        let (opcode, whole) = begun.unwrap();
         answers.push(if opcode == 1 { text(whole) } else { binary(whole) });
     }
     Case::open(name, bytes, answers)
