@@ -83,7 +83,10 @@ impl Exchange {
     /// The state of a channel has changed: the directory receives it, or without Redis this node applies it.
     pub(super) fn changed(&mut self, topic: &Arc<str>) {
         let Some(channel) = self.channels.get_mut(topic) else { return };
-        if self.link == LinkState::Up {
+        // A request that waits while this node leaves takes the change with it: the directory would find no user there
+        // whose leave the node has announced alone.
+        if self.link == LinkState::Up || (self.link == LinkState::Leaving && channel.sync.is_queued)
+        {
             if channel.sync.queue() {
                 self.requests.push(QueuedRequest::State(topic.clone()));
             }
