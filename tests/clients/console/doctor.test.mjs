@@ -46,7 +46,7 @@ describe('the page Doctor', () => {
   test('an address that is none is refused with a sentence', async (t) => {
     const tab = await world.open(t, { page: 'doctor', tolerated: [/status of 400/] });
     await tab.page.getByLabel('Public URL').fill('https://');
-    await tab.page.evaluate(() => document.querySelector('form').setAttribute('novalidate', ''));
+    await tab.page.locator('form.checkup').evaluate((form) => form.setAttribute('novalidate', ''));
     await isReady(tab);
     await tab.page.keyboard.press('Enter');
     await tab.untilText('it must be like https://ws.example.com');

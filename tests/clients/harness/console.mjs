@@ -111,7 +111,8 @@ export async function openTab(t, browser, { url, page = 'overview', token = TOKE
   });
   const fragment = token ? `#token=${token}&/${page}` : `#/${page}`;
   await tab.page.goto(`${url}${fragment}`);
-  await tab.page.waitForSelector('#app h1');
+  // The login, or what the page has rendered: its title is there before its script is.
+  await tab.page.waitForSelector('.login-page h1, .page > *', { state: 'attached' });
   return tab;
 }
 
