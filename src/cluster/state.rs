@@ -41,11 +41,11 @@ pub use connection_quota::PermitDecision;
 pub use effect::{CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents, PublishScope};
 
 use connection_quota::ConnectionQuota;
-use exchange::{Exchange, LinkState};
+use exchange::Exchange;
 use health::{DirectoryHealth, Heartbeat};
 use publish_queue::NewPublish;
 use request_queue::{Batch, QueuedRequest, Reap, RequestQueue, SentRequest};
-use topic_sync::Subscription;
+use topic_sync::{LinkState, Subscription};
 use watchlists::Watchlists;
 
 /// One node's part of the cluster.

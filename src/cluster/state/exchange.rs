@@ -18,7 +18,7 @@ use super::publish_queue::{LocalDelivery, NewPublish, PublishQueue};
 use super::request_queue::{Batch, QueuedRequest, RequestQueue, SentRequest};
 use super::sequence::EventOrder;
 use super::sockets::HeldEvent;
-use super::topic_sync::Subscription;
+use super::topic_sync::{LinkState, Subscription};
 use crate::app::App;
 use crate::channel_rules::{COUNT_INTERVAL, WebhookEvent, WebhookPayload};
 use crate::cluster::directory::NodeId;
@@ -45,15 +45,6 @@ pub(super) struct Exchange {
     pub(super) publishes: PublishQueue,
     pub(super) requests: RequestQueue,
     pub(super) effects: Vec<Effect>,
-}
-
-/// Whether requests reach Redis.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum LinkState {
-    Away,
-    Up,
-    /// This node leaves: queued requests are sent, and no new ones accepted.
-    Leaving,
 }
 
 impl Exchange {
@@ -83,10 +74,7 @@ impl Exchange {
     /// The state of a channel has changed: the directory receives it, or without Redis this node applies it.
     pub(super) fn changed(&mut self, topic: &Arc<str>) {
         let Some(channel) = self.channels.get_mut(topic) else { return };
-        // A request that waits while this node leaves takes the change with it: the directory would find no user there
-        // whose leave the node has announced alone.
-        if self.link == LinkState::Up || (self.link == LinkState::Leaving && channel.sync.is_queued)
-        {
+        if channel.sync.takes_change(self.link) {
             if channel.sync.queue() {
                 self.requests.push(QueuedRequest::State(topic.clone()));
             }

@@ -219,15 +219,7 @@ impl Batch {
         self.reply_bytes += bytes;
     }
 
-    /// The requests in their order, but that subscriptions come before the states that stand beside them: one command
-    /// subscribes to all of these topics. Nothing else is between them, so each still comes before its own state.
-    pub(super) fn into_requests(mut self) -> Vec<Request> {
-        let is_of_state = |it: &Request| matches!(it, Request::Subscribe(_) | Request::State(_));
-        for run in self.requests.chunk_by_mut(|a, b| is_of_state(a) == is_of_state(b)) {
-            if is_of_state(&run[0]) {
-                run.sort_by_key(|it| matches!(it, Request::State(_)));
-            }
-        }
+    pub(super) fn into_requests(self) -> Vec<Request> {
         self.requests
     }
 }
@@ -238,7 +230,7 @@ mod tests {
         BATCH_REPLY_BYTES, BATCH_REQUESTS, Batch, Duration, Instant, QueuedRequest, RequestQueue,
         SentRequest,
     };
-    use crate::cluster::directory::request::{ChannelState, Request};
+    use crate::cluster::directory::request::Request;
 
     fn fill(queue: &mut RequestQueue) -> Vec<&'static str> {
         let mut batch = Batch::default();
@@ -304,43 +296,6 @@ mod tests {
         queue.allow_backlog(1_000, now + Duration::from_millis(25));
         assert_eq!(fill(&mut queue).len(), 25);
         assert!(!queue.has_due() && queue.len() > 0);
-    }
-
-    #[test]
-    fn subscriptions_come_before_the_states_beside_them() {
-        let mut batch = Batch::default();
-        let subscribe = |name: &str| Request::Subscribe(name.into());
-        let state = || {
-            let (traits, flags, rows) = Default::default();
-            let (request, count, members_max, known, app_id) = Default::default();
-            let (topic, name) = ("t".into(), "t".into());
-            let state = ChannelState {
-                request,
-                topic,
-                app_id,
-                name,
-                count,
-                traits,
-                flags,
-                members_max,
-                known,
-                rows,
-            };
-            Request::State(Box::new(state))
-        };
-        batch.requests = vec![
-            subscribe("a"),
-            state(),
-            subscribe("b"),
-            state(),
-            Request::ListChannels,
-            state(),
-            subscribe("c"),
-        ];
-        let names = batch.into_requests();
-        let names: Vec<&str> = names.iter().map(Request::name).collect();
-        let (of, with) = (subscribe("a").name(), state().name());
-        assert_eq!(names, [of, of, with, with, Request::ListChannels.name(), of, with]);
     }
 
     #[test]

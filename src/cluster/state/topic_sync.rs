@@ -1,6 +1,15 @@
 //! How far a channel's topic and state are in step with the directory: the subscription, and the requests that
 //! are under way or due.
 
+/// Whether requests reach Redis.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LinkState {
+    Away,
+    Up,
+    /// This node leaves: queued requests are sent, and no new ones accepted.
+    Leaving,
+}
+
 /// The progress of one channel.
 #[derive(Default)]
 pub(super) struct TopicSync {
@@ -51,6 +60,12 @@ impl TopicSync {
         }
         (self.is_queued, self.unanswered) = (false, self.unanswered + 1);
         (std::mem::take(&mut self.compares), verifies)
+    }
+
+    /// Whether a change goes to the directory: while this node leaves, only a request that waits takes it along. Applied
+    /// alone, the change would be missing in that request, which says that nothing of this node is left.
+    pub(super) fn takes_change(&self, link: LinkState) -> bool {
+        link == LinkState::Up || (link == LinkState::Leaving && self.is_queued)
     }
 
     /// Whether no request waits or is under way.
