@@ -5,7 +5,6 @@ use std::fs;
 use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
-use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 
 use command_fds::{CommandFdExt, FdMapping};
@@ -217,14 +216,8 @@ impl Program {
     pub fn exhaust_descriptors(&self) {
         let pid = self.child.id();
         let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
-        // A file of the kernel that the server reads at this moment is closed right after.
-        let is_kept = |path: &PathBuf| {
-            let file = fs::read_link(path).unwrap_or_default();
-            !file.starts_with("/proc") && !file.starts_with("/sys")
-        };
-        let open = open.map(|entry| entry.unwrap().path()).filter(is_kept);
         let open: Vec<String> =
-            open.map(|path| path.file_name().unwrap().to_string_lossy().into_owned()).collect();
+            open.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
         let free = (0..).find(|number: &u32| !open.contains(&number.to_string())).unwrap();
         let limit = format!("--nofile={free}:");
         let done = Command::new("prlimit").args(["--pid", &pid.to_string(), &limit]).status();
