@@ -34,7 +34,8 @@ const KINDS: [u8; 4] = *b"COET";
 async fn real_messages(redis: &TestRedis, cluster: &TestCluster) -> Vec<Vec<u8>> {
     let client = redis::Client::open(&*redis.url).unwrap();
     let mut received: PubSub = client.get_async_pubsub().await.unwrap();
-    received.psubscribe(format!("{}*", cluster.prefix)).await.unwrap();
+    let pattern = format!("{}*", cluster.prefix);
+    received.psubscribe(&pattern).await.unwrap();
     let mut socket = cluster.nodes[0].connect().await;
     socket.subscribe_signed("presence-other", Some(r#"{"user_id":"1"}"#)).await;
     let mut backend = cluster.nodes[0].backend();
@@ -53,6 +54,9 @@ async fn real_messages(redis: &TestRedis, cluster: &TestCluster) -> Vec<Vec<u8>>
         }
     };
     within("a message of each kind", all).await;
+    drop(stream);
+    // Confirmed before anything is published, or Redis would count this one among those who get it.
+    received.punsubscribe(&pattern).await.unwrap();
     messages.into_values().collect()
 }
 

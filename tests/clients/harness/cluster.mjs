@@ -75,7 +75,8 @@ export class Cluster {
     if (failed) throw failed.reason;
   }
 
-  async #startNode(cables, place) {
+  /** Another suite may take a port between the moment it was found free and the start: then the node is started once more. */
+  async #startNode(cables, place, attempts = 3) {
     const cable = cables ? await layCable(this.redis) : null;
     const metrics = await freePort();
     const { url, port } = cable ?? this.redis;
@@ -88,6 +89,7 @@ export class Cluster {
       return new Node(await startServer({ app: this.app, sections, ...place }), this, metrics, cable);
     } catch (failure) {
       cable?.dispose();
+      if (attempts > 1 && failure.message.includes('another process listens there')) return this.#startNode(cables, place, attempts - 1);
       throw failure;
     }
   }

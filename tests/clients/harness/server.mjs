@@ -28,14 +28,18 @@ export const APP = { id: '123456', key: 'reverb-key', secret: 'reverb-secret' };
  * env, scheme }` of a start that has its settings from elsewhere, so no configuration file is written.
  */
 export async function startServer({ app = {}, apps = [{ ...APP, ...app }], sections = {}, host = HOST, port, command } = {}) {
-  const server = new Server(host, port ?? (await freePort()), { apps, sections, command });
-  try {
-    await server.start();
-  } catch (failure) {
-    await server.dispose();
-    throw failure;
+  for (let attempts = 3; ; attempts -= 1) {
+    const server = new Server(host, port ?? (await freePort()), { apps, sections, command });
+    try {
+      await server.start();
+      return server;
+    } catch (failure) {
+      await server.dispose();
+      // Another suite may take the port between the moment it was found free and the start.
+      const isTaken = failure.message.includes(`:${server.port} `) && failure.message.includes('another process listens there');
+      if (port !== undefined || attempts === 1 || !isTaken) throw failure;
+    }
   }
-  return server;
 }
 
 class Server {
