@@ -71,3 +71,17 @@ pub(crate) async fn answers(
     let what = format!("{path} to be {answer}");
     eventually(&what, async || backend.get(path, parameters).await.json() == *answer).await;
 }
+
+/// One socket of each node in all of these presence channels, as the user of its node's number.
+pub(crate) async fn in_channels(cluster: &TestCluster, names: &[String]) -> Vec<TestSocket> {
+    let mut sockets = Vec::new();
+    for (at, node) in cluster.nodes.iter().enumerate() {
+        let mut socket = node.connect().await;
+        for name in names {
+            let data = format!(r#"{{"user_id":"{at}"}}"#);
+            socket.subscribe_signed(name, Some(&data)).await;
+        }
+        sockets.push(socket);
+    }
+    sockets
+}

@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use crate::fixture::{answers, assert_events_flow, linked, members, subscribers};
+use crate::fixture::{answers, assert_events_flow, in_channels, linked, members, subscribers};
 use crate::harness::redis::{TestRedis, is_left_out};
 use crate::harness::server::REVERB_APP;
 use crate::harness::{Program, TestCluster, TestRedisCluster, TestSocket, eventually};
@@ -36,15 +36,7 @@ async fn assert_works(url: &str) -> TestCluster {
 
 /// One socket of each node in all channels.
 async fn in_all(cluster: &TestCluster) -> Vec<TestSocket> {
-    let mut sockets = Vec::new();
-    for (at, node) in cluster.nodes.iter().enumerate() {
-        let mut socket = node.connect().await;
-        for name in names() {
-            let data = format!(r#"{{"user_id":"{at}"}}"#);
-            socket.subscribe_signed(&name, Some(&data)).await;
-        }
-        sockets.push(socket);
-    }
+    let sockets = in_channels(cluster, &names()).await;
     cluster.settle().await;
     sockets
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use crate::fixture::{assert_events_flow, linked};
+use crate::fixture::{assert_events_flow, in_channels, linked};
 use crate::harness::redis::{Process, TestRedis, is_left_out};
 use crate::harness::redis_access::sentinel;
 use crate::harness::server::REVERB_APP;
@@ -23,15 +23,7 @@ fn toml(urls: &[&str], partitions: usize) -> String {
 
 /// One socket of each node in all channels, which has read the joins of the others.
 async fn in_all(cluster: &TestCluster) -> Vec<TestSocket> {
-    let mut sockets = Vec::new();
-    for (at, node) in cluster.nodes.iter().enumerate() {
-        let mut socket = node.connect().await;
-        for name in names() {
-            let data = format!(r#"{{"user_id":"{at}"}}"#);
-            socket.subscribe_signed(&name, Some(&data)).await;
-        }
-        sockets.push(socket);
-    }
+    let mut sockets = in_channels(cluster, &names()).await;
     let nodes = cluster.nodes.len();
     for name in names() {
         for node in &cluster.nodes {
