@@ -9,7 +9,7 @@ import { time } from './format.js';
 const [WIDTH, HEIGHT, PAD] = [300, 44, 3];
 
 /**
- * A chart of the last minutes. `summary` is for screen readers, from the points that are shown.
+ * A chart of the last minutes, whose name for screen readers sums up the points that are shown.
  * @param {{ name: string, format: (value: number | null) => string, spanMs: number }} options
  * @returns {{ element: HTMLElement, update: (points: Point[], now: number) => void }}
  */
@@ -17,7 +17,8 @@ export function sparkline({ name, format, spanMs }) {
   const area = svg('path', { class: 'area' });
   const line = svg('path', { class: 'line' });
   const marker = svg('line', { class: 'marker', y1: 0, y2: HEIGHT, hidden: true });
-  const picture = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img', tabindex: 0 }, area, line, marker);
+  const nothing = `${name}: nothing counted yet`;
+  const picture = svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, preserveAspectRatio: 'none', role: 'img', 'aria-label': nothing, tabindex: 0 }, area, line, marker);
   const note = h('span', { class: 'note', role: 'status' });
   const element = h('div', { class: 'spark' }, picture, note);
   /** @type {Point[]} */
@@ -76,7 +77,7 @@ export function sparkline({ name, format, spanMs }) {
       set(area, { d: parts.map((run) => `M${run[0].split(' ')[0]} ${HEIGHT}L${run.join('L')}L${run[run.length - 1].split(' ')[0]} ${HEIGHT}Z`).join('') || 'M0 0' });
       const last = points.length > 0 ? points[points.length - 1].value : null;
       const minutes = Math.round(spanMs / 60_000);
-      set(picture, { 'aria-label': known.length > 0 ? `${name}: ${format(last)} now, at most ${format(most)} in ${minutes} minutes` : `${name}: nothing counted yet` });
+      set(picture, { 'aria-label': known.length > 0 ? `${name}: ${format(last)} now, at most ${format(most)} in ${minutes} minutes` : nothing });
       mark();
     },
   };

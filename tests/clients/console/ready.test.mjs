@@ -1,14 +1,32 @@
-// Owns what pages do before their data is there: what acts on an app waits for the list of apps, and a list that failed is asked for again.
+// Owns what pages do before their data is there: each passes axe, what acts on an app waits for the list of apps, and a list that failed is asked for again.
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { APP, consoleWorld } from '../harness/console.mjs';
+import { APP, consoleWorld, PAGES } from '../harness/console.mjs';
 
 const APPS = '**/internal/v1/apps';
 const ACTS = [
   { page: 'publish', buttons: ['Publish', 'Add to a batch', 'Subscribe'], why: 'Waiting for the list of apps' },
   { page: 'doctor', buttons: ['Run the checks'], why: 'Waiting for the list of apps' },
 ];
+
+describe('a page whose answers are late', () => {
+  const world = consoleWorld();
+
+  for (const page of PAGES) {
+    test(`${page}: passes axe before the first of them`, async (t) => {
+      let release;
+      const isReleased = new Promise((done) => (release = done));
+      const tab = await world.open(t, { page: page === 'overview' ? 'live' : 'overview' });
+      await tab.page.route('**/internal/v1/**', async (route) => (await isReleased, route.fallback()));
+      await tab.show(page);
+      await tab.page.waitForSelector(`.page-${page}`, { state: 'attached' });
+      await tab.checkAxe();
+      release();
+      await tab.page.unrouteAll({ behavior: 'wait' });
+    });
+  }
+});
 
 describe('a page whose list of apps is late', () => {
   const world = consoleWorld({ app: { allowed_origins: ['*'] } });
