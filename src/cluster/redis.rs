@@ -26,7 +26,7 @@ mod commands;
 mod link_events;
 
 pub(crate) use claims::number_key;
-pub use client::RedisClient;
+pub use client::{RedisClient, read_reply};
 pub(super) use link_events::{LinkEvent, LinkOwner};
 
 use claims::ClaimExchange;

@@ -1,7 +1,7 @@
 //! An app, shards and an event cache without a server around them.
 //!
-//! The suite `properties` and the benches of `benches/micro` run the hub in memory and include this
-//! file by its path: both need the same app and the same limits, and nothing else of the harness,
+//! The suites `properties` and `fuzzing` and the benches of `benches/micro` run the hub in memory and include this
+//! file by its path: all need the same app and the same limits, and nothing else of the harness,
 //! which starts whole servers.
 
 use std::sync::{Arc, LazyLock};

@@ -3,12 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use proptest::prelude::*;
 use resound::channel_rules::{WebhookEvent, WebhookPayload};
-
-use crate::cases;
-use crate::schedule::{SOCKETS, Schedule, Step, schedule};
-use crate::server::Server;
 
 /// What is open, as a receiver of webhooks would have it.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -52,27 +47,5 @@ impl Ledger {
         }
         let is_closed = ledger == Self::default();
         if is_closed { Ok(()) } else { Err(format!("left open: {ledger:?}")) }
-    }
-}
-
-fn balances(schedule: &Schedule) -> Result<(), String> {
-    let mut server = Server::new(schedule.settings);
-    for (number, step) in schedule.steps.iter().enumerate() {
-        server.apply(number, step);
-    }
-    let crashes = (0..SOCKETS).map(Step::Crash);
-    let last = crashes.map(|crash| server.apply(schedule.steps.len(), &crash)).last().unwrap();
-    Ledger::balance(&server.all_seen)?;
-    let empty = "0 sockets, 0 channels";
-    let is_empty = last.facts.iter().any(|fact| fact == empty);
-    if is_empty { Ok(()) } else { Err(format!("{empty} expected: {:#?}", last.facts)) }
-}
-
-proptest! {
-    #![proptest_config(cases(150))]
-
-    #[test]
-    fn what_comes_goes_once_and_in_turn(schedule in schedule(120)) {
-        balances(&schedule).map_err(TestCaseError::fail)?;
     }
 }

@@ -18,7 +18,8 @@ pub(crate) const CHANNELS: [&str; 6] =
     ["a", "private-b", "presence-c", "presence-d", "cache-e", "presence-cache-f"];
 
 /// Channels that are joined by signing in.
-const OWN: [&str; 3] = ["#server-to-user-ann", "#server-to-user-bob", "#server-to-user-7"];
+pub(crate) const OWN: [&str; 3] =
+    ["#server-to-user-ann", "#server-to-user-bob", "#server-to-user-7"];
 
 /// For how many seconds a cache channel keeps its event.
 pub(crate) const CACHE_SECONDS: u64 = 30;

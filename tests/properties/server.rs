@@ -1,13 +1,15 @@
 //! The server's side of a schedule: a node without a transport, its sockets in their places, a
 //! clock that only [`Step::Wait`] moves, and a record of all webhook events.
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::FutureExt;
 use hmac::{Hmac, KeyInit, Mac};
-use resound::app::{Apps, ClientEvents};
+use resound::app::{App, Apps, ClientEvents, Secret};
 use resound::channel_rules::{WebhookEvent, WebhookPayload, WebhookSink};
 use resound::hub::{Hub, Shard};
 use resound::metrics::Metrics;
@@ -18,9 +20,9 @@ use serde_json::json;
 use sha2::Sha256;
 
 use crate::fixture::{app, cache, name, shards};
-use crate::lockstep::Report;
 use crate::received::{DEFLATE_MIN_BYTES, Memory, Received, Wire, received};
 use crate::record::Record;
+use crate::report::Report;
 use crate::schedule::{
     CACHE_SECONDS, CHANNELS, SOCKETS, Settings, Shows, Step, WAIT_SECONDS, channel_data, user_data,
 };
@@ -32,11 +34,18 @@ struct Client {
     wire: Arc<Wire>,
 }
 
-/// The server under a schedule.
-pub(crate) struct Server {
+/// A node, and how many sockets of all its apps are open.
+struct Ground {
     node: Node,
+    shards: RefCell<Vec<Shard>>,
+    places: Cell<usize>,
+}
+
+/// The server of one app under a schedule.
+pub(crate) struct Server {
+    ground: Rc<Ground>,
+    app: App,
     hub: Arc<Hub>,
-    shards: Vec<Shard>,
     record: Arc<Record>,
     clients: [Option<Client>; SOCKETS],
     now: Instant,
@@ -47,32 +56,36 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn new(settings: Settings) -> Self {
-        let mut app = app();
-        app.subscription_count_events = settings.counts;
-        app.watchlist_events = settings.watchlists;
-        app.terminate_presence_users = settings.terminate_presence;
-        app.limits.subscriptions = settings.subscriptions;
-        app.limits.presence_members = settings.members;
-        if settings.whispers_everywhere {
-            app.accept_client_events_from = ClientEvents::All;
-        }
+        Self::several(&[settings]).remove(0)
+    }
+
+    /// The apps of one node, each of which has a schedule of its own.
+    pub(crate) fn several(settings: &[Settings]) -> Vec<Self> {
+        let apps: Vec<App> =
+            settings.iter().enumerate().map(|(at, settings)| app_with(at, settings)).collect();
         let metrics = Arc::new(Metrics::default());
         let (inboxes, shards) = shards(&metrics, DEFLATE_MIN_BYTES);
-        let record = Arc::new(Record::default());
-        let webhooks: Arc<dyn WebhookSink> = record.clone();
-        let webhooks = HashMap::from([("1".to_owned(), webhooks)]);
+        let records: Vec<Arc<Record>> = apps.iter().map(|_| Arc::default()).collect();
+        let sink = |(app, record): (&App, &Arc<Record>)| -> (String, Arc<dyn WebhookSink>) {
+            (app.id.clone(), record.clone())
+        };
+        let webhooks: HashMap<_, _> = apps.iter().zip(&records).map(sink).collect();
         let cache = cache(Duration::from_secs(CACHE_SECONDS));
-        let node = Node::new(&Apps::new([app]).unwrap(), &inboxes, cache, metrics, &webhooks);
-        Self {
-            hub: node.channels_by_id("1").unwrap().hub().clone(),
-            node,
-            shards,
+        let all = Apps::new(apps.clone()).unwrap();
+        let node = Node::new(&all, &inboxes, cache, metrics, &webhooks);
+        let (shards, places) = (RefCell::new(shards), Cell::new(0));
+        let ground = Rc::new(Ground { node, shards, places });
+        let server = |(app, record): (App, Arc<Record>)| Self {
+            hub: ground.node.channels_by_id(&app.id).unwrap().hub().clone(),
+            ground: ground.clone(),
+            app,
             record,
             clients: Default::default(),
             now: Instant::now(),
             report: Report::default(),
             all_seen: Vec::new(),
-        }
+        };
+        apps.into_iter().zip(records).map(server).collect()
     }
 
     /// Lets one thing happen and everything that follows from it.
@@ -107,7 +120,7 @@ impl Server {
             }
             Step::Close(place) => {
                 if let Some(client) = &self.clients[place] {
-                    self.node.shards().finish(client.id, Some(1000));
+                    self.ground.node.shards().finish(client.id, Some(1000));
                 }
             }
             Step::Crash(place) => self.drop(place),
@@ -140,11 +153,12 @@ impl Server {
         if self.clients[at].is_some() {
             return;
         }
-        let id = self.node.shards().new_socket_id(at % self.shards.len());
+        let shards = self.ground.node.shards();
+        let id = shards.new_socket_id(at % shards.count());
         let wire = Arc::new(Wire::default());
         let transport =
             Arc::new(Memory { wire: wire.clone(), reads_deflated: at.is_multiple_of(3) });
-        let channels = self.node.channels_by_id("1").unwrap();
+        let channels = self.ground.node.channels_by_id(&self.app.id).unwrap();
         let permit =
             ConnectionPermit::acquire(&channels).now_or_never().unwrap().expect("no bound");
         let arrival = Arrival {
@@ -157,6 +171,7 @@ impl Server {
         };
         let socket = Socket::open(arrival, self.now);
         self.clients[at] = Some(Client { id: socket.id(), socket: Some(socket), wire });
+        self.ground.places.update(|places| places + 1);
     }
 
     fn subscribe(&mut self, place: usize, channel: &str, shows: Shows) {
@@ -189,9 +204,9 @@ impl Server {
     /// What the back end answers: an implementation of its own.
     fn signature(&self, place: usize, text: impl Fn(SocketId) -> String) -> Option<String> {
         let id = self.clients[place].as_ref()?.id;
-        let mut mac = Hmac::<Sha256>::new_from_slice(b"secret").unwrap();
+        let mut mac = Hmac::<Sha256>::new_from_slice(self.app.secret.reveal().as_bytes()).unwrap();
         mac.update(text(id).as_bytes());
-        Some(format!("key:{}", hex::encode(mac.finalize().into_bytes())))
+        Some(format!("{}:{}", self.app.key, hex::encode(mac.finalize().into_bytes())))
     }
 
     /// A dropped socket leaves its channels in any order, so what others receive is sorted by channel.
@@ -205,12 +220,13 @@ impl Server {
         for (all, before) in self.report.received.iter_mut().zip(before) {
             all[before..].sort_by(|a, b| a.channel.cmp(&b.channel));
         }
-        self.node.shards().forget(id);
+        self.ground.node.shards().forget(id);
         self.clients[place] = None;
+        self.ground.places.update(|places| places - 1);
     }
 
     fn listen(&mut self) {
-        self.node.shards().settle(&mut self.shards);
+        self.ground.settle();
         for (client, all) in self.clients.iter().zip(&mut self.report.received) {
             let Some(client) = client else { continue };
             let own = format!("established {}", client.id);
@@ -242,7 +258,7 @@ impl Server {
     }
 
     fn query(&mut self) {
-        self.node.shards().settle(&mut self.shards);
+        self.ground.settle();
         let (hub, facts) = (&self.hub, &mut self.report.facts);
         for prefix in ["", "presence-"] {
             let listed = hub.occupied(prefix).into_iter().map(|(name, counts)| {
@@ -259,6 +275,33 @@ impl Server {
             facts.push(format!("{channel}: {counts:?} {members:?} {event:?}"));
         }
         facts.push(format!("{} sockets, {} channels", hub.socket_count(), hub.channel_count()));
-        facts.push(format!("{} seats", self.node.shards().socket_count()));
+        let own = self.clients.iter().flatten().count();
+        let others = self.ground.places.get() - own;
+        let seats = self.ground.node.shards().socket_count() as usize;
+        facts.push(format!("{} seats", seats - others));
     }
+}
+
+impl Ground {
+    fn settle(&self) {
+        self.node.shards().settle(&mut self.shards.borrow_mut());
+    }
+}
+
+/// The app at a place of the configuration; each has credentials of its own.
+fn app_with(at: usize, settings: &Settings) -> App {
+    let mut app = app();
+    if at > 0 {
+        (app.id, app.key) = (format!("{}", at + 1), format!("key-{at}"));
+        app.secret = Secret::new(&format!("secret-{at}"));
+    }
+    app.subscription_count_events = settings.counts;
+    app.watchlist_events = settings.watchlists;
+    app.terminate_presence_users = settings.terminate_presence;
+    app.limits.subscriptions = settings.subscriptions;
+    app.limits.presence_members = settings.members;
+    if settings.whispers_everywhere {
+        app.accept_client_events_from = ClientEvents::All;
+    }
+    app
 }

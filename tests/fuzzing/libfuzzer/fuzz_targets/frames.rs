@@ -1,0 +1,5 @@
+//! The target `frames` under libFuzzer.
+
+#![no_main]
+
+libfuzzer_sys::fuzz_target!(|input: &[u8]| resound_fuzz::frames(input));
