@@ -6,6 +6,10 @@ use std::collections::BTreeMap;
 
 use super::entry::{Assignment, Quoting, Template};
 
+/// What references may add to the values of one file. A file of a few lines could double a value with each of them; PHP runs
+/// out of memory then, and this process must not. References beyond it stay as they stand.
+pub(super) const REPLACED_BYTES_MAX: usize = 1 << 20;
+
 /// A variable as the file leaves it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct DotenvVariable {
@@ -62,10 +66,11 @@ pub(super) fn load<'e>(
     environment: impl Fn(&str) -> Option<&'e str>,
 ) -> DotenvVariables {
     let mut loaded = DotenvVariables::default();
+    let mut left = REPLACED_BYTES_MAX;
     for assignment in assignments {
         let look_up = |name: &str| environment(name).or_else(|| loaded.value(name));
-        let value =
-            (assignment.quoting != Quoting::Absent).then(|| resolve(&assignment.template, look_up));
+        let value = (assignment.quoting != Quoting::Absent)
+            .then(|| resolve(&assignment.template, look_up, &mut left));
         let name = assignment.name.clone();
         let is_shadowed = environment(&name).is_some();
         loaded.last.insert(name.clone(), loaded.all.len());
@@ -76,12 +81,19 @@ pub(super) fn load<'e>(
 }
 
 /// Replaces references from the last to the first, so that `${A${B}}` is that of a name made of `B`.
-fn resolve<'v>(template: &Template, variable: impl Fn(&str) -> Option<&'v str>) -> String {
+/// What it adds is taken off `left`.
+fn resolve<'v>(
+    template: &Template,
+    variable: impl Fn(&str) -> Option<&'v str>,
+    left: &mut usize,
+) -> String {
     let mut text = template.text.clone();
     for at in template.dollars.iter().rev() {
         if let Some(name) = reference(&text[*at..])
             && let Some(value) = variable(name)
+            && let Some(rest) = left.checked_sub(value.len())
         {
+            *left = rest;
             let end = at + name.len() + "${}".len();
             text.replace_range(*at..end, value);
         }

@@ -6,7 +6,7 @@
 use std::fmt;
 
 use super::entry::Assignment;
-use super::load::{DotenvVariable, DotenvVariables};
+use super::load::{DotenvVariable, DotenvVariables, REPLACED_BYTES_MAX};
 use crate::text_cursor::TextCursor;
 
 /// How a shell that sources the file departs from Laravel.
@@ -150,7 +150,11 @@ impl Word<'_> {
         if braced && (self.rest.step() != Some('}') || !is_name(name)) {
             return Err(ShellDifference::Value);
         }
-        self.value.push_str(&(self.variable)(name).unwrap_or_default());
+        let value = (self.variable)(name).unwrap_or_default();
+        if self.value.len() + value.len() > REPLACED_BYTES_MAX {
+            return Err(ShellDifference::Value);
+        }
+        self.value.push_str(&value);
         Ok(())
     }
 }

@@ -186,6 +186,18 @@ fn texts() -> impl Strategy<Value = String> {
     prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
 }
 
+#[test]
+fn references_that_double_a_value_with_each_line_stop_at_a_bound() {
+    let text = format!("A=0123456789\n{}", "A=${A}${A}\n".repeat(60));
+    let file = Dotenv::parse(&text).unwrap();
+    let variables = file.load(|_| None);
+    let values: Vec<&str> = variables.all().iter().filter_map(|it| it.value.as_deref()).collect();
+    assert_eq!((values[1], values[10].len()), ("01234567890123456789", 10 << 10));
+    assert!(values.iter().map(|value| value.len()).sum::<usize>() < 3 << 20);
+    assert_eq!(values.last(), Some(&"${A}${A}"), "what is beyond the bound stays as it stands");
+    assert!(file.shell_differences(&variables).count() > 0);
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..Default::default() })]
 

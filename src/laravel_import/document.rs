@@ -137,11 +137,11 @@ impl<'a> Document<'a> {
     /// Names what was not taken over.
     pub(super) fn name(&mut self, value: &PhpValue, what: impl Display) {
         let place = self.place(value);
-        self.unread.push(format!("{place}: not read, {what}"));
+        self.unread.push(on_one_line(&format!("{place}: not read, {what}")));
     }
 
     fn line(&mut self, key: &str, text: &str, value: &PhpValue) {
-        let place = self.place(value);
+        let place = on_one_line(&self.place(value));
         let _ = writeln!(self.body, "{key} = {text}  # {place}");
     }
 
@@ -156,7 +156,8 @@ impl<'a> Document<'a> {
     }
 
     pub(super) fn finish(self, files: &[&str]) -> LaravelImport {
-        let mut text = format!("# Written by resound import, from {}.\n", files.join(" and "));
+        let files = on_one_line(&files.join(" and "));
+        let mut text = format!("# Written by resound import, from {files}.\n");
         text.push_str(
             "# Behind each value is what set it. config/defaults.toml has all other keys.\n",
         );
@@ -180,6 +181,15 @@ impl<'a> Document<'a> {
 fn is_set(value: &PhpValue) -> bool {
     !matches!(&value.data, PhpData::Null | PhpData::Unread(_))
         && value.text().is_none_or(|text| !text.is_empty())
+}
+
+/// A text that does not leave its comment: a key of PHP may have line breaks, and TOML takes no control character there.
+pub(super) fn on_one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { line.extend(c.escape_default()) } else { line.push(c) }
+    }
+    line
 }
 
 /// A text of TOML in which nothing is replaced.

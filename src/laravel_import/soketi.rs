@@ -9,7 +9,7 @@ use std::fmt::Write;
 use serde_json::Value;
 
 use super::LaravelFile;
-use super::document::{LaravelImport, quoted};
+use super::document::{LaravelImport, on_one_line, quoted};
 
 /// Why soketi's file is not read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -98,16 +98,13 @@ pub fn import_soketi(file: &LaravelFile) -> Result<LaravelImport, SoketiError> {
     }
     let mut flat = BTreeMap::new();
     flatten("", &json, &mut flat);
-    let mut written = Written {
-        file: &file.name,
-        sections: BTreeMap::new(),
-        apps: String::new(),
-        unread: Vec::new(),
-    };
+    let name = on_one_line(&file.name);
+    let mut written =
+        Written { file: &name, sections: BTreeMap::new(), apps: String::new(), unread: Vec::new() };
     let is_cluster = flat.get("adapter.driver").is_some_and(|driver| *driver == "redis");
     if is_cluster {
         flat.remove("adapter.driver");
-        let line = format!("enabled = true  # {}: adapter.driver\n", file.name);
+        let line = format!("enabled = true  # {name}: adapter.driver\n");
         written.sections.insert("cluster", line);
     }
     for (path, section, key, form) in SETTINGS {
@@ -263,7 +260,7 @@ impl Written<'_> {
     }
 
     fn name(&mut self, path: &str, why: &str) {
-        self.unread.push(format!("{}: {path}: not read, {why}", self.file));
+        self.unread.push(on_one_line(&format!("{}: {path}: not read, {why}", self.file)));
     }
 
     fn finish(self) -> LaravelImport {

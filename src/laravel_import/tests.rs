@@ -1,6 +1,8 @@
 //! The written text as a whole, and what is named instead.
 
-use super::{ImportError, LaravelFile, LaravelFiles, LaravelImport, SecretForm, import};
+use super::{
+    ImportError, LaravelFile, LaravelFiles, LaravelImport, SecretForm, import, import_soketi,
+};
 
 const ENV: &str =
     "REVERB_APP_ID=7\nREVERB_APP_KEY=key\nREVERB_APP_SECRET=secret\nREVERB_SERVER_PORT=9000\n";
@@ -105,4 +107,23 @@ fn files_that_laravel_cannot_read_are_refused() {
         |env: &str, php| written(env, Some(php), SecretForm::Reference).unwrap_err().to_string();
     assert!(message("A=b c", "").starts_with(".env line 1: A has text behind a space"));
     assert_eq!(message("", "x"), "config/reverb.php line 1: there is no <?php");
+}
+
+#[test]
+fn no_text_of_a_file_leaves_its_comment() {
+    let php =
+        "<?php return ['a\nport = 1 #' => config('x'), 'servers' => ['reverb' => ['b\r\0' => 1]]];";
+    let reverb = file("config/re\nverb.php", php);
+    let files = LaravelFiles { env: file(".e\nnv", ENV), reverb };
+    let of_laravel = import(&files, SecretForm::Reference).unwrap();
+    let named = "config/re\\nverb.php:2: not read, a\\nport = 1 # is more than data (config …)";
+    assert!(of_laravel.unread.iter().any(|unread| unread == named), "{:?}", of_laravel.unread);
+    let soketi = LaravelFile {
+        name: "so\nketi".to_owned(),
+        text: r#"{"a\nb": 1, "port": 6001}"#.to_owned(),
+    };
+    for import in [of_laravel, import_soketi(&soketi).unwrap()] {
+        let table: Result<toml::Table, _> = toml::from_str(&import.text);
+        assert!(table.is_ok_and(|table| table.contains_key("server")), "{}", import.text);
+    }
 }

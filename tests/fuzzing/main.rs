@@ -3,7 +3,12 @@
 //! [`replay`] runs the seeds of each target, which are files of the repository; [`explore`] changes them for a bounded
 //! time. Each target is a function of bytes, which `libfuzzer` runs as well; README.md has the commands.
 
-#![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "all of this crate is a test, the functions around it too"
+)]
 
 mod bytes;
 mod campaign;

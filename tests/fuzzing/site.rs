@@ -26,8 +26,8 @@ use crate::received::{Memory, Wire};
 
 /// Texts that no answer may have.
 pub(crate) const SECRET: &str = "q7Zx-secret-9Jw";
-pub(crate) const TOKEN: &str = "full-token-5kQ";
-pub(crate) const READ_TOKEN: &str = "read-token-8pR";
+pub(crate) const TOKEN: &str = "full-token-5kQ-and-more";
+pub(crate) const READ_TOKEN: &str = "read-token-8pR-and-more";
 
 const FILE: &str = r#"
 [[apps]]
@@ -36,9 +36,11 @@ key = "key"
 secret = "q7Zx-secret-9Jw"
 [internal]
 listen = ["127.0.0.1:9"]
-token = "full-token-5kQ"
-read_only_token = "read-token-8pR"
+token = "full-token-5kQ-and-more"
+read_only_token = "read-token-8pR-and-more"
 payloads = "masked"
+[http]
+max_body_bytes = 20000
 [record]
 enabled = true
 events = 100
@@ -67,8 +69,23 @@ pub(crate) struct Site {
     _sockets: Vec<Socket>,
 }
 
+thread_local! {
+    static KEPT: RefCell<Option<Site>> = const { RefCell::new(None) };
+}
+
 impl Site {
-    pub(crate) fn new() -> Self {
+    /// One that is as new.
+    pub(crate) fn fresh() -> Self {
+        KEPT.take().unwrap_or_else(Self::new)
+    }
+
+    /// Keeps it for the next input: to be called if a request has changed nothing. To make one takes as long as some
+    /// twenty requests.
+    pub(crate) fn keep(self) {
+        KEPT.set(Some(self));
+    }
+
+    fn new() -> Self {
         static CONFIG: LazyLock<Config> = LazyLock::new(|| {
             let file = ConfigFile { name: "site.toml".to_owned(), text: FILE.to_owned() };
             Config::new(&Sources { file: Some(file), ..Sources::default() })

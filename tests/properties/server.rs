@@ -277,7 +277,7 @@ impl Server {
         facts.push(format!("{} sockets, {} channels", hub.socket_count(), hub.channel_count()));
         let own = self.clients.iter().flatten().count();
         let others = self.ground.places.get() - own;
-        let seats = self.ground.node.shards().socket_count() as usize;
+        let seats = self.ground.node.shards().socket_count();
         facts.push(format!("{} seats", seats - others));
     }
 }

@@ -123,7 +123,7 @@ fn with_fields(bytes: &mut Bytes<'_>) -> Vec<u8> {
     };
     let mut message = vec![b'R', 2 + u8::from(bytes.byte() == 255), bytes.pick(KINDS)];
     message.extend_from_slice(&sender.to_be_bytes());
-    if bytes.byte() % 4 == 0 {
+    if bytes.byte().is_multiple_of(4) {
         pack(bytes, &NAMES, &mut message);
         return message;
     }

@@ -53,7 +53,8 @@ fn run(input: &[u8]) {
         has_deflate: bytes.below(4) > 0,
     };
     let piece = 1 + bytes.below(40);
-    let stream = if bytes.byte() % 2 == 0 { made(&mut bytes) } else { bytes.rest().to_vec() };
+    let stream =
+        if bytes.byte().is_multiple_of(2) { made(&mut bytes) } else { bytes.rest().to_vec() };
     let expected = websocket::read(&stream, limits);
     note(&expected);
     for width in [stream.len().max(1), piece, 1] {

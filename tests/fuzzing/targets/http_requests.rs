@@ -102,7 +102,7 @@ fn run(input: &[u8]) {
     let path = format!("{base}{rest}");
     let is_signed = way % 4 != 0;
     let query = if is_signed { signed(method, &path, query, &body) } else { query.to_owned() };
-    let uri = if query.is_empty() { path.clone() } else { format!("{path}?{query}") };
+    let uri = if query.is_empty() { path } else { format!("{path}?{query}") };
     let mut request = Request::builder().method(method).uri(&uri);
     for (name, value) in [("content-type", kind), ("content-encoding", coding)] {
         if !value.is_empty() {
@@ -114,8 +114,11 @@ fn run(input: &[u8]) {
     }
     // What is no URI never comes so far.
     let Ok(request) = request.body(Body::from(body)) else { return };
-    let site = Site::new();
+    let site = Site::fresh();
     let answer = site.ask(&site.http, request);
+    if matches!(method, "GET" | "HEAD") {
+        site.keep();
+    }
     judged(&uri, &answer, is_signed);
     if answer.status.is_success() && method == "POST" {
         reached(match base {

@@ -125,7 +125,7 @@ fn run(input: &[u8]) {
         request = request.header("origin", "https://evil.example");
     }
     let Ok(request) = request.body(Body::from(body.to_vec())) else { return };
-    let site = Site::new();
+    let site = Site::fresh();
     let before = state(&site);
     let answer = site.ask(&site.operators(entrance), request);
     let has_token = entrance == Entrance::UnixSocket || token == TOKEN;
@@ -150,6 +150,10 @@ fn run(input: &[u8]) {
     );
     if !has_token || only_reads {
         assert_eq!(state(&site), before, "{method} {uri} with {token:?} changes something");
+    }
+    // A wrong token is counted.
+    if only_reads && token != "wrong" {
+        site.keep();
     }
     note(method, path, &answer);
 }

@@ -4,7 +4,7 @@
 use std::fmt::Write;
 
 use resound::dotenv::Dotenv;
-use resound::laravel_import::{LaravelFile, LaravelFiles, SecretForm, import};
+use resound::laravel_import::{LaravelFile, LaravelFiles, SecretForm, import, import_soketi};
 use resound::php_config::{PhpData, PhpItem, PhpValue, read, read_cached};
 
 use super::Target;
@@ -62,11 +62,25 @@ pub(crate) const TARGET: Target = Target {
         "A=1\n",
         "array_map('trim', ",
         "array_filter(",
+        "{\"port\": ",
+        "\"appManager.array.apps\": [",
+        "\"key\": ",
         "<<<X\n",
     ],
     outcomes: &[
-        "error", "null", "truth", "whole", "fraction", "text", "list", "map", "unread", "variable",
-        "imported", "refused",
+        "error",
+        "null",
+        "truth",
+        "whole",
+        "fraction",
+        "text",
+        "list",
+        "map",
+        "unread",
+        "variable",
+        "imported",
+        "imported from soketi",
+        "refused",
     ],
 };
 
@@ -179,8 +193,15 @@ fn is_same(a: &PhpValue, b: &PhpValue) -> bool {
     }
 }
 
-/// The configuration that is written from both files can be read.
+/// The configuration that is written from both files can be read, and from the file as soketi's.
 fn imported(env: &str, php: &str) {
+    if let Ok(import) =
+        import_soketi(&LaravelFile { name: "soketi.json".to_owned(), text: php.to_owned() })
+    {
+        reached("imported from soketi");
+        let table: Result<toml::Table, _> = toml::from_str(&import.text);
+        assert!(table.is_ok(), "{table:?} of {php:?}\n{}", import.text);
+    }
     let file =
         |name: &str, text: &str| Some(LaravelFile { name: name.to_owned(), text: text.to_owned() });
     for reverb in [file("config/reverb.php", php), None] {

@@ -128,12 +128,12 @@ impl Play {
             2 => {
                 let action = self.session.tick(self.now);
                 let expected = self.rules.tick();
-                self.compare(action.into_iter().collect(), &expected, bytes)
+                self.compare(action.as_slice(), &expected, bytes)
             }
             3 => {
                 let action = self.session.receive_control_frame(self.now);
                 let expected = self.rules.control_frame();
-                self.compare(action.into_iter().collect(), &expected, bytes)
+                self.compare(action.as_slice(), &expected, bytes)
             }
             4 => self.repeated(bytes),
             5 => self.decided(bytes),
@@ -155,7 +155,7 @@ impl Play {
 
     fn receive(&mut self, message: &Value, expected: &[String], bytes: &mut Bytes<'_>) -> bool {
         let actions = self.session.receive(&message.to_string(), self.now);
-        self.compare(actions, expected, bytes)
+        self.compare(&actions, expected, bytes)
     }
 
     /// Many pings: what a flood is.
@@ -165,7 +165,7 @@ impl Play {
         (0..times).any(|_| {
             let expected = self.rules.message(&["send pusher:pong"]);
             let actions = self.session.receive(&text, self.now);
-            self.compare(actions, &expected, bytes)
+            self.compare(&actions, &expected, bytes)
         })
     }
 
@@ -224,7 +224,7 @@ impl Play {
         };
         let expected = self.rules.message(answer);
         let actions = self.session.receive(text, self.now);
-        self.compare(actions, &expected, bytes)
+        self.compare(&actions, &expected, bytes)
     }
 
     /// What was pending is decided.
@@ -244,15 +244,10 @@ impl Play {
     }
 
     /// Actions as the rules have them; what a subscription leads to is decided by the input. True if the socket closes.
-    fn compare(
-        &mut self,
-        actions: Vec<Action>,
-        expected: &[String],
-        bytes: &mut Bytes<'_>,
-    ) -> bool {
+    fn compare(&mut self, actions: &[Action], expected: &[String], bytes: &mut Bytes<'_>) -> bool {
         let found: Vec<String> = actions.iter().map(line).collect();
         assert_eq!(found, expected);
-        for action in &actions {
+        for action in actions {
             match action {
                 Action::Close(_) | Action::RefuseSignIn(_) => return true,
                 Action::Subscribe { channel, .. } => match bytes.below(4) {
