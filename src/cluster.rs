@@ -5,7 +5,6 @@
 //! comes out as [`Effect`]s. Sockets are known by their ids only.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use arc_swap::ArcSwap;
@@ -15,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Apps};
 use crate::config::{ClusterSettings, RedisConfig};
-use crate::metrics::{Condition, Gauge, Metrics};
+use crate::metrics::{Condition, Metrics, PartitionMetrics};
 use crate::redis_connection::{LinkError, LinkFacts, LinkStatus};
 use directory::agreement::Claim;
 use redis::{LinkEvent, LinkOwner, NodeDescription, RedisLink};
@@ -60,9 +59,7 @@ pub struct Cluster {
     queue_shrunk: Notify,
     /// The first attempt to connect is over.
     attempted: CancellationToken,
-    /// The part of this partition in the gauges.
-    pending_requests: AtomicU64,
-    queue_bytes: AtomicU64,
+    of_partition: PartitionMetrics,
     metrics: Arc<Metrics>,
     claim: Mutex<Claim>,
     link: LinkStatus,
@@ -86,7 +83,6 @@ impl Cluster {
         apply: Box<dyn Fn(Effect) + Send + Sync>,
     ) -> Self {
         metrics.process.condition.raise(Condition::RedisAway);
-        metrics.cluster.show_partition(partition.index, false);
         Self {
             app_ids: Arc::new(ArcSwap::from_pointee(
                 apps.iter().map(|app| app.id.clone()).collect(),
@@ -96,6 +92,7 @@ impl Cluster {
             link: LinkStatus::new(Instant::now()),
             last_heartbeat: Mutex::default(),
             node,
+            of_partition: metrics.cluster.of_partition(partition.index),
             partition,
             core: Mutex::new(Core::new(
                 node,
@@ -110,8 +107,6 @@ impl Cluster {
             requests_ready: Notify::new(),
             queue_shrunk: Notify::new(),
             attempted: CancellationToken::new(),
-            pending_requests: AtomicU64::new(0),
-            queue_bytes: AtomicU64::new(0),
             metrics,
         }
     }
@@ -155,10 +150,10 @@ impl Cluster {
         let mut core = self.core.lock();
         let result = act(&mut core);
         // Set before the effects: a test that waits for an effect reads what is still under way.
-        let gauges = &self.metrics.cluster;
-        show(&gauges.pending_requests, &self.pending_requests, core.pending_requests() as u64);
-        show(&gauges.queue_bytes, &self.queue_bytes, core.queued_bytes() as u64);
+        self.of_partition.pending_requests.set(core.pending_requests() as u64);
+        self.of_partition.queue_bytes.set(core.queued_bytes() as u64);
         for effect in core.take_effects() {
+            self.count_missed(&effect);
             (self.apply)(effect);
         }
         if core.has_requests() {
@@ -211,12 +206,17 @@ impl Cluster {
 
     /// Requests to Redis that are not answered yet.
     pub fn pending_requests(&self) -> u64 {
-        self.pending_requests.load(Ordering::Relaxed)
+        self.of_partition.pending_requests.get()
     }
 
     /// Bytes that wait for Redis, or for its answer.
     pub fn queue_bytes(&self) -> u64 {
-        self.queue_bytes.load(Ordering::Relaxed)
+        self.of_partition.queue_bytes.get()
+    }
+
+    /// What this partition counts.
+    pub fn partition_metrics(&self) -> &PartitionMetrics {
+        &self.of_partition
     }
 
     /// When Redis confirmed the last heartbeat of this node.
@@ -300,8 +300,16 @@ impl Cluster {
         self.attempted.cancel();
     }
 
+    fn count_missed(&self, effect: &Effect) {
+        let Effect::Channel { action: ChannelEffect::Missed(missed), .. } = effect else { return };
+        match missed {
+            MissedEvents::Events(events) => self.of_partition.events_missed.inc_by(*events),
+            MissedEvents::Unknown => self.of_partition.possible_gaps.inc_by(1),
+        }
+    }
+
     fn show_connected(&self, is_connected: bool) {
-        self.metrics.cluster.show_partition(self.partition.index, is_connected);
+        self.of_partition.connected.set(is_connected.into());
         let is_away = self.metrics.process.condition.holds(Condition::RedisAway);
         self.metrics.cluster.connected.set(u64::from(!is_away));
     }
@@ -310,7 +318,7 @@ impl Cluster {
         self.act(Core::disconnected);
         self.metrics.process.condition.raise(Condition::RedisAway);
         self.show_connected(false);
-        self.metrics.cluster.links_lost.inc();
+        self.of_partition.links_lost.inc_by(1);
     }
 
     fn tick(&self) {
@@ -318,7 +326,7 @@ impl Cluster {
             core.tick(Instant::now());
             (core.take_not_replicated(), core.live_nodes())
         });
-        self.metrics.cluster.events_not_replicated.inc_by(not_replicated);
+        self.of_partition.events_not_replicated.inc_by(not_replicated);
         self.metrics.cluster.nodes.set(self.partition.index, live_nodes);
         self.queue_shrunk.notify_waiters();
     }
@@ -336,16 +344,6 @@ impl Cluster {
         if let Err(invalid) = self.act(|core| core.message(topic, payload, now)) {
             self.report_dropped(invalid, topic);
         }
-    }
-}
-
-/// Shows the new value of one partition in a gauge that adds up all of them.
-fn show(gauge: &Gauge, shown: &AtomicU64, value: u64) {
-    let before = shown.swap(value, Ordering::Relaxed);
-    match value.cmp(&before) {
-        std::cmp::Ordering::Greater => drop(gauge.inc_by(value - before)),
-        std::cmp::Ordering::Less => drop(gauge.dec_by(before - value)),
-        std::cmp::Ordering::Equal => {}
     }
 }
 

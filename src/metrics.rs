@@ -32,7 +32,7 @@ mod webhooks;
 pub use api::{AnswerCounters, ApiMetrics};
 pub use apps::{AppFamilies, AppMetrics, AppTotals};
 pub use channel_auth::{AuthResult, ChannelAuthMetrics};
-pub use cluster::ClusterMetrics;
+pub use cluster::{ClusterMetrics, PartitionCounter, PartitionGauge, PartitionMetrics};
 pub use conditions::{Condition, Conditions, Severity};
 pub use configuration::ConfigurationMetrics;
 pub use declare::Gauge;

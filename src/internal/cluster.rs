@@ -80,9 +80,19 @@ struct Link {
     round_trip_p50_ms: Option<f64>,
     pending_requests: u64,
     queue_bytes: u64,
+    losses: LinkLosses,
 }
 
-/// Since the start of the node, as its metrics count.
+/// Of one partition, since the start of the node.
+#[derive(Debug, Serialize, Deserialize)]
+struct LinkLosses {
+    events_missed: u64,
+    possible_gaps: u64,
+    events_not_replicated: u64,
+    links_lost: u64,
+}
+
+/// Of all partitions, since the start of the node, as its metrics count.
 #[derive(Debug, Serialize, Deserialize)]
 struct Losses {
     events_missed: u64,
@@ -194,7 +204,7 @@ impl InternalApi {
     }
 
     fn link(&self, cluster: &Cluster) -> Link {
-        let facts = cluster.link_facts();
+        let (facts, losses) = (cluster.link_facts(), cluster.partition_metrics());
         let (software, version, role, replicas) = match facts.peer {
             None => (None, None, None, None),
             Some(peer) => (Some(peer.software), Some(peer.version), peer.role, Some(peer.replicas)),
@@ -216,6 +226,12 @@ impl InternalApi {
             round_trip_p50_ms: self.timeline.last_minute().redis.quantile_ms(0.5),
             pending_requests: cluster.pending_requests(),
             queue_bytes: cluster.queue_bytes(),
+            losses: LinkLosses {
+                events_missed: losses.events_missed.get(),
+                possible_gaps: losses.possible_gaps.get(),
+                events_not_replicated: losses.events_not_replicated.get(),
+                links_lost: losses.links_lost.get(),
+            },
         }
     }
 }

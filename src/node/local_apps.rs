@@ -122,7 +122,7 @@ impl LocalApps {
                 app.activity.delivered_frame(name, broadcast.plain(), except, subscribers);
             }
             ChannelEffect::CacheEvent(frame) => hub.cache_event(name, frame, Instant::now()),
-            ChannelEffect::Missed(missed) => self.report_missed(hub, name, missed),
+            ChannelEffect::Missed(missed) => report_missed(hub, name, missed),
         }
     }
 
@@ -132,25 +132,23 @@ impl LocalApps {
         app.peer_log.subscription_refused(socket, name.as_str(), &error, None);
         send_refusal(&app.hub, socket, name.as_str(), &error);
     }
+}
 
-    /// Counts and logs events that this node missed, and sends the subscribers the app's gap event.
-    fn report_missed(&self, hub: &Hub, name: &ChannelName, missed: MissedEvents) {
-        let settings = hub.app();
-        let app = &settings.id;
-        let events = match missed {
-            MissedEvents::Events(events) => {
-                self.metrics.cluster.events_missed.inc_by(events);
-                tracing::warn!(app, channel = %name, events, "events of other nodes were lost on the way to this one: check the network to Redis, or set cluster.transport to streams");
-                Some(events)
-            }
-            MissedEvents::Unknown => {
-                self.metrics.cluster.possible_gaps.inc();
-                tracing::warn!(app, channel = %name, "events of other nodes may have been lost on the way to this one: check whether Redis lost data or was away");
-                None
-            }
-        };
-        hub.deliver_gap_event(name, events);
-    }
+/// Logs events that this node missed, which its cluster has counted, and sends the subscribers the app's gap event.
+fn report_missed(hub: &Hub, name: &ChannelName, missed: MissedEvents) {
+    let settings = hub.app();
+    let app = &settings.id;
+    let events = match missed {
+        MissedEvents::Events(events) => {
+            tracing::warn!(app, channel = %name, events, "events of other nodes were lost on the way to this one: check the network to Redis, or set cluster.transport to streams");
+            Some(events)
+        }
+        MissedEvents::Unknown => {
+            tracing::warn!(app, channel = %name, "events of other nodes may have been lost on the way to this one: check whether Redis lost data or was away");
+            None
+        }
+    };
+    hub.deliver_gap_event(name, events);
 }
 
 /// The frames that precede everything else a new subscriber receives.

@@ -9,20 +9,20 @@ use crate::harness::server::REVERB_APP;
 use crate::harness::{Folder, Program, TestCluster, TestServer, TestSocket, eventually};
 
 /// Enough that each partition has some.
-const CHANNELS: usize = 24;
+pub(crate) const CHANNELS: usize = 24;
 
-fn names() -> Vec<String> {
+pub(crate) fn names() -> Vec<String> {
     (0..CHANNELS).map(|number| format!("presence-{number:02}")).collect()
 }
 
-fn toml(urls: &[&str], partitions: usize) -> String {
+pub(crate) fn toml(urls: &[&str], partitions: usize) -> String {
     format!(
         "cluster.urls = {urls:?}\ncluster.partitions = {partitions}\ninternal.listen = [\"127.0.0.1:0\"]\n{REVERB_APP}"
     )
 }
 
 /// One socket of each node in all channels, which has read the joins of the others.
-async fn in_all(cluster: &TestCluster) -> Vec<TestSocket> {
+pub(crate) async fn in_all(cluster: &TestCluster) -> Vec<TestSocket> {
     let mut sockets = in_channels(cluster, &names()).await;
     let nodes = cluster.nodes.len();
     for name in names() {
@@ -49,7 +49,7 @@ async fn members(node: &TestServer, name: &str, count: usize) {
 }
 
 /// The channels whose keys a Redis has.
-async fn on(redis: &TestRedis, cluster: &TestCluster) -> Vec<String> {
+pub(crate) async fn on(redis: &TestRedis, cluster: &TestCluster) -> Vec<String> {
     let keys: Vec<String> = redis.ask(&["KEYS", &format!("{}:*:members", cluster.prefix)]).await;
     let has = |name: &String| keys.iter().any(|key| key.contains(&**name));
     names().into_iter().filter(has).collect()
@@ -60,7 +60,7 @@ async fn ready(node: &TestServer) -> Value {
 }
 
 /// Waits for an event on the way to a socket; what else arrives is no leave.
-async fn assert_receives(socket: &mut TestSocket, data: &str) {
+pub(crate) async fn assert_receives(socket: &mut TestSocket, data: &str) {
     loop {
         let received = socket.receive_json().await;
         assert_ne!(received["event"], "pusher_internal:member_removed", "{received}");
@@ -140,6 +140,21 @@ async fn a_redis_that_is_away_takes_only_its_own_partitions() {
             }
         }
     }
+    assert_losses_are_by_partition(&cluster).await;
+}
+
+/// The losses of the partitions whose Redis ended are theirs.
+async fn assert_losses_are_by_partition(cluster: &TestCluster) {
+    let view = cluster.nodes[0].internal("/internal/v1/cluster").await.json();
+    for shown in view["nodes"].as_array().unwrap() {
+        let lost = |link: &Value| link["losses"]["links_lost"].as_u64().unwrap();
+        let lost: Vec<u64> = shown["links"].as_array().unwrap().iter().map(lost).collect();
+        assert!(lost[3] > 0 && lost[4] > 0, "{shown}");
+        assert_eq!(shown["losses"]["links_lost"], lost.iter().sum::<u64>(), "{shown}");
+    }
+    // A busy machine may cut other links, but none as surely as those of the Redis that ended.
+    let lost = "resound_cluster_partition_links_lost_total{partition=\"3\"}";
+    assert!(cluster.nodes.iter().all(|node| node.metric(lost) >= 1.0));
 }
 
 /// What a node needs at its start is the Redis of a partition for this partition, and nothing for the others.

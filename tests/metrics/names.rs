@@ -33,7 +33,7 @@ async fn exposition() -> String {
     let server = TestServer::with_app(keys).await;
     server.backend().trigger("orders", "news", "{}").await;
     // A node of a cluster shows it for each of its partitions.
-    server.metrics.cluster.show_partition(0, true);
+    server.metrics.cluster.of_partition(0);
     server.metrics.text()
 }
 
@@ -170,7 +170,7 @@ async fn the_table_has_a_row_for_each_metric() {
         rows.push(format!("| `{name}` | {kind} | {labels} | {} |", help.trim_end_matches('.')));
     }
     let guide = fs::read_to_string(TABLE).unwrap();
-    let (_, table) = guide.split_once("|---|---|---|---|\n").unwrap();
+    let (_, table) = guide.split_once("| Counts |\n|---|---|---|---|\n").unwrap();
     let found: Vec<&str> = table.lines().take_while(|line| line.starts_with('|')).collect();
     assert!(found == rows, "the table of {TABLE} must be:\n{}\n", rows.join("\n"));
 }
@@ -213,6 +213,49 @@ async fn alerts_name_what_a_server_exposes() {
     }
     assert!(problems.is_empty(), "\n{}", problems.join("\n"));
     assert!(alerts > 20, "{alerts} alerts were found");
+}
+
+/// The value behind a key of a rule, up to the end of its line or its braces.
+fn of_rule<'a>(rule: &'a str, key: &str) -> Option<&'a str> {
+    let (_, rest) = rule.split_once(&format!("{key}: "))?;
+    rest.split(['\n', '}']).next()
+}
+
+#[test]
+fn the_table_has_a_row_for_each_alert() {
+    let rules = fs::read_to_string(RULES).unwrap();
+    let row = |rule: &str| {
+        let name = rule.lines().next().unwrap();
+        let time = of_rule(rule, "\n        for").unwrap_or("–");
+        format!("| `{name}` | {} | {time} |", of_rule(rule, "severity").unwrap())
+    };
+    let expected: Vec<String> = rules.split("      - alert: ").skip(1).map(row).collect();
+    let guide = fs::read_to_string(TABLE).unwrap();
+    let (_, table) = guide.split_once("| Raised when |\n|---|---|---|---|\n").unwrap();
+    let rows: Vec<&str> = table.lines().take_while(|line| line.starts_with('|')).collect();
+    let found: Vec<String> = rows
+        .iter()
+        .map(|row| row.splitn(5, '|').take(4).collect::<Vec<_>>().join("|") + "|")
+        .collect();
+    assert!(found == expected, "the table of {TABLE} must begin with:\n{}", expected.join("\n"));
+    assert!(rows.iter().all(|row| row.split('|').nth(4).unwrap().len() > 20), "{rows:?}");
+}
+
+/// Grafana shows panels with the same id, or at the same place, in an order of its own.
+#[test]
+fn panels_have_ids_of_their_own_and_do_not_overlap() {
+    let dashboard: Value = serde_json::from_str(&fs::read_to_string(DASHBOARD).unwrap()).unwrap();
+    let panels = dashboard["panels"].as_array().unwrap();
+    let (mut ids, mut places) = (BTreeSet::new(), BTreeSet::new());
+    for panel in panels {
+        assert!(ids.insert(panel["id"].as_u64().unwrap()), "{panel}");
+        let of = |side: &str| panel["gridPos"][side].as_u64().unwrap();
+        for (x, y) in (0..of("w")).flat_map(|x| (0..of("h")).map(move |y| (x, y))) {
+            assert!(places.insert((of("x") + x, of("y") + y)), "{} overlaps", panel["title"]);
+        }
+        assert!(of("x") + of("w") <= 24, "{} is too wide", panel["title"]);
+    }
+    assert!(panels.len() > 40, "{} panels were found", panels.len());
 }
 
 #[test]

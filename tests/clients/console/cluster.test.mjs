@@ -110,6 +110,32 @@ describe('the page Cluster of two nodes with three partitions on a Redis Cluster
     await tab.show('cluster');
     await until(async () => (await nodes.getByText('Well').count()) === 2, 'both nodes again', 60_000);
     assert.equal(await tab.page.getByText('Redis of partition').count(), 0);
+    const lost = rowsOf(tab, 'What was lost').filter({ hasText: 'Links lost' });
+    const cell = (name) => lost.locator(`td[data-label="${name}"]`).innerText();
+    assert.match(await cell('In partition'), /^1: \d+$/m);
+    const sum = (text) => [...text.matchAll(/: (\d+)/g)].reduce((all, [, one]) => all + Number(one), 0);
+    assert.deepEqual([sum(await cell('In partition')), sum(await cell('At node'))], Array(2).fill(Number(await cell('Count'))));
+    await tab.checkAxe();
+    await tab.checkNarrow();
+    await tab.screenshots('cluster-partition-back');
+  });
+
+  test('has one sentence for all partitions of a Redis that is away', async (t) => {
+    const tab = await world.open(t, { page: 'overview' });
+    await tab.page.route('**/internal/v1/cluster', async (route) => {
+      const real = await route.fetch();
+      const view = await real.json();
+      const [node] = view.nodes;
+      const [link] = node.links;
+      const away = { ...link, state: 'away', cause: 'nothing listens there', for_ms: 5000 };
+      const links = Array.from({ length: 8 }, (_, partition) => ({ ...([0, 1, 2, 5].includes(partition) ? away : link), partition }));
+      links[7] = { ...away, partition: 7, cause: 'it answers too late' };
+      await route.fulfill({ response: real, json: { ...view, nodes: [{ ...node, links }] } });
+    });
+    await tab.show('cluster');
+    await tab.untilText(`Redis of partitions 0–2, 5 is away from node ${(await world.node.api('/cluster')).body.nodes[0].node} since 5 s: nothing listens there. The node serves its own sockets in the channels of these partitions.`);
+    await tab.untilText(/Redis of partition 7 is away from node [0-9a-f]{16} since 5 s: it answers too late\. The node serves its own sockets in the channels of this partition\./);
+    assert.equal(await tab.page.getByText(/^Redis of partition/).count(), 2);
   });
 });
 

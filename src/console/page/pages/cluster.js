@@ -13,26 +13,28 @@ import { table } from '../table.js';
 /**
  * @typedef {{ partition?: number, address: string, state: 'connected' | 'away', for_ms: number, reconnects: number, cause: string | null,
  *   software: string | null, version: string | null, role: string | null, replicas: number | null,
- *   round_trip_last_ms: number | null, round_trip_p50_ms: number | null, pending_requests: number, queue_bytes: number }} Link
+ *   round_trip_last_ms: number | null, round_trip_p50_ms: number | null, pending_requests: number, queue_bytes: number, losses?: Counts }} Link
  */
 /** @typedef {Link & { node: string, partition: number, of: number }} LinkRow */
 /** @typedef {{ about: string, app?: string, nodes: string[], sentence: string }} Disagreement */
 /** @typedef {{ reason: string, count: number, sentence: string }} Dropped */
-/** @typedef {{ events_missed: number, possible_gaps: number, events_not_replicated: number, links_lost: number, invalid_messages: Dropped[] }} Losses */
+/** @typedef {{ events_missed: number, possible_gaps: number, events_not_replicated: number, links_lost: number }} Counts Of a node, or of one partition there. */
+/** @typedef {Counts & { invalid_messages: Dropped[] }} Losses */
 /**
  * @typedef {{ node: string, version: string, up_for_ms: number, sockets: number, prefix: string, transport: string, lease_ms: number,
  *   last_heartbeat_ago_ms: number | null, links: Link[], losses: Losses, disagreements: Disagreement[] }} NodeView
  */
 /** @typedef {{ now_ms: number, state: 'off' | 'connected' | 'away', nodes: NodeView[], leases: Lease[] | null, other_nodes?: { answered: number, missing: number | null } }} ClusterView */
 /** @typedef {{ name: string, view: NodeView | null, lease: Lease | null, isThis: boolean, isAnswered: boolean, isAsked: boolean }} NodeRow */
-/** @typedef {{ cause: string, title: string, means: string, count: number, nodes: string[] }} Loss */
+/** @typedef {{ cause: string, title: string, means: string, count: number, nodes: string[], partitions: string[] }} Loss */
+/** @typedef {{ node: string, partitions: number[], of: number, for_ms: number, cause: string | null }} Outage Links of one node that are away for one reason. */
 
 const EVERY_MS = 2000;
 
 /** What starts a cluster, in the configuration and in a Laravel `.env`. */
 const EXAMPLE = '[cluster]\nenabled = true\nurl = "redis://127.0.0.1:6379"';
 
-/** @type {{ cause: 'events_missed' | 'possible_gaps' | 'events_not_replicated' | 'links_lost', title: string, means: string }[]} */
+/** @type {{ cause: keyof Counts, title: string, means: string }[]} */
 const LOSSES = [
   { cause: 'links_lost', title: 'Links lost', means: 'The connection to Redis ended, or Redis did not answer in time. The log has each cause.' },
   { cause: 'events_missed', title: 'Events missed', means: 'Events of other nodes that did not arrive, by the numbers of their channels. With cluster.transport = "streams" a node reads them again.' },
@@ -45,13 +47,13 @@ export const page = {
   title: 'Cluster',
   render(root) {
     const [failed, causes, head, body] = [h('div', { role: 'alert' }), h('div', { class: 'stack' }), h('div'), h('div', { class: 'stack' })];
-    const [nodes, losses, inputs] = [nodeTable(), lossTable(), redisInputs()];
-    const linkBox = h('div');
-    /** @type {ReturnType<typeof linkTable> | null} */
-    let links = null;
+    const [nodes, inputs] = [nodeTable(), redisInputs()];
+    const [linkBox, lossBox] = [h('div'), h('div')];
+    /** Known once the number of partitions is. @type {{ links: ReturnType<typeof linkTable>, losses: ReturnType<typeof lossTable> } | null} */
+    let tables = null;
     const disagreements = h('ul', { class: 'disagreements' });
     const missing = h('p', { class: 'soft' });
-    const parts = [section('Nodes', nodes.element, missing), section('Redis', linkBox), section('Agreement', disagreements), section('Losses', h('p', { class: 'soft' }, 'Since the start of each node.'), losses.element)];
+    const parts = [section('Nodes', nodes.element, missing), section('Redis', linkBox), section('Agreement', disagreements), section('Losses', h('p', { class: 'soft' }, 'Since the start of each node.'), lossBox)];
     /** What each node reported last, for while it cannot be asked. @type {Map<string, NodeView>} */
     const known = new Map();
     let isShown = false;
@@ -68,16 +70,18 @@ export const page = {
       const rows = nodeRows(view, known);
       merge(head, summary(view, rows));
       const all = linkRows(view.nodes);
-      keyed(causes, all.filter(({ state }) => state === 'away'), linkKey, (link) => notice('bad', awaySentence(link)), (element, link) => write(element, awaySentence(link)));
+      keyed(causes, outages(all), outageKey, (one) => notice('bad', awaySentence(one)), (element, one) => write(element, awaySentence(one)));
       nodes.update(rows);
       write(missing, notAsked(view));
-      if (!links) {
-        links = linkTable(all.some(({ of }) => of > 1));
-        linkBox.append(links.element);
+      if (!tables) {
+        const hasPartitions = all.some(({ of }) => of > 1);
+        tables = { links: linkTable(hasPartitions), losses: lossTable(hasPartitions) };
+        linkBox.append(tables.links.element);
+        lossBox.append(tables.losses.element);
       }
-      links.update(all);
+      tables.links.update(all);
       showDisagreements(disagreements, view);
-      losses.update(lossRows(view.nodes));
+      tables.losses.update(lossRows(view.nodes, all));
     }
 
     root.append(failed, causes, inputs.causes, head, body, inputs.element);
@@ -142,10 +146,48 @@ function linkRows(nodes) {
 /** @param {LinkRow} link */
 const linkKey = ({ node, partition }) => `${node} ${partition}`;
 
-/** @param {LinkRow} link */
-function awaySentence(link) {
-  const [away, whose] = link.of > 1 ? [`Redis of partition ${link.partition} is away`, 'its own sockets in the channels of this partition'] : ['Redis is away', 'its own sockets'];
-  return `${away} from node ${link.node} since ${duration(link.for_ms)}${link.cause ? `: ${link.cause}` : ''}. The node serves ${whose}.`;
+/**
+ * A Redis that is away takes all of its partitions from a node: one sentence has them.
+ * @param {LinkRow[]} links
+ * @returns {Outage[]}
+ */
+function outages(links) {
+  /** @type {Map<string, Outage>} */
+  const all = new Map();
+  for (const { node, partition, of, state, address, for_ms: ms, cause } of links) {
+    if (state !== 'away') continue;
+    const key = JSON.stringify([node, address, cause]);
+    const known = all.get(key);
+    if (!known) all.set(key, { node, partitions: [partition], of, for_ms: ms, cause });
+    else {
+      known.partitions.push(partition);
+      known.for_ms = Math.max(known.for_ms, ms);
+    }
+  }
+  return [...all.values()];
+}
+
+/** @param {Outage} outage */
+const outageKey = ({ node, partitions }) => `${node} ${partitions[0]}`;
+
+/** @param {Outage} outage */
+function awaySentence({ node, partitions, of, for_ms: ms, cause }) {
+  const why = cause ? `: ${cause}` : '';
+  if (of === 1) return `Redis is away from node ${node} since ${duration(ms)}${why}. The node serves its own sockets.`;
+  const [which, whose] = partitions.length === 1 ? [`partition ${partitions[0]}`, 'this partition'] : [`partitions ${spans(partitions)}`, 'these partitions'];
+  return `Redis of ${which} is away from node ${node} since ${duration(ms)}${why}. The node serves its own sockets in the channels of ${whose}.`;
+}
+
+/** Numbers that rise, in short: `0–2, 5`. @param {number[]} numbers */
+function spans(numbers) {
+  /** @type {[number, number][]} */
+  const all = [];
+  for (const one of numbers) {
+    const last = all[all.length - 1];
+    if (last?.[1] === one - 1) last[1] = one;
+    else all.push([one, one]);
+  }
+  return all.map(([from, to]) => (from === to ? `${from}` : `${from}–${to}`)).join(', ');
 }
 
 /** @param {ClusterView} view */
@@ -245,25 +287,46 @@ function showDisagreements(list, { state, nodes: [own, ...others] }) {
 
 /**
  * @param {NodeView[]} nodes
+ * @param {LinkRow[]} links
  * @returns {Loss[]}
  */
-function lossRows(nodes) {
+function lossRows(nodes, links) {
   const of = (/** @type {(losses: Losses) => number} */ count) => {
     const some = nodes.filter(({ losses }) => count(losses) > 0);
     return { count: some.reduce((sum, { losses }) => sum + count(losses), 0), nodes: some.map(({ node, losses }) => (some.length > 1 ? `${node}: ${number(count(losses))}` : node)) };
   };
   const dropped = new Map(nodes.flatMap(({ losses }) => losses.invalid_messages.map((one) => [one.reason, one.sentence])));
-  const counted = LOSSES.map(({ cause, title, means }) => ({ cause, title, means, ...of((losses) => losses[cause]) }));
+  const counted = LOSSES.map(({ cause, title, means }) => ({ cause, title, means, ...of((losses) => losses[cause]), partitions: byPartition(links, cause) }));
   const invalid = [...dropped].map(([reason, sentence]) => ({
     cause: reason,
     title: `Messages dropped: ${reason.replaceAll('_', ' ')}`,
     means: `${sentence.charAt(0).toUpperCase()}${sentence.slice(1)}.`,
     ...of(({ invalid_messages: all }) => all.find((one) => one.reason === reason)?.count ?? 0),
+    // Whose topic it came on is not counted.
+    partitions: [],
   }));
   return [...counted, ...invalid];
 }
 
-function lossTable() {
+/**
+ * What all nodes lost in each partition, where they lost something.
+ * @param {LinkRow[]} links
+ * @param {keyof Counts} cause
+ */
+function byPartition(links, cause) {
+  /** @type {Map<number, number>} */
+  const sums = new Map();
+  for (const { partition, losses } of links) {
+    const count = losses?.[cause] ?? 0;
+    if (count > 0) sums.set(partition, (sums.get(partition) ?? 0) + count);
+  }
+  return [...sums].map(([partition, count]) => `${partition}: ${number(count)}`);
+}
+
+/** @param {boolean} hasPartitions */
+function lossTable(hasPartitions) {
+  /** @type {import('../table.js').Column<Loss>[]} */
+  const partition = hasPartitions ? [{ title: 'In partition', cell: ({ partitions }) => places(partitions), mono: true }] : [];
   /** @type {import('../table.js').TableOptions<Loss>} */
   const options = {
     caption: 'What was lost',
@@ -272,9 +335,15 @@ function lossTable() {
     columns: [
       { title: 'Cause', cell: ({ title }) => h('span', { class: 'at-node' }, title) },
       { title: 'Count', cell: ({ count }) => (count > 0 ? h('strong', { class: 'lost' }, number(count)) : '0'), numeric: true },
-      { title: 'At node', cell: ({ nodes }) => (nodes.length > 0 ? h('span', null, nodes.map((one) => h('span', { class: 'at-node' }, one))) : '–'), mono: true },
+      { title: 'At node', cell: ({ nodes }) => places(nodes), mono: true },
+      ...partition,
       { title: 'What it means', cell: ({ means }) => h('span', { class: 'means' }, means) },
     ],
   };
   return table(options);
+}
+
+/** Each on a line of its own. @param {string[]} all */
+function places(all) {
+  return all.length > 0 ? h('span', null, all.map((one) => h('span', { class: 'at-node' }, one))) : '–';
 }
