@@ -81,6 +81,7 @@ fn connect(redis: &Redis, runtime: &Runtime, node: u64) -> anyhow::Result<RedisC
     let port = redis.port();
     let config = RedisConfig {
         address: RedisAddress::Tcp { host: "127.0.0.1".to_owned(), port, tls: false },
+        place: None,
         username: None,
         password: None,
         sentinel_username: None,

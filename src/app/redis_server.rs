@@ -13,6 +13,8 @@ use super::secret::Secret;
 pub struct RedisConfig {
     /// Where it is.
     pub address: RedisAddress,
+    /// Its place in `cluster.urls`, from 0; `None` if another key names it.
+    pub place: Option<usize>,
     /// `None`: the default user of Redis.
     pub username: Option<String>,
     /// `None`: Redis requires none.
@@ -28,6 +30,13 @@ pub struct RedisConfig {
     pub ca: Option<Vec<u8>>,
     /// Where nodes of a Redis Cluster are reached that announce another address.
     pub node_addresses: NodeAddresses,
+}
+
+impl RedisConfig {
+    /// What names one of a list: `cluster.urls[1]`.
+    pub fn listed_as(&self) -> Option<String> {
+        self.place.map(|place| format!("cluster.urls[{place}]"))
+    }
 }
 
 /// Where Redis is. Shown without credentials, which it does not have.

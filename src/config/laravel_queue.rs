@@ -89,6 +89,7 @@ pub(super) fn laravel_queue(values: Values<'_>) -> Result<LaravelQueue, ConfigEr
     let secret = |text: Option<String>| text.map(|text| Secret::new(&text));
     let redis = RedisConfig {
         address: parsed.address,
+        place: None,
         username: parsed.username,
         password: secret(password),
         sentinel_username: parsed.sentinel_username,

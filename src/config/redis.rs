@@ -89,6 +89,7 @@ impl RedisConfig {
             database,
             ca: certificates(&at("ca_file"), &url.address, WITH_TLS)?,
             address: url.address,
+            place: None,
             node_addresses: NodeAddresses::default(),
         })
     }
@@ -105,6 +106,7 @@ impl RedisConfig {
             database: parts.database.unwrap_or_default(),
             ca: certificates(ca_file, &parts.address, "begin the url with rediss://")?,
             address: parts.address,
+            place: None,
             node_addresses: NodeAddresses::default(),
         })
     }

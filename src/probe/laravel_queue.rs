@@ -8,7 +8,7 @@ use redis::RedisError;
 use redis::aio::MultiplexedConnection;
 
 use crate::config::RedisConfig;
-use crate::redis_connection::{Connector, LinkError, LinkPhase};
+use crate::redis_connection::{Connector, KeyNames, LinkError, LinkPhase};
 
 /// Between two looks at jobs that wait. A worker that has work takes the next job at once; one that had none sleeps
 /// for three seconds.
@@ -60,7 +60,8 @@ pub async fn watch_queue(
     names: &[String],
     limit: Duration,
 ) -> Result<QueueState, String> {
-    let mut connector = Connector::new(redis, "").map_err(|error| error.to_string())?;
+    let mut connector =
+        Connector::named(redis, "", KeyNames::Laravel).map_err(|error| error.to_string())?;
     let watched = async {
         for name in names {
             // In a Redis Cluster each name may be on another node.

@@ -10,7 +10,7 @@ use redis::aio::MultiplexedConnection;
 use redis::{InfoDict, RedisError};
 
 use crate::config::RedisConfig;
-use crate::redis_connection::{Connector, KeySpace, LinkError, LinkPhase, ServerInfo};
+use crate::redis_connection::{Connector, KeyNames, KeySpace, LinkError, LinkPhase};
 
 /// Answers whose time is measured.
 const ANSWERS: usize = 3;
@@ -50,43 +50,49 @@ pub async fn ask_redis(
     needed: RedisUse<'_>,
     limit: Duration,
 ) -> Result<RedisFacts, String> {
-    let prefix = match needed {
-        RedisUse::Cluster(prefix) => prefix,
-        RedisUse::Laravel => "",
+    let connector = match needed {
+        RedisUse::Cluster(prefix) => Connector::new(redis, prefix),
+        RedisUse::Laravel => Connector::named(redis, "", KeyNames::Laravel),
     };
-    let address = redis.address.to_string();
-    let mut connector = Connector::new(redis, prefix).map_err(|error| error.to_string())?;
+    let mut connector = connector.map_err(|error| error.to_string())?;
     let asked = async {
-        // Of a Redis Cluster, the node that has the keys.
-        let guard = KeySpace::of_redis_cluster(prefix).guard();
         let mut connection = match needed {
-            RedisUse::Cluster(_) => {
-                connector.connect_to_owner(&guard, limit, || |_| Ok(())).await?
-            }
+            RedisUse::Cluster(prefix) => connect_as_node(&mut connector, prefix, limit).await?,
             RedisUse::Laravel => connector.connect(limit, |_| Ok(())).await?,
         };
-        facts(&mut connection, address, needed).await
+        facts(&mut connection, redis.address.to_string()).await
     };
-    match tokio::time::timeout(limit, asked).await {
-        Ok(Ok(facts)) => Ok(facts),
-        Ok(Err(error)) => Err(connector.explain(&error, LinkPhase::Connecting)),
-        Err(_) => Err(format!("no answer came within {} ms", limit.as_millis())),
-    }
+    let error = match tokio::time::timeout(limit, asked).await {
+        Ok(Ok(facts)) => return Ok(facts),
+        Ok(Err(error)) => error,
+        // Each step may take as long as all of them.
+        Err(_) => LinkError::Redis(std::io::Error::from(std::io::ErrorKind::TimedOut).into()),
+    };
+    Err(connector.explain(&error, LinkPhase::Connecting))
+}
+
+/// A connection over which a node could work: it is tried.
+async fn connect_as_node(
+    connector: &mut Connector,
+    prefix: &str,
+    limit: Duration,
+) -> Result<MultiplexedConnection, LinkError> {
+    // Of a Redis Cluster, the node that has the keys.
+    let guard = KeySpace::of_redis_cluster(prefix).guard();
+    let (mut connection, server) =
+        connector.connect_introduced(&guard, limit, || |_| Ok(())).await?;
+    connector.check(&server)?;
+    use_as_node(&mut connection, &server.names(prefix)).await?;
+    Ok(connection)
 }
 
 async fn facts(
     connection: &mut MultiplexedConnection,
     address: String,
-    needed: RedisUse<'_>,
 ) -> Result<RedisFacts, LinkError> {
     let info: InfoDict = redis::cmd("INFO").arg("server").query_async(connection).await?;
     let version: String = info.get("redis_version").unwrap_or_default();
     let memory: InfoDict = redis::cmd("INFO").arg("memory").query_async(connection).await?;
-    if let RedisUse::Cluster(prefix) = needed {
-        let server = ServerInfo::new(info);
-        server.check()?;
-        use_as_node(connection, &server.names(prefix)).await?;
-    }
     Ok(RedisFacts {
         address,
         version,

@@ -41,7 +41,7 @@ enum Route {
 impl Connector {
     /// A connector that `[cluster]` configures, for a user whose keys and topics begin with `prefix`.
     pub(crate) fn new(redis: &RedisConfig, prefix: &str) -> Result<Self, RedisError> {
-        Self::named(redis, prefix, KeyNames::Cluster)
+        Self::named(redis, prefix, KeyNames::of_cluster(redis))
     }
 
     /// The same with the keys that configure it.

@@ -21,15 +21,19 @@ impl RedisUser<'_> {
         let words = match &right {
             Right::Command(Some(command)) => format!("+{command}"),
             Right::Command(None) => "+COMMAND, for the command that ACL LOG shows there".to_owned(),
-            Right::Keys if keys == KeyNames::Url => format!("~{prefix}*"),
-            Right::Topics if keys != KeyNames::Cluster => format!("&{prefix}*"),
+            Right::Keys if matches!(keys, KeyNames::Url | KeyNames::Laravel) => {
+                format!("~{prefix}*")
+            }
+            Right::Topics if !keys.are_of_cluster() => format!("&{prefix}*"),
             Right::Keys => format!("~{prefix}:* ~{prefix}{{*"),
             Right::Topics => format!("&{prefix}:* &{prefix}{{*"),
         };
         let rights = match keys {
-            KeyNames::Cluster => " (config/README.md lists all rights of a node)",
+            KeyNames::Cluster | KeyNames::Listed(_) => {
+                " (config/README.md lists all rights of a node)"
+            }
             KeyNames::Input => " (config/README.md lists all rights of an input)",
-            KeyNames::Url => "",
+            KeyNames::Url | KeyNames::Laravel => "",
         };
         Some(format!("run ACL SETUSER {name} {words}{rights}"))
     }

@@ -96,6 +96,7 @@ mod tests {
     fn queue() -> LaravelQueue {
         let redis = RedisConfig {
             address: RedisAddress::Unix("/run/redis.sock".into()),
+            place: None,
             username: None,
             password: None,
             sentinel_username: None,

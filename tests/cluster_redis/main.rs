@@ -41,3 +41,4 @@ mod tls;
 mod topics;
 mod traces;
 mod urls;
+mod urls_of_kinds;

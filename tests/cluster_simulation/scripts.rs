@@ -55,6 +55,7 @@ impl Both {
         let address = RedisAddress::Tcp { host, port: redis.port, tls };
         let config = RedisConfig {
             address,
+            place: None,
             username: None,
             password: None,
             sentinel_username: None,

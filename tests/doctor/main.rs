@@ -15,6 +15,7 @@ mod network;
 mod nginx;
 mod pages;
 mod queue;
+mod redis_list;
 mod setups;
 mod twelve;
 mod ways;

@@ -108,7 +108,7 @@ impl Served {
         Self::with("").await
     }
 
-    async fn with(lines: &str) -> Self {
+    pub(crate) async fn with(lines: &str) -> Self {
         Self::by(Command::new(env!("CARGO_BIN_EXE_resound")), lines).await
     }
 

@@ -100,6 +100,7 @@ fn one(
         database: url.database.unwrap_or_default(),
         ca: None,
         address: url.address,
+        place: Some(at),
         node_addresses: NodeAddresses::default(),
     })
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::join_all;
 
+use crate::config::RedisConfig;
 use crate::doctor::check::{Method, SetupCheck};
 use crate::doctor::destinations::RedisDestination;
 use crate::doctor::finding::{CheckOutcome, Finding, Remedy};
@@ -23,6 +24,7 @@ pub(super) const CHECKS: [SetupCheck; 2] = [
         looks_at: "`[cluster]`, or `REVERB_SCALING_ENABLED` and `REDIS_*`: a connection with the rights of a node",
         says: &[
             "The Redis of the cluster cannot be used: …",
+            "The Redis of cluster.urls[…] cannot be used: …",
             "Redis forgets keys of the cluster when its memory is full (…).",
             "Redis cuts nodes off from which … bytes wait.",
             "Redis takes … ms for an answer, and each event waits for one.",
@@ -61,16 +63,18 @@ pub(super) const CHECKS: [SetupCheck; 2] = [
 
 const NO_CLUSTER: &str = "no cluster is configured";
 
-/// What was found of all Redis. Of several, each finding has the address of its own.
+/// What was found of all Redis. Of a list, each finding has the key and the address of its own.
 fn combined(all: &[RedisDestination], outcomes: Vec<CheckOutcome>) -> CheckOutcome {
     let (mut findings, mut seen) = (Vec::new(), Vec::new());
     for (RedisDestination { redis, .. }, outcome) in all.iter().zip(outcomes) {
         match outcome {
-            CheckOutcome::Found(found) if all.len() > 1 => {
-                let address = redis.address.to_string();
-                findings.extend(found.into_iter().map(|one| one.seen(format!("of {address}"))));
+            CheckOutcome::Found(found) => {
+                let listed = redis.listed_as().map(|key| format!("{key}, {}", redis.address));
+                findings.extend(found.into_iter().map(|one| match &listed {
+                    Some(listed) => one.seen(listed.clone()),
+                    None => one,
+                }));
             }
-            CheckOutcome::Found(found) => findings.extend(found),
             CheckOutcome::Passed(facts) => seen.extend(facts),
             other => return other,
         }
@@ -86,25 +90,33 @@ async fn ask(destination: Option<&RedisDestination>, none: &str) -> CheckOutcome
         return CheckOutcome::Inapplicable(none.to_owned());
     };
     let needed = prefix.as_deref().map_or(RedisUse::Laravel, RedisUse::Cluster);
-    let facts = ask_redis(redis, needed, PROBE_LIMIT).await;
-    judge(needed, &redis.address.to_string(), &facts)
+    match ask_redis(redis, needed, PROBE_LIMIT).await {
+        Ok(facts) => judge(needed, &facts),
+        Err(cause) => CheckOutcome::Found(vec![unusable(redis, needed, &cause)]),
+    }
 }
 
-fn judge(needed: RedisUse<'_>, address: &str, facts: &Result<RedisFacts, String>) -> CheckOutcome {
-    let (whose, what) = match needed {
-        RedisUse::Cluster(_) => ("the cluster", "keys of the cluster"),
-        RedisUse::Laravel => ("Laravel", "jobs of Laravel"),
+fn unusable(redis: &RedisConfig, needed: RedisUse<'_>, cause: &str) -> Finding {
+    let listed = redis.listed_as();
+    let (whose, settings) = match (needed, &listed) {
+        (RedisUse::Laravel, _) => ("Laravel", "the settings of Redis".to_owned()),
+        (_, None) => ("the cluster", "the settings of Redis".to_owned()),
+        (_, Some(key)) => (&**key, format!("{key}, or the settings of that Redis")),
     };
-    let facts = match facts {
-        Ok(facts) => facts,
-        Err(cause) => {
-            let (cause, remedy) =
-                cause.split_once("; ").unwrap_or((cause, "the settings of Redis"));
-            let finding = Finding::fail(format!("The Redis of {whose} cannot be used: {cause}."))
-                .seen(address.to_owned())
-                .change(Remedy::advice(remedy.to_owned()));
-            return CheckOutcome::Found(vec![finding]);
-        }
+    let (cause, remedy) = cause.split_once("; ").unwrap_or((cause, &settings));
+    let finding = Finding::fail(format!("The Redis of {whose} cannot be used: {cause}."))
+        .change(Remedy::advice(remedy.to_owned()));
+    match listed {
+        // What was found of each of a list has its address already.
+        Some(_) => finding,
+        None => finding.seen(redis.address.to_string()),
+    }
+}
+
+fn judge(needed: RedisUse<'_>, facts: &RedisFacts) -> CheckOutcome {
+    let what = match needed {
+        RedisUse::Cluster(_) => "keys of the cluster",
+        RedisUse::Laravel => "jobs of Laravel",
     };
     let policy = &facts.maxmemory_policy;
     let mut findings = Vec::new();
