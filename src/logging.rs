@@ -22,6 +22,7 @@ mod line_limit;
 mod line_queue;
 mod log_losses;
 
+pub(crate) use line::is_unsafe;
 pub use log_losses::LogLosses;
 
 use line::LineStyle;

@@ -1,10 +1,12 @@
 //! Secrets that the set-up has, and texts without them.
 //!
-//! Owns the last look at every text: whatever a check quotes, a secret in it becomes its fingerprint.
+//! Owns the last look at every text: whatever a check quotes, a secret in it becomes its fingerprint, and a character
+//! that commands a terminal becomes its escape.
 
 use std::collections::BTreeSet;
 
 use crate::app::fingerprint;
+use crate::logging::is_unsafe;
 
 /// Shorter ones are parts of ordinary words; no check quotes a secret anyway.
 const SHORTEST_BYTES: usize = 4;
@@ -23,11 +25,29 @@ impl Redaction {
         Self(secrets)
     }
 
-    /// The text with fingerprints in the place of secrets.
+    /// The text with fingerprints in the place of secrets, and without what a terminal would obey.
     pub fn of_text(&self, text: &str) -> String {
         let found = self.0.iter().filter(|secret| text.contains(secret.as_str()));
-        found.fold(text.to_owned(), |text, secret| text.replace(secret, &fingerprint(secret)))
+        let text =
+            found.fold(text.to_owned(), |text, secret| text.replace(secret, &fingerprint(secret)));
+        escaped(text)
     }
+}
+
+/// The lines of a remedy and their indentation stay.
+fn escaped(text: String) -> String {
+    let is_kept = |letter: char| !is_unsafe(letter) || matches!(letter, '\n' | '\t');
+    if text.chars().all(is_kept) {
+        return text;
+    }
+    let mut escaped = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match is_kept(letter) {
+            true => escaped.push(letter),
+            false => escaped.extend(letter.escape_default()),
+        }
+    }
+    escaped
 }
 
 #[cfg(test)]
@@ -41,5 +61,14 @@ mod tests {
             redaction.of_text("a=app-secret b=app-secret-2 abc"),
             "a=sha256:6c904c51 b=sha256:94134003 abc"
         );
+    }
+
+    #[test]
+    fn no_text_commands_a_terminal() {
+        let text = "unix:///a\u{1b}[2J\u{202e}b\r\u{9b}31m";
+        let shown = r"unix:///a\u{1b}[2J\u{202e}b\r\u{9b}31m";
+        assert_eq!(Redaction::default().of_text(text), shown);
+        let remedy = "location / {\n\tproxy_pass http://127.0.0.1:8080;\n}";
+        assert_eq!(Redaction::default().of_text(remedy), remedy);
     }
 }

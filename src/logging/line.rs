@@ -183,6 +183,6 @@ impl fmt::Write for SafeText {
 }
 
 /// Whether a character may begin a line, command a terminal, or change the order in which text is shown.
-fn is_unsafe(letter: char) -> bool {
+pub(crate) fn is_unsafe(letter: char) -> bool {
     letter.is_control() || matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -147,6 +147,7 @@ const LAYERS: &[(&str, &[&str])] = &[
             "config",
             "dotenv",
             "internal",
+            "logging",
             "network_fault",
             "php_config",
             "probe",

@@ -162,6 +162,16 @@ export class ConsoleTab {
     }
   }
 
+  /** Fails if a text became an element, a script or an address. Markup in such a test sets `hacked`. */
+  async checkTextOnly() {
+    const found = await this.page.evaluate(() => ({
+      elements: [...document.querySelectorAll('img, iframe, object, embed, script:not([src]), svg:not(.icon):not([viewBox]), [onerror], [onload]')].map((one) => one.outerHTML),
+      links: [...document.querySelectorAll('a[href], form[action]')].map((one) => one.href ?? one.action).filter((href) => !href.startsWith(`${location.origin}${location.pathname}#`)),
+      hacked: window.hacked,
+    }));
+    assert.deepEqual(found, { elements: [], links: [], hacked: undefined });
+  }
+
   /** Fails if the page as a whole scrolls sideways at the width of a phone. */
   async checkNarrow() {
     const size = this.page.viewportSize();

@@ -105,6 +105,11 @@ class Server {
     return path;
   }
 
+  /** Writes the file again, as `apps` and `sections` are now; the process goes on with what it has read. */
+  writeConfiguration() {
+    this.#configuration();
+  }
+
   async #healthy() {
     try {
       const answer = await fetch(`${this.url}/up`, { headers: { connection: 'close' } });
