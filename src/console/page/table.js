@@ -1,6 +1,7 @@
 // @ts-check
-// Tables: sorted by a click on a heading, at most 500 rows, a row opens by its first cell. On narrow screens each row is a
-// small list. Where the rows come from is left to the pages.
+// Tables: sorted by a click on a heading, at most 5000 rows, a row opens by its first cell. Many rows are made in slices, one in
+// each frame, so that the page answers meanwhile. On narrow screens each row is a small list. Where the rows come from is left to
+// the pages.
 
 import { fill, h, merge, set, write } from './dom.js';
 
@@ -26,7 +27,12 @@ import { fill, h, merge, set, write } from './dom.js';
  * @property {(sorted: { column: number, down: boolean }) => void} [resort] The server sorts: called in place of sorting here.
  */
 
-const ROWS_MAX = 500;
+const ROWS_MAX = 5000;
+
+/** Rows that are made, changed or moved in one frame: with ten cells each that takes some milliseconds. */
+const SLICE = 200;
+
+const names = new Intl.Collator(undefined, { numeric: true });
 
 /**
  * A table, and what shows other rows in it.
@@ -40,7 +46,11 @@ export function table({ caption, columns, key, href, empty, sorted, resort }) {
   let rows = [];
   let hasMore = false;
   /** @type {Map<string, { line: HTMLTableRowElement, text: string }>} */
-  let lines = new Map();
+  const lines = new Map();
+  /** Of the next slice; 0 without one. */
+  let frame = 0;
+  /** Whether other rows came while slices were made: they wait, so that the last slice is reached however often rows come. */
+  let isStale = false;
   const body = h('tbody');
   const heads = columns.map((column, at) => heading(column, () => sortBy(at)));
   const more = h('p', { class: 'more', role: 'status' });
@@ -64,26 +74,68 @@ export function table({ caption, columns, key, href, empty, sorted, resort }) {
 
   function show() {
     heads.forEach((head, at) => set(head, { 'aria-sort': order?.column === at ? (order.down ? 'descending' : 'ascending') : null }));
-    const shown = ordered().slice(0, ROWS_MAX);
-    const now = new Map();
-    for (const row of shown) {
-      const [name, text] = [key(row), JSON.stringify(row)];
-      let known = lines.get(name);
-      if (!known || known.text !== text) {
-        const line = known?.line ?? h('tr', { 'data-key': name });
-        // A cell that changes must not take its link away from under a click.
-        merge(line, columns.map((column, at) => cell(column, row, at === 0 ? href : undefined)));
-        known = { line, text };
-      }
-      now.set(name, known);
+    const shown = new Map(ordered().slice(0, ROWS_MAX).map((row) => [key(row), row]));
+    write(more, hasMore || rows.length > ROWS_MAX ? `The first ${shown.size} are shown: search to see others.` : '');
+    for (const [name, { line }] of lines) {
+      if (shown.has(name)) continue;
+      line.remove();
+      lines.delete(name);
     }
-    lines = now;
-    arrange(body, [...now.values()].map(({ line }) => line));
-    write(more, hasMore || rows.length > ROWS_MAX ? `The first ${shown.length} are shown: search to see others.` : '');
+    arrange([...shown]);
     if (rows.length === 0) {
       if (element.firstChild === box) fill(element);
       merge(element, empty());
     } else if (element.firstChild !== box) fill(element, box, more);
+  }
+
+  /**
+   * The rows in this order, each made or changed where it is another one, and moved only if it stands elsewhere: the first slice
+   * now, the others in the frames that follow. Rows that another order interrupts are not made again.
+   * @param {[string, Row][]} shown
+   */
+  function arrange(shown) {
+    cancelAnimationFrame(frame);
+    isStale = false;
+    let [at, place] = [0, body.firstElementChild];
+    const slice = () => {
+      const focused = document.activeElement;
+      for (let work = 0; work < SLICE && at < shown.length; at += 1) {
+        const { line, isChanged } = lineOf(...shown[at]);
+        const isMoved = line !== place;
+        if (isMoved) body.insertBefore(line, place);
+        else place = line.nextElementSibling;
+        // A row that is the same costs a hundredth of one that is made.
+        if (isChanged || isMoved) work += 1;
+      }
+      // A row that is moved loses the focus.
+      if (focused instanceof HTMLElement && focused !== document.activeElement && body.contains(focused)) focused.focus({ preventScroll: true });
+      const isOver = at >= shown.length;
+      frame = isOver ? 0 : requestAnimationFrame(follow);
+      set(box, { 'aria-busy': isOver ? null : 'true' });
+    };
+    const follow = () => {
+      frame = 0;
+      // Of a page that was left, nothing more is made.
+      if (!element.isConnected) return;
+      slice();
+      if (isStale && frame === 0) show();
+    };
+    slice();
+  }
+
+  /**
+   * @param {string} name
+   * @param {Row} row
+   */
+  function lineOf(name, row) {
+    const text = JSON.stringify(row);
+    const known = lines.get(name);
+    if (known?.text === text) return { line: known.line, isChanged: false };
+    const line = known?.line ?? h('tr', { 'data-key': name });
+    // A cell that changes must not take its link away from under a click.
+    merge(line, columns.map((column, at) => cell(column, row, at === 0 ? href : undefined)));
+    lines.set(name, { line, text });
+    return { line, isChanged: true };
   }
 
   return {
@@ -91,7 +143,8 @@ export function table({ caption, columns, key, href, empty, sorted, resort }) {
     update(next, isMore = false) {
       rows = next;
       hasMore = isMore;
-      show();
+      if (frame === 0) show();
+      else isStale = true;
     },
   };
 }
@@ -119,25 +172,10 @@ function cell(column, row, href) {
 }
 
 /**
- * The lines in this order, each moved only if it stands elsewhere.
- * @param {HTMLElement} body
- * @param {HTMLElement[]} wanted
- */
-function arrange(body, wanted) {
-  const kept = new Set(wanted);
-  for (const line of [...body.children]) if (!kept.has(/** @type {HTMLElement} */ (line))) line.remove();
-  let place = body.firstElementChild;
-  for (const line of wanted) {
-    if (line === place) place = place.nextElementSibling;
-    else body.insertBefore(line, place);
-  }
-}
-
-/**
  * @param {string | number} one
  * @param {string | number} other
  */
 function compare(one, other) {
   if (typeof one === 'number' && typeof other === 'number') return one - other;
-  return String(one).localeCompare(String(other), undefined, { numeric: true });
+  return names.compare(String(one), String(other));
 }
