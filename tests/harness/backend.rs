@@ -155,21 +155,46 @@ impl Backend {
         fields: &[(&str, &str)],
         body: &str,
     ) -> (Answer, HeaderMap) {
+        let request = self.request(method, target, fields, body);
+        let connection = self.connection().await;
+        let answer = within("an answer", connection.send_request(request)).await;
+        read(answer.expect("an answer")).await.expect("a body")
+    }
+
+    fn request(
+        &self,
+        method: &str,
+        target: &str,
+        fields: &[(&str, &str)],
+        body: &str,
+    ) -> hyper::Request<Body> {
         let request = hyper::Request::builder()
             .method(method)
             .uri(target)
             .header("Host", self.address.to_string());
         let request =
             fields.iter().fold(request, |request, field| request.header(field.0, field.1));
-        let request = request.body(Body::from(body.to_owned())).expect("a well-formed request");
-        let connection = self.connection().await;
-        let answer =
-            within("an answer", connection.send_request(request)).await.expect("an answer");
-        let (status, fields) = (answer.status().as_u16(), answer.headers().clone());
-        let body =
-            within("the body", answer.into_body().collect()).await.expect("a body").to_bytes();
-        let body = String::from_utf8(body.to_vec()).expect("text");
-        (Answer { status, body }, fields)
+        request.body(Body::from(body.to_owned())).expect("a well-formed request")
+    }
+
+    /// Connects where nothing may listen; [`try_post`](Self::try_post) sends over this connection alone.
+    pub async fn try_connect(&mut self) -> std::io::Result<()> {
+        let stream = within("a connection", TcpStream::connect(self.address)).await?;
+        self.use_connection(stream).await;
+        Ok(())
+    }
+
+    /// `POST /apps/{id}{path}`, signed, where the server may have ended; `None` if there is no answer.
+    pub async fn try_post(&mut self, path: &str, body: &str) -> Option<(Answer, HeaderMap)> {
+        let path = format!("/apps/{}{path}", self.app_id);
+        let query = self.query("POST", &path, &[], body);
+        let request = self.request("POST", &format!("{path}?{query}"), &[], body);
+        let connection = self.connection.as_mut()?;
+        let sent = async {
+            connection.ready().await?;
+            read(connection.send_request(request).await?).await
+        };
+        within("an answer", sent).await.ok()
     }
 
     /// Sends what follows over a connection that was made elsewhere.
@@ -190,4 +215,13 @@ impl Backend {
         within("the connection", connection.ready()).await.expect("an open connection");
         connection
     }
+}
+
+async fn read(
+    answer: hyper::Response<hyper::body::Incoming>,
+) -> hyper::Result<(Answer, HeaderMap)> {
+    let (status, fields) = (answer.status().as_u16(), answer.headers().clone());
+    let body = within("the body", answer.into_body().collect()).await?.to_bytes();
+    let body = String::from_utf8(body.to_vec()).expect("text");
+    Ok((Answer { status, body }, fields))
 }

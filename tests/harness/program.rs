@@ -6,6 +6,8 @@ use std::io::{BufRead, BufReader};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use command_fds::{CommandFdExt, FdMapping};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -21,6 +23,8 @@ pub struct Program {
     log: UnboundedReceiver<String>,
     /// Lines of the log from before the start was complete.
     early: VecDeque<String>,
+    /// Panics in the log so far, of processes that took over too.
+    panics: Arc<AtomicUsize>,
 }
 
 impl Program {
@@ -119,13 +123,17 @@ impl Program {
         let mut child = command.spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap()).lines();
         let (line_read, log) = unbounded_channel();
+        let panics = Arc::<AtomicUsize>::default();
+        let found = panics.clone();
         std::thread::spawn(move || {
             for line in lines.map_while(Result::ok) {
+                found.fetch_add(usize::from(line.contains("panicked at")), Ordering::Relaxed);
                 let _ = line_read.send(line);
             }
         });
         let address = SocketAddr::from((Ipv4Addr::UNSPECIFIED, 0));
-        let mut program = Self { address, sockets_max: 0, child, log, early: VecDeque::new() };
+        let mut program =
+            Self { address, sockets_max: 0, child, log, early: VecDeque::new(), panics };
         let mut early = VecDeque::new();
         let line = program.read_log("server started", |line| early.push_back(line)).await;
         program.early = early;
@@ -164,6 +172,11 @@ impl Program {
     /// How many lines were logged since the last look, which are then forgotten.
     pub fn lines_logged(&mut self) -> usize {
         std::iter::from_fn(|| self.log.try_recv().ok()).count()
+    }
+
+    /// How many panics were logged.
+    pub fn panics(&self) -> usize {
+        self.panics.load(Ordering::Relaxed)
     }
 
     /// Every line up to the end of the program, those of its start not included.

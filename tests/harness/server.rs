@@ -111,18 +111,7 @@ impl TestServer {
 
     /// The sum of the series that a selector such as `resound_connections{app="7"}` selects.
     pub fn metric(&self, selector: &str) -> f64 {
-        let (name, labels) = selector.split_once('{').unwrap_or((selector, "}"));
-        let labels: Vec<&str> =
-            labels.trim_end_matches('}').split(',').filter(|label| !label.is_empty()).collect();
-        let text = self.metrics.text();
-        let values = text.lines().filter_map(|line| {
-            let (series, value) = line.rsplit_once(' ')?;
-            let (found, of_series) = series.split_once('{').unwrap_or((series, "}"));
-            let of_series: Vec<&str> = of_series.trim_end_matches('}').split(',').collect();
-            let is_selected = found == name && labels.iter().all(|label| of_series.contains(label));
-            is_selected.then(|| value.parse::<f64>().expect("a number"))
-        });
-        values.sum()
+        sum_of_series(&self.metrics.text(), selector)
     }
 }
 
@@ -130,6 +119,21 @@ impl Drop for TestServer {
     fn drop(&mut self) {
         self.run.abort();
     }
+}
+
+/// The sum of the series of an exposition that a selector such as `resound_connections{app="7"}` selects.
+pub fn sum_of_series(text: &str, selector: &str) -> f64 {
+    let (name, labels) = selector.split_once('{').unwrap_or((selector, "}"));
+    let labels: Vec<&str> =
+        labels.trim_end_matches('}').split(',').filter(|label| !label.is_empty()).collect();
+    let values = text.lines().filter_map(|line| {
+        let (series, value) = line.rsplit_once(' ')?;
+        let (found, of_series) = series.split_once('{').unwrap_or((series, "}"));
+        let of_series: Vec<&str> = of_series.trim_end_matches('}').split(',').collect();
+        let is_selected = found == name && labels.iter().all(|label| of_series.contains(label));
+        is_selected.then(|| value.parse::<f64>().expect("a number"))
+    });
+    values.sum()
 }
 
 /// The first address that is not a unix socket.

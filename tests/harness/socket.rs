@@ -180,8 +180,14 @@ impl TestSocket {
     }
 }
 
-fn signed(text: &str) -> String {
+/// `key:signature` of a text with `reverb-secret`.
+pub fn signed(text: &str) -> String {
+    format!("reverb-key:{}", signature(text))
+}
+
+/// The signature of a text with `reverb-secret`.
+pub fn signature(text: &str) -> String {
     let mut mac = Hmac::<Sha256>::new_from_slice(b"reverb-secret").unwrap();
     mac.update(text.as_bytes());
-    format!("reverb-key:{}", hex::encode(mac.finalize().into_bytes()))
+    hex::encode(mac.finalize().into_bytes())
 }

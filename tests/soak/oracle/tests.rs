@@ -1,0 +1,394 @@
+//! Histories with one fault each: the oracle must find it, and nothing else; and nothing in the history without one.
+
+use super::Oracle;
+use super::fact::{Cost, Fact, Name, Report, Scope, SocketNumber};
+use super::finding::{Broken, Loss};
+
+const CHANNEL: &str = "presence-room";
+
+/// A history, with a clock that goes on by one at each fact.
+#[derive(Default)]
+struct History {
+    oracle: Oracle,
+    at: u64,
+    triggered: u64,
+}
+
+impl History {
+    /// Ann and Bob, sockets 1 and 2 of processes 1 and 2, in one presence channel, with the webhooks of that.
+    fn of_two() -> Self {
+        let mut history = Self::default();
+        history.opens(1, "ann", 1);
+        history.joins(1, &["ann"]);
+        history.opens(2, "bob", 2);
+        history.joins(2, &["ann", "bob"]);
+        history.take(Fact::MemberAdded { socket: 1, channel: name(), user: "bob".into() });
+        history.reports(Report::Occupied(name()));
+        history.reports(Report::MemberAdded(name(), "ann".into()));
+        history.reports(Report::MemberAdded(name(), "bob".into()));
+        history
+    }
+
+    fn take(&mut self, fact: Fact) {
+        self.at += 1;
+        self.oracle.take(self.at, fact);
+    }
+
+    fn opens(&mut self, socket: SocketNumber, user: &str, process: u32) {
+        self.take(Fact::Opened { socket, user: user.into(), process: Some(process) });
+    }
+
+    fn joins(&mut self, socket: SocketNumber, members: &[&str]) {
+        let members = Some(members.iter().map(|user| (*user).to_owned()).collect());
+        self.take(Fact::Subscribed { socket, channel: name(), asked: self.at, members });
+    }
+
+    fn reports(&mut self, report: Report) {
+        self.take(Fact::Reported(report));
+    }
+
+    /// The next event, answered with this scope by process 1.
+    fn event(&mut self, scope: Option<Scope>) -> u64 {
+        self.event_except(scope, None)
+    }
+
+    fn event_except(&mut self, scope: Option<Scope>, except: Option<SocketNumber>) -> u64 {
+        let number = self.triggered;
+        self.triggered += 1;
+        self.take(Fact::Triggered { channel: name(), number, except, process: Some(1) });
+        if let Some(scope) = scope {
+            self.take(Fact::Answered { channel: name(), number, scope });
+        }
+        number
+    }
+
+    fn receives(&mut self, socket: SocketNumber, numbers: impl IntoIterator<Item = u64>) {
+        for number in numbers {
+            self.take(Fact::Received { socket, channel: name(), number });
+        }
+    }
+
+    fn whisper(&mut self, number: u64) {
+        self.take(Fact::Whispered { socket: 1, channel: name(), number });
+        self.reports(Report::ClientEvent(1, number));
+    }
+
+    fn hears(&mut self, socket: SocketNumber, number: u64) {
+        self.take(Fact::Heard { socket, channel: name(), sender: 1, number });
+    }
+
+    fn missed(&mut self, count: Option<u64>) {
+        self.take(Fact::Missed { socket: 2, channel: name(), count });
+    }
+
+    fn leaves(&mut self, socket: SocketNumber, user: &str) {
+        self.take(Fact::Left { socket });
+        self.reports(Report::MemberRemoved(name(), user.into()));
+    }
+
+    /// Turns the page; what is broken must be this, and so often.
+    fn is_judged(mut self, broken: &[(Broken, u64)]) -> Self {
+        self.oracle.turn_page();
+        let findings = &self.oracle.findings;
+        let expected: u64 = broken.iter().map(|(_, count)| count).sum();
+        let report = findings.report().unwrap_or_default();
+        for (kind, count) in broken {
+            assert_eq!(findings.broken(*kind), *count, "{kind:?} in\n{report}");
+        }
+        let found = report.lines().take_while(|line| line.contains(" × "));
+        let found: u64 =
+            found.map(|line| line.split(' ').next().unwrap().parse::<u64>().unwrap()).sum();
+        assert_eq!(found, expected, "{report}");
+        self
+    }
+
+    fn has_lost(self, loss: Loss, events: u64) -> Self {
+        assert_eq!(self.oracle.findings.lost(loss), events, "{loss:?}");
+        self
+    }
+}
+
+fn name() -> Name {
+    Name::from(CHANNEL)
+}
+
+const CLUSTER: Option<Scope> = Some(Scope::Cluster);
+const NODE: Option<Scope> = Some(Scope::Node);
+const WITHOUT_REDIS: Cost = Cost { links: true, webhooks: true };
+
+#[test]
+fn a_history_without_a_fault_has_no_finding() {
+    let mut history = History::of_two();
+    for _ in 0..3 {
+        let number = history.event(CLUSTER);
+        history.receives(1, [number]);
+        history.receives(2, [number]);
+    }
+    let number = history.event_except(CLUSTER, Some(1));
+    history.receives(2, [number]);
+    history.whisper(0);
+    history.hears(2, 0);
+    history.leaves(2, "bob");
+    history.take(Fact::MemberRemoved { socket: 1, channel: name(), user: "bob".into() });
+    let history = history.is_judged(&[]);
+    let judged = history.oracle.judged();
+    // The last three of socket 2, which has left, are judged up to the last one that it received.
+    assert_eq!((judged.events_expected, judged.events_received), (6, 6));
+    assert_eq!(judged.whispers_expected, 0, "its listener has left");
+}
+
+#[test]
+fn an_event_that_does_not_come_is_lost() {
+    let mut history = History::of_two();
+    let number = history.event(CLUSTER);
+    history.receives(1, [number]);
+    assert_eq!(history.oracle.outstanding(), 1);
+    history.is_judged(&[(Broken::LostInSilence, 1)]);
+}
+
+#[test]
+fn an_event_that_a_later_one_has_overtaken_is_lost_for_a_subscriber_that_left_too() {
+    let mut history = History::of_two();
+    let numbers: Vec<u64> = (0..4).map(|_| history.event(CLUSTER)).collect();
+    history.receives(1, numbers);
+    // The last one was under way when it left.
+    history.receives(2, [0, 2]);
+    history.take(Fact::MemberRemoved { socket: 1, channel: name(), user: "bob".into() });
+    history.leaves(2, "bob");
+    history.is_judged(&[(Broken::LostInSilence, 1)]);
+}
+
+#[test]
+fn an_event_that_comes_twice_is_doubled_on_the_next_page_too() {
+    let mut history = History::of_two();
+    let number = history.event(CLUSTER);
+    history.receives(1, [number, number]);
+    history.receives(2, [number]);
+    let mut history = history.is_judged(&[(Broken::Doubled, 1)]);
+    history.receives(2, [number]);
+    let mut history = history.is_judged(&[(Broken::Doubled, 2)]);
+    history.receives(2, [number]);
+    history.is_judged(&[(Broken::Doubled, 3)]);
+}
+
+#[test]
+fn an_event_that_comes_behind_a_later_one_is_out_of_order() {
+    let mut history = History::of_two();
+    let numbers = [history.event(CLUSTER), history.event(CLUSTER)];
+    history.receives(1, numbers);
+    history.receives(2, [1, 0]);
+    history.is_judged(&[(Broken::Reordered, 1)]);
+}
+
+#[test]
+fn what_was_not_confirmed_has_no_place_in_the_order_and_may_not_come() {
+    let mut history = History::of_two();
+    for scope in [NODE, CLUSTER, None] {
+        history.event(scope);
+    }
+    history.receives(1, [1, 0]);
+    history.receives(2, [1]);
+    history.is_judged(&[]).has_lost(Loss::ScopeNode, 1);
+}
+
+#[test]
+fn an_event_with_the_scope_of_a_node_must_reach_its_own_sockets() {
+    let mut history = History::of_two();
+    history.event(NODE);
+    history.is_judged(&[(Broken::LostInSilence, 1)]).has_lost(Loss::ScopeNode, 1);
+}
+
+#[test]
+fn the_excluded_socket_must_not_receive_the_event() {
+    let mut history = History::of_two();
+    let number = history.event_except(CLUSTER, Some(1));
+    history.receives(1, [number]);
+    history.receives(2, [number]);
+    history.is_judged(&[(Broken::Echoed, 1)]);
+}
+
+#[test]
+fn lost_events_are_excused_by_their_announcement_and_no_more_than_it_says() {
+    let mut history = History::of_two();
+    let numbers: Vec<u64> = (0..3).map(|_| history.event(CLUSTER)).collect();
+    history.receives(1, numbers);
+    history.missed(Some(2));
+    history.is_judged(&[(Broken::LostInSilence, 1)]).has_lost(Loss::AnnouncedWithNumber, 2);
+
+    let mut history = History::of_two();
+    history.event(CLUSTER);
+    history.receives(1, [0]);
+    history.missed(None);
+    history.event(CLUSTER);
+    history.receives(1, [1]);
+    let history = history.is_judged(&[(Broken::LostInSilence, 1)]);
+    history.has_lost(Loss::AnnouncedWithoutNumber, 1);
+}
+
+#[test]
+fn a_whisper_must_come_once_in_order_and_not_to_its_sender() {
+    let mut history = History::of_two();
+    (0..4).for_each(|number| history.whisper(number));
+    [1, 0, 0].into_iter().for_each(|number| history.hears(2, number));
+    history.hears(1, 3);
+    let broken = [Broken::Reordered, Broken::Doubled, Broken::Echoed];
+    let broken: Vec<_> = broken.into_iter().map(|kind| (kind, 1)).collect();
+    history.is_judged(&[&broken[..], &[(Broken::WhisperLost, 2)]].concat());
+}
+
+#[test]
+fn a_whisper_without_redis_is_counted() {
+    let mut history = History::of_two();
+    history.take(Fact::FaultBegins { cost: WITHOUT_REDIS });
+    history.whisper(0);
+    history.take(Fact::FaultEnds);
+    history.whisper(1);
+    history.is_judged(&[(Broken::WhisperLost, 1)]).has_lost(Loss::WhisperWithoutRedis, 1);
+}
+
+#[test]
+fn a_member_that_is_missing_or_too_many_is_found() {
+    let mut history = History::of_two();
+    history.opens(3, "cid", 1);
+    history.joins(3, &["ann", "bob", "cid"]);
+    history.reports(Report::MemberAdded(name(), "cid".into()));
+    // Bob's client is not sent the change.
+    history.take(Fact::MemberAdded { socket: 1, channel: name(), user: "cid".into() });
+    assert_eq!(history.oracle.outstanding(), 1);
+    let mut history = history.is_judged(&[(Broken::MemberMissing, 1)]);
+    history.take(Fact::MemberAdded { socket: 2, channel: name(), user: "cid".into() });
+    history.take(Fact::MemberRemoved { socket: 1, channel: name(), user: "cid".into() });
+    history.leaves(3, "cid");
+    let mut history = history.is_judged(&[(Broken::MemberMissing, 1), (Broken::MemberTooMany, 1)]);
+    let answer = ["ann".to_owned(), "dan".to_owned()].into();
+    history.oracle.judge_answer(CHANNEL, 0, &answer);
+    history.take(Fact::MemberRemoved { socket: 2, channel: name(), user: "cid".into() });
+    history.is_judged(&[(Broken::MemberMissing, 2), (Broken::MemberTooMany, 2)]);
+}
+
+#[test]
+fn a_change_that_contradicts_the_roster_is_found() {
+    let mut history = History::of_two();
+    history.take(Fact::MemberAdded { socket: 2, channel: name(), user: "ann".into() });
+    history.take(Fact::MemberRemoved { socket: 1, channel: name(), user: "dan".into() });
+    history.is_judged(&[(Broken::RosterContradicted, 2)]);
+}
+
+#[test]
+fn a_connection_that_ends_has_a_cause_with_its_code() {
+    for (cause, code, is_explained) in [
+        (None, Some(4200), false),
+        (None, None, false),
+        (Some(false), Some(4200), true),
+        (Some(false), None, false),
+        (Some(true), None, true),
+        (Some(true), Some(4201), false),
+    ] {
+        let mut history = History::of_two();
+        if let Some(is_killed) = cause {
+            history.take(Fact::ProcessEnds { process: 2, is_killed });
+        }
+        history.take(Fact::Closed { socket: 2, code });
+        history.reports(Report::MemberRemoved(name(), "bob".into()));
+        history.take(Fact::MemberRemoved { socket: 1, channel: name(), user: "bob".into() });
+        history.is_judged(&[(Broken::ClosedWithoutCause, u64::from(!is_explained))]);
+    }
+}
+
+#[test]
+fn a_request_without_an_answer_has_a_process_that_ended() {
+    let mut history = History::of_two();
+    history.take(Fact::Unanswered { process: Some(1) });
+    history.take(Fact::ProcessEnds { process: 1, is_killed: true });
+    history.take(Fact::Unanswered { process: Some(1) });
+    history.is_judged(&[(Broken::Refused, 1)]);
+}
+
+#[test]
+fn a_termination_ends_the_connections_of_its_user_and_no_others() {
+    let mut history = History::of_two();
+    history.take(Fact::Terminating { user: "bob".into() });
+    history.take(Fact::Terminated { user: "bob".into() });
+    assert_eq!(history.oracle.outstanding(), 1);
+    history.take(Fact::Closed { socket: 1, code: Some(4009) });
+    history.take(Fact::MemberRemoved { socket: 2, channel: name(), user: "ann".into() });
+    history.reports(Report::MemberRemoved(name(), "ann".into()));
+    history.is_judged(&[(Broken::NotTerminated, 1), (Broken::ClosedWithoutCause, 1)]);
+}
+
+#[test]
+fn a_termination_ends_no_connection_that_its_user_has_left() {
+    let mut history = History::of_two();
+    history.take(Fact::Unsubscribed { socket: 2, channel: name() });
+    history.take(Fact::MemberRemoved { socket: 1, channel: name(), user: "bob".into() });
+    history.reports(Report::MemberRemoved(name(), "bob".into()));
+    history.take(Fact::Terminating { user: "bob".into() });
+    history.take(Fact::Terminated { user: "bob".into() });
+    assert_eq!(history.oracle.outstanding(), 0);
+    history.is_judged(&[]);
+}
+
+#[test]
+fn a_webhook_must_come_once_and_in_order() {
+    let mut history = History::of_two();
+    history.reports(Report::Occupied(name()));
+    history.whisper(0);
+    history.hears(2, 0);
+    history.reports(Report::ClientEvent(1, 0));
+    let mut history = history.is_judged(&[(Broken::WebhookDoubled, 2)]);
+    // The leave is not reported, and then a join that follows another one.
+    history.take(Fact::MemberRemoved { socket: 1, channel: name(), user: "bob".into() });
+    history.take(Fact::Left { socket: 2 });
+    let seen = history.oracle.webhooks_outstanding();
+    assert_eq!(seen, 1, "bob has left");
+    let history = history.is_judged(&[(Broken::WebhookDoubled, 2), (Broken::WebhookMissing, 1)]);
+    // The page begins with the truth.
+    history.is_judged(&[(Broken::WebhookDoubled, 2), (Broken::WebhookMissing, 1)]);
+}
+
+#[test]
+fn a_client_event_that_is_not_reported_is_missing_unless_a_fault_may_have_cost_it() {
+    for (cost, missing) in [(Cost::default(), 1), (Cost { links: false, webhooks: true }, 0)] {
+        let mut history = History::of_two();
+        history.take(Fact::FaultBegins { cost });
+        history.take(Fact::Whispered { socket: 1, channel: name(), number: 0 });
+        history.hears(2, 0);
+        history.take(Fact::FaultEnds);
+        let history = history.is_judged(&[(Broken::WebhookMissing, missing)]);
+        history.has_lost(Loss::WebhookInFault, 1 - missing);
+    }
+}
+
+#[test]
+fn a_cache_that_lacks_the_last_event_is_found() {
+    let cached = Name::from("cache-news");
+    let event = |history: &mut History, number| {
+        let channel = cached.clone();
+        history.take(Fact::Triggered { channel, number, except: None, process: Some(1) });
+        let (channel, scope) = (cached.clone(), Scope::Cluster);
+        history.take(Fact::Answered { channel, number, scope });
+    };
+    let joins = |history: &mut History, socket| {
+        history.opens(socket, "ann", 1);
+        let (asked, channel) = (history.at, cached.clone());
+        history.take(Fact::Subscribed { socket, channel, asked, members: None });
+    };
+    let mut history = History::default();
+    history.reports(Report::Occupied(cached.clone()));
+    history.take(Fact::FaultEnds);
+    event(&mut history, 0);
+    event(&mut history, 1);
+    joins(&mut history, 1);
+    history.take(Fact::CacheMiss { socket: 1, channel: cached.clone() });
+    joins(&mut history, 2);
+    history.take(Fact::Received { socket: 2, channel: cached.clone(), number: 0 });
+    joins(&mut history, 3);
+    history.take(Fact::Received { socket: 3, channel: cached.clone(), number: 1 });
+    let mut history = history.is_judged(&[(Broken::CachedEventMissing, 2)]);
+    // A Redis that has lost its data has no cached event.
+    history.take(Fact::FaultBegins { cost: WITHOUT_REDIS });
+    history.take(Fact::FaultEnds);
+    joins(&mut history, 4);
+    history.take(Fact::CacheMiss { socket: 4, channel: cached.clone() });
+    history.is_judged(&[(Broken::CachedEventMissing, 2)]);
+}
