@@ -149,15 +149,14 @@ impl Deliveries {
     ) -> Option<Micros> {
         let what = format!("event {number} of {channel} at socket {socket}");
         let log = self.logs.get(channel);
-        let Some(span) = open_span(&mut self.spans, socket, channel) else { return None };
+        let span = open_span(&mut self.spans, socket, channel)?;
         let is_first = !std::mem::replace(&mut span.has_first, true);
-        if let Some((since, log)) =
-            self.whole_since.zip(log).filter(|_| is_first && is_cache(channel))
+        if is_first
+            && is_cache(channel)
+            && let Some((since, log)) = self.whole_since.zip(log)
+            && let Some(cached) = last_cached(log, since, span.asked).filter(|last| number < *last)
         {
-            if let Some(cached) = last_cached(log, since, span.asked).filter(|last| number < *last)
-            {
-                findings.add(Broken::CachedEventMissing, format!("{what}, after event {cached}"));
-            }
+            findings.add(Broken::CachedEventMissing, format!("{what}, after event {cached}"));
         }
         let Some(event) = log.and_then(|log| log.get(number)) else {
             // Only a cached event may be so old.

@@ -87,7 +87,7 @@ impl History {
     }
 
     /// Turns the page; what is broken must be this, and so often.
-    fn is_judged(mut self, broken: &[(Broken, u64)]) -> Self {
+    fn judged(mut self, broken: &[(Broken, u64)]) -> Self {
         self.oracle.turn_page();
         let findings = &self.oracle.findings;
         let expected: u64 = broken.iter().map(|(_, count)| count).sum();
@@ -130,7 +130,7 @@ fn a_history_without_a_fault_has_no_finding() {
     history.hears(2, 0);
     history.leaves(2, "bob");
     history.take(Fact::MemberRemoved { socket: 1, channel: name(), user: "bob".into() });
-    let history = history.is_judged(&[]);
+    let history = history.judged(&[]);
     let judged = history.oracle.judged();
     // The last three of socket 2, which has left, are judged up to the last one that it received.
     assert_eq!((judged.events_expected, judged.events_received), (6, 6));
@@ -143,7 +143,7 @@ fn an_event_that_does_not_come_is_lost() {
     let number = history.event(CLUSTER);
     history.receives(1, [number]);
     assert_eq!(history.oracle.outstanding(), 1);
-    history.is_judged(&[(Broken::LostInSilence, 1)]);
+    history.judged(&[(Broken::LostInSilence, 1)]);
 }
 
 #[test]
@@ -155,7 +155,7 @@ fn an_event_that_a_later_one_has_overtaken_is_lost_for_a_subscriber_that_left_to
     history.receives(2, [0, 2]);
     history.take(Fact::MemberRemoved { socket: 1, channel: name(), user: "bob".into() });
     history.leaves(2, "bob");
-    history.is_judged(&[(Broken::LostInSilence, 1)]);
+    history.judged(&[(Broken::LostInSilence, 1)]);
 }
 
 #[test]
@@ -164,11 +164,11 @@ fn an_event_that_comes_twice_is_doubled_on_the_next_page_too() {
     let number = history.event(CLUSTER);
     history.receives(1, [number, number]);
     history.receives(2, [number]);
-    let mut history = history.is_judged(&[(Broken::Doubled, 1)]);
+    let mut history = history.judged(&[(Broken::Doubled, 1)]);
     history.receives(2, [number]);
-    let mut history = history.is_judged(&[(Broken::Doubled, 2)]);
+    let mut history = history.judged(&[(Broken::Doubled, 2)]);
     history.receives(2, [number]);
-    history.is_judged(&[(Broken::Doubled, 3)]);
+    history.judged(&[(Broken::Doubled, 3)]);
 }
 
 #[test]
@@ -177,7 +177,7 @@ fn an_event_that_comes_behind_a_later_one_is_out_of_order() {
     let numbers = [history.event(CLUSTER), history.event(CLUSTER)];
     history.receives(1, numbers);
     history.receives(2, [1, 0]);
-    history.is_judged(&[(Broken::Reordered, 1)]);
+    history.judged(&[(Broken::Reordered, 1)]);
 }
 
 #[test]
@@ -188,14 +188,14 @@ fn what_was_not_confirmed_has_no_place_in_the_order_and_may_not_come() {
     }
     history.receives(1, [1, 0]);
     history.receives(2, [1]);
-    history.is_judged(&[]).has_lost(Loss::ScopeNode, 1);
+    history.judged(&[]).has_lost(Loss::ScopeNode, 1);
 }
 
 #[test]
 fn an_event_with_the_scope_of_a_node_must_reach_its_own_sockets() {
     let mut history = History::of_two();
     history.event(NODE);
-    history.is_judged(&[(Broken::LostInSilence, 1)]).has_lost(Loss::ScopeNode, 1);
+    history.judged(&[(Broken::LostInSilence, 1)]).has_lost(Loss::ScopeNode, 1);
 }
 
 #[test]
@@ -204,7 +204,7 @@ fn the_excluded_socket_must_not_receive_the_event() {
     let number = history.event_except(CLUSTER, Some(1));
     history.receives(1, [number]);
     history.receives(2, [number]);
-    history.is_judged(&[(Broken::Echoed, 1)]);
+    history.judged(&[(Broken::Echoed, 1)]);
 }
 
 #[test]
@@ -213,7 +213,7 @@ fn lost_events_are_excused_by_their_announcement_and_no_more_than_it_says() {
     let numbers: Vec<u64> = (0..3).map(|_| history.event(CLUSTER)).collect();
     history.receives(1, numbers);
     history.missed(Some(2));
-    history.is_judged(&[(Broken::LostInSilence, 1)]).has_lost(Loss::AnnouncedWithNumber, 2);
+    history.judged(&[(Broken::LostInSilence, 1)]).has_lost(Loss::AnnouncedWithNumber, 2);
 
     let mut history = History::of_two();
     history.event(CLUSTER);
@@ -221,7 +221,7 @@ fn lost_events_are_excused_by_their_announcement_and_no_more_than_it_says() {
     history.missed(None);
     history.event(CLUSTER);
     history.receives(1, [1]);
-    let history = history.is_judged(&[(Broken::LostInSilence, 1)]);
+    let history = history.judged(&[(Broken::LostInSilence, 1)]);
     history.has_lost(Loss::AnnouncedWithoutNumber, 1);
 }
 
@@ -233,7 +233,7 @@ fn a_whisper_must_come_once_in_order_and_not_to_its_sender() {
     history.hears(1, 3);
     let broken = [Broken::Reordered, Broken::Doubled, Broken::Echoed];
     let broken: Vec<_> = broken.into_iter().map(|kind| (kind, 1)).collect();
-    history.is_judged(&[&broken[..], &[(Broken::WhisperLost, 2)]].concat());
+    history.judged(&[&broken[..], &[(Broken::WhisperLost, 2)]].concat());
 }
 
 #[test]
@@ -243,7 +243,7 @@ fn a_whisper_without_redis_is_counted() {
     history.whisper(0);
     history.take(Fact::FaultEnds);
     history.whisper(1);
-    history.is_judged(&[(Broken::WhisperLost, 1)]).has_lost(Loss::WhisperWithoutRedis, 1);
+    history.judged(&[(Broken::WhisperLost, 1)]).has_lost(Loss::WhisperWithoutRedis, 1);
 }
 
 #[test]
@@ -255,15 +255,15 @@ fn a_member_that_is_missing_or_too_many_is_found() {
     // Bob's client is not sent the change.
     history.take(Fact::MemberAdded { socket: 1, channel: name(), user: "cid".into() });
     assert_eq!(history.oracle.outstanding(), 1);
-    let mut history = history.is_judged(&[(Broken::MemberMissing, 1)]);
+    let mut history = history.judged(&[(Broken::MemberMissing, 1)]);
     history.take(Fact::MemberAdded { socket: 2, channel: name(), user: "cid".into() });
     history.take(Fact::MemberRemoved { socket: 1, channel: name(), user: "cid".into() });
     history.leaves(3, "cid");
-    let mut history = history.is_judged(&[(Broken::MemberMissing, 1), (Broken::MemberTooMany, 1)]);
+    let mut history = history.judged(&[(Broken::MemberMissing, 1), (Broken::MemberTooMany, 1)]);
     let answer = ["ann".to_owned(), "dan".to_owned()].into();
     history.oracle.judge_answer(CHANNEL, 0, &answer);
     history.take(Fact::MemberRemoved { socket: 2, channel: name(), user: "cid".into() });
-    history.is_judged(&[(Broken::MemberMissing, 2), (Broken::MemberTooMany, 2)]);
+    history.judged(&[(Broken::MemberMissing, 2), (Broken::MemberTooMany, 2)]);
 }
 
 #[test]
@@ -271,7 +271,7 @@ fn a_change_that_contradicts_the_roster_is_found() {
     let mut history = History::of_two();
     history.take(Fact::MemberAdded { socket: 2, channel: name(), user: "ann".into() });
     history.take(Fact::MemberRemoved { socket: 1, channel: name(), user: "dan".into() });
-    history.is_judged(&[(Broken::RosterContradicted, 2)]);
+    history.judged(&[(Broken::RosterContradicted, 2)]);
 }
 
 #[test]
@@ -291,7 +291,7 @@ fn a_connection_that_ends_has_a_cause_with_its_code() {
         history.take(Fact::Closed { socket: 2, code });
         history.reports(Report::MemberRemoved(name(), "bob".into()));
         history.take(Fact::MemberRemoved { socket: 1, channel: name(), user: "bob".into() });
-        history.is_judged(&[(Broken::ClosedWithoutCause, u64::from(!is_explained))]);
+        history.judged(&[(Broken::ClosedWithoutCause, u64::from(!is_explained))]);
     }
 }
 
@@ -301,7 +301,7 @@ fn a_request_without_an_answer_has_a_process_that_ended() {
     history.take(Fact::Unanswered { process: Some(1) });
     history.take(Fact::ProcessEnds { process: 1, is_killed: true });
     history.take(Fact::Unanswered { process: Some(1) });
-    history.is_judged(&[(Broken::Refused, 1)]);
+    history.judged(&[(Broken::Refused, 1)]);
 }
 
 #[test]
@@ -313,7 +313,7 @@ fn a_termination_ends_the_connections_of_its_user_and_no_others() {
     history.take(Fact::Closed { socket: 1, code: Some(4009) });
     history.take(Fact::MemberRemoved { socket: 2, channel: name(), user: "ann".into() });
     history.reports(Report::MemberRemoved(name(), "ann".into()));
-    history.is_judged(&[(Broken::NotTerminated, 1), (Broken::ClosedWithoutCause, 1)]);
+    history.judged(&[(Broken::NotTerminated, 1), (Broken::ClosedWithoutCause, 1)]);
 }
 
 #[test]
@@ -325,7 +325,7 @@ fn a_termination_ends_no_connection_that_its_user_has_left() {
     history.take(Fact::Terminating { user: "bob".into() });
     history.take(Fact::Terminated { user: "bob".into() });
     assert_eq!(history.oracle.outstanding(), 0);
-    history.is_judged(&[]);
+    history.judged(&[]);
 }
 
 #[test]
@@ -335,15 +335,15 @@ fn a_webhook_must_come_once_and_in_order() {
     history.whisper(0);
     history.hears(2, 0);
     history.reports(Report::ClientEvent(1, 0));
-    let mut history = history.is_judged(&[(Broken::WebhookDoubled, 2)]);
+    let mut history = history.judged(&[(Broken::WebhookDoubled, 2)]);
     // The leave is not reported, and then a join that follows another one.
     history.take(Fact::MemberRemoved { socket: 1, channel: name(), user: "bob".into() });
     history.take(Fact::Left { socket: 2 });
     let seen = history.oracle.webhooks_outstanding();
     assert_eq!(seen, 1, "bob has left");
-    let history = history.is_judged(&[(Broken::WebhookDoubled, 2), (Broken::WebhookMissing, 1)]);
+    let history = history.judged(&[(Broken::WebhookDoubled, 2), (Broken::WebhookMissing, 1)]);
     // The page begins with the truth.
-    history.is_judged(&[(Broken::WebhookDoubled, 2), (Broken::WebhookMissing, 1)]);
+    history.judged(&[(Broken::WebhookDoubled, 2), (Broken::WebhookMissing, 1)]);
 }
 
 #[test]
@@ -354,7 +354,7 @@ fn a_client_event_that_is_not_reported_is_missing_unless_a_fault_may_have_cost_i
         history.take(Fact::Whispered { socket: 1, channel: name(), number: 0 });
         history.hears(2, 0);
         history.take(Fact::FaultEnds);
-        let history = history.is_judged(&[(Broken::WebhookMissing, missing)]);
+        let history = history.judged(&[(Broken::WebhookMissing, missing)]);
         history.has_lost(Loss::WebhookInFault, 1 - missing);
     }
 }
@@ -384,11 +384,11 @@ fn a_cache_that_lacks_the_last_event_is_found() {
     history.take(Fact::Received { socket: 2, channel: cached.clone(), number: 0 });
     joins(&mut history, 3);
     history.take(Fact::Received { socket: 3, channel: cached.clone(), number: 1 });
-    let mut history = history.is_judged(&[(Broken::CachedEventMissing, 2)]);
+    let mut history = history.judged(&[(Broken::CachedEventMissing, 2)]);
     // A Redis that has lost its data has no cached event.
     history.take(Fact::FaultBegins { cost: WITHOUT_REDIS });
     history.take(Fact::FaultEnds);
     joins(&mut history, 4);
     history.take(Fact::CacheMiss { socket: 4, channel: cached.clone() });
-    history.is_judged(&[(Broken::CachedEventMissing, 2)]);
+    history.judged(&[(Broken::CachedEventMissing, 2)]);
 }
