@@ -1,4 +1,4 @@
-//! Plays a case against a peer, whole and byte by byte, and judges what came of it.
+//! Plays a case against a peer, whole, with more behind it and byte by byte, and judges what came of it.
 
 use std::net::SocketAddr;
 
@@ -14,6 +14,10 @@ use crate::wire::{APP, CLOSE, HEAR_PONG, PING, SAY_PING, TEXT, Wire, frame};
 
 /// Longer ones are written whole only: each byte is a packet of its own.
 const CHOPPED_BYTES_MAX: usize = 400;
+
+/// Behind what closes the socket, in the same write: bytes that the peer does not read must not reset the connection before its
+/// close frame.
+const UNREAD_BYTES: usize = 65_536;
 
 const STILL: &[u8] = b"still here";
 
@@ -98,6 +102,11 @@ impl Peer {
 
     pub(crate) async fn play(&self, case: &Case) {
         self.play_whole(case).await;
+        if case.end != End::Open {
+            let mut wire = self.connect(case.deflate).await;
+            wire.send([&case.bytes[..], &[0xaa; UNREAD_BYTES]].concat()).await;
+            self.judge(case, wire, "with 64 KB behind it").await;
+        }
         if case.bytes.len() <= CHOPPED_BYTES_MAX {
             let mut wire = self.connect(case.deflate).await;
             for byte in &case.bytes {
@@ -111,6 +120,7 @@ impl Peer {
         }
     }
 
+    /// For many cases.
     pub(crate) async fn play_whole(&self, case: &Case) {
         let mut wire = self.connect(case.deflate).await;
         // Large messages are written and read at once: neither side keeps all of one.

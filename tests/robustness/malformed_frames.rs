@@ -1,4 +1,5 @@
-//! Frames no client library sends: the exact close code, a clean end, and no effect on other sockets.
+//! Messages that announce too much, never end or are random bytes: the exact close code, a clean end, and no effect on other
+//! sockets. What RFC 6455 itself forbids is in the suite `rfc6455`.
 
 use std::time::Instant;
 
@@ -8,8 +9,8 @@ use rand::{RngExt, SeedableRng};
 use crate::bystander::Bystander;
 use crate::harness::TestServer;
 use crate::wire::{
-    BINARY, BINARY_BEGINS, CLOSE, GOES_ON, GOES_ON_LAST, HEAR_PONG, PING, SAY_PING, TEXT,
-    TEXT_BEGINS, Wire, frame, header,
+    BINARY_BEGINS, CLOSE, GOES_ON, GOES_ON_LAST, HEAR_PONG, SAY_PING, TEXT, TEXT_BEGINS, Wire,
+    frame, header,
 };
 
 /// Sends the frames of each case, alone and with 64 KiB behind them in the same packet: bytes
@@ -38,76 +39,6 @@ fn named<const N: usize>(cases: [(&str, Vec<u8>); N]) -> Vec<(String, Vec<u8>)> 
 
 fn joined(frames: &[Vec<u8>]) -> Vec<u8> {
     frames.concat()
-}
-
-/// A frame whose length is written in a longer form than need be.
-fn longer_form(length_code: u8, length: &[u8], payload: &[u8]) -> Vec<u8> {
-    let masked = &frame(TEXT, payload)[frame(TEXT, payload).len() - payload.len() - 4..];
-    [&[TEXT, 0x80 | length_code], length, masked].concat()
-}
-
-#[tokio::test]
-async fn headers_that_violate_rfc_6455_close_with_1002() {
-    let mut cases = named([
-        ("unmasked", b"\x81\x02hi".to_vec()),
-        ("unmasked and empty", b"\x81\x00".to_vec()),
-        ("rsv1", frame(0xc1, "hi")),
-        ("rsv2", frame(0xa1, "hi")),
-        ("rsv3", frame(0x91, "hi")),
-        ("rsv1 on a ping", frame(0xc9, "")),
-        ("16 bits for 2", longer_form(126, &[0, 2], b"hi")),
-        ("16 bits for 125", longer_form(126, &[0, 125], &[b' '; 125])),
-        ("64 bits for 2", longer_form(127, &2u64.to_be_bytes(), b"hi")),
-        ("64 bits for 200", longer_form(127, &200u64.to_be_bytes(), &[b' '; 200])),
-        ("a fragmented ping", frame(PING & 0x0f, "x")),
-        ("a fragmented close", frame(CLOSE & 0x0f, "")),
-        ("a ping of 126 bytes", frame(PING, [b'x'; 126])),
-        ("a close of 126 bytes", frame(CLOSE, [b'x'; 126])),
-    ]);
-    let reserved = (0x3..=0x7).chain(0xb..=0xf);
-    cases.extend(reserved.map(|code| (format!("opcode {code:#x}"), frame(0x80 | code, "hi"))));
-    check(1002, cases).await;
-}
-
-#[tokio::test]
-async fn fragments_out_of_turn_close_with_1002() {
-    let begun = || frame(TEXT_BEGINS, "a");
-    let cases = named([
-        ("a continuation of nothing", frame(GOES_ON, "a")),
-        ("a last continuation of nothing", frame(GOES_ON_LAST, "a")),
-        ("a text inside a text", joined(&[begun(), frame(TEXT, "b")])),
-        ("a text that begins inside a text", joined(&[begun(), begun()])),
-        ("a binary inside a text", joined(&[begun(), frame(BINARY, "b")])),
-        ("a text inside a binary", joined(&[frame(BINARY_BEGINS, "a"), frame(TEXT, "b")])),
-    ]);
-    check(1002, cases).await;
-}
-
-#[tokio::test]
-async fn close_frames_without_sense_close_with_1002() {
-    let mut cases = named([("a close of one byte", frame(CLOSE, [3]))]);
-    for code in [0u16, 1, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65_535] {
-        cases.push((format!("code {code}"), frame(CLOSE, code.to_be_bytes())));
-    }
-    check(1002, cases).await;
-}
-
-#[tokio::test]
-async fn text_that_is_not_utf_8_closes_with_1007_at_its_first_wrong_byte() {
-    let begins = |bytes: &[u8]| frame(TEXT_BEGINS, bytes);
-    let cases = named([
-        ("a wrong byte", frame(TEXT, [b'a', 0xff])),
-        ("an overlong slash", frame(TEXT, [0xc0, 0xaf])),
-        ("a surrogate", frame(TEXT, [0xed, 0xa0, 0x80])),
-        ("beyond the last plane", frame(TEXT, [0xf4, 0x90, 0x80, 0x80])),
-        ("cut at the end", frame(TEXT, [0xe2, 0x82])),
-        ("in a fragment, the message unfinished", begins(&[0xff])),
-        ("cut by two fragments, then wrong", joined(&[begins(&[0xed]), frame(GOES_ON, [0xa0])])),
-        ("cut at the end of the last", joined(&[begins(&[0xe2]), frame(GOES_ON_LAST, [0x82])])),
-        ("in the reason of a close", frame(CLOSE, [0x03, 0xe8, 0xff])),
-        ("cut in the reason of a close", frame(CLOSE, [0x03, 0xe8, 0xe2, 0x82])),
-    ]);
-    check(1007, cases).await;
 }
 
 #[tokio::test]
