@@ -5,12 +5,13 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use axum::http::Uri;
+use axum::http::{StatusCode, Uri};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use tokio::time::{Instant, timeout_at};
 
+use super::answer::InternalError;
 use super::api::InternalApi;
 use super::node_scope::NodeScope;
 
@@ -32,9 +33,23 @@ pub(super) struct OtherNodes {
 }
 
 impl OtherNodes {
-    /// Whether some have not answered, as far as that is known.
-    pub(super) fn are_missing(self) -> bool {
-        self.missing != Some(0)
+    /// What is answered where no node has what was asked for: `absent`, unless a node that may have it has not answered, and
+    /// `what` may be there.
+    pub(super) fn refusal(
+        others: Option<Self>,
+        what: &str,
+        absent: InternalError,
+    ) -> InternalError {
+        let text = match others {
+            None | Some(Self { missing: Some(0), .. }) => return absent,
+            Some(Self { missing: Some(_), .. }) => {
+                format!("a node did not answer in time that may have {what}; ask again")
+            }
+            Some(Self { missing: None, .. }) => format!(
+                "Redis is away, so the other nodes cannot be asked, one of which may have {what}; ask again"
+            ),
+        };
+        InternalError::new(StatusCode::SERVICE_UNAVAILABLE, text)
     }
 }
 

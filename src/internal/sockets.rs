@@ -106,10 +106,10 @@ pub(super) async fn show(
     if let Some(socket) = api.node.socket(parse(&id)?).await {
         return Ok(json(&socket));
     }
-    let (answers, _) = other_nodes::ask::<Box<RawValue>>(&api, scope, &uri).await;
+    let (answers, others) = other_nodes::ask::<Box<RawValue>>(&api, scope, &uri).await;
     let mut answers = answers.into_iter().flatten();
     let elsewhere = answers.find(|it| serde_json::from_str::<Found>(it.get()).is_ok());
-    Ok(json(&elsewhere.ok_or_else(|| api.absent(&id, scope))?))
+    Ok(json(&elsewhere.ok_or_else(|| api.absent(&id, scope, others))?))
 }
 
 fn raw(row: &SocketRow) -> Option<Box<RawValue>> {
@@ -137,7 +137,12 @@ pub(super) fn parse(id: &str) -> Result<SocketId, InternalError> {
 
 impl InternalApi {
     /// Why a socket is not found.
-    pub(super) fn absent(&self, id: &str, scope: NodeScope) -> InternalError {
+    pub(super) fn absent(
+        &self,
+        id: &str,
+        scope: NodeScope,
+        others: Option<OtherNodes>,
+    ) -> InternalError {
         let text = match self.node.name().filter(|_| scope == NodeScope::This) {
             None => format!(
                 "no socket has the id {id}: it closed before the last 128 of each worker, or never opened"
@@ -146,6 +151,7 @@ impl InternalApi {
                 "node {node} has no socket with the id {id}: it may be one of another node, which nodes=all asks, or it closed before the last 128 of each worker"
             ),
         };
-        InternalError::new(StatusCode::NOT_FOUND, text)
+        let absent = InternalError::new(StatusCode::NOT_FOUND, text);
+        OtherNodes::refusal(others, "this socket", absent)
     }
 }

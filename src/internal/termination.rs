@@ -50,7 +50,7 @@ pub(super) async fn of_socket(
     if let Some(app) = api.node.terminate_socket(sockets::parse(&id)?).await {
         return Ok(json(&EndedSocket { app, socket: id, node: api.node.name() }));
     }
-    let (answers, _) = other_nodes::have_done::<EndedSocket>(&api, scope, &uri).await;
+    let (answers, others) = other_nodes::have_done::<EndedSocket>(&api, scope, &uri).await;
     let ended = answers.into_iter().flatten().next();
-    Ok(json(&ended.ok_or_else(|| api.absent(&id, scope))?))
+    Ok(json(&ended.ok_or_else(|| api.absent(&id, scope, others))?))
 }

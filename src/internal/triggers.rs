@@ -46,13 +46,10 @@ pub(super) async fn show(
     let (others, other_nodes) = other_nodes::ask::<Box<RawValue>>(&api, scope, &uri).await;
     let found = others.into_iter().flatten().find(|answer| is_explanation(answer));
     let found = found.ok_or_else(|| {
-        if other_nodes.is_some_and(OtherNodes::are_missing) {
-            let text = "a node did not answer in time that may keep this trigger; ask again";
-            return InternalError::new(StatusCode::SERVICE_UNAVAILABLE, text);
-        }
         let text = "this trigger is not kept: the last ones are, from the time when a viewer was shown them on \
                     this node; ask /explain of the app about its channel";
-        InternalError::new(StatusCode::NOT_FOUND, text)
+        let absent = InternalError::new(StatusCode::NOT_FOUND, text);
+        OtherNodes::refusal(other_nodes, "this trigger", absent)
     })?;
     Ok(json(&found))
 }

@@ -15,11 +15,15 @@ async fn get(node: &TestServer, target: &str) -> Value {
 /// Two nodes, each with an internal listener, and their Redis, which ends when no test holds it.
 async fn two_nodes() -> (Arc<TestRedis>, TestCluster) {
     let redis = TestRedis::shared().await;
+    let cluster = two_nodes_over(&redis).await;
+    (redis, cluster)
+}
+
+async fn two_nodes_over(redis: &TestRedis) -> TestCluster {
     let toml = format!(
         "internal.listen = [\"127.0.0.1:0\"]\ninternal.token = \"{INTERNAL_TOKEN}\"\n{REVERB_APP}"
     );
-    let cluster = TestCluster::with(&redis, 2, &toml).await;
-    (redis, cluster)
+    TestCluster::with(redis, 2, &toml).await
 }
 
 /// They are read from Redis in steps of 512.
@@ -119,4 +123,33 @@ async fn a_socket_is_closed_by_whichever_node_is_asked() {
     let gone = here.internal_as("POST", &target).await;
     assert_eq!(gone.status, 404);
     assert!(gone.body.contains("no socket has the id"), "{}", gone.body);
+}
+
+#[tokio::test]
+async fn a_socket_of_a_node_that_does_not_answer_is_not_called_unknown() {
+    if is_left_out() {
+        return;
+    }
+    let mut redis = TestRedis::start().await;
+    let cluster = two_nodes_over(&redis).await;
+    let (here, there) = (&cluster.nodes[0], &cluster.nodes[1]);
+    let socket = there.connect().await;
+    let target = format!("/internal/v1/sockets/{}", socket.id);
+    eventually("the other node answers", async || {
+        here.internal_as("GET", &target).await.status == 200
+    })
+    .await;
+    redis.stop();
+    for (method, target) in [("GET", target.clone()), ("POST", format!("{target}/terminate"))] {
+        let answer = here.internal_as(method, &target).await;
+        assert_eq!(answer.status, 503, "{}", answer.body);
+        assert!(answer.body.contains("may have this socket; ask again"), "{}", answer.body);
+    }
+    redis.kill();
+    eventually("it has noticed that Redis is away", async || {
+        let answer = here.internal_as("GET", &target).await;
+        assert_eq!(answer.status, 503, "{}", answer.body);
+        answer.body.contains("Redis is away")
+    })
+    .await;
 }
