@@ -10,6 +10,7 @@ use arc_swap::ArcSwap;
 use serde_json::json;
 
 use crate::app::{App, Apps, AuthMode, AuthSettings, TokenKeys, TokenRules};
+use crate::call_targets::CallTargets;
 use crate::metrics::{AuthResult, Metrics};
 use crate::protocol::ChannelType;
 
@@ -43,6 +44,7 @@ use token::{TokenFlaw, TokenHead};
 /// The endpoints of all apps.
 pub struct ChannelAuth {
     apps: ArcSwap<Vec<Arc<AppAuth>>>,
+    targets: CallTargets,
     tasks: Arc<Tasks>,
     metrics: Arc<Metrics>,
 }
@@ -80,8 +82,8 @@ pub enum AuthPath {
 
 impl ChannelAuth {
     /// No app has an endpoint yet. To be called on the runtime that is to ask and to fetch.
-    pub fn new(metrics: Arc<Metrics>) -> Self {
-        Self { apps: ArcSwap::default(), tasks: Arc::new(Tasks::here()), metrics }
+    pub fn new(targets: CallTargets, metrics: Arc<Metrics>) -> Self {
+        Self { apps: ArcSwap::default(), targets, tasks: Arc::new(Tasks::here()), metrics }
     }
 
     /// Prepares the endpoints of these apps; changes nothing. An app that has not changed keeps what it
@@ -135,7 +137,7 @@ impl ChannelAuth {
     }
 
     fn of_app(&self, app: &Arc<App>, settings: &AuthSettings) -> anyhow::Result<AppAuth> {
-        let (tasks, metrics) = (&self.tasks, &self.metrics);
+        let (tasks, metrics, targets) = (&self.tasks, &self.metrics, &self.targets);
         let decider = match &settings.mode {
             AuthMode::Jwt(rules) => Decider::Token {
                 rules: with_useful_patterns(rules, &app.id)?,
@@ -143,12 +145,12 @@ impl ChannelAuth {
                     TokenKeys::Secret(secret) => Keys::Fixed(KeySet::of_secret(secret)),
                     TokenKeys::Public(key) => Keys::Fixed(KeySet::of_public(key)),
                     TokenKeys::Set { location, max_age } => Keys::Fetched(Arc::new(
-                        KeySource::new(&app.id, location, *max_age, tasks, metrics)?,
+                        KeySource::new(&app.id, location, *max_age, targets, tasks, metrics)?,
                     )),
                 },
             },
             AuthMode::Ask(rules) => {
-                Decider::Ask(Arc::new(Questions::new(app, rules, tasks, metrics)?))
+                Decider::Ask(Arc::new(Questions::new(app, rules, targets, tasks, metrics)?))
             }
             AuthMode::SignEverything => Decider::Everything,
         };

@@ -10,11 +10,13 @@ use std::sync::Arc;
 
 use crate::app::{App, Apps};
 pub use crate::app::{HostPort, NodeAddress, NodeAddresses, RedisAddress, RedisConfig};
+use crate::call_targets::CallTargets;
 
 mod admission;
 mod app_variables;
 mod apps;
 mod auth;
+mod calls;
 mod cluster;
 mod development;
 mod env_file;
@@ -103,6 +105,8 @@ pub struct Config {
     pub cache: CacheConfig,
     /// Limits of webhook calls.
     pub webhooks: WebhooksConfig,
+    /// Which inner addresses calls to other services may reach.
+    pub calls: CallTargets,
     /// What is logged, and how.
     pub log: LogConfig,
     /// Where metrics are served.
@@ -247,8 +251,7 @@ impl Config {
         let mut notes = unused::variables(&variables, &schema);
         notes.extend(soketi::notes(&variables, !values.at("server.port").origin.is_default()));
         notes.extend(sources.file.as_ref().and_then(unused::file));
-        let incomplete = app_variables::incomplete_pusher(&variables);
-        notes.extend(incomplete.filter(|_| serves_development));
+        notes.extend(app_variables::incomplete_pusher(&variables).filter(|_| serves_development));
         notes.extend(env_file.map(|file| file.notes(&sources.environment)).unwrap_or_default());
         notes.extend(listen::unused(values, &listen));
         notes.extend(unused::all_keys(&schema, &merged, &tables));
@@ -269,6 +272,7 @@ impl Config {
             websocket,
             cache: CacheConfig::read(values)?,
             webhooks: WebhooksConfig::read(values)?,
+            calls: calls::targets(values, &tables)?,
             log: LogConfig::read(values)?,
             record: RecordConfig::read(values)?,
             metrics,

@@ -3,6 +3,7 @@
 // In reading order: a room uses only rooms above it.
 pub mod build_info;
 pub mod app;
+pub mod call_targets;
 pub mod network_fault;
 pub mod http_client;
 pub mod protocol;

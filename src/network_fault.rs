@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use rustls::{CertificateError, InvalidMessage};
 
+use crate::call_targets::RefusedTarget;
+
 /// The cause of a failed connection.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum NetworkFault {
@@ -25,6 +27,9 @@ pub enum NetworkFault {
     /// The host name has no address.
     #[error("the name of the host has no address (DNS)")]
     UnknownHost,
+    /// The host leads to an inner address that may not be called.
+    #[error("{0}")]
+    InnerTarget(RefusedTarget),
     /// There is no route to the host.
     #[error("there is no route to the host")]
     Unreachable,
@@ -62,6 +67,9 @@ impl NetworkFault {
         chain(error).find_map(|cause| {
             if let Some(error) = cause.downcast_ref::<rustls::Error>() {
                 return Some(Self::of_tls(error));
+            }
+            if let Some(refused) = cause.downcast_ref::<RefusedTarget>() {
+                return Some(Self::InnerTarget(refused.clone()));
             }
             cause.downcast_ref::<io::Error>().and_then(Self::of_io)
         })

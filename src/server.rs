@@ -117,10 +117,10 @@ impl Server {
         metrics.process.condition.set(Condition::Starting, true);
         let (shards, all_shards) = Shards::new(config.server.workers, config.websocket, &metrics);
         let mut background = JoinSet::new();
-        let auth = Arc::new(ChannelAuth::new(metrics.clone()));
+        let auth = Arc::new(ChannelAuth::new(config.calls.clone(), metrics.clone()));
         auth.apply(auth.prepare(&config.apps)?);
         let webhooks =
-            Arc::new(Webhooks::new(config.webhooks, metrics.clone(), shards.observation().clone()));
+            Arc::new(Webhooks::new(config, metrics.clone(), shards.observation().clone()));
         let sinks = webhooks.apply(webhooks.prepare(&config.apps)?);
         let inputs = input_tasks::inputs(config, &metrics, shards.observation());
         let node = node(config, &shards, &metrics, &sinks, &inputs);
@@ -133,7 +133,7 @@ impl Server {
         let (stopping, lifecycle) = (Stopping::default(), Lifecycle::default());
         let certificates = start_tls(config, &metrics, &mut background)?;
         let (certificates, tls) = certificates.unzip();
-        let telemetry = telemetry::start(&config.telemetry, &metrics, &mut background)?;
+        let telemetry = telemetry::start(config, &metrics, &mut background)?;
         let acceptors = Acceptors::new(config, &node, telemetry, &stopping, tls)
             .with_auth(auth.clone(), config)
             .for_operators(&addresses, &webhooks, config);

@@ -12,7 +12,7 @@ use std::time::SystemTime;
 use parking_lot::Mutex;
 use tokio::task::JoinSet;
 
-use crate::config::TelemetryConfig;
+use crate::config::Config;
 use crate::metrics::Metrics;
 
 mod exporter;
@@ -73,13 +73,15 @@ pub enum TriggerStep {
 
 /// Starts the export; `None` if `telemetry.endpoint` is empty.
 pub fn start(
-    config: &TelemetryConfig,
+    config: &Config,
     metrics: &Arc<Metrics>,
     tasks: &mut JoinSet<()>,
 ) -> anyhow::Result<Option<Arc<Telemetry>>> {
+    let (config, targets) = (&config.telemetry, &config.calls);
     let Some(endpoint) = &config.endpoint else { return Ok(None) };
     let queue = Arc::new(SpanQueue::new(metrics.clone()));
-    tasks.spawn(Exporter::new(config, endpoint, queue.clone(), metrics.clone())?.run());
+    let exporter = Exporter::new(config, endpoint, targets, queue.clone(), metrics.clone())?;
+    tasks.spawn(exporter.run());
     Ok(Some(Arc::new(Telemetry { queue, sample_ratio: config.sample_ratio })))
 }
 

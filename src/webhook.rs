@@ -16,12 +16,13 @@ use tokio_util::sync::CancellationToken;
 
 use crate::app::{App, Apps, Webhook};
 use crate::channel_rules::WebhookSink;
-use crate::config::WebhooksConfig;
+use crate::config::Config;
 use crate::metrics::Metrics;
 use crate::observation::Observation;
 
 mod app_webhooks;
 mod call;
+mod call_bounds;
 mod endpoint;
 mod endpoint_past;
 mod endpoint_state;
@@ -34,6 +35,7 @@ mod past_calls;
 mod queue;
 
 use app_webhooks::{AppWebhooks, RunningEndpoint, Stage};
+use call_bounds::CallBounds;
 use endpoint::Endpoint;
 use endpoint_past::EndpointPast;
 pub use endpoint_state::{EndpointState, Forwarding};
@@ -42,7 +44,7 @@ use queue::Queue;
 
 /// The webhooks of all apps. Dropping it ends their tasks.
 pub struct Webhooks {
-    limits: WebhooksConfig,
+    bounds: CallBounds,
     metrics: Arc<Metrics>,
     observation: Arc<Observation>,
     apps: Mutex<HashMap<String, Arc<AppWebhooks>>>,
@@ -64,14 +66,11 @@ enum PreparedEndpoint {
 
 impl Webhooks {
     /// No app has webhooks yet.
-    pub fn new(
-        limits: WebhooksConfig,
-        metrics: Arc<Metrics>,
-        observation: Arc<Observation>,
-    ) -> Self {
+    pub fn new(config: &Config, metrics: Arc<Metrics>, observation: Arc<Observation>) -> Self {
         let (apps, tasks) = Default::default();
         let (stage, ending) = (watch::Sender::new(Stage::Serving), CancellationToken::new());
-        Self { limits, metrics, observation, apps, tasks, stage, ending }
+        let bounds = CallBounds { limits: config.webhooks, targets: config.calls.clone() };
+        Self { bounds, metrics, observation, apps, tasks, stage, ending }
     }
 
     /// Prepares the endpoints of these apps; changes nothing.
@@ -86,7 +85,7 @@ impl Webhooks {
                     Some(endpoint) => Ok(PreparedEndpoint::Running(endpoint.clone())),
                     None => {
                         let (metrics, ending) = (self.metrics.clone(), self.ending.clone());
-                        Endpoint::new(&app.id, webhook, self.limits, metrics, ending)
+                        Endpoint::new(&app.id, webhook, &self.bounds, metrics, ending)
                             .map(|endpoint| endpoint.shown_to(self.observation.clone()))
                             .map(|endpoint| PreparedEndpoint::New(Box::new(endpoint)))
                     }
@@ -115,7 +114,7 @@ impl Webhooks {
                 PreparedEndpoint::Running(endpoint) => endpoint,
                 PreparedEndpoint::New(endpoint) => {
                     let queue =
-                        Arc::new(Queue::new(self.limits.queue_events, self.metrics.clone()));
+                        Arc::new(Queue::new(self.bounds.limits.queue_events, self.metrics.clone()));
                     let webhook = endpoint.webhook().clone();
                     let past = Arc::new(EndpointPast::default());
                     tasks.spawn(endpoint.run(queue.clone(), webhooks.clone(), past.clone()));
@@ -129,7 +128,7 @@ impl Webhooks {
             }
             if webhooks.replace_endpoints(endpoints) {
                 app_webhooks::expose(&id, &webhooks, &self.metrics);
-                let (held_max, stages) = (self.limits.queue_events, self.stage.subscribe());
+                let (held_max, stages) = (self.bounds.limits.queue_events, self.stage.subscribe());
                 tasks.spawn(app_webhooks::dispatch(webhooks.clone(), held_max, stages));
             }
             sinks.insert(id, webhooks);
@@ -194,7 +193,7 @@ impl Webhooks {
     fn of_app(&self, app: Arc<App>) -> Arc<AppWebhooks> {
         let mut apps = self.apps.lock();
         let known = apps.entry(app.id.clone()).or_insert_with(|| {
-            let queue = Queue::new(self.limits.queue_events, self.metrics.clone());
+            let queue = Queue::new(self.bounds.limits.queue_events, self.metrics.clone());
             Arc::new(AppWebhooks::new(app.clone(), queue))
         });
         known.set_app(app);

@@ -22,6 +22,7 @@ use super::refusal::AuthRefusal;
 use super::request::{AuthRequest, AuthSubject};
 use super::tasks::Tasks;
 use crate::app::{App, AskRules};
+use crate::call_targets::CallTargets;
 use crate::http_client::http_client;
 use crate::metrics::{AuthResult, Metrics};
 use crate::protocol::SocketId;
@@ -61,6 +62,7 @@ impl Questions {
     pub(super) fn new(
         app: &Arc<App>,
         rules: &AskRules,
+        targets: &CallTargets,
         tasks: &Arc<Tasks>,
         metrics: &Arc<Metrics>,
     ) -> anyhow::Result<Self> {
@@ -68,7 +70,8 @@ impl Questions {
             let app_id = &app.id;
             let url = Url::parse(text)
                 .with_context(|| format!("app {app_id}: {text:?} of auth.ask is no URL; it must be like https://shop.example/broadcasting/auth"))?;
-            let builder = http_client(&url, CONNECT_TIMEOUT, rules.timeout);
+            let builder = http_client(&url, targets, CONNECT_TIMEOUT, rules.timeout)
+                .with_context(|| format!("app {app_id}: {text} of auth.ask"))?;
             let client = builder.pool_max_idle_per_host(rules.concurrent).build();
             let client = client.with_context(|| {
                 format!("app {app_id}: cannot prepare {text} of auth.ask: are the certificates of authorities (package ca-certificates) installed?")

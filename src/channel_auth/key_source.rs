@@ -16,6 +16,7 @@ use super::key_set::KeySet;
 use super::tasks::Tasks;
 use super::token::TokenHead;
 use crate::app::KeySetLocation;
+use crate::call_targets::CallTargets;
 use crate::http_client::http_client;
 use crate::metrics::Metrics;
 use crate::network_fault::NetworkFault;
@@ -103,6 +104,7 @@ impl KeySource {
         app_id: &str,
         location: &KeySetLocation,
         max_age: Duration,
+        targets: &CallTargets,
         tasks: &Arc<Tasks>,
         metrics: &Arc<Metrics>,
     ) -> anyhow::Result<Self> {
@@ -122,8 +124,9 @@ impl KeySource {
             KeySetLocation::Url(url) => {
                 let url = Url::parse(url)
                     .with_context(|| format!("app {app_id}: auth.jwt.jwks is no URL; it must be a file, or like https://issuer.example/.well-known/jwks.json"))?;
-                let client = http_client(&url, CONNECT_TIMEOUT, TIMEOUT).build();
-                Some(client.with_context(|| {
+                let builder = http_client(&url, targets, CONNECT_TIMEOUT, TIMEOUT)
+                    .with_context(|| format!("app {app_id}: auth.jwt.jwks"))?;
+                Some(builder.build().with_context(|| {
                     format!("app {app_id}: cannot prepare auth.jwt.jwks: are the certificates of authorities (package ca-certificates) installed?")
                 })?)
             }

@@ -10,6 +10,7 @@ use super::{AppAuth, AuthCaller, AuthRequest, AuthSubject, ChannelAuth};
 use crate::app::{
     App, Apps, AuthMode, AuthSettings, MasterKey, Secret, TokenKeys, TokenRules, tests,
 };
+use crate::call_targets::CallTargets;
 use crate::metrics::Metrics;
 use crate::protocol::{ChannelName, SocketId};
 
@@ -40,7 +41,10 @@ fn settings(mode: AuthMode, master_key: Option<MasterKey>) -> AuthSettings {
 }
 
 fn served(auth: AuthSettings) -> Arc<AppAuth> {
-    let channel_auth = ChannelAuth::new(Arc::new(Metrics::default()));
+    let channel_auth = ChannelAuth::new(
+        CallTargets::parse(&[]).expect("no networks"),
+        Arc::new(Metrics::default()),
+    );
     let apps = Apps::new([App { auth: Some(auth), ..app() }]).unwrap();
     channel_auth.apply(channel_auth.prepare(&apps).unwrap());
     let (_, apps) = channel_auth.at("/broadcasting/auth").unwrap();
@@ -116,7 +120,10 @@ async fn a_request_without_a_token_is_told_where_to_put_it() {
 fn a_path_is_looked_up_in_the_apps_that_have_it() {
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
     let _entered = runtime.enter();
-    let auth = ChannelAuth::new(Arc::new(Metrics::default()));
+    let auth = ChannelAuth::new(
+        CallTargets::parse(&[]).expect("no networks"),
+        Arc::new(Metrics::default()),
+    );
     assert!(auth.at("/broadcasting/auth").is_none());
     let of = |id: &str, path: &str| {
         let auth = settings(AuthMode::SignEverything, None);

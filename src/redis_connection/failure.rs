@@ -302,7 +302,8 @@ impl FailureContext<'_> {
             (Fault::Tls(text), _) if text.contains("CertificateRequired") => {
                 "this server has no client certificate: set tls-auth-clients no there"
             }
-            (Fault::Tls(_), _) => "",
+            // Redis may be at any address: only calls over HTTP are bound to some.
+            (Fault::InnerTarget(_) | Fault::Tls(_), _) => "",
         }
     }
 

@@ -12,6 +12,7 @@ use reqwest::header::{CONTENT_TYPE, HeaderMap, HeaderValue};
 use tokio::sync::Notify;
 
 use super::otlp::{self, Span, SpanResource};
+use crate::call_targets::CallTargets;
 use crate::config::TelemetryConfig;
 use crate::http_client::http_client;
 use crate::metrics::Metrics;
@@ -75,6 +76,7 @@ impl Exporter {
     pub(super) fn new(
         config: &TelemetryConfig,
         endpoint: &str,
+        targets: &CallTargets,
         queue: Arc<SpanQueue>,
         metrics: Arc<Metrics>,
     ) -> anyhow::Result<Self> {
@@ -84,7 +86,8 @@ impl Exporter {
         }
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         let url = reqwest::Url::parse(endpoint).context("telemetry.endpoint is no URL")?;
-        let builder = http_client(&url, CALL_TIMEOUT, CALL_TIMEOUT);
+        let builder =
+            http_client(&url, targets, CALL_TIMEOUT, CALL_TIMEOUT).context("telemetry.endpoint")?;
         let client = builder.default_headers(headers).build().context("cannot prepare telemetry.endpoint: are the certificates of authorities (package ca-certificates) installed?")?;
         let resource = SpanResource {
             service_name: config.service_name.clone(),

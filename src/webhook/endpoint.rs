@@ -12,6 +12,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::app_webhooks::AppWebhooks;
 use super::call::Call;
+use super::call_bounds::CallBounds;
 use super::endpoint_past::EndpointPast;
 use super::failure::CallFailure;
 use super::given_up::WantedCall;
@@ -21,7 +22,6 @@ use super::past_calls::{CallContent, PastCall, milliseconds};
 use super::queue::Queue;
 use crate::app::{Webhook, WebhookTarget};
 use crate::channel_rules::WebhookEvent;
-use crate::config::WebhooksConfig;
 use crate::metrics::{CallResult, Metrics};
 use crate::observation::{Observation, OccurrenceKind, Outline, WebhookCall, What};
 
@@ -86,20 +86,20 @@ impl Endpoint {
     pub(super) fn new(
         app_id: &str,
         webhook: &Webhook,
-        limits: WebhooksConfig,
+        bounds: &CallBounds,
         metrics: Arc<Metrics>,
         ending: CancellationToken,
     ) -> anyhow::Result<Self> {
         let transport = match &webhook.target {
             WebhookTarget::Http { headers } => {
-                Transport::Http(HttpCalls::new(app_id, &webhook.url, headers, limits)?)
+                Transport::Http(HttpCalls::new(app_id, &webhook.url, headers, bounds)?)
             }
             WebhookTarget::LaravelQueue(queue) => {
-                Transport::LaravelQueue(Box::new(JobQueue::new(app_id, queue, limits)?))
+                Transport::LaravelQueue(Box::new(JobQueue::new(app_id, queue, bounds.limits)?))
             }
         };
         let (app_id, webhook) = (app_id.to_owned(), webhook.clone());
-        let (retry, observation) = (limits.retry_for, Arc::default());
+        let (retry, observation) = (bounds.limits.retry_for, Arc::default());
         Ok(Self { app_id, webhook, transport, retry, metrics, observation, ending })
     }
 

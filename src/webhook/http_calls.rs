@@ -8,9 +8,9 @@ use reqwest::{Client, RequestBuilder};
 use serde::Serialize;
 
 use super::app_webhooks::AppWebhooks;
+use super::call_bounds::CallBounds;
 use super::failure::CallFailure;
 use crate::channel_rules::WebhookEvent;
-use crate::config::WebhooksConfig;
 use crate::http_client::http_client;
 use crate::protocol::signature;
 
@@ -29,11 +29,13 @@ impl HttpCalls {
         app_id: &str,
         url: &str,
         headers: &[(String, String)],
-        limits: WebhooksConfig,
+        bounds: &CallBounds,
     ) -> anyhow::Result<Self> {
         let parsed = reqwest::Url::parse(url)
             .with_context(|| format!("the webhook {url:?} of app {app_id} is no URL"))?;
-        let builder = http_client(&parsed, limits.connect_timeout, limits.request_timeout);
+        let CallBounds { limits, targets } = bounds;
+        let builder = http_client(&parsed, targets, limits.connect_timeout, limits.request_timeout)
+            .with_context(|| format!("the webhook {url} of app {app_id}"))?;
         let client = builder.default_headers(fields(headers)?).build().with_context(|| {
             format!("cannot prepare the webhook {url}: are the certificates of authorities (package ca-certificates) installed?")
         })?;

@@ -12,8 +12,9 @@ use crate::source::code;
 const LAYERS: &[(&str, &[&str])] = &[
     ("build_info", &[]),
     ("app", &[]),
-    ("network_fault", &[]),
-    ("http_client", &[]),
+    ("call_targets", &[]),
+    ("network_fault", &["call_targets"]),
+    ("http_client", &["call_targets"]),
     ("protocol", &["app"]),
     ("metrics", &["build_info", "protocol"]),
     ("timeline", &["metrics", "protocol"]),
@@ -24,7 +25,7 @@ const LAYERS: &[(&str, &[&str])] = &[
     ("dotenv", &["text_cursor"]),
     ("php_config", &["dotenv", "text_cursor"]),
     ("laravel_import", &["dotenv", "php_config"]),
-    ("config", &["app", "dotenv", "memory", "tls"]),
+    ("config", &["app", "call_targets", "dotenv", "memory", "tls"]),
     ("logging", &["config"]),
     ("redis_connection", &["app", "config", "network_fault"]),
     ("channel_rules", &["app", "protocol"]),
@@ -57,6 +58,7 @@ const LAYERS: &[(&str, &[&str])] = &[
         "webhook",
         &[
             "app",
+            "call_targets",
             "channel_rules",
             "config",
             "http_client",
@@ -67,8 +69,11 @@ const LAYERS: &[(&str, &[&str])] = &[
             "redis_connection",
         ],
     ),
-    ("channel_auth", &["app", "http_client", "metrics", "network_fault", "protocol"]),
-    ("telemetry", &["config", "http_client", "metrics", "network_fault"]),
+    (
+        "channel_auth",
+        &["app", "call_targets", "http_client", "metrics", "network_fault", "protocol"],
+    ),
+    ("telemetry", &["call_targets", "config", "http_client", "metrics", "network_fault"]),
     ("websocket", &["config", "hub", "metrics", "node", "observation", "protocol", "stream"]),
     (
         "http",

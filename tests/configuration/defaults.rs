@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
 use resound::app::{AppLimits, ClientEvents};
+use resound::call_targets::CallTargets;
 use resound::config::{
     CacheConfig, EXAMPLE_SECRET, HttpConfig, LogConfig, LogFormat, PayloadView, WebSocketConfig,
     WebhooksConfig,
@@ -51,6 +52,8 @@ fn the_defaults_are_the_documented_ones() {
         retry_for: seconds(300),
     };
     assert_eq!(config.webhooks, webhooks);
+    let named = ["named".to_owned()];
+    assert_eq!(Ok(config.calls), CallTargets::parse(&named));
     let log = LogConfig { format: LogFormat::Auto, level: "info".to_owned(), debug: false };
     assert_eq!(config.log, log);
     assert_eq!(config.metrics.listen, None);

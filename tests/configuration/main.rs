@@ -11,6 +11,7 @@ use resound::config::{Config, ConfigError, ConfigFile, Flag, Sources};
 
 mod apps;
 mod auth;
+mod calls;
 mod cluster;
 mod defaults;
 mod env_file;

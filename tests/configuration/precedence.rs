@@ -132,6 +132,7 @@ fn other_value(key: &str) -> &'static str {
         "internal.hosts" => "ops.example.com, 10.0.0.5",
         "internal.payloads" => "full",
         "limits.memory_bytes" => "16777216",
+        "calls.inner_networks" => "named,10.0.0.0/8",
         "record.enabled" => "true",
         "app.enabled" | "app.rate_limiting.enabled" => "false",
         "app.watchlist_events" | "app.terminate_presence_users" | "websocket.deflate" => "false",

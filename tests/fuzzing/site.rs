@@ -99,7 +99,7 @@ impl Site {
         let api = Arc::new(Api::new(node.clone(), "".into(), CONFIG.http));
         let http = resound::http::router(&api);
         let internal = Arc::new(InternalApi::new(node.clone(), &CONFIG));
-        let webhooks = Webhooks::new(CONFIG.webhooks, metrics, node.observation().clone());
+        let webhooks = Webhooks::new(&CONFIG, metrics, node.observation().clone());
         let (prefix, webhooks) = ("".into(), Arc::new(webhooks));
         internal.set_own_server(OwnServer {
             http_api: http.clone(),
