@@ -80,6 +80,17 @@ impl WebhookKind {
         }
     }
 
+    /// The kind that an event of this kind may call off, and the other way round.
+    fn counterpart(self) -> Option<Self> {
+        match self {
+            Self::ChannelOccupied => Some(Self::ChannelVacated),
+            Self::ChannelVacated => Some(Self::ChannelOccupied),
+            Self::MemberAdded => Some(Self::MemberRemoved),
+            Self::MemberRemoved => Some(Self::MemberAdded),
+            Self::ClientEvent | Self::CacheMiss | Self::SubscriptionCount => None,
+        }
+    }
+
     /// The kind of a name.
     pub fn parse(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.name() == name)
@@ -87,6 +98,13 @@ impl WebhookKind {
 }
 
 impl Webhook {
+    /// Whether this endpoint receives events of this kind on this channel, or those that one of this kind may call off: a
+    /// channel that is occupied again within 3 s was never vacated, and a member that returns never left.
+    pub fn is_concerned(&self, kind: WebhookKind, channel: &str) -> bool {
+        self.receives(kind, channel)
+            || kind.counterpart().is_some_and(|other| self.receives(other, channel))
+    }
+
     /// Whether this endpoint receives events of this kind on this channel.
     pub fn receives(&self, kind: WebhookKind, channel: &str) -> bool {
         (self.events.is_empty() || self.events.contains(&kind))

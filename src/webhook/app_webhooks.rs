@@ -103,8 +103,13 @@ pub(super) enum Stage {
 }
 
 impl WebhookSink for AppWebhooks {
+    /// What no endpoint wants takes no place in the queue, where it would push out what one does.
     fn send(&self, event: WebhookEvent) {
-        self.events.push(event);
+        let (kind, channel) = (event.payload.kind(), event.channel.as_str());
+        let endpoints = self.endpoints.load();
+        if endpoints.iter().any(|it| it.webhook.is_concerned(kind, channel)) {
+            self.events.push(event);
+        }
     }
 
     fn is_on(&self) -> bool {
