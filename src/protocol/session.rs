@@ -144,7 +144,7 @@ impl Session {
         if self.authorization_deadline().is_some_and(|authorize_by| authorize_by <= now) {
             return Some(Action::Close(CloseCode::NotAuthorizedInTime));
         }
-        Some(match self.liveness.ping(now) {
+        Some(match self.liveness.ping(now, self.app.pong_timeout) {
             Some(ping) => Action::Send(ping),
             None => Action::Close(CloseCode::PongNotReceived),
         })

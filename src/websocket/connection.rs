@@ -153,7 +153,14 @@ impl Connection {
                     is_open = !self.transport.is_ending();
                 }
                 () = all_decided(&mut self.joins) => self.joins = None,
-                () = timer.as_mut() => self.check_deadlines(socket, timer.as_mut()),
+                () = timer.as_mut() => {
+                    // Where the worker had no processor for a while, an answer to a ping is here and not read yet.
+                    let reads = is_decided && !self.is_full() && self.transport.may_read();
+                    is_open = !reads || self.read(socket);
+                    if is_open {
+                        self.check_deadlines(socket, timer.as_mut());
+                    }
+                }
             }
         }
     }
