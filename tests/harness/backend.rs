@@ -1,7 +1,7 @@
 //! A back end that signs requests, by an implementation of its own, over a kept-alive connection.
 
 use std::net::SocketAddr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use axum::body::Body;
 use hmac::{Hmac, KeyInit, Mac};
@@ -74,6 +74,23 @@ impl Backend {
     /// `GET /apps/{id}{path}` with parameters, signed.
     pub async fn get(&mut self, path: &str, parameters: &[(&str, &str)]) -> Answer {
         self.signed("GET", path, parameters, "").await
+    }
+
+    /// `POST /apps/{id}{path}`, signed, where the server may be gone or stopped: connects if need be; `None` if no answer
+    /// comes in time.
+    pub async fn post_within(&mut self, time: Duration, path: &str, body: &str) -> Option<Answer> {
+        let exchange = async {
+            if self.connection.as_ref().is_none_or(|connection| connection.is_closed()) {
+                self.try_connect().await.ok()?;
+            }
+            self.try_post(path, body).await
+        };
+        let answer = tokio::time::timeout(time, exchange).await.ok().flatten();
+        if answer.is_none() {
+            // Half an exchange is of no use for the next one.
+            self.connection = None;
+        }
+        answer.map(|(answer, _)| answer)
     }
 
     async fn signed(

@@ -25,7 +25,9 @@ pub mod redis_access;
 pub mod redis_cluster;
 pub mod server;
 pub mod socket;
+pub mod successor;
 pub mod tls;
+pub mod unwatched;
 pub mod viewer;
 pub mod wire;
 

@@ -221,8 +221,13 @@ impl Program {
 
     /// Waits for the end of the process, while another one may go on to write to the log.
     pub async fn ended(&mut self) -> Option<i32> {
-        eventually("the program to end", async || self.child.try_wait().unwrap().is_some()).await;
+        eventually("the program to end", async || self.has_ended()).await;
         self.child.wait().unwrap().code()
+    }
+
+    /// Whether the process has ended.
+    pub fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
     }
 
     /// Lowers the limit of open files to the lowest descriptor that is not in use.

@@ -12,46 +12,13 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
 use crate::harness::server::REVERB_APP;
+use crate::harness::successor::Successor;
 use crate::harness::wire::Wire;
 use crate::harness::{Backend, Folder, Program, TestSocket, within};
 use crate::supervision::ServiceManager;
 
 const UP: &str = "GET /up HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
 const PROGRAM: &str = env!("CARGO_BIN_EXE_resound");
-
-/// The process that took over. Dropping it kills it.
-pub(crate) struct Successor(u32);
-
-impl Drop for Successor {
-    fn drop(&mut self) {
-        self.signal("KILL");
-    }
-}
-
-impl Successor {
-    /// Waits until it has taken over.
-    pub(crate) async fn of(program: &mut Program) -> Self {
-        let line = program.log_line("another process has taken over").await;
-        let pid = line.split("pid=").nth(1).and_then(|rest| rest.parse().ok());
-        Self(pid.unwrap_or_else(|| panic!("no process id: {line}")))
-    }
-
-    fn signal(&self, name: &str) {
-        let kill = format!("kill -{name} {} 2>/dev/null", self.0);
-        let _ = Command::new("/bin/sh").args(["-c", &kill]).status();
-    }
-
-    /// Waits until it is gone.
-    async fn ended(&self) {
-        let process = format!("/proc/{}", self.0);
-        within("the successor to end", async {
-            while fs::exists(&process).unwrap() {
-                tokio::task::yield_now().await;
-            }
-        })
-        .await;
-    }
-}
 
 /// Opens connections, one after the other, each with one request; ends with their number.
 fn keep_asking(address: SocketAddr, done: CancellationToken) -> JoinHandle<usize> {

@@ -9,9 +9,9 @@ use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::task::AbortHandle;
 
 use crate::harness::server::REVERB_APP;
+use crate::harness::successor::Successor;
 use crate::harness::{Folder, Program, TestServer, TestSocket, within};
 use crate::shutdown::ends_within;
-use crate::upgrade::Successor;
 
 /// An endpoint that answers 200. Dropping it ends it.
 struct WebhookEndpoint {
