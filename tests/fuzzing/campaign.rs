@@ -20,6 +20,10 @@ const SECONDS: f64 = 1.5;
 /// Inputs that brought something new, so many at most: each stays in memory.
 const POOL_MAX: usize = 4096;
 
+/// More memory than all targets take together. A length that an input only claims must not be allocated: beyond this the
+/// process ends.
+const ADDRESS_SPACE_MAX: u64 = 4 << 30;
+
 /// The time in which an input that failed is made shorter.
 const SHORTENING: Duration = Duration::from_secs(5);
 
@@ -72,6 +76,7 @@ pub(crate) fn explore(target: &Target) {
         .map_or(SECONDS, |text| text.parse().expect("FUZZ_SECONDS is a number"));
     let given = text_of("FUZZ_SEED").map(|text| text.parse().expect("FUZZ_SEED is a number"));
     let seed = given.unwrap_or_else(drawn);
+    rlimit::Resource::AS.set(ADDRESS_SPACE_MAX, ADDRESS_SPACE_MAX).expect("a bound on memory");
     let running = Running::begin(target.name, seed, given.is_some());
     let pool = seeds(target).into_iter().map(|(_, input)| input).collect();
     let explored = search(target, pool, seed, Duration::from_secs_f64(seconds), &running);
