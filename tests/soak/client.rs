@@ -105,6 +105,7 @@ impl Client {
     }
 
     pub(crate) async fn sign_in(&mut self) {
+        self.scene.note(Fact::Claims { socket: self.number });
         let user_data = json!({ "id": self.user }).to_string();
         let auth = signed(&format!("{}::user::{user_data}", self.id));
         let data = json!({ "auth": auth, "user_data": user_data });
@@ -120,6 +121,7 @@ impl Client {
         let mut data = json!({ "channel": &**channel });
         let mut signed_text = format!("{}:{channel}", self.id);
         if channel.starts_with("presence-") {
+            self.scene.note(Fact::Claims { socket: self.number });
             let member = member(&self.user);
             signed_text = format!("{signed_text}:{member}");
             data["channel_data"] = member.into();

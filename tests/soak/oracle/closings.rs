@@ -10,7 +10,7 @@ struct Connection {
     process: Option<ProcessNumber>,
     /// Since when it belongs to its user: signed in (no channel), or in presence channels as that user.
     owned: HashMap<Option<Name>, Micros>,
-    was_owned: bool,
+    was_claimed: bool,
 }
 
 #[derive(Default)]
@@ -36,8 +36,10 @@ impl Closings {
         process: Option<ProcessNumber>,
     ) {
         let user = user.to_owned();
-        self.open
-            .insert(socket, Connection { user, process, owned: HashMap::new(), was_owned: false });
+        self.open.insert(
+            socket,
+            Connection { user, process, owned: HashMap::new(), was_claimed: false },
+        );
     }
 
     pub(crate) fn process_of(&self, socket: SocketNumber) -> Option<ProcessNumber> {
@@ -52,7 +54,14 @@ impl Closings {
     pub(crate) fn owned(&mut self, at: Micros, socket: SocketNumber, by: Option<&Name>) {
         if let Some(connection) = self.open.get_mut(&socket) {
             connection.owned.insert(by.cloned(), at);
-            connection.was_owned = true;
+            connection.was_claimed = true;
+        }
+    }
+
+    /// A sign-in or a presence channel is asked for: a termination may come before the answer.
+    pub(crate) fn claims(&mut self, socket: SocketNumber) {
+        if let Some(connection) = self.open.get_mut(&socket) {
+            connection.was_claimed = true;
         }
     }
 
@@ -104,7 +113,7 @@ impl Closings {
                 let user = &connection.user;
                 let is_ended =
                     self.terminating.contains_key(user) || self.terminated_before.contains(user);
-                connection.was_owned && is_ended
+                connection.was_claimed && is_ended
             }
             None => is_among(&self.killed),
             Some(_) => false,

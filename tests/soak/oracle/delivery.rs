@@ -53,6 +53,9 @@ struct Span {
     /// Announcements of this page.
     missed: Vec<(Micros, Option<u64>)>,
     has_first: bool,
+    /// Of a cache channel: the event that was the last one when the subscription was asked for. A node that has just been
+    /// linked again may answer with an older one; then this one, or a later one, follows.
+    cached: Option<u64>,
 }
 
 impl Span {
@@ -68,6 +71,12 @@ impl Span {
 
     fn is_wanted(&self, socket: SocketNumber, event: &Event) -> bool {
         event.sent > self.since && event.except != Some(socket)
+    }
+
+    /// Whether it has received neither its last cached event nor a later one, and no announcement.
+    fn lacks_cached(&self) -> bool {
+        let is_later = |cached| self.received.iter().any(|number| *number >= cached);
+        self.missed.is_empty() && self.cached.is_some_and(|cached| !is_later(cached))
     }
 
     /// Whether the channel was announced to have lost events after this one was sent.
@@ -121,6 +130,7 @@ impl Deliveries {
             arrivals: Vec::new(),
             missed: Vec::new(),
             has_first: false,
+            cached: None,
         };
         self.spans.entry((socket, channel.clone())).or_default().push(span);
     }
@@ -154,9 +164,8 @@ impl Deliveries {
         if is_first
             && is_cache(channel)
             && let Some((since, log)) = self.whole_since.zip(log)
-            && let Some(cached) = last_cached(log, since, span.asked).filter(|last| number < *last)
         {
-            findings.add(Broken::CachedEventMissing, format!("{what}, after event {cached}"));
+            span.cached = last_cached(log, since, span.asked);
         }
         let Some(event) = log.and_then(|log| log.get(number)) else {
             // Only a cached event may be so old.
@@ -187,20 +196,13 @@ impl Deliveries {
         }
     }
 
-    /// Nothing was cached: then nothing may have been triggered since all nodes were linked last.
-    pub(crate) fn cache_missed(
-        &mut self,
-        socket: SocketNumber,
-        channel: &Name,
-        findings: &mut Findings,
-    ) {
+    /// Nothing was cached: then nothing was triggered since all nodes were linked last, or it follows.
+    pub(crate) fn cache_missed(&mut self, socket: SocketNumber, channel: &Name) {
         let whole_since = self.whole_since;
         let Some(span) = open_span(&mut self.spans, socket, channel) else { return };
         span.has_first = true;
-        let Some((since, log)) = whole_since.zip(self.logs.get(channel)) else { return };
-        if let Some(number) = last_cached(log, since, span.asked) {
-            let text = format!("socket {socket} got cache_miss of {channel} after event {number}");
-            findings.add(Broken::CachedEventMissing, text);
+        if let Some((since, log)) = whole_since.zip(self.logs.get(channel)) {
+            span.cached = last_cached(log, since, span.asked);
         }
     }
 
@@ -221,7 +223,7 @@ impl Deliveries {
                     && !span.received.contains(number)
                     && !span.is_announced(event)
             });
-            due.count()
+            due.count() + usize::from(span.lacks_cached())
         };
         let spans = self.spans.iter();
         let spans = spans.flat_map(|((socket, channel), all)| {
@@ -238,6 +240,10 @@ impl Deliveries {
         for ((socket, channel), spans) in &mut self.spans {
             let Some(log) = self.logs.get(channel) else { continue };
             for span in spans.iter_mut() {
+                if span.is_open && span.lacks_cached() {
+                    let text = format!("event {:?} of {channel} at socket {socket}", span.cached);
+                    findings.add(Broken::CachedEventMissing, text);
+                }
                 let (expected, received) = judge(*socket, channel, span, log, findings);
                 self.expected += expected;
                 self.received += received;
@@ -256,6 +262,7 @@ impl Deliveries {
             for span in spans {
                 span.received.retain(|number| *number >= first);
                 span.arrivals.clear();
+                span.cached = None;
                 span.missed.clear();
             }
         }

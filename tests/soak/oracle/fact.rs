@@ -65,6 +65,10 @@ pub(crate) enum Fact {
         socket: SocketNumber,
         channel: Name,
     },
+    /// The client is about to sign in, or to join a presence channel as its user: from now on terminations may concern it.
+    Claims {
+        socket: SocketNumber,
+    },
     /// A sign-in was granted: from now on the socket receives what is sent to its user.
     SignedIn {
         socket: SocketNumber,

@@ -14,6 +14,8 @@ mod webhooks;
 mod whispers;
 
 #[cfg(test)]
+mod history;
+#[cfg(test)]
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -64,6 +66,7 @@ impl Oracle {
                 self.subscribed(at, (socket, &channel), asked, members);
             }
             Fact::Unsubscribed { socket, channel } => self.unsubscribed(socket, &channel),
+            Fact::Claims { socket } => self.closings.claims(socket),
             Fact::SignedIn { socket } => self.signed_in(at, socket),
             Fact::Triggered { channel, number, except, process } => {
                 self.deliveries.triggered(at, (&channel, number), except, process);
@@ -79,7 +82,7 @@ impl Oracle {
                 self.deliveries.missed(at, socket, &channel, count);
             }
             Fact::CacheMiss { socket, channel } => {
-                self.deliveries.cache_missed(socket, &channel, &mut self.findings);
+                self.deliveries.cache_missed(socket, &channel);
             }
             Fact::MemberAdded { socket, channel, user } => {
                 self.rosters.added(socket, &channel, &user, &mut self.findings);

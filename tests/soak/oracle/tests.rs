@@ -1,120 +1,8 @@
 //! Histories with one fault each: the oracle must find it, and nothing else; and nothing in the history without one.
 
-use super::Oracle;
-use super::fact::{Cost, Fact, Name, Report, Scope, SocketNumber};
+use super::fact::{Cost, Fact, Name, Report, Scope};
 use super::finding::{Broken, Loss};
-
-const CHANNEL: &str = "presence-room";
-
-/// A history, with a clock that goes on by one at each fact.
-#[derive(Default)]
-struct History {
-    oracle: Oracle,
-    at: u64,
-    triggered: u64,
-}
-
-impl History {
-    /// Ann and Bob, sockets 1 and 2 of processes 1 and 2, in one presence channel, with the webhooks of that.
-    fn of_two() -> Self {
-        let mut history = Self::default();
-        history.opens(1, "ann", 1);
-        history.joins(1, &["ann"]);
-        history.opens(2, "bob", 2);
-        history.joins(2, &["ann", "bob"]);
-        history.take(Fact::MemberAdded { socket: 1, channel: name(), user: "bob".into() });
-        history.reports(Report::Occupied(name()));
-        history.reports(Report::MemberAdded(name(), "ann".into()));
-        history.reports(Report::MemberAdded(name(), "bob".into()));
-        history
-    }
-
-    fn take(&mut self, fact: Fact) {
-        self.at += 1;
-        self.oracle.take(self.at, fact);
-    }
-
-    fn opens(&mut self, socket: SocketNumber, user: &str, process: u32) {
-        self.take(Fact::Opened { socket, user: user.into(), process: Some(process) });
-    }
-
-    fn joins(&mut self, socket: SocketNumber, members: &[&str]) {
-        let members = Some(members.iter().map(|user| (*user).to_owned()).collect());
-        self.take(Fact::Subscribed { socket, channel: name(), asked: self.at, members });
-    }
-
-    fn reports(&mut self, report: Report) {
-        self.take(Fact::Reported(report));
-    }
-
-    /// The next event, answered with this scope by process 1.
-    fn event(&mut self, scope: Option<Scope>) -> u64 {
-        self.event_except(scope, None)
-    }
-
-    fn event_except(&mut self, scope: Option<Scope>, except: Option<SocketNumber>) -> u64 {
-        let number = self.triggered;
-        self.triggered += 1;
-        self.take(Fact::Triggered { channel: name(), number, except, process: Some(1) });
-        if let Some(scope) = scope {
-            self.take(Fact::Answered { channel: name(), number, scope });
-        }
-        number
-    }
-
-    fn receives(&mut self, socket: SocketNumber, numbers: impl IntoIterator<Item = u64>) {
-        for number in numbers {
-            self.take(Fact::Received { socket, channel: name(), number });
-        }
-    }
-
-    fn whisper(&mut self, number: u64) {
-        self.take(Fact::Whispered { socket: 1, channel: name(), number });
-        self.reports(Report::ClientEvent(1, number));
-    }
-
-    fn hears(&mut self, socket: SocketNumber, number: u64) {
-        self.take(Fact::Heard { socket, channel: name(), sender: 1, number });
-    }
-
-    fn missed(&mut self, count: Option<u64>) {
-        self.take(Fact::Missed { socket: 2, channel: name(), count });
-    }
-
-    fn leaves(&mut self, socket: SocketNumber, user: &str) {
-        self.take(Fact::Left { socket });
-        self.reports(Report::MemberRemoved(name(), user.into()));
-    }
-
-    /// Turns the page; what is broken must be this, and so often.
-    fn judged(mut self, broken: &[(Broken, u64)]) -> Self {
-        self.oracle.turn_page();
-        let findings = &self.oracle.findings;
-        let expected: u64 = broken.iter().map(|(_, count)| count).sum();
-        let report = findings.report().unwrap_or_default();
-        for (kind, count) in broken {
-            assert_eq!(findings.broken(*kind), *count, "{kind:?} in\n{report}");
-        }
-        let found = report.lines().take_while(|line| line.contains(" × "));
-        let found: u64 =
-            found.map(|line| line.split(' ').next().unwrap().parse::<u64>().unwrap()).sum();
-        assert_eq!(found, expected, "{report}");
-        self
-    }
-
-    fn has_lost(self, loss: Loss, events: u64) -> Self {
-        assert_eq!(self.oracle.findings.lost(loss), events, "{loss:?}");
-        self
-    }
-}
-
-fn name() -> Name {
-    Name::from(CHANNEL)
-}
-
-const CLUSTER: Option<Scope> = Some(Scope::Cluster);
-const NODE: Option<Scope> = Some(Scope::Node);
-const WITHOUT_REDIS: Cost = Cost { links: true, webhooks: true };
+use super::history::{CHANNEL, CLUSTER, History, NODE, WITHOUT_REDIS, name};
 
 #[test]
 fn a_history_without_a_fault_has_no_finding() {
@@ -239,11 +127,17 @@ fn a_whisper_must_come_once_in_order_and_not_to_its_sender() {
 #[test]
 fn a_whisper_without_redis_is_counted() {
     let mut history = History::of_two();
-    history.take(Fact::FaultBegins { cost: WITHOUT_REDIS });
+    history.at = 5_000_000;
     history.whisper(0);
-    history.take(Fact::FaultEnds);
+    history.at = 6_500_000;
+    // Still under way when the fault comes.
     history.whisper(1);
-    history.judged(&[(Broken::WhisperLost, 1)]).has_lost(Loss::WhisperWithoutRedis, 1);
+    history.at = 7_000_000;
+    history.take(Fact::FaultBegins { cost: WITHOUT_REDIS });
+    history.whisper(2);
+    history.take(Fact::FaultEnds);
+    history.whisper(3);
+    history.judged(&[(Broken::WhisperLost, 2)]).has_lost(Loss::WhisperWithoutRedis, 2);
 }
 
 #[test]
@@ -317,6 +211,20 @@ fn a_termination_ends_the_connections_of_its_user_and_no_others() {
 }
 
 #[test]
+fn a_termination_may_come_before_the_answer_to_a_sign_in_and_not_to_a_socket_without_user() {
+    let mut history = History::of_two();
+    for socket in [3, 4] {
+        history.opens(socket, "cid", 1);
+    }
+    history.take(Fact::Claims { socket: 3 });
+    history.take(Fact::Terminating { user: "cid".into() });
+    history.take(Fact::Terminated { user: "cid".into() });
+    history.take(Fact::Closed { socket: 3, code: Some(4009) });
+    history.take(Fact::Closed { socket: 4, code: Some(4009) });
+    history.judged(&[(Broken::ClosedWithoutCause, 1)]);
+}
+
+#[test]
 fn a_termination_ends_no_connection_that_its_user_has_left() {
     let mut history = History::of_two();
     history.take(Fact::Unsubscribed { socket: 2, channel: name() });
@@ -384,6 +292,11 @@ fn a_cache_that_lacks_the_last_event_is_found() {
     history.take(Fact::Received { socket: 2, channel: cached.clone(), number: 0 });
     joins(&mut history, 3);
     history.take(Fact::Received { socket: 3, channel: cached.clone(), number: 1 });
+    // An older one is right if the last one follows.
+    joins(&mut history, 5);
+    history.take(Fact::Received { socket: 5, channel: cached.clone(), number: 0 });
+    assert_eq!(history.oracle.outstanding(), 3);
+    history.take(Fact::Received { socket: 5, channel: cached.clone(), number: 1 });
     let mut history = history.judged(&[(Broken::CachedEventMissing, 2)]);
     // A Redis that has lost its data has no cached event.
     history.take(Fact::FaultBegins { cost: WITHOUT_REDIS });

@@ -8,6 +8,9 @@ use std::collections::{BTreeMap, HashMap, HashSet};
 use super::fact::{Micros, Name, SocketNumber};
 use super::finding::{Broken, Findings, Loss};
 
+/// How long before a fault a whisper may be sent that is still under way when the fault comes.
+const UNDER_WAY: Micros = 1_000_000;
+
 struct Whisper {
     at: Micros,
     sender: SocketNumber,
@@ -87,7 +90,7 @@ impl Whispers {
 
     pub(crate) fn split_begins(&mut self, at: Micros) {
         self.is_split = true;
-        let from = self.split.map_or(at, |(from, _)| from);
+        let from = self.split.map_or(at.saturating_sub(UNDER_WAY), |(from, _)| from);
         self.split = Some((from, Micros::MAX));
     }
 
