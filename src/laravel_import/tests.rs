@@ -111,8 +111,7 @@ fn files_that_laravel_cannot_read_are_refused() {
 
 #[test]
 fn no_text_of_a_file_leaves_its_comment() {
-    let php =
-        "<?php return ['a\nport = 1 #' => config('x'), 'servers' => ['reverb' => ['b\r\0' => 1]]];";
+    let php = "<?php return ['a\nport = 1 #' => config('x'), 'servers' => ['reverb' => ['b\r\0' => 1, 'port' => 8080]]];";
     let reverb = file("config/re\nverb.php", php);
     let files = LaravelFiles { env: file(".e\nnv", ENV), reverb };
     let of_laravel = import(&files, SecretForm::Reference).unwrap();
