@@ -35,7 +35,7 @@ async fn member(node: &Node, user: &str) -> TestSocket {
 }
 
 /// The next of these events in the room.
-async fn hears(socket: &mut TestSocket, event: &str) {
+async fn receives(socket: &mut TestSocket, event: &str) {
     let wanted = format!("pusher_internal:{event}");
     loop {
         let text = socket.receive().await;
@@ -65,12 +65,12 @@ pub(crate) async fn row_03_a_node_is_killed() {
     stage.flows().await;
     let mut staying = member(&nodes[0], "stays").await;
     let _gone = member(&nodes[1], "goes").await;
-    hears(&mut staying, "member_added").await;
+    receives(&mut staying, "member_added").await;
     let high = peak(&nodes);
     let begin = Instant::now();
     // Dropping a node is SIGKILL.
     drop(nodes.pop());
-    hears(&mut staying, "member_removed").await;
+    receives(&mut staying, "member_removed").await;
     let told = begin.elapsed();
     let path = signed_get(&nodes[0], "/channels/presence-room/users");
     let users = nodes[0].get(nodes[0].address(), &path).await;
@@ -114,15 +114,15 @@ pub(crate) async fn row_03_a_node_stands_still() {
     stage.flows().await;
     let mut staying = member(&nodes[0], "stays").await;
     let _stopped = member(&nodes[1], "stopped").await;
-    hears(&mut staying, "member_added").await;
+    receives(&mut staying, "member_added").await;
     let begin = Instant::now();
     nodes[1].signal("STOP");
-    hears(&mut staying, "member_removed").await;
+    receives(&mut staying, "member_removed").await;
     let told = begin.elapsed();
     stage.publishes(20).await;
     nodes[1].signal("CONT");
     let begin = Instant::now();
-    hears(&mut staying, "member_added").await;
+    receives(&mut staying, "member_added").await;
     stage.flows().await;
     let took = begin.elapsed();
     let ending = stage.end().await;

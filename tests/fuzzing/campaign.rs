@@ -169,7 +169,7 @@ fn drawn() -> u64 {
 
 #[expect(
     clippy::disallowed_methods,
-    reason = "what a run of the tests is told, not a setting of the server"
+    reason = "what a run of the tests is given, not a setting of the server"
 )]
 fn text_of(variable: &str) -> Option<String> {
     std::env::var(variable).ok().filter(|text| !text.is_empty())

@@ -81,7 +81,7 @@ impl History {
         self.reports(Report::ClientEvent(1, number));
     }
 
-    pub(super) fn hears(&mut self, socket: SocketNumber, number: u64) {
+    pub(super) fn receives_whisper(&mut self, socket: SocketNumber, number: u64) {
         self.take(Fact::Heard { socket, channel: name(), sender: 1, number });
     }
 

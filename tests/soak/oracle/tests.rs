@@ -15,7 +15,7 @@ fn a_history_without_a_fault_has_no_finding() {
     let number = history.event_except(CLUSTER, Some(1));
     history.receives(2, [number]);
     history.whisper(0);
-    history.hears(2, 0);
+    history.receives_whisper(2, 0);
     history.leaves(2, "bob");
     history.take(Fact::MemberRemoved { socket: 1, channel: name(), user: "bob".into() });
     let history = history.judged(&[]);
@@ -117,8 +117,8 @@ fn lost_events_are_excused_by_their_announcement_and_no_more_than_it_says() {
 fn a_whisper_must_come_once_in_order_and_not_to_its_sender() {
     let mut history = History::of_two();
     (0..4).for_each(|number| history.whisper(number));
-    [1, 0, 0].into_iter().for_each(|number| history.hears(2, number));
-    history.hears(1, 3);
+    [1, 0, 0].into_iter().for_each(|number| history.receives_whisper(2, number));
+    history.receives_whisper(1, 3);
     let broken = [Broken::Reordered, Broken::Doubled, Broken::Echoed];
     let broken: Vec<_> = broken.into_iter().map(|kind| (kind, 1)).collect();
     history.judged(&[&broken[..], &[(Broken::WhisperLost, 2)]].concat());
@@ -241,7 +241,7 @@ fn a_webhook_must_come_once_and_in_order() {
     let mut history = History::of_two();
     history.reports(Report::Occupied(name()));
     history.whisper(0);
-    history.hears(2, 0);
+    history.receives_whisper(2, 0);
     history.reports(Report::ClientEvent(1, 0));
     let mut history = history.judged(&[(Broken::WebhookDoubled, 2)]);
     // The leave is not reported, and then a join that follows another one.
@@ -260,7 +260,7 @@ fn a_client_event_that_is_not_reported_is_missing_unless_a_fault_may_have_cost_i
         let mut history = History::of_two();
         history.take(Fact::FaultBegins { cost });
         history.take(Fact::Whispered { socket: 1, channel: name(), number: 0 });
-        history.hears(2, 0);
+        history.receives_whisper(2, 0);
         history.take(Fact::FaultEnds);
         let history = history.judged(&[(Broken::WebhookMissing, missing)]);
         history.has_lost(Loss::WebhookInFault, 1 - missing);
