@@ -4,16 +4,8 @@
 use std::net::{Ipv4Addr, SocketAddr};
 
 use crate::harness::redis::{TestRedis, free_port, is_left_out};
-use crate::harness::wire::Wire;
+use crate::harness::unwatched::get;
 use crate::harness::{Backend, Program, TestSocket, eventually};
-
-async fn get(address: SocketAddr, path: &str) -> String {
-    let mut wire = Wire::open(address).await;
-    wire.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
-    let reply = wire.reply().await;
-    assert_eq!(reply.status, 200, "{reply:?}");
-    reply.body
-}
 
 #[tokio::test]
 async fn a_node_whose_redis_is_killed_serves_on_and_reports_it() {

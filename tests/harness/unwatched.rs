@@ -81,7 +81,8 @@ impl Drop for Unwatched {
     }
 }
 
-async fn get(address: SocketAddr, path: &str) -> String {
+/// The body of an answer 200.
+pub async fn get(address: SocketAddr, path: &str) -> String {
     let mut wire = Wire::open(address).await;
     wire.send(format!("GET {path} HTTP/1.1\r\nHost: x\r\n\r\n")).await;
     let reply = wire.reply().await;

@@ -244,7 +244,7 @@ impl Client {
             WHISPER => {
                 let sender = data["sender"].as_u64().expect("a sender") as SocketNumber;
                 let number = data["number"].as_u64().expect("a number");
-                Fact::Heard { socket, channel, sender, number }
+                Fact::WhisperReceived { socket, channel, sender, number }
             }
             GAP => Fact::Missed { socket, channel, count: data["missed"].as_u64() },
             "pusher:cache_miss" => Fact::CacheMiss { socket, channel },

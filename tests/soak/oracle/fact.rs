@@ -124,7 +124,7 @@ pub(crate) enum Fact {
         number: u64,
     },
     /// A client has received one.
-    Heard {
+    WhisperReceived {
         socket: SocketNumber,
         channel: Name,
         sender: SocketNumber,

@@ -82,7 +82,7 @@ impl History {
     }
 
     pub(super) fn receives_whisper(&mut self, socket: SocketNumber, number: u64) {
-        self.take(Fact::Heard { socket, channel: name(), sender: 1, number });
+        self.take(Fact::WhisperReceived { socket, channel: name(), sender: 1, number });
     }
 
     pub(super) fn missed(&mut self, count: Option<u64>) {

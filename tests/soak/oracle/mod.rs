@@ -94,7 +94,7 @@ impl Oracle {
                 self.whispers.whispered(at, socket, &channel, number);
                 self.webhooks.whispered(socket, number);
             }
-            Fact::Heard { socket, channel, sender, number } => {
+            Fact::WhisperReceived { socket, channel, sender, number } => {
                 self.whispers.heard((socket, &channel), sender, number, &mut self.findings);
             }
             Fact::Refused { socket, text } => {
