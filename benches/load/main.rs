@@ -114,7 +114,8 @@ fn circumstances(options: &Options, others: &[f64]) -> String {
     };
     let quick =
         if options.quick { " Numbers are smaller than the names say: --quick." } else { "" };
-    format!("\n{runs} on {cores} cores, {others}.{quick}\n")
+    let debug = if cfg!(debug_assertions) { " A debug build: its times say nothing." } else { "" };
+    format!("\n{runs} on {cores} cores, {others}.{quick}{debug}\n")
 }
 
 /// A missed bound is a failure only with `--check`; a figure that is missing always is.
