@@ -15,6 +15,7 @@
 //! cargo bench --bench load -- --only cluster                # what several nodes cost
 //! cargo bench --bench load -- --only partitions             # on one Redis, a Redis Cluster, three Redis
 //! cargo bench --bench load -- --only faults                 # slots that move, a master that dies
+//! cargo bench --bench load -- --only instructions --rounds 1      # counted by Callgrind, two minutes
 //! cargo bench --bench load -- --only consoles --rounds 1 --long   # three open consoles, for five minutes
 //! cargo bench --bench load -- --peer soketi,4711,http://127.0.0.1:6001,app-id,app-key,app-secret
 //! ```
@@ -47,6 +48,7 @@ use crate::table::{Results, Table};
 
 mod bare_loop;
 mod bound;
+mod callgrind;
 mod client;
 mod figures;
 mod machine;
@@ -130,7 +132,7 @@ fn verdict(options: &Options, table: &Table) -> ExitCode {
 fn check_names(only: &[String]) -> anyhow::Result<()> {
     let several =
         scenarios::SEVERAL_NODES.iter().chain(&scenarios::PARTITIONS).chain(&scenarios::FAULTS);
-    let all = scenarios::ONE_SERVER.iter().chain(several);
+    let all = scenarios::ONE_SERVER.iter().chain(several).chain(&scenarios::INSTRUCTIONS);
     let all: Vec<&str> = all.map(|scenario| scenario.name).collect();
     for chosen in only {
         let is_there = all.iter().any(|name| sheet::names(chosen, name));

@@ -18,6 +18,7 @@ mod faults;
 mod fan_out;
 mod flood;
 mod idle;
+mod instructions;
 mod lanes;
 mod lists;
 mod partitions;
@@ -55,6 +56,9 @@ pub(crate) const PARTITIONS: [Scenario; 3] = partitions::SCENARIOS;
 
 /// What becomes of events and members while a Redis Cluster changes.
 pub(crate) const FAULTS: [Scenario; 2] = faults::SCENARIOS;
+
+/// Instructions instead of times: only where `--only` names them.
+pub(crate) const INSTRUCTIONS: [Scenario; 2] = [instructions::ONE_NODE, instructions::TWO_NODES];
 
 /// One situation of a server.
 pub(crate) struct Scenario {

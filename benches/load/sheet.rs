@@ -47,7 +47,22 @@ impl Sheet {
         });
         let faults = chosen(&scenarios::FAULTS, &options.only);
         let faults = Self::of_faults(faults, options.quick, &program);
-        [server, nodes].into_iter().chain(spread).chain([faults]).collect()
+        let instructions = Self::of_instructions(&options.only, &program);
+        [server, nodes].into_iter().chain(spread).chain([faults]).chain(instructions).collect()
+    }
+
+    /// One worker, and two nodes with one each.
+    fn of_instructions(only: &[String], program: &Path) -> [Self; 2] {
+        let one = Kind::Counted(program.to_owned());
+        let two = Kind::TwoCounted(program.to_owned());
+        let headings = [["one node", "reference"], ["two nodes and Redis", "reference"]];
+        let mut sheets = scenarios::INSTRUCTIONS.iter().zip([one, two]).zip(headings);
+        std::array::from_fn(|_| {
+            let ((scenario, ours), headings) = sheets.next().expect("two of each");
+            let scenarios = if only.is_empty() { &[] } else { std::slice::from_ref(scenario) };
+            let scenarios = chosen(scenarios, only);
+            Self { scenarios, headings, ours, beside: None, rest: Vec::new() }
+        })
     }
 
     /// A column for each wire; streams lose nothing, and show that all works.

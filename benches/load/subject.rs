@@ -12,6 +12,7 @@ use std::process::{Command, Stdio};
 use anyhow::Context;
 use resound_load::{Credentials, Target, TlsTrust};
 
+use crate::callgrind::Callgrind;
 use crate::options::Peer;
 use crate::process::{Folder, Process};
 use crate::redis::Redis;
@@ -32,6 +33,10 @@ pub(crate) enum Kind {
     TwoNodes(PathBuf, Wire),
     /// Two of it and several Redis servers, or several partitions.
     Spread(Box<Spread>),
+    /// This server with one worker, under Callgrind.
+    Counted(PathBuf),
+    /// Two of these and one Redis.
+    TwoCounted(PathBuf),
     /// What the kernel allows.
     BareLoop,
     /// Another server.
@@ -60,6 +65,7 @@ pub(crate) struct Subject {
     pub(crate) pid: u32,
     pub(crate) target: Target,
     pub(crate) credentials: Credentials,
+    callgrind: Option<Callgrind>,
     /// Killed when this is dropped; a peer is left alone.
     _process: Option<Process>,
     /// Only of two nodes. Below the process, so that Redis outlives both.
@@ -76,6 +82,11 @@ impl Subject {
     /// The node where the subscribers of an event are: another one than this, if there is one.
     pub(crate) fn far(&self) -> &Self {
         self.other.as_ref().map_or(self, |other| &other.node)
+    }
+
+    /// What it has executed since this was called last.
+    pub(crate) fn instructions(&self) -> anyhow::Result<u64> {
+        self.callgrind.as_ref().context("not under Callgrind")?.take(self.pid)
     }
 
     /// Whether this node has all its links to Redis.
@@ -115,6 +126,7 @@ impl Kind {
             Self::OneNode(_) => "one node",
             Self::TwoNodes(_, wire) => wire.name(),
             Self::Spread(spread) => spread.heading,
+            Self::Counted(_) | Self::TwoCounted(_) => "instructions",
             Self::BareLoop => "bare loop",
             Self::Peer(peer) => &peer.name,
         }
@@ -123,17 +135,26 @@ impl Kind {
     /// Starts it, unless it runs. `settings` are keys of the server's file, those of `[app]` first.
     pub(crate) fn start(&self, settings: &str) -> anyhow::Result<Subject> {
         match self {
-            Self::Server(program) | Self::OneNode(program) => server(program, settings),
-            Self::TwoNodes(program, wire) => two_nodes(program, settings, Layout::One, *wire, 1),
+            Self::Server(program) | Self::OneNode(program) => Run::Plain(program).start(settings),
+            Self::Counted(program) => {
+                Run::Counted(program).start(&format!("{settings}\n[server]\nworkers = 1"))
+            }
+            Self::TwoNodes(program, wire) => {
+                two_nodes(Run::Plain(program), settings, Layout::One, *wire, 1)
+            }
+            Self::TwoCounted(program) => {
+                two_nodes(Run::Counted(program), settings, Layout::One, Wire::Pubsub, 1)
+            }
             Self::Spread(spread) => {
                 let Spread { program, layout, wire, partitions, .. } = &**spread;
-                two_nodes(program, settings, *layout, *wire, *partitions)
+                two_nodes(Run::Plain(program), settings, *layout, *wire, *partitions)
             }
             Self::BareLoop => bare_loop(),
             Self::Peer(peer) => Ok(Subject {
                 pid: peer.pid,
                 target: peer.target.clone(),
                 credentials: peer.credentials.clone(),
+                callgrind: None,
                 _process: None,
                 other: None,
             }),
@@ -141,20 +162,38 @@ impl Kind {
     }
 }
 
-fn server(program: &Path, settings: &str) -> anyhow::Result<Subject> {
-    let folder = Folder::new()?;
-    let file = folder.path().join("load.toml");
-    let text = format!(
-        "[[apps]]\nid = \"{ID}\"\nkey = \"{KEY}\"\nsecret = \"{SECRET}\"\n{settings}\n\
-         [log]\nformat = \"json\"\n"
-    );
-    fs::write(&file, text)?;
-    let mut command = Command::new(program);
-    command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--config"]).arg(&file);
+/// A binary of this server, and how it is run.
+#[derive(Debug, Clone, Copy)]
+enum Run<'a> {
+    Plain(&'a Path),
+    Counted(&'a Path),
+}
+
+impl Run<'_> {
+    fn start(self, settings: &str) -> anyhow::Result<Subject> {
+        let folder = Folder::new()?;
+        let file = folder.path().join("load.toml");
+        let text = format!(
+            "[[apps]]\nid = \"{ID}\"\nkey = \"{KEY}\"\nsecret = \"{SECRET}\"\n{settings}\n\
+             [log]\nformat = \"json\"\n"
+        );
+        fs::write(&file, text)?;
+        let (program, callgrind) = match self {
+            Self::Plain(program) => (program, None),
+            Self::Counted(program) => (program, Some(Callgrind::new(folder.path()))),
+        };
+        let plain = || Command::new(program);
+        let command = callgrind.as_ref().map_or_else(plain, |counts| counts.command(program));
+        Ok(Subject { callgrind, ..server(command, folder, &file)? })
+    }
+}
+
+fn server(mut command: Command, folder: Folder, file: &Path) -> anyhow::Result<Subject> {
+    command.args(["serve", "--host", "127.0.0.1", "--port", "0", "--config"]).arg(file);
     // Variables of the shell must not configure the server under test.
     command.env_clear();
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-    let mut child = command.spawn().with_context(|| format!("cannot start {program:?}"))?;
+    let mut child = command.spawn().with_context(|| format!("cannot start {command:?}"))?;
     let stderr = child.stderr.take().context("the server's log")?;
     let process = Process::new(child, Some(folder));
     let mut lines = BufReader::new(stderr).lines();
@@ -174,7 +213,7 @@ fn server(program: &Path, settings: &str) -> anyhow::Result<Subject> {
 /// Two nodes of one thread each: more would take from each other what cores there are. A process
 /// that builds at the same time must not look like a Redis that is gone.
 fn two_nodes(
-    program: &Path,
+    run: Run<'_>,
     settings: &str,
     layout: Layout,
     wire: Wire,
@@ -187,7 +226,7 @@ fn two_nodes(
          {addresses}\npartitions = {partitions}\ntransport = \"{wire}\"\ntimeout_ms = 4000\n\
          local_delivery_after_ms = 2000"
     );
-    let (first, node) = (server(program, &settings)?, server(program, &settings)?);
+    let (first, node) = (run.start(&settings)?, run.start(&settings)?);
     Ok(Subject { other: Some(Box::new(OtherNode { node, servers })), ..first })
 }
 
@@ -207,6 +246,7 @@ fn subject(process: Process, address: &str) -> anyhow::Result<Subject> {
         pid: process.id(),
         target: Target::parse(&format!("http://{address}"), &TlsTrust::System)?,
         credentials: Credentials::new(ID, KEY, SECRET),
+        callgrind: None,
         _process: Some(process),
         other: None,
     })

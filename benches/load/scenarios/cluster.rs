@@ -20,7 +20,7 @@ mod rate;
 pub(super) const SCENARIOS: [Scenario; 3] = [events::SCENARIO, rate::SCENARIO, members::SCENARIO];
 
 /// One socket at the far node, on one channel.
-fn one_at_the_far_node(subject: &Subject, channel: &str) -> anyhow::Result<ClientPool> {
+pub(super) fn one_at_the_far_node(subject: &Subject, channel: &str) -> anyhow::Result<ClientPool> {
     let (near, far) = (subject.target.clone(), subject.far().target.clone());
     let plan = Plan::simple(near.clone(), subject.credentials.clone(), channel, 0);
     let sockets = vec![PlannedSocket { target: 1, channels: vec![0] }];

@@ -68,7 +68,7 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
 }
 
 /// All join; returns the number of `member_added` received.
-fn join(subject: &Subject, clients: &mut [Client]) -> anyhow::Result<usize> {
+pub(super) fn join(subject: &Subject, clients: &mut [Client]) -> anyhow::Result<usize> {
     for (number, client) in clients.iter_mut().enumerate() {
         let member =
             format!(r#"{{"user_id":"{number}","user_info":{{"name":"Member {number}"}}}}"#);
@@ -90,7 +90,7 @@ fn join(subject: &Subject, clients: &mut [Client]) -> anyhow::Result<usize> {
 }
 
 /// All leave; returns the number of `member_removed` that the remaining members received.
-fn leave(clients: &mut [Client]) -> anyhow::Result<usize> {
+pub(super) fn leave(clients: &mut [Client]) -> anyhow::Result<usize> {
     for client in &mut *clients {
         let data = format!(r#"{{"channel":"{CHANNEL}"}}"#);
         client.send(&format!(r#"{{"event":"pusher:unsubscribe","data":{data}}}"#))?;
