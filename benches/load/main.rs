@@ -15,7 +15,7 @@
 //! cargo bench --bench load -- --only cluster                # what several nodes cost
 //! cargo bench --bench load -- --only partitions             # on one Redis, a Redis Cluster, three Redis
 //! cargo bench --bench load -- --only faults                 # slots that move, a master that dies
-//! cargo bench --bench load -- --only instructions --rounds 1      # counted by Callgrind, two minutes
+//! cargo bench --bench load -- --only instructions --rounds 1      # counted by Callgrind, 30 seconds
 //! cargo bench --bench load -- --only consoles --rounds 1 --long   # three open consoles, for five minutes
 //! cargo bench --bench load -- --peer soketi,4711,http://127.0.0.1:6001,app-id,app-key,app-secret
 //! ```
