@@ -21,9 +21,10 @@ mod line_layer;
 mod line_limit;
 mod line_queue;
 mod log_losses;
+mod terminal_text;
 
-pub(crate) use line::is_unsafe;
 pub use log_losses::LogLosses;
+pub use terminal_text::{terminal_line, terminal_text};
 
 use line::LineStyle;
 use line_layer::{LineLayer, LineSink, Lines};

@@ -11,6 +11,7 @@ use super::failure::Failure;
 use super::stdout::print;
 use resound::app::App;
 use resound::config::{ClusterConfig, Config, EnvFileReport, ResolvedKey};
+use resound::logging::terminal_line;
 
 #[derive(Debug, Args)]
 pub(super) struct Check {
@@ -40,43 +41,43 @@ enum Shown {
     All,
 }
 
-/// One line per app, for the cluster and for settings without effect, then the keys, then "ok".
+/// One line per app, for the cluster and for settings without effect, then the keys, then "ok". No text of the
+/// configuration begins a line of its own, or commands a terminal.
 fn summary(config: &Config, shown: Shown) -> String {
     let mut apps: Vec<&App> = config.apps.iter().map(|app| &**app).collect();
     apps.sort_by(|left, right| left.id.cmp(&right.id));
-    let lines: String = apps.into_iter().map(line).collect();
-    let development = match &config.development {
-        Some(_) => "no app is configured: the development app is served, on loopback only\n",
-        None => "",
-    };
-    let cluster = config.cluster.as_ref().map(cluster).unwrap_or_default();
-    let env_file = config.env_file.as_ref().map(env_file).unwrap_or_default();
-    let inputs = inputs(config);
-    let memory = memory(config);
-    let injected = injected(&config.injected);
-    let notes: String = config.notes.iter().map(|note| format!("warning: {note}\n")).collect();
+    let mut lines: Vec<String> = apps.into_iter().map(line).collect();
+    let development = "no app is configured: the development app is served, on loopback only";
+    lines.extend(config.development.as_ref().map(|_| development.to_owned()));
+    lines.extend(config.cluster.as_ref().map(cluster));
+    lines.extend(inputs(config));
+    lines.push(memory(config));
+    lines.extend(config.env_file.as_ref().map(env_file));
+    lines.extend(injected(&config.injected));
+    lines.extend(config.notes.iter().map(|note| format!("warning: {note}")));
     let keys = config.resolved.keys().filter(|key| shown == Shown::All || !key.is_default);
-    let keys: String = keys.map(resolved).collect();
-    format!("{lines}{development}{cluster}{inputs}{memory}{env_file}{injected}{notes}{keys}ok\n")
+    lines.extend(keys.map(resolved));
+    lines.push("ok".to_owned());
+    lines.iter().map(|line| format!("{}\n", terminal_line(line))).collect()
 }
 
 /// As it would stand in a file, with what set it behind.
 fn resolved(key: &ResolvedKey) -> String {
     let ResolvedKey { key, value, source, .. } = key;
-    format!("{key} = {value}  # {source}\n")
+    format!("{key} = {value}  # {source}")
 }
 
 fn env_file(EnvFileReport { name, variables }: &EnvFileReport) -> String {
     match variables.as_slice() {
-        [] => format!("environment file: {name}, which sets nothing here\n"),
-        names => format!("environment file: {name}, which sets {}\n", names.join(", ")),
+        [] => format!("environment file: {name}, which sets nothing here"),
+        names => format!("environment file: {name}, which sets {}", names.join(", ")),
     }
 }
 
-fn injected(variables: &[String]) -> String {
+fn injected(variables: &[String]) -> Option<String> {
     match variables {
-        [] => String::new(),
-        names => format!("ignored, set by Kubernetes or Docker: {}\n", names.join(", ")),
+        [] => None,
+        names => Some(format!("ignored, set by Kubernetes or Docker: {}", names.join(", "))),
     }
 }
 
@@ -88,26 +89,26 @@ fn cluster(cluster: &ClusterConfig) -> String {
         format!("{address}, database {database}, ")
     });
     let places: String = places.collect();
-    format!("cluster: {places}prefix {prefix}, transport {transport}\n")
+    format!("cluster: {places}prefix {prefix}, transport {transport}")
 }
 
 /// How much memory the process may use here, and why.
 fn memory(config: &Config) -> String {
     match &config.limits.memory {
-        Some(bound) => format!("memory: at most {} bytes, {}\n", bound.bytes, bound.source),
-        None => "memory: no bound\n".to_owned(),
+        Some(bound) => format!("memory: at most {} bytes, {}", bound.bytes, bound.source),
+        None => "memory: no bound".to_owned(),
     }
 }
 
 /// What other programs publish in Redis.
-fn inputs(config: &Config) -> String {
+fn inputs(config: &Config) -> Vec<String> {
     let laravel = config.laravel_redis.iter().map(|input| {
         let (address, app, prefix) = (&input.redis.address, &input.app, &input.prefix);
-        format!("laravel_redis: {address}, app {app}, prefix {prefix:?}\n")
+        format!("laravel_redis: {address}, app {app}, prefix {prefix:?}")
     });
     let reverb = config.beside_reverb.iter().map(|reverb| {
         let (address, channel) = (&reverb.redis.address, &reverb.channel);
-        format!("beside_reverb: {address}, channel {channel}\n")
+        format!("beside_reverb: {address}, channel {channel}")
     });
     laravel.chain(reverb).collect()
 }
@@ -119,7 +120,7 @@ fn line(app: &App) -> String {
         None => "any number of connections".to_owned(),
     };
     let (id, key, bytes) = (&app.id, &app.key, app.limits.message_bytes);
-    format!("app {id}: key {key}, {connections}, messages up to {bytes} bytes{state}\n")
+    format!("app {id}: key {key}, {connections}, messages up to {bytes} bytes{state}")
 }
 
 #[cfg(test)]
@@ -134,7 +135,7 @@ mod tests {
         let file = Some(ConfigFile { name: "a.toml".to_owned(), text: text.to_owned() });
         let config = Config::new(&Sources { file, ..Sources::default() }).unwrap();
         assert_eq!(
-            summary(&config, Shown::Set).replace(&memory(&config), ""),
+            summary(&config, Shown::Set).replace(&format!("{}\n", memory(&config)), ""),
             "app 1: key ka, at most 5 connections, messages up to 10000 bytes\n\
              app b: key kb, any number of connections, messages up to 10000 bytes, disabled\n\
              apps[0].enabled = false  # a.toml:1\n\
@@ -168,7 +169,7 @@ mod tests {
         let text = format!("[cluster]\nenabled = true\nurl = \"{url}\"\ntransport = \"streams\"\n");
         let file = Some(ConfigFile { name: "a.toml".to_owned(), text });
         let config = Config::new(&Sources { file, ..Sources::default() }).unwrap();
-        let summary = summary(&config, Shown::Set).replace(&memory(&config), "");
+        let summary = summary(&config, Shown::Set).replace(&format!("{}\n", memory(&config)), "");
         let line =
             "cluster: rediss://redis.example:6379, database 2, prefix resound, transport streams\n";
         let keys = "cluster.enabled = true  # a.toml:2\n\
@@ -184,7 +185,7 @@ mod tests {
         let url = |name: &str| (name.to_owned(), "tcp://10.0.0.1:8080".to_owned());
         let environment = injected.map(url).into();
         let config = Config::new(&Sources { environment, ..Sources::default() }).unwrap();
-        let summary = summary(&config, Shown::Set).replace(&memory(&config), "");
+        let summary = summary(&config, Shown::Set).replace(&format!("{}\n", memory(&config)), "");
         let line = "ignored, set by Kubernetes or Docker: RESOUND_PORT, REVERB_SERVER_PORT\n";
         assert!(summary.ends_with(&format!("{line}ok\n")), "{summary}");
     }

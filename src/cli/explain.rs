@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::internal_server::{InternalClient, InternalServer};
-use super::stdout::print;
+use super::stdout::{print, print_foreign};
 use resound::explanation::ago;
 
 /// Explain why events arrive on a channel of a running server, or why not.
@@ -40,7 +40,7 @@ impl Explain {
         if self.json {
             print(&format!("{explained}\n"))?;
         } else {
-            print(&text(&explained))?;
+            print_foreign(&text(&explained))?;
         }
         Ok(())
     }

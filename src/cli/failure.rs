@@ -6,6 +6,7 @@ use std::io::{self, Write};
 use std::process::ExitCode;
 
 use resound::config::ConfigError;
+use resound::logging::terminal_text;
 use resound_load::LoadError;
 
 use super::advice;
@@ -50,7 +51,7 @@ impl Failure {
     pub(super) fn report(&self) -> ExitCode {
         if let Some(message) = self.message() {
             // If stderr is gone, the exit code remains.
-            let _ = writeln!(io::stderr(), "error: {message}");
+            let _ = writeln!(io::stderr(), "error: {}", terminal_text(&message));
         }
         self.exit_code()
     }

@@ -4,6 +4,7 @@
 
 use std::fmt::Write;
 
+use resound::logging::terminal_line;
 use serde_json::Value;
 
 /// Whether lines have colours.
@@ -19,7 +20,7 @@ pub(super) fn row_text(row: &Value, colours: Colours) -> String {
             None => format!("-- {count} rows are missing here: this viewer was too slow"),
             Some(node) => format!(
                 "-- {count} rows of node {} are missing here: it sends 200 a second",
-                safe(node)
+                terminal_line(node)
             ),
         };
         return colours.of("33", &text);
@@ -27,14 +28,16 @@ pub(super) fn row_text(row: &Value, colours: Colours) -> String {
     if kind == "nodes" {
         let names: Vec<&str> =
             row["nodes"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-        return colours
-            .of("90", &format!("-- from here on, of the nodes {}", safe(&names.join(", "))));
+        return colours.of(
+            "90",
+            &format!("-- from here on, of the nodes {}", terminal_line(&names.join(", "))),
+        );
     }
     let mut line =
         format!("{} {}", time(row["at_ms"].as_u64().unwrap_or_default()), colours.kind(kind));
     for (name, shown) in [("node", "node "), ("app", "app ")] {
         if let Some(value) = text(row, name) {
-            let _ = write!(line, "  {shown}{}", safe(value));
+            let _ = write!(line, "  {shown}{}", terminal_line(value));
         }
     }
     for part in parts(row, kind) {
@@ -45,16 +48,21 @@ pub(super) fn row_text(row: &Value, colours: Colours) -> String {
 }
 
 fn parts(row: &Value, kind: &str) -> Vec<String> {
-    let named = |name: &str, shown: &str| Some(format!("{shown}{}", safe(text(row, name)?)));
+    let named =
+        |name: &str, shown: &str| Some(format!("{shown}{}", terminal_line(text(row, name)?)));
     let number = |name: &str, shown: &str| Some(format!("{}{shown}", row[name].as_u64()?));
     let channels = row["channels"].as_array().map(|names| {
-        let names: Vec<String> = names.iter().filter_map(Value::as_str).map(safe).collect();
+        let names: Vec<String> = names
+            .iter()
+            .filter_map(Value::as_str)
+            .map(|name| terminal_line(name).into_owned())
+            .collect();
         names.join(" ")
     });
     let data = text(row, "data").map(|data| {
         let is_cut = row["data_cut"] == Value::Bool(true) && !data.ends_with(['…', ')']);
         let end = if is_cut { "…" } else { "" };
-        format!("{}{end}", safe(data))
+        format!("{}{end}", terminal_line(data))
     });
     let subscribers = row["subscribers"].as_u64().map(|count| match count {
         1 => "1 subscriber".to_owned(),
@@ -110,22 +118,6 @@ fn text<'a>(row: &'a Value, name: &str) -> Option<&'a str> {
 fn time(at_ms: u64) -> String {
     let (seconds, ms) = (at_ms / 1000 % 86_400, at_ms % 1000);
     format!("{:02}:{:02}:{:02}.{ms:03}", seconds / 3600, seconds / 60 % 60, seconds % 60)
-}
-
-/// A text of a peer: control characters, and those that change the direction of a line, are escaped.
-fn safe(text: &str) -> String {
-    let is_unsafe = |char: char| {
-        char.is_control()
-            || matches!(char, '\u{200e}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    let mut safe = String::with_capacity(text.len());
-    for char in text.chars() {
-        match is_unsafe(char) {
-            true => safe.extend(char.escape_default()),
-            false => safe.push(char),
-        }
-    }
-    safe
 }
 
 impl Colours {

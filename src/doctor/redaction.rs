@@ -6,7 +6,7 @@
 use std::collections::BTreeSet;
 
 use crate::app::fingerprint;
-use crate::logging::is_unsafe;
+use crate::logging::terminal_text;
 
 /// Shorter ones are parts of ordinary words; no check quotes a secret anyway.
 const SHORTEST_BYTES: usize = 4;
@@ -30,24 +30,8 @@ impl Redaction {
         let found = self.0.iter().filter(|secret| text.contains(secret.as_str()));
         let text =
             found.fold(text.to_owned(), |text, secret| text.replace(secret, &fingerprint(secret)));
-        escaped(text)
+        terminal_text(&text).into_owned()
     }
-}
-
-/// The lines of a remedy and their indentation stay.
-fn escaped(text: String) -> String {
-    let is_kept = |letter: char| !is_unsafe(letter) || matches!(letter, '\n' | '\t');
-    if text.chars().all(is_kept) {
-        return text;
-    }
-    let mut escaped = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match is_kept(letter) {
-            true => escaped.push(letter),
-            false => escaped.extend(letter.escape_default()),
-        }
-    }
-    escaped
 }
 
 #[cfg(test)]

@@ -10,6 +10,8 @@ use tracing::{Event, Level, Metadata};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
+use super::terminal_text::is_unsafe;
+
 /// Bytes of a message or of a value, as they are written. The longest texts of our own are remedies of
 /// Redis errors.
 const VALUE_BYTES_MAX: usize = 2048;
@@ -180,9 +182,4 @@ impl fmt::Write for SafeText {
         }
         Ok(())
     }
-}
-
-/// Whether a character may begin a line, command a terminal, or change the order in which text is shown.
-pub(crate) fn is_unsafe(letter: char) -> bool {
-    letter.is_control() || matches!(letter, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }

@@ -97,3 +97,29 @@ fn flags_are_refused_in_one_sentence() {
         text(&output.stderr).starts_with("error: flag --host is 0.0.0.0; no app is configured")
     );
 }
+
+/// Of a value and of a file's name, on stdout and on stderr.
+#[test]
+fn no_text_of_a_configuration_commands_a_terminal() {
+    let here = folder("commands");
+    let toml = "[[apps]]\nid = \"7\"\nkey = \"k\"\nsecret = \"s\"\n[cluster]\nenabled = true\n\
+                url = \"unix:///a\\u001b[2J\\u202e\\nok\"\n[server]\nhostname = \"b\\u001b[31m\"\n";
+    let name = "c\u{1b}]0;title\u{7}.toml";
+    fs::write(here.join(name), toml).unwrap();
+    let output = resound(&here, &["check", "--config", name]).output().unwrap();
+    let (stdout, stderr) = (text(&output.stdout), text(&output.stderr));
+    assert_eq!(output.status.code(), Some(0), "{stdout:?} {stderr:?}");
+    assert!(
+        stdout.contains("cluster: unix:///a\\u{1b}[2J\\u{202e}\\nok, database 0, "),
+        "{stdout:?}"
+    );
+    assert!(stdout.contains("# c\\u{1b}]0;title\\u{7}.toml:"), "{stdout:?}");
+    assert_eq!(stdout.lines().filter(|line| *line == "ok").count(), 1, "{stdout:?}");
+    let missing = resound(&here, &["check", "--config", "d\u{1b}[2J.toml"]).output().unwrap();
+    let stderr = text(&missing.stderr);
+    assert!(stderr.contains("looked for d\\u{1b}[2J.toml"), "{stderr:?}");
+    for output in [stdout, stderr] {
+        let is_command = |sign: char| sign.is_control() && sign != '\n';
+        assert!(!output.contains(is_command), "{output:?}");
+    }
+}
