@@ -44,6 +44,7 @@ mod sign_ins;
 mod socket_ends;
 mod socket_match;
 mod socket_order;
+mod subscriber_slots;
 mod tally;
 mod users;
 

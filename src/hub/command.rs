@@ -5,13 +5,13 @@
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use indexmap::IndexSet;
 use tokio::sync::oneshot;
 
 use super::ids::{ChannelId, HubId};
 use super::outbox::Transport;
 use super::sighting::ClosedSocket;
 use super::socket_match::{Look, Looked};
+use super::subscriber_slots::{Slot, SubscriberSlots};
 use crate::protocol::{Broadcast, CloseCode, Frame, SocketId};
 
 /// One step of a shard's work; carried out in order.
@@ -67,9 +67,9 @@ pub enum Membership {
 
 impl Membership {
     /// Of the socket at a slot of its shard.
-    pub(super) fn of(slot: Option<u32>, subscribers: Option<&IndexSet<u32>>) -> Self {
+    pub(super) fn of(slot: Option<Slot>, subscribers: Option<&SubscriberSlots>) -> Self {
         let Some(slot) = slot else { return Self::NotHere };
-        let is_in = subscribers.is_some_and(|slots| slots.contains(&slot));
+        let is_in = subscribers.is_some_and(|slots| slots.contains(slot));
         if is_in { Self::Subscribed } else { Self::Open }
     }
 }

@@ -7,7 +7,6 @@
 
 use std::collections::HashMap;
 
-use indexmap::IndexSet;
 use slab::Slab;
 
 use super::command::{Membership, ShardCommand, reply};
@@ -15,6 +14,7 @@ use super::flush_queue::FlushQueue;
 use super::ids::{ChannelId, HubId};
 use super::outbox::Signal;
 use super::socket_ends::SocketEnds;
+use super::subscriber_slots::{Slot, SubscriberSlots};
 use super::tally::Tally;
 use crate::config::WebSocketConfig;
 use crate::metrics::ClosedBy;
@@ -40,12 +40,9 @@ const BULK_SUBSCRIBERS: usize = 256;
 /// Capacity that a drained batch keeps, so that one burst does not occupy memory for ever.
 const BATCH_CAPACITY: usize = 1024;
 
-/// Index of a socket in its shard.
-type Slot = u32;
-
 /// One of the process's shards.
 pub struct Shard {
-    channels: HashMap<ChannelId, IndexSet<Slot>>,
+    channels: HashMap<ChannelId, SubscriberSlots>,
     sockets: Sockets,
     deflater: Deflater,
     deflate_min_bytes: usize,
@@ -100,7 +97,7 @@ impl Shard {
             }
             ShardCommand::DeliverTo { socket, channel, broadcast } => {
                 let Some(subscribers) = self.channels.get(&channel) else { return };
-                let slot = sockets.slot(socket).filter(|slot| subscribers.contains(slot));
+                let slot = sockets.slot(socket).filter(|slot| subscribers.contains(*slot));
                 if let Some(slot) = slot {
                     let frame = broadcast.plain();
                     sockets.tally.delivered(1, frame.len(), frame.len());
@@ -124,7 +121,7 @@ impl Shard {
             ShardCommand::RemoveSubscriber { socket, channel } => {
                 let Some(slot) = sockets.slot(socket) else { return };
                 let Some(subscribers) = self.channels.get_mut(&channel) else { return };
-                subscribers.swap_remove(&slot);
+                subscribers.remove(slot);
                 if subscribers.is_empty() {
                     self.channels.remove(&channel);
                 }
@@ -142,8 +139,9 @@ impl Shard {
                 reply(answer, found);
             }
             ShardCommand::List { channel, most, answer } => {
-                let slots = self.channels.get(&channel).into_iter().flatten().take(most);
-                reply(answer, slots.map(|&slot| sockets.slab[slot as usize].socket).collect());
+                let slots = self.channels.get(&channel).map_or(&[][..], SubscriberSlots::as_slice);
+                let socket = |slot: &Slot| sockets.slab[*slot as usize].socket;
+                reply(answer, slots.iter().take(most).map(socket).collect());
             }
             ShardCommand::Look { look, answer } => drop(answer.send(self.look(&look))),
             ShardCommand::Closed { answer } => drop(answer.send(self.sockets.ends.closed())),
@@ -154,7 +152,9 @@ impl Shard {
     /// The fan-out: one clone of a reference and one push per receiver.
     fn deliver(&mut self, channel: ChannelId, broadcast: &Broadcast, except: Option<SocketId>) {
         let Self { channels, sockets, deflater, deflate_min_bytes } = self;
-        let Some(subscribers) = channels.get(&channel) else { return };
+        let Some(subscribers) = channels.get(&channel).map(SubscriberSlots::as_slice) else {
+            return;
+        };
         let except = except.and_then(|socket| sockets.slot(socket));
         let lane = if subscribers.len() < BULK_SUBSCRIBERS { Lane::Urgent } else { Lane::Bulk };
         let plain = broadcast.plain();

@@ -10,7 +10,8 @@ use super::super::outbox::Signal;
 use super::super::sighting::ClientProfile;
 use super::super::socket_match::{ChannelIds, Look, LookPlan, Looked, SocketMatch};
 use super::super::socket_order::SocketRank;
-use super::{Shard, Slot, SocketState, Sockets};
+use super::super::subscriber_slots::Slot;
+use super::{Shard, SocketState, Sockets};
 use crate::protocol::SocketId;
 
 /// Sockets that one turn looks at: 0.1 ms at most, where each is compared as text; 10 µs where none is.
@@ -48,8 +49,9 @@ impl Shard {
             return (slots.collect(), next(sockets.0.len()));
         }
         if let Some(channels) = &what.channels {
-            let subscribers = || channels.0.iter().filter_map(|id| self.channels.get(id));
-            let all = subscribers().map(|slots| slots.len()).sum();
+            let subscribers =
+                || channels.0.iter().filter_map(|id| Some(self.channels.get(id)?.as_slice()));
+            let all = subscribers().map(<[Slot]>::len).sum();
             let slots = subscribers().flatten().copied().skip(from).take(step(all).len());
             return (slots.collect(), next(all));
         }
@@ -75,7 +77,7 @@ impl Shard {
 
     fn is_in(&self, slot: Slot, channels: &ChannelIds) -> bool {
         let subscribers = channels.0.iter().filter_map(|id| self.channels.get(id));
-        subscribers.into_iter().any(|slots| slots.contains(&slot))
+        subscribers.into_iter().any(|slots| slots.contains(slot))
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! When that is, and how much is to be freed, is decided by `server`.
 
-use super::{Slot, Sockets};
+use super::super::subscriber_slots::Slot;
+use super::Sockets;
 use crate::protocol::CloseCode;
 
 /// The key of the limit that these sockets are closed for, as it is counted.
