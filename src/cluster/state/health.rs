@@ -81,6 +81,10 @@ impl DirectoryHealth {
     }
 }
 
+/// How long after the first heartbeat of a link the second one is due at the latest. When Redis is back, its nodes find it
+/// within half a second, and the first count lacks those that come later: by it this node paces what it sends again.
+const SECOND_COUNT: Duration = Duration::from_millis(500);
+
 /// When this node renews its lease, and the live nodes of the last answer.
 pub(super) struct Heartbeat {
     interval: Duration,
@@ -96,9 +100,9 @@ impl Heartbeat {
         Self { interval, due_at: now, is_confirmed: false, live_nodes: 0 }
     }
 
-    /// The next one is due after the interval.
+    /// The next one is due after the interval, or sooner behind the first of a link.
     pub(super) fn sent(&mut self, now: Instant) {
-        self.due_at = now + self.interval;
+        self.due_at = now + self.next_interval();
     }
 
     pub(super) fn is_due(&self, now: Instant) -> bool {
@@ -108,8 +112,12 @@ impl Heartbeat {
     /// An answer arrived. Returns whether it is not the first of this link.
     pub(super) fn answered(&mut self, live_nodes: u32, now: Instant) -> bool {
         self.live_nodes = live_nodes;
-        self.due_at = self.due_at.min(now + self.interval);
+        self.due_at = self.due_at.min(now + self.next_interval());
         std::mem::replace(&mut self.is_confirmed, true)
+    }
+
+    fn next_interval(&self) -> Duration {
+        if self.is_confirmed { self.interval } else { self.interval.min(SECOND_COUNT) }
     }
 
     pub(super) fn link_lost(&mut self) {
@@ -121,7 +129,7 @@ impl Heartbeat {
 mod tests {
     use std::time::{Duration, Instant};
 
-    use super::{DirectoryHealth, DirectoryTrust, RedisIdentity};
+    use super::{DirectoryHealth, DirectoryTrust, Heartbeat, RedisIdentity, SECOND_COUNT};
 
     const LEASE: Duration = Duration::from_secs(5);
 
@@ -175,5 +183,43 @@ mod tests {
         assert!(health.confirm_epoch("2", now));
         assert!(!health.confirm_epoch("2", now));
         assert!(health.trust(now).was_wiped);
+    }
+
+    /// What is due after heartbeats that were sent and answered at these times of one link.
+    fn due_after_beats(interval: Duration, count: u32) -> Duration {
+        let start = Instant::now();
+        let (mut heartbeat, mut now) = (Heartbeat::new(interval, start), start);
+        for _ in 1..count {
+            heartbeat.sent(now);
+            heartbeat.answered(1, now);
+            now = heartbeat.due_at;
+        }
+        heartbeat.sent(now);
+        heartbeat.answered(1, now);
+        heartbeat.due_at - now
+    }
+
+    #[test]
+    fn nodes_that_come_late_are_counted_soon_and_then_at_the_interval() {
+        let (short, long) = (SECOND_COUNT / 2, 6 * SECOND_COUNT);
+        for (interval, count, due) in
+            [(long, 1, SECOND_COUNT), (long, 2, long), (short, 1, short), (short, 2, short)]
+        {
+            assert_eq!(due_after_beats(interval, count), due, "{interval:?}, {count}");
+        }
+    }
+
+    #[test]
+    fn each_link_begins_with_a_count_that_is_soon_repeated() {
+        let (interval, now) = (6 * SECOND_COUNT, Instant::now());
+        let mut heartbeat = Heartbeat::new(interval, now);
+        for _ in 0..2 {
+            heartbeat.sent(now);
+            assert!(!heartbeat.answered(1, now));
+            assert!(heartbeat.is_due(now + SECOND_COUNT));
+            heartbeat.sent(now);
+            assert!(heartbeat.answered(1, now) && !heartbeat.is_due(now + SECOND_COUNT));
+            heartbeat.link_lost();
+        }
     }
 }
