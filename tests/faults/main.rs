@@ -33,6 +33,7 @@ mod account;
 mod envelopes;
 mod judge_cases;
 mod masses;
+mod memory;
 mod node;
 mod nodes_gone;
 mod peers;
@@ -43,6 +44,7 @@ mod resources;
 mod sheet;
 mod stage;
 mod subscriber;
+mod upgrades;
 
 use std::future::Future;
 use std::process::ExitCode;
@@ -76,11 +78,15 @@ fn main() -> ExitCode {
         nodes_gone::row_03_a_node_is_killed,
         nodes_gone::row_03_a_node_stands_still,
         nodes_gone::row_04_sigterm,
-        nodes_gone::row_30_an_upgrade,
+        upgrades::row_30_an_upgrade,
+        upgrades::row_30_an_upgrade_to_another_build,
+        redis_away::row_08_a_slot_moves,
+        memory::row_14_the_kernel_refuses_memory,
         redis_away::row_07_redis_stands_still,
         redis_away::row_09_a_node_is_cut_off_from_redis,
         redis_away::row_05_redis_is_down_at_the_start,
-        redis_away::row_06_redis_is_killed_and_started_again,
+        redis_away::row_06_redis_is_killed_and_comes_back_empty,
+        redis_away::row_06_redis_is_killed_and_comes_back_with_its_data,
         redis_away::row_06_redis_is_full,
         redis_away::row_07_redis_is_slow,
         redis_away::row_08_sentinel_fails_over,
@@ -93,7 +99,8 @@ fn main() -> ExitCode {
         resources::row_12_a_disk_that_is_full,
         resources::row_12_a_log_that_is_not_read,
         resources::row_13_descriptors_run_out,
-        resources::row_14_memory_runs_out,
+        resources::row_13_no_descriptor_is_left,
+        memory::row_14_memory_runs_out,
         masses::row_24_very_many_subscriptions_of_one_socket,
         envelopes::row_27_links_that_break_again_and_again,
         envelopes::row_28_a_publisher_behind_a_load_balancer,

@@ -53,6 +53,16 @@ impl Node {
         Self { program: Program::start_by(command, host, &all).await, metrics }
     }
 
+    /// One node more by another path of the program, at the next port.
+    pub(crate) async fn member_at(path: &str, url: &str, variables: &[(&str, &str)]) -> Self {
+        let metrics = SocketAddr::from((Ipv4Addr::LOCALHOST, own_port()));
+        let at = metrics.to_string();
+        let own = [PATH, ("RESOUND_METRICS_LISTEN", &*at), ("RESOUND_APP_GAP_EVENT", GAP_EVENT)];
+        let cluster = [("RESOUND_CLUSTER_ENABLED", "true"), ("RESOUND_CLUSTER_URL", url)];
+        let all = [&own[..], &cluster, variables].concat();
+        Self::of(Program::start_at(path, &all).await, metrics)
+    }
+
     /// One of a program that was started otherwise.
     pub(crate) fn of(program: Program, metrics: SocketAddr) -> Self {
         Self { program, metrics }
@@ -138,7 +148,12 @@ pub(crate) fn peak(nodes: &[Node]) -> u64 {
 
 /// The most memory of a process that was ever resident.
 pub(crate) fn peak_of_process(id: u32) -> u64 {
+    status_bytes(id, "VmHWM:")
+}
+
+/// What the kernel states of the memory of a process.
+pub(crate) fn status_bytes(id: u32, field: &str) -> u64 {
     let status = fs::read_to_string(format!("/proc/{id}/status")).expect("a process");
-    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).expect("VmHWM");
+    let line = status.lines().find_map(|line| line.strip_prefix(field)).expect("a field");
     line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
 }

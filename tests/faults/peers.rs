@@ -22,7 +22,7 @@ const SLACK: u64 = 16 << 20;
 const PROMPT: Duration = Duration::from_secs(2);
 
 pub(crate) async fn row_01_readers_that_stop() {
-    const READERS: usize = 100;
+    const READERS: usize = 200;
     const OUTBOX: u64 = 65_536;
     let bounds = [
         ("RESOUND_WEBSOCKET_OUTBOX_BYTES", "65536"),
@@ -50,11 +50,11 @@ pub(crate) async fn row_01_readers_that_stop() {
     let grown = peak(&nodes).saturating_sub(before);
     let line = Line {
         row: (1, "a"),
-        fault: "100 of 102 readers never read (SO_RCVBUF of 4 KiB), with 20 KB events for them",
+        fault: "200 of 202 readers never read (SO_RCVBUF of 4 KiB), with 20 KB events for them",
         recovered: Some(took),
         peak: peak(&nodes),
         beside: format!(
-            "all 100 closed with 4100; {:.1} MB more than before; p99 of the others {:.0} ms",
+            "all 200 closed with 4100; {:.1} MB more than before; p99 of the others {:.0} ms",
             grown as f64 / 1e6,
             ending.local.p99().as_secs_f64() * 1e3
         ),

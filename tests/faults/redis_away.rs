@@ -4,8 +4,8 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::TestRedis;
 use crate::harness::redis_access::Watched;
+use crate::harness::{TestRedis, TestRedisCluster};
 use crate::node::{Node, PATIENT, peak};
 use crate::publisher::{Pace, Publisher};
 use crate::relay::{Passage, Relay};
@@ -61,6 +61,19 @@ fn serves_its_own(ending: &Ending, recovered: Duration) {
     assert!(recovered < BACK_WITHIN, "{recovered:?}");
 }
 
+/// Redis has the numbers of all events, so gap events count what was lost, and no event more.
+fn has_numbers(ending: &Ending) {
+    let all = ending.all();
+    assert_eq!((all.announced, all.uncounted), (all.lost, 0), "announced, uncounted");
+}
+
+/// Redis has no number from before: what was lost cannot be counted, and each subscriber of the other node receives a gap
+/// event that says so.
+fn has_no_number(ending: &Ending) {
+    let all = ending.all();
+    assert!(all.announced == 0 && all.uncounted > 0, "{} counted", all.announced);
+}
+
 fn local(ending: &Ending) -> String {
     format!(
         "own node: lost {}, p99 {:.0} ms, silence {:.2} s; answers p99 {:.0} ms",
@@ -90,17 +103,18 @@ pub(crate) async fn row_05_redis_is_down_at_the_start() {
     let ending = stage.end().await;
     let line = Line {
         row: (5, ""),
-        fault: "Redis is down at the start of two nodes",
+        fault: "Redis is down at the start of two nodes: no event before has a number",
         recovered: Some(took),
         peak: peak(&nodes),
         beside: local(&ending),
     };
     line.show(&ending);
     serves_its_own(&ending, took);
+    has_no_number(&ending);
 }
 
-pub(crate) async fn row_06_redis_is_killed_and_started_again() {
-    let mut redis = TestRedis::start().await;
+/// Kills a Redis and starts it again after [`RESTART`].
+async fn restarts(redis: &mut TestRedis) -> (Vec<Node>, Ending, Duration) {
     let nodes = Node::cluster(&redis.url, 2, &LEASE).await;
     let stage = Stage::between(&nodes, Pace::STEADY).await;
     let since = Instant::now();
@@ -109,16 +123,35 @@ pub(crate) async fn row_06_redis_is_killed_and_started_again() {
     lasts(since, RESTART, &stage).await;
     redis.restart().await;
     let took = recovered(&nodes, &stage).await;
-    let ending = stage.end().await;
+    (nodes, stage.end().await, took)
+}
+
+pub(crate) async fn row_06_redis_is_killed_and_comes_back_empty() {
+    let (nodes, ending, took) = restarts(&mut TestRedis::start().await).await;
     let line = Line {
         row: (6, "a"),
-        fault: "Redis is killed, and back and empty after 3 s",
+        fault: "Redis is killed, and back and empty after 3 s: the numbers of events are gone with it",
         recovered: Some(took),
         peak: peak(&nodes),
         beside: local(&ending),
     };
     line.show(&ending);
     serves_its_own(&ending, took);
+    has_no_number(&ending);
+}
+
+pub(crate) async fn row_06_redis_is_killed_and_comes_back_with_its_data() {
+    let (nodes, ending, took) = restarts(&mut TestRedis::persistent().await).await;
+    let line = Line {
+        row: (6, "b"),
+        fault: "Redis is killed, and back with its data after 3 s",
+        recovered: Some(took),
+        peak: peak(&nodes),
+        beside: local(&ending),
+    };
+    line.show(&ending);
+    serves_its_own(&ending, took);
+    has_numbers(&ending);
 }
 
 pub(crate) async fn row_06_redis_is_full() {
@@ -136,7 +169,7 @@ pub(crate) async fn row_06_redis_is_full() {
     let took = recovered(&nodes, &stage).await;
     let ending = stage.end().await;
     let line = Line {
-        row: (6, "b"),
+        row: (6, "c"),
         fault: "Redis is full (maxmemory, noeviction) for 3 s",
         recovered: Some(took),
         peak: peak(&nodes),
@@ -203,7 +236,7 @@ pub(crate) async fn row_08_sentinel_fails_over() {
     let ending = stage.end().await;
     let keys: i64 = redis.replica.ask(&["DBSIZE"]).await;
     let line = Line {
-        row: (8, ""),
+        row: (8, "a"),
         fault: "the primary is killed, and Sentinel makes the replica the primary",
         recovered: Some(took),
         peak: peak(&nodes),
@@ -212,6 +245,36 @@ pub(crate) async fn row_08_sentinel_fails_over() {
     line.show(&ending);
     serves_its_own(&ending, took);
     assert!(keys > 0 && lost >= 1.0, "the replica is what is used now");
+}
+
+/// To another master of a Redis Cluster, with all keys of the nodes.
+pub(crate) async fn row_08_a_slot_moves() {
+    let redis = TestRedisCluster::start().await;
+    let nodes = Node::cluster(&redis.url(), 2, &LEASE).await;
+    let stage = Stage::between(&nodes, Pace::STEADY).await;
+    let owner = redis.owner("resound").await;
+    let slot: u16 = redis.nodes[0].ask(&["CLUSTER", "KEYSLOT", "resound:{0}"]).await;
+    let to = (owner + 1) % 3;
+    let begin = Instant::now();
+    redis.move_slots(slot..slot + 1, owner, to).await;
+    let moving = begin.elapsed();
+    for node in &nodes {
+        until("a lost link", async || node.metric("resound_cluster_links_lost_total").await >= 1.0)
+            .await;
+    }
+    let took = recovered(&nodes, &stage).await;
+    let ending = stage.end().await;
+    let line = Line {
+        row: (8, "b"),
+        fault: "the slot of the nodes moves to another master of a Redis Cluster",
+        recovered: Some(took),
+        peak: peak(&nodes),
+        beside: format!("moved within {:.2} s; {}", moving.as_secs_f64(), local(&ending)),
+    };
+    line.show(&ending);
+    serves_its_own(&ending, took);
+    has_numbers(&ending);
+    assert_eq!(redis.owner("resound").await, to, "where the keys are now");
 }
 
 pub(crate) async fn row_09_a_node_is_cut_off_from_redis() {

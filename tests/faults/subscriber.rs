@@ -83,6 +83,11 @@ impl Subscriber {
         self.visits.lock().clone()
     }
 
+    /// How often it was subscribed.
+    pub(crate) fn times(&self) -> usize {
+        self.visits.lock().len()
+    }
+
     /// Whether its last connection is open.
     pub(crate) fn is_open(&self) -> bool {
         self.visits.lock().last().is_some_and(|visit| visit.ended.is_none())
