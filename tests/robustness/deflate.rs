@@ -119,6 +119,42 @@ async fn large_events_are_deflated_for_clients_that_negotiated_it() {
     }
 }
 
+/// So many Chinese characters in an order without repetition, which deflate makes longer.
+fn characters(count: usize, seed: u32) -> String {
+    let step = |state: &mut u32| {
+        *state = state.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from_u32(0x4e00 + (*state >> 8) % 20_000)
+    };
+    std::iter::repeat(()).scan(seed, |state, ()| step(state)).take(count).collect()
+}
+
+/// The bytes that a compression leaves behind fill the 64 KB that zlib-rs has for them.
+#[tokio::test]
+async fn events_that_deflate_does_not_shrink_arrive_one_after_the_other() {
+    let server = TestServer::start().await;
+    let (mut wire, mut plain) = (deflating(&server).await, Wire::socket(server.address).await);
+    for wire in [&mut wire, &mut plain] {
+        wire.subscribe("chat").await;
+    }
+    let mut backend = backend(server.address);
+    let shrinks = "price ".repeat(500);
+    for number in 0..60 {
+        for (data, is_deflated) in [(characters(1000, number), false), (shrinks.clone(), true)] {
+            // In a row at first.
+            if is_deflated && number < 50 {
+                continue;
+            }
+            backend.trigger("chat", "said", &data).await;
+            let expected = plain.text().await;
+            let (first, payload) = wire.frame().await.unwrap();
+            assert_eq!(first == TEXT | DEFLATED, is_deflated, "event {number}");
+            let received =
+                if is_deflated { inflate(&payload) } else { String::from_utf8(payload).unwrap() };
+            assert_eq!(received, expected);
+        }
+    }
+}
+
 #[tokio::test]
 async fn deflated_messages_of_clients_are_read() {
     let server = TestServer::start().await;
