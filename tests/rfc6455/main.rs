@@ -13,11 +13,13 @@ mod case;
 mod closing;
 mod compression;
 mod controls;
+mod deflated_volumes;
 mod echo;
 mod fragments;
 mod framing;
 mod negotiation;
 mod play;
 mod texts;
+mod volumes;
 
 use harness::wire;
