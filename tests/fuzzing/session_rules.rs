@@ -26,6 +26,8 @@ pub(crate) const WATCHED: usize = 2;
 pub(crate) const MEMBERS: usize = 5;
 pub(crate) const PING_AFTER: u64 = 6000;
 pub(crate) const PONG_WITHIN: u64 = 2000;
+/// A look so long after the end of the time to answer: the server stood still, and pings again.
+const STOOD_STILL: u64 = 200;
 const FLOOD: u64 = 20_000;
 const SECOND: u64 = 200;
 
@@ -299,7 +301,7 @@ impl SessionRules {
         if self.authorize_by().is_some_and(|by| by <= self.now) {
             return lines("close NotAuthorizedInTime");
         }
-        if self.pinged_at.is_some() {
+        if self.pinged_at.is_some_and(|at| self.now < at + PONG_WITHIN + STOOD_STILL) {
             return lines("close PongNotReceived");
         }
         self.pinged_at = Some(self.now);

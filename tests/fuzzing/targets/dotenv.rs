@@ -4,6 +4,7 @@
 use resound::dotenv::{Dotenv, DotenvVariables, EnvLiteral, Quoting, decode};
 
 use super::Target;
+use crate::naive;
 use crate::outcomes::reached;
 
 pub(crate) const TARGET: Target = Target {
@@ -51,6 +52,7 @@ pub(crate) const TARGET: Target = Target {
         "shell differs",
         "several lines",
         "literal",
+        "plain",
     ],
 };
 
@@ -63,10 +65,12 @@ fn run(input: &[u8]) {
         assert_eq!(decode(text.as_bytes()), text, "what is decoded is text");
     }
     let lines = 1 + text.matches(['\r', '\n']).count();
+    let plain = naive::dotenv::read(&text);
     let parsed = match Dotenv::parse(&text) {
         Ok(parsed) => parsed,
         Err(error) => {
             reached("error");
+            assert_eq!(plain, None, "{error:?} in {text:?}");
             assert!((1..=lines).contains(&error.line), "{error:?} in {text:?}");
             assert!(!error.to_string().contains(char::is_control), "{error}");
             return;
@@ -92,6 +96,13 @@ fn run(input: &[u8]) {
     }
     let alone = parsed.load(|_| None);
     loaded(&parsed, &alone);
+    if let Some(plain) = plain {
+        reached("plain");
+        let read = alone.all().iter().map(|variable| {
+            (variable.line, variable.name.clone(), variable.value.clone().unwrap_or_default())
+        });
+        assert_eq!(read.collect::<Vec<_>>(), plain, "{text:?}");
+    }
     let process =
         |name: &str| PROCESS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
     let beside = parsed.load(process);

@@ -101,25 +101,27 @@ fn run(input: &[u8]) {
     let body = if way & 0x20 != 0 { body.repeat(200) } else { body.to_vec() };
     let path = format!("{base}{rest}");
     let is_signed = way % 4 != 0;
-    let query = if is_signed { signed(method, &path, query, &body) } else { query.to_owned() };
-    let uri = if query.is_empty() { path } else { format!("{path}?{query}") };
-    let mut request = Request::builder().method(method).uri(&uri);
-    for (name, value) in [("content-type", kind), ("content-encoding", coding)] {
-        if !value.is_empty() {
-            request = request.header(name, value);
-        }
-    }
-    if way & 0x10 != 0 {
-        request = request.header("resound-explain", "1");
-    }
+    let sent = Sent {
+        method,
+        path: &path,
+        headers: [("content-type", kind), ("content-encoding", coding)],
+        body: &body,
+    };
+    let own = if is_signed { signed(method, &path, query, &body) } else { query.to_owned() };
     // What is no URI never comes so far.
-    let Ok(request) = request.body(Body::from(body)) else { return };
+    let Some(request) = sent.request(&own, way & 0x10 != 0) else { return };
     let site = Site::fresh();
+    let uri = request.uri().to_string();
     let answer = site.ask(&site.http, request);
+    judged(&uri, &answer, is_signed);
+    if answer.status.is_success() && is_signed && uri.starts_with("/apps/") {
+        let unsigned = sent.request(query, false).expect("a part of a URI is one");
+        let refused = site.ask(&site.http, unsigned);
+        assert_eq!(refused.status, 401, "{uri} without its signature: {refused:?}");
+    }
     if matches!(method, "GET" | "HEAD") {
         site.keep();
     }
-    judged(&uri, &answer, is_signed);
     if answer.status.is_success() && method == "POST" {
         reached(match base {
             "/apps/1/events" => "event accepted",
@@ -134,6 +136,29 @@ fn run(input: &[u8]) {
             path if path.starts_with("/apps/1/channels/") => "channel",
             _ => "GET",
         });
+    }
+}
+
+/// A request but for its query.
+struct Sent<'a> {
+    method: &'a str,
+    path: &'a str,
+    headers: [(&'a str, &'a str); 2],
+    body: &'a [u8],
+}
+
+impl Sent<'_> {
+    fn request(&self, query: &str, explains: bool) -> Option<Request<Body>> {
+        let path = self.path;
+        let uri = if query.is_empty() { path.to_owned() } else { format!("{path}?{query}") };
+        let mut request = Request::builder().method(self.method).uri(&uri);
+        let explaining = [("resound-explain", if explains { "1" } else { "" })];
+        for (name, value) in self.headers.into_iter().chain(explaining) {
+            if !value.is_empty() {
+                request = request.header(name, value);
+            }
+        }
+        request.body(Body::from(self.body.to_vec())).ok()
     }
 }
 
