@@ -34,6 +34,8 @@ const BEAT: Duration = Duration::from_millis(20);
 const AROUND: u64 = 60;
 
 pub(crate) struct Run {
+    /// The name of the transport, since both runs print at once.
+    what: String,
     plan: Option<Plan>,
     fault_plan: FaultPlan,
     scene: Arc<Scene>,
@@ -50,7 +52,7 @@ pub(crate) struct Run {
 /// Plays a run; fails if a promise was broken.
 pub(crate) async fn play(what: &str, settings: Settings, redis: TestRedis, transport: &str) {
     println!("{what}: begins with SOAK_SEED={}", settings.seed);
-    let mut run = Run::start(settings.seed, redis, transport).await;
+    let mut run = Run::start(what, settings.seed, redis, transport).await;
     loop {
         run.page().await;
         if run.fault_plan.is_round() && run.scene.elapsed() >= settings.lasts {
@@ -68,7 +70,7 @@ pub(crate) async fn play(what: &str, settings: Settings, redis: TestRedis, trans
 }
 
 impl Run {
-    async fn start(seed: u64, redis: TestRedis, transport: &str) -> Self {
+    async fn start(what: &str, seed: u64, redis: TestRedis, transport: &str) -> Self {
         let scene = Arc::new(Scene::new(doors(NODES)));
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let webhook = format!("http://{}/", listener.local_addr().expect("an address"));
@@ -90,6 +92,7 @@ impl Run {
         let lanes = (0..LANES).map(|lane| Lane::new(LanePlan::new(seed, lane), scene.clone()));
         let lanes = lanes.collect();
         Self {
+            what: what.to_owned(),
             plan: Some(Plan::new(seed)),
             fault_plan: FaultPlan::new(seed),
             scene,
@@ -115,7 +118,7 @@ impl Run {
         let acts =
             tokio::spawn(churn(plan, self.seats.clone(), self.scene.clone(), page_ends.clone()));
         self.scene.traffic(AROUND).await;
-        println!("{:?} {fault:?} at node {node}", self.scene.elapsed());
+        println!("{}: {:?} {fault:?} at node {node}", self.what, self.scene.elapsed());
         inject(&mut self.cluster, &mut self.redis, fault, node).await;
         self.scene.traffic(AROUND).await;
         page_ends.cancel();

@@ -36,6 +36,12 @@ impl Log {
         self.get(number).is_some_and(|event| matches!(event.answered, Some((_, Scope::Cluster))))
     }
 
+    /// Whether the event may have come into the order of the cluster behind later ones, and into its cache: Redis may get it
+    /// after its answer, which says so, or it had none.
+    fn comes_late(&self, number: u64) -> bool {
+        self.get(number).is_some_and(|event| !matches!(event.answered, Some((_, Scope::Cluster))))
+    }
+
     fn of_page(&self) -> impl Iterator<Item = (u64, &Event)> {
         (self.first..).zip(&self.events).filter(|(number, _)| *number >= self.page)
     }
@@ -53,9 +59,9 @@ struct Span {
     /// Announcements of this page.
     missed: Vec<(Micros, Option<u64>)>,
     has_first: bool,
-    /// Of a cache channel: the event that was the last one when the subscription was asked for. A node that has just been
-    /// linked again may answer with an older one; then this one, or a later one, follows.
-    cached: Option<u64>,
+    /// Of a cache channel, if it came with another event or none: the event that was the last one when the subscription was
+    /// asked for.
+    lacks_cached: Option<u64>,
 }
 
 impl Span {
@@ -73,12 +79,6 @@ impl Span {
         event.sent > self.since && event.except != Some(socket)
     }
 
-    /// Whether it has received neither its last cached event nor a later one, and no announcement.
-    fn lacks_cached(&self) -> bool {
-        let is_later = |cached| self.received.iter().any(|number| *number >= cached);
-        self.missed.is_empty() && self.cached.is_some_and(|cached| !is_later(cached))
-    }
-
     /// Whether the channel was announced to have lost events after this one was sent.
     fn is_announced(&self, event: &Event) -> bool {
         self.missed.iter().any(|(at, _)| *at >= event.sent)
@@ -91,6 +91,8 @@ pub(crate) struct Deliveries {
     spans: BTreeMap<(SocketNumber, Name), Vec<Span>>,
     /// Since when no node was without Redis; `None` while one is.
     whole_since: Option<Micros>,
+    /// On this page, at a time that is not known: a node without Redis answers with what it has cached itself.
+    has_lost_link: bool,
     pub(crate) expected: u64,
     pub(crate) received: u64,
 }
@@ -130,7 +132,7 @@ impl Deliveries {
             arrivals: Vec::new(),
             missed: Vec::new(),
             has_first: false,
-            cached: None,
+            lacks_cached: None,
         };
         self.spans.entry((socket, channel.clone())).or_default().push(span);
     }
@@ -165,7 +167,8 @@ impl Deliveries {
             && is_cache(channel)
             && let Some((since, log)) = self.whole_since.zip(log)
         {
-            span.cached = last_cached(log, since, span.asked);
+            let last = last_cached(log, since, span.asked);
+            span.lacks_cached = last.filter(|last| number < *last && !log.comes_late(number));
         }
         let Some(event) = log.and_then(|log| log.get(number)) else {
             // Only a cached event may be so old.
@@ -196,13 +199,13 @@ impl Deliveries {
         }
     }
 
-    /// Nothing was cached: then nothing was triggered since all nodes were linked last, or it follows.
+    /// Nothing was cached: then nothing was triggered since all nodes were linked last.
     pub(crate) fn cache_missed(&mut self, socket: SocketNumber, channel: &Name) {
         let whole_since = self.whole_since;
         let Some(span) = open_span(&mut self.spans, socket, channel) else { return };
         span.has_first = true;
         if let Some((since, log)) = whole_since.zip(self.logs.get(channel)) {
-            span.cached = last_cached(log, since, span.asked);
+            span.lacks_cached = last_cached(log, since, span.asked);
         }
     }
 
@@ -214,6 +217,12 @@ impl Deliveries {
         self.whole_since = Some(at);
     }
 
+    /// A link was lost without a fault.
+    pub(crate) fn link_lost(&mut self, at: Micros) {
+        self.whole_since = Some(at);
+        self.has_lost_link = true;
+    }
+
     /// How many events of this page open spans still have to receive, but for those that are announced as lost.
     pub(crate) fn outstanding(&self) -> usize {
         let of_span = |socket, channel: &Name, span: &Span| {
@@ -223,7 +232,7 @@ impl Deliveries {
                     && !span.received.contains(number)
                     && !span.is_announced(event)
             });
-            due.count() + usize::from(span.lacks_cached())
+            due.count()
         };
         let spans = self.spans.iter();
         let spans = spans.flat_map(|((socket, channel), all)| {
@@ -240,8 +249,8 @@ impl Deliveries {
         for ((socket, channel), spans) in &mut self.spans {
             let Some(log) = self.logs.get(channel) else { continue };
             for span in spans.iter_mut() {
-                if span.is_open && span.lacks_cached() {
-                    let text = format!("event {:?} of {channel} at socket {socket}", span.cached);
+                if let Some(last) = span.lacks_cached.filter(|_| !self.has_lost_link) {
+                    let text = format!("event {last} of {channel} at socket {socket}");
                     findings.add(Broken::CachedEventMissing, text);
                 }
                 let (expected, received) = judge(*socket, channel, span, log, findings);
@@ -250,6 +259,7 @@ impl Deliveries {
             }
             spans.retain(|span| span.is_open);
         }
+        self.has_lost_link = false;
         self.spans.retain(|_, spans| !spans.is_empty());
         for log in self.logs.values_mut() {
             let kept = log.events.len() - (log.page - log.first) as usize;
@@ -262,7 +272,7 @@ impl Deliveries {
             for span in spans {
                 span.received.retain(|number| *number >= first);
                 span.arrivals.clear();
-                span.cached = None;
+                span.lacks_cached = None;
                 span.missed.clear();
             }
         }
@@ -348,9 +358,12 @@ fn explain(what: &str, span: &Span, lost: &[(u64, &Event)], findings: &mut Findi
             announced -= 1;
             findings.count_loss(Loss::AnnouncedWithNumber, 1);
         } else {
-            let missed = &span.missed;
-            let text =
-                format!("event {number} {what}, sent at {} µs; announced: {missed:?}", event.sent);
+            let Event { sent, answered, process, .. } = event;
+            let text = format!(
+                "event {number} {what}, sent at {sent} µs to process {process:?}, answered {answered:?}; subscribed at \
+                 process {:?}, {} µs; announced: {:?}",
+                span.process, span.since, span.missed
+            );
             findings.add(Broken::LostInSilence, text);
         }
     }

@@ -132,7 +132,7 @@ impl Oracle {
             }
             Fact::LinkLost => {
                 self.links_lost += 1;
-                self.deliveries.fault_ends(at);
+                self.deliveries.link_lost(at);
                 self.whispers.page_is_split();
                 self.closings.split(false);
                 self.webhooks.page_is_uncertain();
