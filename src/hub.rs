@@ -1,6 +1,6 @@
 //! The channels of one app on this node, and the way of a frame to their sockets.
 //!
-//! Owns subscriptions, rosters, sign-ins and cached events. Never waits: only [`Shards`] is async, and
+//! Owns subscriptions, rosters, sign-ins and cached events. Never waits: only [`Shards`] and its inboxes are async, and
 //! no caller waits for a client that reads slowly. Who may subscribe is left to
 //! [`protocol`](crate::protocol), how bytes are written to the [`Transport`]. Locks are taken in one
 //! order, channel before shard inbox or cache, and never those of two channels.
@@ -28,6 +28,7 @@ mod event_cache;
 mod flush_queue;
 mod history;
 mod ids;
+mod inbox;
 mod sketch_requests;
 mod looking;
 mod lookup;
@@ -45,6 +46,7 @@ mod socket_ends;
 mod socket_match;
 mod socket_order;
 mod subscriber_slots;
+pub(crate) mod sync;
 mod tally;
 mod users;
 

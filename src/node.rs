@@ -53,6 +53,8 @@ mod trigger_explanation;
 mod socket_list;
 mod socket_query;
 mod socket_row;
+#[cfg(test)]
+mod tests;
 
 pub use activity::{AcceptedEvent, Activity};
 pub use channel_list::{ChannelFacts, ChannelList, ChannelOrder, ChannelQuery, ChannelRow};

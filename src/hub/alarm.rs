@@ -3,12 +3,9 @@
 //! One time for all of them, so that there is no timer per channel; a task of the server waits for it. After the
 //! end, no event waits any more.
 
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use parking_lot::Mutex;
-use tokio::sync::Notify;
-use tokio::sync::futures::Notified;
+use super::sync::{AtomicBool, Mutex, Notified, Notify, Ordering};
 
 /// The time at which channels have to be looked at.
 #[derive(Default)]

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tokio::sync::oneshot;
 
 use super::ids::{ChannelId, HubId};
+use super::inbox::Weighed;
 use super::outbox::Transport;
 use super::sighting::ClosedSocket;
 use super::socket_match::{Look, Looked};
@@ -79,9 +80,8 @@ pub(super) fn reply<T>(receiver: oneshot::Sender<T>, answer: T) {
     let _ = receiver.send(answer);
 }
 
-impl ShardCommand {
-    /// The bytes of its frames, which count against the bound of the inbox.
-    pub(super) fn frame_bytes(&self) -> usize {
+impl Weighed for ShardCommand {
+    fn frame_bytes(&self) -> usize {
         match self {
             Self::Send { frame, .. } | Self::Answer { frame, .. } => frame.len(),
             Self::Deliver { broadcast, .. } | Self::DeliverTo { broadcast, .. } => {

@@ -12,7 +12,7 @@ use dashmap::DashMap;
 use parking_lot::Mutex;
 
 use super::channel::{Channel, ChannelCounts};
-use super::schedule::{ChannelSlot as Slot, Schedule};
+use super::schedule::Schedule;
 use super::shards::Shards;
 use crate::app::App;
 use crate::channel_rules::WebhookSink;
@@ -23,13 +23,16 @@ use crate::protocol::ChannelName;
 /// other for about 0.1 ms, in which no channel is created there.
 const MAP_PARTS: usize = 32;
 
+/// The place of a channel: `None` once vacated and about to be removed from the map.
+type Slot = Mutex<Option<Channel>>;
+
 /// All occupied channels of one app.
 pub(super) struct Registry {
     channels: DashMap<ChannelName, Arc<Slot>>,
     shards: Arc<Shards>,
     /// Has the pace of a channel, which is looked up when it is occupied.
     app: Arc<ArcSwap<App>>,
-    schedule: Schedule,
+    schedule: Schedule<Slot>,
     /// Receives what happens on every channel.
     webhooks: Option<Arc<dyn WebhookSink>>,
     metrics: AppMetrics,
@@ -93,6 +96,11 @@ impl Registry {
         if let Some(at) = channel.newly_due() {
             self.schedule.push(at, slot);
             self.shards.alarm().set(at);
+            // The end may have come after the event was found to wait, and before it stood in the schedule, where
+            // the end looks for those that do.
+            if self.shards.alarm().is_over() {
+                channel.release(&self.shards, Instant::now());
+            }
         }
     }
 

@@ -7,29 +7,30 @@ use std::collections::BinaryHeap;
 use std::sync::{Arc, Weak};
 use std::time::Instant;
 
-use parking_lot::Mutex;
+use super::sync::Mutex;
 
-use super::channel::Channel;
+/// Channels, which have their place at `S`, by the time at which something is due. Its lock is taken inside that of a
+/// channel, never around one.
+pub(super) struct Schedule<S>(Mutex<BinaryHeap<Reverse<Entry<S>>>>);
 
-/// The place of a channel in the registry: `None` once vacated and about to be removed from the map.
-pub(super) type ChannelSlot = Mutex<Option<Channel>>;
-
-/// Channels by the time at which something is due. Its lock is taken inside that of a channel, never around one.
-#[derive(Default)]
-pub(super) struct Schedule(Mutex<BinaryHeap<Reverse<Entry>>>);
-
-struct Entry {
+struct Entry<S> {
     at: Instant,
-    slot: Weak<ChannelSlot>,
+    slot: Weak<S>,
 }
 
-impl Schedule {
-    pub(super) fn push(&self, at: Instant, slot: &Arc<ChannelSlot>) {
+impl<S> Default for Schedule<S> {
+    fn default() -> Self {
+        Self(Mutex::new(BinaryHeap::new()))
+    }
+}
+
+impl<S> Schedule<S> {
+    pub(super) fn push(&self, at: Instant, slot: &Arc<S>) {
         self.0.lock().push(Reverse(Entry { at, slot: Arc::downgrade(slot) }));
     }
 
     /// Takes the channels that are due; `None` takes all.
-    pub(super) fn take(&self, now: Option<Instant>) -> Vec<Arc<ChannelSlot>> {
+    pub(super) fn take(&self, now: Option<Instant>) -> Vec<Arc<S>> {
         let mut entries = self.0.lock();
         let mut due = Vec::new();
         while entries.peek().is_some_and(|Reverse(entry)| now.is_none_or(|now| entry.at <= now)) {
@@ -44,21 +45,21 @@ impl Schedule {
     }
 }
 
-impl PartialEq for Entry {
+impl<S> PartialEq for Entry<S> {
     fn eq(&self, other: &Self) -> bool {
         self.at == other.at
     }
 }
 
-impl Eq for Entry {}
+impl<S> Eq for Entry<S> {}
 
-impl PartialOrd for Entry {
+impl<S> PartialOrd for Entry<S> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl Ord for Entry {
+impl<S> Ord for Entry<S> {
     fn cmp(&self, other: &Self) -> Ordering {
         self.at.cmp(&other.at)
     }

@@ -1,4 +1,4 @@
-//! All shards of the process: which shard owns a socket, and the inboxes through which commands reach it.
+//! All shards of the process: which shard owns a socket, and the way of a command into its [`inbox`](super::inbox).
 //!
 //! Everything a socket is sent goes through its shard's inbox, so the order of pushing is the order on
 //! the wire. Pushing never waits; publishers await [`Shards::ready`], which bounds the inboxes. What a
@@ -6,14 +6,14 @@
 
 use std::net::IpAddr;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::Mutex;
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::oneshot;
 
 use super::alarm::Alarm;
 use super::command::{Membership, ShardCommand};
 use super::ids::{ChannelId, HubId};
+use super::inbox::Inbox;
 use super::outbox::Transport;
 use super::shard::Shard;
 use super::sketch_requests::SketchRequests;
@@ -25,7 +25,7 @@ use crate::protocol::{Broadcast, CloseCode, Frame, SocketId};
 
 /// The inboxes of all shards.
 pub struct Shards {
-    inboxes: Box<[Inbox]>,
+    inboxes: Box<[Inbox<ShardCommand>]>,
     inbox_bytes_max: usize,
     channel_ids: AtomicU64,
     pub(super) hub_apps: HubApps,
@@ -33,17 +33,6 @@ pub struct Shards {
     observation: Arc<Observation>,
     alarm: Alarm,
     sketch_requests: SketchRequests,
-}
-
-#[derive(Default)]
-struct Inbox {
-    /// Sockets of the shard that were opened and not forgotten.
-    sockets: AtomicUsize,
-    commands: Mutex<Vec<ShardCommand>>,
-    /// Bytes of the frames in `commands`.
-    bytes: AtomicUsize,
-    filled: Notify,
-    emptied: Notify,
 }
 
 impl Shards {
@@ -216,12 +205,7 @@ impl Shards {
     /// can: publishers wait here. No publisher waits for a client that reads slowly.
     pub async fn ready(&self) {
         for inbox in &self.inboxes {
-            while inbox.bytes.load(Ordering::Relaxed) > self.inbox_bytes_max {
-                let emptied = inbox.emptied.notified();
-                if inbox.bytes.load(Ordering::Relaxed) > self.inbox_bytes_max {
-                    emptied.await;
-                }
-            }
+            inbox.room(self.inbox_bytes_max).await;
         }
     }
 
@@ -311,38 +295,5 @@ impl Shards {
 
     pub(super) fn push(&self, shard: usize, command: ShardCommand) {
         self.inboxes[shard].push(command);
-    }
-}
-
-impl Inbox {
-    fn push(&self, command: ShardCommand) {
-        let bytes = command.frame_bytes();
-        let mut commands = self.commands.lock();
-        let was_empty = commands.is_empty();
-        commands.push(command);
-        self.bytes.fetch_add(bytes, Ordering::Relaxed);
-        drop(commands);
-        if was_empty {
-            self.filled.notify_one();
-        }
-    }
-
-    /// Swaps the waiting commands with `batch`, which is empty and whose memory the inbox reuses.
-    fn take(&self, batch: &mut Vec<ShardCommand>) {
-        let mut commands = self.commands.lock();
-        std::mem::swap(&mut *commands, batch);
-        self.bytes.store(0, Ordering::Relaxed);
-        drop(commands);
-        self.emptied.notify_waiters();
-    }
-
-    fn is_empty(&self) -> bool {
-        self.commands.lock().is_empty()
-    }
-
-    async fn wait(&self) {
-        while self.is_empty() {
-            self.filled.notified().await;
-        }
     }
 }

@@ -1,13 +1,12 @@
 //! Later decisions on subscriptions, of the cluster or of an input, on their way to the sessions that requested them.
 //!
 //! A session belongs to the task of its connection; a decision is made elsewhere and waits here until the
-//! session's next message, tick or end. The client has its answer already.
+//! session's next message, tick or end. The client has its answer already. `tests/interleavings` plays this file in every
+//! order of threads.
 
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
-use parking_lot::Mutex;
-
+use crate::hub::sync::{AtomicUsize, Mutex, Ordering};
 use crate::protocol::{ChannelName, SocketId};
 
 /// What was decided on one subscription.
@@ -24,11 +23,11 @@ pub(super) enum Decision {
 pub(super) struct Decisions {
     /// The number of entries in `waiting`.
     sockets: AtomicUsize,
-    waiting: Mutex<HashMap<SocketId, Vec<Decision>>>,
+    pub(super) waiting: Mutex<HashMap<SocketId, Vec<Decision>>>,
 }
 
 /// Entries above which the map returns memory that a burst of joins made it take.
-const IDLE_CAPACITY: usize = 1024;
+pub(super) const IDLE_CAPACITY: usize = 1024;
 
 impl Decisions {
     /// Adds a decision for a socket. Called with the cluster's lock held, so a socket that has left a
@@ -59,45 +58,5 @@ impl Decisions {
             waiting.shrink_to(capacity);
         }
         decisions
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{ChannelName, Decision, Decisions, IDLE_CAPACITY, SocketId};
-
-    fn name(text: &str) -> ChannelName {
-        ChannelName::parse(text, 200).unwrap()
-    }
-
-    #[test]
-    fn a_socket_takes_its_own_decisions_in_order() {
-        let (decisions, first, second) = (
-            Decisions::default(),
-            SocketId::parse("1.1").unwrap(),
-            SocketId::parse("1.2").unwrap(),
-        );
-        assert_eq!(decisions.take(first), []);
-        decisions.push(first, Decision::Granted(name("a")));
-        decisions.push(second, Decision::Granted(name("a")));
-        decisions.push(first, Decision::Refused(name("presence-b")));
-        let expected = [Decision::Granted(name("a")), Decision::Refused(name("presence-b"))];
-        assert_eq!(decisions.take(first), expected);
-        assert_eq!(decisions.take(first), []);
-        assert_eq!(decisions.take(second), [Decision::Granted(name("a"))]);
-    }
-
-    #[test]
-    fn a_burst_leaves_no_memory_behind() {
-        let (decisions, channel) = (Decisions::default(), name("a"));
-        let sockets: Vec<SocketId> =
-            (1..20_000).map(|at| SocketId::parse(&format!("1.{at}")).unwrap()).collect();
-        for &socket in &sockets {
-            decisions.push(socket, Decision::Granted(channel.clone()));
-        }
-        for &socket in &sockets {
-            assert_eq!(decisions.take(socket).len(), 1);
-        }
-        assert!(decisions.waiting.lock().capacity() <= IDLE_CAPACITY);
     }
 }
