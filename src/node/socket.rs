@@ -26,6 +26,8 @@ pub struct Socket {
     /// Joins that were requested of the cluster since [`pending_joins`](Self::pending_joins) last
     /// returned a wait.
     joins: u32,
+    /// It has left every channel.
+    is_closed: bool,
 }
 
 /// A client whose socket may open.
@@ -67,7 +69,7 @@ impl Socket {
         channels.activity().opened(id, client);
         let client = client.map(tracing::field::display);
         tracing::debug!(target: "resound::stream", socket = %id, app = channels.app().id, client, "connection established");
-        Self { permit, session, joins: 0 }
+        Self { permit, session, joins: 0, is_closed: false }
     }
 
     /// The id of the socket.
@@ -254,7 +256,21 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        let (id, now) = (self.id(), Instant::now());
+        if !self.is_closed {
+            self.leave_all(Instant::now());
+        }
+    }
+}
+
+impl Socket {
+    /// Leaves every channel, at this time. Dropping does the same at the present one.
+    pub fn close(mut self, now: Instant) {
+        self.leave_all(now);
+    }
+
+    fn leave_all(&mut self, now: Instant) {
+        let id = self.id();
+        self.is_closed = true;
         let channels = self.permit.channels();
         let coordinator = channels.coordinator();
         if let Some(user) = self.session.user() {

@@ -9,6 +9,8 @@ use std::sync::Arc;
 use serde_json::Value;
 
 use crate::events::FORGED;
+use crate::profile::GAP;
+use crate::whole::ClientLine;
 
 /// Members in the view of a client: id and info.
 pub(crate) type Members = BTreeMap<String, String>;
@@ -26,6 +28,8 @@ pub(crate) struct Client {
     /// Every event it ever received.
     pub(crate) received: BTreeSet<usize>,
     pub(crate) has_place: bool,
+    /// What a client of a whole node has besides, whose messages are under way.
+    pub(crate) line: ClientLine,
 }
 
 /// One subscription as its client sees it.
@@ -39,6 +43,8 @@ pub(crate) struct View {
     /// Events in the order they were received, the cached one included.
     pub(crate) received: Vec<usize>,
     pub(crate) count: Option<u64>,
+    /// Events that were reported as lost.
+    pub(crate) missed: u64,
 }
 
 /// The content of a message.
@@ -52,6 +58,8 @@ pub(crate) enum Received {
     CacheMiss,
     /// An event that no node published.
     Forged,
+    /// So many events were lost on the way to the node; `None`: perhaps.
+    Gap(Option<u64>),
 }
 
 impl Received {
@@ -74,6 +82,7 @@ impl Received {
                 Self::Count(data["subscription_count"].as_u64().unwrap())
             }
             "pusher:cache_miss" => Self::CacheMiss,
+            GAP => Self::Gap(data["missed"].as_u64()),
             other => panic!("no node sends {other}"),
         }
     }
@@ -110,6 +119,7 @@ impl View {
                 }
             }
             Received::Count(count) => self.count = Some(*count),
+            Received::Gap(missed) => self.missed += missed.unwrap_or_default(),
             Received::CacheMiss | Received::Forged => {}
         }
         Ok(())
@@ -118,8 +128,8 @@ impl View {
 
 impl Client {
     pub(crate) fn new(machine: usize, user: &'static str, watchlist: Vec<&'static str>) -> Self {
-        let (is_signed_in, online, views, received, has_place) = Default::default();
-        Self { machine, user, is_signed_in, watchlist, online, views, received, has_place }
+        let (is_signed_in, online, views, received, has_place, line) = Default::default();
+        Self { machine, user, is_signed_in, watchlist, online, views, received, has_place, line }
     }
 
     /// Who of its watchlist is there and who is not.

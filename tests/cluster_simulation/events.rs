@@ -22,7 +22,12 @@ pub(crate) struct Event {
 
 /// What its subscribers are sent.
 pub(crate) fn frame(event: usize, filling: usize) -> Frame {
-    Frame::text(format!("#{event}#{}", "x".repeat(filling)).as_bytes())
+    Frame::text(data(event, filling).as_bytes())
+}
+
+/// The data of an event.
+pub(crate) fn data(event: usize, filling: usize) -> String {
+    format!("#{event}#{}", "x".repeat(filling))
 }
 
 /// The content of a forged event.
@@ -30,6 +35,8 @@ pub(crate) const FORGED: &str = "forged";
 
 /// Which event a message is.
 pub(crate) fn number_of(payload: &[u8]) -> Option<usize> {
-    let text = std::str::from_utf8(payload).ok()?.strip_prefix('#')?;
-    text.split('#').next()?.parse().ok()
+    let text = std::str::from_utf8(payload).ok()?;
+    // What a core alone was given, or the message that a whole node made of it.
+    let data = text.split_once("\"data\":\"").map_or(text, |(_, data)| data);
+    data.strip_prefix('#')?.split('#').next()?.parse().ok()
 }

@@ -42,12 +42,12 @@ impl Stage {
         let settings = ClusterSettings { streams: None, ..profile.settings(0) };
         let now = Instant::now();
         let own_topic = node_topic(&settings.prefix, NodeId(NODE));
-        let part = Part::new(NODE, settings, profile.app(), now);
+        let mut part = Part::new(NODE, settings, profile.app(), now);
         let spot = ChannelKey::channel(0, &ChannelName::parse(name, 200).unwrap());
-        let topic = part.core.channels().topic(&spot);
+        let topic = part.core.alone().channels().topic(&spot);
         let mut stage = Self { part, spot, topic, own_topic, now };
         let redis = RedisIdentity { run: "1".into(), epoch: "1".into() };
-        stage.part.core.connected(redis, now);
+        stage.part.core.alone().connected(redis, now);
         stage.joins(1);
         stage
     }
@@ -56,23 +56,23 @@ impl Stage {
     fn joins(&mut self, number: u32) {
         self.request_join(number);
         let state = self.state().expect("a join is a request");
-        self.part.core.subscribed(&self.topic);
+        self.part.core.alone().subscribed(&self.topic);
         let added = state.rows.iter().map(|(user, _)| user.to_string()).collect();
         let roster = state.flags.roster.then(roster);
         self.answers(state.request, &outcome(added, roster)).unwrap();
-        self.part.core.take_effects();
+        self.part.core.alone().take_effects();
     }
 
     fn request_join(&mut self, number: u32) {
         let user_info = Some(RawValue::from_string("{}".to_owned()).unwrap());
         let member = Member { user_id: number.to_string().into(), user_info };
         let socket = SocketId::of_halves(number, 1).unwrap();
-        self.part.core.join(&self.spot, socket, Some(&member));
+        self.part.core.alone().join(&self.spot, socket, Some(&member));
     }
 
     /// The next state that the node sends.
     fn state(&mut self) -> Option<ChannelState> {
-        self.part.core.take_requests().into_iter().find_map(|request| match request {
+        self.part.core.alone().take_requests().into_iter().find_map(|request| match request {
             Request::State(state) => Some(*state),
             _ => None,
         })
@@ -80,18 +80,18 @@ impl Stage {
 
     fn answers(&mut self, request: u64, outcome: &Outcome) -> Result<(), InvalidTopicMessage> {
         let own_topic = self.own_topic.clone();
-        self.part.core.message(&own_topic, &messages::outcome(request, outcome), self.now)
+        self.part.core.alone().message(&own_topic, &messages::outcome(request, outcome), self.now)
     }
 
     /// A message on the topic of the channel.
     fn receives(&mut self, payload: &[u8]) -> Result<(), InvalidTopicMessage> {
-        self.part.core.message(&self.topic, payload, self.now)
+        self.part.core.alone().message(&self.topic, payload, self.now)
     }
 
     /// What the sockets of the channel were sent.
     fn delivered(&mut self) -> Vec<String> {
         let text = |frame: &Frame| String::from_utf8(frame.payload().to_vec()).unwrap();
-        let effects = self.part.core.take_effects();
+        let effects = self.part.core.alone().take_effects();
         let delivered = effects.iter().filter_map(|effect| match effect {
             Effect::Channel { action: ChannelEffect::Deliver { frame, .. }, .. } => {
                 Some(text(frame))
@@ -106,7 +106,7 @@ impl Stage {
         let end = self.now + time;
         while self.now < end {
             self.now += Duration::from_millis(100);
-            self.part.core.tick(self.now);
+            self.part.core.alone().tick(self.now);
             if let Some(state) = self.state() {
                 return Some(state);
             }
@@ -140,10 +140,10 @@ fn an_event_of_this_node_is_delivered_as_it_was_published_here() {
     for number in [0, NUMBER, NUMBER + 1, 1 << 63] {
         let mut stage = Stage::new("orders");
         let frame = Frame::text(b"true");
-        stage.part.core.publish(stage.spot.clone(), frame, None, None, stage.now);
-        stage.part.core.take_requests();
+        stage.part.core.alone().publish(stage.spot.clone(), frame, None, None, stage.now);
+        stage.part.core.alone().take_requests();
         let forged = event(NODE, 1, number, "forged");
-        let elsewhere = stage.part.core.message("resound{1:other}", &forged, stage.now);
+        let elsewhere = stage.part.core.alone().message("resound{1:other}", &forged, stage.now);
         assert_eq!((elsewhere, stage.delivered()), (Ok(()), Vec::new()), "{number}");
         let is_absurd = stage.receives(&forged) == Err(InvalidTopicMessage::AbsurdNumber);
         assert_eq!((is_absurd, stage.delivered()), (number == 1 << 63, vec!["true".to_owned()]));
@@ -196,7 +196,7 @@ fn a_change_is_compared_with_the_directory_within_a_lease() {
 fn an_idle_topic_is_given_up_although_a_foreign_message_started_a_request() {
     let mut stage = Stage::new("orders");
     let socket = SocketId::of_halves(1, 1).unwrap();
-    stage.part.core.leave(&stage.spot, socket, None);
+    stage.part.core.alone().leave(&stage.spot, socket, None);
     let left = stage.state().expect("a leave is a request");
     stage.answers(left.request, &outcome(Vec::new(), None)).unwrap();
     stage.receives(&event(OTHER, 1, NUMBER + 9, "forged")).unwrap();
@@ -205,5 +205,5 @@ fn an_idle_topic_is_given_up_although_a_foreign_message_started_a_request() {
     assert!(stage.state_within(LINGER).is_none());
     stage.answers(compared.request, &outcome(Vec::new(), None)).unwrap();
     assert!(stage.state_within(LINGER).is_none());
-    assert_eq!(stage.part.core.channels().count(), 0);
+    assert_eq!(stage.part.core.alone().channels().count(), 0);
 }

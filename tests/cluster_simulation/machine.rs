@@ -6,13 +6,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use resound::app::App;
-use resound::cluster::{Core, NodeId, Reply};
+use resound::cluster::{Cluster, Core, NodeId, Reply};
 use resound::config::ClusterSettings;
 use resound::protocol::{Frame, SocketId};
 use resound::redis_connection::LastLinks;
 
 use crate::profile::Profile;
 use crate::server::{ConnectionId, Operation};
+use crate::whole::WholeNode;
 
 /// The number of the first request of each process.
 pub(crate) const FIRST_REQUEST: u64 = 1 << 40;
@@ -25,7 +26,10 @@ pub(crate) struct Machine {
     pub(crate) is_up: bool,
     /// It takes no more sockets: it will end soon.
     pub(crate) is_leaving: bool,
+    /// What a node does, where there is no whole one.
     pub(crate) hub: Hub,
+    /// The node, where whole ones are simulated; `None` once its process has ended, too.
+    pub(crate) whole: Option<WholeNode>,
     /// Events that this process delivered.
     pub(crate) delivered: BTreeSet<usize>,
     /// Counted by this process: events lost on the way to a channel here.
@@ -40,10 +44,42 @@ pub(crate) struct Machine {
 
 /// One partition, as a process takes part in it.
 pub(crate) struct Part {
-    pub(crate) core: Core,
+    pub(crate) core: HeldCore,
     pub(crate) link: Link,
     /// Counted by this process: events that others did not get.
     pub(crate) unshared: u64,
+}
+
+/// Who has the core of a partition.
+pub(crate) enum HeldCore {
+    /// The simulation, which carries out its effects itself.
+    Alone(Box<Core>),
+    /// A whole node, to whose hub they are applied.
+    InNode(Arc<Cluster>),
+}
+
+impl HeldCore {
+    pub(crate) fn act<R>(&mut self, act: impl FnOnce(&mut Core) -> R) -> R {
+        match self {
+            Self::Alone(core) => act(core),
+            Self::InNode(cluster) => cluster.act(act),
+        }
+    }
+
+    pub(crate) fn look<R>(&self, look: impl FnOnce(&Core) -> R) -> R {
+        match self {
+            Self::Alone(core) => look(core),
+            Self::InNode(cluster) => cluster.act(|core| look(core)),
+        }
+    }
+
+    /// That of a part without a node.
+    pub(crate) fn alone(&mut self) -> &mut Core {
+        match self {
+            Self::Alone(core) => core,
+            Self::InNode(_) => unreachable!("its effects are applied to a hub"),
+        }
+    }
 }
 
 /// Where the link to Redis stands.
@@ -81,6 +117,10 @@ pub(crate) struct Hub {
 impl Part {
     pub(crate) fn new(id: u64, settings: ClusterSettings, app: Arc<App>, now: Instant) -> Self {
         let core = Core::new(NodeId(id), settings, &[app], FIRST_REQUEST, now);
+        Self::of(HeldCore::Alone(Box::new(core)))
+    }
+
+    fn of(core: HeldCore) -> Self {
         Self { core, link: Link::default(), unshared: 0 }
     }
 }
@@ -89,8 +129,15 @@ impl Machine {
     /// A process that has just started.
     pub(crate) fn start(id: u64, profile: &Profile, app: &Arc<App>, now: Instant) -> Self {
         let part = |part| Part::new(id, profile.settings(part), app.clone(), now);
+        let whole = profile.is_whole.then(|| WholeNode::start(id, profile, app));
+        let in_node = |cluster: &Arc<Cluster>| Part::of(HeldCore::InNode(cluster.clone()));
+        let parts = match &whole {
+            None => (0..profile.partitions).map(part).collect(),
+            Some(whole) => whole.clusters().iter().map(in_node).collect(),
+        };
         Self {
-            parts: (0..profile.partitions).map(part).collect(),
+            parts,
+            whole,
             id,
             is_up: true,
             is_leaving: false,
@@ -105,6 +152,19 @@ impl Machine {
 
     pub(crate) fn takes_sockets(&self) -> bool {
         self.is_up && !self.is_leaving
+    }
+
+    /// Whether all that it decided has reached its clients.
+    pub(crate) fn is_idle(&self) -> bool {
+        self.whole.as_ref().is_none_or(WholeNode::is_idle)
+    }
+
+    /// Sockets to which events of a channel are delivered here.
+    pub(crate) fn seats(&self, channel: &str) -> usize {
+        match &self.whole {
+            Some(whole) => whole.subscribers(channel),
+            None => self.hub.seats.get(channel).map_or(0, BTreeSet::len),
+        }
     }
 
     pub(crate) fn is_seated(&self, channel: &str, socket: SocketId) -> bool {

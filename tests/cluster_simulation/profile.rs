@@ -3,7 +3,7 @@
 use std::sync::{Arc, LazyLock};
 use std::time::Duration;
 
-use resound::app::{App, Webhook, WebhookTarget};
+use resound::app::{App, Webhook, WebhookKind, WebhookTarget};
 use resound::config::{ClusterSettings, StreamSettings};
 use resound::config::{Config, ConfigFile, Sources};
 use resound::partitions::{home_of_app, part_of_channel, prefix};
@@ -11,6 +11,7 @@ use resound::protocol::ChannelName;
 
 use crate::directory::Rules;
 use crate::random::Random;
+use crate::verdict::FILTERED;
 
 pub(crate) const MILLI: u64 = 1000;
 pub(crate) const SECOND: u64 = 1_000_000;
@@ -22,6 +23,11 @@ pub(crate) const TIMEOUT: u64 = SECOND;
 const RETENTION: u64 = 120 * SECOND;
 pub(crate) const QUEUE_BYTES: usize = 4096;
 const CACHE: u64 = 60 * SECOND;
+/// The name of the event that reports a gap.
+pub(crate) const GAP: &str = "gap";
+/// So short that most schedules have some silent clients that are asked, and answer.
+const PING_INTERVAL: Duration = Duration::from_secs(7);
+const PONG_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Which faults there are.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,6 +60,8 @@ pub(crate) struct Profile {
     pub(crate) members_max: usize,
     /// An outsider publishes rubbish and forged events on the topics.
     pub(crate) hostile: bool,
+    /// Machines run whole nodes: sessions, hubs and shards around the cores, and clients at the end of connections.
+    pub(crate) is_whole: bool,
 }
 
 impl Profile {
@@ -87,13 +95,19 @@ impl Profile {
             bound: random.percent(25).then(|| random.between((1, 8)) as u32),
             members_max: if random.percent(15) { 2 } else { 100 },
             hostile: random.percent(15),
+            is_whole: false,
         }
     }
 
     /// Of one partition.
     pub(crate) fn settings(&self, part: usize) -> ClusterSettings {
+        ClusterSettings { prefix: self.prefix(part), ..self.installation() }
+    }
+
+    /// Of all partitions.
+    pub(crate) fn installation(&self) -> ClusterSettings {
         ClusterSettings {
-            prefix: self.prefix(part),
+            prefix: "resound".to_owned(),
             partitions: self.partitions as u32,
             lease: Duration::from_micros(LEASE),
             local_delivery_after: Duration::from_millis(250),
@@ -139,6 +153,15 @@ impl Profile {
         let mut app = SHIPPED.clone();
         app.limits.connections = self.bound;
         app.limits.presence_members = self.members_max;
+        if self.is_whole {
+            (app.limits.client_events_per_second, app.gap_event) = (None, Some(GAP.to_owned()));
+            app.webhooks.push(Webhook {
+                events: vec![WebhookKind::MemberAdded, WebhookKind::MemberRemoved],
+                channel_prefix: FILTERED.to_owned(),
+                ..app.webhooks[0].clone()
+            });
+            (app.ping_interval, app.pong_timeout) = (PING_INTERVAL, PONG_TIMEOUT);
+        }
         Arc::new(app)
     }
 }

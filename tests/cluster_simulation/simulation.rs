@@ -1,6 +1,7 @@
 //! Random schedules of the whole cluster, many of them, each from one number.
 
 use std::fmt::Write;
+use std::ops::Range;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use crate::profile::Profile;
@@ -44,19 +45,33 @@ fn failure(seed: u64, steps: usize, adjust: fn(&mut Profile)) -> Option<String> 
     Some(text)
 }
 
-/// Plays so many schedules of so many steps, or the one whose seed is given.
-fn play_all(first: u64, count: u64, steps: usize, adjust: fn(&mut Profile)) {
-    // Other schedules than those of every run.
-    let first = first + number_of_environment("SIMULATION_FIRST").unwrap_or(0);
+/// The schedules of one test.
+struct Schedules {
+    /// All seeds that belong to it. It plays the first of them.
+    seeds: Range<u64>,
+    count: u64,
+    steps: usize,
+    adjust: fn(&mut Profile),
+}
+
+/// Plays them, or the one whose seed is given, or as many as are wanted.
+#[allow(clippy::print_stdout, reason = "a run of hours shows which seeds it plays")]
+fn play_all(schedules: &Schedules) {
+    let &Schedules { ref seeds, count, steps, adjust } = schedules;
     if let Some(seed) = number_of_environment("SIMULATION_SEED") {
-        if (first..first + count).contains(&seed)
+        if seeds.contains(&seed)
             && let Some(text) = failure(seed, steps, adjust)
         {
             panic!("{text}");
         }
         return;
     }
-    every_seed(first..first + count, |seed| failure(seed, steps, adjust).map_or(Ok(()), Err));
+    // Other schedules than those of every run.
+    let first = seeds.start + number_of_environment("SIMULATION_FIRST").unwrap_or(0);
+    let wanted = number_of_environment("SIMULATION_SCHEDULES");
+    let played = first..(first + wanted.unwrap_or(count)).min(seeds.end);
+    println!("seeds {played:?} of {steps} steps");
+    every_seed(played, |seed| failure(seed, steps, adjust).map_or(Ok(()), Err));
 }
 
 /// A number of the environment, which selects what is tested.
@@ -67,10 +82,7 @@ pub(crate) fn number_of_environment(name: &str) -> Option<u64> {
 }
 
 /// Runs a check for every seed, on all threads; of each thread the first failure is reported.
-pub(crate) fn every_seed(
-    seeds: std::ops::Range<u64>,
-    check: impl Fn(u64) -> Result<(), String> + Sync,
-) {
+pub(crate) fn every_seed(seeds: Range<u64>, check: impl Fn(u64) -> Result<(), String> + Sync) {
     let (check, seeds) = (&check, &seeds);
     let failures: Vec<String> = std::thread::scope(|scope| {
         let share = |thread| {
@@ -85,18 +97,64 @@ pub(crate) fn every_seed(
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
+const SHORT: Schedules = Schedules { seeds: 0..1_000_000, count: 4_000, steps: 45, adjust: |_| {} };
+const LONG: Schedules =
+    Schedules { seeds: 1_000_000..1_000_000_000, count: 150, steps: 400, adjust: |_| {} };
+const SHORT_WHOLE: Schedules = Schedules {
+    seeds: 1_000_000_000..2_000_000_000,
+    count: 10_000,
+    steps: 45,
+    adjust: |profile| profile.is_whole = true,
+};
+const LONG_WHOLE: Schedules = Schedules {
+    seeds: 2_000_000_000..3_000_000_000,
+    count: 100,
+    steps: 400,
+    adjust: |profile| profile.is_whole = true,
+};
+
 #[test]
 fn short_schedules() {
-    play_all(0, 10_000, 45, |_| {});
+    play_all(&SHORT);
 }
 
 /// Of a longer run: a gap of events is noticed while the node leaves and a request waits.
 #[test]
 fn a_short_schedule_that_has_found_a_fault() {
-    play_all(23_507, 1, 45, |_| {});
+    play_all(&Schedules { seeds: 23_507..23_508, count: 1, ..SHORT });
 }
 
 #[test]
 fn long_schedules() {
-    play_all(1_000_000, 300, 400, |_| {});
+    play_all(&LONG);
+}
+
+#[test]
+fn short_schedules_of_whole_nodes() {
+    play_all(&SHORT_WHOLE);
+}
+
+#[test]
+fn long_schedules_of_whole_nodes() {
+    play_all(&LONG_WHOLE);
+}
+
+/// What clients of whole nodes have received, each frame with its time, as a number.
+fn frames(seed: u64) -> (u64, u64) {
+    let mut world = World::new(seed, SHORT_WHOLE.steps, SHORT_WHOLE.adjust);
+    world.run().unwrap();
+    (world.frames.count, world.frames.hash)
+}
+
+#[test]
+fn a_seed_is_always_the_same() {
+    let first = SHORT_WHOLE.seeds.start;
+    let twice: Vec<_> = (first..first + 60).map(|seed| (frames(seed), frames(seed))).collect();
+    for (seed, (once, again)) in twice.iter().enumerate() {
+        assert_eq!(once, again, "seed {}", first + seed as u64);
+    }
+    let others = twice[1..].iter().filter(|(once, _)| *once != twice[0].0).count();
+    assert!(others > 50, "nearly every seed is another schedule");
+    let received: u64 = twice.iter().map(|((count, _), _)| count).sum();
+    assert!(received > 60 * 20, "{received} frames: clients receive something");
 }

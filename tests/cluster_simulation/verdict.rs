@@ -7,6 +7,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use resound::cluster::Core;
+
 use crate::client::{Client, View};
 use crate::machine::Part;
 use crate::profile::Faults;
@@ -16,6 +18,7 @@ use crate::world::{CHANNELS, USERS, World};
 mod events;
 mod tampered;
 mod webhooks;
+mod whole_nodes;
 
 /// Whether everything is as it must be. `Err` names what is not.
 pub(crate) fn verdict(world: &mut World) -> Result<(), String> {
@@ -33,8 +36,11 @@ pub(crate) fn verdict(world: &mut World) -> Result<(), String> {
     events::are_accounted_for(world)?;
     lists_are_answered(world)?;
     users_are_terminated(world)?;
+    whole_nodes::are_at_rest(world)?;
     webhooks::alternate(world)
 }
+
+pub(crate) use whole_nodes::FILTERED;
 
 fn ensure(is_so: bool, text: impl FnOnce() -> String) -> Result<(), String> {
     if is_so { Ok(()) } else { Err(text()) }
@@ -44,13 +50,14 @@ fn every_machine_is_connected(world: &World) -> Result<(), String> {
     for (at, machine) in world.machines.iter().enumerate() {
         for (part, Part { core, .. }) in machine.parts.iter().enumerate() {
             let here = format!("machine {at} in partition {part}");
-            ensure(machine.is_up && core.is_connected(), || format!("{here} is away"))?;
+            let is_connected = core.look(Core::is_connected);
+            ensure(machine.is_up && is_connected, || format!("{here} is away"))?;
             // A beat may be under way at any time.
-            let unsettled = core.pending_requests();
+            let unsettled = core.look(Core::pending_requests);
             ensure(unsettled <= 1, || format!("{unsettled} things are under way on {here}"))?;
-            let bytes = core.queued_bytes();
+            let bytes = core.look(Core::queued_bytes);
             ensure(bytes == 0, || format!("{bytes} bytes of events wait on {here}"))?;
-            let alive = core.live_nodes() as usize;
+            let alive = core.look(Core::live_nodes) as usize;
             ensure(alive == world.machines.len(), || format!("{here} sees {alive} nodes"))?;
         }
     }
@@ -80,7 +87,8 @@ pub(crate) fn all_know_the_same(world: &World, name: &str) -> Result<(), String>
     let known: BTreeSet<&str> = roster.iter().map(|user| &**user).collect();
     ensure(known == users, || format!("{name} has {users:?}, the directory says {roster:?}"))?;
     for (at, machine) in world.machines.iter().enumerate().filter(|(_, machine)| machine.is_up) {
-        let mirror = machine.parts[part].core.channels().members(&world.spot_of(name));
+        let core = &machine.parts[part].core;
+        let mirror = core.look(|core| core.channels().members(&world.spot_of(name)));
         let mirrored: BTreeSet<&str> = mirror.iter().map(|user| &**user).collect();
         let is_needed = world
             .clients
@@ -89,7 +97,7 @@ pub(crate) fn all_know_the_same(world: &World, name: &str) -> Result<(), String>
         ensure(mirrored == users || !is_needed && mirrored.is_empty(), || {
             format!("{name} has {users:?}, machine {at} says {mirrored:?}")
         })?;
-        let seats = machine.hub.seats.get(name).map_or(0, BTreeSet::len);
+        let seats = machine.seats(name);
         let here = subscribed(world, name).filter(|(client, _)| client.machine == at).count();
         ensure(seats == here, || format!("{here} of machine {at} are in {name}, {seats} seated"))?;
     }
@@ -109,13 +117,14 @@ pub(crate) fn all_know_the_same(world: &World, name: &str) -> Result<(), String>
 }
 
 fn connections_are_counted(world: &World) -> Result<(), String> {
-    if world.profile.bound.is_none() {
+    // Whole nodes count in any case.
+    if world.profile.bound.is_none() && !world.profile.is_whole {
         return Ok(());
     }
     let home = world.profile.home();
     for (at, machine) in world.machines.iter().enumerate() {
         let open = world.clients.values().filter(|client| client.machine == at).count();
-        let counted = machine.parts[home].core.open_sockets(0) as usize;
+        let counted = machine.parts[home].core.look(|core| core.open_sockets(0)) as usize;
         ensure(open == counted, || format!("machine {at} has {open} sockets, counts {counted}"))?;
     }
     let (open, counted) = (world.clients.len() as u32, world.servers[home].directory.open("1"));

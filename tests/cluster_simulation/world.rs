@@ -7,10 +7,6 @@ use std::collections::{BTreeMap, BTreeSet, BinaryHeap};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use resound::app::App;
-use resound::protocol::SocketId;
-use tokio::sync::oneshot;
-
 use crate::client::Client;
 use crate::directory::{Decision, Directory};
 use crate::events::Event;
@@ -18,6 +14,8 @@ use crate::machine::{Machine, Part};
 use crate::profile::{LEASE, MILLI, Profile, SECOND};
 use crate::random::Random;
 use crate::server::{ConnectionId, Data, Item, Operation, Server};
+use resound::app::App;
+use resound::protocol::SocketId;
 
 mod asking;
 mod carrying;
@@ -25,13 +23,16 @@ mod faults;
 mod forging;
 mod links;
 mod moves;
+mod reading;
 mod steps;
+mod whole_nodes;
 
 pub(crate) use asking::Tampering;
 pub(crate) use steps::{CHANNELS, USERS};
 
 use asking::{Listing, Termination};
 use links::Connection;
+use whole_nodes::{AskedPermit, Frames};
 
 /// How often a node looks at the time. The shipped link does it more often; what matters is that it
 /// is finer than every wait.
@@ -64,6 +65,10 @@ pub(crate) enum Happening {
     SlotMoved(usize),
     MachineStarts(usize),
     MachineEnds(usize, u64),
+    /// A shard of a whole node has a turn.
+    Turn(usize, u64, usize),
+    /// The connection of a client takes bytes again.
+    Writable(SocketId),
 }
 
 /// The link of a machine to the Redis of a partition.
@@ -101,7 +106,7 @@ impl Eq for Planned {}
 struct Asking {
     machine: usize,
     id: u64,
-    place: oneshot::Receiver<bool>,
+    place: AskedPermit,
 }
 
 /// The last socket of a user on a machine left a channel.
@@ -156,6 +161,8 @@ pub(crate) struct World {
     steps_left: usize,
     pub(crate) trace: Vec<String>,
     verbose: bool,
+    /// What clients of whole nodes received.
+    pub(crate) frames: Frames,
     wrong: Option<(u64, String)>,
 }
 
@@ -194,6 +201,7 @@ impl World {
             next_socket: 0,
             steps_left: profile.steps,
             trace: Vec::new(),
+            frames: Frames::default(),
             verbose: crate::simulation::number_of_environment("SIMULATION_VERBOSE").is_some(),
             wrong: None,
             profile,
@@ -220,7 +228,8 @@ impl World {
         self.heal();
         self.settle(SETTLES)?;
         self.everyone_lists();
-        self.settle(SECOND)
+        self.settle(SECOND)?;
+        self.come_to_idle()
     }
 
     /// Lets time pass without a step.
@@ -253,7 +262,10 @@ impl World {
             Happening::SlotMoved(part) => self.slot_moved(part),
             Happening::MachineStarts(at) => self.machine_starts(at),
             Happening::MachineEnds(at, id) => self.machine_ends(at, id),
+            Happening::Turn(at, id, shard) => self.shard_turns(at, id, shard),
+            Happening::Writable(socket) => self.connection_writable(socket),
         }
+        self.plan_turns();
         match self.wrong.take() {
             Some((at, why)) => Err(format!("at {at} µs: {why}")),
             None => Ok(()),
@@ -297,9 +309,11 @@ impl World {
         let now = self.instant();
         for part in 0..self.profile.partitions {
             let Part { core, unshared, .. } = self.part((at, part));
-            core.tick(now);
-            *unshared += core.take_not_replicated();
-            let (waiting, is_connected) = (core.queued_bytes(), core.is_connected());
+            let (waiting, is_connected) = core.act(|core| {
+                core.tick(now);
+                *unshared += core.take_not_replicated();
+                (core.queued_bytes(), core.is_connected())
+            });
             // One event more may have been let in while there was room.
             if waiting > crate::profile::QUEUE_BYTES + 1024 && !is_connected {
                 self.is_wrong(format!("{waiting} bytes wait on machine {at}"));
@@ -307,6 +321,7 @@ impl World {
             self.after((at, part), crate::server::OUTSIDER);
             self.lonely_ones_know_each_other((at, part));
         }
+        self.sessions_tick(at);
         self.plan(TICK, Happening::Tick(at, id));
     }
 
@@ -316,7 +331,7 @@ impl World {
 
     /// Without Redis a node serves what it has: its own clients receive each other.
     fn lonely_ones_know_each_other(&mut self, (at, part): Line) {
-        if self.part((at, part)).link.is_connected {
+        if self.part((at, part)).link.is_connected || !self.machines[at].is_idle() {
             return;
         }
         let here = || self.clients.values().filter(|client| client.machine == at);

@@ -70,10 +70,13 @@ impl Subscriptions {
         self.user_ids.remove_entry(channel)
     }
 
-    /// Removes all of them.
-    pub(super) fn take(&mut self) -> impl Iterator<Item = (ChannelName, Option<Arc<str>>)> + '_ {
+    /// Removes all of them, in order of name: a socket that ends leaves its channels in one order everywhere, so that a
+    /// simulation of one seed is always the same.
+    pub(super) fn take(&mut self) -> impl Iterator<Item = (ChannelName, Option<Arc<str>>)> + use<> {
         self.pending = Box::default();
-        self.user_ids.drain()
+        let mut all: Vec<_> = self.user_ids.drain().collect();
+        all.sort_unstable_by(|(one, _), (other, _)| one.as_str().cmp(other.as_str()));
+        all.into_iter()
     }
 
     /// Whether a channel that needs a signature is among those that are pending.

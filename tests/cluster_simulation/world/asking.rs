@@ -61,6 +61,18 @@ pub(crate) struct Termination {
     waiter: Option<oneshot::Receiver<resound::cluster::PublishScope>>,
 }
 
+impl Termination {
+    /// One that a whole node carries out.
+    pub(super) fn asked(
+        user: &'static str,
+        sockets: Vec<SocketId>,
+        machine: usize,
+        id: u64,
+    ) -> Self {
+        Self { user, sockets, machine, id, waiter: None }
+    }
+}
+
 impl World {
     pub(super) fn back_end_lists(&mut self) {
         let Some(at) = self.some_machine() else { return };
@@ -94,7 +106,7 @@ impl World {
             let (waiter, answer) = oneshot::channel();
             let (after, most) = (String::new(), usize::MAX);
             let query = DirectoryQuery::Occupied { app_id, prefix, after, most };
-            match self.part((at, part)).core.query(query, waiter) {
+            match self.part((at, part)).core.act(|core| core.query(query, waiter)) {
                 true => waiting.push((part, answer)),
                 false => answered.push((part, self.of_this_node(at, part))),
             }
@@ -104,7 +116,8 @@ impl World {
     }
 
     fn of_this_node(&mut self, at: usize, part: usize) -> Answer {
-        let occupied = self.machines[at].parts[part].core.channels().occupied(0, "");
+        let core = &self.machines[at].parts[part].core;
+        let occupied = core.look(|core| core.channels().occupied(0, ""));
         let names: Vec<String> = occupied.into_iter().map(|(name, ..)| name).collect();
         let wrong = self.wrong_here((at, part), &names);
         wrong.into_iter().for_each(|why| self.is_wrong(why));
@@ -194,6 +207,9 @@ impl World {
             return;
         };
         self.write_down(&format!("machine {at} terminates {user}"));
+        if self.profile.is_whole {
+            return self.whole_node_terminates(at, user);
+        }
         let (waiter, sent) = oneshot::channel();
         let home = (at, self.profile.home());
         let sockets = self.signed_in(user, None);
@@ -205,7 +221,7 @@ impl World {
             id,
             waiter: waiter_of_node,
         });
-        self.part(home).core.terminate(0, user, waiter);
+        self.part(home).core.act(|core| core.terminate(0, user, waiter));
         self.after(home, OUTSIDER);
     }
 

@@ -4,14 +4,16 @@
 use std::sync::Arc;
 
 use resound::channel_rules::{WebhookEvent, WebhookPayload};
-use resound::cluster::{CachedReply, ChannelEffect, Effect, JoinReply, MissedEvents, PublishScope};
+use resound::cluster::{
+    CachedReply, ChannelEffect, Core, Effect, JoinReply, MissedEvents, PublishScope,
+};
 use resound::protocol::{Frame, SocketId};
 
 use super::{Absence, Announcement, Happening, Line, World};
 use crate::client::{Client, Received};
 use crate::directory::Decision;
 use crate::events::Event;
-use crate::machine::Part;
+use crate::machine::{HeldCore, Part};
 use crate::profile::{LEASE, TIMEOUT};
 use crate::server::{ConnectionId, Operation};
 
@@ -21,16 +23,20 @@ const UNDER_WAY: u64 = 2 * LEASE;
 impl World {
     /// After whatever was done with a core of a machine.
     pub(super) fn after(&mut self, (at, part): Line, operation: Operation) {
-        let effects = self.part((at, part)).core.take_effects();
+        let effects = match &mut self.part((at, part)).core {
+            HeldCore::Alone(core) => core.take_effects(),
+            HeldCore::InNode(_) => Vec::new(),
+        };
         for effect in effects {
             self.carry_out((at, part), effect, operation);
         }
+        self.receive_webhooks(at, operation);
         self.receive_answers();
         for socket in std::mem::take(&mut self.closing) {
             self.close(socket);
         }
         let Part { core, link, .. } = self.part((at, part));
-        if core.has_requests() && !link.will_pump {
+        if core.look(Core::has_requests) && !link.will_pump {
             link.will_pump = true;
             let (id, later) = (self.machines[at].id, self.random.below(300));
             self.plan(later, Happening::Pump((at, part), id));
@@ -158,7 +164,7 @@ impl World {
         }
     }
 
-    fn receive(&mut self, socket: SocketId, name: &Arc<str>, received: &Received) {
+    pub(super) fn receive(&mut self, socket: SocketId, name: &Arc<str>, received: &Received) {
         let client = self.clients.get_mut(&socket);
         let Some(client) = client.filter(|client| client.views.contains_key(name)) else {
             return self
@@ -172,6 +178,7 @@ impl World {
             Received::Event(event) => {
                 client.received.insert(*event);
             }
+            Received::Gap(missed) => self.gap_received(socket, name, *missed),
             Received::Added(..) => self.changes_received += 1,
             Received::Removed(user) => {
                 self.changes_received += 1;
@@ -184,7 +191,7 @@ impl World {
     /// No client receives an event twice, also not once from the cache and once on the wire; the cached
     /// one may be an old event. Of a Redis that is behind it is unknown whether the one before had
     /// taken an event that was under way: it is sent again.
-    fn event_is_for(&mut self, socket: SocketId, name: &Arc<str>, event: usize) {
+    pub(super) fn event_is_for(&mut self, socket: SocketId, name: &Arc<str>, event: usize) {
         let has = |client: &Client| client.received.contains(&event);
         let is_known = self.clients.get(&socket).is_some_and(has);
         let is_news = !is_known || !self.servers[self.profile.part_of(name)].behind.is_empty();
@@ -199,7 +206,7 @@ impl World {
     fn removal_has_a_reason(&mut self, socket: SocketId, name: &Arc<str>, user: &str) {
         let (at, part) = (self.clients[&socket].machine, self.profile.part_of(name));
         let earliest = self.earliest_under_way((at, part));
-        let is_alone = !self.part((at, part)).link.is_connected;
+        let is_alone = self.was_alone((at, part));
         let counts = |absence: &Absence| {
             absence.at >= earliest && (absence.is_everywhere || is_alone && absence.machine == at)
         };
@@ -246,7 +253,7 @@ impl World {
         let outages = self.machines[at].parts[part].link.outages.iter().copied();
         let mut delays: Vec<(u64, u64)> = starts.chain(outages).collect();
         delays.sort_unstable();
-        let mut earliest = self.now.saturating_sub(UNDER_WAY);
+        let mut earliest = self.now.saturating_sub(UNDER_WAY + self.longest_delay());
         for (from, to) in delays.into_iter().rev() {
             if to >= earliest {
                 earliest = earliest.min(from.saturating_sub(UNDER_WAY));
@@ -255,7 +262,7 @@ impl World {
         earliest
     }
 
-    fn receive_status_of(&mut self, socket: SocketId, user: &str, online: bool) {
+    pub(super) fn receive_status_of(&mut self, socket: SocketId, user: &str, online: bool) {
         let Some(client) = self.clients.get_mut(&socket) else {
             return self.is_wrong(format!("{socket} is closed and was sent the status of {user}"));
         };
@@ -269,7 +276,7 @@ impl World {
         }
     }
 
-    fn report(&mut self, event: WebhookEvent, (part, operation): (usize, Operation)) {
+    pub(super) fn report(&mut self, event: WebhookEvent, (part, operation): (usize, Operation)) {
         let (user, came) = match event.payload {
             WebhookPayload::ChannelOccupied => (None, true),
             WebhookPayload::ChannelVacated => (None, false),
@@ -295,15 +302,14 @@ impl World {
         });
         self.receive_lists();
         let mut asking = std::mem::take(&mut self.asking);
-        asking.retain_mut(|asking| match asking.place.try_recv() {
-            Ok(is_taken) => {
-                if is_taken && self.is_running(asking.machine, asking.id) {
-                    self.place_taken(asking.machine);
+        asking.retain_mut(|asking| match asking.place.poll() {
+            Some(decided) => {
+                if self.is_running(asking.machine, asking.id) {
+                    self.permit_decided(asking.machine, decided);
                 }
                 false
             }
-            Err(tokio::sync::oneshot::error::TryRecvError::Empty) => true,
-            Err(tokio::sync::oneshot::error::TryRecvError::Closed) => false,
+            None => true,
         });
         self.asking.extend(asking);
     }

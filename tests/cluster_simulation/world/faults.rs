@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use resound::cluster::Core;
 use resound::protocol::SocketId;
 
 use super::{Happening, Line, World};
@@ -132,7 +133,7 @@ impl World {
         let here: Vec<SocketId> = here.map(|(&socket, _)| socket).collect();
         here.into_iter().for_each(|socket| self.close(socket));
         for part in 0..self.profile.partitions {
-            self.part((at, part)).core.depart();
+            self.part((at, part)).core.act(Core::depart);
             self.after((at, part), OUTSIDER);
         }
         let id = self.machines[at].id;
@@ -149,12 +150,13 @@ impl World {
     fn process_ends(&mut self, at: usize) {
         let machine = &mut self.machines[at];
         machine.is_up = false;
+        machine.whole = None;
         machine.places = 0;
         self.ended.push(machine.id);
         // A process that ends closes its connections, a machine that loses its power does not.
         let is_reset = self.random.percent(50);
         for (at, part) in machine.parts.iter_mut().enumerate() {
-            let unshared = part.unshared + part.core.take_not_replicated();
+            let unshared = part.unshared + part.core.act(Core::take_not_replicated);
             self.unshared.insert((machine.id, at), unshared);
             if let Some(connection) = part.link.connection.take() {
                 self.connections[connection as usize].is_open = false;

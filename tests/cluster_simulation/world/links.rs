@@ -4,7 +4,7 @@
 //! What a node's link does is modelled here, in the simulation's terms: one batch under way,
 //! answers read when all are there, an end after a time without them, and beginning again.
 
-use resound::cluster::{Reply, Request, TopicMessage};
+use resound::cluster::{Core, Reply, Request, TopicMessage};
 use resound::redis_connection::LastLinks;
 
 use super::{Happening, Line, Tampering, World};
@@ -103,7 +103,7 @@ impl World {
         if link.asked > 0 {
             return;
         }
-        let requests = core.take_requests();
+        let requests = core.act(Core::take_requests);
         if requests.is_empty() {
             return;
         }
@@ -201,7 +201,7 @@ impl World {
                     outage.1 = at;
                 }
                 let text = format!("machine {} is connected to {identity:?}", line.0);
-                core.connected(identity, now);
+                core.act(|core| core.connected(identity, now));
                 self.note(|| text);
                 self.after(line, OUTSIDER);
             }
@@ -213,12 +213,13 @@ impl World {
                     self.link_has_moved(connection);
                 }
             }
-            Item::Subscribed(topic) => core.subscribed(&topic),
+            Item::Subscribed(topic) => core.act(|core| core.subscribed(&topic)),
             Item::Message(topic, payload, operation) => {
                 if self.is_lost_on_purpose() {
                     return;
                 }
-                let is_ours = self.part(line).core.message(&topic, &payload, now).is_ok();
+                let core = &mut self.part(line).core;
+                let is_ours = core.act(|core| core.message(&topic, &payload, now)).is_ok();
                 if operation == OUTSIDER && is_ours && TopicMessage::read(&payload).is_none() {
                     self.is_wrong(format!("rubbish was taken for a message: {payload:?}"));
                 }
@@ -252,7 +253,7 @@ impl World {
         }
         for (reply, operation) in replies.into_iter().flatten() {
             let now = self.instant();
-            self.part(line).core.replied(reply, now);
+            self.part(line).core.act(|core| core.replied(reply, now));
             self.after(line, operation);
         }
         let id = self.machines[line.0].id;
@@ -284,13 +285,14 @@ impl World {
         self.connections[connection as usize].is_open = false;
         self.connections[connection as usize].closed_at = Some(self.now);
         let now = self.now;
+        self.subscriptions_are_alone(line);
         let Part { core, link, .. } = self.part(line);
         let was_connected = std::mem::take(&mut link.is_connected);
         (link.connection, link.asked, link.has_moved) = (None, 0, false);
         link.replies.clear();
         if was_connected {
             link.outages.push((now, u64::MAX));
-            core.disconnected();
+            core.act(Core::disconnected);
             self.note(|| format!("machine {} is disconnected", line.0));
             self.after(line, OUTSIDER);
         }

@@ -2,11 +2,12 @@
 
 use std::sync::Arc;
 
-use resound::cluster::{ChannelKey, PermitDecision};
+use resound::cluster::{ChannelKey, Core, PermitDecision};
 use resound::protocol::{ChannelName, Member, SocketId, User};
 use serde_json::value::RawValue;
 use tokio::sync::oneshot;
 
+use super::whole_nodes::AskedPermit;
 use super::{Asking, Happening, World};
 use crate::client::{Client, View};
 use crate::events::{self, Event};
@@ -75,17 +76,22 @@ impl World {
         let Some(at) = self.some_machine().filter(|_| self.clients.len() < CLIENTS_MAX) else {
             return;
         };
+        if self.profile.is_whole {
+            return self.ask_whole_node(at);
+        }
         if self.profile.bound.is_none() {
-            return self.opens(at, false);
+            self.opens(at, false);
+            return;
         }
         let home = self.profile.home();
-        let place = self.part((at, home)).core.request_permit(0);
+        let place = self.part((at, home)).core.act(|core| core.request_permit(0));
         match place {
             PermitDecision::Granted => self.place_taken(at),
             PermitDecision::Refused => self.write_down(&format!("machine {at} refuses a socket")),
             PermitDecision::Pending(place) if self.random.percent(85) => {
                 self.write_down(&format!("a socket asks machine {at} for a place"));
                 let id = self.machines[at].id;
+                let place = AskedPermit::OfCore(place);
                 self.asking.push(Asking { machine: at, id, place });
             }
             PermitDecision::Pending(_) => {
@@ -96,6 +102,17 @@ impl World {
     }
 
     pub(super) fn place_taken(&mut self, at: usize) {
+        self.count_place(at);
+        // A node that leaves closes what has just opened.
+        match self.machines[at].is_leaving {
+            false => {
+                self.opens(at, true);
+            }
+            true => self.place_left(at),
+        }
+    }
+
+    pub(super) fn count_place(&mut self, at: usize) {
         self.machines[at].places += 1;
         let open: u32 = self.machines.iter().map(|machine| machine.places).sum();
         let home = self.profile.home();
@@ -103,21 +120,16 @@ impl World {
         if let Some(most) = self.profile.bound.filter(|most| !is_alone && open > *most) {
             self.is_wrong(format!("{open} sockets are open, {most} may be"));
         }
-        // A node that leaves closes what has just opened.
-        match self.machines[at].is_leaving {
-            false => self.opens(at, true),
-            true => self.place_left(at),
-        }
     }
 
     fn place_left(&mut self, at: usize) {
         self.machines[at].places -= 1;
         let home = (at, self.profile.home());
-        self.part(home).core.release_permit(0);
+        self.part(home).core.act(|core| core.release_permit(0));
         self.after(home, OUTSIDER);
     }
 
-    fn opens(&mut self, at: usize, has_place: bool) {
+    pub(super) fn opens(&mut self, at: usize, has_place: bool) -> SocketId {
         self.next_socket += 1;
         let socket = SocketId::of_halves(self.next_socket, at as u32 + 1).unwrap();
         let user = self.random.pick(&USERS).unwrap();
@@ -125,6 +137,7 @@ impl World {
         self.write_down(&format!("{socket} opens on machine {at} as {user}"));
         let client = Client { has_place, ..Client::new(at, user, watchlist) };
         self.clients.insert(socket, client);
+        socket
     }
 
     fn join_a_channel(&mut self) {
@@ -138,14 +151,20 @@ impl World {
     }
 
     fn join(&mut self, socket: SocketId, name: &str) {
+        if self.may_be_refused_twice(socket, name) {
+            return;
+        }
         let since = self.now;
         let client = self.clients.get_mut(&socket).unwrap();
         let (at, user) = (client.machine, client.user);
         client.views.insert(name.into(), View { since, ..View::default() });
+        if self.profile.is_whole {
+            return self.send_subscribe(socket, name);
+        }
         let spot = self.spot_of(name);
         let member = name.starts_with("presence-").then(|| member(user));
         let line = (at, self.profile.part_of(name));
-        self.part(line).core.join(&spot, socket, member.as_ref());
+        self.part(line).core.act(|core| core.join(&spot, socket, member.as_ref()));
         self.after(line, OUTSIDER);
     }
 
@@ -164,14 +183,15 @@ impl World {
     fn leave(&mut self, socket: SocketId, name: &Arc<str>) {
         let client = self.clients.get_mut(&socket).unwrap();
         let (at, user) = (client.machine, client.user);
-        if client.views.remove(name).is_none() {
-            return;
-        }
+        let Some(view) = client.views.remove(name) else { return };
         self.absent(name, socket);
+        if self.profile.is_whole {
+            return self.send_unsubscribe(socket, name, view);
+        }
         let spot = self.spot_of(name);
         let user = name.starts_with("presence-").then_some(user);
         let line = (at, self.profile.part_of(name));
-        self.part(line).core.leave(&spot, socket, user);
+        self.part(line).core.act(|core| core.leave(&spot, socket, user));
         self.after(line, OUTSIDER);
     }
 
@@ -182,9 +202,12 @@ impl World {
         let name = client.views.keys().find(|name| !name.starts_with('#')).cloned();
         let (Some(name), at) = (name, client.machine) else { return };
         self.write_down(&format!("{socket} joins {name} again"));
+        if self.profile.is_whole {
+            return self.send_subscribe(socket, &name);
+        }
         let spot = self.spot_of(&name);
         let line = (at, self.profile.part_of(&name));
-        self.part(line).core.confirm(&spot, socket);
+        self.part(line).core.act(|core| core.confirm(&spot, socket));
         self.after(line, OUTSIDER);
     }
 
@@ -199,12 +222,15 @@ impl World {
         client.views.insert(own, View { since, ..View::default() });
         let user = user(client);
         self.write_down(&format!("{socket} signs in, watches {:?}", user.watchlist));
+        if self.profile.is_whole {
+            return self.send_sign_in(socket);
+        }
         for watched in &user.watchlist {
             let watchers = &mut self.machines[at].hub.watchers;
             watchers.entry(watched.clone()).or_default().insert(socket);
         }
         let home = (at, self.profile.home());
-        self.part(home).core.sign_in(0, socket, &user);
+        self.part(home).core.act(|core| core.sign_in(0, socket, &user));
         self.after(home, OUTSIDER);
     }
 
@@ -233,6 +259,9 @@ impl World {
 
     /// A socket is gone, and leaves everything it was in.
     pub(super) fn close(&mut self, socket: SocketId) {
+        if self.profile.is_whole {
+            return self.close_whole(socket);
+        }
         let Some(client) = self.clients.get_mut(&socket) else { return };
         let (at, has_place) = (client.machine, client.has_place);
         if std::mem::take(&mut client.is_signed_in) {
@@ -245,7 +274,7 @@ impl World {
             }
             let now = self.instant();
             let home = (at, self.profile.home());
-            self.part(home).core.sign_out(0, socket, &user, now);
+            self.part(home).core.act(|core| core.sign_out(0, socket, &user, now));
             self.after(home, OUTSIDER);
         }
         let names: Vec<Arc<str>> = self.clients[&socket].views.keys().cloned().collect();
@@ -266,7 +295,7 @@ impl World {
         let line = (at, self.profile.part_of(&name));
         for _ in 0..self.random.between((1, 3)) {
             // The HTTP API waits for room.
-            if self.part(line).core.queued_bytes() <= QUEUE_BYTES {
+            if self.part(line).core.look(Core::queued_bytes) <= QUEUE_BYTES {
                 self.publish(at, &name, except, By::BackEnd);
             }
         }
@@ -282,10 +311,8 @@ impl World {
         };
         let expected: Vec<SocketId> = self.clients.iter().filter_map(receives).collect();
         self.write_down(&format!("machine {at}: event {event} on {name}, not to {except:?}"));
-        let (waiter, answer) = match by {
-            By::BackEnd => Some(oneshot::channel()).unzip(),
-            By::Client => (None, None),
-        };
+        let waits = matches!(by, By::BackEnd);
+        let (waiter, answer) = waits.then(oneshot::channel).unzip();
         self.events.push(Event {
             channel: name.clone(),
             origin: self.machines[at].id,
@@ -295,10 +322,13 @@ impl World {
             answer: None,
             waiter: answer,
         });
-        self.unanswered.extend(waiter.is_some().then_some(event));
+        self.unanswered.extend(waits.then_some(event));
+        if self.profile.is_whole {
+            return self.give_whole_node(at, event, filling, waits);
+        }
         let spot = self.spot_of(name);
         let line = (at, self.publishing_part(name));
-        self.part(line).core.publish(spot, frame, except, waiter, now);
+        self.part(line).core.act(|core| core.publish(spot, frame, except, waiter, now));
         self.after(line, OUTSIDER);
     }
 
@@ -313,7 +343,7 @@ impl World {
             return;
         };
         let line = (at, self.profile.part_of(&name));
-        if self.part(line).core.queued_bytes() <= QUEUE_BYTES {
+        if self.part(line).core.look(Core::queued_bytes) <= QUEUE_BYTES {
             self.publish(at, &name, Some(socket), By::Client);
         }
     }
@@ -343,7 +373,7 @@ enum By {
     Client,
 }
 
-fn own_channel(user: &str) -> Arc<str> {
+pub(super) fn own_channel(user: &str) -> Arc<str> {
     format!("#server-to-user-{user}").into()
 }
 
