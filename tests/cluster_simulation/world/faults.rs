@@ -151,6 +151,8 @@ impl World {
         let machine = &mut self.machines[at];
         machine.is_up = false;
         machine.whole = None;
+        // Calls end with the process that they were made to.
+        self.frames.calls.retain(|(process, _)| *process != machine.id);
         machine.places = 0;
         self.ended.push(machine.id);
         // A process that ends closes its connections, a machine that loses its power does not.

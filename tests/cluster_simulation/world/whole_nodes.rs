@@ -28,6 +28,9 @@ const LONGEST_DELAY: u64 = 2 * SECOND;
 /// A permit of a node.
 type PermitOfNode = Result<ConnectionPermit, CloseCode>;
 
+/// A call of a back end that waits for its answer.
+type PendingCall = Pin<Box<dyn Future<Output = ()>>>;
+
 /// A permit that was asked for.
 pub(super) enum AskedPermit {
     OfCore(oneshot::Receiver<bool>),
@@ -64,8 +67,8 @@ pub(crate) struct Frames {
     /// Of every frame with its time and its receiver, in order: two runs of one seed have the same.
     pub(crate) hash: u64,
     pub(crate) count: u64,
-    /// Calls of back ends that are not answered.
-    pub(crate) calls: Vec<Pin<Box<dyn Future<Output = ()>>>>,
+    /// Calls of back ends that are not answered, each with the process that it was made to.
+    pub(crate) calls: Vec<(u64, PendingCall)>,
     /// Webhook events of the endpoint that gets some of them.
     pub(crate) filtered: usize,
 }
@@ -278,14 +281,15 @@ impl World {
         let (sockets, id) = (self.signed_in(user, None), self.machines[at].id);
         self.terminations.push(Termination::asked(user, sockets, at, id));
         let channels = self.machines[at].whole.as_ref().unwrap().channels();
-        self.frames.calls.push(Box::pin(async move { channels.terminate_user(user).await }));
+        let call = Box::pin(async move { channels.terminate_user(user).await });
+        self.frames.calls.push((id, call));
         self.receive_calls();
         self.after((at, self.profile.home()), OUTSIDER);
     }
 
     fn receive_calls(&mut self) {
         let mut context = Context::from_waker(Waker::noop());
-        self.frames.calls.retain_mut(|call| call.as_mut().poll(&mut context).is_pending());
+        self.frames.calls.retain_mut(|(_, call)| call.as_mut().poll(&mut context).is_pending());
     }
 
     /// A socket is gone, and with it everything it was in.
