@@ -136,11 +136,12 @@ impl World {
             return self.is_wrong(format!("{socket} in {name}, which it has left: {why}"));
         }
         if let Received::Event(event) = received {
+            // A cached event may be one that the node missed on the topic.
             if !is_cached {
                 self.event_is_for(socket, name, *event);
+                let at = self.clients[&socket].machine;
+                self.machines[at].delivered.insert(*event);
             }
-            let at = self.clients[&socket].machine;
-            self.machines[at].delivered.insert(*event);
         }
         if is_current {
             self.receive(socket, name, received);
