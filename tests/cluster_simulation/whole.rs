@@ -29,7 +29,7 @@ mod wire;
 pub(crate) use wire::{Sent, Wire};
 
 /// As on a machine with three cores.
-const SHARDS: usize = 2;
+pub(crate) const SHARDS: usize = 2;
 
 /// Leaves and misses that webhooks hold back; far more than there are.
 const HELD_MAX: usize = 1000;
@@ -57,7 +57,7 @@ pub(crate) struct OpenSocket {
 pub(crate) struct ShardTask {
     run: Pin<Box<dyn Future<Output = ()>>>,
     woken: Arc<Woken>,
-    pub(crate) is_planned: bool,
+    is_planned: bool,
 }
 
 /// Whether a shard was woken since its last turn.
@@ -104,8 +104,15 @@ impl ShardTask {
         Self { run, woken: Arc::new(Woken(AtomicBool::new(false))), is_planned: false }
     }
 
-    pub(crate) fn is_woken(&self) -> bool {
+    fn is_woken(&self) -> bool {
         self.woken.0.load(Ordering::Relaxed)
+    }
+
+    /// Whether it is to have a turn that is not planned yet: from now on it is.
+    pub(crate) fn becomes_due(&mut self) -> bool {
+        let is_due = self.is_woken() && !self.is_planned;
+        self.is_planned |= is_due;
+        is_due
     }
 
     /// One turn.

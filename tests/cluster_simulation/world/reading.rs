@@ -7,7 +7,7 @@ use resound::protocol::SocketId;
 use serde_json::Value;
 
 use super::{Happening, World};
-use crate::client::{Received, View};
+use crate::client::{Client, Received, View};
 use crate::events::FORGED;
 use crate::profile::MILLI;
 use crate::whole::Sent;
@@ -187,6 +187,17 @@ impl World {
     /// A user's own channel is joined without an answer: its sockets are there once the hub has all of them.
     fn own_channels_are_joined(&mut self, at: usize) {
         let Some(whole) = &self.machines[at].whole else { return };
+        // Names of such channels come before all others.
+        let first = |client: &Client| {
+            client
+                .views
+                .iter()
+                .next()
+                .is_some_and(|(name, view)| !view.is_answered && name.starts_with('#'))
+        };
+        if !self.clients.values().any(|client| client.machine == at && first(client)) {
+            return;
+        }
         for user in super::USERS {
             let own = super::steps::own_channel(user);
             let here = || self.clients.values().filter(|client| client.machine == at);

@@ -20,7 +20,7 @@ use crate::client::View;
 use crate::machine::Machine;
 use crate::profile::{MILLI, SECOND};
 use crate::server::OUTSIDER;
-use crate::whole::{Attempt, Wire};
+use crate::whole::{Attempt, SHARDS, Wire};
 
 /// The longest time from a decision of the core until the client of a whole node has read it.
 const LONGEST_DELAY: u64 = 2 * SECOND;
@@ -94,20 +94,20 @@ impl Frames {
 impl World {
     /// Shards that were woken get a turn, some of them late.
     pub(super) fn plan_turns(&mut self) {
-        for at in 0..self.machines.len() {
-            let shards = self.machines[at].whole.iter().flat_map(|whole| whole.shards.iter());
-            let due = shards.map(|shard| shard.is_woken() && !shard.is_planned);
-            for (shard, _) in due.collect::<Vec<_>>().into_iter().enumerate().filter(|(_, is)| *is)
-            {
-                let most = match self.random.below(100) {
-                    0..80 => 300,
-                    80..97 => 5 * MILLI,
-                    _ => 40 * MILLI,
-                };
-                let later = self.random.below(most);
-                self.machines[at].whole.as_mut().unwrap().shards[shard].is_planned = true;
-                self.plan(later, Happening::Turn(at, self.machines[at].id, shard));
+        for (at, shard) in
+            (0..self.machines.len()).flat_map(|at| (0..SHARDS).map(move |shard| (at, shard)))
+        {
+            let Some(whole) = &mut self.machines[at].whole else { continue };
+            if !whole.shards[shard].becomes_due() {
+                continue;
             }
+            let most = match self.random.below(100) {
+                0..80 => 300,
+                80..97 => 5 * MILLI,
+                _ => 40 * MILLI,
+            };
+            let later = self.random.below(most);
+            self.plan(later, Happening::Turn(at, self.machines[at].id, shard));
         }
     }
 
