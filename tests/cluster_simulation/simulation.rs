@@ -13,7 +13,7 @@ const THREADS: u64 = 2;
 
 /// A build without optimisation, which has overflow checks and debug assertions instead, plays one of so many schedules: it
 /// takes eight times as long for each.
-const SHARE: u64 = if cfg!(debug_assertions) { 5 } else { 1 };
+const SHARE: u64 = if cfg!(debug_assertions) { 10 } else { 1 };
 
 fn play(seed: u64, steps: usize, adjust: fn(&mut Profile)) -> Result<(), (String, Vec<String>)> {
     let mut world = World::new(seed, steps, adjust);
