@@ -11,10 +11,6 @@ use crate::world::World;
 /// Threads that play, each its share of the seeds.
 const THREADS: u64 = 2;
 
-/// A build without optimisation, which has overflow checks and debug assertions instead, plays one of so many schedules: it
-/// takes eight times as long for each.
-const SHARE: u64 = if cfg!(debug_assertions) { 10 } else { 1 };
-
 fn play(seed: u64, steps: usize, adjust: fn(&mut Profile)) -> Result<(), (String, Vec<String>)> {
     let mut world = World::new(seed, steps, adjust);
     let profile = format!("{:?}", world.profile);
@@ -53,7 +49,6 @@ fn failure(seed: u64, steps: usize, adjust: fn(&mut Profile)) -> Option<String> 
 struct Schedules {
     /// All seeds that belong to it. It plays the first of them.
     seeds: Range<u64>,
-    /// So many in a build with optimisation.
     count: u64,
     steps: usize,
     adjust: fn(&mut Profile),
@@ -74,7 +69,7 @@ fn play_all(schedules: &Schedules) {
     // Other schedules than those of every run.
     let first = seeds.start + number_of_environment("SIMULATION_FIRST").unwrap_or(0);
     let wanted = number_of_environment("SIMULATION_SCHEDULES");
-    let played = first..(first + wanted.unwrap_or(count.div_ceil(SHARE))).min(seeds.end);
+    let played = first..(first + wanted.unwrap_or(count)).min(seeds.end);
     println!("seeds {played:?} of {steps} steps");
     every_seed(played, |seed| failure(seed, steps, adjust).map_or(Ok(()), Err));
 }
