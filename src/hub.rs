@@ -170,6 +170,10 @@ impl Hub {
         self.shards.answer(socket, frame)
     }
 
+    fn answer_all(&self, socket: SocketId, answers: [Option<Frame>; 2]) -> usize {
+        answers.into_iter().flatten().map(|frame| self.answer(socket, frame)).sum()
+    }
+
     /// Sends one socket the reason, then closes it.
     pub fn end(&self, socket: SocketId, code: CloseCode) {
         self.shards.end(socket, code);
@@ -239,15 +243,17 @@ impl Hub {
     }
 
     /// Signs a socket in: it joins the user's channel and receives the state of its watchlist, and the
-    /// sockets that watch the user are notified.
-    pub fn sign_in(&self, socket: SocketId, user: &User) {
-        if let Some(own) = self.channel_of(user) {
-            self.add_subscriber(socket, &own, [None, None]);
+    /// sockets that watch the user are notified. The answers come first. Returns their bytes.
+    pub fn sign_in(&self, socket: SocketId, user: &User, answers: [Option<Frame>; 2]) -> usize {
+        let bytes = answers.iter().flatten().map(Frame::len).sum();
+        match self.channel_of(user) {
+            Some(own) => self.add_subscriber(socket, &own, answers),
+            None => drop(self.answer_all(socket, answers)),
         }
         let mut sign_ins = self.sign_ins.lock();
         let signed_in = sign_ins.sign_in(socket, user);
         if !self.app().watchlist_events {
-            return;
+            return bytes;
         }
         if !user.watchlist.is_empty() {
             let lists = [("online", &*signed_in.online), ("offline", &*signed_in.offline)];
@@ -255,6 +261,7 @@ impl Hub {
         }
         let online = std::slice::from_ref(&user.id);
         self.notify_watchers(&signed_in.watchers, [("online", online), ("offline", &[])]);
+        bytes
     }
 
     /// Signs a socket out that is closed.

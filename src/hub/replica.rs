@@ -83,10 +83,24 @@ impl Hub {
         self.users.left(user_id, socket);
     }
 
-    /// Records that a socket signed in. It becomes a watcher with
-    /// [`send_watchlist`](Self::send_watchlist).
-    pub fn signed_in(&self, socket: SocketId, user: &User) {
-        self.sign_ins.lock().arrive(socket, &user.id);
+    /// Records that a socket signed in. Its answers wait until it is in the user's channel, or are sent at once to a user whose
+    /// id fits in the name of none. It becomes a watcher with [`send_watchlist`](Self::send_watchlist). Returns the bytes
+    /// that were queued.
+    pub fn signed_in(&self, socket: SocketId, user: &User, answers: [Option<Frame>; 2]) -> usize {
+        let has_channel = ChannelName::server_to_user(&user.id, usize::MAX).is_some();
+        let mut sign_ins = self.sign_ins.lock();
+        sign_ins.arrive(socket, &user.id);
+        if has_channel {
+            sign_ins.answer_later(socket, answers);
+            return 0;
+        }
+        drop(sign_ins);
+        self.answer_all(socket, answers)
+    }
+
+    /// The answers to the sign-in of a socket that the cluster has in the user's channel now.
+    pub fn sign_in_answers(&self, socket: SocketId) -> [Option<Frame>; 2] {
+        self.sign_ins.lock().answers(socket)
     }
 
     /// Forgets the sign-in of a socket that is closed.

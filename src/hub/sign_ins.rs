@@ -6,13 +6,15 @@
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
-use crate::protocol::{SocketId, User};
+use crate::protocol::{Frame, SocketId, User};
 
 /// All signed-in users of one app.
 #[derive(Default)]
 pub(super) struct SignIns {
     sockets: HashMap<Arc<str>, HashSet<SocketId>>,
     watchers: HashMap<Arc<str>, HashSet<SocketId>>,
+    /// Of sockets that the cluster does not have in their user's channel yet.
+    answers: HashMap<SocketId, [Option<Frame>; 2]>,
 }
 
 /// What follows from a sign-in.
@@ -44,6 +46,16 @@ impl SignIns {
         sockets.len() == 1
     }
 
+    /// Keeps the answers to a sign-in until the socket is in its user's channel.
+    pub(super) fn answer_later(&mut self, socket: SocketId, answers: [Option<Frame>; 2]) {
+        self.answers.insert(socket, answers);
+    }
+
+    /// Takes the answers that were kept.
+    pub(super) fn answers(&mut self, socket: SocketId) -> [Option<Frame>; 2] {
+        self.answers.remove(&socket).unwrap_or_default()
+    }
+
     /// Makes a socket a watcher of these users.
     pub(super) fn watch(&mut self, socket: SocketId, user_ids: &[Arc<str>]) {
         for watched in user_ids {
@@ -53,6 +65,7 @@ impl SignIns {
 
     /// Removes a socket that is closed. Returns the watchers to notify if it was the user's last.
     pub(super) fn sign_out(&mut self, socket: SocketId, user: &User) -> Vec<SocketId> {
+        self.answers.remove(&socket);
         for watched in &user.watchlist {
             remove(&mut self.watchers, watched, socket);
         }

@@ -142,9 +142,10 @@ impl SocketChanges for ClusterNode {
         self.on_channel(name, |core, key| core.leave(&key, socket, user_id.map(|id| &**id)));
     }
 
-    fn sign_in(&self, socket: SocketId, user: &User) {
-        self.hub.signed_in(socket, user);
+    fn sign_in(&self, socket: SocketId, user: &User, answers: [Option<Frame>; 2]) -> usize {
+        let queued = self.hub.signed_in(socket, user, answers);
         self.home().act(|core| core.sign_in(self.app, socket, user));
+        queued
     }
 
     fn sign_out(&self, socket: SocketId, user: &User, now: Instant) {

@@ -17,7 +17,7 @@ use crate::explanation::Subscribers;
 use crate::hub::{ChannelCounts, PresenceFull};
 use crate::protocol::server_message::OutboundEvent;
 use crate::protocol::session::Relay;
-use crate::protocol::{ChannelName, Member, SocketId, User};
+use crate::protocol::{ChannelName, Frame, Member, SocketId, User};
 
 /// Everything that depends on whether there are other nodes.
 pub(super) trait Coordinator:
@@ -50,8 +50,9 @@ pub(super) trait SocketChanges: Send + Sync {
         now: Instant,
     );
 
-    /// Signs a socket in as a user.
-    fn sign_in(&self, socket: SocketId, user: &User);
+    /// Signs a socket in as a user. These answers are sent when it is in the user's channel: from then on events to the user
+    /// reach it. Returns the bytes of those that were queued.
+    fn sign_in(&self, socket: SocketId, user: &User, answers: [Option<Frame>; 2]) -> usize;
 
     /// Signs a socket out that is closed.
     fn sign_out(&self, socket: SocketId, user: &User, now: Instant);

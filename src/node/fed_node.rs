@@ -27,7 +27,7 @@ use crate::metrics::Metrics;
 use crate::observation::TriggerSource;
 use crate::protocol::server_message::OutboundEvent;
 use crate::protocol::session::{Relay, presence_full};
-use crate::protocol::{ChannelName, Member, SocketId, User};
+use crate::protocol::{ChannelName, Frame, Member, SocketId, User};
 use crate::redis_input::{HeldJoin, LaravelEvent, LaravelInput, LaravelOwner};
 
 /// One app with one input. With several, one is inside the other.
@@ -171,8 +171,8 @@ impl SocketChanges for FedNode {
         self.input.leave(name, socket, leave, now);
     }
 
-    fn sign_in(&self, socket: SocketId, user: &User) {
-        self.app.inner.sign_in(socket, user);
+    fn sign_in(&self, socket: SocketId, user: &User, answers: [Option<Frame>; 2]) -> usize {
+        self.app.inner.sign_in(socket, user, answers)
     }
 
     fn sign_out(&self, socket: SocketId, user: &User, now: Instant) {

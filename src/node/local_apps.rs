@@ -96,12 +96,13 @@ impl LocalApps {
         let hub = &app.hub;
         match effect {
             ChannelEffect::AddSubscriber(socket, reply) => {
-                hub.add_subscriber(socket, name, first_frames(hub, name, reply));
                 // A user's own channel is joined by signing in, without a subscription.
-                if name.user_id().is_none() {
-                    app.activity.joined(socket, name, None);
-                    self.decisions.push(socket, Decision::Granted(name.clone()));
+                if name.user_id().is_some() {
+                    return hub.add_subscriber(socket, name, hub.sign_in_answers(socket));
                 }
+                hub.add_subscriber(socket, name, first_frames(hub, name, reply));
+                app.activity.joined(socket, name, None);
+                self.decisions.push(socket, Decision::Granted(name.clone()));
             }
             ChannelEffect::Answer(socket, reply) => {
                 for frame in first_frames(hub, name, reply).into_iter().flatten() {

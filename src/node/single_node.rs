@@ -13,7 +13,7 @@ use crate::cluster::PermitDecision;
 use crate::explanation::Subscribers;
 use crate::hub::{ChannelCounts, Hub, PresenceFull};
 use crate::protocol::session::Relay;
-use crate::protocol::{ChannelName, Member, SocketId, User};
+use crate::protocol::{ChannelName, Frame, Member, SocketId, User};
 
 /// One app of such a node.
 pub(super) struct SingleNode {
@@ -52,8 +52,8 @@ impl SocketChanges for SingleNode {
         self.hub.unsubscribe(socket, name, user_id, now);
     }
 
-    fn sign_in(&self, socket: SocketId, user: &User) {
-        self.hub.sign_in(socket, user);
+    fn sign_in(&self, socket: SocketId, user: &User, answers: [Option<Frame>; 2]) -> usize {
+        self.hub.sign_in(socket, user, answers)
     }
 
     fn sign_out(&self, socket: SocketId, user: &User, _now: Instant) {

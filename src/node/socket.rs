@@ -197,7 +197,10 @@ impl Socket {
             Action::Publish(relay) => {
                 self.channels().client_event(relay, id, now);
             }
-            Action::SignIn { user } => self.channels().coordinator().sign_in(id, &user),
+            Action::SignIn { user, answer, cut } => {
+                let cut = cut.map(|error| self.rejected(&error));
+                return self.channels().coordinator().sign_in(id, &user, [Some(answer), cut]);
+            }
             Action::Close(code) => self.hub().end(id, code),
         }
         0
@@ -235,11 +238,16 @@ impl Socket {
     }
 
     fn reject(&self, error: &ErrorEvent) -> usize {
+        self.hub().answer(self.id(), self.rejected(error))
+    }
+
+    /// Counts and logs a rejection; the frame that says it.
+    fn rejected(&self, error: &ErrorEvent) -> Frame {
         let metrics = &self.channels().metrics().sockets;
         metrics.messages_rejected.inc();
         metrics.refused("message", error.cause);
         self.channels().peer_log().message_rejected(self.id(), error);
-        self.hub().answer(self.id(), server_message::error(error.code, &error.message))
+        server_message::error(error.code, &error.message)
     }
 
     fn refuse(&self, channel: &str, error: &SubscriptionError, addressee: Addressee) -> usize {

@@ -23,7 +23,9 @@ mod subscriptions;
 pub use action::{Action, Addressee, AuthClaim, Relay};
 pub use refusal::presence_full;
 
-use refusal::{FLOODING, limit_reached, refuse_sign_in, reject, reject_beyond, unsupported};
+use refusal::{
+    FLOODING, error_event, limit_reached, refuse_sign_in, reject, reject_beyond, unsupported,
+};
 use subscriptions::Subscriptions;
 
 /// The protocol state of one socket.
@@ -299,11 +301,9 @@ impl Session {
         self.user = Some(Box::new(user.clone()));
         let most = self.app.limits.watchlist_users;
         let cut = user.watchlist_over.map(|ids| {
-            reject(4302, format!("The watchlist has {ids} ids; the first {most} are watched"))
+            error_event(4302, format!("The watchlist has {ids} ids; the first {most} are watched"))
         });
-        // The watchlist comes last: its users may have to be looked up in the directory.
-        let answers = std::iter::once(Action::Send(answer)).chain(cut);
-        answers.chain(std::iter::once(Action::SignIn { user })).collect()
+        vec![Action::SignIn { user, answer, cut }]
     }
 
     fn unsubscribe(&mut self, channel: &str) -> Vec<Action> {

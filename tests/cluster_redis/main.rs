@@ -9,6 +9,9 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../faults/relay.rs"]
+#[allow(dead_code, reason = "nothing is held back here")]
+mod relay;
 
 mod access;
 mod agreement;
@@ -35,6 +38,7 @@ mod reload;
 mod remedies;
 mod resubscription;
 mod secrets;
+mod sign_ins;
 mod sentinels;
 mod storm;
 mod tls;

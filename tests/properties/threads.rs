@@ -117,7 +117,7 @@ impl Peer {
             hub.sign_out(self.id, &self.user);
         } else {
             hub.answer(self.id, signin_success("{}"));
-            hub.sign_in(self.id, &self.user);
+            hub.sign_in(self.id, &self.user, [None, None]);
         }
     }
 

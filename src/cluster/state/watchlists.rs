@@ -35,6 +35,10 @@ impl Watchlists {
             return;
         }
         let mut missing = HashSet::new();
+        // Behind the answer to the sign-in, which waits for the user's own channel.
+        if exchange.is_up() {
+            missing.insert(exchange.channels.topic(&ChannelKey::user(app, &user.id)));
+        }
         for user_id in &user.watchlist {
             let (topic, channel) = exchange.channels.entry(&ChannelKey::user(app, user_id));
             channel.watch();

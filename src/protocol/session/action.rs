@@ -47,10 +47,14 @@ pub enum Action {
     },
     /// Relay a client event to the channel's other subscribers.
     Publish(Relay),
-    /// Join the user's channel and start the user's watchlist.
+    /// Join the user's channel, then send the answers, and start the user's watchlist.
     SignIn {
         /// The user.
         user: User,
+        /// That the sign-in succeeded.
+        answer: Frame,
+        /// That the watchlist was too long, if it was.
+        cut: Option<ErrorEvent>,
     },
     /// Answer a refused sign-in with its cause, then close.
     RefuseSignIn(ErrorEvent),

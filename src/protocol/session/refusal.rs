@@ -30,7 +30,11 @@ pub(super) fn unsupported(event: &str) -> Action {
 }
 
 pub(super) fn reject(code: u16, message: impl Into<String>) -> Action {
-    Action::Reject(ErrorEvent { code, message: message.into(), cause: RefusalCause::Other })
+    Action::Reject(error_event(code, message))
+}
+
+pub(super) fn error_event(code: u16, message: impl Into<String>) -> ErrorEvent {
+    ErrorEvent { code, message: message.into(), cause: RefusalCause::Other }
 }
 
 /// A message that exceeds the limit with this key.

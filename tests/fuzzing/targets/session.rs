@@ -245,7 +245,7 @@ impl Play {
 
     /// Actions as the rules have them; what a subscription leads to is decided by the input. True if the socket closes.
     fn compare(&mut self, actions: &[Action], expected: &[String], bytes: &mut Bytes<'_>) -> bool {
-        let found: Vec<String> = actions.iter().map(line).collect();
+        let found: Vec<String> = actions.iter().flat_map(lines).collect();
         assert_eq!(found, expected);
         for action in actions {
             match action {
@@ -317,6 +317,17 @@ fn event(frame: &Frame) -> String {
     message["event"].as_str().expect("with an event").to_owned()
 }
 
+/// What an action brings about, in order: the answers to a sign-in come before the rest of it.
+fn lines(action: &Action) -> Vec<String> {
+    let mut all = Vec::new();
+    if let Action::SignIn { answer, cut, .. } = action {
+        all.push(line(&Action::Send(answer.clone())));
+        all.extend(cut.clone().map(|error| line(&Action::Reject(error))));
+    }
+    all.push(line(action));
+    all
+}
+
 fn line(action: &Action) -> String {
     let line = match action {
         Action::Send(frame) if frame.payload().is_empty() => "send a ping frame".to_owned(),
@@ -343,7 +354,9 @@ fn line(action: &Action) -> String {
                 relay.event, relay.data, relay.channel, relay.user_id
             )
         }
-        Action::SignIn { user } => format!("sign in {} watching {}", user.id, user.watchlist.len()),
+        Action::SignIn { user, .. } => {
+            format!("sign in {} watching {}", user.id, user.watchlist.len())
+        }
         Action::RefuseSignIn(error) => format!("refuse sign-in {}", error.code),
         Action::Close(code) => format!("close {code:?}"),
     };

@@ -1,0 +1,39 @@
+//! What a sign-in promises over several nodes.
+
+use std::time::Duration;
+
+use crate::harness::TestCluster;
+use crate::harness::redis::{TestRedis, is_left_out};
+use crate::harness::server::REVERB_APP;
+use crate::relay::{Passage, Relay};
+
+/// For each octet between the node of the user and Redis: the sign-in takes twice as long to come into effect, and the trigger of
+/// the other node takes a thousandth of that.
+const LATE: Duration = Duration::from_millis(300);
+
+#[tokio::test]
+async fn an_event_to_a_user_reaches_the_socket_that_has_the_answer_to_its_sign_in() {
+    if is_left_out() {
+        return;
+    }
+    let redis = TestRedis::start().await;
+    let relay = Relay::before(redis.port).await;
+    let mut cluster = TestCluster::with(&redis, 1, REVERB_APP).await;
+    cluster.join(&relay.url(), REVERB_APP).await;
+    cluster.settle().await;
+    let mut socket = cluster.nodes[1].connect().await;
+    let mut backend = cluster.nodes[0].backend();
+    relay.set(Passage::Delayed(LATE));
+    let long: Vec<String> = (0..101).map(|id| id.to_string()).collect();
+    let user = serde_json::json!({ "id": "7", "watchlist": long });
+    socket.sign_in(&user.to_string()).await;
+    backend.trigger("#server-to-user-7", "hello", "{}").await;
+    let mut events = Vec::new();
+    while events.last().is_none_or(|event| event != "hello") {
+        let event = socket.receive_json().await["event"].as_str().unwrap().to_owned();
+        events.push(event);
+    }
+    // What the answer would come before on one node comes behind it here, too.
+    assert_eq!(events[0], "pusher:error", "4302");
+    assert!(events.len() <= 3, "{events:?}");
+}
