@@ -167,3 +167,6 @@ impl Registry {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
