@@ -82,17 +82,19 @@ impl Environment {
 
     /// A variable as messages name it.
     pub(super) fn origin(&self, name: &str) -> ValueOrigin {
+        let shown = name.escape_debug();
         ValueOrigin::new(match self.places.get(name) {
-            Some(place) => format!("{place}: {name}"),
-            None => format!("environment variable {name}"),
+            Some(place) => format!("{place}: {shown}"),
+            None => format!("environment variable {shown}"),
         })
     }
 
     /// The same without the words "environment variable".
     pub(super) fn shown(&self, name: &str) -> String {
+        let shown = name.escape_debug();
         match self.places.get(name) {
-            Some(place) => format!("{name} ({place})"),
-            None => name.to_owned(),
+            Some(place) => format!("{shown} ({place})"),
+            None => shown.to_string(),
         }
     }
 }

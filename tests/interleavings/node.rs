@@ -16,14 +16,14 @@ use crate::protocol::{ChannelName, SocketId};
 use decisions::{Decision, Decisions};
 
 fn granted(channel: &str) -> Decision {
-    Decision::Granted(ChannelName::parse(channel, 200).unwrap())
+    Decision::Granted(ChannelName::new(channel))
 }
 
 /// A count that says less than there is would leave the decision where it is for ever.
 #[test]
 fn a_decision_is_found_by_its_socket_whatever_others_take_meanwhile() {
     every_order(|| {
-        let [first, second] = ["1.1", "1.2"].map(|id| SocketId::parse(id).unwrap());
+        let [first, second] = [1, 2].map(SocketId::new);
         let decisions = Arc::new(Decisions::default());
         decisions.push(second, granted("a"));
         let own = decisions.clone();
@@ -39,7 +39,7 @@ fn a_decision_is_found_by_its_socket_whatever_others_take_meanwhile() {
 #[test]
 fn two_decisions_of_two_threads_are_both_found() {
     every_order(|| {
-        let socket = SocketId::parse("1.1").unwrap();
+        let socket = SocketId::new(1);
         let decisions = Arc::new(Decisions::default());
         let own = decisions.clone();
         let cluster = thread::spawn(move || own.push(socket, granted("b")));
@@ -49,6 +49,6 @@ fn two_decisions_of_two_threads_are_both_found() {
         cluster.join().unwrap();
         taken.extend(decisions.take(socket));
         assert_eq!(taken.len(), 2, "{taken:?}");
-        assert!(!decisions.has_refused(socket, &ChannelName::parse("a", 200).unwrap()));
+        assert!(!decisions.has_refused(socket, &ChannelName::new("a")));
     });
 }

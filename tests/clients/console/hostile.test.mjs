@@ -103,7 +103,7 @@ describe('hostile texts', () => {
 
   test('are text on Live and in each explanation', async (t) => {
     const tab = await spoiledTab(t, 'live?payloads=full');
-    await until(async () => (await tab.page.locator('.live-state').innerText()) === 'Live', 'the stream being open');
+    await tab.untilStreamIsOpen();
     const { client, pusher } = await happen(t, 'presence-live');
     await pusher.trigger('presence-live', 'Shipped', { id: 7 }, { socket_id: client.connection.socket_id });
     await pusher.trigger('presence-live', 'Shipped', { id: 8 });

@@ -108,7 +108,7 @@ describe('the pages Channels and Sockets', () => {
     await world.backend.pusher.trigger(name, 'Early', { text: 'nobody there' });
     await hostileSocket(t, world.node.server, name);
     const tab = await world.open(t, { page: `channels/123456/${name}` });
-    await tab.untilText('Live');
+    await tab.untilStreamIsOpen();
     await tab.untilText(HOSTILE);
     await tab.untilText('no socket received `Early`');
     await world.backend.pusher.trigger(name, HOSTILE, { text: HOSTILE });
@@ -156,7 +156,7 @@ describe('the pages Channels and Sockets', () => {
     await subscribed(pusher.subscribe('presence-room'));
     const id = pusher.connection.socket_id;
     const tab = await world.open(t, { page: `sockets/${id}` });
-    await tab.untilText('Live');
+    await tab.untilStreamIsOpen();
     await tab.untilText('presence-room');
     for (const part of ['Client library', 'js', '127.0.0.1', 'without TLS at this server', 'ann']) await tab.untilText(part);
     await world.backend.pusher.trigger('presence-room', 'Said', { text: 'hello' });

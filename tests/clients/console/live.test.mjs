@@ -15,7 +15,7 @@ describe('the page Live', () => {
 
   async function live(t, query = '') {
     const tab = await world.open(t, { page: `live${query}` });
-    await until(async () => (await tab.page.locator('.live-state').innerText()) === 'Live', 'the stream being open');
+    await tab.untilStreamIsOpen();
     return tab;
   }
 
@@ -53,7 +53,7 @@ describe('the page Live', () => {
     await tab.page.getByRole('button', { name: 'No receiver', exact: true }).click();
     await tab.page.getByLabel('Channel').fill('kept.*');
     await until(async () => (await tab.page.evaluate(() => location.hash)) === '#/live?channel=kept.*&outcome=missed', 'the filters in the address');
-    await until(async () => (await tab.page.locator('.live-state').innerText()) === 'Live', 'the stream being open');
+    await tab.untilStreamIsOpen();
     await publish('other.1', 'hidden');
     await publish('kept.1', 'shown');
     await rows(tab, 'shown').first().waitFor();
@@ -103,7 +103,7 @@ describe('the page Live', () => {
     const copied = await tab.page.evaluate(() => navigator.clipboard.readText());
     assert.match(copied, /^# The payload is masked, and \{\} stands for it: choose full for Payload on the page Live/);
     await tab.page.getByLabel('Payload').first().selectOption('full');
-    await until(async () => (await tab.page.locator('.live-state').innerText()) === 'Live', 'the stream being open');
+    await tab.untilStreamIsOpen();
     await publish('a', 'whole', data);
     await rows(tab, 'whole').first().click();
     await tab.untilText('"name": "Ann Example"');
@@ -167,7 +167,7 @@ describe('the page Live in a cluster', () => {
   test('shows the rows of every node with their outcome', async (t) => {
     // A busy machine may need more than the half second in which nodes have to answer: the page asks again.
     const tab = await world.open(t, { page: 'live', tolerated: [/status of 503/] });
-    await until(async () => (await tab.page.locator('.live-state').innerText()) === 'Live', 'the stream being open');
+    await tab.untilStreamIsOpen();
     const shown = async (text) => (await tab.page.locator('tr.live-row', { hasText: text }).count()) > 0;
     // The other node takes part once it has learned that there is a viewer.
     await until(async () => {
@@ -195,7 +195,7 @@ describe('the page Live in a cluster', () => {
     }));
     const names = await Promise.all(world.nodes.map(async (node) => (await node.api('')).body.node));
     const tab = await world.open(t, { page: 'live?channel=parcels&kind=trigger,delivery', tolerated: [/status of 503/] });
-    await until(async () => (await tab.page.locator('.live-state').innerText()) === 'Live', 'the stream being open');
+    await tab.untilStreamIsOpen();
     const row = (kind, text) => tab.page.locator(`tr.live-row.kind-${kind}`, { hasText: text }).first();
     await until(async () => {
       await world.nodes[1].pusher.trigger('parcels', 'Warm', {});

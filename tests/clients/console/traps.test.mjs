@@ -54,7 +54,7 @@ describe('why an event did not arrive, by the mouse alone', () => {
   async function live(t) {
     const tab = await world.open(t, { page: 'live' });
     await tab.untilText('Nothing has happened yet');
-    await until(async () => (await tab.page.locator('.live-state').innerText()) === 'Live', 'the stream being open');
+    await tab.untilStreamIsOpen();
     return tab;
   }
 

@@ -145,6 +145,12 @@ export class ConsoleTab {
     await until(shows, () => `${wanted} on the page, which shows\n${seen}\n`, deadline);
   }
 
+  /** Waits until the stream of what happens is open: it has no event of before. `Live` is also the name of a page. */
+  async untilStreamIsOpen() {
+    const state = this.page.locator('.live-state, .happenings .bar');
+    await until(async () => (await state.count()) === 1 && (await state.innerText()).startsWith('Live'), 'the stream being open');
+  }
+
   /** The text of the page, as it is rendered. */
   text() {
     return this.page.evaluate(() => document.body.innerText);

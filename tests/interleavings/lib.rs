@@ -5,14 +5,17 @@
 //! their steps and all values that a load may return. A thread that waits for ever is a failure.
 //!
 //! ```sh
-//! cargo test --test interleavings                     # all orders in which threads are interrupted three times at most
-//! LOOM_MAX_PREEMPTIONS=5 cargo test --test interleavings # more of them, for minutes
+//! cargo test --manifest-path tests/interleavings/Cargo.toml # all orders in which threads are interrupted three times at most
+//! LOOM_MAX_PREEMPTIONS=5 cargo test --manifest-path tests/interleavings/Cargo.toml # more of them, for minutes
 //! ```
 
 #![allow(clippy::unwrap_used, reason = "all of this crate is a test, the functions around it too")]
 
-use resound::protocol;
-
+#[cfg(test)]
 mod every_order;
+#[cfg(test)]
 mod hub;
+#[cfg(test)]
 mod node;
+#[cfg(test)]
+mod protocol;
