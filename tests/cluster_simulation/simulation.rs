@@ -97,9 +97,9 @@ pub(crate) fn every_seed(seeds: Range<u64>, check: impl Fn(u64) -> Result<(), St
     assert!(failures.is_empty(), "\n{}", failures.join("\n"));
 }
 
-const SHORT: Schedules = Schedules { seeds: 0..1_000_000, count: 4_000, steps: 45, adjust: |_| {} };
+const SHORT: Schedules = Schedules { seeds: 0..1_000_000, count: 2_000, steps: 45, adjust: |_| {} };
 const LONG: Schedules =
-    Schedules { seeds: 1_000_000..1_000_000_000, count: 150, steps: 400, adjust: |_| {} };
+    Schedules { seeds: 1_000_000..1_000_000_000, count: 60, steps: 400, adjust: |_| {} };
 const SHORT_WHOLE: Schedules = Schedules {
     seeds: 1_000_000_000..2_000_000_000,
     count: 10_000,
