@@ -264,7 +264,10 @@ async fn a_connection_that_is_never_idle_is_not_late() {
 
 #[tokio::test]
 async fn of_too_many_silent_connections_the_oldest_goes() {
-    let server = server("max_pending_connections = 8\nheader_timeout_seconds = 60").await;
+    // One worker accepts them in their order; two of them have an order each.
+    let app = REVERB_APP.replace("workers = 2", "workers = 1");
+    let limits = "max_pending_connections = 8\nheader_timeout_seconds = 60";
+    let server = TestServer::with(&format!("{app}[http]\n{limits}\n")).await;
     let mut bystander = Bystander::at(server.address).await;
     let mut received = Wire::open(server.address).await;
     received.send(UP).await;

@@ -54,7 +54,7 @@ describe('a table with thousands of rows', () => {
     const region = tab.page.getByRole('region', { name: 'The links to Redis' });
     const isWhole = async () => (await region.locator('tbody tr').count()) === ROWS && (await region.getAttribute('aria-busy')) === null;
     const rounds = [];
-    // A machine that is busy stretches a task now and then; one that has everything is as long as the whole in each round.
+    // A machine that is busy stretches a task now and then; one that has everything is as long as the whole in each of three rounds.
     for (let round = 0; round < 3; round += 1) {
       await tab.page.unroute('**/internal/v1/cluster');
       await answerWithLinks(tab, round);
@@ -65,6 +65,7 @@ describe('a table with thousands of rows', () => {
       const [work, tasks] = [(await workOf(session)) - before, await tab.page.evaluate(() => window.longTasks)];
       const longest = Math.max(0, ...tasks);
       rounds.push({ longest: Math.round(longest), work: Math.round(work), share: longest / work });
+      if (longest < work / 3) break;
       await tab.show('overview');
       await until(async () => (await region.count()) === 0, 'the other page');
     }
