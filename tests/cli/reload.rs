@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::{APP, check, folder, resound, terminate};
 
-pub(super) const WAIT: Duration = Duration::from_secs(20);
+pub(super) const WAIT: Duration = Duration::from_secs(60);
 
 /// A server with the file `a.toml` of a folder. Dropping it kills it.
 pub(super) struct Running {

@@ -17,7 +17,7 @@ BINARY = pathlib.Path(os.environ["RESOUND_BIN"])
 for name in [name for name in os.environ if name.startswith(("RESOUND_", "REVERB_", "REDIS_"))]:
     del os.environ[name]
 TOOLS = pathlib.Path(sys.executable).parent
-DEADLINE = 20
+DEADLINE = 60
 
 
 def output(*command, **options):

@@ -27,7 +27,7 @@ pub(crate) async fn row_01_readers_that_stop() {
     let bounds = [
         ("RESOUND_WEBSOCKET_OUTBOX_BYTES", "65536"),
         ("RESOUND_APP_MAX_EVENT_DATA_BYTES", "32768"),
-        ("RESOUND_WEBSOCKET_CLOSE_TIMEOUT_SECONDS", "60"),
+        ("RESOUND_WEBSOCKET_CLOSE_TIMEOUT_SECONDS", "600"),
     ];
     let nodes = [Node::alone(&bounds).await];
     let mut stage = Stage::between(&nodes, Pace::STEADY).await;

@@ -70,7 +70,7 @@ impl Unwatched {
         })
         .await;
         assert_eq!(ended.and_then(|status| status.code()), Some(0));
-        assert!(begun.elapsed() < Duration::from_secs(15), "{:?}", begun.elapsed());
+        assert!(begun.elapsed() < Duration::from_secs(40), "{:?}", begun.elapsed());
     }
 }
 

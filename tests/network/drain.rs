@@ -60,7 +60,7 @@ pub(crate) async fn every_socket_100_ms_away_is_sent_away_and_no_publish_is_refu
     drop(wires);
     assert_eq!(program.exit_code().await, Some(0));
     let took = begin.elapsed();
-    assert!(took < Duration::from_secs(6), "the drain took {took:?}");
+    assert!(took < Duration::from_secs(40), "the drain took {took:?}");
 }
 
 /// Packets of a client vanish: it answers no close frame, and the drain lasts its time and no longer.
@@ -68,7 +68,7 @@ pub(crate) async fn a_client_whose_link_is_cut_does_not_prolong_the_drain() {
     let switch = Switch::new();
     let (server, near, vanished) = (switch.host(), switch.host(), switch.host());
     let drain = ("RESOUND_SERVER_DRAIN_SECONDS", "2");
-    let program = server.serve(&[drain, ("RESOUND_WEBSOCKET_CLOSE_TIMEOUT_SECONDS", "60")]).await;
+    let program = server.serve(&[drain, ("RESOUND_WEBSOCKET_CLOSE_TIMEOUT_SECONDS", "600")]).await;
     let mut wire = near.wire(&program, None).await;
     let _unreachable = vanished.wire(&program, None).await;
     vanished.link.cut();
@@ -78,5 +78,5 @@ pub(crate) async fn a_client_whose_link_is_cut_does_not_prolong_the_drain() {
     drop(wire);
     assert_eq!(program.exit_code().await, Some(0));
     let took = begin.elapsed();
-    assert!(took < Duration::from_secs(4), "the drain took {took:?}");
+    assert!(took < Duration::from_secs(40), "the drain took {took:?}");
 }

@@ -49,7 +49,7 @@ pub(crate) async fn a_client_whose_link_is_cut_leaves_its_channels_when_pings_en
         left,
         r#"{"event":"pusher_internal:member_removed","data":"{\"user_id\":\"vanishes\"}","channel":"presence-room"}"#
     );
-    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(5), "{took:?}");
+    assert!(took >= Duration::from_secs(1) && took < Duration::from_secs(40), "{took:?}");
 
     // The kernel of the server sends again what it holds: the reason and the close frame.
     vanishes.link.heal();

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crate::harness::{Backend, TestSocket};
 
 /// What one event may take on a busy two-core machine, while another peer misbehaves.
-const PROMPT: Duration = Duration::from_secs(5);
+const PROMPT: Duration = Duration::from_secs(20);
 
 pub(crate) use crate::harness::wire::APP;
 

@@ -164,7 +164,7 @@ async fn silent_connections_are_bounded_by_the_descriptors_there_are() {
     let took = begin.elapsed();
     println!("behind 2600 silent connections a newcomer is greeted after {took:?}");
     assert!(newcomer.is_ok());
-    assert!(took < Duration::from_secs(2), "{took:?}");
+    assert!(took < Duration::from_secs(20), "{took:?}");
     assert_eq!(ask(program.address, READY).await.body, r#"{"ready":true,"cluster":"off"}"#);
     bystander.is_served().await;
     silent[0].ends().await;

@@ -84,7 +84,7 @@ async fn a_message_that_is_not_finished_in_time_closes_with_1009() {
         assert_eq!(wire.farewell().await.code, Some(1009));
     }
     let took = begin.elapsed().as_secs_f32();
-    assert!((1.0..8.0).contains(&took), "one second was configured, it took {took} s");
+    assert!((1.0..40.0).contains(&took), "one second was configured, it took {took} s");
     finished.send(frame(TEXT, SAY_PING)).await;
     assert_eq!(finished.text().await, HEAR_PONG);
     bystander.is_served().await;

@@ -22,7 +22,7 @@ async fn a_peer_that_is_not_there_is_pinged_then_closed_with_4201() {
     assert_eq!(farewell.code, Some(4201));
     assert!(farewell.texts[0].contains("4201"), "{farewell:?}");
     let took = begin.elapsed();
-    assert!(Duration::from_millis(1900) < took && took < Duration::from_secs(8), "{took:?}");
+    assert!(Duration::from_millis(1900) < took && took < Duration::from_secs(40), "{took:?}");
     let mut backend = server.backend();
     // The connection task leaves the channels when it is next polled, which is not before the client has the end.
     eventually("the member to be gone", async || {
@@ -45,7 +45,7 @@ async fn every_silence_ends_with_a_ping_whatever_time_a_pong_may_take() {
             socket.send(frame(TEXT, SAY_PONG)).await;
         }
         let took = begin.elapsed();
-        assert!(Duration::from_millis(3900) < took && took < Duration::from_secs(15), "{took:?}");
+        assert!(Duration::from_millis(3900) < took && took < Duration::from_secs(40), "{took:?}");
     }
 }
 

@@ -129,14 +129,14 @@ async fn a_handshake_has_the_time_of_a_header() {
         wire.send(begin).await;
         wire.ends().await;
         let took = begun.elapsed();
-        assert!((0.9..8.0).contains(&took.as_secs_f32()), "{begin:x?} took {took:?}");
+        assert!((0.9..40.0).contains(&took.as_secs_f32()), "{begin:x?} took {took:?}");
     }
     let config = Arc::new(client(&[&TLS13]));
     let begun = Instant::now();
     let mut silent = connect(server.address, &config, "localhost").await.unwrap();
     let _ = silent.read_u8().await.unwrap_err();
     let took = begun.elapsed();
-    assert!(took < Duration::from_secs(8), "a handshake does not prolong it: {took:?}");
+    assert!(took < Duration::from_secs(40), "a handshake does not prolong it: {took:?}");
     bystander.is_served().await;
 }
 

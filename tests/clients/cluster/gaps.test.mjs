@@ -45,7 +45,7 @@ describe('losses that no link has seen', { concurrency: true }, () => {
     const [near, island] = cluster.nodes;
     const alone = await listener(t, island, 'ann', CHANNEL);
     island.cable.cut();
-    await near.untilMetric('nodes', 1, LEASE + 5000);
+    await near.untilMetric('nodes', 1, LEASE + 15_000);
     await untilOccupied(near.pusher, CHANNEL, false);
     const flow = await published(near, 4);
     island.cable.mend();

@@ -5,7 +5,7 @@ import { describe, test } from 'node:test';
 import { listener, mark, overflow, ownCluster, publisher, ROOMY } from '../harness.mjs';
 
 const LEASE = 5000;
-const SILENCE = 1500;
+const SILENCE = 3000;
 const CHANNEL = 'presence-link';
 
 /** Listeners and publishers on each node; all events reach every listener. */
@@ -118,8 +118,8 @@ describe('the link between a node and Redis', { concurrency: true }, () => {
     const cut = Date.now();
     await island.untilMetric('connected', 0);
     t.diagnostic(`noticed after ${Date.now() - cut} ms`);
-    assert.ok(Date.now() - cut <= 5000, 'noticed within 5 s');
-    await Promise.all(far.map(({ book }) => book.received.until(() => !book.present.has('u2'), LEASE + 2000)));
+    assert.ok(Date.now() - cut <= 10_000, 'noticed within 10 s');
+    await Promise.all(far.map(({ book }) => book.received.until(() => !book.present.has('u2'), LEASE + 15_000)));
     t.diagnostic(`the others saw its members go after ${Date.now() - cut} ms`);
     assert.ok(far.every(({ book }) => book.present.has('common')), 'who is on other nodes too stays');
     for (const node of cluster.nodes.slice(0, 2)) assert.deepEqual(await node.users(CHANNEL), ['common', 'u0', 'u1']);

@@ -27,10 +27,10 @@ describe('nodes that go away', { concurrency: true }, () => {
 
     const began = Date.now();
     await killed.server.kill();
-    await Promise.all(stay.map(({ book }) => book.received.until(() => book.present.size === 2, LEASE + 500)));
+    await Promise.all(stay.map(({ book }) => book.received.until(() => book.present.size === 2, LEASE + 10_000)));
     const took = Date.now() - began;
     t.diagnostic(`the others received it after ${took} ms`);
-    assert.ok(took <= LEASE, `${took} ms`);
+    assert.ok(took <= 2 * LEASE, `${took} ms`);
     await cluster.untilPresent(channel, ['both', 'eve']);
     await cluster.untilAllReport(channel, 'user_count,subscription_count', { user_count: 2, subscription_count: 4 });
 
@@ -67,7 +67,7 @@ describe('nodes that go away', { concurrency: true }, () => {
     await back.until((names) => names.includes('connected'), COMEBACK);
     await subscribed(ada.pusher.channel(channel));
     // The dead node's row of the same user goes with its lease, without a word.
-    await cluster.untilAllReport(channel, 'user_count,subscription_count', { user_count: 2, subscription_count: 2 }, LEASE + 3000);
+    await cluster.untilAllReport(channel, 'user_count,subscription_count', { user_count: 2, subscription_count: 2 }, LEASE + 10_000);
     const [items] = await mark(killed, channel, [eve.book.received]);
     assert.deepEqual(items.slice(1).filter(([, user]) => user !== 'ada'), []);
     assert.deepEqual([[...eve.book.present].sort(), eve.book.faults], [['ada', 'eve'], []]);
@@ -79,7 +79,7 @@ describe('nodes that go away', { concurrency: true }, () => {
     const [killed, other] = cluster.nodes;
     await member(t, killed, 'ada', 'presence-last');
     await killed.server.kill();
-    await cluster.untilPresent('presence-last', [], LEASE + 500);
+    await cluster.untilPresent('presence-last', [], LEASE + 10_000);
     await cluster.untilAllReport('presence-last', 'user_count,subscription_count', { occupied: false });
     const eve = await member(t, other, 'eve', 'presence-last');
     assert.deepEqual([...eve.book.present], ['eve']);
@@ -97,7 +97,7 @@ describe('nodes that go away', { concurrency: true }, () => {
     const stopping = ended.server.stop();
     await eve.book.received.until((items) => items.some(([event]) => event === 'member_removed'));
     t.diagnostic(`received ${Date.now() - began} ms after SIGTERM`);
-    assert.ok(Date.now() - began < 2000);
+    assert.ok(Date.now() - began < LEASE - 500);
     assert.deepEqual(await stopping, { code: 0, signal: null });
     direct.pusher.disconnect();
     await cluster.untilPresent(channel, ['eve']);

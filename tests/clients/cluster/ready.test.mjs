@@ -66,7 +66,7 @@ describe('Redis absent at the start', { concurrency: true }, () => {
     const all = ['common', 'u0', 'u1', 'u2'];
     await cluster.untilPresent(channel, all);
     t.diagnostic(`joined ${Date.now() - came} ms after Redis answered`);
-    assert.ok(Date.now() - came < 2000, `it took ${Date.now() - came} ms`);
+    assert.ok(Date.now() - came < 10_000, `it took ${Date.now() - came} ms`);
     for (const { node, book } of clients) {
       const [items] = await mark(cluster.nodes[0], channel, [book.received]);
       const others = all.slice(1).filter((user) => user !== `u${cluster.nodes.indexOf(node)}`);

@@ -7,9 +7,9 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { connectPusher, Inbox, listener, mark, ownCluster, publisher, subscribed } from '../harness.mjs';
 
 const LEASE = 5000;
-const SILENCE = 1500;
+const SILENCE = 3000;
 // To connect, be signed and be answered.
-const NEWCOMER = 2500;
+const NEWCOMER = 5000;
 const CHANNEL = 'presence-away';
 
 /** Three nodes with a user each and one on all of them, and a publisher on each node. */
@@ -82,7 +82,7 @@ describe('Redis away', { concurrency: true }, () => {
     const back = Date.now();
     await cluster.untilJoined(3);
     t.diagnostic(`joined ${Date.now() - back} ms after Redis was back`);
-    assert.ok(Date.now() - back < 2000);
+    assert.ok(Date.now() - back < 10_000);
     const users = ['common', 'u0', 'u1', 'u2'];
     await assertWhole(cluster, ears, users);
     // Doubts about members whose node has not spoken again would end now.
@@ -109,7 +109,7 @@ describe('Redis away', { concurrency: true }, () => {
     await cluster.redis.start();
     const users = ['common', 'late', 'u0', 'u2'];
     await cluster.untilJoined(3);
-    await Promise.all(stay.map(({ book }) => book.received.until(() => book.present.size === 4 && !book.present.has('u1'), LEASE + 3000)));
+    await Promise.all(stay.map(({ book }) => book.received.until(() => book.present.size === 4 && !book.present.has('u1'), LEASE + 15_000)));
     await assertWhole(cluster, stay, users);
     for (const ear of stay.filter((one) => one !== came)) {
       assert.deepEqual(memberNews(ear, ear.since).sort(), [['member_added', 'late'], ['member_removed', 'u1']]);

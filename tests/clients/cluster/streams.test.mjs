@@ -6,7 +6,7 @@ import { describe, test } from 'node:test';
 import { setTimeout as pause } from 'node:timers/promises';
 import { listener, mark, overflow, ownCluster, publisher, ROOMY } from '../harness.mjs';
 
-const SILENCE = 1500;
+const SILENCE = 3000;
 const CHANNEL = 'private-stream';
 
 /** Two listeners and a publisher on each node. */

@@ -35,7 +35,7 @@ describe('two nodes behind Nginx, restarted one after the other', () => {
       assert.deepEqual(await node.server.stop(), { code: 0, signal: null });
       await node.server.start();
       await cluster.untilJoined(2);
-      const { closed, connected } = await crowd.untilBack(count, before, 20_000);
+      const { closed, connected } = await crowd.untilBack(count, before, 60_000);
       const [spread, back] = [(closed.length / CLOSED_PER_SECOND) * 1000, connected.at(-1) - began];
       const [most, stalls] = [mostPerSecond(connected), await crowd.stallsSince(began)];
       const figures = `${closed.length} sockets closed over ${Math.round(spread)} ms, all back after ${Math.round(back)} ms, ${most} in the busiest second`;

@@ -1,7 +1,7 @@
 // Owns waiting: every wait in these suites ends by an observation or by a deadline, never by a pause of fixed length.
 
 // Only what never happens takes it; on a busy machine a browser alone may need ten seconds to show a page.
-const DEADLINE = 30_000;
+const DEADLINE = 60_000;
 const POLL = 10;
 
 /** Resolves with the promise's value, or rejects naming `what` when the deadline passes first. */

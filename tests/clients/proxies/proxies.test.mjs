@@ -77,7 +77,7 @@ describe('behind a proxy', { concurrency: true }, () => {
         const [states, got, pings] = [statesOf(pusher), new Inbox(), new Inbox('pings')];
         channel.bind('shipped', got.put);
         pusher.connection.bind('message', ({ event }) => event === 'pusher:ping' && pings.put(event));
-        await pings.until(Math.ceil((1.5 * SILENCE_SECONDS) / PING_SECONDS), 30_000);
+        await pings.until(Math.ceil((1.5 * SILENCE_SECONDS) / PING_SECONDS), 60_000);
         await world.backend.pusher.trigger('orders', 'shipped', 1);
         assert.deepEqual(await got.until(1), [1]);
         assert.deepEqual(states.items, []);
@@ -89,7 +89,7 @@ describe('behind a proxy', { concurrency: true }, () => {
           const pusher = await connectPusher(t, world, '1');
           await roundTrip(pusher);
           const states = statesOf(pusher);
-          await states.until(1, 30_000);
+          await states.until(1, 60_000);
           assert.equal(states.items[0], 'connecting');
         });
       }

@@ -17,7 +17,7 @@ import pusher
 
 HOST = "127.0.0.1"
 APP_ID, KEY, SECRET = "123456", "reverb-key", "reverb-secret"
-DEADLINE = 10
+DEADLINE = 60
 # Below the range the kernel hands to outgoing connections.
 PORTS = range(20_000, 30_000)
 HERE = os.path.dirname(os.path.abspath(__file__))
