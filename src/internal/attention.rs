@@ -24,7 +24,7 @@ pub(super) struct AttentionFacts {
     pub(super) unix_time: Duration,
     pub(super) conditions: Vec<ConditionSince>,
     pub(super) minute: LastMinute,
-    /// Nodes with a heartbeat, as far as this one has heard of late; 0 without a cluster.
+    /// Nodes with a heartbeat, as this one counted them of late; 0 without a cluster.
     pub(super) nodes: u64,
     /// Partitions whose Redis is away, and all of them; none without a cluster.
     pub(super) partitions: (usize, usize),

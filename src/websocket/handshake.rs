@@ -36,7 +36,7 @@ pub fn was_handshake<B>(request: &Request<B>) -> bool {
 pub enum HandshakeError {
     /// It is no GET request.
     Method,
-    /// It came with HTTP/1.0, which most proxies use unless they are told otherwise.
+    /// It came with HTTP/1.0, which most proxies use unless they are configured otherwise.
     OldHttp,
     /// `Connection: Upgrade` is missing.
     Connection,

@@ -25,7 +25,7 @@ async fn nodes_follow_sentinel_to_another_redis() {
 
     redis.fail_over().await;
     let since = Instant::now();
-    eventually("nobody to be without a link", async || {
+    eventually("every node to have a link", async || {
         cluster.nodes.iter().all(|node| {
             node.metric("resound_cluster_links_lost_total") >= 1.0
                 && node.metric("resound_cluster_connected") == 1.0
@@ -36,7 +36,7 @@ async fn nodes_follow_sentinel_to_another_redis() {
     cluster.settle().await;
     assert_events_flow(&cluster, &mut orders, "orders").await;
     for socket in &mut room {
-        assert_eq!(socket.receive_all().await, Vec::<String>::new(), "nobody left");
+        assert_eq!(socket.receive_all().await, Vec::<String>::new(), "no member left");
     }
     let keys: i64 = redis.replica.ask(&["DBSIZE"]).await;
     assert!(keys > 0, "the replica is what is used now");

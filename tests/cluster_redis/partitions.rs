@@ -114,7 +114,7 @@ async fn a_master_that_dies_takes_no_other_partition_with_it() {
     for socket in &mut sockets {
         let received = socket.receive_all().await;
         let left = received.iter().filter(|text| text.contains("member_removed"));
-        assert_eq!(left.count(), 0, "nobody left: {received:?}");
+        assert_eq!(left.count(), 0, "no member left: {received:?}");
     }
     for name in names() {
         assert_events_flow(&cluster, &mut sockets, &name).await;

@@ -46,11 +46,11 @@ impl Served {
         .await;
     }
 
-    /// Asserts that nobody has left, and that events reach all.
+    /// Asserts that no member has left, and that events reach all.
     async fn assert_unharmed(&mut self) {
         self.cluster.settle().await;
         for socket in &mut self.room {
-            assert_eq!(socket.receive_all().await, Vec::<String>::new(), "nobody left");
+            assert_eq!(socket.receive_all().await, Vec::<String>::new(), "no member left");
         }
         assert_events_flow(&self.cluster, &mut self.room, "presence-room").await;
     }

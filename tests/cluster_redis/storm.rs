@@ -202,10 +202,10 @@ async fn settle(nodes: &[StormNode]) {
 
 async fn assert_agreement(nodes: &[StormNode], tabs: &[Tab]) {
     let rooms = model(tabs);
-    let nobody = BTreeSet::new();
+    let no_room = BTreeSet::new();
     for room in 0..USERS / USERS_PER_CHANNEL {
         let channel = channel_of(room * USERS_PER_CHANNEL);
-        let expected = rooms.get(&channel).unwrap_or(&nobody);
+        let expected = rooms.get(&channel).unwrap_or(&no_room);
         let name = ChannelName::parse(&channel, 200).unwrap();
         for node in nodes {
             let channels = node.inner.channels_by_id("123456").unwrap();

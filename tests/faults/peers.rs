@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::harness::redis::free_port;
-use crate::harness::wire::{CLOSE, GOES_ON, SAY_PING, TEXT, TEXT_BEGINS, Wire, frame, header};
+use crate::harness::wire::{CLIENT_PING, CLOSE, GOES_ON, TEXT, TEXT_BEGINS, Wire, frame, header};
 use crate::harness::{Backend, TestSocket};
 use crate::node::{Node, peak};
 use crate::publisher::{Pace, Publisher};
@@ -78,7 +78,7 @@ pub(crate) async fn row_01_writers_that_trickle() {
         requests.push(Wire::open(nodes[0].address()).await);
     }
     let (message, request) =
-        (frame(TEXT, SAY_PING), "GET /up HTTP/1.1\r\nHost: trickling.example\r\n\r\n");
+        (frame(TEXT, CLIENT_PING), "GET /up HTTP/1.1\r\nHost: trickling.example\r\n\r\n");
     let mut ticks = tokio::time::interval(Duration::from_millis(20));
     let begin = Instant::now();
     for at in 0..message.len().max(request.len()) {
@@ -235,7 +235,7 @@ pub(crate) async fn row_18_to_22_frames_that_no_client_may_send() {
 async fn answered(wire: &mut Wire, code: Option<u16>) {
     let Some(code) = code else {
         assert!(wire.text().await.contains("pusher:error"));
-        wire.send(frame(TEXT, SAY_PING)).await;
+        wire.send(frame(TEXT, CLIENT_PING)).await;
         assert!(wire.text().await.contains("pusher:pong"));
         return;
     };

@@ -86,7 +86,7 @@ pub(crate) async fn row_11_clocks_that_differ_and_jump() {
         .await;
         refusals.push(answer.1);
         assert_eq!(answer_of(&nodes[0]).await.0, 200, "the other clock is right");
-        // Its own publisher is refused meanwhile; that of the other node is heard on both.
+        // Its own publisher is refused meanwhile; that of the other node is received on both.
         let received = stage.subscribers().map(|one| one.visits()[0].arrivals.len()).max();
         until("three seconds of events", async || {
             let now = stage.subscribers().map(|one| one.visits()[0].arrivals.len()).max();

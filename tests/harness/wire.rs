@@ -31,8 +31,8 @@ pub(crate) const GOES_ON: u8 = 0x00;
 pub(crate) const GOES_ON_LAST: u8 = 0x80;
 
 /// `pusher:ping` and its answer.
-pub(crate) const SAY_PING: &str = r#"{"event":"pusher:ping","data":{}}"#;
-pub(crate) const HEAR_PONG: &str = r#"{"event":"pusher:pong","data":"{}"}"#;
+pub(crate) const CLIENT_PING: &str = r#"{"event":"pusher:ping","data":{}}"#;
+pub(crate) const SERVER_PONG: &str = r#"{"event":"pusher:pong","data":"{}"}"#;
 
 /// The header of a masked frame in its shortest form.
 pub(crate) fn header(first: u8, announced: u64) -> Vec<u8> {
@@ -172,7 +172,7 @@ impl Wire {
         assert!(answer.contains("pusher_internal:subscription_succeeded"), "{answer}");
     }
 
-    /// Hears the 101 and `connection_established`; returns the socket id.
+    /// Reads the 101 and `connection_established`; returns the socket id.
     pub(crate) async fn expect_greeting(&mut self) -> String {
         assert_eq!(self.reply().await.status, 101);
         let greeting = self.text().await;

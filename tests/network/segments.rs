@@ -2,7 +2,7 @@
 
 use std::time::{Duration, Instant};
 
-use crate::harness::wire::{HEAR_PONG, SAY_PING, TEXT, Wire, frame, handshake};
+use crate::harness::wire::{CLIENT_PING, SERVER_PONG, TEXT, Wire, frame, handshake};
 use crate::line::Shape;
 use crate::switch::Switch;
 
@@ -45,8 +45,8 @@ pub(crate) async fn a_handshake_with_8_kb_of_cookies_arrives_in_170_segments() {
     wire.expect_greeting().await;
     let packets = server.packets_received() - received_before;
     assert!(packets >= 8 * 1024 / 48, "{packets} packets for 8 KB");
-    wire.send(frame(TEXT, SAY_PING)).await;
-    assert_eq!(wire.text().await, HEAR_PONG);
+    wire.send(frame(TEXT, CLIENT_PING)).await;
+    assert_eq!(wire.text().await, SERVER_PONG);
 }
 
 /// A message of 200 bytes has a header of 8: two and two bytes of length, four of the mask.
@@ -55,18 +55,18 @@ pub(crate) async fn a_frame_may_be_cut_behind_every_byte_of_its_header() {
     let (server, client) = (switch.host(), switch.host_behind(NARROW));
     let program = server.serve(&[]).await;
     let mut wire = client.wire(&program, None).await;
-    let long = SAY_PING.replace("{}", &format!("{{\"{}\":0}}", "x".repeat(170)));
-    for message in [SAY_PING, &long] {
+    let long = CLIENT_PING.replace("{}", &format!("{{\"{}\":0}}", "x".repeat(170)));
+    for message in [CLIENT_PING, &long] {
         let bytes = frame(TEXT, message);
         for cut in 1..=9 {
             let (first, rest) = bytes.split_at(cut);
             wire.send(first).await;
             wire.send(rest).await;
-            assert_eq!(wire.text().await, HEAR_PONG, "cut behind byte {cut}");
+            assert_eq!(wire.text().await, SERVER_PONG, "cut behind byte {cut}");
         }
         for byte in &bytes {
             wire.send([*byte]).await;
         }
-        assert_eq!(wire.text().await, HEAR_PONG, "byte by byte");
+        assert_eq!(wire.text().await, SERVER_PONG, "byte by byte");
     }
 }

@@ -10,7 +10,7 @@ use crate::case::{Answer, Case, End};
 use crate::echo;
 use crate::harness::TestServer;
 use crate::negotiation::inflated;
-use crate::wire::{APP, CLOSE, HEAR_PONG, PING, SAY_PING, TEXT, Wire, frame};
+use crate::wire::{APP, CLIENT_PING, CLOSE, PING, SERVER_PONG, TEXT, Wire, frame};
 
 /// Longer ones are written whole only: each byte is a packet of its own.
 const CHOPPED_BYTES_MAX: usize = 400;
@@ -160,8 +160,8 @@ impl Peer {
 
     async fn bystander_is_served(&self, context: &str) {
         let mut bystander = self.bystander.lock().await;
-        bystander.send(frame(TEXT, SAY_PING)).await;
-        let expected = if let Kind::Server(_) = self.kind { HEAR_PONG } else { SAY_PING };
+        bystander.send(frame(TEXT, CLIENT_PING)).await;
+        let expected = if let Kind::Server(_) = self.kind { SERVER_PONG } else { CLIENT_PING };
         assert_eq!(bystander.text().await, expected, "{context}");
     }
 }

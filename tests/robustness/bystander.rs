@@ -1,4 +1,4 @@
-//! Somebody who did nothing wrong: whatever the others do, their events go on arriving.
+//! A subscriber that did nothing wrong: its events go on arriving, whatever other peers do.
 
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};

@@ -10,7 +10,7 @@ use crate::bystander::{APP, Bystander, backend};
 use crate::harness::TestServer;
 use crate::harness::server::REVERB_APP;
 use crate::wire::{
-    GOES_ON, GOES_ON_LAST, HEAR_PONG, PING, PONG, SAY_PING, TEXT, TEXT_BEGINS, Wire, frame,
+    CLIENT_PING, GOES_ON, GOES_ON_LAST, PING, PONG, SERVER_PONG, TEXT, TEXT_BEGINS, Wire, frame,
 };
 
 /// RSV1, which marks the first frame of a deflated message.
@@ -86,7 +86,7 @@ async fn it_can_be_switched_off() {
     wire.send(handshake(&format!("Sec-WebSocket-Extensions: {OFFER}\r\n"))).await;
     assert!(!wire.head().await.contains("sec-websocket-extensions"));
     wire.text().await;
-    wire.send(frame(TEXT | DEFLATED, deflate(SAY_PING.as_bytes()))).await;
+    wire.send(frame(TEXT | DEFLATED, deflate(CLIENT_PING.as_bytes()))).await;
     assert_eq!(wire.farewell().await.code, Some(1002));
 }
 
@@ -159,11 +159,11 @@ async fn events_that_deflate_does_not_shrink_arrive_one_after_the_other() {
 async fn deflated_messages_of_clients_are_read() {
     let server = TestServer::start().await;
     let mut wire = deflating(&server).await;
-    let ping = deflate(SAY_PING.as_bytes());
+    let ping = deflate(CLIENT_PING.as_bytes());
     let (begin, end) = ping.split_at(ping.len() / 2);
     for frames in [
         frame(TEXT | DEFLATED, &ping),
-        frame(TEXT, SAY_PING),
+        frame(TEXT, CLIENT_PING),
         [frame(TEXT_BEGINS | DEFLATED, begin), frame(GOES_ON_LAST, end)].concat(),
         [
             frame(TEXT_BEGINS | DEFLATED, begin),
@@ -178,7 +178,7 @@ async fn deflated_messages_of_clients_are_read() {
         if first == PONG {
             (first, payload) = wire.frame().await.unwrap();
         }
-        assert_eq!((first, String::from_utf8(payload).unwrap()), (TEXT, HEAR_PONG.to_owned()));
+        assert_eq!((first, String::from_utf8(payload).unwrap()), (TEXT, SERVER_PONG.to_owned()));
     }
 }
 
@@ -190,7 +190,7 @@ async fn malformed_deflate_frames_close_with_their_code() {
     let bomb = deflate(&vec![b' '; 9 << 20]);
     assert!(bomb.len() < 10_000);
     let (begin, end) = bomb.split_at(bomb.len() / 2);
-    let ping = deflate(SAY_PING.as_bytes());
+    let ping = deflate(CLIENT_PING.as_bytes());
     for (name, code, frames) in [
         ("a bomb", 1009, frame(TEXT | DEFLATED, &bomb)),
         (

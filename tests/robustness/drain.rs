@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use crate::bystander::backend;
 use crate::harness::TestServer;
 use crate::harness::server::REVERB_APP;
-use crate::harness::wire::{SAY_PING, TEXT, Wire, frame, handshake};
+use crate::harness::wire::{CLIENT_PING, TEXT, Wire, frame, handshake};
 use crate::http_timeouts::without_reading;
 use crate::shutdown::{draining_within, ends_within, half_a_request, refuses_new_connections};
 
@@ -158,7 +158,7 @@ async fn a_webhook_that_is_not_answered_does_not_prolong_the_drain_beyond_its_ti
     let mut socket = Wire::socket(server.address).await;
     socket.subscribe("occupied").await;
     let (_call, _) = endpoint.accept().await.unwrap();
-    socket.send(frame(TEXT, SAY_PING)).await;
+    socket.send(frame(TEXT, CLIENT_PING)).await;
     drop(socket);
     ends_within(server, 9).await;
 }

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 
 use crate::harness::server::REVERB_APP;
 use crate::harness::{Program, TestServer, TestSocket, within};
-use crate::wire::{APP, PING, SAY_PING, TEXT, Wire, frame, handshake};
+use crate::wire::{APP, CLIENT_PING, PING, TEXT, Wire, frame, handshake};
 
 /// A flooding client does not answer a close frame.
 const SHORT_CLOSE: &str = "[websocket]\nclose_timeout_seconds = 1\n";
@@ -24,7 +24,7 @@ fn kinds() -> [Vec<u8>; 6] {
     let join = json!({ "event": "pusher:subscribe", "data": { "channel": "private-unsigned" } });
     [
         frame(TEXT, "abc"),
-        frame(TEXT, SAY_PING),
+        frame(TEXT, CLIENT_PING),
         frame(PING, "abc"),
         frame(TEXT, whisper.to_string()),
         frame(TEXT, leave.to_string()),

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::bystander::{Bystander, backend};
 use crate::harness::Program;
-use crate::harness::wire::{HEAR_PONG, SAY_PING, TEXT, Wire, frame, handshake};
+use crate::harness::wire::{CLIENT_PING, SERVER_PONG, TEXT, Wire, frame, handshake};
 use crate::harness::{TestServer, eventually};
 
 fn subscribe(channel: &str) -> Vec<u8> {
@@ -52,8 +52,8 @@ async fn one_subscription_too_many_is_refused_and_the_socket_kept() {
     assert!(wire.text().await.contains("received"));
     wire.send(frame(TEXT, r#"{"event":"pusher:unsubscribe","data":{"channel":"c-0"}}"#)).await;
     wire.subscribe("one-more").await;
-    wire.send(frame(TEXT, SAY_PING)).await;
-    assert_eq!(wire.text().await, HEAR_PONG);
+    wire.send(frame(TEXT, CLIENT_PING)).await;
+    assert_eq!(wire.text().await, SERVER_PONG);
     bystander.is_served().await;
 }
 
@@ -103,7 +103,7 @@ async fn one_socket_too_many_is_refused_and_not_counted() {
         let (leaving, mut staying) =
             (Wire::socket(server.address).await, Wire::socket(server.address).await);
         let mut refused = Wire::open(server.address).await;
-        refused.send([handshake().into_bytes(), frame(TEXT, SAY_PING)].concat()).await;
+        refused.send([handshake().into_bytes(), frame(TEXT, CLIENT_PING)].concat()).await;
         assert_eq!(refused.reply().await.status, 101);
         let farewell = refused.farewell().await;
         assert_eq!(
@@ -123,8 +123,8 @@ async fn one_socket_too_many_is_refused_and_not_counted() {
         .await;
         let mut newcomer = Wire::socket(server.address).await;
         for wire in [&mut staying, &mut newcomer] {
-            wire.send(frame(TEXT, SAY_PING)).await;
-            assert_eq!(wire.text().await, HEAR_PONG);
+            wire.send(frame(TEXT, CLIENT_PING)).await;
+            assert_eq!(wire.text().await, SERVER_PONG);
         }
         drop((staying, newcomer));
         eventually("two places", async || {

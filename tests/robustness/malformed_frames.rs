@@ -9,7 +9,7 @@ use rand::{RngExt, SeedableRng};
 use crate::bystander::Bystander;
 use crate::harness::{TestServer, eventually};
 use crate::wire::{
-    BINARY_BEGINS, CLOSE, GOES_ON, GOES_ON_LAST, HEAR_PONG, SAY_PING, TEXT, TEXT_BEGINS, Wire,
+    BINARY_BEGINS, CLIENT_PING, CLOSE, GOES_ON, GOES_ON_LAST, SERVER_PONG, TEXT, TEXT_BEGINS, Wire,
     frame, header,
 };
 
@@ -78,15 +78,15 @@ async fn a_message_that_is_not_finished_in_time_closes_with_1009() {
     }
     // A finished message behind an unfinished one of the past: no time is left over from that.
     let mut finished = Wire::socket(server.address).await;
-    finished.send(joined(&[frame(TEXT_BEGINS, ""), frame(GOES_ON_LAST, SAY_PING)])).await;
-    assert_eq!(finished.text().await, HEAR_PONG);
+    finished.send(joined(&[frame(TEXT_BEGINS, ""), frame(GOES_ON_LAST, CLIENT_PING)])).await;
+    assert_eq!(finished.text().await, SERVER_PONG);
     for mut wire in wires {
         assert_eq!(wire.farewell().await.code, Some(1009));
     }
     let took = begin.elapsed().as_secs_f32();
     assert!((1.0..40.0).contains(&took), "one second was configured, it took {took} s");
-    finished.send(frame(TEXT, SAY_PING)).await;
-    assert_eq!(finished.text().await, HEAR_PONG);
+    finished.send(frame(TEXT, CLIENT_PING)).await;
+    assert_eq!(finished.text().await, SERVER_PONG);
     bystander.is_served().await;
 }
 

@@ -21,7 +21,7 @@ pub(crate) fn subscribe(channel: &str) -> String {
     json!({ "event": "pusher:subscribe", "data": { "channel": channel } }).to_string()
 }
 
-/// Hears until an event of this name; what comes before is dropped.
+/// Reads until an event of this name; what comes before is dropped.
 async fn receive_event(socket: &mut TestSocket, event: &str) -> Value {
     loop {
         let received = socket.receive_json().await;

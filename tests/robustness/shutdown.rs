@@ -8,7 +8,7 @@ use tokio::task::JoinSet;
 use crate::bystander::{APP, backend};
 use crate::harness::server::REVERB_APP;
 use crate::harness::{TestServer, TestSocket, eventually};
-use crate::wire::{PING, SAY_PING, TEXT, Wire, frame, handshake};
+use crate::wire::{CLIENT_PING, PING, TEXT, Wire, frame, handshake};
 
 const UP: &str = "GET /up HTTP/1.1\r\nHost: x\r\n\r\n";
 const READY: &str = "GET /ready HTTP/1.1\r\nHost: x\r\n\r\n";
@@ -53,7 +53,7 @@ pub(crate) async fn refuses_new_connections(server: &TestServer) {
     })
     .await;
     let mut wire = Wire::open(server.address).await;
-    wire.send([handshake().into_bytes(), frame(TEXT, SAY_PING)].concat()).await;
+    wire.send([handshake().into_bytes(), frame(TEXT, CLIENT_PING)].concat()).await;
     assert_eq!(wire.reply().await.status, 101);
     let farewell = wire.farewell().await;
     assert_eq!(farewell.texts, [AWAY]);
@@ -100,7 +100,7 @@ async fn every_socket_is_closed_with_4200() {
 async fn a_socket_that_sends_during_its_close_is_closed_too() {
     let mut server = draining_within(20).await;
     let mut socket = Wire::socket(server.address).await;
-    socket.send(frame(TEXT, SAY_PING).repeat(100)).await;
+    socket.send(frame(TEXT, CLIENT_PING).repeat(100)).await;
     server.stop();
     for _ in 0..100 {
         let _ = socket.try_send(frame(PING, "still here").repeat(10)).await;
@@ -150,7 +150,7 @@ async fn a_request_that_meets_the_stop_is_answered() {
         assert!(reply.head.contains("connection: close\r\n"), "{}", reply.head);
         wire.ends().await;
     }
-    client.send([handshake().into_bytes(), frame(TEXT, SAY_PING)].concat()).await;
+    client.send([handshake().into_bytes(), frame(TEXT, CLIENT_PING)].concat()).await;
     assert_eq!(client.reply().await.status, 101);
     assert_eq!(client.farewell().await.code, Some(4100));
     drop((client, socket));

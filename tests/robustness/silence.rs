@@ -6,10 +6,10 @@ use std::time::{Duration, Instant};
 use crate::bystander::Bystander;
 use crate::harness::server::REVERB_APP;
 use crate::harness::{TestServer, eventually};
-use crate::wire::{CLOSE, HEAR_PONG, PING, PONG, SAY_PING, TEXT, Wire, frame};
+use crate::wire::{CLIENT_PING, CLOSE, PING, PONG, SERVER_PONG, TEXT, Wire, frame};
 
-const HEAR_PING: &str = r#"{"event":"pusher:ping","data":"{}"}"#;
-const SAY_PONG: &str = r#"{"event":"pusher:pong","data":{}}"#;
+const SERVER_PING: &str = r#"{"event":"pusher:ping","data":"{}"}"#;
+const CLIENT_PONG: &str = r#"{"event":"pusher:pong","data":{}}"#;
 
 #[tokio::test]
 async fn a_peer_that_is_not_there_is_pinged_then_closed_with_4201() {
@@ -17,7 +17,7 @@ async fn a_peer_that_is_not_there_is_pinged_then_closed_with_4201() {
     let mut silent = Wire::socket(server.address).await;
     silent.subscribe_as("presence-room", "silent").await;
     let begin = Instant::now();
-    assert_eq!(silent.text().await, HEAR_PING);
+    assert_eq!(silent.text().await, SERVER_PING);
     let farewell = silent.farewell().await;
     assert_eq!(farewell.code, Some(4201));
     assert!(farewell.texts[0].contains("4201"), "{farewell:?}");
@@ -41,8 +41,8 @@ async fn every_silence_ends_with_a_ping_whatever_time_a_pong_may_take() {
         let mut socket = Wire::socket(server.address).await;
         let begin = Instant::now();
         for _ in 0..4 {
-            assert_eq!(socket.text().await, HEAR_PING);
-            socket.send(frame(TEXT, SAY_PONG)).await;
+            assert_eq!(socket.text().await, SERVER_PING);
+            socket.send(frame(TEXT, CLIENT_PONG)).await;
         }
         let took = begin.elapsed();
         assert!(Duration::from_millis(3900) < took && took < Duration::from_secs(40), "{took:?}");
@@ -59,8 +59,8 @@ async fn a_client_that_pings_with_control_frames_is_pinged_with_them() {
         assert_eq!(socket.frame().await, Some((PING, Vec::new())));
     }
     socket.send(frame(PONG, "")).await;
-    socket.send(frame(TEXT, SAY_PING)).await;
-    assert_eq!(socket.text().await, HEAR_PONG);
+    socket.send(frame(TEXT, CLIENT_PING)).await;
+    assert_eq!(socket.text().await, SERVER_PONG);
     socket.send(frame(CLOSE, "")).await;
     assert_eq!(socket.farewell().await.code, None);
 }
@@ -70,7 +70,7 @@ async fn a_client_that_pings_with_control_frames_is_pinged_with_them() {
 async fn each_message_has_a_time_out_of_its_own() {
     let toml = format!("{REVERB_APP}[websocket]\nmessage_timeout_seconds = 1\n");
     let server = TestServer::with(&toml).await;
-    for ask in [frame(TEXT, SAY_PING), frame(PING, "busy")] {
+    for ask in [frame(TEXT, CLIENT_PING), frame(PING, "busy")] {
         let mut busy = Wire::socket(server.address).await;
         let (head, rest) = ask.split_at(9);
         busy.send(head).await;

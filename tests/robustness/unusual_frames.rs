@@ -4,7 +4,7 @@
 use crate::bystander::Bystander;
 use crate::harness::TestServer;
 use crate::wire::{
-    BINARY, BINARY_BEGINS, GOES_ON, GOES_ON_LAST, HEAR_PONG, PING, PONG, SAY_PING, TEXT,
+    BINARY, BINARY_BEGINS, CLIENT_PING, GOES_ON, GOES_ON_LAST, PING, PONG, SERVER_PONG, TEXT,
     TEXT_BEGINS, Wire, frame, handshake,
 };
 
@@ -16,21 +16,21 @@ fn joined(frames: &[Vec<u8>]) -> Vec<u8> {
 async fn an_unusual_but_right_stream_is_understood() {
     let server = TestServer::start().await;
     let mut bystander = Bystander::at(server.address).await;
-    let (one, two) = SAY_PING.split_at(10);
+    let (one, two) = CLIENT_PING.split_at(10);
     let begins = || frame(TEXT_BEGINS, one);
     let cases: [(&str, Vec<u8>); 4] = [
         (
             "1024 fragments",
             joined(&[begins(), frame(GOES_ON, "").repeat(1022), frame(GOES_ON_LAST, two)]),
         ),
-        ("binary", frame(BINARY, SAY_PING)),
+        ("binary", frame(BINARY, CLIENT_PING)),
         ("binary fragments", joined(&[frame(BINARY_BEGINS, one), frame(GOES_ON_LAST, two)])),
-        ("white space up to the limit", frame(TEXT, format!("{SAY_PING:10000}"))),
+        ("white space up to the limit", frame(TEXT, format!("{CLIENT_PING:10000}"))),
     ];
     for (name, bytes) in cases {
         let mut wire = Wire::socket(server.address).await;
         wire.send(&bytes).await;
-        assert_eq!(wire.text().await, HEAR_PONG, "{name}");
+        assert_eq!(wire.text().await, SERVER_PONG, "{name}");
     }
     bystander.is_served().await;
 }
@@ -41,14 +41,14 @@ async fn frames_in_the_packet_of_the_handshake_are_not_lost() {
     let mut bystander = Bystander::at(server.address).await;
     let mut wire = Wire::open(server.address).await;
     let subscribe = r#"{"event":"pusher:subscribe","data":{"channel":"early"}}"#;
-    let (half, rest) = (frame(TEXT, SAY_PING), frame(TEXT, SAY_PING).split_off(7));
+    let (half, rest) = (frame(TEXT, CLIENT_PING), frame(TEXT, CLIENT_PING).split_off(7));
     let frames = joined(&[frame(TEXT, subscribe), frame(PING, "early"), half[..7].to_vec()]);
     wire.send([handshake().into_bytes(), frames].concat()).await;
     wire.expect_greeting().await;
     assert!(wire.text().await.contains("subscription_succeeded"));
     assert_eq!(wire.frame().await, Some((PONG, b"early".to_vec())));
     wire.send(rest).await;
-    assert_eq!(wire.text().await, HEAR_PONG);
+    assert_eq!(wire.text().await, SERVER_PONG);
     // Also where they are all there is.
     let mut wire = Wire::open(server.address).await;
     wire.send([handshake().as_bytes(), b"\x81\x02hi"].concat()).await;
@@ -101,6 +101,6 @@ async fn what_goes_on_below_a_known_message_is_not_looked_at_however_deep() {
     for depth in [100, 100_000] {
         let deep = format!("{}{}", "[".repeat(depth), "]".repeat(depth));
         wire.send(frame(TEXT, format!(r#"{{"event":"pusher:ping","data":{deep}}}"#))).await;
-        assert_eq!(wire.text().await, HEAR_PONG);
+        assert_eq!(wire.text().await, SERVER_PONG);
     }
 }

@@ -139,7 +139,7 @@ async fn a_socket_at_another_path_is_logged_with_the_keys_that_decide_it() {
     assert!(program.lines_logged() < 8, "the others are summed up");
 }
 
-/// What Nginx makes of a handshake unless it is told to pass it on.
+/// What Nginx makes of a handshake unless it is configured to pass it on.
 const STRIPPED: &str = "GET /app/reverb-key?protocol=7&client=js&version=8.6.0&flash=false HTTP/1.0\r\n\
     Host: x\r\nConnection: close\r\nSec-WebSocket-Version: 13\r\n\
     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n";

@@ -80,7 +80,7 @@ describe('channels in the browser', () => {
 
   const PREFIXES = { public: '', private: 'private-', presence: 'presence-', encrypted: 'private-encrypted-' };
   for (const [kind, prefix] of Object.entries(PREFIXES)) {
-    test(`${prefix}cache-: a miss when empty, the last event for whoever comes later`, async (t) => {
+    test(`${prefix}cache-: a miss when empty, the last event for later subscribers`, async (t) => {
       const tabs = [];
       for (const user of ['1', '2']) {
         const tab = await shared.tab(t, { user });

@@ -17,7 +17,7 @@ const FLOOD = 1000;
 export const ROOMY = { outbox_bytes: 2 * FLOOD * FLOOD_BYTES };
 
 // Milliseconds in which this process itself could run. Publishers and listeners are in it: what a machine that is busy with
-// something else takes away from it is nobody's silence.
+// something else takes away from it counts as no silence of a server.
 const TICK = 10;
 let awake = 0;
 let last = performance.now();

@@ -34,7 +34,7 @@ describe('authorization by token, without a back end', () => {
   });
   after(() => shared.server?.dispose());
 
-  test('Echo joins what the claims permit, and hears of the rest', async (t) => {
+  test('Echo joins what the claims permit, and gets an error for the others', async (t) => {
     const echo = await connectEcho(t, shared, token({ sub: 'u7', org: 7 }));
     const [got, refused] = [new Inbox(), new Inbox('error()')];
     (await subscribed(echo.private('orders.7'))).listen('.e', got.put);

@@ -92,8 +92,8 @@ describe('signing in', () => {
     assert.deepEqual(states.items, ['disconnected']);
   });
 
-  const NOBODY = { 'no id': { user_info: {} }, 'an empty id': { id: '' }, 'an object for an id': { id: {} }, 'no JSON': 'no json' };
-  for (const [what, userData] of Object.entries(NOBODY)) {
+  const WITHOUT_USER = { 'no id': { user_info: {} }, 'an empty id': { id: '' }, 'an object for an id': { id: {} }, 'no JSON': 'no json' };
+  for (const [what, userData] of Object.entries(WITHOUT_USER)) {
     test(`with ${what} in signed user_data closes with 4009`, async (t) => {
       const closed = closes(t);
       const pusher = await connectPusher(t, shared, '1');
@@ -162,7 +162,7 @@ describe('events to a user', () => {
     ]);
   });
 
-  for (const [who, signs] of [['a signed-in user', true], ['somebody who is not signed in', false]]) {
+  for (const [who, signs] of [['a signed-in user', true], ['a socket that is not signed in', false]]) {
     test(`${who} is refused the channel of another user, and nothing leaks`, async (t) => {
       const spy = await connectPusher(t, shared, 'spy');
       if (signs) await signedIn(spy);
