@@ -106,7 +106,7 @@ async fn beyond_the_longest_wait_a_socket_is_closed_with_4100() {
 
 #[tokio::test]
 async fn a_drain_does_not_wait_for_those_that_wait() {
-    let mut server = start("max_handshakes_per_second = 1\nmax_handshake_wait_seconds = 600").await;
+    let mut server = start("max_handshakes_per_second = 1\nmax_handshake_wait_seconds = 60").await;
     let herd = herd(&server, 30).await;
     eventually("a queue", async || server.metric("resound_handshakes_waiting") > 20.0).await;
     let stopping = Instant::now();

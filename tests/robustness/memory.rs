@@ -42,6 +42,7 @@ impl Bounded {
             ("RESOUND_METRICS_LISTEN", metrics.to_string()),
             ("RESOUND_SERVER_WORKERS", "1".to_owned()),
             ("RESOUND_WEBSOCKET_CLOSE_TIMEOUT_SECONDS", "600".to_owned()),
+            ("RESOUND_WEBSOCKET_WRITE_TIMEOUT_SECONDS", "600".to_owned()),
             // More than there is memory: it alone would let the process grow until the kernel ends it.
             ("RESOUND_WEBSOCKET_OUTBOX_BYTES", (256 << 20).to_string()),
             ("RESOUND_CACHE_BYTES", (256 << 20).to_string()),

@@ -87,7 +87,7 @@ describe('signed-in users over three nodes', () => {
 });
 
 // Redis may stand still for so long before it counts as away.
-const PATIENT = { timeout_ms: 4000 };
+const PATIENT = { timeout_ms: 4000, local_delivery_after_ms: 250 };
 const STILL = 300;
 
 describe('while Redis stands still for a moment', () => {

@@ -106,7 +106,7 @@ export async function openTab(t, browser, { url, page = 'overview', token = TOKE
   await slowDown(tab.page);
   t.after(async () => {
     // A request of the page may be with a handler of the test, which the close would interrupt.
-    await tab.page.unrouteAll({ behavior: 'ignoreErrors' });
+    if (!tab.page.isClosed()) await tab.page.unrouteAll({ behavior: 'ignoreErrors' });
     await context.close();
     const isTolerated = (error) => tolerated.some((one) => (one instanceof RegExp ? one.test(error) : error.includes(one)));
     assert.deepEqual(tab.errors.filter((error) => !isTolerated(error)), [], 'the browser reported errors');

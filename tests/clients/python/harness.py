@@ -19,7 +19,7 @@ HOST = "127.0.0.1"
 APP_ID, KEY, SECRET = "123456", "reverb-key", "reverb-secret"
 DEADLINE = 60
 # Below the range the kernel hands to outgoing connections.
-PORTS = range(20_000, 30_000)
+PORTS = range(30_000, 32_000)
 HERE = os.path.dirname(os.path.abspath(__file__))
 CONFIG = """
 [server]
