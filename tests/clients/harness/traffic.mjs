@@ -110,6 +110,12 @@ class Ear {
     return flow.answered - numbers.length;
   }
 
+  /** The numbers that were answered and did not arrive. */
+  missing(flow) {
+    const arrived = new Set(this.numbers(flow.name));
+    return Array.from({ length: flow.answered }, (_, number) => number).filter((number) => !arrived.has(number));
+  }
+
   /** The longest time between two events of `name`. */
   silence(name) {
     const times = this.times.filter((one) => one.name === name).map(({ at }) => at);
