@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use super::channel::Channel;
+use super::sign_ins::WaitingAnswers;
 use super::{CachedEvent, Hub};
 use crate::protocol::{Broadcast, ChannelName, Frame, SocketId, User, server_message};
 
@@ -98,9 +99,23 @@ impl Hub {
         self.answer_all(socket, answers)
     }
 
-    /// The answers to the sign-in of a socket that the cluster has in the user's channel now.
-    pub fn sign_in_answers(&self, socket: SocketId) -> [Option<Frame>; 2] {
-        self.sign_ins.lock().answers(socket)
+    /// Answers a second sign-in of a socket: behind the answers to the first one, and with its text where they still wait.
+    /// Returns the bytes that were queued.
+    pub fn confirm_sign_in(&self, socket: SocketId, answer: Frame) -> usize {
+        // Until it is queued, so that it does not overtake answers that are being sent.
+        let mut sign_ins = self.sign_ins.lock();
+        if sign_ins.repeat(socket) { 0 } else { self.answer(socket, answer) }
+    }
+
+    /// Adds a socket to the channel of the user that it signed in as, with the answers that waited for that first.
+    pub fn add_signed_in(&self, socket: SocketId, name: &ChannelName) {
+        let mut sign_ins = self.sign_ins.lock();
+        let WaitingAnswers { first, repeats } = sign_ins.take_answers(socket);
+        let again = first[0].clone();
+        self.add_subscriber(socket, name, first);
+        for frame in again.iter().cycle().take(repeats) {
+            self.answer(socket, frame.clone());
+        }
     }
 
     /// Forgets the sign-in of a socket that is closed.

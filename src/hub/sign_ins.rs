@@ -14,7 +14,16 @@ pub(super) struct SignIns {
     sockets: HashMap<Arc<str>, HashSet<SocketId>>,
     watchers: HashMap<Arc<str>, HashSet<SocketId>>,
     /// Of sockets that the cluster does not have in their user's channel yet.
-    answers: HashMap<SocketId, [Option<Frame>; 2]>,
+    answers: HashMap<SocketId, WaitingAnswers>,
+}
+
+/// What a socket is sent when the cluster has it in its user's channel.
+#[derive(Default)]
+pub(super) struct WaitingAnswers {
+    /// That it is signed in, and that its watchlist was too long.
+    pub(super) first: [Option<Frame>; 2],
+    /// Further sign-ins as the same user. They are counted and not kept: a client may send thousands.
+    pub(super) repeats: usize,
 }
 
 /// What follows from a sign-in.
@@ -48,11 +57,16 @@ impl SignIns {
 
     /// Keeps the answers to a sign-in until the socket is in its user's channel.
     pub(super) fn answer_later(&mut self, socket: SocketId, answers: [Option<Frame>; 2]) {
-        self.answers.insert(socket, answers);
+        self.answers.insert(socket, WaitingAnswers { first: answers, repeats: 0 });
+    }
+
+    /// Counts a second sign-in. Returns false if the first one is answered, so that this one is answered at once.
+    pub(super) fn repeat(&mut self, socket: SocketId) -> bool {
+        self.answers.get_mut(&socket).map(|answers| answers.repeats += 1).is_some()
     }
 
     /// Takes the answers that were kept.
-    pub(super) fn answers(&mut self, socket: SocketId) -> [Option<Frame>; 2] {
+    pub(super) fn take_answers(&mut self, socket: SocketId) -> WaitingAnswers {
         self.answers.remove(&socket).unwrap_or_default()
     }
 
@@ -105,7 +119,7 @@ fn remove(sets: &mut Sets, user_id: &str, socket: SocketId) -> bool {
 mod tests {
     use super::{SignIns, SignedIn};
     use crate::app::tests::limits;
-    use crate::protocol::{SocketId, User};
+    use crate::protocol::{Frame, SocketId, User};
 
     fn user(id: &str, watchlist: &[&str]) -> User {
         let text = serde_json::json!({ "id": id, "watchlist": watchlist }).to_string();
@@ -126,5 +140,16 @@ mod tests {
         assert_eq!(all.sign_out(bob_again, &bob_user), [ada]);
         assert_eq!(all.sign_out(ada, &ada_user), []);
         assert!(all.sockets.is_empty() && all.watchers.is_empty(), "nothing is left behind");
+    }
+
+    #[test]
+    fn a_sign_in_that_is_repeated_waits_for_the_answer_to_the_first() {
+        let (mut all, socket) = (SignIns::default(), SocketId::parse("1.1").unwrap());
+        all.answer_later(socket, [Some(Frame::text(b"{}")), None]);
+        assert!(all.repeat(socket) && all.repeat(socket));
+        let waiting = all.take_answers(socket);
+        assert_eq!((waiting.first[0].is_some(), waiting.repeats), (true, 2));
+        assert!(!all.repeat(socket), "answered");
+        assert_eq!(all.take_answers(socket).repeats, 0);
     }
 }

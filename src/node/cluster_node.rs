@@ -148,6 +148,10 @@ impl SocketChanges for ClusterNode {
         queued
     }
 
+    fn confirm_sign_in(&self, socket: SocketId, answer: Frame) -> usize {
+        self.hub.confirm_sign_in(socket, answer)
+    }
+
     fn sign_out(&self, socket: SocketId, user: &User, now: Instant) {
         // The core first: a watchlist that it still sends would make the socket a watcher again.
         self.home().act(|core| core.sign_out(self.app, socket, user, now));

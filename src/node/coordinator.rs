@@ -54,6 +54,9 @@ pub(super) trait SocketChanges: Send + Sync {
     /// reach it. Returns the bytes of those that were queued.
     fn sign_in(&self, socket: SocketId, user: &User, answers: [Option<Frame>; 2]) -> usize;
 
+    /// Answers a second sign-in of a socket: not before the first one is answered. Returns the bytes that were queued.
+    fn confirm_sign_in(&self, socket: SocketId, answer: Frame) -> usize;
+
     /// Signs a socket out that is closed.
     fn sign_out(&self, socket: SocketId, user: &User, now: Instant);
 }

@@ -175,6 +175,10 @@ impl SocketChanges for FedNode {
         self.app.inner.sign_in(socket, user, answers)
     }
 
+    fn confirm_sign_in(&self, socket: SocketId, answer: Frame) -> usize {
+        self.app.inner.confirm_sign_in(socket, answer)
+    }
+
     fn sign_out(&self, socket: SocketId, user: &User, now: Instant) {
         self.app.inner.sign_out(socket, user, now);
     }

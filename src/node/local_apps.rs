@@ -98,7 +98,7 @@ impl LocalApps {
             ChannelEffect::AddSubscriber(socket, reply) => {
                 // A user's own channel is joined by signing in, without a subscription.
                 if name.user_id().is_some() {
-                    return hub.add_subscriber(socket, name, hub.sign_in_answers(socket));
+                    return hub.add_signed_in(socket, name);
                 }
                 hub.add_subscriber(socket, name, first_frames(hub, name, reply));
                 app.activity.joined(socket, name, None);

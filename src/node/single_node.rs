@@ -56,6 +56,10 @@ impl SocketChanges for SingleNode {
         self.hub.sign_in(socket, user, answers)
     }
 
+    fn confirm_sign_in(&self, socket: SocketId, answer: Frame) -> usize {
+        self.hub.answer(socket, answer)
+    }
+
     fn sign_out(&self, socket: SocketId, user: &User, _now: Instant) {
         self.hub.sign_out(socket, user);
     }

@@ -201,6 +201,9 @@ impl Socket {
                 let cut = cut.map(|error| self.rejected(&error));
                 return self.channels().coordinator().sign_in(id, &user, [Some(answer), cut]);
             }
+            Action::ConfirmSignIn(answer) => {
+                return self.channels().coordinator().confirm_sign_in(id, answer);
+            }
             Action::Close(code) => self.hub().end(id, code),
         }
         0

@@ -291,7 +291,7 @@ impl Session {
         };
         let answer = server_message::signin_success(user_data);
         match &self.user {
-            Some(before) if before.id == user.id => return vec![Action::Send(answer)],
+            Some(before) if before.id == user.id => return vec![Action::ConfirmSignIn(answer)],
             Some(_) => {
                 return vec![reject(4009, "The connection is signed in as another user already")];
             }

@@ -218,7 +218,7 @@ impl SessionRules {
             return lines("refuse sign-in 4009");
         }
         match self.user {
-            Some(before) if before == user => lines("send pusher:signin_success"),
+            Some(before) if before == user => lines("confirm sign-in"),
             Some(_) => lines("reject 4009"),
             None => {
                 (self.user, self.is_authorized) = (Some(user), true);

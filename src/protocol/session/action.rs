@@ -56,6 +56,8 @@ pub enum Action {
         /// That the watchlist was too long, if it was.
         cut: Option<ErrorEvent>,
     },
+    /// Answer a second sign-in as the same user; nothing else changes.
+    ConfirmSignIn(Frame),
     /// Answer a refused sign-in with its cause, then close.
     RefuseSignIn(ErrorEvent),
     /// Send the reason, then close.

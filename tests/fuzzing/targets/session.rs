@@ -32,6 +32,7 @@ pub(crate) const TARGET: Target = Target {
     outcomes: &[
         "subscribe",
         "confirm",
+        "confirm sign-in",
         "unsubscribe",
         "refuse",
         "sign in",
@@ -357,6 +358,10 @@ fn line(action: &Action) -> String {
         Action::SignIn { user, .. } => {
             format!("sign in {} watching {}", user.id, user.watchlist.len())
         }
+        Action::ConfirmSignIn(answer) => {
+            assert_eq!(event(answer), "pusher:signin_success");
+            "confirm sign-in".to_owned()
+        }
         Action::RefuseSignIn(error) => format!("refuse sign-in {}", error.code),
         Action::Close(code) => format!("close {code:?}"),
     };
@@ -364,6 +369,7 @@ fn line(action: &Action) -> String {
     let is_whole = matches!(word, "send" | "reject" | "close");
     match line.as_str() {
         "refuse sign-in 4009" => reached("refuse sign-in"),
+        "confirm sign-in" => reached("confirm sign-in"),
         line if line.starts_with("sign in") => reached("sign in"),
         line => reached(if is_whole { line } else { word }),
     }
