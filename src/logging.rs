@@ -24,7 +24,7 @@ mod log_losses;
 mod terminal_text;
 
 pub use log_losses::LogLosses;
-pub use terminal_text::{terminal_line, terminal_text};
+pub use terminal_text::{terminal_data, terminal_line, terminal_text};
 
 use line::LineStyle;
 use line_layer::{LineLayer, LineSink, Lines};

@@ -10,13 +10,14 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 use resound::config::{Config, Terminal};
+use resound::logging::terminal_line;
 use resound_load::bench::{self, BenchOptions, Colours, Outcome, ProgressLine};
 use resound_load::{Credentials, Target};
 
 use super::destination::{choose, credentials, listening};
 use super::env_file::EnvFileFlags;
 use super::failure::Failure;
-use super::stdout::print;
+use super::stdout::{print_data, print_styled};
 use super::tls_trust::TrustFlags;
 
 #[derive(Debug, Args)]
@@ -88,7 +89,7 @@ impl Bench {
 
     fn show(&self, outcome: &Outcome, terminal: Terminal) -> anyhow::Result<()> {
         match self.json.as_deref() {
-            Some(path) if path.as_os_str() == "-" => return print(&bench::json(outcome)),
+            Some(path) if path.as_os_str() == "-" => return print_data(&bench::json(outcome)),
             Some(path) => {
                 let written = fs::write(path, bench::json(outcome));
                 written.with_context(|| format!("cannot write {}", path.display()))?;
@@ -96,6 +97,6 @@ impl Bench {
             None => {}
         }
         let colours = if terminal.colours(&io::stdout()) { Colours::Ansi } else { Colours::None };
-        print(&bench::report(outcome, colours))
+        print_styled(&bench::report(outcome, colours, terminal_line)).map(drop)
     }
 }

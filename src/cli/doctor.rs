@@ -22,7 +22,7 @@ use tokio::time::{Instant, timeout};
 
 use super::failure::Failure;
 use super::internal_server::{InternalClient, InternalServer};
-use super::stdout::print;
+use super::stdout::{print_data, print_styled};
 
 /// For what the running server adds to a bundle, behind the time of the checks.
 const SERVER_TIMEOUT: Duration = Duration::from_secs(2);
@@ -92,7 +92,7 @@ impl Doctor {
         });
         // A file system that does not answer must not hold the report back.
         runtime.shutdown_background();
-        print(&self.report(&diagnosis))?;
+        self.print(&diagnosis)?;
         if let Some((file, text)) = bundle {
             write_new(file, &text)?;
         }
@@ -121,15 +121,17 @@ impl Doctor {
         }
     }
 
-    fn report(&self, diagnosis: &Diagnosis) -> String {
+    /// The texts of a redacted diagnosis command no terminal.
+    fn print(&self, diagnosis: &Diagnosis) -> anyhow::Result<()> {
         if self.json {
             let hints = if self.fix_hints { WithHints::Yes } else { WithHints::No };
-            return json_report(diagnosis, hints);
+            return print_data(&json_report(diagnosis, hints));
         }
         let colours = Terminal::of_this_process().colours(&io::stdout());
         let paint = if colours { Paint::Colours } else { Paint::Plain };
         let report = text_report(diagnosis, paint);
-        if self.fix_hints { fix_hints(diagnosis) + &report } else { report }
+        let report = if self.fix_hints { fix_hints(diagnosis) + &report } else { report };
+        print_styled(&report).map(drop)
     }
 }
 

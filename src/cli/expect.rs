@@ -13,7 +13,7 @@ use super::destination::choose;
 use super::expected_event::{ExpectedEvent, wire_names};
 use super::failure::Failure;
 use super::internal_server::{InternalClient, InternalServer};
-use super::stdout::print;
+use super::stdout::print_data;
 use resound::config::Config;
 
 /// Between two looks at the record.
@@ -76,7 +76,7 @@ impl Expect {
                 (0, _) => return Err(self.unwanted(&found)),
                 (count, found_count) if found_count >= count => {
                     let rows = found.iter().map(|row| format!("{row}\n"));
-                    return Ok(print(&rows.collect::<String>())?);
+                    return Ok(print_data(&rows.collect::<String>())?);
                 }
                 _ if is_over => return Err(self.missing(&found, &all)),
                 _ => {}

@@ -12,7 +12,7 @@ use serde_json::Value;
 
 use super::failure::Failure;
 use super::internal_server::{InternalClient, InternalServer};
-use super::stdout::{print, print_foreign};
+use super::stdout::{print, print_data};
 use resound::explanation::ago;
 
 /// Explain why events arrive on a channel of a running server, or why not.
@@ -38,9 +38,9 @@ impl Explain {
         let runtime = runtime.context("cannot start the runtime of a command")?;
         let explained = runtime.block_on(self.ask())?;
         if self.json {
-            print(&format!("{explained}\n"))?;
+            print_data(&format!("{explained}\n"))?;
         } else {
-            print_foreign(&text(&explained))?;
+            print(&text(&explained))?;
         }
         Ok(())
     }

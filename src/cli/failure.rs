@@ -2,14 +2,13 @@
 //!
 //! Owns the exit codes. The texts are those of the errors, with the advice of `advice`.
 
-use std::io::{self, Write};
 use std::process::ExitCode;
 
 use resound::config::ConfigError;
-use resound::logging::terminal_text;
 use resound_load::LoadError;
 
 use super::advice;
+use super::stdout::print_beside;
 
 /// All codes with which a command ends, and what each means.
 pub(super) const EXIT_CODES: [(u8, &str); 3] = [
@@ -51,7 +50,7 @@ impl Failure {
     pub(super) fn report(&self) -> ExitCode {
         if let Some(message) = self.message() {
             // If stderr is gone, the exit code remains.
-            let _ = writeln!(io::stderr(), "error: {}", terminal_text(&message));
+            let _ = print_beside(&format!("error: {message}"));
         }
         self.exit_code()
     }

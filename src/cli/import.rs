@@ -15,7 +15,7 @@ use resound::laravel_import::{
 };
 
 use super::failure::Failure;
-use super::stdout::print;
+use super::stdout::{print, print_beside, print_data};
 
 /// For the user of the server alone, where secrets stand in the file.
 const PRIVATE: u32 = 0o600;
@@ -54,7 +54,7 @@ impl Import {
         let import = import(&files, form).map_err(|error| Failure::Refused(error.to_string()))?;
         self.show(&import)?;
         if let Some(note) = self.cached() {
-            let _ = writeln!(std::io::stderr(), "warning: {note}");
+            let _ = print_beside(&format!("warning: {note}"));
         }
         Ok(())
     }
@@ -71,16 +71,15 @@ impl Import {
 
     fn show(&self, import: &LaravelImport) -> Result<(), Failure> {
         match &self.output {
-            None => print(&import.text)?,
+            None => print_data(&import.text)?,
             Some(output) => {
                 self.write(output, import)?;
                 print(&self.next(output, import))?;
             }
         }
         // They stand in the file too, but a file that is piped on is not looked at.
-        let mut stderr = std::io::stderr();
         for unread in &import.unread {
-            let _ = writeln!(stderr, "warning: {unread}");
+            let _ = print_beside(&format!("warning: {unread}"));
         }
         Ok(())
     }

@@ -130,7 +130,7 @@ impl Colours {
             "webhook" => "35",
             _ => "90",
         };
-        self.of(code, &format!("{kind:<12}"))
+        self.of(code, &format!("{:<12}", terminal_line(kind)))
     }
 
     fn of(self, code: &str, text: &str) -> String {

@@ -20,7 +20,7 @@ use super::pid_file::PidFile;
 use super::reloading::{Reloading, Watch};
 use super::running;
 use super::signals::Signals;
-use super::stdout::print_foreign;
+use super::stdout::print;
 use resound::config::{
     Config, ConfigInputs, EXAMPLE_SECRET, EnvFileReport, Flag, ListenAddress, LogFormat,
     SupervisionVariables, Terminal,
@@ -225,5 +225,5 @@ fn greet(
     let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap_or_default();
     let now_unix_seconds = now.as_secs();
     let launch = Launch { addresses, address, console, program: &program, now_unix_seconds };
-    print_foreign(&banner(config, &launch))
+    print(&banner(config, &launch))
 }

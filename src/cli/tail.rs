@@ -2,7 +2,7 @@
 //!
 //! Owns the flags, and what is done when the server ends the stream. The text of a line is that of `row_text`.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -13,7 +13,9 @@ use serde_json::Value;
 use super::failure::Failure;
 use super::internal_server::{InternalClient, InternalServer};
 use super::row_text::{Colours, row_text};
+use super::stdout::{print_beside, print_styled};
 use resound::config::Terminal;
+use resound::logging::terminal_data;
 
 /// Between two attempts to connect again: a server restarts within a second or some.
 const RETRY_EVERY: Duration = Duration::from_millis(500);
@@ -130,7 +132,7 @@ impl Tail {
             let Some(end) = memchr::memrchr(b'\n', &rest) else { continue };
             let text = self.text(&rest[..=end]);
             rest.drain(..=end);
-            if !write(&text)? {
+            if !print_styled(&text)? {
                 return Ok(End::Reader);
             }
         }
@@ -146,7 +148,7 @@ impl Tail {
             let is_for_programs = matches!(row["kind"].as_str(), Some("open" | "keep_alive"));
             match (is_for_programs, self.json) {
                 (true, _) => {}
-                (false, true) => text.extend([line, "\n"]),
+                (false, true) => text.extend([&terminal_data(line), "\n"]),
                 (false, false) => text.extend([row_text(&row, colours).as_str(), "\n"]),
             }
         }
@@ -156,18 +158,8 @@ impl Tail {
     /// A line about the stream itself, which programs that read stdout do not get.
     fn note(&self, text: &str) -> anyhow::Result<()> {
         if !self.json || io::stderr().is_terminal() {
-            writeln!(io::stderr(), "-- {text}").context("cannot write to stderr")?;
+            print_beside(&format!("-- {text}"))?;
         }
         Ok(())
-    }
-}
-
-/// False if the reader of stdout has gone.
-fn write(text: &str) -> anyhow::Result<bool> {
-    let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
-        Ok(()) => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(false),
-        Err(error) => Err(error.into()),
     }
 }

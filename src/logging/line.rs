@@ -10,7 +10,7 @@ use tracing::{Event, Level, Metadata};
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::{FormatTime, SystemTime};
 
-use super::terminal_text::is_unsafe;
+use super::terminal_text::{is_unsafe, json_escape};
 
 /// Bytes of a message or of a value, as they are written. The longest texts of our own are remedies of
 /// Redis errors.
@@ -174,7 +174,7 @@ impl fmt::Write for SafeText {
             match (self.style, letter) {
                 (LineStyle::Json, '"' | '\\') => self.text.extend(['\\', letter]),
                 (LineStyle::Json, _) if is_unsafe(letter) => {
-                    write!(self.text, "\\u{:04x}", u32::from(letter))?;
+                    self.text.push_str(&json_escape(letter));
                 }
                 (_, _) if is_unsafe(letter) => self.text.extend(letter.escape_default()),
                 _ => self.text.push(letter),

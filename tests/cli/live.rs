@@ -15,7 +15,7 @@ use super::{APP, folder, resound, terminate};
 const ORDER: &str = r#"{"id":7,"name":"Ann Example"}"#;
 
 /// A command that goes on, and its lines. Dropping it kills it.
-struct Following {
+pub(super) struct Following {
     child: Child,
     lines: Receiver<String>,
 }
@@ -26,7 +26,7 @@ impl Following {
         Self::of(resound(&server.here, &[arguments, &["--pid", &pid]].concat()))
     }
 
-    fn of(mut command: Command) -> Self {
+    pub(super) fn of(mut command: Command) -> Self {
         let mut child = command
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -47,7 +47,7 @@ impl Following {
     }
 
     /// The next line with `part`.
-    fn line(&self, part: &str) -> String {
+    pub(super) fn line(&self, part: &str) -> String {
         let end = Instant::now() + WAIT;
         loop {
             let left = end.saturating_duration_since(Instant::now());

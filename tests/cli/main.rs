@@ -22,6 +22,7 @@ mod packaging;
 mod reload;
 mod refusals;
 mod start;
+mod terminal;
 mod trigger;
 
 const APP: &str = "[[apps]]\nid = \"7\"\nkey = \"k\"\nsecret = \"s\"\n";
@@ -41,6 +42,9 @@ fn keys_of_app(key: &str, file: &str) -> String {
          apps[0].secret = sha256:043a7187  # {file}:4\n"
     )
 }
+
+/// What a server sends that the terminal must not obey: it clears the screen, turns the direction of text, changes a colour.
+const HOSTILE: &str = "\u{1b}[2J\u{202e}\r\u{9b}31m";
 
 fn resound(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_resound"));

@@ -42,7 +42,7 @@ pub use figures::json;
 pub use options::{BenchOptions, InvalidFlag};
 pub use outcome::Outcome;
 pub use progress_line::ProgressLine;
-pub use report::{Colours, report};
+pub use report::{Colours, ShowsText, report};
 
 use assertion::Assertion;
 use options::Kind;

@@ -2,6 +2,7 @@
 //!
 //! Owns every word of it.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
@@ -22,10 +23,13 @@ pub enum Colours {
     None,
 }
 
+/// How a text of the server is shown.
+pub type ShowsText = for<'a> fn(&'a str) -> Cow<'a, str>;
+
 /// The whole report.
-pub fn report(outcome: &Outcome, colours: Colours) -> String {
+pub fn report(outcome: &Outcome, colours: Colours, shows: ShowsText) -> String {
     let mut text = format!("{}\n\n", heading(outcome));
-    for (name, parts) in rows(outcome) {
+    for (name, parts) in rows(outcome, shows) {
         if !parts.is_empty() {
             writeln!(text, "  {name:<10} {}", parts.join("   ")).expect("memory takes all");
         }
@@ -67,7 +71,7 @@ fn heading(outcome: &Outcome) -> String {
     )
 }
 
-fn rows(outcome: &Outcome) -> Vec<(&'static str, Vec<String>)> {
+fn rows(outcome: &Outcome, shows: ShowsText) -> Vec<(&'static str, Vec<String>)> {
     let measures = &outcome.measures;
     let number = |number: u64| Unit::Count.show(number as f64);
     let mut connect = spread(&outcome.connects);
@@ -97,8 +101,8 @@ fn rows(outcome: &Outcome) -> Vec<(&'static str, Vec<String>)> {
         ("received", vec![received]),
         ("server", server(outcome)),
         ("client", client(outcome)),
-        ("refused", refused(outcome)),
-        ("errors", errors(measures.errors, measures.error.as_deref())),
+        ("refused", refused(outcome, shows)),
+        ("errors", errors(measures.errors, measures.error.as_deref().map(shows))),
         ("closed", by_code(&measures.closed)),
     ]
 }
@@ -142,17 +146,17 @@ fn shown(outcome: &Outcome, metric: Metric) -> String {
     value.map_or_else(|| "-".to_owned(), |value| metric.unit().show(value))
 }
 
-fn refused(outcome: &Outcome) -> Vec<String> {
+fn refused(outcome: &Outcome, shows: ShowsText) -> Vec<String> {
     let measures = &outcome.measures;
     let mut parts = by_code(&measures.refused);
     if measures.unanswered > 0 {
         parts.push(format!("unanswered × {}", measures.unanswered));
     }
-    parts.extend(measures.refusal.iter().map(|text| format!("first: {text}")));
+    parts.extend(measures.refusal.iter().map(|text| format!("first: {}", shows(text))));
     parts
 }
 
-fn errors(count: u64, first: Option<&str>) -> Vec<String> {
+fn errors(count: u64, first: Option<Cow<'_, str>>) -> Vec<String> {
     if count == 0 {
         return Vec::new();
     }
