@@ -68,7 +68,7 @@ fn main() -> ExitCode {
     }
     arguments.test_threads.get_or_insert(ROWS_AT_ONCE);
     // The longest first.
-    let trials = trials![
+    let mut trials = trials![
         nodes_gone::row_15_a_node_is_starved,
         nodes_gone::row_17_a_crowd_comes_back_after_a_kill,
         envelopes::row_29_garbage_on_the_topics,
@@ -108,6 +108,11 @@ fn main() -> ExitCode {
         judge_cases::what_happened_is_what_is_counted,
         judge_cases::many_visits_add_up,
     ];
+    let names: Vec<String> = trials.iter().map(|trial| trial.name().to_owned()).collect();
+    trials.push(Trial::test("sheet::each_row_has_a_test", move || {
+        sheet::is_complete(&names);
+        Ok(())
+    }));
     let conclusion = libtest_mimic::run(&arguments, trials);
     sheet::print();
     conclusion.exit_code()
