@@ -13,6 +13,9 @@ use super::live::Following;
 use super::reload::Running;
 use super::{APP, HOSTILE, folder, resound, text};
 
+/// The end of a path, and the body of its answers.
+type Answer = (&'static str, fn() -> String);
+
 /// Reads one request, its head and its body; `None` at the end of the connection.
 fn request(stream: &TcpStream) -> Option<String> {
     let (mut reader, mut head) = (BufReader::new(stream), String::new());
@@ -31,7 +34,7 @@ fn request(stream: &TcpStream) -> Option<String> {
 }
 
 /// Answers each request with the body of the path that it ends with, or of any, for as long as the test runs.
-fn server(status: &'static str, bodies: &'static [(&str, fn() -> String)]) -> String {
+fn server(status: &'static str, bodies: &'static [Answer]) -> String {
     let address = serve(move |mut stream| {
         while let Some(asked) = request(&stream) {
             let path = asked.split([' ', '?']).nth(1).unwrap();
@@ -73,7 +76,7 @@ fn check(output: &Output, code: i32) {
 }
 
 /// The internal API. In JSON a terminal would obey what need not be escaped.
-const INTERNAL: &[(&str, fn() -> String)] = &[
+const INTERNAL: &[Answer] = &[
     ("/apps", || json!({ "apps": ["7"] }).to_string()),
     ("/explain", || {
         let past = json!([{ "ago_ms": 1, "sentence": HOSTILE, "trigger": HOSTILE }]);

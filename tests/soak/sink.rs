@@ -1,6 +1,7 @@
 //! The endpoint of webhooks: takes calls whose signature is right, and gives the oracle each event in the order of its arrival.
 
 use std::sync::Arc;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::Router;
 use axum::body::Bytes;
@@ -12,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::task::AbortHandle;
 
 use crate::harness::socket::signature;
-use crate::oracle::fact::{Fact, Name, Report, SocketNumber};
+use crate::oracle::fact::{Fact, Name, Report, SocketNumber, WebhookCall};
 use crate::scene::Scene;
 
 /// A running endpoint. Dropping it ends it.
@@ -45,13 +46,21 @@ async fn take(State(scene): State<Arc<Scene>>, fields: HeaderMap, body: Bytes) -
         return StatusCode::UNAUTHORIZED;
     }
     let call: Value = serde_json::from_str(text).expect("JSON");
+    let mut reports = Vec::new();
     for event in call["events"].as_array().expect("a list") {
         match report(event) {
-            Some(report) => scene.note(Fact::Reported(report)),
+            Some(report) => reports.push(report),
             None => scene
                 .note(Fact::Refused { socket: 0, text: format!("an unknown webhook: {event}") }),
         }
     }
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).expect("a clock after 1970");
+    scene.note(Fact::Called(WebhookCall {
+        body: text.into(),
+        made_ms: call["time_ms"].as_u64().expect("a time"),
+        answered_ms: now.as_millis() as u64,
+        reports,
+    }));
     StatusCode::OK
 }
 

@@ -42,6 +42,8 @@ fn judged(scene: &Scene, text: &mut String) {
         row("whispers expected", judged.whispers_expected.to_string());
         row("whispers received", judged.whispers_received.to_string());
         row("webhook events", judged.webhook_events.to_string());
+        row("webhook calls repeated, of late answers", judged.webhook_calls_repeated.to_string());
+        row("webhook events behind their page", judged.webhook_events_late.to_string());
         for (loss, events) in findings.losses() {
             row(&format!("lost: {loss}"), events.to_string());
         }

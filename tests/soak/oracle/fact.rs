@@ -45,6 +45,16 @@ pub(crate) enum Report {
     CacheMiss(Name),
 }
 
+/// A call that the endpoint of webhooks was sent, with a valid signature.
+#[derive(Debug, Clone)]
+pub(crate) struct WebhookCall {
+    pub(crate) body: Arc<str>,
+    /// By the clock of the machine: when the node made the call, as `time_ms` has it, and when the endpoint answered.
+    pub(crate) made_ms: u64,
+    pub(crate) answered_ms: u64,
+    pub(crate) reports: Vec<Report>,
+}
+
 #[derive(Debug, Clone)]
 pub(crate) enum Fact {
     /// A socket was greeted. The process is unknown while one takes over from another.
@@ -165,6 +175,6 @@ pub(crate) enum Fact {
     FaultEnds,
     /// A link to Redis was lost that no fault has cut.
     LinkLost,
-    /// The endpoint has received a webhook event with a valid signature.
-    Reported(Report),
+    /// The endpoint has answered a call.
+    Called(WebhookCall),
 }

@@ -1,7 +1,7 @@
 //! Histories for the unit tests of the oracle: two clients in a channel, a clock that goes on at each fact, and the judgement.
 
 use super::Oracle;
-use super::fact::{Cost, Fact, Name, Report, Scope, SocketNumber};
+use super::fact::{Cost, Fact, Name, Report, Scope, SocketNumber, WebhookCall};
 use super::finding::{Broken, Loss};
 
 pub(super) const CHANNEL: &str = "presence-room";
@@ -44,7 +44,18 @@ impl History {
     }
 
     pub(super) fn reports(&mut self, report: Report) {
-        self.take(Fact::Reported(report));
+        self.calls(&format!("call {}", self.at), 0, vec![report]);
+    }
+
+    /// A call that was made at 1 s, and answered so many milliseconds later.
+    pub(super) fn calls(&mut self, body: &str, took_ms: u64, reports: Vec<Report>) {
+        let (body, made_ms) = (body.into(), 1000);
+        self.take(Fact::Called(WebhookCall {
+            body,
+            made_ms,
+            answered_ms: made_ms + took_ms,
+            reports,
+        }));
     }
 
     /// The next event, answered with this scope by process 1.

@@ -49,6 +49,8 @@ pub(crate) struct Judged {
     pub(crate) whispers_expected: u64,
     pub(crate) whispers_received: u64,
     pub(crate) webhook_events: u64,
+    pub(crate) webhook_calls_repeated: u64,
+    pub(crate) webhook_events_late: u64,
     pub(crate) links_lost: u64,
     pub(crate) unanswered: u64,
 }
@@ -137,7 +139,7 @@ impl Oracle {
                 self.closings.split(false);
                 self.webhooks.page_is_uncertain();
             }
-            Fact::Reported(report) => self.webhooks.reported(report, &mut self.findings),
+            Fact::Called(call) => self.webhooks.called(call, &mut self.findings),
             _ => unreachable!("taken before"),
         }
     }
@@ -261,6 +263,8 @@ impl Oracle {
             whispers_expected: self.whispers.expected,
             whispers_received: self.whispers.received,
             webhook_events: self.webhooks.events,
+            webhook_calls_repeated: self.webhooks.calls_repeated,
+            webhook_events_late: self.webhooks.late,
             links_lost: self.links_lost,
             unanswered: self.closings.unanswered,
         }

@@ -254,6 +254,38 @@ fn a_webhook_must_come_once_and_in_order() {
     history.judged(&[(Broken::WebhookDoubled, 2), (Broken::WebhookMissing, 1)]);
 }
 
+/// A node makes a call again, with the same body, whose answer was not there in time.
+#[test]
+fn a_call_that_is_repeated_was_answered_too_late() {
+    for (took_ms, doubled) in [(9_999, 1), (10_000, 0)] {
+        let mut history = History::of_two();
+        history.take(Fact::MemberRemoved { socket: 1, channel: name(), user: "bob".into() });
+        history.take(Fact::Left { socket: 2 });
+        let left = || vec![Report::MemberRemoved(name(), "bob".into())];
+        history.calls("left", took_ms, left());
+        history.calls("left", 11_000, left());
+        let mut history = history.judged(&[(Broken::WebhookDoubled, doubled)]);
+        assert_eq!(history.oracle.judged().webhook_calls_repeated, 1 - doubled);
+        // The same event in another call is another one.
+        history.calls("left once more", 0, left());
+        history.judged(&[(Broken::WebhookDoubled, doubled + 1)]);
+    }
+}
+
+#[test]
+fn a_webhook_that_was_given_up_may_come_late_and_once() {
+    let mut history = History::of_two();
+    history.take(Fact::FaultBegins { cost: WITHOUT_REDIS });
+    history.take(Fact::MemberRemoved { socket: 1, channel: name(), user: "bob".into() });
+    history.take(Fact::Left { socket: 2 });
+    history.take(Fact::FaultEnds);
+    let mut history = history.judged(&[]).has_lost(Loss::WebhookInFault, 1);
+    history.reports(Report::MemberRemoved(name(), "bob".into()));
+    assert_eq!(history.oracle.judged().webhook_events_late, 1);
+    history.reports(Report::MemberRemoved(name(), "bob".into()));
+    history.judged(&[(Broken::WebhookDoubled, 1)]);
+}
+
 #[test]
 fn a_client_event_that_is_not_reported_is_missing_unless_a_fault_may_have_cost_it() {
     for (cost, missing) in [(Cost::default(), 1), (Cost { links: false, webhooks: true }, 0)] {

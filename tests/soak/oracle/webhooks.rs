@@ -1,16 +1,36 @@
 //! Webhooks: what the endpoint knows of channels and members follows from the events alone, so each must come once and in
-//! order, and in the end they must say what is so.
+//! order, and in the end they must say what is so. A call whose answer is late is made again, with the same body: only that
+//! may come twice.
 
 use std::collections::{BTreeSet, HashMap, HashSet};
+use std::sync::Arc;
 
-use super::fact::{Cost, Name, Report, SocketNumber};
+use super::fact::{Cost, Name, Report, SocketNumber, WebhookCall};
 use super::finding::{Broken, Findings, Loss};
 
 /// A channel that is occupied, or a member of one.
 pub(crate) type Occupation = (Name, Option<String>);
 
+/// `webhooks.request_timeout_seconds`, which no run changes.
+const REQUEST_TIMEOUT_MS: u64 = 10_000;
+
+/// `webhooks.retry_for_seconds`: no call is repeated later.
+const RETRIED_FOR_MS: u64 = 300_000;
+
+/// Of one call: when it was made, and how long after that it was answered.
+struct Answered {
+    made_ms: u64,
+    took_ms: u64,
+}
+
 #[derive(Default)]
 pub(crate) struct WebhookLedger {
+    /// By their bodies.
+    calls: HashMap<Arc<str>, Answered>,
+    /// The call that reported the last change.
+    changed_by: HashMap<Occupation, u64>,
+    /// Changes that were counted as lost in a fault, and may still come.
+    given_up: HashSet<(Occupation, bool)>,
     /// As the endpoint has it.
     reported: BTreeSet<Occupation>,
     /// Of this page: changed while a fault was there that may cost webhooks, or in truth during it.
@@ -20,10 +40,35 @@ pub(crate) struct WebhookLedger {
     whispers: HashMap<(SocketNumber, u64), u32>,
     whispered: HashSet<(SocketNumber, u64)>,
     pub(crate) events: u64,
+    pub(crate) calls_repeated: u64,
+    /// Events that came behind the judgement of their page.
+    pub(crate) late: u64,
 }
 
 impl WebhookLedger {
-    pub(crate) fn reported(&mut self, report: Report, findings: &mut Findings) {
+    pub(crate) fn called(&mut self, call: WebhookCall, findings: &mut Findings) {
+        let took_ms = call.answered_ms.saturating_sub(call.made_ms);
+        if let Some(before) = self.calls.get_mut(&call.body) {
+            match before.took_ms >= REQUEST_TIMEOUT_MS {
+                true => self.calls_repeated += 1,
+                false => {
+                    let text = format!(
+                        "a call was answered {} ms after it was made, and came again after {took_ms} ms: {}",
+                        before.took_ms, call.body
+                    );
+                    findings.add(Broken::WebhookDoubled, text);
+                }
+            }
+            before.took_ms = took_ms;
+            return;
+        }
+        self.calls.insert(call.body, Answered { made_ms: call.made_ms, took_ms });
+        for report in call.reports {
+            self.reported(report, call.made_ms, findings);
+        }
+    }
+
+    fn reported(&mut self, report: Report, made_ms: u64, findings: &mut Findings) {
         self.events += 1;
         let (occupation, is_there) = match report {
             Report::Occupied(channel) => ((channel, None), true),
@@ -45,10 +90,18 @@ impl WebhookLedger {
             true => self.reported.insert(occupation.clone()),
             false => self.reported.remove(&occupation),
         };
-        if !is_change && !self.is_uncertain {
-            let text = format!("{} is reported as {is_there} twice", named(&occupation));
+        let was_given_up = self.given_up.remove(&(occupation.clone(), is_there));
+        if !is_change && was_given_up {
+            self.late += 1;
+        } else if !is_change && !self.is_uncertain {
+            let before = self.changed_by.get(&occupation);
+            let text = format!(
+                "{} is reported as {is_there} twice, in the calls of {before:?} and {made_ms}",
+                named(&occupation)
+            );
             findings.add(Broken::WebhookDoubled, text);
         }
+        self.changed_by.insert(occupation, made_ms);
     }
 
     pub(crate) fn whispered(&mut self, socket: SocketNumber, number: u64) {
@@ -105,6 +158,13 @@ impl WebhookLedger {
                 false => findings.add(Broken::WebhookMissing, text),
             }
         }
+        if self.is_uncertain {
+            let ends = self.reported.difference(truth).map(|one| (one.clone(), false));
+            let begins = truth.difference(&self.reported).map(|one| (one.clone(), true));
+            self.given_up = ends.chain(begins).collect();
+        }
+        let newest_ms = self.calls.values().map(|call| call.made_ms).max().unwrap_or_default();
+        self.calls.retain(|_, call| call.made_ms + 2 * RETRIED_FOR_MS > newest_ms);
         self.reported.clone_from(truth);
         self.whispers.clear();
         self.whispered.clear();
