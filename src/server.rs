@@ -313,11 +313,14 @@ impl Server {
             () = connections => {}
             () = cut_short => {}
         }
-        let cut_short = self.cut_short.cancelled();
-        self.webhooks.flush(async { drop(timeout_at(drain.end().into(), cut_short).await) }).await;
+        let mut end = drain.end();
         if let Some(cluster) = &self.cluster {
+            // Before the webhooks end: what Redis still answers has events that this node alone sends.
             cluster_task::leave(cluster).await;
+            end += cluster_task::LEAVE_TIMEOUT;
         }
+        let cut_short = self.cut_short.cancelled();
+        self.webhooks.flush(async { drop(timeout_at(end.into(), cut_short).await) }).await;
         lifecycle.aborted.cancel();
         lifecycle.threads.close();
         lifecycle.threads.wait().await;

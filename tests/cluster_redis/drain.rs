@@ -2,12 +2,14 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpListener;
 
 use crate::harness::redis::{TestRedis, is_left_out};
 use crate::harness::server::REVERB_APP;
 use crate::harness::wire::{Wire, handshake};
-use crate::harness::{Program, TestCluster, TestServer, eventually};
+use crate::harness::{Program, TestCluster, TestServer, eventually, within};
+use crate::relay::{Passage, Relay};
 
 const READY: &str = "GET /ready HTTP/1.1\r\nHost: x\r\n\r\n";
 
@@ -74,6 +76,44 @@ async fn a_redis_that_stands_still_does_not_decide_how_long_the_drain_lasts() {
     assert!(took < Duration::from_secs(18), "the drain took {took:?}");
     publish.abort();
     redis.go_on();
+}
+
+/// What Redis answers to the last joins has webhook events. They were lost without a count: nothing was taken from the queue of
+/// an app any more when they came, and other nodes took the members for reported.
+#[tokio::test]
+async fn a_join_whose_answer_comes_after_the_last_connection_is_reported() {
+    if is_left_out() {
+        return;
+    }
+    let redis = TestRedis::start().await;
+    let relay = Relay::before(redis.port).await;
+    let endpoint = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", endpoint.local_addr().unwrap());
+    let app = format!("{}[[apps.webhooks]]\nurl = \"{url}\"\n", with_a_drain_of(20));
+    let mut cluster = TestCluster::empty();
+    cluster.join(&relay.url(), &app).await;
+    let mut socket = cluster.nodes[0].connect().await;
+    cluster.settle().await;
+    let mut draining = cluster.nodes.remove(0);
+    // Redis has the join at once, and its answer comes when the last connection has ended.
+    relay.set(Passage::Delayed(Duration::from_millis(400)));
+    socket.send_text(r#"{"event":"pusher:subscribe","data":{"channel":"orders"}}"#).await;
+    socket.send_text(r#"{"event":"pusher:ping","data":{}}"#).await;
+    // The join is under way, and not decided.
+    assert_eq!(socket.receive_json().await["event"], "pusher:pong");
+    draining.stop();
+    drop(socket);
+    let ended = tokio::spawn(draining.ended());
+    let (mut call, _) = within("the call of the webhook", endpoint.accept()).await.unwrap();
+    let mut text = Vec::new();
+    within("its body", async {
+        while !String::from_utf8_lossy(&text).contains("channel_occupied") {
+            assert!(call.read_buf(&mut text).await.unwrap() > 0, "no such event");
+        }
+    })
+    .await;
+    call.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
+    within("the end of the node", ended).await.unwrap();
 }
 
 /// A node that has not joined yet waits for Redis, and has accepted nothing.
