@@ -42,8 +42,8 @@ export async function ownCluster(t, options) {
   return cluster;
 }
 
-// Redis does not break in shared clusters: a machine that is busy must not look like one that did.
-const PATIENT = { lease_seconds: 60, timeout_ms: 20_000, local_delivery_after_ms: 10_000 };
+/** For clusters whose Redis does not break, as all shared ones: a machine that is busy must not look like one that did. */
+export const PATIENT = { lease_seconds: 60, timeout_ms: 20_000, local_delivery_after_ms: 10_000 };
 
 /** The same for all tests of a file or of a `describe`; the object is filled before the first one runs. */
 export function sharedCluster(options = {}) {

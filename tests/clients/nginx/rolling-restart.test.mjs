@@ -3,7 +3,7 @@
 
 import assert from 'node:assert/strict';
 import { describe, test } from 'node:test';
-import { connectPusher, errorsOf, Inbox, ownCluster, sdk, state, subscribed } from '../harness.mjs';
+import { connectPusher, errorsOf, Inbox, ownCluster, PATIENT, sdk, state, subscribed } from '../harness.mjs';
 import { documented, startNginx } from './harness.mjs';
 
 const PER_SECOND = 100;
@@ -57,7 +57,7 @@ function lost({ stays }, flow, stops) {
 }
 
 async function restartOneByOne(t, options) {
-  const cluster = await ownCluster(t, { nodes: 2, hosts: ['127.0.0.1', '127.0.0.2'] });
+  const cluster = await ownCluster(t, { nodes: 2, hosts: ['127.0.0.1', '127.0.0.2'], cluster: PATIENT });
   const nginx = await startNginx(cluster.nodes.map(({ server }) => server), options);
   t.after(() => nginx.stop());
   const proxy = { server: nginx, backend: cluster.backend };
