@@ -216,11 +216,23 @@ impl Sockets {
             return;
         }
         if !state.outbox.takes(&frame, self.outbox_bytes_max) {
-            state.flush(&mut self.tally, &self.ends);
-            if !state.outbox.takes(&frame, self.outbox_bytes_max) {
-                self.end(slot, CloseCode::TooSlow);
-                return;
-            }
+            return self.queue_at_bound(slot, frame, lane);
+        }
+        self.tally.outbox_bytes += state.outbox.push(frame);
+        if state.mark(lane) {
+            self.lane(lane).push(slot);
+        }
+    }
+
+    /// The same for a socket whose outbox is at its bound. A function of its own: within [`queue`](Self::queue) it
+    /// would make each delivery save more registers.
+    #[cold]
+    fn queue_at_bound(&mut self, slot: Slot, frame: Frame, lane: Lane) {
+        let state = &mut self.slab[slot as usize];
+        state.flush(&mut self.tally, &self.ends);
+        if !state.outbox.takes(&frame, self.outbox_bytes_max) {
+            self.end(slot, CloseCode::TooSlow);
+            return;
         }
         self.tally.outbox_bytes += state.outbox.push(frame);
         self.mark(slot, lane);
@@ -228,11 +240,9 @@ impl Sockets {
 
     /// Queues a socket for flushing, once per lane.
     fn mark(&mut self, slot: Slot, lane: Lane) {
-        let state = &mut self.slab[slot as usize];
-        if state.blocked || std::mem::replace(state.marked(lane), true) {
-            return;
+        if self.slab[slot as usize].mark(lane) {
+            self.lane(lane).push(slot);
         }
-        self.lane(lane).push(slot);
     }
 
     fn lane(&mut self, lane: Lane) -> &mut FlushQueue<Slot> {

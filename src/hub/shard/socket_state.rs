@@ -100,6 +100,11 @@ impl SocketState {
         }
     }
 
+    /// Whether the socket has to be queued in that lane now; it is marked as queued then.
+    pub(super) fn mark(&mut self, lane: Lane) -> bool {
+        !self.blocked && !std::mem::replace(self.marked(lane), true)
+    }
+
     pub(super) fn signal(&self, signal: Signal) {
         if let Some(transport) = &self.transport {
             transport.signal(signal);
