@@ -5,13 +5,11 @@
 //! write. Per delivery there is no wake-up, no lock, no hash look-up, no allocation, no formatting.
 //! Rules, rosters and channel names are left to the rooms above.
 
-use std::collections::HashMap;
-
 use slab::Slab;
 
 use super::command::{Membership, ShardCommand, reply};
 use super::flush_queue::FlushQueue;
-use super::ids::{ChannelId, HubId};
+use super::ids::{ChannelId, HubId, IdMap};
 use super::outbox::Signal;
 use super::socket_ends::SocketEnds;
 use super::subscriber_slots::{Slot, SubscriberSlots};
@@ -42,7 +40,7 @@ const BATCH_CAPACITY: usize = 1024;
 
 /// One of the process's shards.
 pub struct Shard {
-    channels: HashMap<ChannelId, SubscriberSlots>,
+    channels: IdMap<ChannelId, SubscriberSlots>,
     sockets: Sockets,
     deflater: Deflater,
     deflate_min_bytes: usize,
@@ -51,7 +49,7 @@ pub struct Shard {
 /// The sockets of a shard and the order in which they are flushed.
 struct Sockets {
     slab: Slab<SocketState>,
-    slots: HashMap<SocketId, Slot>,
+    slots: IdMap<SocketId, Slot>,
     /// Sockets with something to write; those of large channels wait in `bulk`.
     urgent: FlushQueue<Slot>,
     bulk: FlushQueue<Slot>,
@@ -64,14 +62,14 @@ impl Shard {
     pub(super) fn new(limits: WebSocketConfig, ends: SocketEnds) -> Self {
         let sockets = Sockets {
             slab: Slab::new(),
-            slots: HashMap::new(),
+            slots: IdMap::default(),
             urgent: FlushQueue::new(),
             bulk: FlushQueue::new(),
             outbox_bytes_max: limits.outbox_bytes,
             tally: Tally::new(ends.metrics.delivery.for_shard()),
             ends,
         };
-        let (channels, deflater) = (HashMap::new(), Deflater::default());
+        let (channels, deflater) = (IdMap::default(), Deflater::default());
         Self { channels, sockets, deflater, deflate_min_bytes: limits.deflate_min_bytes }
     }
 

@@ -4,7 +4,7 @@
 //! map of channels, up to [`LISTED_MAX`] a list, and only more of them an index. An `IndexSet` takes 72 bytes in the
 //! map and two allocations for one subscriber, which were 200 of the 560 bytes that a channel took.
 
-use std::collections::HashMap;
+use super::ids::IdMap;
 
 /// Index of a socket in its shard.
 pub(super) type Slot = u32;
@@ -25,7 +25,7 @@ pub(super) enum SubscriberSlots {
 pub(super) struct SlotList {
     slots: Vec<Slot>,
     /// Where each of them is; empty while there are few.
-    places: HashMap<Slot, u32>,
+    places: IdMap<Slot, u32>,
 }
 
 impl SubscriberSlots {
@@ -56,7 +56,7 @@ impl SubscriberSlots {
             Self::One(own) if *own == slot => {}
             Self::One(own) => {
                 let slots = vec![*own, slot];
-                *self = Self::Several(Box::new(SlotList { slots, places: HashMap::new() }));
+                *self = Self::Several(Box::new(SlotList { slots, places: IdMap::default() }));
             }
             Self::Several(list) => list.insert(slot),
         }
@@ -102,7 +102,7 @@ impl SlotList {
         self.slots.swap_remove(place);
         if self.slots.len() <= LISTED_MAX / 2 {
             // What a large channel took is not kept for a small one.
-            self.places = HashMap::new();
+            self.places = IdMap::default();
             self.slots.shrink_to(LISTED_MAX);
         } else if self.places.remove(&slot).is_some()
             && let Some(moved) = self.slots.get(place)
