@@ -29,7 +29,7 @@ pub mod user;
 
 pub use broadcast::Broadcast;
 pub use channel_name::{ChannelName, ChannelType};
-pub use client_library::ClientLibrary;
+pub use client_library::{ClientLibrary, ClientParameters};
 pub use close_code::CloseCode;
 pub use event_name::{InvalidEventName, check_event_name};
 pub use frame::Frame;

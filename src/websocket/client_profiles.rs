@@ -5,11 +5,12 @@
 use std::sync::Arc;
 
 use axum::http::header::{ORIGIN, USER_AGENT};
-use axum::http::{HeaderName, Request};
+use axum::http::{HeaderMap, HeaderName};
 use indexmap::{Equivalent, IndexSet};
 use parking_lot::Mutex;
 
 use crate::hub::ClientProfile;
+use crate::protocol::ClientParameters;
 
 /// Different profiles of one worker: about 250 KB at most.
 const PROFILES_MAX: usize = 512;
@@ -37,8 +38,12 @@ struct Seen<'a> {
 
 impl ClientProfiles {
     /// The profile of a handshake. Where there are too many, the user agent is left out, then all of it.
-    pub(super) fn of<B>(&self, request: &Request<B>) -> Option<Arc<ClientProfile>> {
-        let seen = Seen::of(request);
+    pub(super) fn of(
+        &self,
+        parameters: &ClientParameters<'_>,
+        headers: &HeaderMap,
+    ) -> Option<Arc<ClientProfile>> {
+        let seen = Seen::of(parameters, headers);
         let mut all = self.0.lock();
         if let Some(known) = all.get(&seen) {
             return Some(known.clone());
@@ -62,23 +67,20 @@ impl ClientProfiles {
 }
 
 impl<'a> Seen<'a> {
-    fn of<B>(request: &'a Request<B>) -> Self {
-        let mut seen = Self::default();
-        for pair in request.uri().query().unwrap_or_default().split('&') {
-            let Some((name, value)) = pair.split_once('=') else { continue };
-            let place = match name {
-                "client" => &mut seen.library,
-                "version" => &mut seen.version,
-                "protocol" => &mut seen.protocol,
-                _ => continue,
-            };
-            *place = place.or(Some(beginning(value, PARAMETER_BYTES_MAX)));
-        }
+    fn of(parameters: &ClientParameters<'a>, headers: &'a HeaderMap) -> Self {
+        let kept =
+            |value: Option<&'a str>| value.map(|value| beginning(value, PARAMETER_BYTES_MAX));
         let header = |name: HeaderName| {
-            let value = request.headers().get(name)?.to_str().ok()?;
+            let value = headers.get(name)?.to_str().ok()?;
             Some(beginning(value, HEADER_BYTES_MAX))
         };
-        Self { origin: header(ORIGIN), user_agent: header(USER_AGENT), ..seen }
+        Self {
+            library: kept(parameters.client),
+            version: kept(parameters.version),
+            protocol: kept(parameters.protocol),
+            origin: header(ORIGIN),
+            user_agent: header(USER_AGENT),
+        }
     }
 
     fn kept(self) -> ClientProfile {
@@ -111,37 +113,46 @@ fn beginning(text: &str, bytes: usize) -> &str {
 
 #[cfg(test)]
 mod tests {
-    use super::{Arc, ClientProfiles, PROFILES_MAX, Request};
+    use super::{
+        Arc, ClientParameters, ClientProfile, ClientProfiles, HeaderMap, ORIGIN, PROFILES_MAX,
+        USER_AGENT,
+    };
 
-    fn handshake(version: usize, user_agent: &str) -> Request<()> {
-        let uri = format!("/app/key?protocol=7&client=js&version={version}");
-        let request = Request::builder().uri(uri).header("origin", "https://shop.example");
-        request.header("user-agent", user_agent).body(()).unwrap()
+    /// The profile of one more socket.
+    fn one_more(
+        all: &ClientProfiles,
+        version: usize,
+        user_agent: &str,
+    ) -> Option<Arc<ClientProfile>> {
+        let query = format!("protocol=7&client=js&version={version}");
+        let headers = [(ORIGIN, "https://shop.example"), (USER_AGENT, user_agent)];
+        let headers = headers.map(|(name, value)| (name, value.parse().unwrap()));
+        all.of(&ClientParameters::of_query(&query), &HeaderMap::from_iter(headers))
     }
 
     #[test]
     fn sockets_that_brought_the_same_share_it() {
         let all = ClientProfiles::default();
-        let first = all.of(&handshake(8, "Firefox")).unwrap();
-        assert!(Arc::ptr_eq(&first, &all.of(&handshake(8, "Firefox")).unwrap()));
+        let first = one_more(&all, 8, "Firefox").unwrap();
+        assert!(Arc::ptr_eq(&first, &one_more(&all, 8, "Firefox").unwrap()));
         let parts = [&first.library, &first.version, &first.protocol, &first.origin];
         let parts = parts.map(|part| part.as_deref().unwrap());
         assert_eq!(parts, ["js", "8", "7", "https://shop.example"]);
         assert_eq!(first.user_agent.as_deref(), Some("Firefox"));
-        assert!(!Arc::ptr_eq(&first, &all.of(&handshake(9, "Firefox")).unwrap()));
+        assert!(!Arc::ptr_eq(&first, &one_more(&all, 9, "Firefox").unwrap()));
     }
 
     #[test]
     fn any_number_of_different_ones_takes_bounded_memory() {
         let all = ClientProfiles::default();
         let kept: Vec<_> =
-            (0..10 * PROFILES_MAX).map(|number| all.of(&handshake(number, "x"))).collect();
+            (0..10 * PROFILES_MAX).map(|number| one_more(&all, number, "x")).collect();
         assert_eq!(kept.iter().flatten().count(), PROFILES_MAX);
         assert!(kept[0].as_ref().unwrap().user_agent.is_some());
         assert!(kept[PROFILES_MAX - 1].as_ref().unwrap().user_agent.is_none());
         assert_eq!(all.0.lock().len(), PROFILES_MAX);
         drop(kept);
-        assert!(all.of(&handshake(99_999, "x")).is_some(), "closed sockets make room");
+        assert!(one_more(&all, 99_999, "x").is_some(), "closed sockets make room");
         assert_eq!(all.0.lock().len(), 1);
     }
 
@@ -149,7 +160,7 @@ mod tests {
     fn a_part_that_is_too_long_is_cut() {
         let all = ClientProfiles::default();
         let user_agent = "a".repeat(4000);
-        let kept = all.of(&handshake(1, &user_agent)).unwrap();
+        let kept = one_more(&all, 1, &user_agent).unwrap();
         assert_eq!(kept.user_agent.as_ref().unwrap().len(), 256);
     }
 }

@@ -11,7 +11,7 @@ use axum::body::{Body, Bytes};
 use axum::http::header::{
     CONNECTION, ORIGIN, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_EXTENSIONS, UPGRADE,
 };
-use axum::http::{Request, Response, StatusCode};
+use axum::http::{HeaderName, HeaderValue, Request, Response, StatusCode};
 use percent_encoding::percent_decode_str;
 use tokio_util::task::TaskTracker;
 
@@ -29,8 +29,11 @@ use crate::hub::ClientProfile;
 use crate::node::{Channels, ConnectionPermit, Node};
 use crate::protocol::admission::admit;
 use crate::protocol::deflate;
-use crate::protocol::{ClientLibrary, CloseCode, Frame};
+use crate::protocol::{ClientLibrary, ClientParameters, CloseCode, Frame};
 use crate::stream::ByteStream;
+
+/// Names the server in the answer to a handshake.
+const POWERED_BY: HeaderName = HeaderName::from_static("x-powered-by");
 
 /// The WebSocket endpoint of one worker.
 pub struct WebSocketEndpoint {
@@ -118,7 +121,9 @@ impl WebSocketEndpoint {
     ) -> Result<(Response<Body>, Upgrade), HandshakeError> {
         let admitted = self.admit(client, Instant::now());
         let accept = accept_key(request)?;
-        let channels = admitted.and_then(|()| self.channels(request, client));
+        let query = request.uri().query().unwrap_or_default();
+        let parameters = ClientParameters::of_query(query);
+        let channels = admitted.and_then(|()| self.channels(request, parameters.protocol, client));
         let verdict = channels.and_then(|channels| self.admitted(channels, client));
         if let Err(code) = &verdict {
             let path = request.uri().path();
@@ -127,32 +132,22 @@ impl WebSocketEndpoint {
             let refused = RefusedHandshake { code: *code, client, path, origin, prefix };
             self.record_refusal(&refused, app.as_deref());
         }
-        let library = ClientLibrary::of_query(request.uri().query().unwrap_or_default());
-        let is_admitted = verdict.is_ok();
-        let profile = is_admitted.then(|| self.profiles.of(request)).flatten();
+        let profile = match verdict {
+            Ok(_) => self.profiles.of(&parameters, request.headers()),
+            Err(_) => None,
+        };
         let mut offers = text_values(request.headers(), &SEC_WEBSOCKET_EXTENSIONS);
         let accepted = offers.find_map(deflate::accept).filter(|_| self.context.limits.deflate);
-        let mut response = Response::builder()
-            .status(StatusCode::SWITCHING_PROTOCOLS)
-            .header(UPGRADE, "websocket")
-            .header(CONNECTION, "Upgrade")
-            .header(SEC_WEBSOCKET_ACCEPT, accept)
-            .header("X-Powered-By", "Resound");
-        if let Some(accepted) = accepted {
-            response = response.header(SEC_WEBSOCKET_EXTENSIONS, accepted);
-        }
-        let response =
-            response.body(Body::empty()).expect("the parts of this response are constant");
-        Ok((
-            response,
-            Upgrade { verdict, client, library, profile, has_deflate: accepted.is_some() },
-        ))
+        let (library, has_deflate) = (parameters.library(), accepted.is_some());
+        let response = switching_protocols(accept, accepted);
+        Ok((response, Upgrade { verdict, client, library, profile, has_deflate }))
     }
 
     /// The app that the socket is for, or the code to close it with.
     fn channels<B>(
         &self,
         request: &Request<B>,
+        protocol: Option<&str>,
         client: Option<IpAddr>,
     ) -> Result<Arc<Channels>, CloseCode> {
         if self.context.stopping.has_begun() {
@@ -160,8 +155,6 @@ impl WebSocketEndpoint {
         }
         let key = self.key(request.uri().path()).ok_or(CloseCode::PathNotFound)?;
         let channels = self.app_with_key(key).ok_or(CloseCode::ApplicationDoesNotExist)?;
-        let mut parameters = request.uri().query().unwrap_or_default().split('&');
-        let protocol = parameters.find_map(|pair| pair.strip_prefix("protocol="));
         let origin = origin(request);
         admit(&channels.app(), protocol, origin).inspect_err(|code| {
             channels.peer_log().connection_refused(*code, origin, client);
@@ -294,6 +287,22 @@ impl WebSocketEndpoint {
             }
         }
     }
+}
+
+/// The 101. Its constant values are not copied, as a builder of responses would.
+fn switching_protocols(accept: String, extensions: Option<&'static str>) -> Response<Body> {
+    let mut response = Response::new(Body::empty());
+    *response.status_mut() = StatusCode::SWITCHING_PROTOCOLS;
+    let accept = HeaderValue::try_from(accept).expect("base64 is a value of a header");
+    let headers = response.headers_mut();
+    headers.insert(UPGRADE, HeaderValue::from_static("websocket"));
+    headers.insert(CONNECTION, HeaderValue::from_static("Upgrade"));
+    headers.insert(SEC_WEBSOCKET_ACCEPT, accept);
+    headers.insert(POWERED_BY, HeaderValue::from_static("Resound"));
+    if let Some(extensions) = extensions {
+        headers.insert(SEC_WEBSOCKET_EXTENSIONS, HeaderValue::from_static(extensions));
+    }
+    response
 }
 
 /// The origin of the page.

@@ -99,9 +99,12 @@ pub(super) fn text_values<'h>(
 }
 
 fn has_token(headers: &HeaderMap, name: &HeaderName, token: &str) -> bool {
-    text_values(headers, name)
-        .flat_map(|value| value.split(','))
-        .any(|part| part.trim().eq_ignore_ascii_case(token))
+    // By bytes: a text is searched for a character several times slower.
+    let has_it = |value: &HeaderValue| {
+        let mut parts = value.as_bytes().split(|&byte| byte == b',');
+        parts.any(|part| part.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    };
+    headers.get_all(name).iter().any(has_it)
 }
 
 /// 16 bytes in base64: 22 characters and two equals signs.

@@ -22,7 +22,7 @@ use resound::hub::{EventCache, Shards, Signal, Transport};
 use resound::metrics::Metrics;
 use resound::node::{Arrival, Channels, ConnectionPermit, Node, Socket};
 use resound::protocol::admission::admit;
-use resound::protocol::{ClientLibrary, CloseCode, server_message};
+use resound::protocol::{ClientParameters, CloseCode, server_message};
 use tokio_tungstenite::tungstenite::protocol::frame::FrameHeader;
 use tokio_tungstenite::tungstenite::protocol::frame::coding::{Control, Data, OpCode};
 use tower::ServiceExt;
@@ -158,8 +158,8 @@ impl Subject for Pure {
                     .expect("one node decides at once")
             })
             .map(|permit| {
-                let library =
-                    ClientLibrary::of_query(target.split_once('?').map_or("", |(_, query)| query));
+                let query = target.split_once('?').map_or("", |(_, query)| query);
+                let library = ClientParameters::of_query(query).library();
                 let arrival =
                     Arrival { permit, id: new_id, client: None, library, transport, answer: None };
                 Socket::open(arrival, self.now)
