@@ -95,7 +95,8 @@ impl Acceptor {
         let mut tracker = self.tracker.lock();
         let connection = HttpConnection::new(self.context.clone(), peer, tracker.token());
         let phase = connection.phase();
-        let served = connection.serve(stream, self.tasks.clone(), self.closed.clone());
+        // Boxed: a task is moved several times on its way into the runtime and at its end, and this one has 4 KB.
+        let served = Box::pin(connection.serve(stream, self.tasks.clone(), self.closed.clone()));
         let evicted = tracker.track(phase, self.tasks.spawn(served).abort_handle());
         if evicted > 0 {
             tracing::debug!(evicted, "silent connections over the bound were closed");

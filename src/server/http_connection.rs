@@ -119,8 +119,7 @@ impl HttpConnection {
         closed: CancellationToken,
     ) {
         let deadline = Instant::now() + self.context.limits.header_timeout;
-        let stopping = self.context.stopping.clone();
-        let mut quiet = pin!(until_quiet(self.phase(), closed.clone(), stopping));
+        let mut quiet = pin!(until_quiet(self.phase(), closed.clone(), self.context.clone()));
         stream.send_small_packets();
         if self.begins_with_proxy_header() || self.context.tls.is_some() {
             // Boxed: most connections are plain, and their tasks stay as small as they are.
@@ -270,12 +269,11 @@ impl HttpConnection {
         answer
     }
 
-    async fn answer(&self, request: Request<Body>) -> Response<Body> {
+    async fn answer(&self, mut request: Request<Body>) -> Response<Body> {
         let HttpContext {
             router, prefix, proxies, websocket, auth, rejections, node, answers, ..
         } = &*self.context;
         let (Some(websocket), Some(auth)) = (websocket, auth) else {
-            let mut request = request;
             let client = self.client.of_request(request.headers(), proxies);
             request.extensions_mut().insert(ClientAddress(client.address()));
             let Ok(answer) = router.clone().oneshot(request).await;
@@ -387,9 +385,13 @@ async fn close(stream: ByteStream, last_bytes: &[u8], closed: &CancellationToken
 /// A request that a proxy sends on an idle connection while it is being closed is lost: a proxy does
 /// not send a POST again. A connection in use is closed with an announcement instead, and a proxy
 /// whose new connections are refused sends nothing more on the old ones.
-async fn until_quiet(phase: Arc<RequestPhase>, closed: CancellationToken, stopping: Stopping) {
+async fn until_quiet(
+    phase: Arc<RequestPhase>,
+    closed: CancellationToken,
+    context: Arc<HttpContext>,
+) {
     closed.cancelled().await;
-    let quiet = if stopping.is_handed_over() { QUIET_AFTER_HAND_OVER } else { QUIET };
+    let quiet = if context.stopping.is_handed_over() { QUIET_AFTER_HAND_OVER } else { QUIET };
     let mut requests = None;
     while phase.is_busy() || requests != Some(phase.request_count()) {
         requests = Some(phase.request_count());
