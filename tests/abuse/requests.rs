@@ -167,12 +167,13 @@ async fn pipelines_that_are_not_read_are_cut_and_take_no_memory() {
     let before = program.resident();
     let flood = async move {
         let mut peers = JoinSet::new();
-        for _ in 0..5 {
+        // Each takes as much CPU as the requests that fill the buffers of the kernel, some seconds in a debug build.
+        for _ in 0..2 {
             peers.spawn(pipeline_without_reading(address));
         }
         peers.join_all().await;
     };
-    canary.beside("5 pipelines without a reader", "http.body_timeout_seconds = 1", flood).await;
+    canary.beside("2 pipelines without a reader", "http.body_timeout_seconds = 1", flood).await;
     let grown = program.resident().saturating_sub(before);
     println!("pipelines that are not read: {} KiB more resident", grown >> 10);
     assert!(grown < 24 << 20, "{grown} bytes");
