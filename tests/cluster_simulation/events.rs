@@ -12,6 +12,8 @@ pub(crate) struct Event {
     /// The node's id.
     pub(crate) origin: u64,
     pub(crate) at: u64,
+    /// Cache channels store it.
+    pub(crate) is_of_back_end: bool,
     /// Whoever was subscribed, answered and not excepted then.
     pub(crate) expected: Vec<SocketId>,
     pub(crate) except: Option<SocketId>,

@@ -1,132 +1,17 @@
 //! Well-formed messages that no node has sent, given to one core: each costs at most itself.
 
-use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use resound::cluster::{
-    ChannelEffect, ChannelKey, ChannelState, Effect, InvalidTopicMessage, NodeId, RedisIdentity,
-    Request, node_topic,
-};
-use resound::config::ClusterSettings;
-use resound::protocol::{ChannelName, Frame, Member, SocketId};
-use serde_json::value::RawValue;
+use resound::cluster::InvalidTopicMessage;
+use resound::protocol::{Frame, SocketId};
 
-use crate::directory::messages::{self, Bytes, Change, Outcome};
-use crate::machine::{FIRST_REQUEST, Part};
-use crate::profile::{LEASE, Profile};
-use crate::random::Random;
-
-/// The node under test, and another one.
-const NODE: u64 = 7;
-const OTHER: u64 = 8;
+use crate::directory::messages::{self, Change, Outcome};
+use crate::machine::FIRST_REQUEST;
+use crate::profile::LEASE;
+use crate::stage::{NODE, NUMBER, OTHER, Stage, event, outcome, roster};
 
 /// More than an idle topic is kept for.
 const LINGER: Duration = Duration::from_secs(6);
-
-/// The number of the last event before the test.
-const NUMBER: u64 = 100;
-
-/// A node on which one socket is in one channel.
-struct Stage {
-    part: Part,
-    spot: ChannelKey,
-    topic: Arc<str>,
-    own_topic: Arc<str>,
-    now: Instant,
-}
-
-impl Stage {
-    fn new(name: &str) -> Self {
-        let drawn = Profile::draw(&mut Random::new(1), 0);
-        let profile = Profile { bound: None, partitions: 1, ..drawn };
-        let settings = ClusterSettings { streams: None, ..profile.settings(0) };
-        let now = Instant::now();
-        let own_topic = node_topic(&settings.prefix, NodeId(NODE));
-        let mut part = Part::new(NODE, settings, profile.app(), now);
-        let spot = ChannelKey::channel(0, &ChannelName::parse(name, 200).unwrap());
-        let topic = part.core.alone().channels().topic(&spot);
-        let mut stage = Self { part, spot, topic, own_topic, now };
-        let redis = RedisIdentity { run: "1".into(), epoch: "1".into() };
-        stage.part.core.alone().connected(redis, now);
-        stage.joins(1);
-        stage
-    }
-
-    /// A socket joins as the user of its number; the directory seats it.
-    fn joins(&mut self, number: u32) {
-        self.request_join(number);
-        let state = self.state().expect("a join is a request");
-        self.part.core.alone().subscribed(&self.topic);
-        let added = state.rows.iter().map(|(user, _)| user.to_string()).collect();
-        let roster = state.flags.roster.then(roster);
-        self.answers(state.request, &outcome(added, roster)).unwrap();
-        self.part.core.alone().take_effects();
-    }
-
-    fn request_join(&mut self, number: u32) {
-        let user_info = Some(RawValue::from_string("{}".to_owned()).unwrap());
-        let member = Member { user_id: number.to_string().into(), user_info };
-        let socket = SocketId::of_halves(number, 1).unwrap();
-        self.part.core.alone().join(&self.spot, socket, Some(&member));
-    }
-
-    /// The next state that the node sends.
-    fn state(&mut self) -> Option<ChannelState> {
-        self.part.core.alone().take_requests().into_iter().find_map(|request| match request {
-            Request::State(state) => Some(*state),
-            _ => None,
-        })
-    }
-
-    fn answers(&mut self, request: u64, outcome: &Outcome) -> Result<(), InvalidTopicMessage> {
-        let own_topic = self.own_topic.clone();
-        self.part.core.alone().message(&own_topic, &messages::outcome(request, outcome), self.now)
-    }
-
-    /// A message on the topic of the channel.
-    fn receives(&mut self, payload: &[u8]) -> Result<(), InvalidTopicMessage> {
-        self.part.core.alone().message(&self.topic, payload, self.now)
-    }
-
-    /// What the sockets of the channel were sent.
-    fn delivered(&mut self) -> Vec<String> {
-        let text = |frame: &Frame| String::from_utf8(frame.payload().to_vec()).unwrap();
-        let effects = self.part.core.alone().take_effects();
-        let delivered = effects.iter().filter_map(|effect| match effect {
-            Effect::Channel { action: ChannelEffect::Deliver { frame, .. }, .. } => {
-                Some(text(frame))
-            }
-            _ => None,
-        });
-        delivered.collect()
-    }
-
-    /// The next state, if the node sends one within this time.
-    fn state_within(&mut self, time: Duration) -> Option<ChannelState> {
-        let end = self.now + time;
-        while self.now < end {
-            self.now += Duration::from_millis(100);
-            self.part.core.alone().tick(self.now);
-            if let Some(state) = self.state() {
-                return Some(state);
-            }
-        }
-        None
-    }
-}
-
-/// The first user, alone.
-fn roster() -> Vec<Bytes> {
-    vec![Bytes(b"1".to_vec()), messages::member(1, &[NODE], "{}")]
-}
-
-fn outcome(added: Vec<String>, roster: Option<Vec<Bytes>>) -> Outcome {
-    Outcome { number: NUMBER, total: 1, added, roster, ..Outcome::default() }
-}
-
-fn event(origin: u64, serial: u64, number: u64, text: &str) -> Vec<u8> {
-    messages::event(&messages::event_head(origin, serial), number, text)
-}
 
 fn change(removed: &[&str], added: &[&str]) -> Vec<u8> {
     let removed: Vec<String> = removed.iter().map(|user| (*user).to_owned()).collect();

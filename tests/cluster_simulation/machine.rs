@@ -30,8 +30,8 @@ pub(crate) struct Machine {
     pub(crate) hub: Hub,
     /// The node, where whole ones are simulated; `None` once its process has ended, too.
     pub(crate) whole: Option<WholeNode>,
-    /// Events that this process delivered.
-    pub(crate) delivered: BTreeSet<usize>,
+    /// Events that this process delivered, and when its first client received each.
+    pub(crate) delivered: BTreeMap<usize, u64>,
     /// Counted by this process: events lost on the way to a channel here.
     pub(crate) missed: BTreeMap<Arc<str>, u64>,
     /// Reported by this process: some may have been lost.
@@ -142,7 +142,7 @@ impl Machine {
             is_up: true,
             is_leaving: false,
             hub: Hub::default(),
-            delivered: BTreeSet::new(),
+            delivered: BTreeMap::new(),
             missed: BTreeMap::new(),
             in_doubt: BTreeSet::new(),
             alone_in: BTreeSet::new(),

@@ -22,7 +22,7 @@ pub(crate) const TIMEOUT: u64 = SECOND;
 /// Longer than any fault, so that what was kept is still there.
 const RETENTION: u64 = 120 * SECOND;
 pub(crate) const QUEUE_BYTES: usize = 4096;
-const CACHE: u64 = 60 * SECOND;
+pub(crate) const CACHE: u64 = 60 * SECOND;
 /// The name of the event that reports a gap.
 pub(crate) const GAP: &str = "gap";
 /// So short that most schedules have some silent clients that are asked, and answer.

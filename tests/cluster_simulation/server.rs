@@ -51,6 +51,7 @@ pub(crate) struct Decided {
 /// An event that Redis has taken.
 pub(crate) struct Accepted {
     pub(crate) event: usize,
+    pub(crate) at: u64,
 }
 
 /// The data of a Redis that starts.
@@ -268,7 +269,7 @@ impl Server {
             (Request::State(state), _) => self.states.push((connection, state.topic.clone(), now)),
             (Request::Publish(publish), Reply::Published(_)) => {
                 let event = crate::events::number_of(publish.frame.payload()).unwrap();
-                self.accepted.push(Accepted { event });
+                self.accepted.push(Accepted { event, at: now });
             }
             (Request::Reap { node, leaving: false }, Reply::Reaped(Some(_))) => {
                 self.reaped.push((node.0, now));

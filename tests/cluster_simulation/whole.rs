@@ -3,7 +3,7 @@
 //! Each shard runs the loop that it has in the server; the world polls it for one turn at a time, and only when it was
 //! woken, so a wake-up that is lost is a client that receives nothing. What a client has is [`ClientLine`].
 
-use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::LazyLock;
@@ -86,8 +86,8 @@ pub(crate) struct ClientLine {
     pub(crate) attempts: BTreeMap<Arc<str>, VecDeque<Attempt>>,
     /// Subscriptions that it has ended, of which messages are still under way.
     pub(crate) old: BTreeMap<Arc<str>, View>,
-    /// Cache channels whose next message is the cached event, or that there is none.
-    pub(crate) awaits_cached: BTreeSet<Arc<str>>,
+    /// Cache channels whose next message is the cached event, or that there is none; `false` if it may be another one.
+    pub(crate) awaits_cached: BTreeMap<Arc<str>, bool>,
     pub(crate) is_established: bool,
 }
 
@@ -96,6 +96,8 @@ pub(crate) struct Attempt {
     pub(crate) has_left: bool,
     /// Not sent by a client that was subscribed already.
     pub(crate) is_first: bool,
+    /// Sent when the ones before were answered: of joins that are answered together only one has the cached event.
+    pub(crate) is_single: bool,
 }
 
 impl ShardTask {

@@ -18,6 +18,7 @@ use resound::app::App;
 use resound::protocol::SocketId;
 
 mod asking;
+mod cached;
 mod carrying;
 mod faults;
 mod forging;

@@ -46,7 +46,7 @@ pub(super) struct ClusterChannel {
 
 /// What follows from an outcome.
 pub(super) struct Applied {
-    /// Another state has to be sent: a join was refused, or more missed events are to be read.
+    /// Another state has to be sent: a join was refused or postponed, or more missed events are to be read.
     pub(super) needs_request: bool,
     /// Client events of sockets whose join was accepted, in order.
     pub(super) held: Vec<HeldEvent>,
@@ -140,14 +140,16 @@ impl ClusterChannel {
         let (compares, verifies) = self.sync.begin_request();
         let changed = self.members.own.take_changed_rows();
         let rows = if compares { self.members.own.all_rows() } else { changed };
-        let has_joins = self.sockets.assign(request);
+        let first_reader = self.sequence.requests_events(request);
+        // The outcomes before it come while a comparison is under way, so they decide no join.
+        let has_joins = self.sockets.assign(request, first_reader == Some(request));
         let flags = StateFlags {
             whole: compares,
             // A member who is subscribed stays, whatever other nodes did meanwhile.
             bounded: self.key.is_presence() && !compares,
             roster: self.key.has_roster() && (compares || verifies || !self.members.is_current),
             cached: has_joins && self.key.is_cache(),
-            missed: self.sequence.requests_events(request),
+            missed: first_reader.is_some(),
         };
         ChannelState {
             request,
@@ -183,14 +185,16 @@ impl ClusterChannel {
             self.members.own.confirm_rows();
         }
         webhooks.into_iter().for_each(|payload| self.announcer(effects).webhook(payload));
-        let joins = self.sockets.decide(request, &outcome.refused);
-        let any_refused = !joins.refused.is_empty();
+        // A socket receives no event from before its join, nor its cached event once more.
+        let postpones = self.sequence.replays_up_to(outcome.number);
+        let joins = self.sockets.decide(request, &outcome.refused, postpones);
+        let needs_request = !joins.refused.is_empty() || joins.any_postponed || outcome.more;
         let held = self.answer_joins(joins, outcome, effects);
         if outcome.report_miss {
             self.announcer(effects).webhook(WebhookPayload::CacheMiss);
         }
         self.apply_count(outcome, effects);
-        Applied { needs_request: any_refused || outcome.more, held }
+        Applied { needs_request, held }
     }
 
     /// Redis is back: all rows are sent, and rosters and events compared.

@@ -1,6 +1,7 @@
 //! The sockets of this node in one channel, and which of their joins the directory has not decided.
 //!
-//! Each join is decided by the outcome of the request that was made after it.
+//! Each join is decided by the outcome of the request that was made after it. While a comparison will still return
+//! events from before that outcome, the join is left to a later request: it must not receive them.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -58,6 +59,8 @@ pub(super) struct DecidedJoins {
     pub(super) accepted: Vec<(SocketId, PendingJoin)>,
     /// The user is `None` if the socket has left meanwhile.
     pub(super) refused: Vec<(SocketId, Option<Arc<str>>)>,
+    /// Others are left to the next request.
+    pub(super) any_postponed: bool,
 }
 
 impl ChannelSockets {
@@ -107,10 +110,10 @@ impl ChannelSockets {
             && self.pending.values().filter(is_unrequested).count() >= self.all.len()
     }
 
-    /// Assigns the joins without a request to this one; returns whether there are any.
-    pub(super) fn assign(&mut self, request: u64) -> bool {
+    /// Assigns the joins without a request to this one, or `all` that are undecided; returns whether there are any.
+    pub(super) fn assign(&mut self, request: u64, all: bool) -> bool {
         let mut any = false;
-        for join in self.pending.values_mut().filter(|join| join.request.is_none()) {
+        for join in self.pending.values_mut().filter(|join| all || join.request.is_none()) {
             join.request = Some(request);
             any = true;
         }
@@ -118,13 +121,18 @@ impl ChannelSockets {
     }
 
     /// Takes the joins that this request decides, and later joins as a user whom it refuses: the refused row is
-    /// theirs too.
-    pub(super) fn decide(&mut self, request: u64, refused: &[&str]) -> DecidedJoins {
+    /// theirs too. With `postpones`, it decides those alone that it refuses.
+    pub(super) fn decide(
+        &mut self,
+        request: u64,
+        refused: &[&str],
+        postpones: bool,
+    ) -> DecidedJoins {
         let is_refused = |join: &PendingJoin| {
             join.user_id.as_ref().is_some_and(|user_id| refused.contains(&&**user_id))
         };
         let decided = |_: &SocketId, join: &mut PendingJoin| {
-            join.request == Some(request) || is_refused(join)
+            (join.request == Some(request) && !postpones) || is_refused(join)
         };
         let mut joins = DecidedJoins::default();
         for (socket, join) in self.pending.extract_if(.., decided) {
@@ -137,6 +145,10 @@ impl ChannelSockets {
                 self.all.remove(&socket);
             }
             joins.refused.push((socket, user_id));
+        }
+        // None of them is left unless they are postponed.
+        for join in self.pending.values_mut().filter(|join| join.request == Some(request)) {
+            (join.request, joins.any_postponed) = (None, true);
         }
         joins
     }
@@ -163,13 +175,31 @@ mod tests {
         let (ann, bob, ann_again) = (socket("1.1"), socket("1.2"), socket("1.3"));
         sockets.join(ann, Some("ann".into()));
         sockets.join(bob, Some("bob".into()));
-        sockets.assign(7);
+        sockets.assign(7, false);
         sockets.join(ann_again, Some("ann".into()));
-        let joins = sockets.decide(7, &["ann"]);
+        let joins = sockets.decide(7, &["ann"], false);
         assert_eq!(joins.refused.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ann, ann_again]);
         assert_eq!(joins.accepted.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [bob]);
         assert_eq!(sockets.leave(ann), Leave::Absent);
         assert_eq!(sockets.leave(bob), Leave::Subscribed);
+    }
+
+    #[test]
+    fn a_postponed_join_is_left_to_the_next_request_and_a_refused_one_is_not() {
+        let mut sockets = ChannelSockets::default();
+        let (ann, bob) = (socket("1.1"), socket("1.2"));
+        sockets.join(ann, Some("ann".into()));
+        sockets.join(bob, Some("bob".into()));
+        sockets.assign(7, false);
+        let joins = sockets.decide(7, &["ann"], true);
+        assert!(joins.any_postponed && joins.accepted.is_empty());
+        assert_eq!(joins.refused.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [ann]);
+        assert!(!sockets.have_subscribers(), "it has missed nothing");
+        assert!(sockets.assign(8, false));
+        assert!(sockets.decide(7, &[], false).accepted.is_empty());
+        let joins = sockets.decide(8, &[], false);
+        assert!(!joins.any_postponed && sockets.have_subscribers());
+        assert_eq!(joins.accepted.iter().map(|(id, _)| *id).collect::<Vec<_>>(), [bob]);
     }
 
     #[test]
@@ -178,8 +208,8 @@ mod tests {
         let frame = Frame::text(b"{}");
         sockets.join(ann, None);
         assert!(sockets.hold(ann, &frame, now));
-        sockets.assign(7);
-        let joins = sockets.decide(7, &[]);
+        sockets.assign(7, false);
+        let joins = sockets.decide(7, &[], false);
         assert_eq!(joins.accepted[0].1.held.len(), 1);
         assert!(!sockets.hold(ann, &frame, now), "decided");
     }

@@ -153,7 +153,7 @@ fn nothing_else_is_missed(world: &World, part: usize) -> Result<(), String> {
             let may_be_missed = |accepted: &&Accepted| {
                 let event = &world.events[accepted.event];
                 let is_of_others =
-                    event.origin != machine.id && !machine.delivered.contains(&accepted.event);
+                    event.origin != machine.id && !machine.delivered.contains_key(&accepted.event);
                 event.channel == *channel && (is_of_others || machine.parts[part].unshared > 0)
             };
             let most = world.servers[part].accepted.iter().filter(may_be_missed).count() as u64;

@@ -9,6 +9,7 @@ use resound::cluster::{
 };
 use resound::protocol::{Frame, SocketId};
 
+use super::cached::CachedBy;
 use super::{Absence, Announcement, Happening, Line, World};
 use crate::client::{Client, Received};
 use crate::directory::Decision;
@@ -140,20 +141,26 @@ impl World {
             None => self.receive(socket, name, &Received::Succeeded(Default::default())),
         }
         let kept = || self.machines[at].hub.kept.get(name).cloned();
-        let cached: Option<Frame> = match newcomer.cached {
-            CachedReply::NotKept | CachedReply::Miss => None,
-            CachedReply::Event(frame) => Some(frame),
-            CachedReply::Local => kept(),
+        let (cached, by) = match newcomer.cached {
+            CachedReply::NotKept if !name.contains("cache-") => return,
+            CachedReply::NotKept => return self.is_wrong(format!("{name} keeps no event")),
+            CachedReply::Miss => (None, CachedBy::Directory),
+            CachedReply::Event(frame) => (Some(frame), CachedBy::Directory),
+            CachedReply::Local => (kept(), CachedBy::Node),
         };
-        if let Some(frame) = cached {
-            self.receive(socket, name, &Received::read(frame.payload()));
-        }
+        let received = cached.map(|frame| Received::read(frame.payload()));
+        let event = received.as_ref().and_then(|received| match received {
+            Received::Event(event) => Some(*event),
+            _ => None,
+        });
+        self.cached_is_right((socket, name), event, by);
+        received.into_iter().for_each(|received| self.receive(socket, name, &received));
     }
 
     fn deliver(&mut self, at: usize, name: &Arc<str>, frame: &Frame, except: Option<SocketId>) {
         let received = Received::read(frame.payload());
         if let Received::Event(event) = received {
-            self.machines[at].delivered.insert(event);
+            self.machines[at].delivered.entry(event).or_insert(self.now);
         }
         let seats = self.machines[at].hub.seats.get(name).cloned().unwrap_or_default();
         for socket in seats.into_iter().filter(|socket| Some(*socket) != except) {
@@ -230,13 +237,20 @@ impl World {
     fn missed_the_change(&self, name: &Arc<str>, user: &str, earliest: u64) -> bool {
         let part = self.profile.part_of(name);
         let is_there = |client: &&Client| client.user == user && client.views.contains_key(name);
-        let link = |client: &Client| &self.machines[client.machine].parts[part].link;
-        let there = self.clients.values().filter(is_there);
-        let mut outages = there.flat_map(|client| link(client).outages.iter());
-        let was_long_away = |(from, to): &(u64, u64)| {
-            (*to).min(self.now).saturating_sub(*from) >= LEASE && *to >= earliest
+        let server = &self.servers[part];
+        let was_long_away = |client: &Client| {
+            let outages = &self.machines[client.machine].parts[part].link.outages;
+            let mut linked = client.views[name].since;
+            outages.iter().any(|&(noticed, to)| {
+                // A link that is held up ends when Redis starts, and its node notices it later.
+                let starts =
+                    server.starts.iter().filter(|start| (linked..=noticed).contains(*start));
+                let from = starts.min().copied().unwrap_or(noticed);
+                linked = linked.max(to);
+                to.min(self.now).saturating_sub(from) >= LEASE && to >= earliest
+            })
         };
-        self.servers[part].life > 1 && outages.any(was_long_away)
+        server.life > 1 && self.clients.values().filter(is_there).any(was_long_away)
     }
 
     /// Until when those of a node that was given up are not there: until it is back.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use resound::protocol::SocketId;
 use serde_json::Value;
 
+use super::cached::CachedBy;
 use super::{Happening, World};
 use crate::client::{Client, Received, View};
 use crate::events::FORGED;
@@ -119,7 +120,8 @@ impl World {
         }
         let client = self.clients.get_mut(&socket).unwrap();
         let awaited = matches!(received, Received::Event(_) | Received::CacheMiss);
-        let is_cached = awaited && client.line.awaits_cached.remove(name);
+        let is_sure = client.line.awaits_cached.get(name).copied().unwrap_or_default();
+        let is_cached = awaited && client.line.awaits_cached.remove(name).is_some();
         let is_miss = matches!(received, Received::CacheMiss);
         let is_current = client.views.get_mut(name).is_some_and(|view| {
             // A user's own channel is joined without an answer.
@@ -140,8 +142,15 @@ impl World {
             if !is_cached {
                 self.event_is_for(socket, name, *event);
                 let at = self.clients[&socket].machine;
-                self.machines[at].delivered.insert(*event);
+                self.machines[at].delivered.entry(*event).or_insert(self.now);
             }
+        }
+        if is_current && is_cached && is_sure {
+            let view = &self.clients[&socket].views[name];
+            let was_alone = view.seated_alone.is_some();
+            let by = if was_alone { CachedBy::Either } else { CachedBy::Directory };
+            let event = if let Received::Event(event) = received { Some(*event) } else { None };
+            self.cached_is_right((socket, name), event, by);
         }
         if is_current {
             self.receive(socket, name, received);
@@ -159,7 +168,8 @@ impl World {
             return self.is_wrong(format!("{socket} reads an answer in {name}, and had not asked"));
         };
         if attempt.is_first && name.contains("cache-") {
-            line.awaits_cached.insert(name.clone());
+            let was_awaited = line.awaits_cached.insert(name.clone(), attempt.is_single);
+            line.awaits_cached.extend(was_awaited.map(|_| (name.clone(), false)));
         }
         line.old.remove(name);
         if !attempt.has_left {

@@ -317,6 +317,7 @@ impl World {
             channel: name.clone(),
             origin: self.machines[at].id,
             at: self.now,
+            is_of_back_end: waits,
             expected,
             except,
             answer: None,

@@ -202,7 +202,8 @@ impl World {
         let attempts = client.line.attempts.entry(name.clone()).or_default();
         let view = client.views.get_mut(&name).unwrap();
         let is_first = !view.is_answered && attempts.iter().all(|attempt| attempt.has_left);
-        attempts.push_back(Attempt { has_left: false, is_first });
+        let is_single = attempts.is_empty();
+        attempts.push_back(Attempt { has_left: false, is_first, is_single });
         if is_first && !self.machines[at].parts[part].link.is_connected {
             view.seated_alone = Some(now);
             self.machines[at].alone_in.insert(name.clone());
