@@ -50,12 +50,12 @@ impl World {
             return Ok(());
         }
         let since = self.clients[&socket].views[name].since;
-        let cached = server.accepted.iter().enumerate().filter(|(_, accepted)| {
+        let mut cached = server.accepted.iter().enumerate().filter(|(_, accepted)| {
             let event = &self.events[accepted.event];
             event.is_of_back_end && event.channel == *name
         });
         let at = event.map(|event| {
-            let found = cached.clone().filter(|(_, accepted)| accepted.event == event).last();
+            let found = cached.clone().rfind(|(_, accepted)| accepted.event == event);
             found.map(|(at, _)| at).ok_or("Redis never had it")
         });
         let at = at.transpose()?;
@@ -63,9 +63,7 @@ impl World {
         let is_due = |at: u64| at <= since && self.now < at + CACHE;
         // One that was sent again and ignored stays where it was.
         let first = |at: usize, event| !server.accepted[..at].iter().any(|one| one.event == event);
-        let last =
-            cached.filter(|(at, accepted)| is_due(accepted.at) && first(*at, accepted.event));
-        let last = last.last();
+        let last = cached.rfind(|(at, accepted)| is_due(accepted.at) && first(*at, accepted.event));
         match last {
             Some((last, accepted)) if at.is_none_or(|at| at < last) => {
                 Err(format!("Redis had {} before the socket asked", accepted.event))
