@@ -52,18 +52,19 @@ const fn row(what: &'static str, figure: &'static str) -> Row {
 }
 
 fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
-    let events = scale.pick(2000, 100);
+    // A debug build under Callgrind, beside everything else: 100 that connect at once would take longer than a step may.
+    let (events, receivers) = (scale.pick(2000, 40), scale.pick(CROWD, 10));
     let (target, credentials) = (subject.target.clone(), subject.credentials.clone());
     let sockets = vec![PlannedSocket { target: 0, channels: Vec::new() }];
     let unsubscribed =
         Plan { sockets, ..Plan::simple(target.clone(), credentials.clone(), "load", 0) };
     let trigger = of_phase(subject, &mut pool::connect(unsubscribed)?, &of(events))?;
-    let mut crowd = pool::on_one_channel(subject, "load", CROWD)?;
+    let mut crowd = pool::on_one_channel(subject, "load", receivers)?;
     let fan_out = of_phase(subject, &mut crowd, &of(events / 4))?;
     let batch = Phase { batch: 10, ..of(events / 4) };
     let batch = of_phase(subject, &mut crowd, &batch)? * 10.0;
     drop(crowd);
-    let plan = Plan { deflate: true, ..Plan::simple(target, credentials, "load", CROWD) };
+    let plan = Plan { deflate: true, ..Plan::simple(target, credentials, "load", receivers) };
     let deflate = Phase { payload_bytes: 1024, ..of(events / 4) };
     let deflate = of_phase(subject, &mut pool::connect(plan)?, &deflate)?;
     let (join, leave) = of_members(subject)?;
@@ -72,7 +73,7 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
         ("fan_out", fan_out),
         ("batch", batch),
         ("deflate", deflate),
-        ("connect", of_connects(subject, scale.pick(500, 50))?),
+        ("connect", of_connects(subject, scale.pick(500, 20))?),
         ("join", join),
         ("leave", leave),
     ]))
@@ -80,7 +81,7 @@ fn measure(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
 
 fn measure_nodes(subject: &Subject, scale: Scale) -> anyhow::Result<Figures> {
     let mut pool = cluster::one_at_the_far_node(subject, "load")?;
-    let phase = Phase { targets: vec![0], ..of(scale.pick(4000, 100)) };
+    let phase = Phase { targets: vec![0], ..of(scale.pick(4000, 40)) };
     warm(subject, &mut pool, &phase)?;
     subject.far().instructions()?;
     let near = of_phase(subject, &mut pool, &phase)?;
