@@ -84,9 +84,8 @@ impl Drain<'_> {
         }
     }
 
-    /// When webhooks are given up that wait after the connections have ended, beside the time in which a node leaves its
-    /// cluster: at the bound of a drain, and
-    /// after a hand-over, when nothing waits for this process, that long from now.
+    /// When webhooks are given up that still wait when the connections have ended, without the time in which a node leaves
+    /// its cluster: at the bound of a drain, and after a hand-over, when nothing waits for this process, that long from now.
     pub(super) fn end(&self) -> Instant {
         *self.begun.get_or_init(Instant::now) + self.config.bound
     }

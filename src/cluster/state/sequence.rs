@@ -59,7 +59,7 @@ impl EventOrder {
     }
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 struct Comparing {
     /// The numbers that arrived meanwhile.
     numbers: Vec<u64>,
@@ -76,8 +76,7 @@ struct Comparing {
 
 impl Comparing {
     fn new(numbers: Vec<u64>, keeps: bool) -> Self {
-        let (is_unbroken, first_request, goal, rounds) = Default::default();
-        Self { numbers, keeps, is_unbroken, first_request, goal, rounds }
+        Self { numbers, keeps, ..Self::default() }
     }
 
     /// Goes on behind the event with the number `last`, if those up to `number` may still be reached.
@@ -86,7 +85,7 @@ impl Comparing {
             true => (number, self.rounds + 1),
             false => (self.goal, self.rounds),
         };
-        let next = Self { goal, rounds, ..Self::new(Vec::new(), self.keeps) };
+        let next = Self { keeps: self.keeps, goal, rounds, ..Self::default() };
         (rounds <= ROUNDS_MAX).then_some(next)
     }
 }
