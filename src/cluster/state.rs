@@ -181,12 +181,9 @@ impl Core {
     pub fn connected(&mut self, redis: RedisIdentity, now: Instant) {
         self.exchange.link = LinkState::Up;
         if self.health.connected(redis, now) {
-            self.exchange.channels.doubt_events();
+            self.exchange.data_lost();
         }
-        // A wiped Redis cannot skip what the last one had, and no socket may receive an event twice.
-        if self.health.trust(now).was_wiped {
-            self.exchange.publishes.drop_resent();
-        }
+        self.exchange.drop_forgotten();
         let prefix = &self.settings.prefix;
         for topic in [node_topic(prefix, self.node), common_topic(prefix)] {
             self.exchange.requests.push_plain(Request::Subscribe(topic));
@@ -377,7 +374,7 @@ impl Core {
         let lost_data = self.health.confirm_epoch(&reply.epoch, now);
         if lost_data {
             tracing::warn!("Redis has lost data: this node sends again what it has");
-            self.exchange.channels.doubt_events();
+            self.exchange.data_lost();
         } else if has_lapsed {
             tracing::warn!("this node was silent for longer than its lease");
         }

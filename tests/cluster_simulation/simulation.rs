@@ -127,6 +127,8 @@ fn schedules_that_have_found_faults() {
     one(23_507, SHORT);
     // A socket joins while its node compares the events of the channel.
     one(2_000_001_059, LONG_WHOLE);
+    // A link breaks twice within a lease of a loss of data, with an event of the node under way.
+    one(2_000_300_373, LONG_WHOLE);
     // A link is held up while Redis restarts without its data: a mistake of the judge.
     one(2_000_000_328, LONG_WHOLE);
 }

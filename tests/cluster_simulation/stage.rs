@@ -61,7 +61,12 @@ impl Stage {
 
     /// The link is up.
     pub(crate) fn connects(&mut self) {
-        let redis = RedisIdentity { run: "1".into(), epoch: "1".into() };
+        self.connects_to("1");
+    }
+
+    /// The link is up, and the data of Redis are these.
+    pub(crate) fn connects_to(&mut self, epoch: &str) {
+        let redis = RedisIdentity { run: "1".into(), epoch: epoch.into() };
         self.part.core.alone().connected(redis, self.now);
     }
 

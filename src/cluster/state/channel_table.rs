@@ -185,6 +185,14 @@ impl ChannelTable {
         self.channels.values_mut().for_each(|channel| channel.sequence.doubt());
     }
 
+    /// Events of this node, by topic and serial, are not sent any more.
+    pub(super) fn given_up(&mut self, events: Vec<(Arc<str>, u64)>) {
+        for (topic, serial) in events {
+            let channel = self.channels.get_mut(&topic);
+            channel.into_iter().for_each(|channel| channel.sequence.given_up(serial));
+        }
+    }
+
     /// The link is lost. Returns the client events that channels held back.
     pub(super) fn link_lost(
         &mut self,

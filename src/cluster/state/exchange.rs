@@ -290,6 +290,12 @@ impl Exchange {
         lost.waiters.into_iter().for_each(|waiter| self.release(Some(waiter)));
     }
 
+    /// Redis has lost its data: what it says of events from before is not certain.
+    pub(super) fn data_lost(&mut self) {
+        self.channels.doubt_events();
+        self.publishes.data_lost();
+    }
+
     fn release(&mut self, waiter: Option<oneshot::Sender<PublishScope>>) {
         self.effects.extend(waiter.map(|waiter| Effect::Published(waiter, PublishScope::NodeOnly)));
     }
@@ -298,10 +304,12 @@ impl Exchange {
 
     /// Gives up events that have waited for Redis for longer than `kept`, and the oldest beyond `bytes_max`.
     pub(super) fn expire(&mut self, kept: Duration, bytes_max: usize, now: Instant) {
-        for (topic, serial) in self.publishes.expire(kept, bytes_max, now) {
-            let channel = self.channels.get_mut(&topic);
-            channel.into_iter().for_each(|channel| channel.sequence.given_up(serial));
-        }
+        self.channels.given_up(self.publishes.expire(kept, bytes_max, now));
+    }
+
+    /// The link is up again: gives up events that Redis may have had before it lost its data.
+    pub(super) fn drop_forgotten(&mut self) {
+        self.channels.given_up(self.publishes.drop_forgotten());
     }
 
     /// Every node has sent its state again: members in doubt are compared once more.

@@ -27,6 +27,8 @@ pub(super) struct PublishQueue {
     bytes: usize,
     /// Events that were given up before the other nodes received them.
     not_replicated: u64,
+    /// How many times Redis has lost its data.
+    losses: u64,
     last_confirmed: Option<ConfirmedPublish>,
 }
 
@@ -61,6 +63,8 @@ struct PendingPublish {
     is_confirmed: bool,
     /// It was sent over a link that was lost, so Redis may have it.
     is_resent: bool,
+    /// How many times Redis had lost its data when it was sent first.
+    losses: u64,
 }
 
 /// An event that is published on this node.
@@ -103,6 +107,7 @@ impl PublishQueue {
             pending: BTreeMap::new(),
             bytes: 0,
             not_replicated: 0,
+            losses: 0,
             last_confirmed: None,
         }
     }
@@ -146,6 +151,7 @@ impl PublishQueue {
             has_returned,
             is_confirmed,
             is_resent,
+            losses: 0,
         };
         self.pending.insert(self.last_serial, pending);
         self.last_serial
@@ -159,6 +165,9 @@ impl PublishQueue {
     pub(super) fn request(&mut self, serial: u64, returns: bool) -> Option<PublishRequest> {
         let pending = self.pending.get_mut(&serial)?;
         (pending.is_sent, pending.returns) = (true, returns);
+        if !pending.is_resent {
+            pending.losses = self.losses;
+        }
         Some(PublishRequest {
             topic: pending.topic.clone(),
             head: event_head(self.node, serial, pending.except, pending.kept),
@@ -264,13 +273,24 @@ impl PublishQueue {
         lost
     }
 
-    /// Gives up events that may have arrived before Redis lost its data.
-    pub(super) fn drop_resent(&mut self) {
-        let resent = self.pending.iter().filter(|(_, pending)| pending.is_resent);
-        for serial in resent.map(|(&serial, _)| serial).collect::<Vec<_>>() {
+    /// Redis has lost its data, the record of which events it has among them.
+    pub(super) fn data_lost(&mut self) {
+        self.losses += 1;
+    }
+
+    /// Gives up events that Redis may have had before it lost its data: it cannot skip them, and no socket may receive
+    /// an event twice. Returns their topics and serials.
+    pub(super) fn drop_forgotten(&mut self) -> Vec<(Arc<str>, u64)> {
+        let losses = self.losses;
+        let is_forgotten = |pending: &PendingPublish| pending.is_resent && pending.losses < losses;
+        let forgotten = self.pending.iter().filter(|(_, pending)| is_forgotten(pending));
+        let forgotten: Vec<_> =
+            forgotten.map(|(&serial, pending)| (pending.topic.clone(), serial)).collect();
+        for &(_, serial) in &forgotten {
             self.not_replicated += 1;
             self.remove(serial);
         }
+        forgotten
     }
 
     /// Events to be sent now that Redis is back, in order.
