@@ -44,7 +44,7 @@ use connection_quota::ConnectionQuota;
 use exchange::Exchange;
 use health::{DirectoryHealth, Heartbeat};
 use publish_queue::NewPublish;
-use request_queue::{Batch, QueuedRequest, Reap, RequestQueue, SentRequest};
+use request_queue::{Batch, Reap, RequestQueue, SentRequest};
 use topic_sync::{LinkState, Subscription};
 use watchlists::Watchlists;
 
@@ -72,7 +72,7 @@ impl Core {
         now: Instant,
     ) -> Self {
         let channels = ChannelTable::new(&settings.prefix, apps);
-        let requests = RequestQueue::new(first_request);
+        let requests = RequestQueue::new(first_request, settings.streams.is_none());
         Self {
             node,
             exchange: Exchange::new(node, channels, requests, settings.streams.is_some()),
@@ -170,6 +170,7 @@ impl Core {
     /// This node leaves the cluster: the directory drops what it holds of it.
     pub fn depart(&mut self) {
         if self.exchange.is_up() {
+            self.exchange.requests.release_held();
             self.exchange.requests.push_reap(Reap { node: self.node, leaving: true });
             self.exchange.link = LinkState::Leaving;
         }
@@ -194,8 +195,8 @@ impl Core {
         });
         self.send_heartbeat(proof, now);
         self.compare_all();
-        for serial in self.exchange.publishes.unsent() {
-            self.exchange.requests.push(QueuedRequest::Publish(serial));
+        for unsent in self.exchange.publishes.unsent() {
+            self.exchange.requests.push_again(unsent, now);
         }
     }
 
@@ -282,6 +283,8 @@ impl Core {
 
     /// Time has passed.
     pub fn tick(&mut self, now: Instant) {
+        let is_full = self.exchange.publishes.bytes() > self.settings.queue_bytes;
+        self.exchange.requests.release_due(is_full, now);
         self.exchange.expire(self.settings.events_wait(), self.settings.queue_bytes, now);
         if !self.exchange.is_up() {
             return;

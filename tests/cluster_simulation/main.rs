@@ -4,8 +4,8 @@
 //! clients ([`whole`]: sessions, hub, shards and cores) or the real core of each partition alone, whose effects the
 //! simulation carries out: random schedules with random faults ([`simulation`]), single faults ([`scenarios`]). What must
 //! be so at the end of each is written in [`verdict`], which is tested with mistakes that are made on purpose. [`scripts`]
-//! gives the same requests to the simulated Redis and to a real one. [`forgeries`], [`replayed_events`] and [`resent_events`] give
-//! one core messages and answers that are written by hand ([`stage`]).
+//! gives the same requests to the simulated Redis and to a real one. [`forgeries`], [`replayed_events`],
+//! [`resent_events`] and [`kept_events`] give one core messages and answers that are written by hand ([`stage`]).
 //!
 //! A schedule that fails is printed with its seed, cut down to the steps it needs:
 //!
@@ -26,6 +26,7 @@ mod client;
 mod directory;
 mod events;
 mod forgeries;
+mod kept_events;
 mod machine;
 mod profile;
 mod random;

@@ -8,6 +8,9 @@ use resound::protocol::Frame;
 use crate::directory::messages::Outcome;
 use crate::stage::{NUMBER, Stage, outcome, roster};
 
+/// A cache channel: what is sent again there is not held until the other nodes are back (`kept_events`).
+const CHANNEL: &str = "presence-cache-d";
+
 fn publish(stage: &mut Stage) {
     let frame = Frame::text(b"own");
     stage.part.core.alone().publish(stage.spot.clone(), frame, None, None, stage.now);
@@ -59,7 +62,7 @@ fn reconnected(
 
 #[test]
 fn an_event_that_was_sent_behind_a_loss_of_data_is_sent_again() {
-    let mut stage = Stage::new("presence-d");
+    let mut stage = Stage::new(CHANNEL);
     let (_, missed) = reconnected(&mut stage, "2", (NUMBER, 0));
     assert_eq!(missed, [MissedEvents::Unknown]);
     publish(&mut stage);
@@ -72,7 +75,7 @@ fn an_event_that_was_sent_behind_a_loss_of_data_is_sent_again() {
 
 #[test]
 fn an_event_that_was_sent_before_a_loss_of_data_is_given_up() {
-    let mut stage = Stage::new("presence-d");
+    let mut stage = Stage::new(CHANNEL);
     publish(&mut stage);
     assert_eq!(sent(&mut stage).len(), 1);
     let (events, missed) = reconnected(&mut stage, "2", (NUMBER, 0));
@@ -83,7 +86,7 @@ fn an_event_that_was_sent_before_a_loss_of_data_is_given_up() {
 /// What was given up has no number, so it explains none that is missing.
 #[test]
 fn an_event_that_was_given_up_hides_no_loss() {
-    let mut stage = Stage::new("presence-d");
+    let mut stage = Stage::new(CHANNEL);
     publish(&mut stage);
     assert_eq!(sent(&mut stage).len(), 1);
     // The data are lost while the link is up, which the answer to a heartbeat shows.

@@ -40,6 +40,7 @@ pub(crate) fn verdict(world: &mut World) -> Result<(), String> {
     webhooks::alternate(world)
 }
 
+pub(crate) use events::lost_events;
 pub(crate) use whole_nodes::FILTERED;
 
 fn ensure(is_so: bool, text: impl FnOnce() -> String) -> Result<(), String> {

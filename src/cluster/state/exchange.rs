@@ -198,10 +198,10 @@ impl Exchange {
         {
             return;
         }
+        let is_held = self.requests.holds(&new.topic);
         let serial = self.publishes.add(new, now);
-        match self.link {
-            LinkState::Up => self.requests.push(QueuedRequest::Publish(serial)),
-            LinkState::Away | LinkState::Leaving => self.deliver_early(serial),
+        if self.link != LinkState::Up || !self.requests.push_publish(serial, is_held) {
+            self.deliver_early(serial);
         }
     }
 

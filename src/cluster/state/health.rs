@@ -81,9 +81,13 @@ impl DirectoryHealth {
     }
 }
 
-/// How long after the first heartbeat of a link the second one is due at the latest. When Redis is back, its nodes find it
-/// within half a second, and the first count lacks those that come later: by it this node paces what it sends again.
-const SECOND_COUNT: Duration = Duration::from_millis(500);
+/// Within which time of each other the nodes find a Redis that is back: they try again every 200 ms, and a beginning takes
+/// them some round trips.
+pub(super) const NODES_RETURN: Duration = Duration::from_millis(500);
+
+/// How long after the first heartbeat of a link the second one is due at the latest. The first count lacks the nodes that
+/// come later: by it this node paces what it sends again.
+const SECOND_COUNT: Duration = NODES_RETURN;
 
 /// When this node renews its lease, and the live nodes of the last answer.
 pub(super) struct Heartbeat {

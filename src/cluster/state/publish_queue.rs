@@ -88,6 +88,13 @@ pub(super) struct LinkLoss {
     pub(super) unreturned: Vec<(Arc<str>, u64)>,
 }
 
+/// An event that Redis does not have, or may not have.
+pub(super) struct Unsent {
+    pub(super) serial: u64,
+    pub(super) topic: Arc<str>,
+    pub(super) is_of_cache_channel: bool,
+}
+
 /// An event that is now to be delivered on this node.
 pub(super) struct LocalDelivery {
     pub(super) topic: Arc<str>,
@@ -294,12 +301,14 @@ impl PublishQueue {
     }
 
     /// Events to be sent now that Redis is back, in order.
-    pub(super) fn unsent(&self) -> Vec<u64> {
-        self.pending
-            .iter()
-            .filter(|(_, pending)| !pending.is_sent)
-            .map(|(&serial, _)| serial)
-            .collect()
+    pub(super) fn unsent(&self) -> Vec<Unsent> {
+        let unsent = self.pending.iter().filter(|(_, pending)| !pending.is_sent);
+        let unsent = unsent.map(|(&serial, pending)| Unsent {
+            serial,
+            topic: pending.topic.clone(),
+            is_of_cache_channel: pending.key.is_cache(),
+        });
+        unsent.collect()
     }
 
     /// Gives up events that have waited for Redis for longer than `kept`, and the oldest beyond `bytes_max`.

@@ -1,15 +1,18 @@
-//! Requests on their way to Redis: those that wait for a batch, and those whose answers are due.
+//! Requests on their way to Redis: those that wait for a batch, those that wait for the other nodes, and those whose
+//! answers are due.
 //!
 //! The state of a channel is read when its request leaves the queue, so all that happens on a channel until
 //! then takes one request: a thousand joins within one round trip are one.
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
 
 use super::effect::PublishScope;
+use super::health::NODES_RETURN;
+use super::publish_queue::Unsent;
 use crate::cluster::directory::NodeId;
 use crate::cluster::directory::reply::QueryAnswer;
 use crate::cluster::directory::request::{DirectoryQuery, Request};
@@ -30,6 +33,10 @@ const RESUMED_PER_SECOND_MIN: u32 = 1_000;
 
 /// Channels that are sent again at once.
 const RESUMED_AT_ONCE: u32 = 512;
+
+/// How long events are held at most where this node has so many channels that they are not all sent again within
+/// [`NODES_RETURN`]: the other nodes need about as long for theirs.
+const HELD_AT_MOST: Duration = Duration::from_secs(2);
 
 /// A request that waits for a batch.
 pub(super) enum QueuedRequest {
@@ -65,6 +72,7 @@ pub(super) struct Reap {
 /// The requests of one node, in order.
 pub(super) struct RequestQueue {
     queue: VecDeque<QueuedRequest>,
+    held: HeldPublishes,
     /// Channels whose whole state is sent again after the link was lost.
     backlog: VecDeque<Arc<str>>,
     /// So many of them may be sent now.
@@ -77,6 +85,18 @@ pub(super) struct RequestQueue {
     next_state: u64,
 }
 
+/// Events that this node kept while Redis was away, and what follows on their channels, by serial and in order. Over pub/sub
+/// a node receives nothing that was published before it subscribed, and the nodes do not find a Redis that is back in
+/// one moment.
+struct HeldPublishes {
+    /// False where the directory keeps events: a node that comes late reads them.
+    is_needed: bool,
+    /// When the first one was held on this link.
+    since: Option<Instant>,
+    serials: Vec<u64>,
+    topics: HashSet<Arc<str>>,
+}
+
 /// Requests that are sent in one write.
 #[derive(Default)]
 pub(super) struct Batch {
@@ -85,11 +105,12 @@ pub(super) struct Batch {
 }
 
 impl RequestQueue {
-    /// An empty queue. `first_state` is the number of the first state.
-    pub(super) fn new(first_state: u64) -> Self {
+    /// An empty queue. `first_state` is the number of the first state; events that were kept are held if they have to be.
+    pub(super) fn new(first_state: u64, holds_publishes: bool) -> Self {
         let (queue, backlog, sent, states) = Default::default();
         Self {
             queue,
+            held: HeldPublishes::new(holds_publishes),
             backlog,
             allowance: RESUMED_AT_ONCE,
             allowed_at: None,
@@ -101,6 +122,43 @@ impl RequestQueue {
 
     pub(super) fn push(&mut self, request: QueuedRequest) {
         self.queue.push_back(request);
+    }
+
+    /// Queues an event that Redis may lack, now that it is back, or holds it. Events of cache channels are not held: a
+    /// socket that joins reads the last one from the directory.
+    pub(super) fn push_again(&mut self, unsent: Unsent, now: Instant) {
+        let Unsent { serial, topic, is_of_cache_channel } = unsent;
+        if self.held.is_needed && !is_of_cache_channel {
+            self.held.begin(serial, topic, now);
+        } else {
+            self.push(QueuedRequest::Publish(serial));
+        }
+    }
+
+    /// Whether events of a channel are held, so that a later one waits behind them.
+    pub(super) fn holds(&self, topic: &str) -> bool {
+        !self.held.topics.is_empty() && self.held.topics.contains(topic)
+    }
+
+    /// Queues an event, or holds it behind others. Returns false if it is held.
+    pub(super) fn push_publish(&mut self, serial: u64, is_held: bool) -> bool {
+        match is_held {
+            true => self.held.serials.push(serial),
+            false => self.push(QueuedRequest::Publish(serial)),
+        }
+        !is_held
+    }
+
+    /// Queues what is held if that is due, or if there is no room for more.
+    pub(super) fn release_due(&mut self, is_full: bool, now: Instant) {
+        if is_full || self.held.is_due(!self.backlog.is_empty(), now) {
+            self.release_held();
+        }
+    }
+
+    /// Queues what is held.
+    pub(super) fn release_held(&mut self) {
+        self.queue.extend(self.held.take().into_iter().map(QueuedRequest::Publish));
     }
 
     /// Queues a request whose answer carries nothing, or all that is needed to use it.
@@ -202,10 +260,35 @@ impl RequestQueue {
     /// Drops everything: the link is lost.
     pub(super) fn clear(&mut self) {
         self.queue.clear();
+        self.held.take();
         self.allowance = RESUMED_AT_ONCE;
         self.backlog.clear();
         self.sent.clear();
         self.states.clear();
+    }
+}
+
+impl HeldPublishes {
+    fn new(is_needed: bool) -> Self {
+        Self { is_needed, since: None, serials: Vec::new(), topics: HashSet::new() }
+    }
+
+    fn begin(&mut self, serial: u64, topic: Arc<str>, now: Instant) {
+        self.since.get_or_insert(now);
+        self.topics.insert(topic);
+        self.serials.push(serial);
+    }
+
+    /// Whether the other nodes have had their time: [`NODES_RETURN`], and as long as this node still sends its channels
+    /// again (`is_behind`), up to [`HELD_AT_MOST`].
+    fn is_due(&self, is_behind: bool, now: Instant) -> bool {
+        let time = if is_behind { HELD_AT_MOST } else { NODES_RETURN };
+        self.since.is_some_and(|since| now.saturating_duration_since(since) >= time)
+    }
+
+    fn take(&mut self) -> Vec<u64> {
+        (self.since, self.topics) = Default::default();
+        std::mem::take(&mut self.serials)
     }
 }
 
@@ -225,87 +308,4 @@ impl Batch {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::{
-        BATCH_REPLY_BYTES, BATCH_REQUESTS, Batch, Duration, Instant, QueuedRequest, RequestQueue,
-        SentRequest,
-    };
-    use crate::cluster::directory::request::Request;
-
-    fn fill(queue: &mut RequestQueue) -> Vec<&'static str> {
-        let mut batch = Batch::default();
-        let mut kinds = Vec::new();
-        while let Some(request) = queue.pop_for(&batch) {
-            kinds.push(match request {
-                QueuedRequest::State(_) => "backlog",
-                _ => "queue",
-            });
-            queue.send(&mut batch, Request::ListChannels, SentRequest::Plain);
-        }
-        kinds
-    }
-
-    #[test]
-    fn the_backlog_fills_the_second_half_of_a_batch() {
-        let mut queue = RequestQueue::new(0);
-        for _ in 0..BATCH_REQUESTS {
-            queue.push_plain(Request::ListChannels);
-            queue.push_backlog("topic".into());
-        }
-        let kinds = fill(&mut queue);
-        let (first, second) = kinds.split_at(BATCH_REQUESTS / 2);
-        assert!(first.iter().all(|kind| *kind == "queue"));
-        assert!(second.iter().all(|kind| *kind == "backlog"));
-        assert_eq!(kinds.len(), BATCH_REQUESTS);
-    }
-
-    #[test]
-    fn a_batch_ends_with_the_bytes_that_its_answers_have() {
-        let (mut queue, mut batch) = (RequestQueue::new(0), Batch::default());
-        queue.push_plain(Request::ListChannels);
-        batch.expect_bytes(BATCH_REPLY_BYTES);
-        assert!(queue.pop_for(&batch).is_none());
-        assert!(queue.has_due());
-    }
-
-    #[test]
-    fn channels_are_sent_again_at_a_bounded_rate_and_events_do_not_wait() {
-        let (mut queue, mut now) = (RequestQueue::new(0), Instant::now());
-        (0..10_000).for_each(|_| queue.push_backlog("topic".into()));
-        queue.allow_backlog(2, now);
-        let (mut batches, mut millis, mut most) = (0, 0, 0);
-        while queue.len() > 0 {
-            while queue.has_due() {
-                queue.push_plain(Request::ListChannels);
-                let kinds = fill(&mut queue);
-                queue.sent.clear();
-                assert_eq!(
-                    kinds[0], "queue",
-                    "what comes meanwhile is the first of the next batch"
-                );
-                (batches, most) = (batches + 1, most.max(kinds.len()));
-            }
-            (now, millis) = (now + Duration::from_millis(25), millis + 25);
-            queue.allow_backlog(2, now);
-        }
-        assert!((725..=825).contains(&millis), "{millis} ms with the share of two nodes");
-        assert!(batches < 80 && most <= BATCH_REQUESTS, "{batches} batches, {most} requests");
-        // A share has a lower bound.
-        (0..10_000).for_each(|_| queue.push_backlog("topic".into()));
-        queue.allowance = 0;
-        queue.allow_backlog(1_000, now + Duration::from_millis(25));
-        assert_eq!(fill(&mut queue).len(), 25);
-        assert!(!queue.has_due() && queue.len() > 0);
-    }
-
-    #[test]
-    fn an_outcome_belongs_to_the_state_with_its_number_once() {
-        let mut queue = RequestQueue::new(7);
-        let topic = "topic".into();
-        let number = queue.begin_state(&topic);
-        assert_eq!(number, 7);
-        assert_eq!(queue.end_state(9), None);
-        assert_eq!(queue.end_state(number), Some(topic));
-        assert_eq!(queue.end_state(number), None);
-    }
-}
+mod tests;

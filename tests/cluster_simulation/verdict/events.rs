@@ -22,7 +22,7 @@ pub(super) fn are_accounted_for(world: &World) -> Result<(), String> {
 
 fn are_accounted_for_in(world: &World, part: usize) -> Result<(), String> {
     order_is_kept(world, part)?;
-    let lost = lost(world, part, |client, channel| client.views[channel].since);
+    let lost = lost_events(world, part);
     if nothing_broke(world, part) {
         return nothing_was_lost(world, part, &lost);
     }
@@ -68,7 +68,7 @@ fn of_part<'a>(
 const FORGOTTEN: u64 = 10_000_000;
 
 /// An event that a client did not receive: which, and on which machine.
-type Lost = BTreeSet<(usize, usize)>;
+pub(crate) type Lost = BTreeSet<(usize, usize)>;
 
 /// What subscribers did not receive although it was published after `from`.
 fn lost(world: &World, part: usize, from: impl Fn(&Client, &str) -> u64) -> Lost {
@@ -85,6 +85,11 @@ fn lost(world: &World, part: usize, from: impl Fn(&Client, &str) -> u64) -> Lost
         lost.extend(missing.map(|socket| (number, world.clients[socket].machine)));
     }
     lost
+}
+
+/// What the subscribers of a partition did not receive although it was published after their subscription.
+pub(crate) fn lost_events(world: &World, part: usize) -> Lost {
+    lost(world, part, |client, channel| client.views[channel].since)
 }
 
 fn accepted(world: &World, event: usize) -> Option<&Accepted> {
