@@ -37,7 +37,7 @@ pub(crate) struct Listing {
     pub(crate) machine: usize,
     id: u64,
     /// Channels that had an answered subscriber, which the directory had, and those subscribers.
-    known: Vec<(Arc<str>, SocketId)>,
+    known: Vec<(Arc<str>, SocketId, u64)>,
     /// At the end of a schedule, when there is nothing that can be missing.
     is_exact: bool,
     waiting: Vec<(usize, oneshot::Receiver<QueryAnswer>)>,
@@ -94,7 +94,9 @@ impl World {
         });
         let known =
             views.filter(|(name, _, client)| !name.starts_with('#') && is_known(client, name));
-        let known: Vec<_> = known.map(|(name, socket, _)| (name.clone(), *socket)).collect();
+        let known =
+            known.map(|(name, socket, client)| (name.clone(), *socket, client.views[name].since));
+        let known: Vec<_> = known.collect();
         let id = self.machines[at].id;
         let (mut waiting, mut answered) = (Vec::new(), Vec::new());
         let parts = match self.tampering {
@@ -156,9 +158,10 @@ impl World {
         let stayed: BTreeSet<&str> = listing
             .known
             .iter()
-            .filter_map(|(name, socket)| {
-                let client = self.clients.get(socket)?;
-                client.views.contains_key(name).then_some(&**name)
+            .filter_map(|(name, socket, since)| {
+                // One that has left and joined again meanwhile has not stayed.
+                let view = self.clients.get(socket)?.views.get(name)?;
+                (view.since == *since).then_some(&**name)
             })
             .collect();
         let mut listed = BTreeSet::new();
