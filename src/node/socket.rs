@@ -81,8 +81,8 @@ impl Socket {
     pub fn receive(&mut self, text: &str, now: Instant) -> usize {
         self.channels().app_metrics().messages_received.inc();
         if tracing::enabled!(target: "resound::stream", tracing::Level::DEBUG) {
-            let message = readable(text);
-            tracing::debug!(target: "resound::stream", socket = %self.id(), message, "message received");
+            let text = readable(text);
+            tracing::debug!(target: "resound::stream", socket = %self.id(), text, "message received");
         }
         self.take_changes();
         let actions = self.session.receive(text, now);
