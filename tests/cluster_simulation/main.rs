@@ -27,6 +27,7 @@ mod directory;
 mod events;
 mod forgeries;
 mod kept_events;
+mod last_events;
 mod machine;
 mod profile;
 mod random;

@@ -47,9 +47,9 @@ impl Announcer<'_> {
 
     /// Delivers an event of this node.
     pub(super) fn own_event(&mut self, delivery: &LocalDelivery) {
-        let LocalDelivery { except, triggered_at, .. } = *delivery;
+        let LocalDelivery { except, is_due, triggered_at, .. } = *delivery;
         self.cache(&delivery.frame, delivery.kept);
-        if self.is_occupied {
+        if self.is_occupied && is_due {
             let frame = delivery.frame.clone();
             self.push(ChannelEffect::Deliver { frame, except, triggered_at });
         }
@@ -69,13 +69,18 @@ impl Announcer<'_> {
         }
     }
 
-    /// Delivers events that this node missed and the directory kept. Those of this `node` have been delivered.
+    /// Delivers events that this node missed and the directory kept. Those of this `node` have been delivered, and each is
+    /// the last one of a cache channel until the next.
     pub(super) fn missed_events(&mut self, messages: &[&[u8]], node: NodeId) {
         for message in messages {
-            if let Some(TopicMessage::Event(event)) = TopicMessage::read(message)
-                && event.origin != node
-            {
-                self.event_message(&event);
+            match TopicMessage::read(message) {
+                Some(TopicMessage::Event(event)) if event.origin != node => {
+                    self.event_message(&event);
+                }
+                Some(TopicMessage::Event(event)) if event.kept => {
+                    self.cache(&Frame::text(event.text.as_bytes()), true);
+                }
+                _ => {}
             }
         }
     }

@@ -389,7 +389,7 @@ impl Exchange {
     fn deliver_unreturned(&mut self, topic: &str, serial: u64) {
         // An event that is sent again may have returned over the last link.
         let has_returned = self.publishes.has_returned(serial);
-        let delivery = self.publishes.deliver(serial);
+        let delivery = self.publishes.deliver_unreturned(serial);
         delivery.iter().for_each(|delivery| self.deliver(delivery));
         let channel = self.channels.get_mut(topic).filter(|channel| !channel.sync.is_subscribed());
         if let Some(channel) = channel.filter(|_| !has_returned) {

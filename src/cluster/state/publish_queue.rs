@@ -95,13 +95,15 @@ pub(super) struct Unsent {
     pub(super) is_of_cache_channel: bool,
 }
 
-/// An event that is now to be delivered on this node.
+/// An event that is now to be delivered on this node, or that a cache channel keeps as its last one.
 pub(super) struct LocalDelivery {
     pub(super) topic: Arc<str>,
     pub(super) key: ChannelKey,
     pub(super) frame: Frame,
     pub(super) except: Option<SocketId>,
     pub(super) kept: bool,
+    /// The sockets of this node have not received it yet.
+    pub(super) is_due: bool,
     /// When its trigger arrived; `None` for a client event.
     pub(super) triggered_at: Option<Instant>,
 }
@@ -188,7 +190,7 @@ impl PublishQueue {
     /// published here, since the message that arrived may be forged.
     pub(super) fn returned(&mut self, serial: u64, topic: &str) -> Option<LocalDelivery> {
         let pending = self.pending.get_mut(&serial).filter(|pending| *pending.topic == *topic)?;
-        let delivery = pending.deliver();
+        let delivery = pending.deliver_as_last();
         pending.has_returned = true;
         if pending.is_confirmed {
             self.remove(serial);
@@ -243,9 +245,9 @@ impl PublishQueue {
         self.pending.get(&serial).is_some_and(|pending| pending.has_returned)
     }
 
-    /// Delivers an event that will not return as it is sent.
-    pub(super) fn deliver(&mut self, serial: u64) -> Option<LocalDelivery> {
-        self.pending.get_mut(&serial)?.deliver()
+    /// Delivers an event that will not return as it is sent. It is behind all that arrived, unless Redis had it before.
+    pub(super) fn deliver_unreturned(&mut self, serial: u64) -> Option<LocalDelivery> {
+        self.pending.get_mut(&serial)?.deliver_as_last()
     }
 
     /// Events that have waited for Redis for `after` and are not delivered.
@@ -342,15 +344,20 @@ impl PublishQueue {
 
 impl PendingPublish {
     fn deliver(&mut self) -> Option<LocalDelivery> {
-        if std::mem::replace(&mut self.is_delivered, true) {
-            return None;
-        }
-        Some(LocalDelivery {
+        if self.is_delivered { None } else { self.deliver_as_last() }
+    }
+
+    /// The same, and a cache channel keeps it also if it was delivered: events of others may have come since then, and it is
+    /// behind them. That is so once: a message that returns again may be forged, and one that is sent again be ignored.
+    fn deliver_as_last(&mut self) -> Option<LocalDelivery> {
+        let is_due = !std::mem::replace(&mut self.is_delivered, true);
+        (is_due || (self.kept && !self.has_returned)).then(|| LocalDelivery {
             topic: self.topic.clone(),
             key: self.key.clone(),
             frame: self.frame.clone(),
             except: self.except,
             kept: self.kept,
+            is_due,
             triggered_at: self.is_triggered.then_some(self.since),
         })
     }

@@ -51,6 +51,11 @@ pub(crate) fn event_head(origin: u64, serial: u64) -> Vec<u8> {
     [&head(b'E', origin)[..], &serial.to_be_bytes(), &[0; 8]].concat()
 }
 
+/// The same of an event that a cache channel keeps.
+pub(crate) fn kept_event_head(origin: u64, serial: u64) -> Vec<u8> {
+    [&head(b'K', origin)[..], &serial.to_be_bytes(), &[0; 8]].concat()
+}
+
 /// An event behind its head.
 pub(crate) fn event(head: &[u8], number: u64, text: &str) -> Vec<u8> {
     [head, &number.to_be_bytes(), text.as_bytes()].concat()
