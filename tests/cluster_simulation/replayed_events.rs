@@ -1,7 +1,9 @@
 //! Sockets that join one core while it reads again the events it missed: none receives what was published before its
-//! join, nor its cached event twice, and none waits without an end.
+//! join, nor its cached event twice, and none waits without an end. What one gets that joined before that, without Redis.
 
+use resound::channel_rules::WebhookPayload;
 use resound::cluster::{CachedReply, ChannelEffect, ChannelState, Effect, MissedEvents};
+use resound::protocol::SocketId;
 
 use crate::directory::messages::{Bytes, Outcome};
 use crate::stage::{NUMBER, OTHER, Stage, event};
@@ -27,6 +29,12 @@ fn effects(stage: &mut Stage) -> Vec<String> {
         }
         Effect::Channel { action: ChannelEffect::Missed(MissedEvents::Events(missed)), .. } => {
             Some(format!("{missed} missed"))
+        }
+        Effect::Channel { action: ChannelEffect::Missed(MissedEvents::Unknown), .. } => {
+            Some("unknown".to_owned())
+        }
+        Effect::Webhook { event, .. } if event.payload == WebhookPayload::CacheMiss => {
+            Some("miss".to_owned())
         }
         _ => None,
     };
@@ -110,6 +118,99 @@ fn a_join_does_not_wait_for_a_comparison_that_returns_nothing_of_before() {
     stage.receives(&event(OTHER, 9, NUMBER + 9, "forged")).unwrap();
     stage.answers(join.request, &answer(&join, 0, 0)).unwrap();
     assert_eq!(effects(&mut stage), ["+2 0"]);
+}
+
+/// Redis tells a node that it sends the webhook of a miss, and after three seconds the next one that asks.
+#[test]
+fn a_miss_is_reported_once_however_long_its_join_waits() {
+    let mut stage = reconnected();
+    stage.request_join(2);
+    let missing = |state: &ChannelState, published, to| Outcome {
+        cached: None,
+        report_miss: state.flags.cached,
+        ..answer(state, published, to)
+    };
+    let first = stage.state().expect("the state is sent again");
+    stage.topic_is_subscribed();
+    stage.answers(first.request, &missing(&first, 2, 1)).unwrap();
+    assert_eq!(effects(&mut stage), ["1"]);
+    let second = stage.state().expect("the next part");
+    stage.answers(second.request, &missing(&second, 2, 2)).unwrap();
+    assert_eq!(effects(&mut stage), ["2", "+2 Miss", "miss"]);
+    // The next one that misses is another one.
+    stage.request_join(3);
+    let third = stage.state().expect("a join is a request");
+    stage.answers(third.request, &missing(&third, 2, 2)).unwrap();
+    assert_eq!(effects(&mut stage), ["+3 Miss", "miss"]);
+}
+
+/// Within those three seconds Redis tells no node a second time.
+#[test]
+fn a_miss_that_was_found_while_its_join_waits_is_reported_with_the_join() {
+    for (filled, expected) in
+        [(None, ["2", "+2 Miss", "miss"].as_slice()), (Some("2"), &["2", "+2 2"])]
+    {
+        let mut stage = reconnected();
+        stage.request_join(2);
+        let first = stage.state().expect("the state is sent again");
+        stage.topic_is_subscribed();
+        let missing = Outcome { cached: None, report_miss: true, ..answer(&first, 2, 1) };
+        stage.answers(first.request, &missing).unwrap();
+        assert_eq!(effects(&mut stage), ["1"]);
+        let second = stage.state().expect("the next part");
+        let cached = filled.map(str::to_owned);
+        stage.answers(second.request, &Outcome { cached, ..answer(&second, 2, 2) }).unwrap();
+        assert_eq!(effects(&mut stage), expected);
+    }
+}
+
+/// The node answers it itself, with what it kept, and no other one reports the miss.
+#[test]
+fn a_miss_whose_join_waits_is_reported_when_the_link_is_lost() {
+    let mut stage = reconnected();
+    stage.request_join(2);
+    let first = stage.state().expect("the state is sent again");
+    let missing = Outcome { cached: None, report_miss: true, ..answer(&first, 2, 1) };
+    stage.answers(first.request, &missing).unwrap();
+    assert_eq!(effects(&mut stage), ["1"]);
+    stage.part.core.alone().disconnected();
+    assert_eq!(effects(&mut stage), ["+2 Local", "miss"]);
+    stage.connects();
+    stage.part.core.alone().disconnected();
+    assert_eq!(effects(&mut stage), [""; 0]);
+}
+
+/// Redis keeps no times, so what was published before such a join is not known.
+#[test]
+fn a_join_without_redis_gets_what_its_channel_missed_since_the_cut() {
+    let mut stage = Stage::keeping_events("cache-news");
+    stage.part.core.alone().disconnected();
+    stage.request_join(2);
+    assert_eq!(effects(&mut stage), ["+2 Local"]);
+    stage.connects();
+    let state = stage.state().expect("the state is sent again");
+    stage.topic_is_subscribed();
+    assert!(state.flags.missed && !state.flags.cached);
+    stage.answers(state.request, &answer(&state, 2, 2)).unwrap();
+    assert_eq!(effects(&mut stage), ["1", "2"]);
+}
+
+/// The directory has named no number that the channel had before.
+#[test]
+fn a_channel_that_began_without_redis_gets_nothing_from_before() {
+    let mut stage = Stage::keeping_events("cache-news");
+    stage.part.core.alone().disconnected();
+    let first = SocketId::of_halves(1, 1).unwrap();
+    let spot = stage.spot.clone();
+    stage.part.core.alone().leave(&spot, first, Some("1"));
+    stage.request_join(2);
+    assert_eq!(effects(&mut stage), ["+2 Local"]);
+    stage.connects();
+    let state = stage.state().expect("the state is sent again");
+    stage.topic_is_subscribed();
+    assert!(!state.flags.missed && state.known == 0);
+    stage.answers(state.request, &answer(&state, 2, 2)).unwrap();
+    assert_eq!(effects(&mut stage), ["unknown"]);
 }
 
 #[test]

@@ -84,9 +84,7 @@ impl ClusterChannel {
             (None, Some(_)) => Some((SIGNED_IN.into(), "")),
             (None, None) => None,
         };
-        if let Some((user_id, info)) = &user {
-            self.members.own.join(user_id, info);
-        }
+        user.iter().for_each(|(user_id, info)| self.members.own.join(user_id, info));
         self.sockets.join(socket, user.map(|(user_id, _)| user_id));
     }
 
@@ -99,9 +97,8 @@ impl ClusterChannel {
     ) {
         let left = self.sockets.leave(socket);
         let signed_in = self.key.user_id().map(|_| SIGNED_IN);
-        if let Some(user_id) = user_id.or(signed_in).filter(|_| left != Leave::Absent) {
-            self.members.own.leave(user_id);
-        }
+        let user_id = user_id.or(signed_in).filter(|_| left != Leave::Absent);
+        user_id.iter().for_each(|user_id| self.members.own.leave(user_id));
         if left == Leave::Subscribed {
             self.announcer(effects).push(ChannelEffect::RemoveSubscriber(socket));
         }
@@ -189,8 +186,9 @@ impl ClusterChannel {
         let postpones = self.sequence.replays_up_to(outcome.number);
         let joins = self.sockets.decide(request, &outcome.refused, postpones);
         let needs_request = !joins.refused.is_empty() || joins.any_postponed || outcome.more;
+        let reports_miss = self.sockets.reports_miss(&joins, outcome);
         let held = self.answer_joins(joins, outcome, effects);
-        if outcome.report_miss {
+        if reports_miss {
             self.announcer(effects).webhook(WebhookPayload::CacheMiss);
         }
         self.apply_count(outcome, effects);
@@ -297,7 +295,10 @@ impl ClusterChannel {
         }
         self.sequence.begin_alone();
         let cached = if self.key.is_cache() { CachedReply::Local } else { CachedReply::NotKept };
-        self.announcer(effects).accept_joins(joins, &cached)
+        let missed = self.sockets.take_miss().then_some(WebhookPayload::CacheMiss);
+        let held = self.announcer(effects).accept_joins(joins, &cached);
+        missed.into_iter().for_each(|payload| self.announcer(effects).webhook(payload));
+        held
     }
 
     // What this node knows.
@@ -333,9 +334,8 @@ impl ClusterChannel {
         let numbers = (outcome.number, outcome.own);
         let missed = self.sequence.compared(numbers, &outcome.missed, outcome.more);
         // A socket whose join is undecided has missed nothing.
-        if self.sockets.have_subscribers() {
-            self.announcer(effects).missed(missed);
-        }
+        let missed = missed.filter(|_| self.sockets.have_subscribers());
+        self.announcer(effects).missed(missed);
         self.announcer(effects).missed_events(&outcome.missed, node);
     }
 

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use indexmap::IndexMap;
 
+use crate::cluster::directory::message::Outcome;
 use crate::protocol::{Frame, SocketId};
 
 /// The sockets of this node in one channel.
@@ -18,6 +19,8 @@ pub(super) struct ChannelSockets {
     all: HashSet<SocketId>,
     /// In order of arrival.
     pending: IndexMap<SocketId, PendingJoin>,
+    /// Redis has left it to this node to report that a join found no cached event, and the join is undecided.
+    has_missed: bool,
 }
 
 /// The undecided join of one socket.
@@ -151,6 +154,18 @@ impl ChannelSockets {
             (join.request, joins.any_postponed) = (None, true);
         }
         joins
+    }
+
+    /// Whether webhooks report now that a join found no cached event: once, with its answer, however often its request is made
+    /// again. The outcome decides these joins.
+    pub(super) fn reports_miss(&mut self, joins: &DecidedJoins, outcome: &Outcome<'_>) -> bool {
+        self.has_missed |= outcome.report_miss;
+        !joins.accepted.is_empty() && self.take_miss() && outcome.cached.is_none()
+    }
+
+    /// Whether a miss is to be reported that waits for the answer of its join.
+    pub(super) fn take_miss(&mut self) -> bool {
+        std::mem::take(&mut self.has_missed)
     }
 
     /// Takes all undecided joins.
