@@ -265,6 +265,20 @@ impl Cluster {
         }
     }
 
+    /// Counts and logs answers that will not arrive and may have had events that this node sends to webhooks.
+    pub fn count_reports_lost(&self) {
+        let answers = self.core.lock().take_reports_lost();
+        if answers > 0 {
+            self.metrics.cluster.webhook_answers_lost.inc_by(answers);
+            let partition = self.partition.shown();
+            tracing::warn!(
+                partition,
+                answers,
+                "answers of Redis did not arrive, which may have had webhook events that no other node sends: check the network to Redis, or raise cluster.timeout_ms"
+            );
+        }
+    }
+
     /// Counts and logs a dropped message. Any user of that Redis can send them without end.
     fn report_dropped(&self, invalid: InvalidTopicMessage, topic: &str) {
         let (reason, text) = (invalid.label(), invalid.text());
@@ -316,6 +330,7 @@ impl Cluster {
 
     fn disconnected(&self) {
         self.act(Core::disconnected);
+        self.count_reports_lost();
         self.metrics.process.condition.raise(Condition::RedisAway);
         self.show_connected(false);
         self.of_partition.links_lost.inc_by(1);

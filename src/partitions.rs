@@ -205,6 +205,19 @@ impl Partitions {
         self.all.iter().for_each(|cluster| cluster.act(Core::depart));
     }
 
+    /// Whether an answer is due that may have events which this node sends to webhooks.
+    pub fn awaits_reports(&self) -> bool {
+        self.all.iter().any(|cluster| cluster.act(|core| core.reports_due()) > 0)
+    }
+
+    /// Waits for these answers no longer, and counts them.
+    pub fn give_up_reports(&self) {
+        for cluster in &self.all {
+            cluster.act(Core::give_up_reports);
+            cluster.count_reports_lost();
+        }
+    }
+
     /// Resolves once no request of any part is pending, or its Redis is away.
     pub async fn settled(&self) {
         for cluster in &self.all {

@@ -316,7 +316,7 @@ impl Server {
         let mut end = drain.end();
         if let Some(cluster) = &self.cluster {
             // Before the webhooks end: what Redis still answers has events that this node alone sends.
-            cluster_task::leave(cluster).await;
+            cluster_task::leave(cluster, end, &self.cut_short).await;
             end += cluster_task::LEAVE_TIMEOUT;
         }
         let cut_short = self.cut_short.cancelled();

@@ -44,7 +44,7 @@ use connection_quota::ConnectionQuota;
 use exchange::Exchange;
 use health::{DirectoryHealth, Heartbeat};
 use publish_queue::NewPublish;
-use request_queue::{Batch, Reap, RequestQueue, SentRequest};
+use request_queue::{Batch, QueuedRequest, Reap, RequestQueue, SentRequest};
 use topic_sync::{LinkState, Subscription};
 use watchlists::Watchlists;
 
@@ -363,7 +363,9 @@ impl Core {
     fn send_heartbeat(&mut self, proof: Option<DataProof>, now: Instant) {
         let takes_leaves = self.sends_webhooks;
         let lease = self.settings.beat_holds();
-        self.exchange.requests.push_plain(Request::Heartbeat { lease, takes_leaves, proof });
+        let sent = if takes_leaves { SentRequest::Leaves } else { SentRequest::Plain };
+        let request = Request::Heartbeat { lease, takes_leaves, proof };
+        self.exchange.requests.push(QueuedRequest::Ready(request, sent));
         self.heartbeat.sent(now);
     }
 

@@ -46,6 +46,8 @@ metrics! {
         pub possible_gaps: Counter,
         /// Events of this node that may not have reached the others
         pub events_not_replicated: Counter,
+        /// Answers of Redis that did not arrive and may have had webhook events that this node alone sends
+        pub webhook_answers_lost: Counter,
         /// Settings in which other nodes on this Redis differ: apps, keys, secrets, transport, format
         pub disagreements: Gauge,
         /// Messages on this cluster's topics that were dropped as invalid, by reason

@@ -1,16 +1,19 @@
 //! The server's part in a cluster: settings from the configuration, the task that keeps the link to
 //! Redis up, the check at the start, and leaving at the end.
 
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use tokio::time::{sleep_until, timeout};
+use tokio_util::sync::CancellationToken;
 
 use crate::cluster::NodeId;
 use crate::config::{ClusterSettings, Config};
 use crate::node::Node;
 use crate::partitions::{LinkTask, Partitions};
 
-/// How long a node that leaves waits for Redis to confirm it; without that its lease runs out.
+/// How long a node that leaves waits for Redis to confirm it; without that its lease runs out. It waits longer for answers
+/// that may have webhook events: no other node sends them.
 pub(super) const LEAVE_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// A new id for this node and its settings; `None` without a cluster.
@@ -47,10 +50,21 @@ pub(super) fn ensure_connected(cluster: &Partitions) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Removes this node from the directory, if Redis answers in time.
-pub(super) async fn leave(cluster: &Partitions) {
+/// Removes this node from the directory, if Redis answers in time. Where webhooks depend on the answer, that is until the
+/// drain ends or is cut short.
+pub(super) async fn leave(cluster: &Partitions, drained: Instant, cut_short: &CancellationToken) {
     cluster.depart();
-    if tokio::time::timeout(LEAVE_TIMEOUT, cluster.settled()).await.is_err() {
-        tracing::warn!("Redis did not confirm that this node leaves: its lease runs out instead");
+    let mut settled = std::pin::pin!(cluster.settled());
+    if timeout(LEAVE_TIMEOUT, &mut settled).await.is_ok() {
+        return;
     }
+    if cluster.awaits_reports() {
+        tokio::select! {
+            () = &mut settled => return,
+            () = sleep_until(drained.into()) => {}
+            () = cut_short.cancelled() => {}
+        }
+    }
+    tracing::warn!("Redis did not confirm that this node leaves: its lease runs out instead");
+    cluster.give_up_reports();
 }

@@ -78,32 +78,34 @@ async fn a_redis_that_stands_still_does_not_decide_how_long_the_drain_lasts() {
     redis.go_on();
 }
 
-/// What Redis answers to the last joins has webhook events. They were lost without a count: nothing was taken from the queue of
-/// an app any more when they came, and other nodes took the members for reported.
-#[tokio::test]
-async fn a_join_whose_answer_comes_after_the_last_connection_is_reported() {
-    if is_left_out() {
-        return;
-    }
-    let redis = TestRedis::start().await;
-    let relay = Relay::before(redis.port).await;
+/// A node behind the relay, which waits long before it gives Redis up. It is stopped, within this time, while the answer of
+/// Redis to a join is under way. And the endpoint of its webhooks.
+async fn stops_with_a_join_under_way(
+    relay: &Relay,
+    passage: Passage,
+    drain_seconds: u32,
+) -> (TestServer, TcpListener) {
     let endpoint = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", endpoint.local_addr().unwrap());
-    let app = format!("{}[[apps.webhooks]]\nurl = \"{url}\"\n", with_a_drain_of(20));
+    let patient = "cluster.lease_seconds = 60\ncluster.timeout_ms = 20000\n";
+    let app = with_a_drain_of(drain_seconds);
+    let app = format!("{patient}{app}[[apps.webhooks]]\nurl = \"{url}\"\n");
     let mut cluster = TestCluster::empty();
     cluster.join(&relay.url(), &app).await;
     let mut socket = cluster.nodes[0].connect().await;
     cluster.settle().await;
     let mut draining = cluster.nodes.remove(0);
-    // Redis has the join at once, and its answer comes when the last connection has ended.
-    relay.set(Passage::Delayed(Duration::from_millis(400)));
+    relay.set(passage);
     socket.send_text(r#"{"event":"pusher:subscribe","data":{"channel":"orders"}}"#).await;
     socket.send_text(r#"{"event":"pusher:ping","data":{}}"#).await;
     // The join is under way, and not decided.
     assert_eq!(socket.receive_json().await["event"], "pusher:pong");
     draining.stop();
-    drop(socket);
-    let ended = tokio::spawn(draining.ended());
+    (draining, endpoint)
+}
+
+async fn occupation_is_reported_before_the_end(node: TestServer, endpoint: &TcpListener) {
+    let ended = tokio::spawn(node.ended());
     let (mut call, _) = within("the call of the webhook", endpoint.accept()).await.unwrap();
     let mut text = Vec::new();
     within("its body", async {
@@ -114,6 +116,51 @@ async fn a_join_whose_answer_comes_after_the_last_connection_is_reported() {
     .await;
     call.write_all(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n").await.unwrap();
     within("the end of the node", ended).await.unwrap();
+}
+
+/// What Redis answers to the last joins has webhook events. They were lost without a count: nothing was taken from the queue of
+/// an app any more when they came, and other nodes took the members for reported.
+#[tokio::test]
+async fn a_join_whose_answer_comes_after_the_last_connection_is_reported() {
+    if is_left_out() {
+        return;
+    }
+    let redis = TestRedis::start().await;
+    let relay = Relay::before(redis.port).await;
+    // Redis has the join at once, and its answer comes when the last connection has ended.
+    let late = Passage::Delayed(Duration::from_millis(400));
+    let (node, endpoint) = stops_with_a_join_under_way(&relay, late, 20).await;
+    occupation_is_reported_before_the_end(node, &endpoint).await;
+}
+
+/// A node waits for a second until Redis confirms that it leaves, and longer for webhooks. Two and a half seconds are more than
+/// both the end of the sockets and that second.
+#[tokio::test]
+async fn a_join_whose_answer_takes_longer_than_a_leave_is_reported_within_the_drain() {
+    if is_left_out() {
+        return;
+    }
+    let redis = TestRedis::start().await;
+    let relay = Relay::before(redis.port).await;
+    let late = Passage::Delayed(Duration::from_millis(1_250));
+    let (node, endpoint) = stops_with_a_join_under_way(&relay, late, 30).await;
+    let metrics = node.metrics.clone();
+    occupation_is_reported_before_the_end(node, &endpoint).await;
+    assert_eq!(metrics.cluster.webhook_answers_lost.get(), 0);
+}
+
+/// The webhook events of an answer that never comes cannot be sent. That there may have been some is counted.
+#[tokio::test]
+async fn answers_that_do_not_come_before_the_end_are_counted() {
+    if is_left_out() {
+        return;
+    }
+    let redis = TestRedis::start().await;
+    let relay = Relay::before(redis.port).await;
+    let (node, _endpoint) = stops_with_a_join_under_way(&relay, Passage::Held, 3).await;
+    let metrics = node.metrics.clone();
+    within("the end of the node", node.ended()).await;
+    assert!(metrics.cluster.webhook_answers_lost.get() > 0);
 }
 
 /// A node that has not joined yet waits for Redis, and has accepted nothing.

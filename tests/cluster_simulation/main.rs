@@ -32,6 +32,7 @@ mod machine;
 mod profile;
 mod random;
 mod replayed_events;
+mod reports;
 mod resent_events;
 mod scenarios;
 mod scripts;

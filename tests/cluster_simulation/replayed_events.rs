@@ -3,7 +3,6 @@
 
 use resound::channel_rules::WebhookPayload;
 use resound::cluster::{CachedReply, ChannelEffect, ChannelState, Effect, MissedEvents};
-use resound::protocol::SocketId;
 
 use crate::directory::messages::{Bytes, Outcome};
 use crate::stage::{NUMBER, OTHER, Stage, event};
@@ -200,8 +199,7 @@ fn a_join_without_redis_gets_what_its_channel_missed_since_the_cut() {
 fn a_channel_that_began_without_redis_gets_nothing_from_before() {
     let mut stage = Stage::keeping_events("cache-news");
     stage.part.core.alone().disconnected();
-    let first = SocketId::of_halves(1, 1).unwrap();
-    let spot = stage.spot.clone();
+    let (spot, first) = (stage.spot.clone(), stage.socket(1));
     stage.part.core.alone().leave(&spot, first, Some("1"));
     stage.request_join(2);
     assert_eq!(effects(&mut stage), ["+2 Local"]);
@@ -209,7 +207,8 @@ fn a_channel_that_began_without_redis_gets_nothing_from_before() {
     let state = stage.state().expect("the state is sent again");
     stage.topic_is_subscribed();
     assert!(!state.flags.missed && state.known == 0);
-    stage.answers(state.request, &answer(&state, 2, 2)).unwrap();
+    let outcome = Outcome { number: NUMBER + 2, total: 1, ..Outcome::default() };
+    stage.answers(state.request, &outcome).unwrap();
     assert_eq!(effects(&mut stage), ["unknown"]);
 }
 

@@ -86,10 +86,15 @@ impl Stage {
         self.part.core.alone().subscribed(&self.topic);
     }
 
+    /// The socket with this number.
+    pub(crate) fn socket(&self, number: u32) -> SocketId {
+        SocketId::of_halves(number, 1).unwrap()
+    }
+
     pub(crate) fn request_join(&mut self, number: u32) {
         let user_info = Some(RawValue::from_string("{}".to_owned()).unwrap());
         let member = Member { user_id: number.to_string().into(), user_info };
-        let socket = SocketId::of_halves(number, 1).unwrap();
+        let socket = self.socket(number);
         self.part.core.alone().join(&self.spot, socket, Some(&member));
     }
 

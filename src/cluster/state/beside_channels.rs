@@ -1,4 +1,5 @@
-//! What the node does that is about no channel: its apps and the permits of their sockets, inquiries of operators.
+//! What the node does that is about no channel: its apps and the permits of their sockets, inquiries of operators, and the
+//! answers that may have webhook events.
 //!
 //! An app has a slot for ever, so that an index stays what it was. How many sockets it may have is left to
 //! [`ConnectionQuota`]. An inquiry changes nothing, no event waits for it, and it is lost with the link.
@@ -23,6 +24,21 @@ impl Core {
         self.exchange.put_app(slot, app);
         self.sends_webhooks = self.exchange.channels.any_webhooks();
         self.report_connections(slot);
+    }
+
+    /// Answers that are due and may have events that this node sends to webhooks.
+    pub fn reports_due(&self) -> u64 {
+        self.exchange.requests.reports_due()
+    }
+
+    /// Counts these answers as lost: this node ends.
+    pub fn give_up_reports(&mut self) {
+        self.exchange.requests.give_up_reports();
+    }
+
+    /// Such answers that were lost since the last call.
+    pub fn take_reports_lost(&mut self) -> u64 {
+        self.exchange.requests.take_reports_lost()
     }
 
     /// Requests a permit for one more socket of an app.

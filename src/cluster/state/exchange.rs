@@ -374,8 +374,9 @@ impl Exchange {
             channel.sync.subscription = Subscription::Pending;
             self.requests.send(batch, Request::Subscribe(topic.clone()), SentRequest::Plain);
         }
-        let number = self.requests.begin_state(topic);
+        let number = self.requests.next_number();
         let state = channel.state(number, topic.clone(), app.limits.presence_members);
+        self.requests.begin_state(number, topic, state.traits.webhooks && state.count > 0);
         if state.flags.roster {
             batch.expect_bytes(channel.members.bytes().max(ROSTER_BYTES_MIN));
         }

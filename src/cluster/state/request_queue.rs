@@ -54,6 +54,8 @@ pub(super) enum QueuedRequest {
 pub(super) enum SentRequest {
     /// The answer carries nothing, or all that is needed to use it.
     Plain,
+    /// The answer to a heartbeat, with leaves that webhooks report.
+    Leaves,
     Publish(u64),
     Reap(Reap),
     Connections(usize),
@@ -69,6 +71,13 @@ pub(super) struct Reap {
     pub(super) leaving: bool,
 }
 
+/// The state of a channel whose outcome has not arrived.
+struct SentState {
+    topic: Arc<str>,
+    /// The outcome may have events that this node sends to webhooks.
+    may_report: bool,
+}
+
 /// The requests of one node, in order.
 pub(super) struct RequestQueue {
     queue: VecDeque<QueuedRequest>,
@@ -80,9 +89,11 @@ pub(super) struct RequestQueue {
     /// Since when no further ones were allowed.
     allowed_at: Option<Instant>,
     sent: VecDeque<SentRequest>,
-    /// The topics of sent states, by the number of the request. Their outcomes arrive on this node's topic.
-    states: HashMap<u64, Arc<str>>,
+    /// Sent states, by the number of the request. Their outcomes arrive on this node's topic.
+    states: HashMap<u64, SentState>,
     next_state: u64,
+    /// Answers that did not arrive and may have had events that this node sends to webhooks.
+    reports_lost: u64,
 }
 
 /// Events that this node kept while Redis was away, and what follows on their channels, by serial and in order. Over pub/sub
@@ -117,6 +128,7 @@ impl RequestQueue {
             sent,
             states,
             next_state: first_state,
+            reports_lost: 0,
         }
     }
 
@@ -234,17 +246,41 @@ impl RequestQueue {
         self.sent.pop_front()
     }
 
-    /// The number of a new state of this topic.
-    pub(super) fn begin_state(&mut self, topic: &Arc<str>) -> u64 {
+    /// The number of a new state.
+    pub(super) fn next_number(&mut self) -> u64 {
         let number = self.next_state;
         self.next_state = number.wrapping_add(1);
-        self.states.insert(number, topic.clone());
         number
+    }
+
+    /// A state of this topic is sent under this number. Its outcome may have events that this node sends to webhooks, or not.
+    pub(super) fn begin_state(&mut self, number: u64, topic: &Arc<str>, may_report: bool) {
+        self.states.insert(number, SentState { topic: topic.clone(), may_report });
+    }
+
+    /// Answers that are due and may have events that this node sends to webhooks.
+    pub(super) fn reports_due(&self) -> u64 {
+        let of_states = self.states.values().filter(|state| state.may_report).count();
+        let leaves = self.sent.iter().filter(|sent| matches!(sent, SentRequest::Leaves)).count();
+        (of_states + leaves) as u64
+    }
+
+    /// Counts these answers as lost, also if they still arrive.
+    pub(super) fn give_up_reports(&mut self) {
+        self.reports_lost += self.reports_due();
+        self.states.values_mut().for_each(|state| state.may_report = false);
+        let leaves = self.sent.iter_mut().filter(|sent| matches!(sent, SentRequest::Leaves));
+        leaves.for_each(|sent| *sent = SentRequest::Plain);
+    }
+
+    /// Such answers that were lost since the last call.
+    pub(super) fn take_reports_lost(&mut self) -> u64 {
+        std::mem::take(&mut self.reports_lost)
     }
 
     /// The topic of a state whose outcome has arrived; `None` for a number that was not sent.
     pub(super) fn end_state(&mut self, number: u64) -> Option<Arc<str>> {
-        self.states.remove(&number)
+        self.states.remove(&number).map(|state| state.topic)
     }
 
     /// Whether a request may be sent now.
@@ -259,6 +295,7 @@ impl RequestQueue {
 
     /// Drops everything: the link is lost.
     pub(super) fn clear(&mut self) {
+        self.give_up_reports();
         self.queue.clear();
         self.held.take();
         self.allowance = RESUMED_AT_ONCE;

@@ -70,10 +70,29 @@ fn channels_are_sent_again_at_a_bounded_rate_and_events_do_not_wait() {
 }
 
 #[test]
+fn reports_are_due_until_their_answers_have_arrived_and_lost_once() {
+    let (mut queue, mut batch) = (RequestQueue::new(7, false), Batch::default());
+    for (number, may_report) in [(7, false), (8, true), (9, true)] {
+        assert_eq!(queue.next_number(), number);
+        queue.begin_state(number, &"topic".into(), may_report);
+    }
+    queue.send(&mut batch, Request::ListChannels, SentRequest::Leaves);
+    queue.send(&mut batch, Request::ListChannels, SentRequest::Plain);
+    assert_eq!(queue.reports_due(), 3);
+    queue.end_state(8);
+    assert_eq!(queue.reports_due(), 2);
+    queue.give_up_reports();
+    queue.clear();
+    assert_eq!((queue.reports_due(), queue.take_reports_lost()), (0, 2));
+    assert_eq!(queue.take_reports_lost(), 0);
+}
+
+#[test]
 fn an_outcome_belongs_to_the_state_with_its_number_once() {
     let mut queue = RequestQueue::new(7, true);
     let topic = "topic".into();
-    let number = queue.begin_state(&topic);
+    let number = queue.next_number();
+    queue.begin_state(number, &topic, false);
     assert_eq!(number, 7);
     assert_eq!(queue.end_state(9), None);
     assert_eq!(queue.end_state(number), Some(topic));
