@@ -25,7 +25,7 @@ fn in_url() -> String {
 const IN_FIELD: &str = "forged\u{9b}1m\u{85}\u{2028}\u{2029}\u{202e}";
 
 /// Requests with the text at each place of their head, each over a connection of its own.
-async fn heads(address: SocketAddr) {
+pub(crate) async fn heads(address: SocketAddr) {
     let url = in_url();
     let signed = "auth_key=reverb-key&auth_timestamp=1&auth_version=1.0";
     let upgrade =
@@ -73,7 +73,7 @@ async fn heads(address: SocketAddr) {
 }
 
 /// Messages with the text at each place, on one socket, and a close frame with it.
-async fn messages(address: SocketAddr) {
+pub(crate) async fn messages(address: SocketAddr) {
     let mut wire = Wire::socket(address).await;
     let member = json!({ "user_id": HOSTILE, "user_info": { HOSTILE: HOSTILE } }).to_string();
     let message = |event: &str, data: serde_json::Value| {
@@ -105,7 +105,7 @@ async fn messages(address: SocketAddr) {
 }
 
 /// What an app sends that relays the texts of its users, all of it signed.
-async fn signed(address: SocketAddr) {
+pub(crate) async fn signed(address: SocketAddr) {
     let mut socket = TestSocket::greeted(address, APP).await;
     let member = json!({ "user_id": HOSTILE, "user_info": HOSTILE }).to_string();
     socket.subscribe_signed("presence-a", Some(&member)).await;

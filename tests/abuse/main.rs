@@ -32,6 +32,7 @@ mod canary;
 mod compression;
 mod floods;
 mod handshakes;
+mod json_log;
 mod keys;
 mod labels;
 mod log_fields;

@@ -55,6 +55,13 @@ impl Program {
         Self::launch_with(command, &["serve", "--config", file], &[], &[]).await
     }
 
+    /// Serves a configuration file, and logs as JSON.
+    pub async fn start_with_json_log(file: &str) -> Self {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_resound"));
+        command.args(["serve", "--config", file, "--log-format", "json"]);
+        Self::spawn_logging(command, &[], &[]).await
+    }
+
     /// Serves Reverb's test app at the addresses of `server.listen`, the first of which is an IP address.
     pub async fn start_on(addresses: &str, variables: &[(&str, &str)]) -> Self {
         let command = Command::new(env!("CARGO_BIN_EXE_resound"));
@@ -118,6 +125,14 @@ impl Program {
     ) -> Self {
         command.args(arguments);
         command.args(["--log-format", "human"]);
+        Self::spawn_logging(command, app, variables).await
+    }
+
+    async fn spawn_logging(
+        mut command: Command,
+        app: &[(&str, &str)],
+        variables: &[(&str, &str)],
+    ) -> Self {
         command.env_clear().envs(app.iter().copied()).envs(variables.iter().copied());
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
@@ -138,11 +153,13 @@ impl Program {
         let line = program.read_log("server started", |line| early.push_back(line)).await;
         program.early = early;
         let field = |name: &str| {
-            let rest = line.split(name).nth(1).and_then(|rest| rest.split([' ', ',']).next());
-            rest.map_or("", |text| text.trim_matches('"'))
+            let json = format!("\"{name}\":");
+            let rest = line.split(&json).nth(1).or_else(|| line.split(&format!("{name}=")).nth(1));
+            let value = rest.and_then(|rest| rest.split([' ', ',']).next());
+            value.map_or(String::new(), |text| text.trim_matches('"').to_owned())
         };
-        program.address = field("address=").parse().expect("an address");
-        program.sockets_max = field("sockets_max=").parse().expect("a number of sockets");
+        program.address = field("address").parse().expect("an address");
+        program.sockets_max = field("sockets_max").parse().expect("a number of sockets");
         program
     }
 
@@ -154,6 +171,14 @@ impl Program {
             }
         }
         self.read_log(part, drop).await
+    }
+
+    /// Waits for a line of the log; all lines up to it.
+    pub async fn log_up_to(&mut self, part: &str) -> Vec<String> {
+        let mut lines: Vec<String> = self.early.drain(..).collect();
+        let last = self.read_log(part, |line| lines.push(line)).await;
+        lines.push(last);
+        lines
     }
 
     async fn read_log(&mut self, part: &str, mut other: impl FnMut(String)) -> String {
