@@ -9,6 +9,16 @@ import { until } from '../harness.mjs';
 import { startRedis } from '../harness/redis.mjs';
 import { startRedisCluster } from '../harness/redis-cluster.mjs';
 
+/** In how many lines the name of its node stands, of each row. */
+const linesOfNames = (rows) =>
+  rows.evaluateAll((all) =>
+    all.map(({ cells }) => {
+      const range = document.createRange();
+      range.selectNodeContents(cells[0]);
+      return new Set([...range.getClientRects()].map(({ top }) => Math.round(top))).size;
+    }),
+  );
+
 const rowsOf = (tab, name) => tab.page.getByRole('region', { name }).locator('tbody tr');
 
 describe('the page Cluster of a server alone', () => {
@@ -41,6 +51,7 @@ describe('the page Cluster of two nodes', () => {
     assert.match(first, new RegExp(`redis://127\\.0\\.0\\.1:${world.redis.port}`));
     assert.match(first, /redis \d+\.\d+/);
     assert.match(first, /primary/);
+    assert.deepEqual(await linesOfNames(links), [1, 1], 'the id of a node in one line');
     await tab.untilText('All nodes have the same apps');
     await tab.checkAxe();
     await tab.checkNarrow();
