@@ -124,7 +124,9 @@ fn answer(query: &DirectoryQuery, reply: Value) -> Option<QueryAnswer> {
             QueryAnswer::Members(members.into_iter().map(|(_, user_id)| user_id).collect())
         }
         DirectoryQuery::Connections(_) => {
-            QueryAnswer::Connections(plain::<Vec<u32>>(reply)?.into_iter().sum())
+            // Anything that reaches the Redis can have written the numbers.
+            let of_nodes: Vec<u32> = plain(reply)?;
+            QueryAnswer::Connections(of_nodes.into_iter().fold(0, u32::saturating_add))
         }
         DirectoryQuery::Names { .. } => QueryAnswer::Names(plain(reply)?),
         DirectoryQuery::Leases => QueryAnswer::Leases(packed(reply)?),
@@ -137,4 +139,21 @@ fn plain<T: FromRedisValue>(reply: Value) -> Option<T> {
 
 fn packed<T: DeserializeOwned>(reply: Value) -> Option<T> {
     unpack(&plain::<Vec<u8>>(reply)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use redis::Value;
+
+    use super::{DirectoryQuery, QueryAnswer, Reply, Request, read_reply};
+
+    #[test]
+    fn connections_of_nodes_that_are_too_many_for_a_number_are_the_largest() {
+        let request = Request::Query(DirectoryQuery::Connections("1".to_owned()));
+        for (counts, sum) in [(vec![2, 3], 5), (vec![i64::from(u32::MAX), 1], u32::MAX)] {
+            let reply = Value::Array(counts.into_iter().map(Value::Int).collect());
+            let answer = Some(Reply::Answer(QueryAnswer::Connections(sum)));
+            assert_eq!(read_reply(&request, reply), answer);
+        }
+    }
 }

@@ -20,16 +20,27 @@ struct Text<'a> {
     bytes: &'a [u8],
     at: usize,
     is_odd: bool,
+    has_half: bool,
 }
 
 pub(crate) fn json(text: &str) -> Json {
-    let mut text = Text { bytes: text.as_bytes(), at: 0, is_odd: false };
+    judged(text).0
+}
+
+/// Whether a string of a JSON text has one half of a surrogate pair; nothing is said of what is no JSON.
+pub(crate) fn has_half(text: &str) -> bool {
+    judged(text).1
+}
+
+fn judged(text: &str) -> (Json, bool) {
+    let mut text = Text { bytes: text.as_bytes(), at: 0, is_odd: false, has_half: false };
     let is_json = text.value(0).is_some() && text.blanks().is_some() && text.at == text.bytes.len();
-    match (is_json, text.is_odd) {
+    let json = match (is_json, text.is_odd || text.has_half) {
         (false, _) => Json::None,
         (true, true) => Json::Odd,
         (true, false) => Json::Portable,
-    }
+    };
+    (json, text.has_half)
 }
 
 impl Text<'_> {
@@ -126,7 +137,7 @@ impl Text<'_> {
             }
         }
         self.at += 1;
-        self.is_odd |= String::from_utf16(&units).is_err();
+        self.has_half |= String::from_utf16(&units).is_err();
         Some(units)
     }
 

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::Target;
 use crate::fixture;
-use crate::naive::json::{Json, json as naive};
+use crate::naive::json::{Json, has_half as naive_half, json as naive};
 use crate::outcomes::reached;
 
 pub(crate) const TARGET: Target = Target {
@@ -126,6 +126,11 @@ fn portable(text: &str) {
         Err(_) => "odd",
     };
     assert_eq!(found, expected, "{text:?}: {checked:?}");
+    if found != "no JSON" {
+        let is_half = matches!(checked, Err(JsonError::LoneSurrogate));
+        let has_half = json::has_lone_surrogate(text.as_bytes());
+        assert_eq!((is_half, has_half), (naive_half(text), naive_half(text)), "{text:?}");
+    }
     reached(found);
     reached(match checked {
         Err(JsonError::LoneSurrogate) => "half a pair",

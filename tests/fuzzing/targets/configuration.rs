@@ -45,6 +45,7 @@ pub(crate) const TARGET: Target = Target {
         "$",
         "\"\"\"",
         "---\n",
+        "RESOUND_CLUSTER_URLS=[\"redis://:",
         "REVERB_APP_KEY=",
         "REVERB_SERVER_PORT=",
         "REVERB_SCALING_ENABLED=true\n",
@@ -143,8 +144,14 @@ fn run(input: &[u8]) {
 
 /// Whether the secret of the seeds stands in the input as the value of a secret, and nowhere else.
 fn has_secret(input: &str) -> bool {
-    let forms =
-        ["secret = \"", "password = \"", "token = \"", "REVERB_APP_SECRET=", "REDIS_PASSWORD="];
+    let forms = [
+        "secret = \"",
+        "password = \"",
+        "token = \"",
+        "REVERB_APP_SECRET=",
+        "REDIS_PASSWORD=",
+        "RESOUND_CLUSTER_URLS=[\"redis://:",
+    ];
     let as_secret: usize =
         forms.iter().map(|form| input.matches(&format!("{form}{SECRET}")).count()).sum();
     as_secret > 0 && as_secret == input.matches(SECRET).count()

@@ -1,10 +1,11 @@
-//! `.env` files: each value has a line of the file, what the process has wins, and what was read can be written and read
-//! again.
+//! `.env` files: lines, names, values and refusals are those of phpdotenv, what the process has wins, and what was read can
+//! be written and read again.
 
-use resound::dotenv::{Dotenv, DotenvVariables, EnvLiteral, Quoting, decode};
+use resound::dotenv::{Dotenv, DotenvVariables, EnvLiteral, Quoting, ShellDifference, decode};
 
 use super::Target;
 use crate::naive;
+use crate::naive::dotenv::Shell;
 use crate::outcomes::reached;
 
 pub(crate) const TARGET: Target = Target {
@@ -53,24 +54,27 @@ pub(crate) const TARGET: Target = Target {
         "several lines",
         "literal",
         "plain",
+        "as in a shell",
+        "not as in a shell",
     ],
 };
 
 /// What the process of the test has.
-const PROCESS: [(&str, &str); 2] = [("A", "of the process"), ("REVERB_APP_KEY", "")];
+const PROCESS: [(&str, &str); 3] =
+    [("A", "of the process"), ("REVERB_APP_KEY", ""), ("B-C", "has a name that no reference has")];
 
 fn run(input: &[u8]) {
     let text = decode(input);
-    if !text.starts_with('\u{feff}') {
-        assert_eq!(decode(text.as_bytes()), text, "what is decoded is text");
-    }
+    assert_eq!(text, naive::dotenv::decode(input));
     let lines = 1 + text.matches(['\r', '\n']).count();
     let plain = naive::dotenv::read(&text);
     let parsed = match Dotenv::parse(&text) {
         Ok(parsed) => parsed,
         Err(error) => {
             reached("error");
-            assert_eq!(plain, None, "{error:?} in {text:?}");
+            if let Some(plain) = plain {
+                assert_eq!(plain, Err((error.line, error.flaw.in_php())), "{text:?}");
+            }
             assert!((1..=lines).contains(&error.line), "{error:?} in {text:?}");
             assert!(!error.to_string().contains(char::is_control), "{error}");
             return;
@@ -96,16 +100,15 @@ fn run(input: &[u8]) {
     }
     let alone = parsed.load(|_| None);
     loaded(&parsed, &alone);
-    if let Some(plain) = plain {
-        reached("plain");
-        let read = alone.all().iter().map(|variable| {
-            (variable.line, variable.name.clone(), variable.value.clone().unwrap_or_default())
-        });
-        assert_eq!(read.collect::<Vec<_>>(), plain, "{text:?}");
-    }
     let process =
         |name: &str| PROCESS.iter().find(|(known, _)| *known == name).map(|(_, value)| *value);
     let beside = parsed.load(process);
+    if let Some(plain) = plain {
+        let plain = plain.unwrap_or_else(|refused| panic!("{refused:?} in {text:?}"));
+        as_phpdotenv(&parsed, &alone, &plain, |_| None);
+        as_phpdotenv(&parsed, &beside, &plain, process);
+        as_in_shell(&parsed, &alone, &plain);
+    }
     for (variable, other) in beside.all().iter().zip(alone.all()) {
         assert_eq!(variable.is_shadowed, process(&variable.name).is_some());
         assert_eq!((&variable.name, variable.line), (&other.name, other.line));
@@ -122,6 +125,45 @@ fn run(input: &[u8]) {
     written_again(&alone);
 }
 
+/// The lines, names and values are those that phpdotenv finds.
+fn as_phpdotenv(
+    parsed: &Dotenv,
+    variables: &DotenvVariables,
+    plain: &naive::dotenv::File,
+    process: impl Fn(&str) -> Option<&'static str>,
+) {
+    let lost = parsed.lost.iter().map(|lost| (lost.first, lost.last));
+    assert_eq!(lost.collect::<Vec<_>>(), plain.lost, "{plain:?}");
+    let places = variables.all().iter().map(|variable| (variable.line, &variable.name));
+    let plain_places = plain.entries.iter().map(|entry| (entry.line, &entry.name));
+    assert!(places.eq(plain_places), "{variables:?} is not {plain:?}");
+    let Some(values) = plain.values(|name| process(name).map(str::to_owned)) else { return };
+    reached("plain");
+    let read = variables.all().iter().map(|variable| variable.value.clone());
+    assert_eq!(read.collect::<Vec<_>>(), values, "{plain:?}");
+}
+
+/// A difference is named where a shell makes something else of a simple entry, and nowhere else.
+fn as_in_shell(parsed: &Dotenv, alone: &DotenvVariables, plain: &naive::dotenv::File) {
+    let named: Vec<_> = parsed.shell_differences(alone).collect();
+    for (place, (entry, variable)) in plain.entries.iter().zip(alone.all()).enumerate() {
+        let before = |name: &str| {
+            alone.all()[..place].iter().rfind(|other| other.name == name)?.value.clone()
+        };
+        let difference = match entry.in_shell(before) {
+            None => continue,
+            Some(Shell::Runs) => Some(ShellDifference::Command),
+            Some(Shell::SetsOther) => Some(ShellDifference::Value),
+            Some(Shell::Sets(value)) => {
+                (variable.value != Some(value)).then_some(ShellDifference::Value)
+            }
+        };
+        reached(if difference.is_some() { "not as in a shell" } else { "as in a shell" });
+        let found = named.iter().find(|(other, _)| other.line == variable.line);
+        assert_eq!(found.map(|(_, difference)| *difference), difference, "{entry:?}");
+    }
+}
+
 fn loaded(parsed: &Dotenv, variables: &DotenvVariables) {
     assert_eq!(variables.all().len(), parsed.assignments.len());
     for (variable, assignment) in variables.all().iter().zip(&parsed.assignments) {
@@ -133,7 +175,15 @@ fn loaded(parsed: &Dotenv, variables: &DotenvVariables) {
         if value.contains('\n') {
             reached("several lines");
         }
-        if !matches!(EnvLiteral::of(value), EnvLiteral::Text(text) if text == value) {
+        let literal = match EnvLiteral::of(value) {
+            EnvLiteral::True => Err("true"),
+            EnvLiteral::False => Err("false"),
+            EnvLiteral::Null => Err("null"),
+            EnvLiteral::Empty => Err(""),
+            EnvLiteral::Text(text) => Ok(text),
+        };
+        assert_eq!(literal, naive::dotenv::literal(value), "{value:?}");
+        if literal != Ok(value) {
             reached("literal");
         }
     }

@@ -8,6 +8,7 @@ use resound::laravel_import::{LaravelFile, LaravelFiles, SecretForm, import, imp
 use resound::php_config::{PhpData, PhpItem, PhpValue, read, read_cached};
 
 use super::Target;
+use crate::bytes::Bytes;
 use crate::outcomes::reached;
 
 pub(crate) const TARGET: Target = Target {
@@ -88,6 +89,8 @@ pub(crate) const TARGET: Target = Target {
 const BETWEEN: &str = "---\n";
 
 fn run(input: &[u8]) {
+    let mut bytes = Bytes::new(input);
+    again(&list(&mut bytes, 0));
     let Ok(text) = std::str::from_utf8(input) else { return };
     let (env, php) = text.split_once(BETWEEN).unwrap_or(("", text));
     let variables = Dotenv::parse(env).unwrap_or_default().load(|_| None);
@@ -132,6 +135,26 @@ fn checked(value: &PhpValue, lines: usize, depth: usize) -> usize {
         }
     }
     value.items().iter().map(|item| checked(&item.value, lines, depth + 1)).max().unwrap_or(depth)
+}
+
+/// An array that the bytes of the input make up, whatever they mean as PHP.
+fn list(bytes: &mut Bytes<'_>, depth: usize) -> PhpValue {
+    let mut items = Vec::new();
+    for _ in 0..bytes.below(6) {
+        let text = |bytes: &mut Bytes<'_>| String::from_utf8_lossy(bytes.chunk()).into_owned();
+        let key = (bytes.byte() % 2 == 1).then(|| text(bytes));
+        let number = |bytes: &mut Bytes<'_>| i64::from(i8::from_ne_bytes([bytes.byte()]));
+        let data = match bytes.byte() % 6 {
+            0 => PhpData::Null,
+            1 => PhpData::Truth(bytes.byte() % 2 == 1),
+            2 => PhpData::Whole(number(bytes) << bytes.below(56)),
+            3 => PhpData::Fraction(number(bytes) as f64 / 8.0),
+            4 if depth < 8 => list(bytes, depth + 1).data,
+            _ => PhpData::Text(text(bytes)),
+        };
+        items.push(PhpItem { key, value: PhpValue { data, line: 1, variable: None } });
+    }
+    PhpValue { data: PhpData::Array(items), line: 1, variable: None }
 }
 
 /// Written as PHP and read again.
