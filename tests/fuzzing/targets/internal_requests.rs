@@ -133,7 +133,9 @@ fn run(input: &[u8]) {
     let reveals = method == "POST" && has_token && uri.contains("/reveal");
     judged(&uri, &answer, reveals);
     let is_probe = ["/live", "/up", "/ready"].contains(&uri.split('?').next().unwrap_or_default());
-    if is_of_page || (host == "evil.example" && entrance == Entrance::Loopback) {
+    // The page of `evil.example` that calls it by this name is one of the same origin, as behind a proxy.
+    let is_of_other_page = is_of_page && host != "evil.example";
+    if is_of_other_page || (host == "evil.example" && entrance == Entrance::Loopback) {
         assert!(!answer.status.is_success() || is_probe, "{uri} for another page: {answer:?}");
     }
     if !has_token && token != READ_TOKEN {
