@@ -200,6 +200,24 @@ mod tests {
     }
 
     #[test]
+    fn one_refusal_answers_a_subscription_and_its_repetitions() {
+        let (mut sockets, ann) = (ChannelSockets::default(), socket("1.1"));
+        let join = |sockets: &mut ChannelSockets| sockets.join(ann, Some("ann".into()));
+        join(&mut sockets);
+        assert!(sockets.repeat(ann));
+        sockets.assign(7, false);
+        assert_eq!(sockets.decide(7, &["ann"], false).refused.len(), 1);
+        assert!(!sockets.repeat(ann), "nothing waits");
+        // What arrives behind the refusal is another one, and so is one behind a leave.
+        join(&mut sockets);
+        assert_eq!(sockets.leave(ann), Leave::Pending);
+        join(&mut sockets);
+        sockets.assign(8, false);
+        assert_eq!(sockets.decide(8, &["ann"], false).refused, [(ann, Some("ann".into()))]);
+        assert_eq!(sockets.leave(ann), Leave::Absent);
+    }
+
+    #[test]
     fn a_postponed_join_is_left_to_the_next_request_and_a_refused_one_is_not() {
         let mut sockets = ChannelSockets::default();
         let (ann, bob) = (socket("1.1"), socket("1.2"));

@@ -97,15 +97,13 @@ impl World {
         offline.iter().for_each(|user| self.receive_status_of(socket, user, false));
     }
 
-    /// The channel is full. Further subscriptions that were sent meanwhile are refused with the first.
+    /// The channel is full.
     fn read_refusal(&mut self, socket: SocketId, name: &Arc<str>) {
         let client = self.clients.get_mut(&socket).unwrap();
-        let attempts = client.line.attempts.entry(name.clone()).or_default();
-        match attempts.pop_front() {
+        match client.line.attempts.entry(name.clone()).or_default().pop_front() {
             None => self.is_wrong(format!("{socket} is refused in {name}, and had not asked")),
             Some(attempt) if attempt.has_left => {}
             Some(_) => {
-                attempts.clear();
                 if client.views.remove(name).is_some_and(|view| view.is_answered) {
                     self.is_wrong(format!("{socket} is refused in {name}, where it is"));
                 }

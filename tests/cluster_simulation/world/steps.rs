@@ -201,6 +201,9 @@ impl World {
         let client = &self.clients[&socket];
         let name = client.views.keys().find(|name| !name.starts_with('#')).cloned();
         let (Some(name), at) = (name, client.machine) else { return };
+        if self.may_be_refused_twice(socket, &name) {
+            return;
+        }
         self.write_down(&format!("{socket} joins {name} again"));
         if self.profile.is_whole {
             return self.send_subscribe(socket, &name);

@@ -187,7 +187,8 @@ impl World {
         self.after((at, part), OUTSIDER);
     }
 
-    /// A client that left a full channel and returns before it is answered cannot tell which of the two is refused.
+    /// A client that subscribes to a full channel again before it is answered cannot tell which of the two is refused: one
+    /// refusal answers all that the node had, and what arrives behind it is a subscription of its own.
     pub(super) fn may_be_refused_twice(&self, socket: SocketId, name: &str) -> bool {
         let attempts = self.clients[&socket].line.attempts.get(name);
         let is_answered = attempts.is_none_or(|attempts| attempts.is_empty());
