@@ -80,14 +80,48 @@ fn a_join_during_a_replay_of_several_parts_is_answered_behind_the_last_of_them()
     assert_eq!(effects(&mut stage), ["1", "2"]);
     let third = stage.state().expect("the next part");
     assert!(third.flags.missed && third.flags.cached && third.known == NUMBER + 2);
-    // Of a request that was sent before: what it returns is behind the first number.
-    stage.answers(second.request, &Outcome { missed: vec![], ..answer(&second, 4, 4) }).unwrap();
+    // Of a request that was sent before, and returns the same events again.
+    stage.answers(second.request, &answer(&second, 4, 2)).unwrap();
     assert_eq!(effects(&mut stage), [""; 0]);
     stage.receives(&kept(5)).unwrap();
     stage.answers(third.request, &answer(&third, 5, 5)).unwrap();
     assert_eq!(effects(&mut stage), ["3", "4", "5", "+2 5", "+3 5"]);
     stage.receives(&kept(6)).unwrap();
     assert_eq!(effects(&mut stage), ["6"]);
+}
+
+/// A comparison returns what is behind the last number, which a forged message has taken.
+#[test]
+fn an_event_whose_number_was_forged_arrives_also_during_a_comparison() {
+    let mut stage = Stage::keeping_events("news");
+    stage.receives(&event(OTHER, 9, NUMBER + 1, "forged")).unwrap();
+    stage.receives(&event(OTHER, 9, NUMBER - 50, "forged")).unwrap();
+    let comparison = stage.state().expect("a comparison");
+    stage.receives(&kept(1)).unwrap();
+    stage.receives(&kept(2)).unwrap();
+    assert_eq!(effects(&mut stage), ["forged", "forged", "1"]);
+    stage.answers(comparison.request, &answer(&comparison, 2, 2)).unwrap();
+    stage.receives(&kept(3)).unwrap();
+    assert_eq!(effects(&mut stage), ["2", "3"]);
+}
+
+/// The reply to the first request arrives before its outcome, so the second one is sent with the same known number.
+#[test]
+fn two_requests_that_read_the_same_events_deliver_them_once() {
+    let mut stage = reconnected();
+    let first = stage.state().expect("the state is sent again");
+    stage.topic_is_subscribed();
+    stage.request_join(2);
+    let second = stage.state().expect("a join is a request");
+    assert!(second.flags.missed && second.known == first.known);
+    stage.answers(first.request, &answer(&first, 2, 2)).unwrap();
+    assert_eq!(effects(&mut stage), ["1", "2"]);
+    stage.receives(&kept(3)).unwrap();
+    assert_eq!(effects(&mut stage), ["3"]);
+    stage.answers(second.request, &answer(&second, 3, 3)).unwrap();
+    assert_eq!(effects(&mut stage), ["+2 3"]);
+    stage.receives(&kept(4)).unwrap();
+    assert_eq!(effects(&mut stage), ["4"]);
 }
 
 #[test]

@@ -129,6 +129,10 @@ fn schedules_that_have_found_faults() {
     one(2_000_001_059, LONG_WHOLE);
     // A link breaks twice within a lease of a loss of data, with an event of the node under way.
     one(2_000_300_373, LONG_WHOLE);
+    // The state of a channel is sent twice before the events that were missed arrive.
+    one(2_000_302_788, LONG_WHOLE);
+    // A forged message has the number of an event that arrives during a comparison.
+    one(1_300_225, LONG);
     // A link is held up while Redis restarts without its data: a mistake of the judge.
     one(2_000_000_328, LONG_WHOLE);
     // A socket leaves a channel and joins it again while the channels are listed: a mistake of the judge.

@@ -69,11 +69,13 @@ impl Announcer<'_> {
         }
     }
 
-    /// Delivers events that this node missed and the directory kept. Those of this `node` have been delivered, and each is
-    /// the last one of a cache channel until the next.
-    pub(super) fn missed_events(&mut self, messages: &[&[u8]], node: NodeId) {
+    /// Delivers events that this node missed and the directory kept: those behind the number `last`, since two requests
+    /// under way at once return the same ones. Those of this `node` have been delivered, and each is the last one of a cache
+    /// channel until the next.
+    pub(super) fn missed_events(&mut self, messages: &[&[u8]], last: u64, node: NodeId) {
         for message in messages {
             match TopicMessage::read(message) {
+                Some(TopicMessage::Event(event)) if event.number <= last => {}
                 Some(TopicMessage::Event(event)) if event.origin != node => {
                     self.event_message(&event);
                 }

@@ -331,12 +331,12 @@ impl ClusterChannel {
     // Answers and announcements.
 
     fn compare_events(&mut self, outcome: &Outcome<'_>, node: NodeId, effects: &mut Vec<Effect>) {
-        let numbers = (outcome.number, outcome.own);
+        let (numbers, last) = ((outcome.number, outcome.own), self.sequence.last());
         let missed = self.sequence.compared(numbers, &outcome.missed, outcome.more);
         // A socket whose join is undecided has missed nothing.
         let missed = missed.filter(|_| self.sockets.have_subscribers());
         self.announcer(effects).missed(missed);
-        self.announcer(effects).missed_events(&outcome.missed, node);
+        self.announcer(effects).missed_events(&outcome.missed, last, node);
     }
 
     /// The webhook events that this node sends. A directory that was wiped takes for new what is sent again.

@@ -103,8 +103,9 @@ impl GapDetector {
         }
         if let Some(comparing) = &mut self.comparing {
             comparing.numbers.push(number);
-            let is_new = own.is_some() || !comparing.keeps;
-            return if is_new { EventOrder::Next } else { EventOrder::Compared };
+            // It returns what is behind the last one. Another message may have had this number before.
+            let is_returned = comparing.keeps && own.is_none() && number > self.last;
+            return if is_returned { EventOrder::Compared } else { EventOrder::Next };
         }
         // The directory has named no number yet: the first one comes from there, too.
         if self.last == 0 {
