@@ -155,7 +155,8 @@ impl World {
             return;
         }
         let since = self.now;
-        let client = self.clients.get_mut(&socket).unwrap();
+        // What follows from a leave may have closed it.
+        let Some(client) = self.clients.get_mut(&socket) else { return };
         let (at, user) = (client.machine, client.user);
         client.views.insert(name.into(), View { since, ..View::default() });
         if self.profile.is_whole {
@@ -181,7 +182,7 @@ impl World {
     }
 
     fn leave(&mut self, socket: SocketId, name: &Arc<str>) {
-        let client = self.clients.get_mut(&socket).unwrap();
+        let Some(client) = self.clients.get_mut(&socket) else { return };
         let (at, user) = (client.machine, client.user);
         let Some(view) = client.views.remove(name) else { return };
         self.absent(name, socket);
@@ -359,7 +360,8 @@ impl World {
         let here = self.clients.iter().filter(|(_, client)| client.machine == at);
         let here: Vec<SocketId> = here.map(|(&socket, _)| socket).collect();
         for socket in here {
-            let views = self.clients[&socket].views.keys();
+            let views =
+                self.clients.get(&socket).into_iter().flat_map(|client| client.views.keys());
             let names: Vec<Arc<str>> =
                 views.filter(|name| !name.starts_with('#')).cloned().collect();
             for name in names {

@@ -190,7 +190,8 @@ impl World {
     /// A client that subscribes to a full channel again before it is answered cannot tell which of the two is refused: one
     /// refusal answers all that the node had, and what arrives behind it is a subscription of its own.
     pub(super) fn may_be_refused_twice(&self, socket: SocketId, name: &str) -> bool {
-        let attempts = self.clients[&socket].line.attempts.get(name);
+        let client = self.clients.get(&socket);
+        let attempts = client.and_then(|client| client.line.attempts.get(name));
         let is_answered = attempts.is_none_or(|attempts| attempts.is_empty());
         name.starts_with("presence-") && self.profile.members_max < 100 && !is_answered
     }
