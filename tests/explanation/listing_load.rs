@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use crate::harness::program::Program;
 use crate::harness::redis::free_port;
 use crate::harness::wire::{Wire, handshake};
-use crate::harness::{Backend, TestSocket, within};
+use crate::harness::{Backend, TestSocket, eventually, within};
 
 const SOCKETS: usize = 10_000;
 const EVENTS: usize = 200;
@@ -42,21 +42,27 @@ async fn listing_ten_thousand_sockets_delays_no_delivery() {
     let mut socket = TestSocket::greeted(program.address, "/app/reverb-key?protocol=7").await;
     let mut backend = Backend::new(program.address, "123456", "reverb-key", "reverb-secret");
     socket.subscribe("watched").await;
-    let alone = p99(&mut backend, &mut socket).await;
     let is_measured = Arc::new(AtomicBool::new(false));
-    let ends = is_measured.clone();
-    let lists = tokio::spawn(async move {
-        let mut viewer = Backend::new(address, "", "", "");
-        while !ends.load(Ordering::Relaxed) {
-            let answer = viewer.send("GET", "/internal/v1/sockets?search=127.&limit=100", "").await;
-            assert_eq!(answer.json()["matched"], SOCKETS + 1);
-        }
-    });
-    let beside = p99(&mut backend, &mut socket).await;
-    println!("p99 alone {alone:?}, beside lists {beside:?}");
-    is_measured.store(true, Ordering::Relaxed);
-    within("the last list", lists).await.unwrap();
-    // Unoptimised, on a machine that other tests use: what is bound is a turn of a shard, which a look of all
-    // sockets in one turn would exceed many times.
-    assert!(beside < alone * 4 + Duration::from_millis(20), "{beside:?} instead of {alone:?}");
+    // How many sockets a shard looks at in one turn is tested beside it (`hub::looking`). What is bound here is the whole,
+    // unoptimised, on a machine that other tests use: it may delay a round or two, a list that holds a shard up each of them.
+    let round = async || {
+        let alone = p99(&mut backend, &mut socket).await;
+        is_measured.store(false, Ordering::Relaxed);
+        let lists = tokio::spawn(list_until(address, is_measured.clone()));
+        let beside = p99(&mut backend, &mut socket).await;
+        println!("p99 alone {alone:?}, beside lists {beside:?}");
+        is_measured.store(true, Ordering::Relaxed);
+        within("the last list", lists).await.unwrap();
+        beside < alone * 4 + Duration::from_millis(20)
+    };
+    eventually("events that lists do not delay", round).await;
+}
+
+/// Lists the sockets, one time after the other.
+async fn list_until(address: SocketAddr, is_measured: Arc<AtomicBool>) {
+    let mut viewer = Backend::new(address, "", "", "");
+    while !is_measured.load(Ordering::Relaxed) {
+        let answer = viewer.send("GET", "/internal/v1/sockets?search=127.&limit=100", "").await;
+        assert_eq!(answer.json()["matched"], SOCKETS + 1);
+    }
 }

@@ -19,11 +19,8 @@ use crate::harness::{Folder, Program};
 use crate::node::{Node, own_port, peak};
 use crate::publisher::Pace;
 use crate::sheet::Line;
-use crate::stage::{Stage, until};
+use crate::stage::{PROMPT, Stage, until};
 use crate::subscriber::GAP_EVENT;
-
-/// On an idle machine it is a few milliseconds; a compiler beside it may take the processor for longer.
-const PROMPT: Duration = Duration::from_secs(2);
 
 /// Subscribes one socket to so many channels of its own.
 async fn subscribe_many(wire: &mut Wire, name: &str, count: usize) {

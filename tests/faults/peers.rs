@@ -11,15 +11,12 @@ use crate::harness::{Backend, TestSocket};
 use crate::node::{Node, peak};
 use crate::publisher::{Pace, Publisher};
 use crate::sheet::Line;
-use crate::stage::{Stage, until};
+use crate::stage::{PROMPT, Stage, until};
 use crate::subscriber::Subscriber;
 use crate::switch::Switch;
 
 /// How much the process may grow for reasons of the allocator.
 const SLACK: u64 = 16 << 20;
-
-/// On an idle machine it is a few milliseconds; a compiler beside it may take the processor for longer.
-const PROMPT: Duration = Duration::from_secs(2);
 
 pub(crate) async fn row_01_readers_that_stop() {
     const READERS: usize = 200;
