@@ -135,6 +135,8 @@ fn schedules_that_have_found_faults() {
     one(1_300_225, LONG);
     // A link is held up while Redis restarts without its data: a mistake of the judge.
     one(2_000_000_328, LONG_WHOLE);
+    // A leave waits for the link of its node while Redis stands still: another mistake of the judge.
+    one(2_000_308_412, LONG_WHOLE);
     // A socket leaves a channel and joins it again while the channels are listed: a mistake of the judge.
     one(1_300_193, LONG);
 }

@@ -215,6 +215,8 @@ impl World {
         let earliest = self.earliest_under_way((at, part));
         let is_alone = self.was_alone((at, part));
         let counts = |absence: &Absence| {
+            // A leave waits for the links of both nodes.
+            let earliest = earliest.min(self.earliest_under_way((absence.machine, part)));
             absence.at >= earliest && (absence.is_everywhere || is_alone && absence.machine == at)
         };
         let absences = self.absences.get(&(name.clone(), user.to_owned()));
