@@ -202,7 +202,9 @@ fn server(mut command: Command, folder: Folder, file: &Path) -> anyhow::Result<S
         let line = line.ok()?;
         let json: Option<serde_json::Value> = serde_json::from_str(&line).ok();
         last_line = line;
-        json?.get("address")?.as_str().map(str::to_owned)
+        // A line about a Redis that is not there yet may name an address, too.
+        let started = json.filter(|json| json["message"] == "server started")?;
+        started["address"].as_str().map(str::to_owned)
     });
     let address = address.with_context(|| format!("the server did not start: {last_line}"))?;
     // A full pipe would stop the server.
